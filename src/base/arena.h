@@ -1,0 +1,35 @@
+/*
+ * arena.h - memory that is allocated piece by piece and released at once.
+ *
+ * For the many small things an object owns: names, index lists, workspaces. An
+ * arena is zero-initialised ({0}), never moves what it handed out, and aligns
+ * everything to 64 bytes so that vector loads never split a cache line.
+ */
+#ifndef UN_BASE_ARENA_H
+#define UN_BASE_ARENA_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+
+typedef struct un_arena_block un_arena_block;
+
+typedef struct {
+    un_arena_block *blocks; /* newest first */
+    size_t bytes;           /* handed out, for reports */
+} un_arena;
+
+/* count * size zeroed bytes into *out (a pointer to a pointer); fails on
+ * overflow or exhausted memory with UNSEEN_E_MEMORY. */
+un_status un_arena_alloc(un_arena *arena, size_t count, size_t size, void *out);
+
+/* A copy of `text`. */
+un_status un_arena_string(un_arena *arena, const char *text, char **out);
+
+/* Releases everything; the arena is empty and usable again. */
+void un_arena_free(un_arena *arena);
+
+/* count * size zeroed bytes, 64-byte aligned, released with free(). */
+un_status un_alloc(size_t count, size_t size, void *out);
+
+#endif

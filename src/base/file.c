@@ -1,0 +1,204 @@
+/* file.c - atomic files, maps and paths; see file.h. */
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+un_status un_format(char **out, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = NULL;
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0) return un_fail_memory(0);
+    *out = text;
+    return UNSEEN_OK;
+}
+
+un_status un_path_join(const char *directory, const char *name, char **out) {
+    size_t n = strlen(directory);
+    const char *slash = n > 0 && directory[n - 1] == '/' ? "" : "/";
+    return un_format(out, "%s%s%s", directory, slash, name);
+}
+
+un_status un_path_base(const char *path, char **out) {
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/') end--;
+    size_t begin = end;
+    while (begin > 0 && path[begin - 1] != '/') begin--;
+    return un_format(out, "%.*s", (int)(end - begin), path + begin);
+}
+
+un_status un_path_directory(const char *path, char **out) {
+    const char *slash = strrchr(path, '/');
+    if (!slash) return un_format(out, ".");
+    if (slash == path) return un_format(out, "/");
+    return un_format(out, "%.*s", (int)(slash - path), path);
+}
+
+int un_path_exists(const char *path) { return access(path, F_OK) == 0; }
+
+int un_path_is_directory(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+un_status un_directory_sync(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return un_fail_errno(errno, "cannot open directory %s", path);
+    int failed = fsync(fd) != 0;
+    int code = errno;
+    close(fd);
+    /* Some file systems refuse to sync a directory; that is no reason to fail. */
+    if (failed && code != EINVAL && code != ENOTSUP)
+        return un_fail_errno(code, "cannot sync directory %s", path);
+    return UNSEEN_OK;
+}
+
+un_status un_directory_remove(const char *path) {
+    DIR *directory = opendir(path);
+    if (!directory)
+        return errno == ENOENT ? UNSEEN_OK : un_fail_errno(errno, "cannot read %s", path);
+    un_status status = UNSEEN_OK;
+    for (struct dirent *entry = readdir(directory); entry && !status; entry = readdir(directory)) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+        char *child = NULL;
+        status = un_path_join(path, entry->d_name, &child);
+        struct stat st;
+        if (!status && lstat(child, &st) == 0 && S_ISDIR(st.st_mode))
+            status = un_directory_remove(child);
+        else if (!status && unlink(child) != 0)
+            status = un_fail_errno(errno, "cannot remove %s", child);
+        free(child);
+    }
+    closedir(directory);
+    if (!status && rmdir(path) != 0) status = un_fail_errno(errno, "cannot remove %s", path);
+    return status;
+}
+
+un_status un_atomic_open(un_atomic_file *file, const char *path) {
+    *file = (un_atomic_file){.fd = -1};
+    un_status status = un_format(&file->path, "%s", path);
+    if (!status) status = un_format(&file->temporary, "%s.tmp-XXXXXX", path);
+    if (!status) {
+        file->fd = mkostemp(file->temporary, O_CLOEXEC);
+        if (file->fd < 0) {
+            status = un_fail_errno(errno, "cannot create a file beside %s", path);
+            free(file->temporary); /* nothing to remove */
+            file->temporary = NULL;
+        } else {
+            /* mkostemp makes private files; results should follow the user's umask. */
+            mode_t mask = umask(0);
+            umask(mask);
+            (void)fchmod(file->fd, 0666 & ~mask);
+        }
+    }
+    if (status) un_atomic_abort(file);
+    return status;
+}
+
+un_status un_atomic_write(un_atomic_file *file, const void *data, size_t n, uint64_t offset) {
+    const char *bytes = data;
+    while (n > 0) {
+        ssize_t written = pwrite(file->fd, bytes, n, (off_t)offset);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return un_fail_errno(errno, "cannot write %s", file->path);
+        bytes += written;
+        n -= (size_t)written;
+        offset += (uint64_t)written;
+    }
+    return UNSEEN_OK;
+}
+
+void un_atomic_abort(un_atomic_file *file) {
+    if (file->fd >= 0) close(file->fd);
+    if (file->temporary) unlink(file->temporary);
+    free(file->temporary);
+    free(file->path);
+    *file = (un_atomic_file){.fd = -1};
+}
+
+un_status un_atomic_commit(un_atomic_file *file) {
+    un_status status = UNSEEN_OK;
+    char *directory = NULL;
+    if (fsync(file->fd) != 0) UN_GO(un_fail_errno(errno, "cannot write %s", file->path));
+    if (rename(file->temporary, file->path) != 0)
+        UN_GO(un_fail_errno(errno, "cannot rename to %s", file->path));
+    free(file->temporary);
+    file->temporary = NULL;
+    UN_GO(un_path_directory(file->path, &directory));
+    UN_GO(un_directory_sync(directory));
+done:
+    free(directory);
+    un_atomic_abort(file);
+    return status;
+}
+
+un_status un_file_write(const char *path, const void *data, size_t n) {
+    un_atomic_file file;
+    UN_TRY(un_atomic_open(&file, path));
+    un_status status = un_atomic_write(&file, data, n, 0);
+    if (status) {
+        un_atomic_abort(&file);
+        return status;
+    }
+    return un_atomic_commit(&file);
+}
+
+un_status un_file_read(const char *path, size_t limit, char **out, size_t *length) {
+    un_map map;
+    UN_TRY(un_map_open(&map, path));
+    if (map.size > limit) {
+        un_map_close(&map);
+        return un_fail(UNSEEN_E_FORMAT, "%s is larger than the %zu bytes expected at most", path,
+                       limit);
+    }
+    char *text = malloc(map.size + 1);
+    if (!text) {
+        un_map_close(&map);
+        return un_fail_memory(map.size + 1);
+    }
+    if (map.size > 0) memcpy(text, map.data, map.size);
+    text[map.size] = 0;
+    *out = text;
+    *length = map.size;
+    un_map_close(&map);
+    return UNSEEN_OK;
+}
+
+un_status un_map_open(un_map *map, const char *path) {
+    *map = (un_map){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return un_fail_errno(errno, "cannot open %s", path);
+    struct stat st;
+    un_status status = UNSEEN_OK;
+    if (fstat(fd, &st) != 0) {
+        status = un_fail_errno(errno, "cannot stat %s", path);
+    } else if (!S_ISREG(st.st_mode)) {
+        status = un_fail(UNSEEN_E_IO, "%s is not a regular file", path);
+    } else if (st.st_size > 0) {
+        void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        if (data == MAP_FAILED)
+            status = un_fail_errno(errno, "cannot map %s", path);
+        else
+            *map = (un_map){data, (size_t)st.st_size};
+    }
+    close(fd);
+    return status;
+}
+
+void un_map_close(un_map *map) {
+    if (map->data) {
+        void *data = NULL; /* munmap takes a pointer to non-const */
+        memcpy(&data, &map->data, sizeof data);
+        munmap(data, map->size);
+    }
+    *map = (un_map){0};
+}

@@ -1,0 +1,133 @@
+/* json.c - jansson helpers and the nearest-name search; see json.h. */
+#include "base/json.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+enum { JSON_LIMIT = 256 * 1024 * 1024, NAME_LIMIT = 128 };
+
+un_status un_json_parse(const char *text, size_t n, const char *where, json_t **out) {
+    json_error_t error;
+    json_t *value = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    if (!value)
+        return un_fail(UNSEEN_E_FORMAT, "%s: not valid JSON (line %d: %s)", where, error.line,
+                       error.text);
+    *out = value;
+    return UNSEEN_OK;
+}
+
+un_status un_json_read(const char *path, json_t **out) {
+    char *text = NULL;
+    size_t n = 0;
+    UN_TRY(un_file_read(path, JSON_LIMIT, &text, &n));
+    un_status status = un_json_parse(text, n, path, out);
+    free(text);
+    return status;
+}
+
+un_status un_json_text(const json_t *value, char **out) {
+    char *text = json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    if (!text) return un_fail_memory(0);
+    *out = text;
+    return UNSEEN_OK;
+}
+
+un_status un_json_write(const char *path, const json_t *value) {
+    char *text = json_dumps(value, UN_JSON_FOR_PEOPLE);
+    if (!text) return un_fail_memory(0);
+    char *line = NULL;
+    un_status status = un_format(&line, "%s\n", text);
+    if (!status) status = un_file_write(path, line, strlen(line));
+    free(line);
+    free(text);
+    return status;
+}
+
+un_status un_json_set(json_t *object, const char *key, json_t *value) {
+    if (json_object_set_new(object, key, value) != 0)
+        return un_fail(UNSEEN_E_MEMORY, "out of memory while building JSON (key %s)", key);
+    return UNSEEN_OK;
+}
+
+un_status un_json_append(json_t *array, json_t *value) {
+    if (json_array_append_new(array, value) != 0)
+        return un_fail(UNSEEN_E_MEMORY, "out of memory while building JSON");
+    return UNSEEN_OK;
+}
+
+static un_status missing(const char *where, const char *key, const char *type) {
+    return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is missing or not %s", where, key, type);
+}
+
+un_status un_json_get_string(const json_t *object, const char *key, const char *where,
+                             const char **out) {
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_string(value)) return missing(where, key, "a string");
+    *out = json_string_value(value);
+    return UNSEEN_OK;
+}
+
+un_status un_json_get_size(const json_t *object, const char *key, const char *where, size_t *out) {
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return missing(where, key, "a whole number of at least 0");
+    *out = (size_t)json_integer_value(value);
+    return UNSEEN_OK;
+}
+
+un_status un_json_get_number(const json_t *object, const char *key, const char *where,
+                             double *out) {
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_number(value)) return missing(where, key, "a number");
+    *out = json_number_value(value);
+    return UNSEEN_OK;
+}
+
+json_t *un_json_strings(char *const *items, size_t n) {
+    json_t *array = json_array();
+    for (size_t i = 0; array && i < n; i++) {
+        if (json_array_append_new(array, json_string(items[i])) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+/* Levenshtein distance of two strings shorter than NAME_LIMIT. */
+static size_t edit_distance(const char *a, const char *b) {
+    size_t n = strlen(b);
+    size_t row[NAME_LIMIT];
+    for (size_t j = 0; j <= n; j++) row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= n; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[n];
+}
+
+const char *un_nearest_name(const char *word, const char *const *names, size_t n) {
+    if (strlen(word) >= NAME_LIMIT) return NULL;
+    const char *best = NULL;
+    size_t best_distance = SIZE_MAX;
+    for (size_t i = 0; i < n; i++) {
+        if (strlen(names[i]) >= NAME_LIMIT) continue;
+        size_t distance = edit_distance(word, names[i]);
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = names[i];
+        }
+    }
+    /* More than half of the word wrong is no near miss. */
+    return best_distance <= strlen(word) / 2 + 1 ? best : NULL;
+}

@@ -1,0 +1,338 @@
+/*
+ * gemm_onednn.c - GEMM through oneDNN's matmul primitive.
+ *
+ * The only file that knows oneDNN. Written for the C API of oneDNN 2.x
+ * (operation descriptors); everything that 3.x changes is in make_primitive and
+ * make_layout.
+ *
+ * A product is described by a `shape`; its primitive is created on first use and
+ * kept in a table that is cleared when full (shapes are few: the batch sizes of a
+ * network). Creation and look-up are serialised, execution is not.
+ */
+#include <oneapi/dnnl/dnnl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "tensor/gemm.h"
+
+#if DNNL_VERSION_MAJOR != 2
+#error "written for oneDNN 2.x: adapt make_primitive and make_layout to the 3.x C API"
+#endif
+
+enum { TABLE_SIZE = 512, TABLE_LIMIT = 384 };
+
+typedef struct { /* the key; compared as bytes, so it is zeroed before it is filled */
+    size_t m, n, k, lda, ldb, ldc;
+    int trans_a, trans_b, bf16_in, bf16_out, bias, relu, accumulate;
+    const un_packed *packed;
+    uint64_t packed_serial; /* an address may be used again */
+} shape;
+
+typedef struct {
+    shape key;
+    dnnl_primitive_t primitive; /* NULL: free slot */
+    dnnl_memory_desc_t a, b, c, bias;
+} plan;
+
+struct un_packed {
+    dnnl_memory_desc_t layout;
+    un_dtype type;
+    size_t n, k;
+    uint64_t serial;
+    void *data;
+};
+
+static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER;
+static dnnl_engine_t g_engine;
+static plan g_table[TABLE_SIZE];
+static size_t g_plans;
+static uint64_t g_serial;
+static _Thread_local dnnl_stream_t g_stream;
+
+static un_status onednn_failed(dnnl_status_t code, const char *what) {
+    return un_fail(code == dnnl_out_of_memory ? UNSEEN_E_MEMORY : UNSEEN_E_UNSUPPORTED,
+                   "oneDNN cannot %s (status %d)", what, (int)code);
+}
+
+#define DNN_TRY(call, what)                                                                        \
+    do {                                                                                           \
+        dnnl_status_t dnn_status_ = (call);                                                        \
+        if (dnn_status_ != dnnl_success) return onednn_failed(dnn_status_, what);                  \
+    } while (0)
+
+/* The engine is shared, a stream belongs to its thread. */
+static un_status start(void) {
+    pthread_mutex_lock(&g_lock);
+    dnnl_status_t code = g_engine ? dnnl_success : dnnl_engine_create(&g_engine, dnnl_cpu, 0);
+    pthread_mutex_unlock(&g_lock);
+    DNN_TRY(code, "create an engine");
+    if (!g_stream)
+        DNN_TRY(dnnl_stream_create(&g_stream, g_engine, dnnl_stream_default_flags),
+                "create a stream");
+    return UNSEEN_OK;
+}
+
+static dnnl_data_type_t element(int bf16) { return bf16 ? dnnl_bf16 : dnnl_f32; }
+
+/* A rows x columns matrix; `trans`: stored the other way round. */
+static un_status make_layout(dnnl_memory_desc_t *out, size_t rows, size_t columns, size_t ld,
+                             int trans, int bf16) {
+    const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
+    const dnnl_dims_t strides = {trans ? 1 : (dnnl_dim_t)ld, trans ? (dnnl_dim_t)ld : 1};
+    DNN_TRY(dnnl_memory_desc_init_by_strides(out, 2, dims, element(bf16), strides),
+            "describe a matrix");
+    return UNSEEN_OK;
+}
+
+static un_status make_attributes(const shape *s, dnnl_primitive_attr_t *out) {
+    dnnl_post_ops_t ops = NULL;
+    DNN_TRY(dnnl_primitive_attr_create(out), "create attributes");
+    if (!s->relu && !s->accumulate) return UNSEEN_OK;
+    DNN_TRY(dnnl_post_ops_create(&ops), "create post-operations");
+    dnnl_status_t code = dnnl_success;
+    if (s->accumulate) code = dnnl_post_ops_append_sum(ops, 1.0f);
+    if (code == dnnl_success && s->relu)
+        code = dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f);
+    if (code == dnnl_success) code = dnnl_primitive_attr_set_post_ops(*out, ops);
+    dnnl_post_ops_destroy(ops);
+    DNN_TRY(code, "set post-operations");
+    return UNSEEN_OK;
+}
+
+static un_status describe(const shape *s, plan *p) {
+    UN_TRY(make_layout(&p->a, s->m, s->k, s->lda, s->trans_a, s->bf16_in));
+    if (s->packed)
+        p->b = s->packed->layout;
+    else
+        UN_TRY(make_layout(&p->b, s->k, s->n, s->ldb, s->trans_b, s->bf16_in));
+    UN_TRY(make_layout(&p->c, s->m, s->n, s->ldc, 0, s->bf16_out));
+    return make_layout(&p->bias, 1, s->n, s->n, 0, 0);
+}
+
+static un_status make_primitive(const shape *s, plan *p) {
+    dnnl_primitive_attr_t attributes = NULL;
+    dnnl_primitive_desc_t description = NULL;
+    dnnl_matmul_desc_t operation;
+    UN_TRY(describe(s, p));
+    DNN_TRY(dnnl_matmul_desc_init(&operation, &p->a, &p->b, s->bias ? &p->bias : NULL, &p->c),
+            "describe a matrix product");
+    un_status status = make_attributes(s, &attributes);
+    if (!status) {
+        dnnl_status_t code =
+            dnnl_primitive_desc_create(&description, &operation, attributes, g_engine, NULL);
+        if (code == dnnl_success) code = dnnl_primitive_create(&p->primitive, description);
+        if (code != dnnl_success)
+            status = onednn_failed(code, "compute this matrix product on this processor");
+    }
+    if (attributes) dnnl_primitive_attr_destroy(attributes);
+    if (description) dnnl_primitive_desc_destroy(description);
+    return status;
+}
+
+static void clear_table(void) {
+    for (size_t i = 0; i < TABLE_SIZE; i++) {
+        if (g_table[i].primitive) dnnl_primitive_destroy(g_table[i].primitive);
+        g_table[i] = (plan){0};
+    }
+    g_plans = 0;
+}
+
+static size_t hash_bytes(const void *data, size_t n) {
+    const unsigned char *bytes = data;
+    uint64_t hash = 0xCBF29CE484222325u;
+    for (size_t i = 0; i < n; i++) hash = (hash ^ bytes[i]) * 0x100000001B3u;
+    return (size_t)(hash % TABLE_SIZE);
+}
+
+/* A copy of the plan for this shape. The primitive is retained by the table; a
+ * clearing by another thread while this one executes cannot happen, because the
+ * library's primitives are reference-counted only by their owner: so the table
+ * is cleared only when no execution is under way (g_busy). */
+static size_t g_busy;
+
+static un_status acquire_plan(const shape *s, plan *out) {
+    pthread_mutex_lock(&g_lock);
+    if (g_plans >= TABLE_LIMIT && g_busy == 0) clear_table();
+    size_t i = hash_bytes(s, sizeof *s);
+    size_t probes = 0;
+    while (probes < TABLE_SIZE && g_table[i].primitive &&
+           memcmp(&g_table[i].key, s, sizeof *s) != 0) {
+        i = (i + 1) % TABLE_SIZE;
+        probes++;
+    }
+    un_status status = UNSEEN_OK;
+    if (probes == TABLE_SIZE)
+        status = un_fail(UNSEEN_E_MEMORY, "too many matrix shapes in use at once");
+    else if (!g_table[i].primitive && (status = make_primitive(s, &g_table[i])) == UNSEEN_OK) {
+        memcpy(&g_table[i].key, s, sizeof *s);
+        g_plans++;
+    }
+    if (!status) {
+        *out = g_table[i];
+        g_busy++;
+    }
+    pthread_mutex_unlock(&g_lock);
+    return status;
+}
+
+static void release_plan(void) {
+    pthread_mutex_lock(&g_lock);
+    g_busy--;
+    pthread_mutex_unlock(&g_lock);
+}
+
+/* Execution arguments take pointers to non-const. */
+static void *mutable(const void *data) {
+    void *pointer = NULL;
+    memcpy(&pointer, &data, sizeof pointer);
+    return pointer;
+}
+
+static un_status execute(const plan *p, const un_gemm_args *args) {
+    const void *b = args->packed ? args->packed->data : args->b;
+    const struct {
+        int argument;
+        const dnnl_memory_desc_t *layout;
+        void *data;
+    } wanted[] = {{DNNL_ARG_SRC, &p->a, mutable(args->a)},
+                  {DNNL_ARG_WEIGHTS, &p->b, mutable(b)},
+                  {DNNL_ARG_DST, &p->c, args->c},
+                  {DNNL_ARG_BIAS, &p->bias, mutable(args->bias)}};
+    dnnl_exec_arg_t list[4];
+    int n = args->bias ? 4 : 3;
+    int made = 0;
+    dnnl_status_t code = dnnl_success;
+    for (; made < n && code == dnnl_success; made++) {
+        list[made] = (dnnl_exec_arg_t){wanted[made].argument, NULL};
+        code = dnnl_memory_create(&list[made].memory, wanted[made].layout, g_engine,
+                                  wanted[made].data);
+    }
+    if (code == dnnl_success) code = dnnl_primitive_execute(p->primitive, g_stream, n, list);
+    if (code == dnnl_success) code = dnnl_stream_wait(g_stream);
+    for (int i = 0; i < made; i++)
+        if (list[i].memory) dnnl_memory_destroy(list[i].memory);
+    DNN_TRY(code, "multiply");
+    return UNSEEN_OK;
+}
+
+static un_status check_arguments(const un_gemm_args *args) {
+    int input_ok = args->input == UN_F32 || args->input == UN_BF16;
+    int output_ok = args->output == UN_F32 || (args->output == UN_BF16 && args->input == UN_BF16);
+    if (!input_ok || !output_ok || (args->relu && args->accumulate))
+        return un_fail(UNSEEN_E_ARGUMENT, "matrix product with unsupported types or epilogue");
+    if (args->packed && (args->packed->n != args->n || args->packed->k != args->k ||
+                         args->packed->type != args->input))
+        return un_fail(UNSEEN_E_ARGUMENT, "packed matrix does not fit this product");
+    return UNSEEN_OK;
+}
+
+un_status un_gemm(const un_gemm_args *args) {
+    if (args->m == 0 || args->n == 0) return UNSEEN_OK;
+    UN_TRY(check_arguments(args));
+    UN_TRY(start());
+    shape s;
+    memset(&s, 0, sizeof s);
+    s.m = args->m;
+    s.n = args->n;
+    s.k = args->k;
+    s.lda = args->lda ? args->lda : (args->trans_a ? args->m : args->k);
+    s.ldb = args->packed ? 0 : args->ldb ? args->ldb : (args->trans_b ? args->k : args->n);
+    s.ldc = args->ldc ? args->ldc : args->n;
+    s.trans_a = args->trans_a;
+    s.trans_b = args->packed ? 0 : args->trans_b;
+    s.bf16_in = args->input == UN_BF16;
+    s.bf16_out = args->output == UN_BF16;
+    s.bias = args->bias != NULL;
+    s.relu = args->relu;
+    s.accumulate = args->accumulate;
+    s.packed = args->packed;
+    s.packed_serial = args->packed ? args->packed->serial : 0;
+    plan p;
+    UN_TRY(acquire_plan(&s, &p));
+    un_status status = execute(&p, args);
+    release_plan();
+    return status;
+}
+
+/* Asks oneDNN which layout of B it prefers for this product. */
+static un_status preferred_layout(un_dtype type, size_t m, size_t n, size_t k,
+                                  dnnl_memory_desc_t *out) {
+    dnnl_memory_desc_t a, c;
+    dnnl_matmul_desc_t operation;
+    dnnl_primitive_desc_t description = NULL;
+    int bf16 = type == UN_BF16;
+    const dnnl_dims_t dims = {(dnnl_dim_t)k, (dnnl_dim_t)n};
+    UN_TRY(make_layout(&a, m, k, k, 0, bf16));
+    UN_TRY(make_layout(&c, m, n, n, 0, 0));
+    DNN_TRY(dnnl_memory_desc_init_by_tag(out, 2, dims, element(bf16), dnnl_format_tag_any),
+            "describe a matrix");
+    DNN_TRY(dnnl_matmul_desc_init(&operation, &a, out, NULL, &c), "describe a matrix product");
+    DNN_TRY(dnnl_primitive_desc_create(&description, &operation, NULL, g_engine, NULL),
+            "compute this matrix product on this processor");
+    *out = *dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
+    dnnl_primitive_desc_destroy(description);
+    return UNSEEN_OK;
+}
+
+static un_status reorder(const dnnl_memory_desc_t *from, const void *source,
+                         const dnnl_memory_desc_t *to, void *target) {
+    dnnl_primitive_desc_t description = NULL;
+    dnnl_primitive_t primitive = NULL;
+    dnnl_exec_arg_t list[2] = {{DNNL_ARG_FROM, NULL}, {DNNL_ARG_TO, NULL}};
+    dnnl_status_t code =
+        dnnl_reorder_primitive_desc_create(&description, from, g_engine, to, g_engine, NULL);
+    if (code == dnnl_success) code = dnnl_primitive_create(&primitive, description);
+    if (code == dnnl_success)
+        code = dnnl_memory_create(&list[0].memory, from, g_engine, mutable(source));
+    if (code == dnnl_success) code = dnnl_memory_create(&list[1].memory, to, g_engine, target);
+    if (code == dnnl_success) code = dnnl_primitive_execute(primitive, g_stream, 2, list);
+    if (code == dnnl_success) code = dnnl_stream_wait(g_stream);
+    for (int i = 0; i < 2; i++)
+        if (list[i].memory) dnnl_memory_destroy(list[i].memory);
+    if (primitive) dnnl_primitive_destroy(primitive);
+    if (description) dnnl_primitive_desc_destroy(description);
+    DNN_TRY(code, "pack a matrix");
+    return UNSEEN_OK;
+}
+
+un_status un_gemm_pack(un_packed **out, un_dtype type, int trans_b, size_t m, size_t n, size_t k,
+                       const void *b, size_t ldb) {
+    dnnl_memory_desc_t plain;
+    if ((type != UN_F32 && type != UN_BF16) || n == 0 || k == 0)
+        return un_fail(UNSEEN_E_ARGUMENT, "cannot pack a matrix of this type or shape");
+    UN_TRY(start());
+    un_packed *packed = calloc(1, sizeof *packed);
+    if (!packed) return un_fail_memory(sizeof *packed);
+    un_status status = UNSEEN_OK;
+    packed->type = type;
+    packed->n = n;
+    packed->k = k;
+    if (ldb == 0) ldb = trans_b ? k : n;
+    UN_GO(make_layout(&plain, k, n, ldb, trans_b, type == UN_BF16));
+    UN_GO(preferred_layout(type, m ? m : 1, n, k, &packed->layout));
+    UN_GO(un_alloc(dnnl_memory_desc_get_size(&packed->layout), 1, &packed->data));
+    UN_GO(reorder(&plain, b, &packed->layout, packed->data));
+    pthread_mutex_lock(&g_lock);
+    packed->serial = ++g_serial;
+    pthread_mutex_unlock(&g_lock);
+    *out = packed;
+done:
+    if (status) un_packed_free(packed);
+    return status;
+}
+
+void un_packed_free(un_packed *packed) {
+    if (!packed) return;
+    free(packed->data);
+    free(packed);
+}
+
+const char *un_gemm_backend(void) {
+    static _Thread_local char text[32];
+    const dnnl_version_t *version = dnnl_version();
+    snprintf(text, sizeof text, "oneDNN %d.%d.%d", version->major, version->minor, version->patch);
+    return text;
+}

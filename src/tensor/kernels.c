@@ -1,0 +1,214 @@
+/* kernels.c - choosing an instruction set and splitting loops over threads; see kernels.h. */
+#include "tensor/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/parallel.h"
+#include "tensor/kernels_isa.h"
+
+/* Below this many elements a thread costs more than it brings. */
+enum { GRAIN = 16 * 1024, MAX_SLOTS = 1024 };
+
+static const un_isa_table *isa(void) {
+#if defined(UN_HAVE_X86_ISA)
+    static _Atomic(const un_isa_table *) known; /* every thread finds the same answer */
+    const un_isa_table *chosen = known;
+    if (chosen) return chosen;
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        chosen = &un_isa_avx512;
+    else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        chosen = &un_isa_avx2;
+    else
+        chosen = &un_isa_baseline;
+    known = chosen;
+    return chosen;
+#else
+    return &un_isa_baseline;
+#endif
+}
+
+const char *un_kernels_isa(void) { return isa()->name; }
+
+/* One description serves every element-wise loop; a loop uses what it needs. */
+typedef struct {
+    const float *x;
+    const float *y;
+    float *out;
+    const un_bf16 *in16;
+    un_bf16 *out16;
+    double partial[MAX_SLOTS];
+    size_t rows, n, ld;
+    float eps;
+    float *norms;
+    double *norms64;
+} job;
+
+static void convert_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
+    if (j->out16)
+        isa()->to_bf16(j->x + begin, j->out16 + begin, end - begin);
+    else
+        isa()->to_f32(j->in16 + begin, j->out + begin, end - begin);
+}
+
+void un_convert_to_bf16(const float *in, un_bf16 *out, size_t n) {
+    job j = {.x = in, .out16 = out};
+    un_parallel_for(n, GRAIN, convert_range, &j);
+}
+
+void un_convert_to_f32(const un_bf16 *in, float *out, size_t n) {
+    job j = {.in16 = in, .out = out};
+    un_parallel_for(n, GRAIN, convert_range, &j);
+}
+
+static void sum_slot(size_t begin, size_t end, size_t slot, void *context) {
+    job *j = context;
+    j->partial[slot] = j->y ? isa()->dot(j->x + begin, j->y + begin, end - begin)
+                            : isa()->sum(j->x + begin, end - begin);
+}
+
+static double add_partials(const job *j) {
+    double total = 0;
+    for (int i = 0; i < MAX_SLOTS; i++) total += j->partial[i];
+    return total;
+}
+
+double un_sum(const float *x, size_t n) {
+    job j = {.x = x};
+    un_parallel_slots(n, GRAIN, sum_slot, &j);
+    return add_partials(&j);
+}
+
+double un_dot(const float *x, const float *y, size_t n) {
+    job j = {.x = x, .y = y};
+    un_parallel_slots(n, GRAIN, sum_slot, &j);
+    return add_partials(&j);
+}
+
+double un_sum_squares(const float *x, size_t n) { return un_dot(x, x, n); }
+
+void un_axpy(float a, const float *x, float *y, size_t n) { isa()->axpy(a, x, y, n); }
+void un_scale(float a, float *x, size_t n) { isa()->scale(a, x, n); }
+
+static void tanh_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
+    isa()->tanh(j->x + begin, j->out + begin, end - begin);
+}
+
+void un_tanh(const float *x, float *out, size_t n) {
+    job j = {.x = x, .out = out};
+    un_parallel_for(n, GRAIN / 8, tanh_range, &j);
+}
+
+/* Rows a thread takes at least, so that it has GRAIN elements. */
+static size_t row_grain(size_t n) { return n >= GRAIN ? 1 : GRAIN / (n ? n : 1); }
+
+static void softmax_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
+    for (size_t i = begin; i < end; i++) isa()->softmax(j->out + i * j->ld, j->n);
+}
+
+void un_softmax_rows(float *x, size_t rows, size_t n, size_t ld) {
+    job j = {.out = x, .n = n, .ld = ld};
+    un_parallel_for(rows, row_grain(8 * n), softmax_range, &j);
+}
+
+static void normalize_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
+    for (size_t i = begin; i < end; i++) {
+        float *row = j->out + i * j->n;
+        float norm = (float)sqrt(isa()->dot(row, row, j->n));
+        if (j->norms) j->norms[i] = norm;
+        isa()->scale(1.0f / (norm > j->eps ? norm : j->eps), row, j->n);
+    }
+}
+
+void un_normalize_rows(float *x, size_t rows, size_t n, float eps, float *norms) {
+    job j = {.out = x, .n = n, .eps = eps, .norms = norms};
+    un_parallel_for(rows, row_grain(n), normalize_range, &j);
+}
+
+static void norm_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
+    for (size_t i = begin; i < end; i++) {
+        const float *row = j->x + i * j->n;
+        j->norms64[i] = sqrt(isa()->dot(row, row, j->n));
+    }
+}
+
+void un_row_norms(const float *x, size_t rows, size_t n, double *norms) {
+    job j = {.x = x, .n = n, .norms64 = norms};
+    un_parallel_for(rows, row_grain(n), norm_range, &j);
+}
+
+static void column_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
+    memset(j->out + begin, 0, (end - begin) * sizeof *j->out);
+    for (size_t i = 0; i < j->rows; i++)
+        isa()->axpy(1.0f, j->x + i * j->n + begin, j->out + begin, end - begin);
+}
+
+void un_column_sums(const float *x, size_t rows, size_t n, float *out) {
+    job j = {.x = x, .out = out, .rows = rows, .n = n};
+    un_parallel_for(n, row_grain(rows) < 64 ? 64 : row_grain(rows), column_range, &j);
+}
+
+static void relu_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
+    if (j->in16)
+        isa()->relu_backward_bf16(j->in16 + begin, j->out + begin, end - begin);
+    else
+        isa()->relu_backward_f32(j->x + begin, j->out + begin, end - begin);
+}
+
+void un_relu_backward(const void *y, un_dtype type, float *dx, size_t n) {
+    job j = {.out = dx};
+    if (type == UN_BF16)
+        j.in16 = y;
+    else
+        j.x = y;
+    un_parallel_for(n, GRAIN, relu_range, &j);
+}
+
+typedef struct {
+    const un_update *u;
+    float *p, *m, *v;
+    const float *g;
+    un_bf16 *shadow;
+    int rmsprop;
+    double partial[MAX_SLOTS];
+} update_job;
+
+static void update_slot(size_t begin, size_t end, size_t slot, void *context) {
+    update_job *j = context;
+    un_bf16 *shadow = j->shadow ? j->shadow + begin : NULL;
+    float *m = j->m ? j->m + begin : NULL;
+    if (j->rmsprop)
+        j->partial[slot] =
+            isa()->rmsprop(j->u, j->p + begin, j->g + begin, j->v + begin, m, shadow, end - begin);
+    else
+        j->partial[slot] =
+            isa()->adam(j->u, j->p + begin, j->g + begin, m, j->v + begin, shadow, end - begin);
+}
+
+static double run_update(update_job *j, size_t n) {
+    un_parallel_slots(n, GRAIN, update_slot, j);
+    double total = 0;
+    for (int i = 0; i < MAX_SLOTS; i++) total += j->partial[i];
+    return total;
+}
+
+double un_adam_update(const un_update *u, float *p, const float *g, float *m, float *v,
+                      un_bf16 *shadow, size_t n) {
+    update_job j = {.u = u, .p = p, .g = g, .m = m, .v = v, .shadow = shadow};
+    return run_update(&j, n);
+}
+
+double un_rmsprop_update(const un_update *u, float *p, const float *g, float *v, float *buffer,
+                         un_bf16 *shadow, size_t n) {
+    update_job j = {.u = u, .p = p, .g = g, .m = buffer, .v = v, .shadow = shadow, .rmsprop = 1};
+    return run_update(&j, n);
+}

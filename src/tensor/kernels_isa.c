@@ -1,0 +1,197 @@
+/*
+ * kernels_isa.c - the inner loops, plain C that compilers vectorise.
+ *
+ * Compiled several times with other target flags and another UN_ISA_TABLE name.
+ * Reductions keep LANES partial sums so that they vectorise without letting the
+ * compiler reorder floating point, and so that every instruction set adds in the
+ * same order.
+ */
+#include "tensor/kernels_isa.h"
+
+#include <math.h>
+#include <string.h>
+
+#ifndef UN_ISA_TABLE
+#define UN_ISA_TABLE un_isa_baseline
+#define UN_ISA_NAME "baseline"
+#endif
+
+enum { LANES = 16, BLOCK = 4096 };
+
+static inline un_bf16 round_bf16(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    uint32_t rounded = (bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
+    uint32_t quiet = bits >> 16 | 0x40u;
+    return (un_bf16)((bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : rounded);
+}
+
+static void to_bf16(const float *in, un_bf16 *out, size_t n) {
+    for (size_t i = 0; i < n; i++) out[i] = round_bf16(in[i]);
+}
+
+static inline float widen(un_bf16 x) {
+    uint32_t bits = (uint32_t)x << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static void to_f32(const un_bf16 *in, float *out, size_t n) {
+    for (size_t i = 0; i < n; i++) out[i] = widen(in[i]);
+}
+
+static double add_lanes(const float *lane) {
+    double total = 0;
+    for (int j = 0; j < LANES; j++) total += (double)lane[j];
+    return total;
+}
+
+static double sum(const float *x, size_t n) {
+    double total = 0;
+    for (size_t begin = 0; begin < n; begin += BLOCK) {
+        size_t end = begin + BLOCK < n ? begin + BLOCK : n, i = begin;
+        float lane[LANES] = {0};
+        for (; i + LANES <= end; i += LANES)
+            for (int j = 0; j < LANES; j++) lane[j] += x[i + (size_t)j];
+        total += add_lanes(lane);
+        for (; i < end; i++) total += (double)x[i];
+    }
+    return total;
+}
+
+static double dot(const float *x, const float *y, size_t n) {
+    double total = 0;
+    for (size_t begin = 0; begin < n; begin += BLOCK) {
+        size_t end = begin + BLOCK < n ? begin + BLOCK : n, i = begin;
+        float lane[LANES] = {0};
+        for (; i + LANES <= end; i += LANES)
+            for (int j = 0; j < LANES; j++) lane[j] += x[i + (size_t)j] * y[i + (size_t)j];
+        total += add_lanes(lane);
+        for (; i < end; i++) total += (double)x[i] * (double)y[i];
+    }
+    return total;
+}
+
+static void axpy(float a, const float *restrict x, float *restrict y, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] += a * x[i];
+}
+
+static void scale(float a, float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] *= a;
+}
+
+/* exp by range reduction to |r| <= ln2/2 and a polynomial of degree 6; relative
+ * error below 2^-22. Saturates outside [-87.3, 88.3]. */
+static inline float exponential(float x) {
+    const float ln2_high = 0.693145751953125f, ln2_low = 1.42860677e-6f;
+    x = x < -87.3f ? -87.3f : x;
+    x = x > 88.3f ? 88.3f : x;
+    const float shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
+    float t = x * 1.44269504f + shift;
+    float k = t - shift;
+    float r = (x - k * ln2_high) - k * ln2_low;
+    float p = 1.0f / 720.0f;
+    p = p * r + 1.0f / 120.0f;
+    p = p * r + 1.0f / 24.0f;
+    p = p * r + 1.0f / 6.0f;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    int32_t exponent = (int32_t)k + 127;
+    uint32_t bits = (uint32_t)exponent << 23;
+    float power;
+    memcpy(&power, &bits, sizeof power);
+    return p * power;
+}
+
+/* (e^2x - 1)/(e^2x + 1); below 0.03, where that cancels, the series x - x^3/3. */
+static void hyperbolic_tangent(const float *x, float *out, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        float e = exponential(2.0f * x[i]);
+        float far = 1.0f - 2.0f / (e + 1.0f);
+        float near = x[i] - x[i] * x[i] * x[i] * (1.0f / 3.0f);
+        out[i] = fabsf(x[i]) < 0.03f ? near : far;
+    }
+}
+
+static void softmax(float *x, size_t n) {
+    float largest = -INFINITY;
+    for (size_t i = 0; i < n; i++) largest = x[i] > largest ? x[i] : largest;
+    for (size_t i = 0; i < n; i++) x[i] = exponential(x[i] - largest);
+    scale((float)(1.0 / sum(x, n)), x, n);
+}
+
+static void relu_backward_f32(const float *restrict y, float *restrict dx, size_t n) {
+    for (size_t i = 0; i < n; i++) dx[i] = y[i] > 0 ? dx[i] : 0.0f;
+}
+
+static void relu_backward_bf16(const un_bf16 *restrict y, float *restrict dx, size_t n) {
+    for (size_t i = 0; i < n; i++) dx[i] = widen(y[i]) > 0 ? dx[i] : 0.0f;
+}
+
+/* One parameter of Adam; returns its square before the update. */
+static inline float adam_one(const un_update *c, float *p, float g, float *m, float *v) {
+    float value = *p;
+    float gradient = g + c->decay * value;
+    float m1 = c->beta1 * *m + (1.0f - c->beta1) * gradient;
+    float v1 = c->beta2 * *v + (1.0f - c->beta2) * gradient * gradient;
+    *m = m1;
+    *v = v1;
+    *p = value - c->lr * m1 / (sqrtf(v1 * c->v_scale) + c->epsilon);
+    return value * value;
+}
+
+static double adam(const un_update *u, float *restrict p, const float *restrict g,
+                   float *restrict m, float *restrict v, un_bf16 *restrict shadow, size_t n) {
+    const un_update c = *u;
+    double total = 0;
+    for (size_t begin = 0; begin < n; begin += BLOCK) {
+        size_t end = begin + BLOCK < n ? begin + BLOCK : n, i = begin;
+        float lane[LANES] = {0};
+        for (; i + LANES <= end; i += LANES)
+            for (size_t j = 0; j < LANES; j++)
+                lane[j] += adam_one(&c, &p[i + j], g[i + j], &m[i + j], &v[i + j]);
+        for (; i < end; i++) lane[0] += adam_one(&c, &p[i], g[i], &m[i], &v[i]);
+        if (shadow) to_bf16(p + begin, shadow + begin, end - begin);
+        total += add_lanes(lane);
+    }
+    return total;
+}
+
+static double rmsprop(const un_update *u, float *restrict p, const float *restrict g,
+                      float *restrict v, float *restrict buffer, un_bf16 *restrict shadow,
+                      size_t n) {
+    const un_update c = *u;
+    const float one_minus_alpha = 1.0f - c.beta2;
+    double total = 0;
+    for (size_t begin = 0; begin < n; begin += BLOCK) {
+        size_t end = begin + BLOCK < n ? begin + BLOCK : n;
+        total += dot(p + begin, p + begin, end - begin);
+        for (size_t i = begin; i < end; i++) {
+            float gradient = g[i] + c.decay * p[i];
+            v[i] = c.beta2 * v[i] + one_minus_alpha * gradient * gradient;
+            float move = gradient / (sqrtf(v[i]) + c.epsilon);
+            if (buffer) move = buffer[i] = c.momentum * buffer[i] + move;
+            p[i] -= c.lr * move;
+        }
+        if (shadow) to_bf16(p + begin, shadow + begin, end - begin);
+    }
+    return total;
+}
+
+const un_isa_table UN_ISA_TABLE = {
+    .name = UN_ISA_NAME,
+    .to_bf16 = to_bf16,
+    .to_f32 = to_f32,
+    .sum = sum,
+    .dot = dot,
+    .axpy = axpy,
+    .scale = scale,
+    .tanh = hyperbolic_tangent,
+    .softmax = softmax,
+    .relu_backward_f32 = relu_backward_f32,
+    .relu_backward_bf16 = relu_backward_bf16,
+    .adam = adam,
+    .rmsprop = rmsprop,
+};

@@ -1,0 +1,81 @@
+/*
+ * safetensors.h - the one container of the project.
+ *
+ * A file is
+ *     u64 little-endian   length H of the header
+ *     H bytes             JSON: {"__metadata__": {string: string},
+ *                                name: {"dtype", "shape", "data_offsets": [begin, end]}, …}
+ *     the rest            raw little-endian row-major data; offsets count from
+ *                         the end of the header
+ *
+ * The reader maps the file and checks everything before anything is used: the
+ * header's length against the file, every range against the data, size =
+ * product(shape) x element size without overflow, no overlap, no hole. Data may
+ * lie at any alignment.
+ *
+ * The writer streams: declare the tensors, then write any part of any of them,
+ * so that files larger than memory are no matter; the file appears under its
+ * name at commit, whole. It starts every tensor on a multiple of 64 bytes; the
+ * gaps are tensors of their own, called "__pad_<n>", since holes are not
+ * allowed. The reader leaves those out of its list.
+ */
+#ifndef UN_TENSOR_SAFETENSORS_H
+#define UN_TENSOR_SAFETENSORS_H
+
+#include <jansson.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "tensor/tensor.h"
+
+typedef struct {
+    const char *name;
+    un_tensor tensor; /* data points into the map, possibly unaligned */
+    size_t bytes;
+} un_st_entry;
+
+typedef struct {
+    char *path;
+    un_map map;
+    size_t count;
+    un_st_entry *entries; /* in order of their data */
+    json_t *metadata;     /* object of strings, never NULL while open */
+    un_arena arena;
+} un_safetensors;
+
+/* Opens and validates. Names of the file are in the error sentence. */
+un_status un_safetensors_open(un_safetensors *file, const char *path);
+void un_safetensors_close(un_safetensors *file);
+
+/* NULL if there is no such tensor. */
+const un_st_entry *un_safetensors_find(const un_safetensors *file, const char *name);
+/* NULL if there is no such key. */
+const char *un_safetensors_metadata(const un_safetensors *file, const char *key);
+/* Fails with a sentence if the tensor is missing or its rank differs; rank < 0 takes any. */
+un_status un_safetensors_require(const un_safetensors *file, const char *name, int rank,
+                                 const un_st_entry **out);
+/* Copies into aligned f32, converting from any element type; n must be the number of elements. */
+void un_st_copy_f32(const un_st_entry *entry, float *out);
+/* Copies into i64; fails unless the type is integer. */
+un_status un_st_copy_i64(const un_st_entry *entry, int64_t *out);
+
+typedef struct un_st_writer un_st_writer;
+
+un_status un_st_writer_open(un_st_writer **out, const char *path);
+/* Declares a tensor; its number is the order of declaration, from 0. */
+un_status un_st_writer_add(un_st_writer *writer, const char *name, un_dtype dtype, int rank,
+                           const size_t *shape);
+/* Sets a metadata string. After un_st_writer_begin only existing keys may be
+ * set, to values that are not longer when written as JSON. */
+un_status un_st_writer_metadata(un_st_writer *writer, const char *key, const char *value);
+/* Fixes the layout and reserves the space; a full disk is told here. */
+un_status un_st_writer_begin(un_st_writer *writer);
+/* Writes bytes of tensor `index` at `offset` within it. */
+un_status un_st_writer_write(un_st_writer *writer, size_t index, uint64_t offset, const void *data,
+                             size_t bytes);
+/* Completes and renames; fails if bytes are missing. Always releases the writer. */
+un_status un_st_writer_commit(un_st_writer *writer);
+/* Leaves nothing behind; NULL is allowed. */
+void un_st_writer_abort(un_st_writer *writer);
+
+#endif

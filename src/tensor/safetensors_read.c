@@ -1,0 +1,221 @@
+/* safetensors_read.c - the mapped, fully validated reader; see safetensors.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "tensor/safetensors.h"
+
+static const size_t HEADER_LIMIT = 100u * 1024 * 1024; /* as the format's own library has it */
+static const char PAD_PREFIX[] = "__pad_";
+
+/* One tensor's JSON description, before its data is located. */
+typedef struct {
+    un_st_entry entry;
+    uint64_t begin, end;
+} located;
+
+static un_status bad(const char *path, const char *name, const char *what) {
+    return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%.200s\": %s", path, name, what);
+}
+
+static int as_offset(const json_t *value, uint64_t *out) {
+    if (!json_is_integer(value) || json_integer_value(value) < 0) return 0;
+    *out = (uint64_t)json_integer_value(value);
+    return 1;
+}
+
+/* The shape and its number of bytes, with every product checked. */
+static un_status parse_shape(const json_t *shape, un_dtype dtype, const char *path,
+                             const char *name, un_tensor *tensor, uint64_t *bytes) {
+    size_t dims[UN_MAX_RANK] = {0};
+    if (!json_is_array(shape) || json_array_size(shape) > UN_MAX_RANK)
+        return bad(path, name, "the shape is not a list of at most 8 numbers");
+    size_t rank = json_array_size(shape);
+    uint64_t count = 1;
+    for (size_t i = 0; i < rank; i++) {
+        uint64_t d = 0;
+        if (!as_offset(json_array_get(shape, i), &d))
+            return bad(path, name, "the shape has an entry that is not a whole number");
+        if (__builtin_mul_overflow(count, d, &count))
+            return bad(path, name, "the number of elements overflows");
+        dims[i] = (size_t)d;
+    }
+    if (__builtin_mul_overflow(count, (uint64_t)un_dtype_size(dtype), bytes))
+        return bad(path, name, "the size in bytes overflows");
+    *tensor = un_tensor_dense(dtype, (int)rank, dims, NULL);
+    return UNSEEN_OK;
+}
+
+static un_status parse_entry(const char *name, const json_t *value, const char *path,
+                             uint64_t data_size, located *out) {
+    if (!json_is_object(value)) return bad(path, name, "the description is not an object");
+    const json_t *dtype = json_object_get(value, "dtype");
+    const json_t *offsets = json_object_get(value, "data_offsets");
+    if (!json_is_string(dtype)) return bad(path, name, "\"dtype\" is missing");
+    un_dtype type = UN_F32;
+    if (un_dtype_parse(json_string_value(dtype), &type) != UNSEEN_OK)
+        return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%.200s\": unknown element type \"%.40s\"",
+                       path, name, json_string_value(dtype));
+    if (!json_is_array(offsets) || json_array_size(offsets) != 2 ||
+        !as_offset(json_array_get(offsets, 0), &out->begin) ||
+        !as_offset(json_array_get(offsets, 1), &out->end))
+        return bad(path, name, "\"data_offsets\" is not a pair of whole numbers");
+    uint64_t bytes = 0;
+    UN_TRY(
+        parse_shape(json_object_get(value, "shape"), type, path, name, &out->entry.tensor, &bytes));
+    if (out->begin > out->end || out->end > data_size)
+        return bad(path, name, "the data lies outside the file; the file may be cut short");
+    if (out->end - out->begin != bytes)
+        return bad(path, name, "the data is not as long as shape and element type say");
+    out->entry.bytes = (size_t)bytes;
+    return UNSEEN_OK;
+}
+
+static int by_begin(const void *a, const void *b) {
+    const located *x = a, *y = b;
+    if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
+    if (x->end != y->end) return x->end < y->end ? -1 : 1; /* empty ones first */
+    return 0;
+}
+
+/* Data must be tiled exactly: neither bytes used twice nor bytes nobody owns. */
+static un_status check_tiling(const located *items, size_t n, const char *path, uint64_t size) {
+    uint64_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (items[i].begin < at) return bad(path, items[i].entry.name, "overlaps another tensor");
+        if (items[i].begin > at) return bad(path, items[i].entry.name, "a hole lies before it");
+        at = items[i].end;
+    }
+    if (at != size)
+        return un_fail(UNSEEN_E_FORMAT, "%s: %llu bytes at the end belong to no tensor", path,
+                       (unsigned long long)(size - at));
+    return UNSEEN_OK;
+}
+
+static un_status check_metadata(const json_t *metadata, const char *path) {
+    const char *key = NULL;
+    json_t *value = NULL;
+    if (!json_is_object(metadata))
+        return un_fail(UNSEEN_E_FORMAT, "%s: __metadata__ is not an object", path);
+    json_object_foreach((json_t *)(uintptr_t)metadata, key, value) {
+        if (!json_is_string(value))
+            return un_fail(UNSEEN_E_FORMAT, "%s: metadata \"%.200s\" is not a string", path, key);
+    }
+    return UNSEEN_OK;
+}
+
+static un_status parse_header(un_safetensors *file, json_t *header, const unsigned char *data,
+                              uint64_t data_size) {
+    const char *name = NULL;
+    json_t *value = NULL;
+    size_t n = 0;
+    located *items = NULL;
+    UN_TRY(un_alloc(json_object_size(header) + 1, sizeof *items, &items));
+    un_status status = UNSEEN_OK;
+    json_object_foreach(header, name, value) {
+        if (!strcmp(name, "__metadata__")) {
+            UN_GO(check_metadata(value, file->path));
+            file->metadata = json_incref(value);
+            continue;
+        }
+        UN_GO(parse_entry(name, value, file->path, data_size, &items[n]));
+        items[n].entry.name = name; /* borrowed until copied below */
+        n++;
+    }
+    qsort(items, n, sizeof *items, by_begin);
+    UN_GO(check_tiling(items, n, file->path, data_size));
+    UN_GO(un_arena_alloc(&file->arena, n, sizeof *file->entries, &file->entries));
+    for (size_t i = 0; i < n; i++) {
+        if (!strncmp(items[i].entry.name, PAD_PREFIX, sizeof PAD_PREFIX - 1)) continue;
+        char *copy = NULL;
+        UN_GO(un_arena_string(&file->arena, items[i].entry.name, &copy));
+        un_st_entry *entry = &file->entries[file->count++];
+        *entry = items[i].entry;
+        entry->name = copy;
+        entry->tensor.data = data + items[i].begin;
+    }
+done:
+    free(items);
+    return status;
+}
+
+un_status un_safetensors_open(un_safetensors *file, const char *path) {
+    *file = (un_safetensors){0};
+    json_t *header = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_format(&file->path, "%s", path));
+    UN_GO(un_map_open(&file->map, path));
+    uint64_t length = 0;
+    if (file->map.size < sizeof length)
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: too short for a safetensors file", path));
+    for (size_t i = 0; i < sizeof length; i++) length |= (uint64_t)file->map.data[i] << (8 * i);
+    if (length > HEADER_LIMIT || length > file->map.size - sizeof length)
+        UN_GO(un_fail(UNSEEN_E_FORMAT,
+                      "%s: not a safetensors file, or cut short (header of %llu bytes in a file of "
+                      "%zu)",
+                      path, (unsigned long long)length, file->map.size));
+    const unsigned char *text = file->map.data + sizeof length;
+    UN_GO(un_json_parse((const char *)text, (size_t)length, path, &header));
+    if (!json_is_object(header))
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: the header is not a JSON object", path));
+    UN_GO(parse_header(file, header, text + length, file->map.size - sizeof length - length));
+    if (!file->metadata && !(file->metadata = json_object())) UN_GO(un_fail_memory(0));
+done:
+    json_decref(header);
+    if (status) un_safetensors_close(file);
+    return status;
+}
+
+void un_safetensors_close(un_safetensors *file) {
+    json_decref(file->metadata);
+    un_map_close(&file->map);
+    un_arena_free(&file->arena);
+    free(file->path);
+    *file = (un_safetensors){0};
+}
+
+const un_st_entry *un_safetensors_find(const un_safetensors *file, const char *name) {
+    for (size_t i = 0; i < file->count; i++)
+        if (!strcmp(file->entries[i].name, name)) return &file->entries[i];
+    return NULL;
+}
+
+const char *un_safetensors_metadata(const un_safetensors *file, const char *key) {
+    return json_string_value(json_object_get(file->metadata, key));
+}
+
+un_status un_safetensors_require(const un_safetensors *file, const char *name, int rank,
+                                 const un_st_entry **out) {
+    const un_st_entry *entry = un_safetensors_find(file, name);
+    if (!entry) return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" is missing", file->path, name);
+    if (rank >= 0 && entry->tensor.rank != rank)
+        return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" has %d dimensions, expected %d",
+                       file->path, name, entry->tensor.rank, rank);
+    *out = entry;
+    return UNSEEN_OK;
+}
+
+void un_st_copy_f32(const un_st_entry *entry, float *out) {
+    size_t n = un_tensor_count(&entry->tensor);
+    if (entry->tensor.dtype == UN_F32) {
+        if (n > 0) memcpy(out, entry->tensor.data, n * sizeof *out);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)un_element(entry->tensor.dtype, entry->tensor.data, i);
+}
+
+un_status un_st_copy_i64(const un_st_entry *entry, int64_t *out) {
+    size_t n = un_tensor_count(&entry->tensor);
+    un_dtype dtype = entry->tensor.dtype;
+    if (dtype == UN_F32 || dtype == UN_F64 || dtype == UN_BF16 || dtype == UN_F16)
+        return un_fail(UNSEEN_E_FORMAT, "tensor \"%s\" has type %s, expected whole numbers",
+                       entry->name, un_dtype_name(dtype));
+    for (size_t i = 0; i < n; i++) {
+        if (dtype == UN_I64) /* double would lose the low bits */
+            memcpy(&out[i], (const char *)entry->tensor.data + i * sizeof *out, sizeof *out);
+        else
+            out[i] = (int64_t)un_element(dtype, entry->tensor.data, i);
+    }
+    return UNSEEN_OK;
+}
