@@ -1,0 +1,59 @@
+/*
+ * config.h - settings of a training run: one flat JSON object, every key of which
+ * is described by an option table.
+ *
+ * The same table parses --set key=value and --config files, prints --help, checks
+ * ranges and names the nearest key of a misspelt one. A configuration always holds
+ * all keys, so that a manifest is complete.
+ */
+#ifndef UN_METHOD_CONFIG_H
+#define UN_METHOD_CONFIG_H
+
+#include <jansson.h>
+
+#include "base/status.h"
+
+typedef enum {
+    UN_OPTION_INTEGER,
+    UN_OPTION_NUMBER,
+    UN_OPTION_CHOICE, /* one of `choices` */
+    UN_OPTION_NAMES,  /* comma-separated names, at least one */
+    UN_OPTION_NUMBERS /* comma-separated numbers; "auto" is allowed if `choices` says "auto" */
+} un_option_kind;
+
+typedef struct {
+    const char *key;
+    un_option_kind kind;
+    const char *fallback; /* the default, as --set would write it */
+    double low, high;     /* of numbers, inclusive */
+    const char *choices;  /* "a|b|c" */
+    const char *help;
+} un_option;
+
+struct un_method_class;
+
+/* Settings that every method has: epochs, selection, checkpoints. */
+extern const un_option un_common_options[];
+
+/* Defaults, then `preset` (NULL: the method's default one). *out is a new reference. */
+un_status un_config_create(const struct un_method_class *class, const char *preset, json_t **out);
+/* Sets one key from text ("key=value"). */
+un_status un_config_set(const struct un_method_class *class, json_t *config,
+                        const char *assignment);
+/* Takes over the keys of `values`, each checked; `where` names their source. */
+un_status un_config_merge(const struct un_method_class *class, json_t *config, const json_t *values,
+                          const char *where);
+
+/* Values of a complete configuration. */
+double un_config_number(const json_t *config, const char *key);
+size_t un_config_integer(const json_t *config, const char *key);
+const char *un_config_text(const json_t *config, const char *key);
+int un_config_is(const json_t *config, const char *key, const char *choice);
+/* Item i of a list; a list of one item serves every i. Numbers: NAN for "auto". */
+double un_config_list_number(const json_t *config, const char *key, size_t i);
+/* Number of items of a list. */
+size_t un_config_list_count(const json_t *config, const char *key);
+/* Item i of a list of names; borrowed from `config`. */
+const char *un_config_list_name(const json_t *config, const char *key, size_t i);
+
+#endif

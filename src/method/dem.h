@@ -1,0 +1,109 @@
+/*
+ * dem.h - the parts of DEM (Zhang, Xiang, Gong: "Learning a Deep Embedding Model
+ * for Zero-Shot Learning", CVPR 2017), shared by the dem_*.c files only.
+ *
+ * Classes are embedded into the visual space: a network f maps class semantics to
+ * a prototype there; an image belongs to the nearest prototype.
+ *   two-layer  f(a) = relu(relu(a W1 + b1) W2 + b2)
+ *   one-layer  f(a) = relu(a W + b)
+ *   fusion     f(u_1..u_M) = relu((sum_m s_m tanh(u_m W_m + b_m)) Wc + bc)
+ * Loss of a step: mean over B x D of (f(a_y) - x)^2, plus lambda/2 |theta|^2, which
+ * the trainer's optimiser adds.
+ *
+ * The loss sees the images of one class only through their number, mean and
+ * spread: sum_b |f(a_y) - x_b|^2 = sum_c n_c |f_c - mean_c|^2 + sum_b |x_b - mean_y|^2.
+ * So a step works on one row per class that occurs, in mini-batches (where it saves
+ * the repeats) and with all images at once (class-means batching) alike.
+ *
+ * Letters: A_m width of modality m, h hidden, D visual, C classes, G rows of a step,
+ * B images of a step.
+ */
+#ifndef UN_METHOD_DEM_H
+#define UN_METHOD_DEM_H
+
+#include "method/method.h"
+#include "nn/linear.h"
+
+typedef enum { DEM_TWO_LAYER, DEM_ONE_LAYER, DEM_FUSION } dem_network;
+
+/* One row per class that occurs in the step. */
+typedef struct {
+    size_t rows;     /* G */
+    int32_t *class;  /* [G] row of the class table */
+    double *weight;  /* [G] images of that class / (B D) */
+    float *target;   /* [G, D] their mean */
+    double constant; /* sum_b |x_b - mean_y|^2 / (B D) */
+} dem_rows;
+
+typedef struct {
+    un_method base; /* first: a un_method * is a dem * */
+    dem_network network;
+    int cosine;
+    un_dtype type; /* of GEMM operands */
+    size_t modalities;
+    size_t width[UN_MAX_MODALITIES];          /* A_m */
+    double modality_scale[UN_MAX_MODALITIES]; /* s_m */
+    size_t hidden, visual;                    /* h, D */
+    size_t input_scale;                       /* parameter [M]: what semantics are multiplied by */
+    un_linear first[UN_MAX_MODALITIES];
+    un_linear last;
+    un_optimizer_settings optimizer;
+
+    /* training */
+    const un_training_data *data;
+    uint64_t seed;
+    int class_means;
+    size_t batch;                        /* B of mini-batches */
+    size_t class_count;                  /* C of the training table */
+    float *semantics[UN_MAX_MODALITIES]; /* [C, A_m], scaled */
+    int64_t *order;                      /* the epoch's permutation of the training images */
+    size_t order_epoch;                  /* SIZE_MAX: none yet */
+    float *gathered;                     /* [B, D] */
+    int32_t *row_of_class;               /* [C] scratch */
+    dem_rows rows;
+
+    /* activations of a step, G rows at most */
+    float *input[UN_MAX_MODALITIES]; /* [G, A_m] */
+    un_bf16 *input16[UN_MAX_MODALITIES];
+    float *branch[UN_MAX_MODALITIES]; /* [G, h] tanh outputs (fusion) */
+    float *middle;                    /* [G, h] input of the last layer */
+    un_bf16 *middle16;
+    float *output;   /* [G, D] f */
+    float *d_output; /* [G, D] */
+    un_bf16 *d_output16;
+    float *d_middle; /* [G, h] */
+    float *d_branch; /* [G, h] */
+    un_bf16 *d_middle16;
+    un_arena arena;
+
+    /* scoring */
+    size_t scored;          /* C of the table being scored */
+    float *prototypes;      /* [C, D] */
+    double *prototype_norm; /* [C] */
+    un_packed *packed;      /* prototypes, transposed */
+} dem;
+
+extern const un_method_class un_method_dem;
+
+/* dem_rows.c: which images make a step. */
+un_status dem_rows_create(dem *d);
+un_status dem_rows_prepare(dem *d);
+size_t dem_rows_steps_per_epoch(const dem *d);
+un_status dem_rows_plan(dem *d, size_t epoch, size_t step, const int64_t **images, size_t *count);
+un_status dem_rows_fill(dem *d, size_t epoch, size_t step);
+
+/* dem_network.c: forward and backward. */
+un_status dem_network_declare(dem *d, const json_t *config);
+void dem_network_initialize(dem *d, const json_t *config, const un_class_table *classes);
+un_status dem_network_workspace(dem *d, size_t rows, int training);
+/* d->input (and, in bf16, d->input16) -> d->output, for `rows` rows. */
+un_status dem_network_forward(dem *d, size_t rows, un_dtype type);
+/* Loss of the rows in d->rows and all gradients. */
+un_status dem_network_backward(dem *d, double *fit);
+
+/* dem_score.c: nearest prototypes. */
+un_status dem_set_classes(un_method *method, const un_class_table *classes);
+un_status dem_score(un_method *method, const float *features, size_t n, float *scores);
+void dem_score_free(dem *d);
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * method.h - the one interface of all methods. Training, evaluation, prediction
+ * and serving know a method through this header and nothing else.
+ *
+ * Life of a method that learns:
+ *     create(setup with data) -> prepare -> for every epoch and step: step, then
+ *     the trainer's optimiser moves params -> set_classes -> score …
+ * of one that was loaded:
+ *     create(setup without data) -> params filled from the file -> set_classes -> score …
+ *
+ * The method owns its sampling (which images make step s of epoch e is a function
+ * of seed, e and s only, so that a resumed run needs no replay), its losses and its
+ * gradients; the trainer owns optimiser, schedule, checkpoints and selection.
+ *
+ * Shapes: n images, R regions, F features of a region (R = 1 for pooled features),
+ * C classes of the table.
+ */
+#ifndef UN_METHOD_METHOD_H
+#define UN_METHOD_METHOD_H
+
+#include <jansson.h>
+
+#include "data/features.h"
+#include "data/task.h"
+#include "method/config.h"
+#include "nn/optimizer.h"
+
+enum { UN_MAX_LOSSES = 12 };
+
+typedef enum { UN_INPUT_POOLED, UN_INPUT_REGIONS, UN_INPUT_PIXELS } un_input_kind;
+
+typedef struct un_method un_method;
+
+/* The images a method learns from; everything is borrowed and outlives it. */
+typedef struct {
+    const un_features *features;
+    const int32_t *labels;      /* [N], rows of the class table */
+    const un_index_list *train; /* images to learn from */
+} un_training_data;
+
+typedef struct {
+    const un_class_table *classes; /* borrowed during create only */
+    size_t regions, width;         /* R, F of the input */
+    uint64_t seed;
+    un_precision precision;
+    const json_t *config;         /* complete and valid (un_config_*) */
+    const un_training_data *data; /* NULL: for prediction only */
+} un_method_setup;
+
+typedef struct {
+    const char *name;    /* as on the command line */
+    const char *config;  /* JSON object of the settings that differ from the defaults */
+    const char *summary; /* one line for --help */
+} un_preset;
+
+typedef struct un_method_class {
+    const char *name;       /* "dem" */
+    const char *title;      /* with the paper */
+    const char *score_unit; /* "negative distance": the unit of scores and gamma */
+    un_input_kind input;
+    int trains_with_unseen_rows; /* unseen classes' attributes enter the loss: the manifest says so */
+    const char *const
+        *losses; /* names of step()'s terms, NULL-terminated; the L2 term is the trainer's */
+    const un_option *options; /* key == NULL ends */
+    const un_preset *presets; /* name == NULL ends; the first is the default */
+
+    un_status (*create)(const un_method_setup *setup, un_method **out);
+    void (*destroy)(un_method *method);
+    /* One pass over the training images before the first step; may be NULL. */
+    un_status (*prepare)(un_method *method);
+    size_t (*steps_per_epoch)(const un_method *method);
+    /* The images that this step will read, for read-ahead: a borrowed list valid
+     * until the next call; *count may be 0. May be NULL. */
+    un_status (*plan)(un_method *method, size_t epoch, size_t step, const int64_t **images,
+                      size_t *count);
+    /* Forward and backward: fills the gradients of params and losses[]. */
+    un_status (*step)(un_method *method, size_t epoch, size_t step, double *losses);
+    /* Floating-point operations of the matrix products of the step just done. */
+    double (*step_flops)(const un_method *method);
+    /* Settings of the optimiser that the trainer should run. NULL for closed forms. */
+    void (*optimizer)(const un_method *method, un_optimizer_settings *out);
+    /* Closed-form methods learn here instead of in steps; else NULL. */
+    un_status (*fit)(un_method *method);
+    /* The classes to score from now on, with the parameters as they are now. Any
+     * classes whose modalities have the trained widths will do. */
+    un_status (*set_classes)(un_method *method, const un_class_table *classes);
+    /* features (n, R, F) f32 -> scores (n, C), higher is better. */
+    un_status (*score)(un_method *method, const float *features, size_t n, float *scores);
+    /* Attention maps of image features (R, F) f32: maps (branches, A, R) row-major;
+     * NULL for methods without. */
+    un_status (*attention)(un_method *method, const float *features, float *maps);
+    size_t attention_branches;
+} un_method_class;
+
+/* Head of every method's own structure. */
+struct un_method {
+    const un_method_class *class;
+    un_params params;
+};
+
+/* All methods, NULL-terminated. */
+extern const un_method_class *const un_methods[];
+/* Fails with a sentence that names the nearest. */
+un_status un_method_find(const char *name, const un_method_class **out);
+/* Number of terms in class->losses. */
+size_t un_method_loss_count(const un_method_class *class);
+
+#endif

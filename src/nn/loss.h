@@ -1,0 +1,15 @@
+/*
+ * loss.h - losses with their gradients.
+ */
+#ifndef UN_NN_LOSS_H
+#define UN_NN_LOSS_H
+
+#include <stddef.h>
+
+/* Squared error behind a ReLU. f, target, df are (rows, n), f >= 0 the ReLU's
+ * output; returns sum_r weight[r] |f_r - target_r|^2 and writes its gradient with
+ * respect to the ReLU's input: 2 weight[r] (f - target) where f > 0, else 0. */
+double un_squared_error_relu(const float *f, const float *target, const double *weight, size_t rows,
+                             size_t n, float *df);
+
+#endif

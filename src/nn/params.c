@@ -1,0 +1,56 @@
+/* params.c - flat parameter storage; see params.h. */
+#include "nn/params.h"
+
+#include "tensor/kernels.h"
+
+enum { PIECE_ALIGNMENT = 16 };
+
+un_status un_params_add(un_params *params, const char *name, int rank, const size_t *shape,
+                        float decay, size_t *index) {
+    if (params->count == UN_MAX_PARAMS || params->value || rank > UN_MAX_RANK)
+        return un_fail(UNSEEN_E_ARGUMENT, "cannot declare parameter \"%s\"", name);
+    un_param *item = &params->item[params->count];
+    char *copy = NULL;
+    UN_TRY(un_arena_string(&params->arena, name, &copy));
+    *item = (un_param){.name = copy, .rank = rank, .count = 1, .decay = decay};
+    for (int i = 0; i < rank; i++) {
+        item->shape[i] = shape[i];
+        if (__builtin_mul_overflow(item->count, shape[i], &item->count))
+            return un_fail(UNSEEN_E_ARGUMENT, "the size of parameter \"%s\" overflows", name);
+    }
+    item->offset = params->total;
+    params->total += (item->count + PIECE_ALIGNMENT - 1) / PIECE_ALIGNMENT * PIECE_ALIGNMENT;
+    *index = params->count++;
+    return UNSEEN_OK;
+}
+
+un_status un_params_allocate(un_params *params, int training, int bf16) {
+    UN_TRY(un_arena_alloc(&params->arena, params->total, sizeof(float), &params->value));
+    if (training)
+        UN_TRY(un_arena_alloc(&params->arena, params->total, sizeof(float), &params->grad));
+    if (bf16)
+        UN_TRY(un_arena_alloc(&params->arena, params->total, sizeof(un_bf16), &params->value16));
+    return UNSEEN_OK;
+}
+
+void un_params_free(un_params *params) {
+    un_arena_free(&params->arena);
+    *params = (un_params){0};
+}
+
+float *un_param_value(const un_params *params, size_t index) {
+    return params->value + params->item[index].offset;
+}
+
+float *un_param_grad(const un_params *params, size_t index) {
+    return params->grad + params->item[index].offset;
+}
+
+const void *un_param_operand(const un_params *params, size_t index, un_dtype type) {
+    if (type == UN_BF16) return params->value16 + params->item[index].offset;
+    return params->value + params->item[index].offset;
+}
+
+void un_params_refresh(un_params *params) {
+    if (params->value16) un_convert_to_bf16(params->value, params->value16, params->total);
+}
