@@ -1,0 +1,249 @@
+/* model.c - see model.h. */
+#include "model/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+
+static const char FORMAT[] = "unseen-model", VERSION[] = "1";
+
+static un_status describe_modalities(const un_class_table *classes, char **out) {
+    json_t *list = json_array();
+    if (!list) return un_fail_memory(0);
+    un_status status = UNSEEN_OK;
+    for (size_t m = 0; m < classes->modality_count; m++) {
+        const un_modality *modality = &classes->modality[m];
+        json_t *names = modality->attributes
+                            ? un_json_strings(modality->attributes, modality->width)
+                            : json_null();
+        UN_GO(un_json_append(list,
+                             json_pack("{s:s, s:o}", "name", modality->name, "attributes", names)));
+    }
+    UN_GO(un_json_text(list, out));
+done:
+    json_decref(list);
+    return status;
+}
+
+static un_status write_metadata(un_st_writer *writer, const un_class_table *classes,
+                                const json_t *manifest) {
+    char *manifest_text = NULL, *names_text = NULL, *modalities_text = NULL;
+    json_t *names = un_json_strings(classes->names, classes->count);
+    un_status status = UNSEEN_OK;
+    if (!names) UN_GO(un_fail_memory(0));
+    UN_GO(un_json_text(manifest, &manifest_text));
+    UN_GO(un_json_text(names, &names_text));
+    UN_GO(describe_modalities(classes, &modalities_text));
+    UN_GO(un_st_writer_metadata(writer, "format", FORMAT));
+    UN_GO(un_st_writer_metadata(writer, "format_version", VERSION));
+    UN_GO(un_st_writer_metadata(writer, "manifest", manifest_text));
+    UN_GO(un_st_writer_metadata(writer, "classes", names_text));
+    UN_GO(un_st_writer_metadata(writer, "modalities", modalities_text));
+done:
+    json_decref(names);
+    free(manifest_text);
+    free(names_text);
+    free(modalities_text);
+    return status;
+}
+
+static un_status declare_tensors(un_st_writer *writer, const un_method *method,
+                                 const un_class_table *classes) {
+    char name[128];
+    for (size_t i = 0; i < method->params.count; i++) {
+        const un_param *p = &method->params.item[i];
+        snprintf(name, sizeof name, "param.%s", p->name);
+        UN_TRY(un_st_writer_add(writer, name, UN_F32, p->rank, p->shape));
+    }
+    for (size_t m = 0; m < classes->modality_count; m++) {
+        snprintf(name, sizeof name, "classes.modality.%zu", m);
+        const size_t shape[] = {classes->count, classes->modality[m].width};
+        UN_TRY(un_st_writer_add(writer, name, UN_F32, 2, shape));
+    }
+    return un_st_writer_add(writer, "classes.seen", UN_U8, 1, &classes->count);
+}
+
+static un_status write_tensors(un_st_writer *writer, const un_method *method,
+                               const un_class_table *classes) {
+    size_t index = 0;
+    for (size_t i = 0; i < method->params.count; i++)
+        UN_TRY(un_st_writer_write(writer, index++, 0, un_param_value(&method->params, i),
+                                  method->params.item[i].count * sizeof(float)));
+    for (size_t m = 0; m < classes->modality_count; m++)
+        UN_TRY(un_st_writer_write(writer, index++, 0, classes->modality[m].values,
+                                  classes->count * classes->modality[m].width * sizeof(float)));
+    return un_st_writer_write(writer, index, 0, classes->seen, classes->count);
+}
+
+un_status un_model_save(const char *path, const un_method *method, const un_class_table *classes,
+                        const json_t *manifest) {
+    un_st_writer *writer = NULL;
+    UN_TRY(un_st_writer_open(&writer, path));
+    un_status status = write_metadata(writer, classes, manifest);
+    if (!status) status = declare_tensors(writer, method, classes);
+    if (!status) status = un_st_writer_begin(writer);
+    if (!status) status = write_tensors(writer, method, classes);
+    if (status) {
+        un_st_writer_abort(writer);
+        return status;
+    }
+    return un_st_writer_commit(writer);
+}
+
+/* The JSON value of a metadata key. */
+static un_status metadata_json(const un_safetensors *file, const char *key, json_t **out) {
+    const char *text = un_safetensors_metadata(file, key);
+    if (!text) return un_fail(UNSEEN_E_FORMAT, "%s: metadata \"%s\" is missing", file->path, key);
+    return un_json_parse(text, strlen(text), file->path, out);
+}
+
+static un_status damaged(const un_safetensors *file, const char *what) {
+    return un_fail(UNSEEN_E_FORMAT, "%s: not a usable model: %s", file->path, what);
+}
+
+static un_status read_strings(un_model *model, const un_safetensors *file, const json_t *list,
+                              size_t expected, char ***out) {
+    if (!json_is_array(list) || json_array_size(list) != expected)
+        return damaged(file, "a list of names has the wrong length");
+    UN_TRY(un_arena_alloc(&model->arena, expected, sizeof **out, out));
+    for (size_t i = 0; i < expected; i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (!text) return damaged(file, "a name is not a string");
+        UN_TRY(un_arena_string(&model->arena, text, &(*out)[i]));
+    }
+    return UNSEEN_OK;
+}
+
+static un_status read_modality(un_model *model, const un_safetensors *file, const json_t *item,
+                               size_t m) {
+    un_modality *modality = &model->classes.modality[m];
+    char name[64];
+    const un_st_entry *entry = NULL;
+    snprintf(name, sizeof name, "classes.modality.%zu", m);
+    UN_TRY(un_safetensors_require(file, name, 2, &entry));
+    modality->width = entry->tensor.shape[1];
+    if (entry->tensor.shape[0] != model->classes.count || modality->width == 0)
+        return damaged(file, "class semantics have the wrong shape");
+    UN_TRY(un_arena_alloc(&model->arena, un_tensor_count(&entry->tensor), sizeof(float),
+                          &modality->values));
+    un_st_copy_f32(entry, modality->values);
+    const char *label = json_string_value(json_object_get(item, "name"));
+    const json_t *names = json_object_get(item, "attributes");
+    char *copy = NULL;
+    if (!label) return damaged(file, "a modality has no name");
+    UN_TRY(un_arena_string(&model->arena, label, &copy));
+    modality->name = copy;
+    if (!json_is_array(names)) return UNSEEN_OK;
+    return read_strings(model, file, names, modality->width, &modality->attributes);
+}
+
+static un_status read_classes(un_model *model, const un_safetensors *file) {
+    json_t *names = NULL, *modalities = NULL;
+    const un_st_entry *seen = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(metadata_json(file, "classes", &names));
+    UN_GO(metadata_json(file, "modalities", &modalities));
+    UN_GO(un_safetensors_require(file, "classes.seen", 1, &seen));
+    model->classes.count = json_array_size(names);
+    if (model->classes.count == 0 || seen->tensor.shape[0] != model->classes.count)
+        UN_GO(damaged(file, "the class list is empty or of another length than its flags"));
+    UN_GO(read_strings(model, file, names, model->classes.count, &model->classes.names));
+    UN_GO(un_arena_alloc(&model->arena, model->classes.count, 1, &model->classes.seen));
+    for (size_t c = 0; c < model->classes.count; c++)
+        model->classes.seen[c] = un_element(seen->tensor.dtype, seen->tensor.data, c) != 0;
+    size_t n = json_array_size(modalities);
+    if (n == 0 || n > UN_MAX_MODALITIES) UN_GO(damaged(file, "it has no semantics, or too many"));
+    for (size_t m = 0; m < n; m++)
+        UN_GO(read_modality(model, file, json_array_get(modalities, m), m));
+    model->classes.modality_count = n;
+done:
+    json_decref(names);
+    json_decref(modalities);
+    return status;
+}
+
+static un_status read_params(un_model *model, const un_safetensors *file) {
+    un_params *params = &model->method->params;
+    for (size_t i = 0; i < params->count; i++) {
+        const un_param *p = &params->item[i];
+        char name[128];
+        const un_st_entry *entry = NULL;
+        snprintf(name, sizeof name, "param.%s", p->name);
+        UN_TRY(un_safetensors_require(file, name, p->rank, &entry));
+        for (int j = 0; j < p->rank; j++)
+            if (entry->tensor.shape[j] != p->shape[j])
+                return damaged(file, "a parameter has the wrong shape");
+        float *value = un_param_value(params, i);
+        un_st_copy_f32(entry, value);
+        for (size_t j = 0; j < p->count; j++)
+            if (!isfinite(value[j])) return damaged(file, "a parameter is not a finite number");
+    }
+    un_params_refresh(params);
+    return UNSEEN_OK;
+}
+
+static un_status create_method(un_model *model, const un_safetensors *file) {
+    const char *name = NULL;
+    const un_method_class *class = NULL;
+    json_t *config = NULL;
+    const json_t *input = json_object_get(model->manifest, "input");
+    UN_TRY(un_json_get_string(model->manifest, "method", file->path, &name));
+    UN_TRY(un_method_find(name, &class));
+    UN_TRY(un_json_get_size(input, "regions", file->path, &model->regions));
+    UN_TRY(un_json_get_size(input, "width", file->path, &model->width));
+    if (model->regions == 0 || model->width == 0 || model->regions > 1000000 ||
+        model->width > 100000000)
+        return damaged(file, "the input shape is impossible");
+    UN_TRY(un_config_create(class, NULL, &config));
+    un_status status =
+        un_config_merge(class, config, json_object_get(model->manifest, "config"), file->path);
+    const un_method_setup setup = {.classes = &model->classes,
+                                   .regions = model->regions,
+                                   .width = model->width,
+                                   .precision = UN_PRECISION_F32,
+                                   .config = config};
+    if (!status) status = class->create(&setup, &model->method);
+    json_decref(config);
+    return status;
+}
+
+static un_status load(un_model *model, const un_safetensors *file) {
+    const char *format = un_safetensors_metadata(file, "format");
+    const char *version = un_safetensors_metadata(file, "format_version");
+    if (!format || strcmp(format, FORMAT) != 0)
+        return damaged(file, "it was not written by `unseen train`");
+    if (!version || strcmp(version, VERSION) != 0)
+        return un_fail(UNSEEN_E_UNSUPPORTED,
+                       "%s: model format version %.20s, this program reads %s", file->path,
+                       version ? version : "(none)", VERSION);
+    UN_TRY(metadata_json(file, "manifest", &model->manifest));
+    UN_TRY(un_format(&model->manifest_text, "%s", un_safetensors_metadata(file, "manifest")));
+    UN_TRY(read_classes(model, file));
+    UN_TRY(create_method(model, file));
+    UN_TRY(read_params(model, file));
+    const json_t *gamma = json_object_get(json_object_get(model->manifest, "selection"), "gamma");
+    model->has_gamma = json_is_number(gamma);
+    model->gamma = model->has_gamma ? json_number_value(gamma) : 0;
+    return model->method->class->set_classes(model->method, &model->classes);
+}
+
+un_status un_model_open(un_model *model, const char *path) {
+    *model = (un_model){0};
+    un_safetensors file;
+    UN_TRY(un_safetensors_open(&file, path));
+    un_status status = load(model, &file);
+    un_safetensors_close(&file);
+    if (status) un_model_close(model);
+    return status;
+}
+
+void un_model_close(un_model *model) {
+    if (model->method) model->method->class->destroy(model->method);
+    json_decref(model->manifest);
+    free(model->manifest_text);
+    un_arena_free(&model->arena);
+    *model = (un_model){0};
+}

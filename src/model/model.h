@@ -1,0 +1,40 @@
+/*
+ * model.h - the self-contained model file: all that prediction needs besides the
+ * backbone that made the features.
+ *
+ * A safetensors file with the metadata
+ *     format "unseen-model", format_version "1"
+ *     manifest    JSON: method, configuration, seed, precision, data and split hash,
+ *                 input (kind, regions, width, feature set, hash, recipe), selection
+ *                 (how, metric, epochs, gamma), metrics of the test sets
+ *     classes     JSON list of C names
+ *     modalities  JSON list of {"name", "attributes": list or null}, in the method's order
+ * and the tensors
+ *     param.<name>          F32, the method's parameters
+ *     classes.seen          U8 [C]
+ *     classes.modality.<m>  F32 [C, A_m]
+ * It holds no date and no path: the same run gives the same bytes.
+ */
+#ifndef UN_MODEL_MODEL_H
+#define UN_MODEL_MODEL_H
+
+#include "method/method.h"
+
+typedef struct {
+    un_method *method; /* parameters loaded, classes set */
+    un_class_table classes;
+    json_t *manifest;
+    char *manifest_text;
+    size_t regions, width; /* R, F of the input */
+    int has_gamma;
+    double gamma; /* of validation; 0 without */
+    un_arena arena;
+} un_model;
+
+/* `manifest` must hold what un_model_open reads: method, config, input.regions, input.width. */
+un_status un_model_save(const char *path, const un_method *method, const un_class_table *classes,
+                        const json_t *manifest);
+un_status un_model_open(un_model *model, const char *path);
+void un_model_close(un_model *model);
+
+#endif

@@ -1,0 +1,256 @@
+/* report.c - see report.h. */
+#include "protocol/report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+
+static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
+
+static json_t *accuracy_json(const un_accuracy *a) {
+    return json_pack("{s:o, s:f, s:f, s:f}", "gamma", number(a->gamma), "U", a->U, "S", a->S, "H",
+                     a->H);
+}
+
+static un_status add_classes(json_t *result, const un_predictions *p, double gamma) {
+    const un_class_table *classes = p->classes;
+    un_class_accuracy *table = NULL;
+    UN_TRY(un_alloc(classes->count, sizeof *table, &table));
+    un_status status = un_class_accuracies(p, gamma, table);
+    json_t *list = json_array();
+    for (size_t c = 0; c < classes->count && !status; c++)
+        status = un_json_append(list, json_pack("{s:s, s:b, s:I, s:o, s:o}", "name",
+                                                classes->names[c], "seen", (int)classes->seen[c],
+                                                "images", (json_int_t)table[c].images, "accuracy",
+                                                number(table[c].accuracy), "zero_shot",
+                                                number(table[c].zero_shot)));
+    free(table);
+    if (!status) return un_json_set(result, "classes", list);
+    json_decref(list);
+    return status;
+}
+
+static un_status add_curve(json_t *result, const un_predictions *p) {
+    un_curve curve;
+    UN_TRY(un_curve_make(&curve, p));
+    double gamma = 0, h = 0;
+    un_status status = un_curve_best_gamma(&curve, 1, &gamma, &h);
+    size_t j = un_curve_locate(&curve, gamma);
+    if (!status) status = un_json_set(result, "AUSUC", json_real(un_curve_area(&curve)));
+    if (!status) status = un_json_set(result, "H_best_curve", json_real(h));
+    if (!status)
+        status = un_json_set(result, "best_curve",
+                             json_pack("{s:f, s:f, s:f, s:o, s:s}", "H", h, "U", curve.U[j], "S",
+                                       curve.S[j], "gamma", number(gamma), "chosen_on", "test"));
+    un_curve_free(&curve);
+    return status;
+}
+
+static un_status add_top5(json_t *result, const un_predictions *p, const un_result_context *c) {
+    double t1 = 0, u = 0, s = 0;
+    int rank = c->gamma == p->rank_gamma ? UN_RANK_CALIBRATED : UN_RANK_NATIVE;
+    UN_TRY(un_top_k(p, UN_RANK_UNSEEN_ONLY, 1, 5, &t1));
+    UN_TRY(un_top_k(p, rank, 1, 5, &u));
+    UN_TRY(un_top_k(p, rank, 0, 5, &s));
+    return un_json_set(result, "top5", json_pack("{s:f, s:f, s:f}", "T1", t1, "U", u, "S", s));
+}
+
+static un_status fill(json_t *result, const un_predictions *p, const un_result_context *c) {
+    un_accuracy at, native, validation;
+    UN_TRY(un_accuracy_at(p, c->gamma, &at));
+    UN_TRY(un_accuracy_at(p, 0, &native));
+    UN_TRY(un_accuracy_at(p, c->validation_gamma, &validation));
+    UN_TRY(un_json_set(result, "method", json_string(c->method)));
+    UN_TRY(un_json_set(result, "T1", json_real(at.T1)));
+    UN_TRY(un_json_set(result, "U", json_real(at.U)));
+    UN_TRY(un_json_set(result, "S", json_real(at.S)));
+    UN_TRY(un_json_set(result, "H", json_real(at.H)));
+    UN_TRY(un_json_set(result, "gamma", number(c->gamma)));
+    UN_TRY(un_json_set(result, "gamma_source", json_string(c->gamma_source)));
+    UN_TRY(un_json_set(result, "score_unit", json_string(c->score_unit)));
+    UN_TRY(un_json_set(result, "native", accuracy_json(&native)));
+    UN_TRY(un_json_set(result, "validation",
+                       c->has_validation_gamma ? accuracy_json(&validation) : json_null()));
+    UN_TRY(add_curve(result, p));
+    UN_TRY(un_json_set(result, "per_image",
+                       json_pack("{s:f, s:f, s:f, s:f}", "T1", at.image_T1, "U", at.image_U, "S",
+                                 at.image_S, "H", at.image_H)));
+    UN_TRY(add_top5(result, p, c));
+    UN_TRY(un_json_set(result, "selection", json_string(c->selection)));
+    UN_TRY(un_json_set(result, "split_hash", json_string(c->split_hash)));
+    UN_TRY(un_json_set(result, "seed", json_integer((json_int_t)c->seed)));
+    return add_classes(result, p, c->gamma);
+}
+
+un_status un_result_json(const un_predictions *predictions, const un_result_context *context,
+                         json_t **out) {
+    json_t *result = json_object();
+    if (!result) return un_fail_memory(0);
+    un_status status = fill(result, predictions, context);
+    if (status)
+        json_decref(result);
+    else
+        *out = result;
+    return status;
+}
+
+/* A text that is written as one file. */
+typedef struct {
+    char *text;
+    size_t size;
+    FILE *stream;
+} csv;
+
+static un_status csv_open(csv *c) {
+    *c = (csv){0};
+    c->stream = open_memstream(&c->text, &c->size);
+    return c->stream ? UNSEEN_OK : un_fail_memory(0);
+}
+
+static un_status csv_close(csv *c, const char *path) {
+    int failed = ferror(c->stream);
+    if (fclose(c->stream) != 0 || failed) {
+        free(c->text);
+        return un_fail_memory(0);
+    }
+    un_status status = un_file_write(path, c->text, c->size);
+    free(c->text);
+    return status;
+}
+
+/* A field, quoted where RFC 4180 asks for it. */
+static void csv_field(FILE *stream, const char *text) {
+    if (!strpbrk(text, ",\"\n\r")) {
+        fputs(text, stream);
+        return;
+    }
+    fputc('"', stream);
+    for (const char *c = text; *c; c++) {
+        if (*c == '"') fputc('"', stream);
+        fputc(*c, stream);
+    }
+    fputc('"', stream);
+}
+
+static void csv_number(FILE *stream, double x) {
+    if (isfinite(x)) fprintf(stream, "%.17g", x);
+}
+
+un_status un_result_write_classes(const char *path, const un_predictions *p, double gamma) {
+    const un_class_table *classes = p->classes;
+    un_class_accuracy *table = NULL;
+    csv c;
+    UN_TRY(un_alloc(classes->count, sizeof *table, &table));
+    un_status status = un_class_accuracies(p, gamma, table);
+    if (!status) status = csv_open(&c);
+    if (!status) {
+        fputs("class,seen,images,accuracy,zero_shot\n", c.stream);
+        for (size_t k = 0; k < classes->count; k++) {
+            csv_field(c.stream, classes->names[k]);
+            fprintf(c.stream, ",%d,%zu,", classes->seen[k], table[k].images);
+            csv_number(c.stream, table[k].accuracy);
+            fputc(',', c.stream);
+            csv_number(c.stream, table[k].zero_shot);
+            fputc('\n', c.stream);
+        }
+        status = csv_close(&c, path);
+    }
+    free(table);
+    return status;
+}
+
+un_status un_result_write_curve(const char *path, const un_predictions *p) {
+    un_curve curve;
+    csv c;
+    UN_TRY(un_curve_make(&curve, p));
+    un_status status = csv_open(&c);
+    if (!status) {
+        fputs("gamma_from,gamma_to,U,S,H\n", c.stream);
+        for (size_t j = 0; j < curve.count; j++) {
+            csv_number(c.stream, j > 0 ? curve.threshold[j - 1] : (double)-INFINITY);
+            fputc(',', c.stream);
+            csv_number(c.stream, j + 1 < curve.count ? curve.threshold[j] : (double)INFINITY);
+            fprintf(c.stream, ",%.17g,%.17g,%.17g\n", curve.U[j], curve.S[j],
+                    un_harmonic(curve.U[j], curve.S[j]));
+        }
+        status = csv_close(&c, path);
+    }
+    un_curve_free(&curve);
+    return status;
+}
+
+un_status un_result_write_confusion(const char *path, const un_predictions *p, double gamma) {
+    size_t C = p->classes->count;
+    uint32_t *counts = NULL;
+    csv c;
+    UN_TRY(un_alloc(C * C, sizeof *counts, &counts));
+    un_confusion(p, gamma, counts);
+    un_status status = csv_open(&c);
+    if (!status) {
+        fputs("true_class,chosen_class,images\n", c.stream);
+        for (size_t i = 0; i < C * C; i++) {
+            if (counts[i] == 0) continue;
+            csv_field(c.stream, p->classes->names[i / C]);
+            fputc(',', c.stream);
+            csv_field(c.stream, p->classes->names[i % C]);
+            fprintf(c.stream, ",%u\n", counts[i]);
+        }
+        status = csv_close(&c, path);
+    }
+    free(counts);
+    return status;
+}
+
+static const json_t *look_up(const json_t *result, const char *group, const char *key) {
+    return json_object_get(group ? json_object_get(result, group) : result, key);
+}
+
+un_status un_result_summary(const json_t *results, json_t **out) {
+    static const struct {
+        const char *group, *key, *name;
+    } wanted[] = {{NULL, "T1", "T1"},
+                  {NULL, "U", "U"},
+                  {NULL, "S", "S"},
+                  {NULL, "H", "H"},
+                  {NULL, "AUSUC", "AUSUC"},
+                  {NULL, "H_best_curve", "H_best_curve"},
+                  {"native", "U", "native_U"},
+                  {"native", "S", "native_S"},
+                  {"native", "H", "native_H"},
+                  {"validation", "gamma", "validation_gamma"},
+                  {"validation", "U", "validation_U"},
+                  {"validation", "S", "validation_S"},
+                  {"validation", "H", "validation_H"}};
+    json_t *mean = json_object(), *sd = json_object();
+    size_t n = json_array_size(results);
+    un_status status = UNSEEN_OK;
+    for (size_t w = 0; w < sizeof wanted / sizeof *wanted && n > 0; w++) {
+        double sum = 0, squares = 0;
+        int missing = 0;
+        for (size_t i = 0; i < n; i++) {
+            const json_t *value =
+                look_up(json_array_get(results, i), wanted[w].group, wanted[w].key);
+            missing |= !json_is_number(value);
+            sum += json_number_value(value) / (double)n;
+        }
+        for (size_t i = 0; i < n; i++) {
+            double x = json_number_value(
+                look_up(json_array_get(results, i), wanted[w].group, wanted[w].key));
+            squares += (x - sum) * (x - sum);
+        }
+        if (missing) continue;
+        UN_GO(un_json_set(mean, wanted[w].name, json_real(sum)));
+        UN_GO(un_json_set(sd, wanted[w].name,
+                          json_real(n > 1 ? sqrt(squares / (double)(n - 1)) : 0)));
+    }
+    *out = json_pack("{s:I, s:O, s:O}", "n", (json_int_t)n, "mean", mean, "sd", sd);
+    if (!*out) status = un_fail_memory(0);
+done:
+    json_decref(mean);
+    json_decref(sd);
+    return status;
+}

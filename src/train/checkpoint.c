@@ -1,0 +1,249 @@
+/*
+ * checkpoint.c - the state of a training between two steps, as a safetensors file.
+ *
+ * Tensors: values, first, second (F32 [total], the flat arrays of parameters and
+ * optimiser), curves.<run> (F64 [evaluations, THIN_POINTS, 3]). Metadata "state":
+ * JSON with the position, loss sums, evaluations and an identity (configuration,
+ * seed, split, features) that a resumed run must share. Numbers are doubles in
+ * JSON's 17 digits, which keep every bit.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "train/run.h"
+
+static const char FORMAT[] = "unseen-checkpoint-1";
+
+un_status checkpoint_path(const trainer *t, char **out) {
+    return un_format(out, "%s.checkpoint", t->options->output);
+}
+
+/* What two runs must have in common for one to continue the other. */
+static json_t *identity(const trainer *t) {
+    const un_train_options *o = t->options;
+    return json_pack("{s:s, s:O, s:I, s:s, s:s, s:s, s:s, s:I}", "method", o->class->name, "config",
+                     o->config, "seed", (json_int_t)o->seed, "split", o->dataset->split_hash,
+                     "features", o->features->sha256 ? o->features->sha256 : "", "select",
+                     un_select_text(o->select), "precision",
+                     un_precision_name(un_precision_resolve(o->precision)), "max_steps",
+                     (json_int_t)o->max_steps);
+}
+
+static json_t *evaluation_json(const evaluation *e) {
+    return json_pack("{s:I, s:I, s:[f, f, f, f, f, f, f]}", "epoch", (json_int_t)e->epoch, "points",
+                     (json_int_t)e->points, "values", e->T1, e->U, e->S, e->H, e->AUSUC, e->best_H,
+                     e->best_gamma);
+}
+
+static un_status state_json(const trainer *t, json_t **out) {
+    json_t *state =
+        json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "format", FORMAT, "identity",
+                  identity(t), "run", (json_int_t)t->run, "epoch", (json_int_t)t->epoch, "step",
+                  (json_int_t)t->step, "steps_done", (json_int_t)t->steps_done, "loss_steps",
+                  (json_int_t)t->loss_steps, "log_offset", (json_int_t)log_offset(t));
+    json_t *losses = json_array(), *runs = json_array();
+    un_status status = state && losses && runs ? UNSEEN_OK : un_fail_memory(0);
+    for (size_t i = 0; i <= UN_MAX_LOSSES && !status; i++)
+        status = un_json_append(losses, json_real(t->loss_sum[i]));
+    for (size_t r = 0; r < t->selection_runs && !status; r++) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < t->history[r].count && !status; i++)
+            status = un_json_append(list, evaluation_json(&t->history[r].items[i]));
+        if (!status)
+            status = un_json_append(runs, list);
+        else
+            json_decref(list);
+    }
+    if (!status) status = un_json_set(state, "loss_sum", json_incref(losses));
+    if (!status) status = un_json_set(state, "history", json_incref(runs));
+    json_decref(losses);
+    json_decref(runs);
+    if (status)
+        json_decref(state);
+    else
+        *out = state;
+    return status;
+}
+
+static un_status declare(un_st_writer *writer, const trainer *t) {
+    size_t total = t->method->params.total;
+    UN_TRY(un_st_writer_add(writer, "values", UN_F32, 1, &total));
+    if (t->optimizer.second) UN_TRY(un_st_writer_add(writer, "second", UN_F32, 1, &total));
+    if (t->optimizer.first) UN_TRY(un_st_writer_add(writer, "first", UN_F32, 1, &total));
+    for (size_t r = 0; r < t->selection_runs; r++) {
+        char name[32];
+        snprintf(name, sizeof name, "curves.%zu", r);
+        const size_t shape[] = {t->history[r].count, THIN_POINTS, 3};
+        UN_TRY(un_st_writer_add(writer, name, UN_F64, 3, shape));
+    }
+    return un_st_writer_begin(writer);
+}
+
+static un_status write_arrays(un_st_writer *writer, const trainer *t) {
+    size_t bytes = t->method->params.total * sizeof(float), index = 0;
+    UN_TRY(un_st_writer_write(writer, index++, 0, t->method->params.value, bytes));
+    if (t->optimizer.second)
+        UN_TRY(un_st_writer_write(writer, index++, 0, t->optimizer.second, bytes));
+    if (t->optimizer.first)
+        UN_TRY(un_st_writer_write(writer, index++, 0, t->optimizer.first, bytes));
+    for (size_t r = 0; r < t->selection_runs; r++, index++) {
+        size_t curve = sizeof(double) * 3 * THIN_POINTS;
+        for (size_t i = 0; i < t->history[r].count; i++)
+            UN_TRY(
+                un_st_writer_write(writer, index, i * curve, t->history[r].items[i].curve, curve));
+    }
+    return UNSEEN_OK;
+}
+
+un_status checkpoint_save(trainer *t) {
+    char *path = NULL, *text = NULL;
+    json_t *state = NULL;
+    un_st_writer *writer = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(checkpoint_path(t, &path));
+    UN_GO(state_json(t, &state));
+    UN_GO(un_json_text(state, &text));
+    UN_GO(un_st_writer_open(&writer, path));
+    UN_GO(un_st_writer_metadata(writer, "state", text));
+    UN_GO(declare(writer, t));
+    UN_GO(write_arrays(writer, t));
+    status = un_st_writer_commit(writer);
+    writer = NULL;
+done:
+    un_st_writer_abort(writer);
+    json_decref(state);
+    free(text);
+    free(path);
+    return status;
+}
+
+static un_status damaged(const un_safetensors *file, const char *what) {
+    return un_fail(UNSEEN_E_FORMAT, "%s: not a usable checkpoint: %s; remove it to start anew",
+                   file->path, what);
+}
+
+static un_status load_array(const un_safetensors *file, const char *name, float *out,
+                            size_t total) {
+    const un_st_entry *entry = NULL;
+    if (!out) return UNSEEN_OK;
+    UN_TRY(un_safetensors_require(file, name, 1, &entry));
+    if (entry->tensor.shape[0] != total || entry->tensor.dtype != UN_F32)
+        return damaged(file, "an array has the wrong shape");
+    un_st_copy_f32(entry, out);
+    return UNSEEN_OK;
+}
+
+static un_status load_history(trainer *t, const un_safetensors *file, size_t r,
+                              const json_t *list) {
+    char name[32];
+    const un_st_entry *curves = NULL;
+    snprintf(name, sizeof name, "curves.%zu", r);
+    UN_TRY(un_safetensors_require(file, name, 3, &curves));
+    size_t n = json_array_size(list);
+    if (curves->tensor.shape[0] != n || curves->tensor.shape[1] != THIN_POINTS ||
+        curves->tensor.shape[2] != 3 || curves->tensor.dtype != UN_F64)
+        return damaged(file, "the evaluations and their curves differ in number");
+    history *h = &t->history[r];
+    const char *metric = un_config_text(t->options->config, "metric");
+    UN_TRY(history_reserve(h, n));
+    for (size_t i = 0; i < n; i++) {
+        const json_t *item = json_array_get(list, i), *v = json_object_get(item, "values");
+        evaluation e = {.epoch = (size_t)json_integer_value(json_object_get(item, "epoch")),
+                        .points = (size_t)json_integer_value(json_object_get(item, "points"))};
+        double *const fields[] = {&e.T1, &e.U, &e.S, &e.H, &e.AUSUC, &e.best_H, &e.best_gamma};
+        for (size_t j = 0; j < sizeof fields / sizeof *fields; j++)
+            *fields[j] = json_number_value(json_array_get(v, j));
+        if (e.points == 0 || e.points > THIN_POINTS) return damaged(file, "a curve is too long");
+        UN_TRY(un_alloc(THIN_POINTS, sizeof *e.curve, &e.curve));
+        size_t bytes = sizeof(double) * 3 * THIN_POINTS;
+        memcpy(e.curve, (const char *)curves->tensor.data + i * bytes, bytes);
+        h->items[h->count] = e;
+        if (evaluation_metric(&e, metric) > evaluation_metric(&h->items[h->best], metric))
+            h->best = h->count;
+        h->count++;
+    }
+    return UNSEEN_OK;
+}
+
+static un_status load_position(trainer *t, const un_safetensors *file, const json_t *state,
+                               size_t *log_at) {
+    size_t steps = 0;
+    UN_TRY(un_json_get_size(state, "run", file->path, &t->run));
+    UN_TRY(un_json_get_size(state, "epoch", file->path, &t->epoch));
+    UN_TRY(un_json_get_size(state, "step", file->path, &t->step));
+    UN_TRY(un_json_get_size(state, "steps_done", file->path, &steps));
+    UN_TRY(un_json_get_size(state, "loss_steps", file->path, &t->loss_steps));
+    UN_TRY(un_json_get_size(state, "log_offset", file->path, log_at));
+    t->steps_done = steps;
+    const json_t *losses = json_object_get(state, "loss_sum");
+    for (size_t i = 0; i <= UN_MAX_LOSSES; i++)
+        t->loss_sum[i] = json_number_value(json_array_get(losses, i));
+    if (t->run > t->selection_runs) return damaged(file, "its run does not exist");
+    const json_t *runs = json_object_get(state, "history");
+    for (size_t r = 0; r < t->selection_runs; r++)
+        UN_TRY(load_history(t, file, r, json_array_get(runs, r)));
+    return UNSEEN_OK;
+}
+
+static un_status restore(trainer *t, const un_safetensors *file) {
+    const char *text = un_safetensors_metadata(file, "state");
+    json_t *state = NULL, *mine = NULL;
+    size_t log_at = 0;
+    un_status status = UNSEEN_OK;
+    if (!text) return damaged(file, "it has no state");
+    UN_TRY(un_json_parse(text, strlen(text), file->path, &state));
+    mine = identity(t);
+    if (!mine || !json_equal(mine, json_object_get(state, "identity")))
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT,
+                      "%s belongs to another training (other settings, seed or data): give the "
+                      "same ones, or remove it",
+                      file->path));
+    UN_GO(load_position(t, file, state, &log_at));
+    if (is_final(t)) UN_GO(history_choose(t));
+    UN_GO(run_open(t));
+    size_t total = t->method->params.total;
+    UN_GO(load_array(file, "values", t->method->params.value, total));
+    UN_GO(load_array(file, "second", t->optimizer.second, total));
+    UN_GO(load_array(file, "first", t->optimizer.first, total));
+    un_params_refresh(&t->method->params);
+    t->optimizer.steps = t->steps_done;
+    UN_GO(log_open(t, (long)log_at));
+done:
+    json_decref(mine);
+    json_decref(state);
+    return status;
+}
+
+un_status checkpoint_load(trainer *t, int *found) {
+    char *path = NULL;
+    un_safetensors file;
+    UN_TRY(checkpoint_path(t, &path));
+    *found = un_path_exists(path);
+    un_status status = UNSEEN_OK;
+    if (*found && !t->options->resume)
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT,
+                      "%s is left from a training that was stopped: go on with --resume, or "
+                      "remove it",
+                      path));
+    if (!*found) goto done;
+    UN_GO(un_safetensors_open(&file, path));
+    status = restore(t, &file);
+    un_safetensors_close(&file);
+    if (!status)
+        un_log(UNSEEN_LOG_INFO, "resuming %s after %llu steps", t->task.name,
+               (unsigned long long)t->steps_done);
+done:
+    free(path);
+    return status;
+}
+
+un_status checkpoint_remove(trainer *t) {
+    char *path = NULL;
+    UN_TRY(checkpoint_path(t, &path));
+    unlink(path);
+    free(path);
+    return UNSEEN_OK;
+}

@@ -1,0 +1,154 @@
+/* run.c - one run of a training: from scratch, or on from where a checkpoint stood. */
+#include <math.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "train/run.h"
+
+int is_final(const trainer *t) { return t->run == t->selection_runs; }
+
+size_t run_epochs(const trainer *t) {
+    return is_final(t) ? t->chosen.epochs : un_config_integer(t->options->config, "epochs");
+}
+
+/* Names of the semantics, in the order of the configuration. */
+static size_t semantics_names(const trainer *t, const char *names[UN_MAX_MODALITIES]) {
+    size_t n = un_config_list_count(t->options->config, "semantics");
+    for (size_t i = 0; i < n && i < UN_MAX_MODALITIES; i++)
+        names[i] = un_config_list_name(t->options->config, "semantics", i);
+    return n;
+}
+
+un_status run_open(trainer *t) {
+    const un_train_options *o = t->options;
+    const char *names[UN_MAX_MODALITIES] = {0};
+    size_t n = semantics_names(t, names);
+    if (n > UN_MAX_MODALITIES)
+        return un_fail(UNSEEN_E_ARGUMENT, "at most %d semantics can be fused", UN_MAX_MODALITIES);
+    if (is_final(t) || o->select == UN_SELECT_TEST)
+        UN_TRY(un_task_final(&t->task, o->dataset, names, n));
+    else
+        UN_TRY(un_task_fold(&t->task, o->dataset, t->run, names, n));
+    if (!is_final(t) && o->select == UN_SELECT_TEST) memcpy(t->task.name, "test", sizeof "test");
+    t->run_open = 1;
+    t->data = (un_training_data){o->features, t->task.labels, &t->task.train};
+    const un_method_setup setup = {.classes = &t->task.classes,
+                                   .regions = o->features->regions,
+                                   .width = o->features->width,
+                                   .seed = o->seed,
+                                   .precision = o->precision,
+                                   .config = o->config,
+                                   .data = &t->data};
+    UN_TRY(o->class->create(&setup, &t->method));
+    if (o->class->optimizer) {
+        un_optimizer_settings settings;
+        o->class->optimizer(t->method, &settings);
+        UN_TRY(un_optimizer_create(&t->optimizer, &settings, &t->method->params));
+    }
+    if (o->class->prepare) UN_TRY(o->class->prepare(t->method));
+    t->run_started = un_now();
+    return UNSEEN_OK;
+}
+
+void run_close(trainer *t) {
+    if (!t->run_open) return;
+    if (t->method) t->options->class->destroy(t->method);
+    t->method = NULL;
+    un_optimizer_free(&t->optimizer);
+    un_task_free(&t->task);
+    t->run_open = 0;
+}
+
+/* One gradient and one update; sums the loss terms. */
+static un_status train_step(trainer *t) {
+    double losses[UN_MAX_LOSSES] = {0};
+    size_t terms = un_method_loss_count(t->options->class);
+    UN_TRY(t->options->class->step(t->method, t->epoch, t->step, losses));
+    double l2 = un_optimizer_step(&t->optimizer, &t->method->params);
+    double total = l2;
+    for (size_t i = 0; i < terms; i++) {
+        t->loss_sum[i] += losses[i];
+        total += losses[i];
+    }
+    t->loss_sum[terms] += l2;
+    t->loss_steps++;
+    t->steps_done++;
+    if (!isfinite(total))
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s: the loss became infinite or not a number at step %llu; try a lower lr",
+                       t->task.name, (unsigned long long)t->steps_done);
+    return UNSEEN_OK;
+}
+
+/* Validation of a selection run, a plain log row of the final one. *stop: patience is over. */
+static un_status evaluate(trainer *t, int *stop) {
+    const un_train_options *o = t->options;
+    if (is_final(t)) return log_row(t, NULL);
+    un_predictions predictions;
+    UN_TRY(o->class->set_classes(t->method, &t->task.classes));
+    UN_TRY(un_predictions_make(&predictions, t->method, o->features, &t->task, 0));
+    history *h = &t->history[t->run];
+    evaluation *e = NULL;
+    un_status status = history_add(h, t, t->epoch, &predictions, &e);
+    un_predictions_free(&predictions);
+    if (status) return status;
+    size_t patience = un_config_integer(o->config, "patience");
+    *stop = patience > 0 && h->count - 1 - h->best >= patience;
+    return log_row(t, e);
+}
+
+/* Writes a checkpoint when it is time; says so if the run is to stop now. */
+static un_status maybe_checkpoint(trainer *t) {
+    const un_train_options *o = t->options;
+    int stopped = o->stop && *o->stop;
+    double now = un_now();
+    int due = o->checkpoint_seconds > 0 && now - t->last_checkpoint >= o->checkpoint_seconds;
+    if (!stopped && !due) return UNSEEN_OK;
+    UN_TRY(checkpoint_save(t));
+    t->last_checkpoint = un_now();
+    if (!stopped) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_INTERRUPTED,
+                   "stopped in %s after %llu steps; the state is in %s.checkpoint: go on with "
+                   "--resume",
+                   t->task.name, (unsigned long long)t->steps_done, o->output);
+}
+
+/* Goes one step on in epoch and step; evaluates where an epoch ends that asks for it. */
+static un_status advance(trainer *t, size_t steps_per_epoch, size_t epochs, int *stop) {
+    size_t every = un_config_integer(t->options->config, "evaluate_every");
+    int capped = t->options->max_steps > 0 && t->steps_done >= t->options->max_steps;
+    if (++t->step == steps_per_epoch) {
+        t->step = 0;
+        t->epoch++;
+        if (t->epoch % every == 0 || t->epoch == epochs || capped) UN_TRY(evaluate(t, stop));
+    } else if (capped) {
+        UN_TRY(evaluate(t, stop));
+    }
+    if (capped) *stop = 1;
+    return UNSEEN_OK;
+}
+
+un_status run_train(trainer *t) {
+    const un_method_class *class = t->options->class;
+    if (class->fit) {
+        UN_TRY(class->fit(t->method));
+        t->epoch = 1;
+        int stop = 0;
+        return evaluate(t, &stop);
+    }
+    size_t epochs = run_epochs(t), steps = class->steps_per_epoch(t->method);
+    un_progress progress;
+    char label[64];
+    snprintf(label, sizeof label, "train %s, %s", class->name, t->task.name);
+    un_progress_begin(&progress, label, "steps", epochs * steps);
+    int stop = 0;
+    un_status status = UNSEEN_OK;
+    while (!stop && t->epoch < epochs && !status) {
+        status = train_step(t);
+        if (!status) status = advance(t, steps, epochs, &stop);
+        un_progress_update(&progress, t->epoch * steps + t->step);
+        if (!status && !stop) status = maybe_checkpoint(t);
+    }
+    un_progress_end(&progress);
+    return status;
+}

@@ -1,0 +1,178 @@
+/* train.c - the sequence of runs, the manifest and the result. See train.h. */
+#include "train/train.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "model/model.h"
+#include "protocol/report.h"
+#include "train/run.h"
+
+const char *un_select_text(un_select select) {
+    return select == UN_SELECT_VALIDATION ? "validation"
+           : select == UN_SELECT_TEST     ? "selected on test"
+                                          : "none";
+}
+
+static json_t *history_json(const trainer *t) {
+    json_t *runs = json_array();
+    for (size_t r = 0; runs && r < t->selection_runs; r++) {
+        json_t *list = json_array();
+        for (size_t i = 0; list && i < t->history[r].count; i++) {
+            const evaluation *e = &t->history[r].items[i];
+            json_array_append_new(list, json_pack("[I, f, f, f, f, f, f]", (json_int_t)e->epoch,
+                                                  e->T1, e->U, e->S, e->H, e->AUSUC, e->best_H));
+        }
+        json_array_append_new(runs, list);
+    }
+    return runs;
+}
+
+/* How the length and gamma were found. */
+static json_t *selection_json(const trainer *t) {
+    const un_train_options *o = t->options;
+    json_t *sources = json_array();
+    for (size_t r = 0; sources && r < t->selection_runs; r++)
+        json_array_append_new(
+            sources,
+            json_string(o->select == UN_SELECT_TEST ? "test sets" : o->dataset->folds[r].source));
+    json_t *s = json_pack("{s:s, s:s, s:I, s:o}", "mode", un_select_text(o->select), "metric",
+                          un_config_text(o->config, "metric"), "epochs",
+                          (json_int_t)t->chosen.epochs, "runs", sources);
+    if (!s || !t->chosen.has_gamma) return s;
+    json_object_set_new(s, "gamma", json_real(t->chosen.gamma));
+    json_object_set_new(s, "mean_metric", json_real(t->chosen.metric));
+    json_object_set_new(s, "mean_T1", json_real(t->chosen.T1));
+    json_object_set_new(s, "mean_H_at_gamma", json_real(t->chosen.H));
+    json_object_set_new(s, "columns", json_string("epoch, T1, U, S, H, AUSUC, best_H"));
+    json_object_set_new(s, "evaluations", history_json(t));
+    return s;
+}
+
+static json_t *input_json(const un_features *f) {
+    return json_pack("{s:s, s:I, s:I, s:[I, I], s:s, s:s, s:s}", "kind",
+                     f->regions > 1 ? "regions" : "pooled", "regions", (json_int_t)f->regions,
+                     "width", (json_int_t)f->width, "grid", (json_int_t)f->grid_height,
+                     (json_int_t)f->grid_width, "features", f->name, "sha256",
+                     f->sha256 ? f->sha256 : "", "recipe", f->recipe ? f->recipe : "{}");
+}
+
+static un_status make_manifest(const trainer *t, json_t **out) {
+    const un_train_options *o = t->options;
+    const char *known = un_split_known_name(o->dataset->split_hash);
+    json_t *manifest = json_pack(
+        "{s:s, s:s, s:s, s:s, s:O, s:I, s:s, s:I, s:o, s:{s:s, s:s, s:o}, s:o, s:s, s:b}",
+        "program", "unseen", "version", unseen_version(), "method", o->class->name, "preset",
+        o->preset ? o->preset : o->class->presets[0].name, "config", o->config, "seed",
+        (json_int_t)o->seed, "precision", un_precision_name(un_precision_resolve(o->precision)),
+        "steps", (json_int_t)t->steps_done, "input", input_json(o->features), "data", "name",
+        o->dataset->name, "split_hash", o->dataset->split_hash, "split_name",
+        known ? json_string(known) : json_null(), "selection", selection_json(t), "score_unit",
+        o->class->score_unit, "trained_with_unseen_attribute_rows",
+        o->class->trains_with_unseen_rows);
+    if (!manifest) return un_fail_memory(0);
+    *out = manifest;
+    return UNSEEN_OK;
+}
+
+/* The one look at the test sets. */
+static un_status test(trainer *t, json_t **result) {
+    const un_train_options *o = t->options;
+    un_predictions predictions;
+    UN_TRY(o->class->set_classes(t->method, &t->task.classes));
+    UN_TRY(un_predictions_make(&predictions, t->method, o->features, &t->task, t->chosen.gamma));
+    const un_result_context context = {.method = o->class->name,
+                                       .score_unit = o->class->score_unit,
+                                       .selection = un_select_text(o->select),
+                                       .split_hash = o->dataset->split_hash,
+                                       .seed = o->seed,
+                                       .gamma = t->chosen.has_gamma ? t->chosen.gamma : 0,
+                                       .gamma_source = !t->chosen.has_gamma ? "native"
+                                                       : o->select == UN_SELECT_TEST
+                                                           ? "selected on test"
+                                                           : "validation",
+                                       .has_validation_gamma = t->chosen.has_gamma,
+                                       .validation_gamma = t->chosen.gamma};
+    un_status status = un_result_json(&predictions, &context, result);
+    un_predictions_free(&predictions);
+    return status;
+}
+
+static un_status finish(trainer *t, json_t **result) {
+    json_t *manifest = NULL, *metrics = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(make_manifest(t, &manifest));
+    UN_GO(test(t, &metrics));
+    UN_GO(un_json_set(manifest, "metrics", json_incref(metrics)));
+    UN_GO(un_model_save(t->options->output, t->method, &t->task.classes, manifest));
+    UN_GO(checkpoint_remove(t));
+    *result = json_incref(metrics);
+done:
+    json_decref(manifest);
+    json_decref(metrics);
+    return status;
+}
+
+/* From the end of one run to the start of the next. */
+static un_status next_run(trainer *t) {
+    run_close(t);
+    t->run++;
+    t->epoch = t->step = t->loss_steps = 0;
+    t->steps_done = 0;
+    memset(t->loss_sum, 0, sizeof t->loss_sum);
+    if (is_final(t)) {
+        UN_TRY(history_choose(t));
+        if (t->chosen.has_gamma)
+            un_log(UNSEEN_LOG_INFO, "%s chose %zu epochs and gamma %.4g",
+                   t->options->select == UN_SELECT_TEST ? "the test sets" : "validation",
+                   t->chosen.epochs, t->chosen.gamma);
+    }
+    return run_open(t);
+}
+
+static un_status check_options(const un_train_options *o) {
+    if (o->features->image_count != o->dataset->image_count)
+        return un_fail(UNSEEN_E_ARGUMENT, "feature set %s has %zu images, data set %s has %zu",
+                       o->features->name, o->features->image_count, o->dataset->name,
+                       o->dataset->image_count);
+    if (o->class->input == UN_INPUT_REGIONS && o->features->regions < 2)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "method %s needs region features; feature set %s is pooled", o->class->name,
+                       o->features->name);
+    if (o->select == UN_SELECT_VALIDATION && o->dataset->fold_count == 0)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "data set %s has no validation folds; import it with --validation, or use "
+                       "--select none",
+                       o->dataset->name);
+    return UNSEEN_OK;
+}
+
+un_status un_train(const un_train_options *options, json_t **result) {
+    UN_TRY(check_options(options));
+    trainer t = {.options = options};
+    t.selection_runs = options->select == UN_SELECT_VALIDATION ? options->dataset->fold_count
+                       : options->select == UN_SELECT_TEST     ? 1
+                                                               : 0;
+    t.last_checkpoint = un_now();
+    un_status status = UNSEEN_OK;
+    int found = 0;
+    UN_GO(checkpoint_load(&t, &found));
+    if (!found) {
+        UN_GO(log_open(&t, 0));
+        if (is_final(&t)) UN_GO(history_choose(&t));
+        UN_GO(run_open(&t));
+    }
+    for (;;) {
+        UN_GO(run_train(&t));
+        if (is_final(&t)) break;
+        UN_GO(next_run(&t));
+    }
+    UN_GO(finish(&t, result));
+done:
+    run_close(&t);
+    log_close(&t);
+    for (size_t r = 0; r < t.selection_runs; r++) history_free(&t.history[r]);
+    return status;
+}

@@ -1,0 +1,48 @@
+/*
+ * train.h - training with honest selection.
+ *
+ * A training is a sequence of runs. Selection runs come first: one for each
+ * validation fold (or, with --select test, one on the benchmark's own test sets,
+ * as the published codes do). Each trains from scratch and is evaluated every so
+ * many epochs; the length and gamma that do best on average over them are chosen.
+ * The final run trains on trainval for that length, and only then the test sets
+ * are read, once.
+ *
+ * Every state between two steps can be written to a checkpoint; a run resumed from
+ * one ends with the same bytes as one that was never stopped.
+ */
+#ifndef UN_TRAIN_TRAIN_H
+#define UN_TRAIN_TRAIN_H
+
+#include <signal.h>
+
+#include "method/method.h"
+
+typedef enum { UN_SELECT_VALIDATION, UN_SELECT_TEST, UN_SELECT_NONE } un_select;
+
+typedef struct {
+    const un_method_class *class;
+    const char *preset;   /* name for the manifest */
+    const json_t *config; /* complete */
+    const un_dataset *dataset;
+    const un_features *features;
+    uint64_t seed;
+    un_precision precision;
+    un_select select;
+    size_t max_steps;                  /* of every run; 0: no limit but the epochs */
+    const char *output;                /* model file */
+    const char *log_path;              /* CSV, NULL: none */
+    int resume;                        /* go on from <output>.checkpoint if it is there */
+    double checkpoint_seconds;         /* between checkpoints; <= 0: only when stopped */
+    const volatile sig_atomic_t *stop; /* set by a signal handler; NULL: never */
+} un_train_options;
+
+/* Trains, writes the model, and returns the result on the test sets (new
+ * reference, see protocol/report.h). UNSEEN_E_INTERRUPTED after *stop: the
+ * checkpoint is written. */
+un_status un_train(const un_train_options *options, json_t **result);
+
+/* "validation", "selected on test", "none". */
+const char *un_select_text(un_select select);
+
+#endif
