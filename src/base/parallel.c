@@ -72,7 +72,11 @@ un_status un_set_threads(int threads) {
     return UNSEEN_OK;
 }
 
-int un_thread_count(void) { return omp_get_max_threads(); }
+/* OMP_NUM_THREADS may ask for more than partial results have room for. */
+int un_thread_count(void) {
+    int n = omp_get_max_threads();
+    return n < 1024 ? n : 1024;
+}
 
 #if defined(__x86_64__)
 #include <cpuid.h>

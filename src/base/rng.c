@@ -1,6 +1,7 @@
 /* rng.c - Philox4x32-10 and the distributions on top of it; see rng.h. */
 #include "base/rng.h"
 
+#include <float.h>
 #include <math.h>
 
 static uint64_t mix64(uint64_t x) { /* splitmix64 finaliser */
@@ -121,7 +122,8 @@ size_t un_rng_choose_weighted(un_rng *rng, const double *weight, size_t n, size_
     size_t positive = 0;
     for (size_t i = 0; i < n; i++) {
         double u = 1.0 - un_rng_uniform(rng);
-        keys[i] = weight[i] > 0 ? -log(u) / weight[i] : INFINITY;
+        /* tiny weights overflow: they still come before those that are never drawn */
+        keys[i] = weight[i] > 0 ? fmin(-log(u) / weight[i], DBL_MAX) : INFINITY;
         if (weight[i] > 0) positive++;
     }
     if (k > positive) k = positive;

@@ -20,7 +20,7 @@ unseen_status unseen_model_open(const char *path, unseen_model **out) {
     if (!path || !out) return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_open: a pointer is NULL");
     unseen_model *model = calloc(1, sizeof *model);
     if (!model) return un_fail_memory(sizeof *model);
-    un_status status = un_model_open(&model->model, path);
+    un_status status = un_model_open(&model->model, path, UN_PRECISION_AUTO);
     if (status)
         free(model);
     else

@@ -62,6 +62,10 @@ static un_status declare_tensors(un_st_writer *writer, const un_method *method,
         snprintf(name, sizeof name, "classes.modality.%zu", m);
         const size_t shape[] = {classes->count, classes->modality[m].width};
         UN_TRY(un_st_writer_add(writer, name, UN_F32, 2, shape));
+        if (!classes->modality[m].vectors) continue;
+        snprintf(name, sizeof name, "classes.vectors.%zu", m);
+        const size_t vectors[] = {classes->modality[m].width, classes->modality[m].vector_width};
+        UN_TRY(un_st_writer_add(writer, name, UN_F32, 2, vectors));
     }
     return un_st_writer_add(writer, "classes.seen", UN_U8, 1, &classes->count);
 }
@@ -72,9 +76,14 @@ static un_status write_tensors(un_st_writer *writer, const un_method *method,
     for (size_t i = 0; i < method->params.count; i++)
         UN_TRY(un_st_writer_write(writer, index++, 0, un_param_value(&method->params, i),
                                   method->params.item[i].count * sizeof(float)));
-    for (size_t m = 0; m < classes->modality_count; m++)
-        UN_TRY(un_st_writer_write(writer, index++, 0, classes->modality[m].values,
-                                  classes->count * classes->modality[m].width * sizeof(float)));
+    for (size_t m = 0; m < classes->modality_count; m++) {
+        const un_modality *modality = &classes->modality[m];
+        UN_TRY(un_st_writer_write(writer, index++, 0, modality->values,
+                                  classes->count * modality->width * sizeof(float)));
+        if (modality->vectors)
+            UN_TRY(un_st_writer_write(writer, index++, 0, modality->vectors,
+                                      modality->width * modality->vector_width * sizeof(float)));
+    }
     return un_st_writer_write(writer, index, 0, classes->seen, classes->count);
 }
 
@@ -117,6 +126,23 @@ static un_status read_strings(un_model *model, const un_safetensors *file, const
     return UNSEEN_OK;
 }
 
+static un_status read_vectors(un_model *model, const un_safetensors *file, size_t m) {
+    un_modality *modality = &model->classes.modality[m];
+    char name[64];
+    snprintf(name, sizeof name, "classes.vectors.%zu", m);
+    const un_st_entry *entry = un_safetensors_find(file, name);
+    if (!entry) return UNSEEN_OK;
+    if (entry->tensor.rank != 2 || entry->tensor.shape[0] != modality->width)
+        return damaged(file, "word vectors have the wrong shape");
+    float *vectors = NULL;
+    UN_TRY(
+        un_arena_alloc(&model->arena, un_tensor_count(&entry->tensor), sizeof *vectors, &vectors));
+    un_st_copy_f32(entry, vectors);
+    modality->vectors = vectors;
+    modality->vector_width = entry->tensor.shape[1];
+    return UNSEEN_OK;
+}
+
 static un_status read_modality(un_model *model, const un_safetensors *file, const json_t *item,
                                size_t m) {
     un_modality *modality = &model->classes.modality[m];
@@ -136,6 +162,7 @@ static un_status read_modality(un_model *model, const un_safetensors *file, cons
     if (!label) return damaged(file, "a modality has no name");
     UN_TRY(un_arena_string(&model->arena, label, &copy));
     modality->name = copy;
+    UN_TRY(read_vectors(model, file, m));
     if (!json_is_array(names)) return UNSEEN_OK;
     return read_strings(model, file, names, modality->width, &modality->attributes);
 }
@@ -185,7 +212,8 @@ static un_status read_params(un_model *model, const un_safetensors *file) {
     return UNSEEN_OK;
 }
 
-static un_status create_method(un_model *model, const un_safetensors *file) {
+static un_status create_method(un_model *model, const un_safetensors *file,
+                               un_precision precision) {
     const char *name = NULL;
     const un_method_class *class = NULL;
     json_t *config = NULL;
@@ -203,14 +231,14 @@ static un_status create_method(un_model *model, const un_safetensors *file) {
     const un_method_setup setup = {.classes = &model->classes,
                                    .regions = model->regions,
                                    .width = model->width,
-                                   .precision = UN_PRECISION_F32,
+                                   .precision = precision,
                                    .config = config};
     if (!status) status = class->create(&setup, &model->method);
     json_decref(config);
     return status;
 }
 
-static un_status load(un_model *model, const un_safetensors *file) {
+static un_status load(un_model *model, const un_safetensors *file, un_precision precision) {
     const char *format = un_safetensors_metadata(file, "format");
     const char *version = un_safetensors_metadata(file, "format_version");
     if (!format || strcmp(format, FORMAT) != 0)
@@ -222,7 +250,7 @@ static un_status load(un_model *model, const un_safetensors *file) {
     UN_TRY(metadata_json(file, "manifest", &model->manifest));
     UN_TRY(un_format(&model->manifest_text, "%s", un_safetensors_metadata(file, "manifest")));
     UN_TRY(read_classes(model, file));
-    UN_TRY(create_method(model, file));
+    UN_TRY(create_method(model, file, precision));
     UN_TRY(read_params(model, file));
     const json_t *gamma = json_object_get(json_object_get(model->manifest, "selection"), "gamma");
     model->has_gamma = json_is_number(gamma);
@@ -230,11 +258,11 @@ static un_status load(un_model *model, const un_safetensors *file) {
     return model->method->class->set_classes(model->method, &model->classes);
 }
 
-un_status un_model_open(un_model *model, const char *path) {
+un_status un_model_open(un_model *model, const char *path, un_precision precision) {
     *model = (un_model){0};
     un_safetensors file;
     UN_TRY(un_safetensors_open(&file, path));
-    un_status status = load(model, &file);
+    un_status status = load(model, &file, precision);
     un_safetensors_close(&file);
     if (status) un_model_close(model);
     return status;

@@ -13,6 +13,7 @@
  *     param.<name>          F32, the method's parameters
  *     classes.seen          U8 [C]
  *     classes.modality.<m>  F32 [C, A_m]
+ *     classes.vectors.<m>   F32 [A_m, E], word vectors of the attributes, optional
  * It holds no date and no path: the same run gives the same bytes.
  */
 #ifndef UN_MODEL_MODEL_H
@@ -34,7 +35,8 @@ typedef struct {
 /* `manifest` must hold what un_model_open reads: method, config, input.regions, input.width. */
 un_status un_model_save(const char *path, const un_method *method, const un_class_table *classes,
                         const json_t *manifest);
-un_status un_model_open(un_model *model, const char *path);
+/* `precision` of the products that scoring is made of. */
+un_status un_model_open(un_model *model, const char *path, un_precision precision);
 void un_model_close(un_model *model);
 
 #endif

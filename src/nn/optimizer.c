@@ -26,6 +26,8 @@ static un_update constants(const un_optimizer_settings *s, uint64_t t) {
     un_update u = {.lr = (float)s->lr,
                    .beta1 = (float)s->beta1,
                    .beta2 = (float)s->beta2,
+                   .rest1 = (float)(1.0 - s->beta1),
+                   .rest2 = (float)(1.0 - s->beta2),
                    .epsilon = (float)s->epsilon,
                    .v_scale = 1.0f,
                    .momentum = (float)s->momentum};

@@ -53,10 +53,10 @@ static un_status begin(un_predictions *out, const un_class_table *classes, size_
 
 static un_status check_row(const float *scores, size_t n) {
     for (size_t k = 0; k < n; k++)
-        if (isnan(scores[k]))
+        if (!isfinite(scores[k]))
             return un_fail(UNSEEN_E_FORMAT,
-                           "the model gives a score that is not a number: training diverged, or "
-                           "the model file is damaged; try a lower lr");
+                           "the model gives a score that is not finite: training diverged, or the "
+                           "model file is damaged; try a lower lr");
     return UNSEEN_OK;
 }
 

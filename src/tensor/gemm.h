@@ -35,6 +35,8 @@ un_status un_gemm(const un_gemm_args *args);
  * used many times. `m` is the usual number of rows of A. `b` may go afterwards. */
 un_status un_gemm_pack(un_packed **out, un_dtype type, int trans_b, size_t m, size_t n, size_t k,
                        const void *b, size_t ldb);
+/* Packs other values of the same matrix (type, trans_b, n, k as before) into the same place. */
+un_status un_gemm_repack(un_packed *packed, int trans_b, const void *b, size_t ldb);
 void un_packed_free(un_packed *packed);
 
 /* "oneDNN 2.6.3" */

@@ -298,9 +298,16 @@ static un_status reorder(const dnnl_memory_desc_t *from, const void *source,
     return UNSEEN_OK;
 }
 
+un_status un_gemm_repack(un_packed *packed, int trans_b, const void *b, size_t ldb) {
+    dnnl_memory_desc_t plain;
+    if (ldb == 0) ldb = trans_b ? packed->k : packed->n;
+    UN_TRY(start());
+    UN_TRY(make_layout(&plain, packed->k, packed->n, ldb, trans_b, packed->type == UN_BF16));
+    return reorder(&plain, b, &packed->layout, packed->data);
+}
+
 un_status un_gemm_pack(un_packed **out, un_dtype type, int trans_b, size_t m, size_t n, size_t k,
                        const void *b, size_t ldb) {
-    dnnl_memory_desc_t plain;
     if ((type != UN_F32 && type != UN_BF16) || n == 0 || k == 0)
         return un_fail(UNSEEN_E_ARGUMENT, "cannot pack a matrix of this type or shape");
     UN_TRY(start());
@@ -310,11 +317,9 @@ un_status un_gemm_pack(un_packed **out, un_dtype type, int trans_b, size_t m, si
     packed->type = type;
     packed->n = n;
     packed->k = k;
-    if (ldb == 0) ldb = trans_b ? k : n;
-    UN_GO(make_layout(&plain, k, n, ldb, trans_b, type == UN_BF16));
     UN_GO(preferred_layout(type, m ? m : 1, n, k, &packed->layout));
     UN_GO(un_alloc(dnnl_memory_desc_get_size(&packed->layout), 1, &packed->data));
-    UN_GO(reorder(&plain, b, &packed->layout, packed->data));
+    UN_GO(un_gemm_repack(packed, trans_b, b, ldb));
     pthread_mutex_lock(&g_lock);
     packed->serial = ++g_serial;
     pthread_mutex_unlock(&g_lock);

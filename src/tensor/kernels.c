@@ -212,3 +212,48 @@ double un_rmsprop_update(const un_update *u, float *p, const float *g, float *v,
     update_job j = {.u = u, .p = p, .g = g, .m = buffer, .v = v, .shadow = shadow, .rmsprop = 1};
     return run_update(&j, n);
 }
+
+void un_attend(const un_attention *a, const float *inverse_norm, float *y) {
+    isa()->attend(a, inverse_norm, y);
+}
+
+void un_attend_backward(const un_attention *a, const float *inverse_norm, const float *y, float *dy,
+                        un_bf16 *dy16) {
+    isa()->attend_backward(a, inverse_norm, y, dy, dy16);
+}
+
+/* Sum of squares of one row; bf16 is widened piece by piece. */
+static double row_squares(const void *x, un_dtype type, size_t n) {
+    if (type == UN_F32) return isa()->dot(x, x, n);
+    const un_bf16 *row = x;
+    float piece[1024];
+    double total = 0;
+    for (size_t at = 0; at < n; at += 1024) {
+        size_t width = n - at < 1024 ? n - at : 1024;
+        isa()->to_f32(row + at, piece, width);
+        total += isa()->dot(piece, piece, width);
+    }
+    return total;
+}
+
+typedef struct {
+    const unsigned char *x;
+    un_dtype type;
+    size_t n;
+    float eps, *out;
+} inverse_job;
+
+static void inverse_range(size_t begin, size_t end, void *context) {
+    const inverse_job *j = context;
+    for (size_t i = begin; i < end; i++) {
+        const unsigned char *row = j->x + i * j->n * un_dtype_size(j->type);
+        float norm = (float)sqrt(row_squares(row, j->type, j->n));
+        j->out[i] = 1.0f / (norm > j->eps ? norm : j->eps);
+    }
+}
+
+void un_inverse_row_norms(const void *x, un_dtype type, size_t rows, size_t n, float eps,
+                          float *out) {
+    inverse_job j = {x, type, n, eps, out};
+    un_parallel_for(rows, row_grain(n), inverse_range, &j);
+}

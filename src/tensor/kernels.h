@@ -40,11 +40,35 @@ void un_column_sums(const float *x, size_t rows, size_t n, float *out);
 /* dx = y > 0 ? dx : 0, with y the output of a ReLU, of type f32 or bf16. */
 void un_relu_backward(const void *y, un_dtype type, float *dx, size_t n);
 
+/* Attention pooling of one image's regions in MSDN's two directions. y is (R, 4A): for each
+ * region the values S, logits, S', logits' of every attribute.
+ * Both functions are serial: callers go over images in parallel.
+ *   psi_i  = sum_r P_ri S_ri,   P  = softmax over regions of the logits
+ *   psi2_i = sum_r P'_ri S'_ri, P' = softmax over attributes of the logits'
+ */
+typedef struct {
+    size_t regions, attributes; /* R, A */
+    float *psi, *psi2;          /* [A] */
+    const float *dpsi, *dpsi2;  /* [A], backward only */
+    float *scratch;             /* [4A] */
+} un_attention;
+/* y holds raw products; each region's row is multiplied by inverse_norm[r] first. Leaves
+ * S, P, S', P' in y, and psi, psi2. */
+void un_attend(const un_attention *a, const float *inverse_norm, float *y);
+/* From y as un_attend left it: the gradient with respect to the raw products, into dy (f32) or
+ * dy16 (bf16), whichever is not NULL. Neither overlaps y. */
+void un_attend_backward(const un_attention *a, const float *inverse_norm, const float *y, float *dy,
+                        un_bf16 *dy16);
+/* 1 / max(||row||, eps) of every row of x (rows, n), of type f32 or bf16. */
+void un_inverse_row_norms(const void *x, un_dtype type, size_t rows, size_t n, float eps,
+                          float *out);
+
 /* One optimiser update of n parameters; the formulas are in nn/optimizer.h. The
  * return value is sum p^2 before the update. `shadow` receives bf16(p) unless NULL. */
 typedef struct {
     float lr; /* already bias-corrected for Adam */
     float beta1, beta2;
+    float rest1, rest2; /* 1 - beta1, 1 - beta2, rounded once: in f32 the subtraction cancels */
     float epsilon;
     float decay;   /* L2: added to the gradient as decay * p */
     float v_scale; /* 1/(1 - beta2^t) for torch's Adam, 1 for TensorFlow's */

@@ -130,12 +130,99 @@ static void relu_backward_bf16(const un_bf16 *restrict y, float *restrict dx, si
     for (size_t i = 0; i < n; i++) dx[i] = widen(y[i]) > 0 ? dx[i] : 0.0f;
 }
 
+/* Softmax over regions, column by column; the columns are the vector lanes. */
+static void attend_regions(const un_attention *a, float *restrict y) {
+    size_t A = a->attributes, R = a->regions, row = 4 * A;
+    float *restrict largest = a->scratch, *restrict total = a->scratch + A;
+    float *restrict psi = a->psi;
+    for (size_t i = 0; i < A; i++) {
+        largest[i] = -INFINITY;
+        total[i] = 0;
+        psi[i] = 0;
+    }
+    for (size_t r = 0; r < R; r++) {
+        const float *logit = y + r * row + A;
+        for (size_t i = 0; i < A; i++) largest[i] = logit[i] > largest[i] ? logit[i] : largest[i];
+    }
+    for (size_t r = 0; r < R; r++) {
+        const float *restrict value = y + r * row;
+        float *restrict logit = y + r * row + A;
+        for (size_t i = 0; i < A; i++) {
+            float e = exponential(logit[i] - largest[i]);
+            logit[i] = e;
+            total[i] += e;
+            psi[i] += e * value[i];
+        }
+    }
+    for (size_t i = 0; i < A; i++) {
+        total[i] = 1.0f / total[i];
+        psi[i] *= total[i];
+    }
+    for (size_t r = 0; r < R; r++) {
+        float *restrict p = y + r * row + A;
+        for (size_t i = 0; i < A; i++) p[i] *= total[i];
+    }
+}
+
+/* Softmax over attributes, region by region. */
+static void attend_attributes(const un_attention *a, float *restrict y) {
+    size_t A = a->attributes, R = a->regions, row = 4 * A;
+    float *restrict psi = a->psi2;
+    for (size_t i = 0; i < A; i++) psi[i] = 0;
+    for (size_t r = 0; r < R; r++) {
+        const float *restrict value = y + r * row + 2 * A;
+        float *restrict p = y + r * row + 3 * A;
+        softmax(p, A);
+        for (size_t i = 0; i < A; i++) psi[i] += p[i] * value[i];
+    }
+}
+
+static void attend(const un_attention *a, const float *inverse_norm, float *y) {
+    size_t row = 4 * a->attributes;
+    for (size_t r = 0; r < a->regions; r++) scale(inverse_norm[r], y + r * row, row);
+    attend_regions(a, y);
+    attend_attributes(a, y);
+}
+
+/* One region's row of gradients: dS = P dpsi, dlogit = P dpsi (S - psi), and the same for the
+ * other direction with the mean over attributes instead of psi. */
+static inline void attend_backward_row(const un_attention *a, float scale_by,
+                                       const float *restrict y, float *restrict dy) {
+    size_t A = a->attributes;
+    const float *restrict psi = a->psi, *restrict dpsi = a->dpsi, *restrict dpsi2 = a->dpsi2;
+    const float *s = y, *p = y + A, *s2 = y + 2 * A, *p2 = y + 3 * A;
+    float lane[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= A; i += LANES)
+        for (size_t j = 0; j < LANES; j++) lane[j] += p2[i + j] * s2[i + j] * dpsi2[i + j];
+    for (; i < A; i++) lane[0] += p2[i] * s2[i] * dpsi2[i];
+    float mean = (float)add_lanes(lane);
+    for (i = 0; i < A; i++) {
+        float value = s[i], weight = scale_by * p[i] * dpsi[i];
+        float value2 = s2[i], weight2 = scale_by * p2[i];
+        dy[i] = weight;
+        dy[A + i] = weight * (value - psi[i]);
+        dy[2 * A + i] = weight2 * dpsi2[i];
+        dy[3 * A + i] = weight2 * (value2 * dpsi2[i] - mean);
+    }
+}
+
+static void attend_backward(const un_attention *a, const float *inverse_norm, const float *y,
+                            float *dy, un_bf16 *dy16) {
+    size_t row = 4 * a->attributes;
+    for (size_t r = 0; r < a->regions; r++) {
+        float *out = dy ? dy + r * row : a->scratch;
+        attend_backward_row(a, inverse_norm[r], y + r * row, out);
+        if (dy16) to_bf16(out, dy16 + r * row, row);
+    }
+}
+
 /* One parameter of Adam; returns its square before the update. */
 static inline float adam_one(const un_update *c, float *p, float g, float *m, float *v) {
     float value = *p;
     float gradient = g + c->decay * value;
-    float m1 = c->beta1 * *m + (1.0f - c->beta1) * gradient;
-    float v1 = c->beta2 * *v + (1.0f - c->beta2) * gradient * gradient;
+    float m1 = c->beta1 * *m + c->rest1 * gradient;
+    float v1 = c->beta2 * *v + c->rest2 * gradient * gradient;
     *m = m1;
     *v = v1;
     *p = value - c->lr * m1 / (sqrtf(v1 * c->v_scale) + c->epsilon);
@@ -163,14 +250,13 @@ static double rmsprop(const un_update *u, float *restrict p, const float *restri
                       float *restrict v, float *restrict buffer, un_bf16 *restrict shadow,
                       size_t n) {
     const un_update c = *u;
-    const float one_minus_alpha = 1.0f - c.beta2;
     double total = 0;
     for (size_t begin = 0; begin < n; begin += BLOCK) {
         size_t end = begin + BLOCK < n ? begin + BLOCK : n;
         total += dot(p + begin, p + begin, end - begin);
         for (size_t i = begin; i < end; i++) {
             float gradient = g[i] + c.decay * p[i];
-            v[i] = c.beta2 * v[i] + one_minus_alpha * gradient * gradient;
+            v[i] = c.beta2 * v[i] + c.rest2 * gradient * gradient;
             float move = gradient / (sqrtf(v[i]) + c.epsilon);
             if (buffer) move = buffer[i] = c.momentum * buffer[i] + move;
             p[i] -= c.lr * move;
@@ -192,6 +278,8 @@ const un_isa_table UN_ISA_TABLE = {
     .softmax = softmax,
     .relu_backward_f32 = relu_backward_f32,
     .relu_backward_bf16 = relu_backward_bf16,
+    .attend = attend,
+    .attend_backward = attend_backward,
     .adam = adam,
     .rmsprop = rmsprop,
 };

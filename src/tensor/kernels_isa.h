@@ -19,6 +19,9 @@ typedef struct {
     void (*softmax)(float *x, size_t n);
     void (*relu_backward_f32)(const float *y, float *dx, size_t n);
     void (*relu_backward_bf16)(const un_bf16 *y, float *dx, size_t n);
+    void (*attend)(const un_attention *a, const float *inverse_norm, float *y);
+    void (*attend_backward)(const un_attention *a, const float *inverse_norm, const float *y,
+                            float *dy, un_bf16 *dy16);
     double (*adam)(const un_update *u, float *p, const float *g, float *m, float *v,
                    un_bf16 *shadow, size_t n);
     double (*rmsprop)(const un_update *u, float *p, const float *g, float *v, float *buffer,

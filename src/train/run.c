@@ -128,6 +128,18 @@ static un_status advance(trainer *t, size_t steps_per_epoch, size_t epochs, int 
     return UNSEEN_OK;
 }
 
+/* Has the system read the images of the step after the next while the next one computes. */
+static un_status read_ahead(trainer *t, size_t steps_per_epoch) {
+    const int64_t *images = NULL;
+    size_t n = 0;
+    if (!t->options->class->plan) return UNSEEN_OK;
+    size_t step = t->step + 1 < steps_per_epoch ? t->step + 1 : 0;
+    size_t epoch = step == 0 ? t->epoch + 1 : t->epoch;
+    UN_TRY(t->options->class->plan(t->method, epoch, step, &images, &n));
+    un_features_prefetch(t->options->features, images, n);
+    return UNSEEN_OK;
+}
+
 un_status run_train(trainer *t) {
     const un_method_class *class = t->options->class;
     if (class->fit) {
@@ -144,7 +156,8 @@ un_status run_train(trainer *t) {
     int stop = 0;
     un_status status = UNSEEN_OK;
     while (!stop && t->epoch < epochs && !status) {
-        status = train_step(t);
+        status = read_ahead(t, steps);
+        if (!status) status = train_step(t);
         if (!status) status = advance(t, steps, epochs, &stop);
         un_progress_update(&progress, t->epoch * steps + t->step);
         if (!status && !stop) status = maybe_checkpoint(t);

@@ -1,0 +1,82 @@
+# The front door. Needs a Debian or Ubuntu machine; installs missing packages and says which.
+#
+#   make           build the program: build/unseen
+#   make test      build and run all tests;  SANITIZE=1: under AddressSanitizer and UBSan
+#   make bench     compare speed with PyTorch (installs python3-torch and OpenBLAS)
+#   make lint      clang-format, clang-tidy and cppcheck
+#   make install   PREFIX=/usr/local by default
+#   make clean
+#
+# CC=clang builds with clang; SHARED=DIR names the folder with real data for the tests.
+
+CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PREFIX ?= /usr/local
+SANITIZE ?= 0
+JOBS ?= $(shell nproc)
+SHARED ?= $(abspath $(CURDIR)/../shared)
+BUILD ?= build$(if $(filter clang%,$(notdir $(CC))),-clang)$(if $(filter 1,$(SANITIZE)),-sanitize)
+
+PACKAGES := gcc cmake ninja-build pkg-config libdnnl-dev libmatio-dev libhdf5-dev libjansson-dev \
+            libssl-dev zlib1g-dev libcmocka-dev
+ifneq ($(filter clang%,$(notdir $(CC))),)
+PACKAGES += clang
+ifeq ($(SANITIZE),1)
+PACKAGES += libclang-rt-14-dev
+endif
+endif
+
+.PHONY: all build test bench lint install clean packages bench-packages lint-packages
+
+all: build
+
+# $(call need,PACKAGES): installs what is missing of them.
+define need
+@missing=""; for p in $(1); do \
+	dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q '^install ok installed' || missing="$$missing $$p"; \
+done; \
+if [ -n "$$missing" ]; then \
+	echo "Installing Debian packages:$$missing"; \
+	sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	$$sudo apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null \
+	|| { echo "Could not install:$$missing" >&2; exit 1; }; \
+fi
+endef
+
+packages:
+	$(call need,$(PACKAGES))
+
+$(BUILD)/build.ninja: | packages
+	cmake -S . -B $(BUILD) -G Ninja -DCMAKE_C_COMPILER=$(CC) -DCMAKE_INSTALL_PREFIX=$(PREFIX) \
+		-DUNSEEN_SANITIZE=$(if $(filter 1,$(SANITIZE)),ON,OFF) -DUNSEEN_SHARED_DATA=$(SHARED) \
+		-DUNSEEN_WERROR=ON > /dev/null
+
+build: $(BUILD)/build.ninja
+	cmake --build $(BUILD) --parallel $(JOBS)
+
+test: build
+	UNSEEN_SHARED=$(SHARED) ctest --test-dir $(BUILD) --output-on-failure --timeout 1200
+
+bench: build bench-packages
+	bench/run.sh $(BUILD)/unseen
+
+bench-packages:
+	$(call need,python3-torch python3-numpy python3-scipy libopenblas0-pthread)
+
+lint-packages:
+	$(call need,clang-format clang-tidy cppcheck)
+
+lint: build lint-packages
+	clang-format --dry-run --Werror $$(git ls-files '*.c' '*.h')
+	git ls-files 'src/*.c' | xargs -P $(JOBS) -n 4 clang-tidy -p $(BUILD) --quiet
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Iinclude -Isrc \
+		--enable=warning,portability --suppress=missingIncludeSystem src
+
+install: build
+	cmake --install $(BUILD)
+
+clean:
+	rm -rf build build-clang build-sanitize build-clang-sanitize

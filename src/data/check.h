@@ -1,0 +1,32 @@
+/*
+ * check.h - what `unseen check` verifies of a data set directory.
+ */
+#ifndef UN_DATA_CHECK_H
+#define UN_DATA_CHECK_H
+
+#include <jansson.h>
+
+#include "data/dataset.h"
+
+/* Verifies the data set in `directory`: list ranges, order, duplicates and
+ * disjointness, coverage of all images, labels in range, seen/unseen classes
+ * disjoint and complete, fold lists inside trainval, semantics finite, no two
+ * classes with equal rows, class and image names unique, feature files finite,
+ * of the right length and with the hash they carry, images with equal features.
+ *
+ * *report (new reference) is
+ *   {"name", "images", "classes", "seen_classes" and "unseen_classes" (null
+ *    without labels), "trainval", "test_seen", "test_unseen", "split_hash",
+ *    "split_name" or null,
+ *    "semantics": [{"name", "width", "min", "max", "unit_rows"}],
+ *    "features": [{"name", "images", "regions", "width", "dtype", "sha256"}],
+ *    "folds": [{"source", "proposed", "classes" (a number, null without labels),
+ *               "train", "seen", "unseen", "listed_train", "listed_val",
+ *               "leaked_train", "leaked_val"}],
+ *    "notes": [sentence of the import…],
+ *    "errors": [sentence…], "warnings": [sentence…], "not_verified": [sentence…]}
+ * Problems of the data set land in "errors" and still return UNSEEN_OK; a status
+ * says that the directory could not be read at all. */
+un_status un_check(const char *directory, json_t **report);
+
+#endif

@@ -1,0 +1,109 @@
+/*
+ * dataset.h - a data set directory, the one form every foreign data set is
+ * imported into.
+ *
+ *     DIR/dataset.safetensors        labels, splits, semantics; names in the metadata
+ *     DIR/features/<name>.safetensors one file per feature set (features.h)
+ *
+ * Tensors of dataset.safetensors (N images, C classes, indices 0-based, sorted):
+ *     labels              I32 [N]      class of each image; absent if unknown
+ *     split.trainval, split.test_seen, split.test_unseen   I64 [n]
+ *     semantics.<name>    F32 [C, A]   one row per class
+ *     vectors.<name>      F32 [A, E]   word vectors of the attributes of semantics.<name>, optional
+ *     fold.<k>.train, fold.<k>.seen, fold.<k>.unseen       I64 [n]   validation folds
+ * Metadata (strings; JSON where it says so):
+ *     format              "unseen-dataset"
+ *     format_version      "1"
+ *     name                e.g. "CUB"
+ *     classes             JSON list of C names
+ *     images              JSON list of N names, absent if unknown
+ *     attributes.<name>   JSON list of A names of semantics.<name>, absent if unknown
+ *     folds               JSON list of {"source", "proposed", "classes", "listed_train",
+ *                         "listed_val", "leaked_train", "leaked_val"}
+ *     notes               JSON list of sentences from the import, for `check`
+ *     image_count         N in decimal
+ *
+ * Roles follow Xian et al.: seen classes = labels in trainval, unseen classes =
+ * labels in test_unseen. A validation fold is honest: all three of its lists are
+ * subsets of trainval; `unseen` holds the images of the classes that play the
+ * unseen ones, `seen` 20 % per class of the others, `train` the rest. Without
+ * labels only `train` and `unseen` exist.
+ */
+#ifndef UN_DATA_DATASET_H
+#define UN_DATA_DATASET_H
+
+#include <jansson.h>
+
+#include "base/arena.h"
+#include "tensor/tensor.h"
+
+enum { UN_MAX_SEMANTICS = 16, UN_MAX_FOLDS = 8 };
+
+/* A sorted list of image indices. */
+typedef struct {
+    size_t count;
+    int64_t *items;
+} un_index_list;
+
+typedef struct {
+    const char *name;    /* "att", "original_att", "sent" */
+    size_t width;        /* A */
+    float *values;       /* [C, A] */
+    char **attributes;   /* A names, NULL if unknown */
+    size_t vector_width; /* E; 0: there are no word vectors */
+    float *vectors;      /* [A, E] a word vector of each attribute; NULL: none */
+} un_semantics;
+
+typedef struct {
+    const char *source; /* "sent_splits.mat train_loc/val_loc", "valclasses2.txt", "proposed" */
+    int proposed;       /* made by us, not published */
+    char **classes;     /* names of the classes that play the unseen ones; NULL if unknown */
+    size_t class_count;
+    size_t listed_train, listed_val; /* images that the published lists had, 0 for class lists */
+    size_t leaked_train, leaked_val; /* of those, images of the test sets, which were left out */
+    un_index_list train, seen, unseen;
+} un_fold;
+
+typedef struct {
+    char *directory; /* NULL for one that was not opened from disk */
+    const char *name;
+    size_t image_count; /* N */
+    size_t class_count; /* C */
+    char **classes;
+    char **images;   /* NULL if unknown */
+    int32_t *labels; /* NULL if unknown */
+    un_index_list trainval, test_seen, test_unseen;
+    size_t semantics_count;
+    un_semantics semantics[UN_MAX_SEMANTICS];
+    size_t fold_count;
+    un_fold folds[UN_MAX_FOLDS];
+    json_t *notes;       /* list of strings, may be NULL */
+    char split_hash[65]; /* un_split_hash of this data set */
+    un_arena arena;      /* owns everything above but `notes` */
+} un_dataset;
+
+/* Opens DIR, checks the file's structure (not its contents: that is un_check). */
+un_status un_dataset_open(un_dataset *dataset, const char *directory);
+/* Writes DIR/dataset.safetensors atomically; computes split_hash first. DIR must exist. */
+un_status un_dataset_write(un_dataset *dataset, const char *directory);
+void un_dataset_close(un_dataset *dataset);
+
+/* NULL if there is none of that name. */
+const un_semantics *un_dataset_semantics(const un_dataset *dataset, const char *name);
+/* Like un_dataset_semantics, but fails with a sentence that lists the names or the nearest. */
+un_status un_dataset_require_semantics(const un_dataset *dataset, const char *name,
+                                       const un_semantics **out);
+
+/* Per class 1 if `list` holds an image of it; out[C]. Needs labels. */
+void un_dataset_classes_of(const un_dataset *dataset, const un_index_list *list,
+                           unsigned char *out);
+
+/* SHA-256 that identifies a split: over the class names in order and, role by
+ * role (trainval, test_seen, test_unseen), the sorted indices, as the text
+ *     "classes\n" name "\n"… "trainval\n" index "\n"… "test_seen\n" … "test_unseen\n" …
+ * with indices 0-based in decimal. */
+un_status un_split_hash(const un_dataset *dataset, char out[65]);
+/* What the world calls the split with this hash, e.g. "CUB, Proposed Split of 2020"; NULL if unknown. */
+const char *un_split_known_name(const char *hash);
+
+#endif

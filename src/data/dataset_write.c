@@ -1,0 +1,241 @@
+/* dataset_write.c - writing a data set directory, and the hash of its split; see dataset.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "data/dataset.h"
+#include "tensor/safetensors.h"
+
+/* A tensor to be written: what it is called and where it lies. */
+typedef struct {
+    char name[160];
+    un_dtype dtype;
+    int rank;
+    size_t shape[2];
+    const void *data;
+} item;
+
+typedef struct {
+    item *items;
+    size_t count;
+} plan;
+
+static void plan_list(plan *p, const char *name, const un_index_list *list) {
+    item *i = &p->items[p->count++];
+    *i = (item){.dtype = UN_I64, .rank = 1, .shape = {list->count}, .data = list->items};
+    snprintf(i->name, sizeof i->name, "%s", name);
+}
+
+static un_status plan_matrix(plan *p, const char *kind, const un_semantics *s, size_t rows,
+                             size_t columns, const float *data) {
+    item *i = &p->items[p->count++];
+    *i = (item){.dtype = UN_F32, .rank = 2, .shape = {rows, columns}, .data = data};
+    int length = snprintf(i->name, sizeof i->name, "%s.%s", kind, s->name);
+    if (length < 0 || (size_t)length >= sizeof i->name)
+        return un_fail(UNSEEN_E_ARGUMENT, "the name of the semantics \"%.40s...\" is too long",
+                       s->name);
+    return UNSEEN_OK;
+}
+
+static un_status plan_semantics(plan *p, const un_dataset *d, const un_semantics *s) {
+    UN_TRY(plan_matrix(p, "semantics", s, d->class_count, s->width, s->values));
+    if (!s->vectors) return UNSEEN_OK;
+    return plan_matrix(p, "vectors", s, s->width, s->vector_width, s->vectors);
+}
+
+static un_status make_plan(plan *p, const un_dataset *d) {
+    size_t most = 4 + 2 * d->semantics_count + 3 * d->fold_count;
+    UN_TRY(un_alloc(most, sizeof *p->items, &p->items));
+    if (d->labels) {
+        item *i = &p->items[p->count++];
+        *i = (item){.name = "labels",
+                    .dtype = UN_I32,
+                    .rank = 1,
+                    .shape = {d->image_count},
+                    .data = d->labels};
+    }
+    plan_list(p, "split.trainval", &d->trainval);
+    plan_list(p, "split.test_seen", &d->test_seen);
+    plan_list(p, "split.test_unseen", &d->test_unseen);
+    for (size_t s = 0; s < d->semantics_count; s++) UN_TRY(plan_semantics(p, d, &d->semantics[s]));
+    char name[64];
+    for (size_t k = 0; k < d->fold_count; k++) {
+        snprintf(name, sizeof name, "fold.%zu.train", k);
+        plan_list(p, name, &d->folds[k].train);
+        if (d->labels) {
+            snprintf(name, sizeof name, "fold.%zu.seen", k);
+            plan_list(p, name, &d->folds[k].seen);
+        }
+        snprintf(name, sizeof name, "fold.%zu.unseen", k);
+        plan_list(p, name, &d->folds[k].unseen);
+    }
+    return UNSEEN_OK;
+}
+
+/* jansson takes valid UTF-8 only; names of files and classes may be anything. */
+static un_status need_utf8(const char *text, const char *what) {
+    json_t *value = json_string(text);
+    if (!value)
+        return un_fail(UNSEEN_E_FORMAT, "%s is not valid UTF-8 text; rename it or convert the file",
+                       what);
+    json_decref(value);
+    return UNSEEN_OK;
+}
+
+static un_status put_text(un_st_writer *writer, const char *key, const char *value) {
+    UN_TRY(need_utf8(key, "the name of a semantics"));
+    UN_TRY(need_utf8(value, key));
+    return un_st_writer_metadata(writer, key, value);
+}
+
+/* Sets the metadata key to the JSON text of `value`, whose reference is taken. */
+static un_status put_json(un_st_writer *writer, const char *key, json_t *value) {
+    if (!value) return un_fail_memory(0);
+    char *text = NULL;
+    un_status status = un_json_text(value, &text);
+    if (!status) status = un_st_writer_metadata(writer, key, text);
+    free(text);
+    json_decref(value);
+    return status;
+}
+
+static un_status put_names(un_st_writer *writer, const char *key, char *const *names, size_t n) {
+    for (size_t i = 0; i < n; i++) UN_TRY(need_utf8(names[i], key));
+    return put_json(writer, key, un_json_strings(names, n));
+}
+
+static un_status put_folds(un_st_writer *writer, const un_dataset *d) {
+    json_t *list = json_array();
+    if (!list) return un_fail_memory(0);
+    for (size_t k = 0; k < d->fold_count; k++) {
+        const un_fold *f = &d->folds[k];
+        un_status status = need_utf8(f->source, "the source of a validation fold");
+        json_t *classes = f->classes ? un_json_strings(f->classes, f->class_count) : json_null();
+        json_t *fold =
+            json_pack("{s:s, s:b, s:o, s:I, s:I, s:I, s:I}", "source", f->source, "proposed",
+                      f->proposed, "classes", classes, "listed_train", (json_int_t)f->listed_train,
+                      "listed_val", (json_int_t)f->listed_val, "leaked_train",
+                      (json_int_t)f->leaked_train, "leaked_val", (json_int_t)f->leaked_val);
+        if (!status)
+            status = un_json_append(list, fold);
+        else
+            json_decref(fold);
+        if (status) {
+            json_decref(list);
+            return status;
+        }
+    }
+    return put_json(writer, "folds", list);
+}
+
+static un_status put_metadata(un_st_writer *writer, const un_dataset *d) {
+    char count[32];
+    snprintf(count, sizeof count, "%zu", d->image_count);
+    UN_TRY(put_text(writer, "format", "unseen-dataset"));
+    UN_TRY(put_text(writer, "format_version", "1"));
+    UN_TRY(put_text(writer, "name", d->name ? d->name : ""));
+    UN_TRY(put_text(writer, "image_count", count));
+    UN_TRY(put_names(writer, "classes", d->classes, d->class_count));
+    if (d->images) UN_TRY(put_names(writer, "images", d->images, d->image_count));
+    for (size_t s = 0; s < d->semantics_count; s++) {
+        if (!d->semantics[s].attributes) continue;
+        char *key = NULL;
+        UN_TRY(un_format(&key, "attributes.%s", d->semantics[s].name));
+        un_status status =
+            put_names(writer, key, d->semantics[s].attributes, d->semantics[s].width);
+        free(key);
+        if (status) return status;
+    }
+    UN_TRY(put_folds(writer, d));
+    if (d->notes) UN_TRY(put_json(writer, "notes", json_incref(d->notes)));
+    return UNSEEN_OK;
+}
+
+static un_status write_items(un_st_writer *writer, const plan *p) {
+    for (size_t i = 0; i < p->count; i++)
+        UN_TRY(un_st_writer_add(writer, p->items[i].name, p->items[i].dtype, p->items[i].rank,
+                                p->items[i].shape));
+    UN_TRY(un_st_writer_begin(writer));
+    for (size_t i = 0; i < p->count; i++) {
+        size_t bytes = un_dtype_size(p->items[i].dtype);
+        for (int k = 0; k < p->items[i].rank; k++) bytes *= p->items[i].shape[k];
+        if (bytes > 0) UN_TRY(un_st_writer_write(writer, i, 0, p->items[i].data, bytes));
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_dataset_write(un_dataset *dataset, const char *directory) {
+    plan p = {0};
+    char *path = NULL;
+    un_st_writer *writer = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_split_hash(dataset, dataset->split_hash));
+    UN_GO(un_path_join(directory, "dataset.safetensors", &path));
+    UN_GO(make_plan(&p, dataset));
+    UN_GO(un_st_writer_open(&writer, path));
+    UN_GO(put_metadata(writer, dataset));
+    UN_GO(write_items(writer, &p));
+    status = un_st_writer_commit(writer);
+    writer = NULL;
+done:
+    un_st_writer_abort(writer);
+    free(p.items);
+    free(path);
+    return status;
+}
+
+static un_status hash_line(un_sha256 *hash, const char *text) {
+    UN_TRY(un_sha256_add(hash, text, strlen(text)));
+    return un_sha256_add(hash, "\n", 1);
+}
+
+static un_status hash_role(un_sha256 *hash, const char *role, const un_index_list *list) {
+    char number[32];
+    UN_TRY(hash_line(hash, role));
+    for (size_t i = 0; i < list->count; i++) {
+        snprintf(number, sizeof number, "%lld", (long long)list->items[i]);
+        UN_TRY(hash_line(hash, number));
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_split_hash(const un_dataset *dataset, char out[65]) {
+    un_sha256 *hash = NULL;
+    UN_TRY(un_sha256_open(&hash));
+    un_status status = UNSEEN_OK;
+    UN_GO(hash_line(hash, "classes"));
+    for (size_t c = 0; c < dataset->class_count; c++) UN_GO(hash_line(hash, dataset->classes[c]));
+    UN_GO(hash_role(hash, "trainval", &dataset->trainval));
+    UN_GO(hash_role(hash, "test_seen", &dataset->test_seen));
+    UN_GO(hash_role(hash, "test_unseen", &dataset->test_unseen));
+    UN_GO(un_sha256_hex(hash, out));
+done:
+    un_sha256_close(hash);
+    return status;
+}
+
+/* Computed from the split files of the package xlsa17. FLO's has no class names:
+ * its hash is over class_001 to class_102, as the import calls them. */
+static const struct {
+    const char *hash;
+    const char *name;
+} g_known[] = {
+    {"f2a06c8f72eb9c916b1de89437803fccb5b4ab0626b357f54f894bef926c1b2e",
+     "CUB, Proposed Split of 2020"},
+    {"db97bd1260932e6bdda616ade59a7d56ac4c73c1526eeb7533925a0da6094b14",
+     "AWA1, Proposed Split of 2020"},
+    {"194cdcc0d2408ec1cbc390935c157347acd68a9c3176b38ebda642389605b0f2",
+     "AWA2, Proposed Split of 2020"},
+    {"7ea5f156a0e46e6b07753daeda080eda72b55ace7704e2f580e06e0372f044f5",
+     "SUN, Proposed Split of 2020"},
+    {"690db757cd41f1cd6a8979ef03545c0fdb7ef6a5dd06fe09865cf0a19f933030",
+     "aPY, Proposed Split of 2020"},
+    {"e15cc7fec6e47dd5efbf79daadf11e28d713c1234861f660265eeab80123fb5d",
+     "FLO, Proposed Split of 2020"},
+};
+
+const char *un_split_known_name(const char *hash) {
+    for (size_t i = 0; i < sizeof g_known / sizeof *g_known; i++)
+        if (!strcmp(g_known[i].hash, hash)) return g_known[i].name;
+    return NULL;
+}

@@ -1,0 +1,289 @@
+/*
+ * features.c - opening, listing and gathering feature stores; see features.h.
+ *
+ * Rows stay in the map: a gather touches only the pages it needs, and the
+ * kernel may drop them again, so memory does not grow with the number of images.
+ */
+#include "data/features.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/parallel.h"
+
+static const char FORMAT[] = "unseen-features";
+static const char FOLDER[] = "features";
+static const char SUFFIX[] = ".safetensors";
+
+/* A gather is worth a second thread from about this many bytes on. */
+enum { GRAIN_BYTES = 256 * 1024 };
+
+void un_names_free(char **names) {
+    if (!names) return;
+    for (char **name = names; *name; name++) free(*name);
+    free(names);
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* "pooled" of "pooled.safetensors" in fresh memory; NULL in *out for other files. */
+static un_status stem_of(const char *file, char **out) {
+    size_t length = strlen(file);
+    size_t tail = sizeof SUFFIX - 1;
+    *out = NULL;
+    if (file[0] == '.' || length <= tail || strcmp(file + length - tail, SUFFIX) != 0)
+        return UNSEEN_OK;
+    return un_format(out, "%.*s", (int)(length - tail), file);
+}
+
+static un_status collect_names(DIR *directory, char ***names, size_t *count) {
+    size_t capacity = 8;
+    *names = calloc(capacity + 1, sizeof **names);
+    if (!*names) return un_fail_memory(capacity * sizeof **names);
+    for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
+        char *name = NULL;
+        UN_TRY(stem_of(entry->d_name, &name));
+        if (!name) continue;
+        if (*count == capacity) {
+            capacity *= 2;
+            char **grown = realloc(*names, (capacity + 1) * sizeof *grown);
+            if (!grown) {
+                free(name);
+                return un_fail_memory(capacity * sizeof *grown);
+            }
+            *names = grown;
+        }
+        (*names)[(*count)++] = name;
+        (*names)[*count] = NULL;
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_features_list(const char *directory, char ***out, size_t *count) {
+    char *folder = NULL;
+    char **names = NULL;
+    size_t n = 0;
+    UN_TRY(un_path_join(directory, FOLDER, &folder));
+    un_status status = UNSEEN_OK;
+    DIR *handle = opendir(folder);
+    if (!handle && errno != ENOENT) UN_GO(un_fail_errno(errno, "cannot read %s", folder));
+    if (handle) {
+        UN_GO(collect_names(handle, &names, &n));
+        qsort(names, n, sizeof *names, by_name);
+    } else { /* a data set without features is a valid one */
+        names = calloc(1, sizeof *names);
+        if (!names) UN_GO(un_fail_memory(sizeof *names));
+    }
+    *out = names;
+    *count = n;
+    names = NULL;
+done:
+    un_names_free(names);
+    if (handle) closedir(handle);
+    free(folder);
+    return status;
+}
+
+/* "a, b, c", cut when it does not fit. */
+static void join_names(char *const *names, size_t n, char *out, size_t size) {
+    size_t used = 0;
+    out[0] = 0;
+    for (size_t i = 0; i < n && used < size; i++) {
+        int written = snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "", names[i]);
+        if (written < 0) return;
+        used += (size_t)written;
+    }
+}
+
+/* The path of the feature set, which is the only one if `name` is NULL. */
+static un_status locate(const char *directory, const char *name, char **found, char **path) {
+    char **names = NULL;
+    size_t n = 0;
+    char *folder = NULL;
+    char *file = NULL;
+    char listed[512];
+    un_status status = UNSEEN_OK;
+    UN_TRY(un_features_list(directory, &names, &n));
+    join_names(names, n, listed, sizeof listed);
+    size_t at = 0;
+    while (name && at < n && strcmp(names[at], name) != 0) at++;
+    if (n == 0)
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT,
+                      "%s has no features; import the data set with a feature file", directory));
+    if (name && at == n)
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s has no features called \"%s\"; it has: %s", directory,
+                      name, listed));
+    if (!name && n > 1)
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s has several feature sets (%s); name one of them",
+                      directory, listed));
+    UN_GO(un_format(found, "%s", names[at]));
+    UN_GO(un_format(&file, "%s%s", names[at], SUFFIX));
+    UN_GO(un_path_join(directory, FOLDER, &folder));
+    UN_GO(un_path_join(folder, file, path));
+done:
+    un_names_free(names);
+    free(folder);
+    free(file);
+    return status;
+}
+
+/* "14 14" of the metadata; 1 x 1 if absent. Must multiply to R. */
+static un_status parse_grid(un_features *features) {
+    const char *grid = un_safetensors_metadata(&features->file, "grid");
+    features->grid_height = 1;
+    features->grid_width = features->regions;
+    if (!grid) return UNSEEN_OK;
+    char *end = NULL;
+    unsigned long long h = strtoull(grid, &end, 10);
+    unsigned long long w = *end == ' ' ? strtoull(end, &end, 10) : 0;
+    unsigned long long product = 0;
+    if (*end != 0 || __builtin_mul_overflow(h, w, &product) || product != features->regions)
+        return un_fail(UNSEEN_E_FORMAT, "%s: the grid \"%.40s\" does not give %zu regions",
+                       features->file.path, grid, features->regions);
+    features->grid_height = (size_t)h;
+    features->grid_width = (size_t)w;
+    return UNSEEN_OK;
+}
+
+static un_status check_metadata(const un_features *features) {
+    const un_safetensors *file = &features->file;
+    const char *format = un_safetensors_metadata(file, "format");
+    const char *version = un_safetensors_metadata(file, "format_version");
+    if (!format || strcmp(format, FORMAT) != 0)
+        return un_fail(UNSEEN_E_FORMAT, "%s is not a feature file of unseen (no format \"%s\")",
+                       file->path, FORMAT);
+    if (!version || strcmp(version, "1") != 0)
+        return un_fail(UNSEEN_E_UNSUPPORTED,
+                       "%s has format version %.20s, this program reads version 1", file->path,
+                       version ? version : "none");
+    return UNSEEN_OK;
+}
+
+static un_status describe(un_features *features) {
+    const un_st_entry *entry = NULL;
+    UN_TRY(check_metadata(features));
+    UN_TRY(un_safetensors_require(&features->file, "features", 3, &entry));
+    const un_tensor *t = &entry->tensor;
+    if (t->dtype != UN_F32 && t->dtype != UN_BF16)
+        return un_fail(UNSEEN_E_FORMAT, "%s: features have type %s, expected F32 or BF16",
+                       features->file.path, un_dtype_name(t->dtype));
+    if (t->shape[1] == 0 || t->shape[2] == 0)
+        return un_fail(UNSEEN_E_FORMAT, "%s: features have an empty dimension",
+                       features->file.path);
+    features->image_count = t->shape[0];
+    features->regions = t->shape[1];
+    features->width = t->shape[2];
+    features->dtype = t->dtype;
+    features->data = t->data;
+    features->row_bytes = t->shape[0] ? entry->bytes / t->shape[0] : 0;
+    features->sha256 = un_safetensors_metadata(&features->file, "sha256");
+    features->recipe = un_safetensors_metadata(&features->file, "recipe");
+    if (!features->sha256) features->sha256 = "";
+    if (!features->recipe) features->recipe = "{}";
+    return parse_grid(features);
+}
+
+un_status un_features_open_file(un_features *features, const char *path) {
+    *features = (un_features){0};
+    UN_TRY(un_safetensors_open(&features->file, path));
+    un_status status = describe(features);
+    char *base = NULL;
+    if (!status) status = un_path_base(path, &base);
+    if (!status) status = stem_of(base, &features->name);
+    if (!status && !features->name) status = un_format(&features->name, "%s", base);
+    free(base);
+    if (status) un_features_close(features);
+    return status;
+}
+
+un_status un_features_open(un_features *features, const char *directory, const char *name) {
+    char *found = NULL;
+    char *path = NULL;
+    un_status status = locate(directory, name, &found, &path);
+    *features = (un_features){0};
+    if (!status) status = un_features_open_file(features, path);
+    free(found);
+    free(path);
+    return status;
+}
+
+void un_features_close(un_features *features) {
+    un_safetensors_close(&features->file);
+    free(features->name);
+    *features = (un_features){0};
+}
+
+typedef struct {
+    const un_features *features;
+    const int64_t *images;
+    un_dtype dtype; /* wanted */
+    void *out;
+} gather;
+
+/* The map may be unaligned in foreign files: elements are moved by memcpy. */
+static void widen_row(const unsigned char *from, float *to, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        un_bf16 x;
+        memcpy(&x, from + i * sizeof x, sizeof x);
+        to[i] = un_float_from_bf16(x);
+    }
+}
+
+static void narrow_row(const unsigned char *from, un_bf16 *to, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        float x;
+        memcpy(&x, from + i * sizeof x, sizeof x);
+        to[i] = un_bf16_from_float(x);
+    }
+}
+
+static void gather_range(size_t begin, size_t end, void *context) {
+    const gather *g = context;
+    size_t n = g->features->regions * g->features->width;
+    size_t bytes = g->features->row_bytes;
+    for (size_t i = begin; i < end; i++) {
+        const unsigned char *row = g->features->data + (size_t)g->images[i] * bytes;
+        if (g->dtype == g->features->dtype)
+            memcpy((unsigned char *)g->out + i * bytes, row, bytes);
+        else if (g->dtype == UN_F32)
+            widen_row(row, (float *)g->out + i * n, n);
+        else
+            narrow_row(row, (un_bf16 *)g->out + i * n, n);
+    }
+}
+
+static void gather_rows(const un_features *features, const int64_t *images, size_t n,
+                        un_dtype dtype, void *out) {
+    gather g = {features, images, dtype, out};
+    size_t grain = features->row_bytes ? GRAIN_BYTES / features->row_bytes + 1 : 1;
+    un_parallel_for(n, grain, gather_range, &g);
+}
+
+void un_features_gather_f32(const un_features *features, const int64_t *images, size_t n,
+                            float *out) {
+    gather_rows(features, images, n, UN_F32, out);
+}
+
+void un_features_gather_bf16(const un_features *features, const int64_t *images, size_t n,
+                             un_bf16 *out) {
+    gather_rows(features, images, n, UN_BF16, out);
+}
+
+void un_features_prefetch(const un_features *features, const int64_t *images, size_t n) {
+    if (!features->file.map.data) return; /* generated features are in memory */
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < n; i++) {
+        uintptr_t begin = (uintptr_t)features->data + (size_t)images[i] * features->row_bytes;
+        uintptr_t start = begin / page * page;
+        /* Advice only: whatever comes of it, the rows can be read. */
+        (void)posix_madvise((void *)start, begin - start + features->row_bytes,
+                            POSIX_MADV_WILLNEED);
+    }
+}

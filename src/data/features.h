@@ -1,0 +1,74 @@
+/*
+ * features.h - a feature store: the features of all images of a data set,
+ * memory-mapped, gathered row by row.
+ *
+ * DIR/features/<name>.safetensors holds one tensor
+ *     features   F32 or BF16 [N, R, F]   region-major; R = 1 for pooled features
+ * and the metadata
+ *     format "unseen-features", format_version "1",
+ *     kind "pooled" | "regions", grid "h w" (regions), source (where from),
+ *     recipe (JSON: backbone, preprocessing; "{}" if unknown),
+ *     sha256 (of the tensor's bytes)
+ */
+#ifndef UN_DATA_FEATURES_H
+#define UN_DATA_FEATURES_H
+
+#include "tensor/safetensors.h"
+
+typedef struct {
+    un_safetensors file;
+    char *name;
+    size_t image_count;             /* N */
+    size_t regions;                 /* R */
+    size_t width;                   /* F */
+    size_t grid_height, grid_width; /* R = height x width; 1 x R if the file has no grid */
+    un_dtype dtype;                 /* UN_F32 or UN_BF16 */
+    const unsigned char *data;
+    size_t row_bytes;   /* of one image: R * F * element size */
+    const char *sha256; /* borrowed from the file; "" if it has none */
+    const char *recipe; /* JSON text */
+} un_features;
+
+/* Opens DIR/features/NAME.safetensors; name NULL takes the only one there is
+ * (an error that lists them if there are several). */
+un_status un_features_open(un_features *features, const char *directory, const char *name);
+/* Opens one feature file wherever it lies; its name is the file's stem. */
+un_status un_features_open_file(un_features *features, const char *path);
+void un_features_close(un_features *features);
+
+/* Names of the feature sets of DIR, sorted, NULL-terminated; released with un_names_free. */
+un_status un_features_list(const char *directory, char ***out, size_t *count);
+void un_names_free(char **names);
+
+/* Rows of images[0..n-1] into out: [n, R, F] f32. Indices must be in range. Parallel. */
+void un_features_gather_f32(const un_features *features, const int64_t *images, size_t n,
+                            float *out);
+/* The same as stored element type or converted to bf16. */
+void un_features_gather_bf16(const un_features *features, const int64_t *images, size_t n,
+                             un_bf16 *out);
+
+/* Asks the system to have the rows of these images in memory soon; returns at once. */
+void un_features_prefetch(const un_features *features, const int64_t *images, size_t n);
+
+/* Streaming writer of a feature file. */
+typedef struct un_features_writer un_features_writer;
+typedef struct {
+    size_t image_count, regions, width, grid_height, grid_width;
+    un_dtype dtype; /* of the file: UN_F32 or UN_BF16 */
+    const char *source;
+    const char *recipe; /* JSON text, NULL for "{}" */
+} un_features_description;
+
+/* `path` is the final file. */
+un_status un_features_writer_open(un_features_writer **out, const char *path,
+                                  const un_features_description *description);
+/* Appends the rows of the next `n` images from f32 [n, R, F], converting to the
+ * file's type. A NaN or infinity is an error that names the image (0-based), as
+ * is a value that bf16 cannot hold. */
+un_status un_features_writer_append(un_features_writer *writer, const float *rows, size_t n);
+/* Completes the file with its hash. Always releases the writer. */
+un_status un_features_writer_commit(un_features_writer *writer);
+/* Leaves nothing behind; NULL is allowed. */
+void un_features_writer_abort(un_features_writer *writer);
+
+#endif

@@ -1,0 +1,151 @@
+/* features_write.c - the streaming writer of feature files; see features.h. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "data/features.h"
+
+/* Stands for the hash until all bytes are known; a hash is exactly as long. */
+static const char NO_HASH[] = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/* Elements converted at a time. */
+enum { CHUNK = 64 * 1024 };
+
+struct un_features_writer {
+    un_st_writer *file;
+    un_sha256 *hash;
+    char *path;
+    un_bf16 *chunk; /* CHUNK elements, for BF16 files */
+    un_features_description description;
+    size_t row;  /* elements of one image */
+    size_t done; /* images */
+};
+
+static un_status set_metadata(un_features_writer *writer) {
+    const un_features_description *d = &writer->description;
+    char grid[64];
+    int pooled = d->grid_height == 1 && d->grid_width == 1;
+    snprintf(grid, sizeof grid, "%zu %zu", d->grid_height, d->grid_width);
+    const char *pairs[][2] = {{"format", "unseen-features"},
+                              {"format_version", "1"},
+                              {"kind", pooled ? "pooled" : "regions"},
+                              {"grid", grid},
+                              {"source", d->source ? d->source : ""},
+                              {"recipe", d->recipe ? d->recipe : "{}"},
+                              {"sha256", NO_HASH}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        UN_TRY(un_st_writer_metadata(writer->file, pairs[i][0], pairs[i][1]));
+    return UNSEEN_OK;
+}
+
+static un_status check_description(const un_features_description *d, const char *path) {
+    size_t regions = 0;
+    if (d->dtype != UN_F32 && d->dtype != UN_BF16)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s: features are stored as F32 or BF16, not %s", path,
+                       un_dtype_name(d->dtype));
+    if (d->regions == 0 || d->width == 0 ||
+        __builtin_mul_overflow(d->grid_height, d->grid_width, &regions) || regions != d->regions)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "%s: %zu regions of width %zu do not form a %zu x %zu grid", path,
+                       d->regions, d->width, d->grid_height, d->grid_width);
+    json_t *recipe = NULL;
+    if (!d->recipe) return UNSEEN_OK;
+    UN_TRY(un_json_parse(d->recipe, strlen(d->recipe), "the recipe of the features", &recipe));
+    json_decref(recipe);
+    return UNSEEN_OK;
+}
+
+un_status un_features_writer_open(un_features_writer **out, const char *path,
+                                  const un_features_description *description) {
+    UN_TRY(check_description(description, path));
+    un_features_writer *writer = calloc(1, sizeof *writer);
+    if (!writer) return un_fail_memory(sizeof *writer);
+    un_status status = UNSEEN_OK;
+    const un_features_description *d = description;
+    const size_t shape[3] = {d->image_count, d->regions, d->width};
+    writer->description = *d;
+    if (__builtin_mul_overflow(d->regions, d->width, &writer->row))
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s: the size of one image's features overflows", path));
+    UN_GO(un_format(&writer->path, "%s", path));
+    UN_GO(un_alloc(CHUNK, sizeof *writer->chunk, &writer->chunk));
+    UN_GO(un_sha256_open(&writer->hash));
+    UN_GO(un_st_writer_open(&writer->file, path));
+    UN_GO(set_metadata(writer));
+    UN_GO(un_st_writer_add(writer->file, "features", d->dtype, 3, shape));
+    UN_GO(un_st_writer_begin(writer->file));
+    *out = writer;
+    writer = NULL;
+done:
+    un_features_writer_abort(writer);
+    return status;
+}
+
+static un_status check_finite(const un_features_writer *writer, const float *rows, size_t count) {
+    /* x * 0 is 0 for finite numbers only; a sum of them vectorises, a branch does not. */
+    float sum = 0;
+    for (size_t i = 0; i < count; i++) sum += rows[i] * 0.0f;
+    if (sum == 0) return UNSEEN_OK;
+    size_t i = 0;
+    while (i + 1 < count && isfinite(rows[i])) i++;
+    return un_fail(UNSEEN_E_FORMAT, "feature %zu of image %zu is %s", i % writer->row,
+                   writer->done + i / writer->row, isnan(rows[i]) ? "not a number" : "infinite");
+}
+
+static un_status put(un_features_writer *writer, uint64_t offset, const void *data, size_t bytes) {
+    UN_TRY(un_sha256_add(writer->hash, data, bytes));
+    return un_st_writer_write(writer->file, 0, offset, data, bytes);
+}
+
+un_status un_features_writer_append(un_features_writer *writer, const float *rows, size_t n) {
+    if (n > writer->description.image_count - writer->done)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s: more images than the %zu announced", writer->path,
+                       writer->description.image_count);
+    size_t size = un_dtype_size(writer->description.dtype);
+    size_t count = n * writer->row;
+    uint64_t offset = (uint64_t)writer->done * writer->row * size;
+    UN_TRY(check_finite(writer, rows, count));
+    if (writer->description.dtype == UN_F32) {
+        UN_TRY(put(writer, offset, rows, count * size));
+    } else {
+        for (size_t at = 0; at < count; at += CHUNK) {
+            size_t part = count - at < CHUNK ? count - at : CHUNK;
+            unsigned infinite = 0;
+            for (size_t i = 0; i < part; i++) {
+                writer->chunk[i] = un_bf16_from_float(rows[at + i]);
+                infinite |= (writer->chunk[i] & 0x7F80u) == 0x7F80u;
+            }
+            if (infinite) /* finite in f32, rounded up beyond the range */
+                return un_fail(UNSEEN_E_FORMAT,
+                               "a feature of image %zu or later is too large for bf16; store f32",
+                               writer->done + at / writer->row);
+            UN_TRY(put(writer, offset + (uint64_t)at * size, writer->chunk, part * size));
+        }
+    }
+    writer->done += n;
+    return UNSEEN_OK;
+}
+
+un_status un_features_writer_commit(un_features_writer *writer) {
+    un_status status = UNSEEN_OK;
+    char hex[65];
+    if (writer->done != writer->description.image_count)
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s: %zu of %zu images were written", writer->path,
+                      writer->done, writer->description.image_count));
+    UN_GO(un_sha256_hex(writer->hash, hex));
+    UN_GO(un_st_writer_metadata(writer->file, "sha256", hex));
+    status = un_st_writer_commit(writer->file); /* releases it, whatever comes of it */
+    writer->file = NULL;
+done:
+    un_features_writer_abort(writer);
+    return status;
+}
+
+void un_features_writer_abort(un_features_writer *writer) {
+    if (!writer) return;
+    un_st_writer_abort(writer->file);
+    un_sha256_close(writer->hash);
+    free(writer->chunk);
+    free(writer->path);
+    free(writer);
+}

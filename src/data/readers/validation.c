@@ -1,0 +1,195 @@
+/* validation.c - the validation folds of an import; see validation.h. */
+#include "data/readers/validation.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "data/split.h"
+
+enum { PROPOSED_FOLDS = 3, CLASS_LIST_LIMIT = 16 * 1024 * 1024 };
+
+un_status un_dataset_note(un_dataset *dataset, const char *format, ...) {
+    char text[UN_ERROR_LENGTH];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    un_log(UNSEEN_LOG_WARNING, "%s", text);
+    if (!dataset->notes) dataset->notes = json_array();
+    if (!dataset->notes) return un_fail_memory(0);
+    json_t *note = json_string(text);
+    if (!note) note = json_string("a note about the import could not be kept (not UTF-8)");
+    return un_json_append(dataset->notes, note);
+}
+
+un_status un_mat_read_indices(un_mat *mat, const char *name, size_t limit, un_arena *arena,
+                              un_index_list *out) {
+    const un_mat_variable *v = NULL;
+    double *values = NULL;
+    un_status status = UNSEEN_OK;
+    const char *path = un_mat_path(mat);
+    UN_TRY(un_mat_require(mat, name, UN_MAT_NUMERIC, &v));
+    if (v->dims[0] != 1 && v->dims[1] != 1 && v->dims[0] * v->dims[1] != 0)
+        return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is a matrix of %zu x %zu, expected one column",
+                       path, name, v->dims[0], v->dims[1]);
+    un_index_list list = {.count = v->dims[0] * v->dims[1]};
+    UN_GO(un_mat_read_double(mat, name, &values));
+    UN_GO(un_arena_alloc(arena, list.count, sizeof *list.items, &list.items));
+    for (size_t i = 0; i < list.count; i++) {
+        double x = values[i];
+        if (!(x >= 1) || x > (double)limit || x != floor(x))
+            UN_GO(un_fail(UNSEEN_E_FORMAT,
+                          "%s: entry %zu of \"%s\" is %g; image numbers are whole, from 1 to %zu%s",
+                          path, i + 1, name, x, limit, x == 0 ? " (is this list 0-based?)" : ""));
+        list.items[i] = (int64_t)x - 1;
+    }
+    if (un_index_list_sort(&list) > 0) {
+        size_t i = 1;
+        while (list.items[i] != list.items[i - 1]) i++;
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" lists image %lld more than once", path, name,
+                      (long long)list.items[i] + 1));
+    }
+    *out = list;
+done:
+    free(values);
+    return status;
+}
+
+static int has_lists(const un_mat *mat) {
+    return un_mat_find(mat, "train_loc") && un_mat_find(mat, "val_loc");
+}
+
+static un_status add_lists(un_dataset *dataset, un_mat *mat) {
+    un_index_list train = {0};
+    un_index_list val = {0};
+    char *base = NULL;
+    char *source = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_mat_read_indices(mat, "train_loc", dataset->image_count, &dataset->arena, &train));
+    UN_GO(un_mat_read_indices(mat, "val_loc", dataset->image_count, &dataset->arena, &val));
+    UN_GO(un_path_base(un_mat_path(mat), &base));
+    UN_GO(un_format(&source, "%s train_loc/val_loc", base));
+    UN_GO(un_fold_add_lists(dataset, source, &train, &val));
+done:
+    free(base);
+    free(source);
+    return status;
+}
+
+/* Cuts a text into its lines in place, blanks around them and empty ones
+ * dropped. `names` holds as many entries as the text has lines, plus one. */
+static size_t cut_lines(char *text, char **names) {
+    size_t n = 0;
+    char *rest = text;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+        while (*line == ' ' || *line == '\t') line++;
+        size_t length = strlen(line);
+        while (length > 0 && strchr(" \t\r", line[length - 1])) line[--length] = 0;
+        if (length > 0) names[n++] = line;
+    }
+    return n;
+}
+
+static un_status add_class_list(un_dataset *dataset, const char *path) {
+    char *text = NULL;
+    char *base = NULL;
+    char **names = NULL;
+    size_t length = 0;
+    size_t lines = 1;
+    UN_TRY(un_file_read(path, CLASS_LIST_LIMIT, &text, &length));
+    un_status status = UNSEEN_OK;
+    for (size_t i = 0; i < length; i++) lines += text[i] == '\n';
+    UN_GO(un_alloc(lines, sizeof *names, &names));
+    UN_GO(un_path_base(path, &base));
+    if (strlen(text) != length)
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s is neither a MAT file nor a list of class names", path));
+    size_t count = cut_lines(text, names);
+    if (count == 0) UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has no class names in it", path));
+    UN_GO(un_fold_add_classes(dataset, base, names, count));
+done:
+    free(names);
+    free(base);
+    free(text);
+    return status;
+}
+
+static int starts_like_mat(const char *path) {
+    un_map map;
+    if (un_map_open(&map, path) != UNSEEN_OK) return 0;
+    int mat = map.size >= 8 && (!memcmp(map.data, "MATLAB", 6) || !memcmp(map.data + 1, "HDF", 3));
+    un_map_close(&map);
+    return mat;
+}
+
+static un_status add_named(un_dataset *dataset, const char *path) {
+    size_t length = strlen(path);
+    int named_mat = length > 4 && !strcmp(path + length - 4, ".mat");
+    if (!named_mat && !starts_like_mat(path)) return add_class_list(dataset, path);
+    un_mat *mat = NULL;
+    UN_TRY(un_mat_open(&mat, path));
+    un_status status = UNSEEN_OK;
+    if (!has_lists(mat))
+        status =
+            un_fail(UNSEEN_E_FORMAT,
+                    "%s has no train_loc and val_loc, so it cannot be used for validation", path);
+    if (!status) status = add_lists(dataset, mat);
+    un_mat_close(mat);
+    return status;
+}
+
+/* valclasses<k>.txt beside the split file, if it is there. */
+static un_status add_neighbour(un_dataset *dataset, const char *directory, int k, size_t *unused) {
+    char *path = NULL;
+    UN_TRY(un_format(&path, "%s/valclasses%d.txt", directory, k));
+    un_status status = UNSEEN_OK;
+    if (un_path_exists(path)) {
+        if (!dataset->labels)
+            (*unused)++;
+        else if (add_class_list(dataset, path) != UNSEEN_OK)
+            status = un_dataset_note(dataset, "a validation fold was left out: %s", un_error());
+    }
+    free(path);
+    return status;
+}
+
+static un_status add_neighbours(un_dataset *dataset, const char *splits) {
+    char *directory = NULL;
+    size_t unused = 0;
+    UN_TRY(un_path_directory(splits, &directory));
+    un_status status = UNSEEN_OK;
+    for (int k = 1; k <= 3 && !status; k++) status = add_neighbour(dataset, directory, k, &unused);
+    free(directory);
+    if (!status && unused > 0)
+        status = un_dataset_note(dataset,
+                                 "%zu class lists (valclasses1.txt and on) were not used: without "
+                                 "features the classes of the images are not known",
+                                 unused);
+    return status;
+}
+
+static un_status propose(un_dataset *dataset) {
+    if (!dataset->labels)
+        return un_dataset_note(dataset, "no validation fold could be made: without features the "
+                                        "classes of the images are not known");
+    if (un_fold_propose(dataset, PROPOSED_FOLDS) != UNSEEN_OK)
+        return un_dataset_note(dataset, "no validation fold could be made: %s", un_error());
+    return un_dataset_note(dataset,
+                           "no validation lists were published with this split: %zu folds were "
+                           "proposed",
+                           dataset->fold_count);
+}
+
+un_status un_import_validation(un_dataset *dataset, un_mat *splits, const char *const *files,
+                               size_t count) {
+    for (size_t i = 0; i < count; i++) UN_TRY(add_named(dataset, files[i]));
+    if (splits && has_lists(splits) && add_lists(dataset, splits) != UNSEEN_OK)
+        UN_TRY(un_dataset_note(dataset, "a validation fold was left out: %s", un_error()));
+    if (splits) UN_TRY(add_neighbours(dataset, un_mat_path(splits)));
+    un_fold_merge_equal(dataset);
+    return dataset->fold_count > 0 ? UNSEEN_OK : propose(dataset);
+}

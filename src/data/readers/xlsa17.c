@@ -1,0 +1,453 @@
+/*
+ * xlsa17.c - importing the benchmark packages of Xian et al.; see xlsa17.h.
+ *
+ * Their arrays have one column a class or an image, so in MATLAB's column-major
+ * order they already lie as [C, A] and [N, D]: nothing is transposed.
+ */
+#include "data/readers/xlsa17.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "data/features.h"
+#include "data/readers/validation.h"
+#include "data/split.h"
+#include "data/stage.h"
+
+/* Images handed to the feature writer at a time, between two looks at the clock. */
+enum { CHUNK_IMAGES = 256 };
+
+typedef struct {
+    const un_xlsa17_options *options;
+    un_mat *splits;
+    un_mat *features; /* NULL: without */
+    un_dataset dataset;
+    un_stage stage;
+} import;
+
+/* ---- classes and semantics ---- */
+
+/* Names from allclasses_names; *count 0 if the file has none. */
+static un_status read_class_names(un_mat *mat, un_arena *arena, char ***names, size_t *count) {
+    *count = 0;
+    if (!un_mat_find(mat, "allclasses_names")) return UNSEEN_OK;
+    UN_TRY(un_mat_read_strings(mat, "allclasses_names", arena, names, count));
+    for (size_t i = 0; i < *count; i++)
+        if ((*names)[i][0] == 0)
+            return un_fail(UNSEEN_E_FORMAT, "%s: entry %zu of allclasses_names is empty",
+                           un_mat_path(mat), i + 1);
+    return UNSEEN_OK;
+}
+
+/* The number of classes is the number of columns of att; FLO has no names. */
+static un_status import_classes(import *im) {
+    un_dataset *d = &im->dataset;
+    const un_mat_variable *att = NULL;
+    size_t named = 0;
+    UN_TRY(un_mat_require(im->splits, "att", UN_MAT_NUMERIC, &att));
+    UN_TRY(read_class_names(im->splits, &d->arena, &d->classes, &named));
+    d->class_count = att->dims[1];
+    if (d->class_count == 0 || att->dims[0] == 0)
+        return un_fail(UNSEEN_E_FORMAT, "%s: \"att\" is empty", im->options->splits);
+    if (named > 0 && named != d->class_count)
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s: allclasses_names has %zu names, but \"att\" has %zu columns (one "
+                       "column a class)%s",
+                       im->options->splits, named, d->class_count,
+                       named == att->dims[0] ? "; it seems to be transposed" : "");
+    if (named > 0) return UNSEEN_OK;
+    UN_TRY(un_arena_alloc(&d->arena, d->class_count, sizeof *d->classes, &d->classes));
+    for (size_t c = 0; c < d->class_count; c++) {
+        char name[32];
+        snprintf(name, sizeof name, "class_%03zu", c + 1);
+        UN_TRY(un_arena_string(&d->arena, name, &d->classes[c]));
+    }
+    return un_dataset_note(d,
+                           "the split file has no class names: classes are called class_001 to "
+                           "class_%03zu",
+                           d->class_count);
+}
+
+/* The values of a class table as the file has them: columns are classes, or rows
+ * if `by_rows`; class_map[c] is the file's number of class c. */
+static un_status add_semantics(import *im, un_mat *mat, const char *variable, const char *name,
+                               int by_rows, const size_t *class_map) {
+    un_dataset *d = &im->dataset;
+    const un_mat_variable *v = NULL;
+    double *values = NULL;
+    un_status status = UNSEEN_OK;
+    UN_TRY(un_mat_require(mat, variable, UN_MAT_NUMERIC, &v));
+    if (d->semantics_count == UN_MAX_SEMANTICS)
+        return un_fail(UNSEEN_E_ARGUMENT, "a data set holds at most %d semantics",
+                       UN_MAX_SEMANTICS);
+    if (un_dataset_semantics(d, name))
+        return un_fail(UNSEEN_E_ARGUMENT, "there are two semantics called \"%s\"; rename one",
+                       name);
+    un_semantics *s = &d->semantics[d->semantics_count];
+    *s = (un_semantics){.width = v->dims[by_rows ? 1 : 0]};
+    size_t stride = by_rows ? v->dims[0] : 1; /* between the values of one class */
+    char *copy = NULL;
+    UN_GO(un_arena_string(&d->arena, name, &copy));
+    UN_GO(un_mat_read_double(mat, variable, &values));
+    UN_GO(un_arena_alloc(&d->arena, d->class_count * s->width, sizeof *s->values, &s->values));
+    for (size_t c = 0; c < d->class_count; c++) {
+        size_t base = by_rows ? class_map[c] : class_map[c] * s->width;
+        for (size_t a = 0; a < s->width; a++) {
+            float x = (float)values[base + a * stride];
+            if (!isfinite(x))
+                UN_GO(un_fail(UNSEEN_E_FORMAT,
+                              "%s: \"%s\" is not a finite number for class \"%s\", attribute %zu",
+                              un_mat_path(mat), variable, d->classes[c], a + 1));
+            s->values[c * s->width + a] = x;
+        }
+    }
+    s->name = copy;
+    d->semantics_count++;
+done:
+    free(values);
+    return status;
+}
+
+static un_status map_one(const import *im, const char *path, size_t c, char *const *names,
+                         size_t count, size_t *out) {
+    const char *name = im->dataset.classes[c];
+    size_t k = 0;
+    while (k < count && strcmp(names[k], name) != 0) k++;
+    *out = k;
+    if (k < count) return UNSEEN_OK;
+    const char *nearest = un_nearest_name(name, (const char *const *)names, count);
+    return un_fail(UNSEEN_E_FORMAT, "%s has no class \"%s\"%s%s%s", path, name,
+                   nearest ? "; the nearest name in it is \"" : "", nearest ? nearest : "",
+                   nearest ? "\"" : "");
+}
+
+/* Which of the `available` classes of a file each of ours is: by name where the
+ * file names them, else by position, and then the numbers must agree. */
+static un_status map_classes(import *im, un_mat *mat, size_t available, size_t *map) {
+    un_dataset *d = &im->dataset;
+    char **names = NULL;
+    size_t count = 0;
+    UN_TRY(read_class_names(mat, &d->arena, &names, &count));
+    if (count > 0 && count != available)
+        return un_fail(UNSEEN_E_FORMAT, "%s: allclasses_names has %zu names for %zu classes",
+                       un_mat_path(mat), count, available);
+    if (count == 0 && available != d->class_count)
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s has %zu classes without names, the split file has %zu; they cannot be "
+                       "matched",
+                       un_mat_path(mat), available, d->class_count);
+    for (size_t c = 0; c < d->class_count; c++) {
+        map[c] = c;
+        if (count > 0) UN_TRY(map_one(im, un_mat_path(mat), c, names, count, &map[c]));
+    }
+    return UNSEEN_OK;
+}
+
+static un_status import_extra(import *im, const un_named_path *extra) {
+    un_mat *mat = NULL;
+    size_t *map = NULL;
+    const un_mat_variable *v = NULL;
+    un_status status = UNSEEN_OK;
+    UN_TRY(un_mat_open(&mat, extra->path));
+    int by_rows = !un_mat_find(mat, "att") && un_mat_find(mat, "embeddings");
+    const char *variable = by_rows ? "embeddings" : "att";
+    if (!un_mat_find(mat, variable))
+        UN_GO(un_fail(UNSEEN_E_FORMAT,
+                      "%s has neither \"att\" (attributes x classes) nor \"embeddings\" (classes x "
+                      "width)",
+                      extra->path));
+    UN_GO(un_mat_require(mat, variable, UN_MAT_NUMERIC, &v));
+    if (v->dims[0] == 0 || v->dims[1] == 0)
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is empty", extra->path, variable));
+    UN_GO(un_alloc(im->dataset.class_count, sizeof *map, &map));
+    UN_GO(map_classes(im, mat, v->dims[by_rows ? 0 : 1], map));
+    UN_GO(add_semantics(im, mat, variable, extra->name, by_rows, map));
+    if (!un_mat_find(mat, "allclasses_names"))
+        UN_GO(un_dataset_note(&im->dataset,
+                              "semantics \"%s\" were matched to the classes by position: their "
+                              "file has no class names",
+                              extra->name));
+done:
+    free(map);
+    un_mat_close(mat);
+    return status;
+}
+
+static un_status import_semantics(import *im) {
+    un_dataset *d = &im->dataset;
+    size_t *identity = NULL;
+    UN_TRY(un_alloc(d->class_count, sizeof *identity, &identity));
+    for (size_t c = 0; c < d->class_count; c++) identity[c] = c;
+    un_status status = UNSEEN_OK;
+    UN_GO(add_semantics(im, im->splits, "att", "att", 0, identity));
+    const un_mat_variable *original = un_mat_find(im->splits, "original_att");
+    if (original && original->kind == UN_MAT_NUMERIC && original->rank == 2 &&
+        original->dims[1] == d->class_count && original->dims[0] > 0)
+        UN_GO(add_semantics(im, im->splits, "original_att", "original_att", 0, identity));
+    else if (original)
+        UN_GO(un_dataset_note(d, "original_att was left out: it has not one column a class"));
+    for (size_t i = 0; i < im->options->semantics_count; i++)
+        UN_GO(import_extra(im, &im->options->semantics[i]));
+done:
+    free(identity);
+    return status;
+}
+
+/* ---- images: labels, names, lists ---- */
+
+static un_status import_labels(import *im) {
+    un_dataset *d = &im->dataset;
+    const un_mat_variable *v = NULL;
+    double *values = NULL;
+    un_status status = UNSEEN_OK;
+    UN_TRY(un_mat_require(im->features, "labels", UN_MAT_NUMERIC, &v));
+    if (v->dims[0] * v->dims[1] != d->image_count || (v->dims[0] != 1 && v->dims[1] != 1))
+        return un_fail(UNSEEN_E_FORMAT, "%s: \"labels\" is %zu x %zu for %zu images",
+                       im->options->features, v->dims[0], v->dims[1], d->image_count);
+    UN_TRY(un_mat_read_double(im->features, "labels", &values));
+    UN_GO(un_arena_alloc(&d->arena, d->image_count, sizeof *d->labels, &d->labels));
+    for (size_t i = 0; i < d->image_count; i++) {
+        double x = values[i];
+        if (!(x >= 1) || x > (double)d->class_count || x != floor(x))
+            UN_GO(un_fail(UNSEEN_E_FORMAT,
+                          "%s: the label of image %zu is %g; labels are whole, from 1 to %zu%s",
+                          im->options->features, i + 1, x, d->class_count,
+                          x == 0 ? " (are they 0-based?)" : ""));
+        d->labels[i] = (int32_t)x - 1;
+    }
+done:
+    free(values);
+    return status;
+}
+
+/* The authors' paths, kept for matching against a local copy; "//" becomes "/". */
+static void tidy_path(char *path) {
+    char *to = path;
+    for (const char *from = path; *from; from++)
+        if (from[0] != '/' || from[1] != '/') *to++ = *from;
+    *to = 0;
+}
+
+static un_status import_image_names(import *im) {
+    un_dataset *d = &im->dataset;
+    size_t count = 0;
+    if (!un_mat_find(im->features, "image_files"))
+        return un_dataset_note(d, "the feature file has no image_files: image names are unknown");
+    UN_TRY(un_mat_read_strings(im->features, "image_files", &d->arena, &d->images, &count));
+    if (count != d->image_count)
+        return un_fail(UNSEEN_E_FORMAT, "%s: image_files has %zu names for %zu images",
+                       im->options->features, count, d->image_count);
+    for (size_t i = 0; i < count; i++) tidy_path(d->images[i]);
+    return UNSEEN_OK;
+}
+
+static un_status import_images(import *im) {
+    const un_mat_variable *v = NULL;
+    if (!im->features) return UNSEEN_OK;
+    UN_TRY(un_mat_require(im->features, "features", UN_MAT_NUMERIC, &v));
+    if (v->dims[0] == 0 || v->dims[1] == 0)
+        return un_fail(UNSEEN_E_FORMAT, "%s: \"features\" is empty", im->options->features);
+    im->dataset.image_count = v->dims[1];
+    const un_mat_variable *labels = un_mat_find(im->features, "labels");
+    if (labels && labels->rank == 2 && labels->dims[0] * labels->dims[1] == v->dims[0] &&
+        v->dims[0] != v->dims[1])
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s: \"features\" is %zu x %zu with %zu labels; one column must be one "
+                       "image, it seems to be transposed",
+                       im->options->features, v->dims[0], v->dims[1], v->dims[0]);
+    UN_TRY(import_labels(im));
+    return import_image_names(im);
+}
+
+/* No image may have two roles. */
+static un_status check_disjoint(const import *im) {
+    const un_dataset *d = &im->dataset;
+    const un_index_list *lists[] = {&d->trainval, &d->test_seen, &d->test_unseen};
+    static const char *const names[] = {"trainval_loc", "test_seen_loc", "test_unseen_loc"};
+    for (int a = 0; a < 3; a++)
+        for (int b = a + 1; b < 3; b++)
+            for (size_t i = 0; i < lists[a]->count; i++)
+                if (un_index_list_contains(lists[b], lists[a]->items[i]))
+                    return un_fail(UNSEEN_E_FORMAT, "%s: image %lld is in both %s and %s",
+                                   im->options->splits, (long long)lists[a]->items[i] + 1, names[a],
+                                   names[b]);
+    return UNSEEN_OK;
+}
+
+/* An unseen class in the training images means lists and labels do not belong
+ * together, or lists of another index base: no number computed from it is worth
+ * anything. */
+static un_status check_unseen(const import *im) {
+    const un_dataset *d = &im->dataset;
+    unsigned char *seen = NULL;
+    unsigned char *unseen = NULL;
+    un_status status = UNSEEN_OK;
+    if (!d->labels) return UNSEEN_OK;
+    UN_GO(un_alloc(d->class_count, 1, &seen));
+    UN_GO(un_alloc(d->class_count, 1, &unseen));
+    un_dataset_classes_of(d, &d->trainval, seen);
+    un_dataset_classes_of(d, &d->test_unseen, unseen);
+    for (size_t c = 0; c < d->class_count; c++)
+        if (seen[c] && unseen[c])
+            UN_GO(un_fail(UNSEEN_E_FORMAT,
+                          "class \"%s\" has images in both trainval_loc and test_unseen_loc: do %s "
+                          "and %s belong together, and are the lists 1-based?",
+                          d->classes[c], im->options->splits, im->options->features));
+done:
+    free(seen);
+    free(unseen);
+    return status;
+}
+
+static un_status import_lists(import *im) {
+    un_dataset *d = &im->dataset;
+    struct {
+        const char *name;
+        un_index_list *list;
+    } parts[] = {{"trainval_loc", &d->trainval},
+                 {"test_seen_loc", &d->test_seen},
+                 {"test_unseen_loc", &d->test_unseen}};
+    /* Without features the largest number listed is the number of images. */
+    size_t limit = im->features ? d->image_count : INT32_MAX;
+    for (size_t i = 0; i < 3; i++) {
+        const un_index_list *list = parts[i].list;
+        UN_TRY(un_mat_read_indices(im->splits, parts[i].name, limit, &d->arena, parts[i].list));
+        if (list->count == 0)
+            return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is empty", im->options->splits,
+                           parts[i].name);
+        size_t last = (size_t)list->items[list->count - 1] + 1;
+        if (!im->features && last > d->image_count) d->image_count = last;
+    }
+    UN_TRY(check_disjoint(im));
+    UN_TRY(check_unseen(im));
+    size_t listed = d->trainval.count + d->test_seen.count + d->test_unseen.count;
+    if (!im->features)
+        UN_TRY(un_dataset_note(d, "imported without features: the labels and names of the images "
+                                  "are unknown, so classes of the lists cannot be verified"));
+    if (listed == d->image_count) return UNSEEN_OK;
+    return un_dataset_note(d, "%zu of %zu images are in none of the three lists",
+                           d->image_count - listed, d->image_count);
+}
+
+/* ---- features ---- */
+
+static un_status copy_features(import *im, un_features_writer *writer, const un_mat_variable *v) {
+    size_t columns = v->dims[1];
+    size_t slab = un_mat_slab_columns(v);
+    un_progress progress;
+    un_status status = UNSEEN_OK;
+    un_progress_begin(&progress, "import features", "images", columns);
+    for (size_t first = 0; first < columns && !status; first += slab) {
+        size_t count = columns - first < slab ? columns - first : slab;
+        const float *rows = NULL;
+        UN_GO(un_mat_read_columns(im->features, "features", first, count, &rows));
+        for (size_t at = 0; at < count; at += CHUNK_IMAGES) {
+            size_t n = count - at < CHUNK_IMAGES ? count - at : CHUNK_IMAGES;
+            UN_GO(un_features_writer_append(writer, rows + at * v->dims[0], n));
+            un_progress_update(&progress, first + at + n);
+        }
+    }
+done:
+    un_progress_end(&progress);
+    return status;
+}
+
+/* The name of the feature set: as asked for, else the file's name without ".mat". */
+static un_status feature_name(const import *im, char **out) {
+    if (im->options->features_name)
+        UN_TRY(un_format(out, "%s", im->options->features_name));
+    else
+        UN_TRY(un_path_base(im->options->features, out));
+    size_t length = strlen(*out);
+    if (!im->options->features_name && length > 4 && !strcmp(*out + length - 4, ".mat"))
+        (*out)[length - 4] = 0;
+    if ((*out)[0] == 0 || (*out)[0] == '.' || strchr(*out, '/'))
+        return un_fail(UNSEEN_E_ARGUMENT, "\"%s\" cannot be the name of a feature set", *out);
+    return UNSEEN_OK;
+}
+
+static un_status import_features(import *im) {
+    const un_mat_variable *v = NULL;
+    un_features_writer *writer = NULL;
+    char *name = NULL;
+    char *path = NULL;
+    char *folder = NULL;
+    char *source = NULL;
+    un_status status = UNSEEN_OK;
+    if (!im->features) return UNSEEN_OK;
+    UN_TRY(un_mat_require(im->features, "features", UN_MAT_NUMERIC, &v));
+    UN_GO(feature_name(im, &name));
+    UN_GO(un_path_base(im->options->features, &source));
+    UN_GO(un_path_join(im->stage.partial, "features", &folder));
+    if (mkdir(folder, 0777) != 0)
+        UN_GO(un_fail_errno(errno, "cannot make the directory %s", folder));
+    UN_GO(un_format(&path, "%s/%s.safetensors", folder, name));
+    un_features_description description = {.image_count = v->dims[1],
+                                           .regions = 1,
+                                           .width = v->dims[0],
+                                           .grid_height = 1,
+                                           .grid_width = 1,
+                                           .dtype = im->options->dtype,
+                                           .source = source};
+    UN_GO(un_features_writer_open(&writer, path, &description));
+    status = copy_features(im, writer, v);
+    if (status) UN_GO(un_fail_prefix(status, "%s", im->options->features));
+    status = un_features_writer_commit(writer);
+    writer = NULL;
+done:
+    un_features_writer_abort(writer);
+    free(name);
+    free(path);
+    free(folder);
+    free(source);
+    return status;
+}
+
+/* ---- all of it ---- */
+
+static un_status name_dataset(import *im) {
+    char *name = NULL;
+    char *copy = NULL;
+    if (im->options->name)
+        UN_TRY(un_format(&name, "%s", im->options->name));
+    else
+        UN_TRY(un_path_base(im->stage.output, &name));
+    un_status status = un_arena_string(&im->dataset.arena, name, &copy);
+    im->dataset.name = copy;
+    free(name);
+    return status;
+}
+
+static un_status import_all(import *im) {
+    const un_xlsa17_options *o = im->options;
+    UN_TRY(un_stage_open(&im->stage, o->output));
+    UN_TRY(name_dataset(im));
+    UN_TRY(un_mat_open(&im->splits, o->splits));
+    if (o->features) UN_TRY(un_mat_open(&im->features, o->features));
+    UN_TRY(import_classes(im));
+    UN_TRY(import_semantics(im));
+    UN_TRY(import_images(im));
+    UN_TRY(import_lists(im));
+    UN_TRY(un_import_validation(&im->dataset, im->splits, o->validation, o->validation_count));
+    UN_TRY(import_features(im));
+    UN_TRY(un_dataset_write(&im->dataset, im->stage.partial));
+    return un_stage_commit(&im->stage);
+}
+
+un_status un_import_xlsa17(const un_xlsa17_options *options) {
+    if (!options->splits || !options->output)
+        return un_fail(UNSEEN_E_ARGUMENT, "an import needs a split file and an output directory");
+import im = {.options = options, .stage = {.lock = - 1 } };
+    un_status status = import_all(&im);
+    un_mat_close(im.splits);
+    un_mat_close(im.features);
+    un_dataset_close(&im.dataset);
+    un_stage_abort(&im.stage);
+    return status;
+}

@@ -1,0 +1,301 @@
+/*
+ * split.c - honest validation folds; see split.h.
+ *
+ * The hold-out of a class is drawn from all its trainval images with a stream of
+ * its own, so a class gives the same held-out images in every fold it is in.
+ */
+#include "data/split.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/rng.h"
+
+int un_index_list_contains(const un_index_list *list, int64_t item) {
+    size_t low = 0;
+    size_t high = list->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (list->items[middle] < item)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < list->count && list->items[low] == item;
+}
+
+static int by_value(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a;
+    int64_t y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+size_t un_index_list_sort(un_index_list *list) {
+    if (list->count < 2) return 0;
+    qsort(list->items, list->count, sizeof *list->items, by_value);
+    size_t repeated = 0;
+    for (size_t i = 1; i < list->count; i++) repeated += list->items[i] == list->items[i - 1];
+    return repeated;
+}
+
+/* The images i with flags[i] == value, sorted. */
+static un_status collect(un_dataset *dataset, const unsigned char *flags, unsigned char value,
+                         un_index_list *out) {
+    size_t n = 0;
+    for (size_t i = 0; i < dataset->image_count; i++) n += flags[i] == value;
+    *out = (un_index_list){0};
+    UN_TRY(un_arena_alloc(&dataset->arena, n, sizeof *out->items, &out->items));
+    for (size_t i = 0; i < dataset->image_count; i++)
+        if (flags[i] == value) out->items[out->count++] = (int64_t)i;
+    return UNSEEN_OK;
+}
+
+enum { NOT_USED = 0, TRAIN = 1, HELD_OUT = 2, UNSEEN = 3 };
+
+/* Sorts the trainval images by class, order kept: class c has
+ * members[first[c]] to members[first[c + 1] - 1]. `first` holds C + 2 zeros. */
+static void group_by_class(const un_dataset *dataset, size_t *first, int64_t *members) {
+    const un_index_list *trainval = &dataset->trainval;
+    for (size_t i = 0; i < trainval->count; i++) first[dataset->labels[trainval->items[i]] + 2]++;
+    for (size_t c = 2; c < dataset->class_count + 2; c++) first[c] += first[c - 1];
+    for (size_t i = 0; i < trainval->count; i++) {
+        int64_t image = trainval->items[i];
+        members[first[dataset->labels[image] + 1]++] = image;
+    }
+}
+
+/* Sets role[i] to HELD_OUT for the drawn fifth of each class's trainval images,
+ * where their role is TRAIN. */
+static un_status hold_out(const un_dataset *dataset, unsigned char *role) {
+    int64_t *members = NULL;
+    size_t *first = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(dataset->trainval.count, sizeof *members, &members));
+    UN_GO(un_alloc(dataset->class_count + 2, sizeof *first, &first));
+    group_by_class(dataset, first, members);
+    for (size_t c = 0; c < dataset->class_count; c++) {
+        int64_t *own = members + first[c];
+        size_t n = first[c + 1] - first[c];
+        size_t held = (size_t)(UN_HOLDOUT_SHARE * (double)n + 0.5);
+        if (held == 0 && n >= 2) held = 1;
+        un_rng rng = un_rng_stream(UN_HOLDOUT_SEED, "holdout", c);
+        un_rng_shuffle(&rng, own, n);
+        for (size_t i = 0; i < held; i++)
+            if (role[own[i]] == TRAIN) role[own[i]] = HELD_OUT;
+    }
+done:
+    free(members);
+    free(first);
+    return status;
+}
+
+/* Names of the classes that the images in fold->unseen have. */
+static un_status name_classes(un_dataset *dataset, un_fold *fold, const unsigned char *is_unseen) {
+    UN_TRY(un_arena_alloc(&dataset->arena, dataset->class_count + 1, sizeof *fold->classes,
+                          &fold->classes));
+    for (size_t c = 0; c < dataset->class_count; c++)
+        if (is_unseen[c]) fold->classes[fold->class_count++] = dataset->classes[c];
+    return UNSEEN_OK;
+}
+
+/* Completes a fold from roles of images: TRAIN or UNSEEN, always inside trainval. */
+static un_status finish(un_dataset *dataset, un_fold *fold, const char *source, unsigned char *role,
+                        const unsigned char *is_unseen) {
+    char *text = NULL;
+    if (dataset->fold_count == UN_MAX_FOLDS)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s: a data set holds at most %d validation folds",
+                       source, UN_MAX_FOLDS);
+    if (dataset->labels) {
+        UN_TRY(hold_out(dataset, role));
+        UN_TRY(name_classes(dataset, fold, is_unseen));
+    }
+    UN_TRY(un_arena_string(&dataset->arena, source, &text));
+    fold->source = text;
+    UN_TRY(collect(dataset, role, TRAIN, &fold->train));
+    UN_TRY(collect(dataset, role, HELD_OUT, &fold->seen));
+    UN_TRY(collect(dataset, role, UNSEEN, &fold->unseen));
+    if (fold->train.count == 0 || fold->unseen.count == 0)
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s: no images are left to %s after intersecting with trainval", source,
+                       fold->train.count == 0 ? "train on" : "validate on");
+    dataset->folds[dataset->fold_count++] = *fold;
+    return UNSEEN_OK;
+}
+
+static size_t count_leaks(const un_dataset *dataset, const un_index_list *list) {
+    size_t leaked = 0;
+    for (size_t i = 0; i < list->count; i++)
+        leaked += un_index_list_contains(&dataset->test_seen, list->items[i]) ||
+                  un_index_list_contains(&dataset->test_unseen, list->items[i]);
+    return leaked;
+}
+
+/* Gives the listed images of trainval their role. With labels, a class in both
+ * lists would be seen in training and play unseen: an error. */
+static un_status roles_of_lists(const un_dataset *dataset, const char *source,
+                                const un_index_list *train, const un_index_list *val,
+                                unsigned char *role, unsigned char *is_unseen) {
+    for (size_t i = 0; i < val->count; i++) {
+        int64_t image = val->items[i];
+        if (!un_index_list_contains(&dataset->trainval, image)) continue;
+        role[image] = UNSEEN;
+        if (dataset->labels) is_unseen[dataset->labels[image]] = 1;
+    }
+    for (size_t i = 0; i < train->count; i++) {
+        int64_t image = train->items[i];
+        if (!un_index_list_contains(&dataset->trainval, image)) continue;
+        if (role[image] == UNSEEN)
+            return un_fail(UNSEEN_E_FORMAT, "%s: image %lld is in both train_loc and val_loc",
+                           source, (long long)image);
+        if (dataset->labels && is_unseen[dataset->labels[image]])
+            return un_fail(UNSEEN_E_FORMAT,
+                           "%s: class \"%s\" has images in both train_loc and val_loc, so it "
+                           "cannot play an unseen class",
+                           source, dataset->classes[dataset->labels[image]]);
+        role[image] = TRAIN;
+    }
+    return UNSEEN_OK;
+}
+
+static un_status check_range(const un_dataset *dataset, const char *source,
+                             const un_index_list *list) {
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i] < 0 || (uint64_t)list->items[i] >= dataset->image_count)
+            return un_fail(UNSEEN_E_FORMAT, "%s: image %lld is outside 0 to %zu", source,
+                           (long long)list->items[i], dataset->image_count - 1);
+    return UNSEEN_OK;
+}
+
+un_status un_fold_add_lists(un_dataset *dataset, const char *source, const un_index_list *train,
+                            const un_index_list *val) {
+    unsigned char *role = NULL;
+    unsigned char *is_unseen = NULL;
+    un_fold fold = {.listed_train = train->count, .listed_val = val->count};
+    UN_TRY(check_range(dataset, source, train));
+    UN_TRY(check_range(dataset, source, val));
+    un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(dataset->image_count, 1, &role));
+    UN_GO(un_alloc(dataset->class_count, 1, &is_unseen));
+    fold.leaked_train = count_leaks(dataset, train);
+    fold.leaked_val = count_leaks(dataset, val);
+    UN_GO(roles_of_lists(dataset, source, train, val, role, is_unseen));
+    UN_GO(finish(dataset, &fold, source, role, is_unseen));
+done:
+    free(role);
+    free(is_unseen);
+    return status;
+}
+
+static un_status need_labels(const un_dataset *dataset, const char *source) {
+    if (dataset->labels) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_ARGUMENT,
+                   "%s: a fold by classes needs the labels of the images; import with features",
+                   source);
+}
+
+/* A fold in which all trainval images of the flagged classes play unseen. */
+static un_status add_by_class(un_dataset *dataset, const char *source, int proposed,
+                              const unsigned char *is_unseen) {
+    unsigned char *role = NULL;
+    un_fold fold = {.proposed = proposed};
+    UN_TRY(un_alloc(dataset->image_count, 1, &role));
+    for (size_t i = 0; i < dataset->trainval.count; i++) {
+        int64_t image = dataset->trainval.items[i];
+        role[image] = is_unseen[dataset->labels[image]] ? UNSEEN : TRAIN;
+    }
+    un_status status = finish(dataset, &fold, source, role, is_unseen);
+    free(role);
+    return status;
+}
+
+static un_status unknown_class(const un_dataset *dataset, const char *source, const char *name) {
+    const char *const *classes = (const char *const *)dataset->classes;
+    const char *nearest = un_nearest_name(name, classes, dataset->class_count);
+    return un_fail(UNSEEN_E_FORMAT, "%s: the data set has no class \"%.200s\"%s%s%s", source, name,
+                   nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+                   nearest ? "\"?" : "");
+}
+
+static un_status flag_classes(const un_dataset *dataset, const char *source, char *const *names,
+                              size_t count, unsigned char *is_seen, unsigned char *is_unseen) {
+    un_dataset_classes_of(dataset, &dataset->trainval, is_seen);
+    for (size_t i = 0; i < count; i++) {
+        size_t c = 0;
+        while (c < dataset->class_count && strcmp(dataset->classes[c], names[i]) != 0) c++;
+        if (c == dataset->class_count) return unknown_class(dataset, source, names[i]);
+        if (!is_seen[c])
+            return un_fail(UNSEEN_E_FORMAT,
+                           "%s: class \"%.200s\" has no images in trainval, so it cannot play an "
+                           "unseen class in validation",
+                           source, names[i]);
+        is_unseen[c] = 1;
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_fold_add_classes(un_dataset *dataset, const char *source, char *const *names,
+                              size_t count) {
+    unsigned char *is_seen = NULL;
+    unsigned char *is_unseen = NULL;
+    UN_TRY(need_labels(dataset, source));
+    un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(dataset->class_count, 1, &is_seen));
+    UN_GO(un_alloc(dataset->class_count, 1, &is_unseen));
+    UN_GO(flag_classes(dataset, source, names, count, is_seen, is_unseen));
+    UN_GO(add_by_class(dataset, source, 0, is_unseen));
+done:
+    free(is_seen);
+    free(is_unseen);
+    return status;
+}
+
+/* How many parts the seen classes are cut into; each part has at least one class. */
+static size_t part_count(size_t seen) { return seen >= 16 ? 4 : seen >= 6 ? 3 : 2; }
+
+un_status un_fold_propose(un_dataset *dataset, size_t count) {
+    unsigned char *is_seen = NULL;
+    unsigned char *is_unseen = NULL;
+    int64_t *order = NULL;
+    size_t seen = 0;
+    UN_TRY(need_labels(dataset, "proposed folds"));
+    un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(dataset->class_count, 1, &is_seen));
+    UN_GO(un_alloc(dataset->class_count, 1, &is_unseen));
+    UN_GO(un_alloc(dataset->class_count, sizeof *order, &order));
+    un_dataset_classes_of(dataset, &dataset->trainval, is_seen);
+    for (size_t c = 0; c < dataset->class_count; c++)
+        if (is_seen[c]) order[seen++] = (int64_t)c;
+    if (seen < 2)
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT,
+                      "validation folds need at least 2 seen classes, the data set has %zu", seen));
+    un_rng rng = un_rng_stream(UN_HOLDOUT_SEED, "folds", 0);
+    un_rng_shuffle(&rng, order, seen);
+    size_t parts = part_count(seen);
+    for (size_t k = 0; k < count && k < parts; k++) {
+        memset(is_unseen, 0, dataset->class_count);
+        for (size_t i = seen * k / parts; i < seen * (k + 1) / parts; i++) is_unseen[order[i]] = 1;
+        UN_GO(add_by_class(dataset, "proposed", 1, is_unseen));
+    }
+done:
+    free(is_seen);
+    free(is_unseen);
+    free(order);
+    return status;
+}
+
+static int equal_lists(const un_index_list *a, const un_index_list *b) {
+    return a->count == b->count &&
+           (a->count == 0 || memcmp(a->items, b->items, a->count * sizeof *a->items) == 0);
+}
+
+void un_fold_merge_equal(un_dataset *dataset) {
+    size_t kept = 0;
+    for (size_t i = 0; i < dataset->fold_count; i++) {
+        int repeated = 0;
+        for (size_t j = 0; j < kept; j++)
+            repeated |= equal_lists(&dataset->folds[i].unseen, &dataset->folds[j].unseen);
+        if (!repeated) dataset->folds[kept++] = dataset->folds[i];
+    }
+    dataset->fold_count = kept;
+}

@@ -1,0 +1,27 @@
+/*
+ * stage.h - a directory that appears whole or not at all.
+ *
+ * An import writes into "<output>.partial" and renames it at the end. A lock on
+ * a file in it tells a running import from what a killed one left behind: the
+ * kernel drops the lock with the process.
+ */
+#ifndef UN_DATA_STAGE_H
+#define UN_DATA_STAGE_H
+
+#include "base/status.h"
+
+typedef struct {
+    char *output;  /* where the directory will be */
+    char *partial; /* where it is being made */
+    int lock;      /* -1: not held */
+} un_stage;
+
+/* Fails if `output` exists and is not an empty directory, or if another process
+ * is making it. Clears what a killed run left. */
+un_status un_stage_open(un_stage *stage, const char *output);
+/* Moves the finished directory to its place. Always releases the stage. */
+un_status un_stage_commit(un_stage *stage);
+/* Removes what was made; harmless after commit and on a zeroed stage with lock -1. */
+void un_stage_abort(un_stage *stage);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * task.h - what one training or evaluation run sees of a data set.
+ *
+ * The final task is the benchmark: train on trainval, test on test_seen and
+ * test_unseen, all classes. A fold task is an honest rehearsal inside trainval:
+ * the real unseen classes are not even in the class table, the fold's classes
+ * play the unseen ones.
+ */
+#ifndef UN_DATA_TASK_H
+#define UN_DATA_TASK_H
+
+#include "data/dataset.h"
+
+enum { UN_MAX_MODALITIES = 8 };
+
+/* One semantic modality of a class table: rows of one named semantics. */
+typedef struct {
+    const char *name;
+    size_t width;         /* A */
+    float *values;        /* [C, A] */
+    char **attributes;    /* A names, NULL if unknown */
+    size_t vector_width;  /* E; 0: there are no word vectors */
+    const float *vectors; /* [A, E] a word vector of each attribute, NULL if there are none */
+} un_modality;
+
+/* The classes that a method scores, in the order of its scores. */
+typedef struct {
+    size_t count; /* C */
+    char **names;
+    unsigned char *seen; /* 1: trained on */
+    size_t modality_count;
+    un_modality modality[UN_MAX_MODALITIES];
+} un_class_table;
+
+typedef struct {
+    char name[32]; /* "final", "fold 1" */
+    un_class_table classes;
+    int32_t *labels; /* [N]: row of the class table, -1 if the image's class is not in it */
+    size_t image_count;
+    un_index_list train, seen, unseen; /* borrowed from the data set */
+    un_arena arena;
+} un_task;
+
+/* `semantics` names `count` named semantics of the data set, in the order that
+ * the method wants its modalities. The data set must have labels and outlive
+ * the task. */
+un_status un_task_final(un_task *task, const un_dataset *dataset, const char *const *semantics,
+                        size_t count);
+/* fold < dataset->fold_count. */
+un_status un_task_fold(un_task *task, const un_dataset *dataset, size_t fold,
+                       const char *const *semantics, size_t count);
+void un_task_free(un_task *task);
+
+#endif
