@@ -100,8 +100,8 @@ static json_t *value_from_text(const un_option *o, const char *text) {
     json_t *list = json_array();
     char *copy = strdup(text), *rest = copy;
     for (char *word = strsep(&rest, ","); list && copy && word; word = strsep(&rest, ",")) {
-        json_t *item = item_from_text(o, word);
-        if (!item || json_array_size(list) == MAX_ITEMS || json_array_append_new(list, item) != 0) {
+        json_t *item = json_array_size(list) < MAX_ITEMS ? item_from_text(o, word) : NULL;
+        if (!item || json_array_append_new(list, item) != 0) {
             json_decref(list);
             list = NULL;
         }
@@ -117,12 +117,12 @@ static json_t *value_from_json(const un_option *o, const json_t *value) {
         json_t *list = json_array();
         size_t n = json_array_size(value);
         for (size_t i = 0; list && i < n; i++) {
-            json_t *one = value_from_json(o, json_array_get(value, i));
+            json_t *one = n <= MAX_ITEMS ? value_from_json(o, json_array_get(value, i)) : NULL;
             json_t *item = json_is_array(one) && json_array_size(one) == 1
                                ? json_incref(json_array_get(one, 0))
                                : NULL;
             json_decref(one);
-            if (!item || n > MAX_ITEMS || json_array_append_new(list, item) != 0) {
+            if (!item || json_array_append_new(list, item) != 0) {
                 json_decref(list);
                 list = NULL;
             }
@@ -146,16 +146,22 @@ un_status un_config_merge(const un_method_class *class, json_t *config, const js
                           const char *where) {
     if (!json_is_object(values))
         return un_fail(UNSEEN_E_FORMAT, "%s: the settings are not a JSON object", where);
+    json_t *checked = json_object(); /* all or none */
+    if (!checked) return un_fail_memory(0);
     const char *key = NULL;
     json_t *value = NULL;
+    un_status status = UNSEEN_OK;
     json_object_foreach((json_t *)(uintptr_t)values, key, value) {
         const un_option *o = find_option(class, key);
-        if (!o) return unknown_key(class, key, where);
-        json_t *checked = value_from_json(o, value);
-        if (!checked) return wrong(o, where);
-        UN_TRY(un_json_set(config, key, checked));
+        if (!o) UN_GO(unknown_key(class, key, where));
+        json_t *item = value_from_json(o, value);
+        if (!item) UN_GO(wrong(o, where));
+        UN_GO(un_json_set(checked, key, item));
     }
-    return UNSEEN_OK;
+    if (json_object_update(config, checked) != 0) status = un_fail_memory(0);
+done:
+    json_decref(checked);
+    return status;
 }
 
 un_status un_config_set(const un_method_class *class, json_t *config, const char *assignment) {

@@ -1,7 +1,6 @@
 /* dem.c - DEM as a method: settings, presets, life cycle. See dem.h. */
 #include "method/dem.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,16 +87,22 @@ static void destroy(un_method *method) {
     free(d);
 }
 
+/* A list setting has one value, or one for each semantics. */
+static un_status check_list(const json_t *config, const char *key, size_t modalities) {
+    size_t n = un_config_list_count(config, key);
+    if (n == 1 || n == modalities) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_ARGUMENT, "%s needs one value, or one for each of the %zu semantics",
+                   key, modalities);
+}
+
 static un_status configure(dem *d, const un_method_setup *setup) {
     const json_t *config = setup->config;
     d->modalities = setup->classes->modality_count;
+    UN_TRY(check_list(config, "modality_scale", d->modalities));
+    UN_TRY(check_list(config, "input_scale", d->modalities));
     for (size_t m = 0; m < d->modalities; m++) {
         d->width[m] = setup->classes->modality[m].width;
         d->modality_scale[m] = un_config_list_number(config, "modality_scale", m);
-        if (isnan(d->modality_scale[m]))
-            return un_fail(UNSEEN_E_ARGUMENT,
-                           "modality_scale needs one value, or one for each of the %zu semantics",
-                           d->modalities);
     }
     d->network = un_config_is(config, "network", "one-layer")                   ? DEM_ONE_LAYER
                  : un_config_is(config, "network", "fusion")                    ? DEM_FUSION

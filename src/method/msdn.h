@@ -1,0 +1,113 @@
+/*
+ * msdn.h - the parts of MSDN (Chen et al.: "MSDN: Mutually Semantic Distillation
+ * Network for Zero-Shot Learning", CVPR 2022), shared by the msdn_*.c files only.
+ *
+ * Two attention branches over region features teach each other. For an image with
+ * regions X (R, F), each region L2-normalised, and attribute vectors Vn (A, E):
+ *   attribute -> visual: S  = X (Vn W_1)^T,     P  = softmax over regions of X (Vn W_2)^T
+ *   visual -> attribute: S' = X (Vn W_1_1^T)^T, P' = softmax over attributes of X (Vn W_2_1)^T
+ *   psi_i = sum_r P_ri S_ri, psi'_i = sum_r P'_ri S'_ri; s1 = psi att^T + m, s2 = psi' att^T + m
+ * with att (C, A) the class attributes and m = +1 for unseen, -1 for seen classes.
+ *
+ * The four (A, F) matrices are folded into one Q (4A, F), so that a step is one
+ * product Y = X Q^T over all regions of the batch and one dQ = dY^T X; everything
+ * else is small. The normalisation of a region is a factor on its row of Y.
+ *
+ * Letters: A attributes, C classes, R regions, F feature width, E vector width, B images.
+ */
+#ifndef UN_METHOD_MSDN_H
+#define UN_METHOD_MSDN_H
+
+#include "method/method.h"
+#include "tensor/gemm.h"
+
+typedef enum { MSDN_RANDOM, MSDN_BALANCED, MSDN_CLASSES } msdn_sampling;
+typedef enum { MSDN_CE1, MSDN_CE2, MSDN_CAL1, MSDN_CAL2, MSDN_DISTILL, MSDN_LOSSES } msdn_loss_term;
+
+/* Classes as the network sees them. */
+typedef struct {
+    size_t count; /* C */
+    float *att;   /* [C, A] unit rows */
+    float *bias;  /* [C] m: +1 unseen, -1 seen */
+    un_arena arena;
+} msdn_classes;
+
+/* One step's buffers, for `images` images at most. */
+typedef struct {
+    const msdn_classes *classes;
+    size_t images;
+    void *x;             /* [B R, F] of the operand type */
+    float *inverse_norm; /* [B R] */
+    float *y;            /* [B R, 4A] */
+    void *dy;            /* [B R, 4A] of the operand type; training only */
+    float *psi, *psi2;   /* [B, A] */
+    float *dpsi, *dpsi2; /* [B, A] */
+    float *s1, *s2;      /* [B, C] */
+    float *ds1, *ds2;    /* [B, C] */
+    float *scratch;      /* [threads, 4A] */
+    un_arena arena;
+} msdn_batch;
+
+typedef struct {
+    un_method base; /* first: a un_method * is an msdn * */
+    un_dtype type;  /* of the large products' operands */
+    size_t A, E, F, R;
+    size_t v, w1, w2, w11, w21; /* parameters */
+    int normalize_v;
+    double lambda, eta, weight1, weight2;
+    int squared_distance; /* the paper's |d|^2 instead of the code's form */
+    un_optimizer_settings optimizer;
+
+    /* folded matrices */
+    float *vn;     /* [A, E] */
+    float *v_norm; /* [A] */
+    float *q, *dq; /* [4A, F] */
+    un_bf16 *q16;
+    un_packed *packed; /* Q^T for the forward product */
+    size_t usual_rows; /* regions of a usual batch, for packing */
+    float *dvn;        /* [A, E] */
+
+    /* scoring */
+    msdn_classes scored;
+    msdn_batch scoring;
+
+    /* training */
+    msdn_classes trained;
+    const un_training_data *data;
+    uint64_t seed;
+    msdn_sampling sampling;
+    size_t batch_size;
+    size_t steps;     /* of an epoch */
+    int64_t *planned; /* [B] images of the step that was planned last */
+    size_t planned_count, planned_epoch, planned_step;
+    int64_t *order;        /* scratch: a permutation */
+    size_t seen_classes;   /* with training images */
+    size_t *class_begin;   /* [C + 1] into class_images */
+    int64_t *class_images; /* training images grouped by class */
+    msdn_batch batch;
+    double step_flops;
+    un_arena arena;
+} msdn;
+
+extern const un_method_class un_method_msdn;
+
+/* msdn_sample.c */
+un_status msdn_sample_create(msdn *n);
+un_status msdn_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
+                    size_t *count);
+
+/* msdn_network.c */
+un_status msdn_batch_create(const msdn *n, msdn_batch *b, const msdn_classes *classes,
+                            size_t images, int training);
+/* Vn and Q from the parameters; must follow every change of them. */
+un_status msdn_fold(msdn *n);
+/* b->x -> attention and scores of b->classes, bias included. */
+un_status msdn_forward(msdn *n, msdn_batch *b, size_t images);
+/* b->ds1, ds2 -> all gradients. */
+un_status msdn_backward(msdn *n, msdn_batch *b, size_t images);
+
+/* msdn_loss.c: loss terms, weights included, and ds1, ds2 of a batch. */
+un_status msdn_losses(const msdn *n, msdn_batch *b, const int32_t *labels, size_t images,
+                      double losses[MSDN_LOSSES]);
+
+#endif
