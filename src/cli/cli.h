@@ -1,0 +1,57 @@
+/*
+ * cli.h - what the commands share. Only src/cli prints and decides exit codes:
+ * 0 success, 2 wrong usage, 1 any other failure with one sentence on stderr.
+ */
+#ifndef UN_CLI_CLI_H
+#define UN_CLI_CLI_H
+
+#include <argp.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+enum { UN_EXIT_OK = 0, UN_EXIT_FAILURE = 1, UN_EXIT_USAGE = 2 };
+
+/* Options that every command has. */
+typedef struct un_cli_common {
+    int threads;           /* 0: all processors */
+    const char *precision; /* "auto", "f32", "bf16" */
+    uint64_t seed;
+    int quiet, verbose;
+} un_cli_common;
+
+/* Child parser of --threads, --precision, --seed, --quiet, --verbose; its input is a
+ * un_cli_common *, which it fills with defaults first. */
+extern const struct argp un_cli_common_argp;
+
+/* Prints the library's sentence; returns UN_EXIT_FAILURE. */
+int un_cli_fail(void);
+/* Prints a sentence about wrong usage and points to --help; returns UN_EXIT_USAGE. */
+int un_cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Installs log and progress output and the thread count; an exit code if that fails, else 0. */
+int un_cli_start(const un_cli_common *common);
+/* Writes JSON to a file, or to stdout for "-"; an exit code. */
+int un_cli_write_json(const char *path, const json_t *value);
+/* Runs argp for a command; an exit code through *exit_code if it should end now. */
+int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, int *exit_code);
+
+/* Set by SIGINT and SIGTERM once un_cli_catch_signals was called. */
+extern volatile sig_atomic_t un_cli_stop;
+void un_cli_catch_signals(void);
+
+/* One line "T1 … U … S … H … AUSUC …" in percent of a result (protocol/report.h), with its
+ * gamma and, where it applies, the words "selected on test". */
+void un_cli_print_result(const json_t *result);
+/* Mean and sd of several results as a small table. */
+int un_cli_print_summary(const json_t *results);
+
+int un_cmd_import(int argc, char **argv);
+int un_cmd_train(int argc, char **argv);
+int un_cmd_eval(int argc, char **argv);
+int un_cmd_check(int argc, char **argv);
+int un_cmd_inspect(int argc, char **argv);
+int un_cmd_bench(int argc, char **argv);
+
+#endif

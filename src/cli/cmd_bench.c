@@ -1,0 +1,368 @@
+/*
+ * cmd_bench.c - `unseen bench METHOD`: speed of training steps and of scoring on
+ * generated data of a given shape, with GEMM probes of the same minute beside it,
+ * because shared machines change their speed.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/parallel.h"
+#include "base/rng.h"
+#include "cli/cli.h"
+#include "method/method.h"
+#include "tensor/gemm.h"
+#include "tensor/kernels.h"
+
+enum { MAX_SETS = 32 };
+
+typedef struct {
+    un_cli_common common;
+    const char *method, *preset, *json;
+    size_t attributes, classes, width, regions, images, vector_width, steps, warmup;
+    const char *sets[MAX_SETS];
+    char *owned[MAX_SETS];
+    size_t set_count, owned_count;
+} arguments;
+
+enum {
+    KEY_ATTRIBUTES = 0x4001,
+    KEY_CLASSES,
+    KEY_FEATURES,
+    KEY_REGIONS,
+    KEY_BATCH,
+    KEY_HIDDEN,
+    KEY_IMAGES,
+    KEY_VECTORS,
+    KEY_STEPS,
+    KEY_JSON,
+    KEY_SET,
+    KEY_PRESET
+};
+
+static const struct argp_option g_options[] = {
+    {"attributes", KEY_ATTRIBUTES, "A", 0, "attributes of a class (default 312)", 1},
+    {"classes", KEY_CLASSES, "K", 0, "classes, a quarter of them unseen (default 200)", 1},
+    {"features", KEY_FEATURES, "F", 0, "feature dimensions (default 2048)", 1},
+    {"regions", KEY_REGIONS, "R", 0, "regions of an image (default: what the method needs)", 1},
+    {"batch", KEY_BATCH, "B", 0, "images of a step; same as --set batch=B (default: the preset's)",
+     1},
+    {"hidden", KEY_HIDDEN, "H", 0, "same as --set hidden=H (default: the preset's)", 1},
+    {"vectors", KEY_VECTORS, "E", 0, "length of the attributes' word vectors (default 300)", 1},
+    {"images", KEY_IMAGES, "N", 0, "generated images (default 7057)", 1},
+    {"steps", KEY_STEPS, "N", 0, "measured steps (default 50)", 1},
+    {"preset", KEY_PRESET, "NAME", 0, "settings to start from (default: cub)", 1},
+    {"set", KEY_SET, "KEY=VALUE", 0, "a setting of the method", 1},
+    {"json", KEY_JSON, "FILE", 0, "results as JSON, - for standard output", 1},
+    {0}};
+
+static size_t parse_size(struct argp_state *state, const char *text) {
+    char *end = NULL;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (*end || end == text || value == 0 || value > 100000000)
+        argp_error(state, "\"%s\" is not a size above 0", text);
+    return (size_t)value;
+}
+
+static void add_set(arguments *a, struct argp_state *state, const char *key, const char *value) {
+    char *text = NULL;
+    if (a->set_count == MAX_SETS || un_format(&text, "%s=%s", key, value) != UNSEEN_OK)
+        argp_error(state, "too many settings");
+    a->owned[a->owned_count++] = text;
+    a->sets[a->set_count++] = text;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    arguments *a = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
+    case KEY_ATTRIBUTES: a->attributes = parse_size(state, text); return 0;
+    case KEY_CLASSES: a->classes = parse_size(state, text); return 0;
+    case KEY_FEATURES: a->width = parse_size(state, text); return 0;
+    case KEY_REGIONS: a->regions = parse_size(state, text); return 0;
+    case KEY_VECTORS: a->vector_width = parse_size(state, text); return 0;
+    case KEY_IMAGES: a->images = parse_size(state, text); return 0;
+    case KEY_STEPS: a->steps = parse_size(state, text); return 0;
+    case KEY_BATCH: add_set(a, state, "batch", text); return 0;
+    case KEY_HIDDEN: add_set(a, state, "hidden", text); return 0;
+    case KEY_PRESET: a->preset = text; return 0;
+    case KEY_JSON: a->json = text; return 0;
+    case KEY_SET:
+        if (a->set_count == MAX_SETS) argp_error(state, "too many settings");
+        a->sets[a->set_count++] = text;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (a->method) argp_error(state, "one method only");
+        a->method = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!a->method) argp_error(state, "which method? For example: unseen bench dem");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_child g_children[] = {{&un_cli_common_argp, 0, "Common options:", 90},
+                                               {0}};
+static const struct argp g_argp = {.options = g_options,
+                                   .parser = parse,
+                                   .args_doc = "METHOD",
+                                   .doc = "Measures training steps and scoring on generated data.",
+                                   .children = g_children};
+
+/* Generated data in memory, in the structures that training uses. */
+typedef struct {
+    un_arena arena;
+    un_class_table classes;
+    un_features features;
+    int32_t *labels;
+    un_index_list train;
+    un_training_data data;
+} scene;
+
+static un_status make_classes(scene *s, const arguments *a, un_rng *rng) {
+    un_class_table *t = &s->classes;
+    t->count = a->classes;
+    UN_TRY(un_arena_alloc(&s->arena, t->count, sizeof *t->names, &t->names));
+    UN_TRY(un_arena_alloc(&s->arena, t->count, 1, &t->seen));
+    for (size_t c = 0; c < t->count; c++) {
+        char name[32];
+        snprintf(name, sizeof name, "class %zu", c);
+        UN_TRY(un_arena_string(&s->arena, name, &t->names[c]));
+        t->seen[c] = c % 4 != 3;
+    }
+    t->modality_count = 1;
+    t->modality[0] = (un_modality){.name = "att", .width = a->attributes};
+    UN_TRY(
+        un_arena_alloc(&s->arena, t->count * a->attributes, sizeof(float), &t->modality[0].values));
+    un_rng_fill_uniform(rng, t->modality[0].values, t->count * a->attributes, 0, 0.1);
+    float *vectors = NULL;
+    t->modality[0].vector_width = a->vector_width;
+    UN_TRY(un_arena_alloc(&s->arena, a->attributes * a->vector_width, sizeof *vectors, &vectors));
+    un_rng_fill_normal(rng, vectors, a->attributes * a->vector_width, 0, 1);
+    t->modality[0].vectors = vectors;
+    return UNSEEN_OK;
+}
+
+/* Non-negative features with half zeros, as behind a ReLU. */
+static un_status make_images(scene *s, const arguments *a, un_rng *rng) {
+    size_t row = a->regions * a->width;
+    float *values = NULL;
+    UN_TRY(un_arena_alloc(&s->arena, a->images * row, sizeof(float), &values));
+    for (size_t i = 0; i < a->images * row; i++) {
+        uint32_t bits = un_rng_u32(rng);
+        values[i] = bits & 1u ? (float)(bits >> 8) * 0x1p-24f : 0.0f;
+    }
+    s->features = (un_features){.image_count = a->images,
+                                .regions = a->regions,
+                                .width = a->width,
+                                .grid_height = 1,
+                                .grid_width = a->regions,
+                                .dtype = UN_F32,
+                                .data = (const unsigned char *)values,
+                                .row_bytes = row * sizeof(float)};
+    UN_TRY(un_arena_alloc(&s->arena, a->images, sizeof *s->labels, &s->labels));
+    UN_TRY(un_arena_alloc(&s->arena, a->images, sizeof *s->train.items, &s->train.items));
+    for (size_t i = 0; i < a->images; i++) {
+        size_t c = (size_t)un_rng_below(rng, a->classes);
+        s->labels[i] = (int32_t)(s->classes.seen[c] ? c : c - 1); /* c % 4 == 3 is never 0 */
+        s->train.items[s->train.count++] = (int64_t)i;
+    }
+    s->data = (un_training_data){&s->features, s->labels, &s->train};
+    return UNSEEN_OK;
+}
+
+/* Rate of one square product, GFLOP/s: what the machine gives this minute. */
+static un_status probe(un_dtype type, double *gflops) {
+    enum { SIDE = 1024, RUNS = 5 };
+    float *a = NULL, *c = NULL;
+    UN_TRY(un_alloc((size_t)SIDE * SIDE, sizeof *a, &a));
+    un_status status = un_alloc((size_t)SIDE * SIDE, sizeof *c, &c);
+    double best = INFINITY;
+    for (int r = 0; r < RUNS && !status; r++) {
+        const un_gemm_args product = {.m = SIDE,
+                                      .n = SIDE,
+                                      .k = SIDE,
+                                      .input = type,
+                                      .output = UN_F32,
+                                      .a = a,
+                                      .b = a,
+                                      .c = c};
+        double started = un_now();
+        status = un_gemm(&product);
+        double seconds = un_now() - started;
+        if (seconds < best) best = seconds;
+    }
+    *gflops = 2.0 * SIDE * SIDE * SIDE / best / 1e9;
+    free(a);
+    free(c);
+    return status;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+typedef struct {
+    double min, median, max, flops, update_ms, images;
+    double score_images_per_s;
+} figures;
+
+static un_status measure_steps(un_method *method, const arguments *a, figures *out) {
+    const un_method_class *class = method->class;
+    un_optimizer optimizer;
+    un_optimizer_settings settings;
+    double losses[UN_MAX_LOSSES], *ms = NULL, update = 0;
+    class->optimizer(method, &settings);
+    UN_TRY(un_optimizer_create(&optimizer, &settings, &method->params));
+    un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(a->steps, sizeof *ms, &ms));
+    if (class->prepare) UN_GO(class->prepare(method));
+    size_t per_epoch = class->steps_per_epoch(method);
+    for (size_t i = 0; i < a->warmup + a->steps; i++) {
+        size_t epoch = i / per_epoch, step = i % per_epoch;
+        double started = un_now();
+        UN_GO(class->step(method, epoch, step, losses));
+        double middle = un_now();
+        un_optimizer_step(&optimizer, &method->params);
+        double ended = un_now();
+        if (i < a->warmup) continue;
+        ms[i - a->warmup] = 1e3 * (ended - started);
+        update += 1e3 * (ended - middle) / (double)a->steps;
+        out->flops += class->step_flops(method) / (double)a->steps;
+        const int64_t *images = NULL;
+        size_t n = 0;
+        if (class->plan) UN_GO(class->plan(method, epoch, step, &images, &n));
+        out->images += (double)(n ? n : a->images) / (double)a->steps;
+    }
+    qsort(ms, a->steps, sizeof *ms, by_value);
+    out->min = ms[0];
+    out->median = ms[a->steps / 2];
+    out->max = ms[a->steps - 1];
+    out->update_ms = update;
+done:
+    free(ms);
+    un_optimizer_free(&optimizer);
+    return status;
+}
+
+static un_status measure_scoring(un_method *method, const scene *s, figures *out) {
+    size_t n = s->features.image_count < 256 ? s->features.image_count : 256, runs = 5;
+    float *rows = NULL, *scores = NULL;
+    double best = INFINITY;
+    un_status status = UNSEEN_OK;
+    UN_GO(method->class->set_classes(method, &s->classes));
+    UN_GO(un_alloc(n * s->features.regions * s->features.width, sizeof *rows, &rows));
+    UN_GO(un_alloc(n * s->classes.count, sizeof *scores, &scores));
+    for (size_t r = 0; r < runs; r++) {
+        double started = un_now();
+        un_features_gather_f32(&s->features, s->train.items, n, rows);
+        UN_GO(method->class->score(method, rows, n, scores));
+        double seconds = un_now() - started;
+        if (seconds < best) best = seconds;
+    }
+    out->score_images_per_s = (double)n / best;
+done:
+    free(rows);
+    free(scores);
+    return status;
+}
+
+static int print(const arguments *a, const figures *f, un_precision precision, const double *probes,
+                 size_t batch) {
+    double gflops = f->flops / f->median / 1e6;
+    double anonymous = (double)un_memory_anonymous_kib() / 1024;
+    double rate = probes[precision == UN_PRECISION_BF16];
+    double at_probe = f->flops / rate / 1e6; /* ms, had the products run at the probe's rate */
+    json_t *result = json_pack(
+        "{s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:s, s:i, s:{s:f, s:f, s:f}, s:f, s:f, s:f, s:f, "
+        "s:f, s:f, s:{s:f, s:f}}",
+        "method", a->method, "shape", "attributes", (json_int_t)a->attributes, "classes",
+        (json_int_t)a->classes, "features", (json_int_t)a->width, "regions", (json_int_t)a->regions,
+        "batch", (json_int_t)batch, "images", (json_int_t)a->images, "precision",
+        un_precision_name(precision), "threads", un_thread_count(), "step_ms", "min", f->min,
+        "median", f->median, "max", f->max, "update_ms", f->update_ms, "products_at_probe_ms",
+        at_probe, "gflops", gflops, "images_per_s", f->images / f->median * 1e3,
+        "score_images_per_s", f->score_images_per_s, "rss_anon_mib", anonymous, "probe_gflops",
+        "f32", probes[0], "bf16", probes[1]);
+    int code = UN_EXIT_OK;
+    if (a->json) code = un_cli_write_json(a->json, result);
+    json_decref(result);
+    if (code || (a->json && !strcmp(a->json, "-"))) return code;
+    printf("%s, %s, %d threads, A %zu, C %zu, R %zu, F %zu, B %zu\n", a->method,
+           un_precision_name(precision), un_thread_count(), a->attributes, a->classes, a->regions,
+           a->width, batch);
+    printf("  step      %8.2f ms median (%.2f to %.2f), %.1f steps/s, %.0f images/s\n", f->median,
+           f->min, f->max, 1e3 / f->median, f->images / f->median * 1e3);
+    printf("  of which  %8.2f ms optimiser, %.2f ms had the products run at the probe's rate (%.0f "
+           "%%)\n",
+           f->update_ms, at_probe, 100 * at_probe / f->median);
+    printf("  products  %8.2f GFLOP a step, %.0f GFLOP/s over the whole step\n", f->flops / 1e9,
+           gflops);
+    printf("  probe     %8.0f GFLOP/s f32, %.0f bf16 (1024 x 1024 x 1024)\n", probes[0], probes[1]);
+    printf("  scoring   %8.0f images/s\n", f->score_images_per_s);
+    printf("  memory    %8.0f MiB anonymous, generated features included\n", anonymous);
+    return UN_EXIT_OK;
+}
+
+static int run(arguments *a) {
+    const un_method_class *class = NULL;
+    un_method *method = NULL;
+    scene s = {0};
+    json_t *config = NULL;
+    figures f = {0};
+    double probes[2] = {0};
+    un_precision precision = UN_PRECISION_AUTO;
+    un_rng rng = un_rng_stream(a->common.seed, "bench", 0);
+    un_status status = UNSEEN_OK;
+    int code = UN_EXIT_FAILURE;
+    UN_GO(un_method_find(a->method, &class));
+    UN_GO(un_precision_parse(a->common.precision, &precision));
+    precision = un_precision_resolve(precision);
+    UN_GO(un_config_create(class, a->preset, &config));
+    for (size_t i = 0; i < a->set_count; i++) UN_GO(un_config_set(class, config, a->sets[i]));
+    if (a->regions == 0) a->regions = class->input == UN_INPUT_REGIONS ? 196 : 1;
+    UN_GO(make_classes(&s, a, &rng));
+    UN_GO(make_images(&s, a, &rng));
+    const un_method_setup setup = {.classes = &s.classes,
+                                   .regions = a->regions,
+                                   .width = a->width,
+                                   .seed = a->common.seed,
+                                   .precision = precision,
+                                   .config = config,
+                                   .data = &s.data};
+    UN_GO(class->create(&setup, &method));
+    UN_GO(probe(UN_F32, &probes[0]));
+    UN_GO(probe(UN_BF16, &probes[1]));
+    if (class->step) UN_GO(measure_steps(method, a, &f));
+    UN_GO(measure_scoring(method, &s, &f));
+    code = print(a, &f, precision, probes, un_config_integer(config, "batch"));
+done:
+    if (status) code = un_cli_fail();
+    if (method) class->destroy(method);
+    json_decref(config);
+    un_arena_free(&s.arena);
+    return code;
+}
+
+int un_cmd_bench(int argc, char **argv) {
+    arguments a = {.preset = "cub",
+                   .attributes = 312,
+                   .classes = 200,
+                   .width = 2048,
+                   .vector_width = 300,
+                   .images = 7057,
+                   .steps = 50,
+                   .warmup = 5};
+    int code = 0;
+    if (un_cli_parse(&g_argp, argc, argv, &a, &code)) {
+        code = un_cli_start(&a.common);
+        if (!code) code = run(&a);
+    }
+    for (size_t i = 0; i < a.owned_count; i++) free(a.owned[i]);
+    return code;
+}

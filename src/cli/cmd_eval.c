@@ -1,0 +1,216 @@
+/* cmd_eval.c - `unseen eval`: models on the test sets of a data set. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "model/model.h"
+#include "protocol/report.h"
+
+enum { MAX_MODELS = 64 };
+
+typedef struct {
+    un_cli_common common;
+    const char *models[MAX_MODELS];
+    size_t model_count;
+    const char *data, *features, *gamma, *json, *per_class, *curve, *confusion;
+} arguments;
+
+enum {
+    KEY_DATA = 0x3001,
+    KEY_FEATURES,
+    KEY_GAMMA,
+    KEY_JSON,
+    KEY_PER_CLASS,
+    KEY_CURVE,
+    KEY_CONFUSION
+};
+
+static const struct argp_option g_options[] = {
+    {"data", KEY_DATA, "DIR", 0, "data set directory (required)", 1},
+    {"features", KEY_FEATURES, "NAME", 0, "feature set (default: the one the model was trained on)",
+     1},
+    {"gamma", KEY_GAMMA, "native|validation|NUMBER", 0,
+     "what is subtracted from seen classes for the table and files (default: validation where the "
+     "model has it, else native)",
+     1},
+    {"json", KEY_JSON, "FILE", 0, "results as JSON, - for standard output", 2},
+    {"per-class", KEY_PER_CLASS, "FILE.csv", 0, "accuracy of each class", 2},
+    {"curve", KEY_CURVE, "FILE.csv", 0, "the exact seen-unseen curve", 2},
+    {"confusion", KEY_CONFUSION, "FILE.csv", 0, "non-zero cells of the confusion matrix", 2},
+    {0}};
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    arguments *a = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
+    case KEY_DATA: a->data = text; return 0;
+    case KEY_FEATURES: a->features = text; return 0;
+    case KEY_GAMMA: a->gamma = text; return 0;
+    case KEY_JSON: a->json = text; return 0;
+    case KEY_PER_CLASS: a->per_class = text; return 0;
+    case KEY_CURVE: a->curve = text; return 0;
+    case KEY_CONFUSION: a->confusion = text; return 0;
+    case ARGP_KEY_ARG:
+        if (a->model_count == MAX_MODELS) argp_error(state, "at most %d models", MAX_MODELS);
+        a->models[a->model_count++] = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (a->model_count == 0) argp_error(state, "which model?");
+        if (!a->data) argp_error(state, "--data is missing");
+        if (a->model_count > 1 && (a->per_class || a->curve || a->confusion))
+            argp_error(state, "--per-class, --curve and --confusion are for one model");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_child g_children[] = {{&un_cli_common_argp, 0, "Common options:", 90},
+                                               {0}};
+static const struct argp g_argp = {
+    .options = g_options,
+    .parser = parse,
+    .args_doc = "MODEL... --data DIR",
+    .doc = "Evaluates models under the protocol of Xian et al.: T1, U, S, H, the exact "
+           "seen-unseen curve and its area; several models give mean ± sd.",
+    .children = g_children};
+
+/* Which gamma to report at, and what to call it. */
+static un_status choose_gamma(const arguments *a, const un_model *model, const char *path,
+                              un_result_context *context) {
+    const char *text = a->gamma ? a->gamma : model->has_gamma ? "validation" : "native";
+    const json_t *selection = json_object_get(model->manifest, "selection");
+    const char *mode = json_string_value(json_object_get(selection, "mode"));
+    context->selection = mode ? mode : "none";
+    context->has_validation_gamma = model->has_gamma;
+    context->validation_gamma = model->gamma;
+    if (!strcmp(text, "native")) {
+        context->gamma_source = "native";
+    } else if (!strcmp(text, "validation")) {
+        if (!model->has_gamma)
+            return un_fail(UNSEEN_E_ARGUMENT,
+                           "%s was trained without selection and has no validation gamma", path);
+        context->gamma = model->gamma;
+        context->gamma_source =
+            strcmp(context->selection, "validation") == 0 ? "validation" : context->selection;
+    } else {
+        char *end = NULL;
+        context->gamma = strtod(text, &end);
+        context->gamma_source = "given";
+        if (*end || end == text || !isfinite(context->gamma))
+            return un_fail(UNSEEN_E_ARGUMENT,
+                           "--gamma must be native, validation or a finite number, not \"%.60s\"",
+                           text);
+    }
+    return UNSEEN_OK;
+}
+
+/* The data set's test sets under the model's own class table and semantics. */
+static un_status open_task(const un_model *model, const un_dataset *dataset, un_task *task) {
+    const char *names[UN_MAX_MODALITIES];
+    size_t n = model->classes.modality_count;
+    for (size_t m = 0; m < n; m++) names[m] = model->classes.modality[m].name;
+    UN_TRY(un_task_final(task, dataset, names, n));
+    const char *trained =
+        json_string_value(json_object_get(json_object_get(model->manifest, "data"), "split_hash"));
+    if (trained && strcmp(trained, dataset->split_hash) != 0)
+        un_log(UNSEEN_LOG_WARNING,
+               "the model was trained on another split (%.12s…, this is %.12s…): test images may "
+               "have been trained on",
+               trained, dataset->split_hash);
+    return UNSEEN_OK;
+}
+
+static un_status open_features(const arguments *a, const un_model *model, un_features *features) {
+    const json_t *input = json_object_get(model->manifest, "input");
+    const char *name =
+        a->features ? a->features : json_string_value(json_object_get(input, "features"));
+    UN_TRY(un_features_open(features, a->data, name));
+    if (features->regions != model->regions || features->width != model->width)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "feature set %s has %zu x %zu values an image, the model needs %zu x %zu",
+                       features->name, features->regions, features->width, model->regions,
+                       model->width);
+    return UNSEEN_OK;
+}
+
+static un_status write_files(const arguments *a, const un_predictions *p, double gamma) {
+    if (a->per_class) UN_TRY(un_result_write_classes(a->per_class, p, gamma));
+    if (a->curve) UN_TRY(un_result_write_curve(a->curve, p));
+    if (a->confusion) UN_TRY(un_result_write_confusion(a->confusion, p, gamma));
+    return UNSEEN_OK;
+}
+
+static un_status evaluate(const arguments *a, const un_dataset *dataset, const char *path,
+                          json_t **out) {
+    un_model model = {0};
+    un_task task = {0};
+    un_features features = {0};
+    un_predictions predictions = {0};
+    un_result_context context = {0};
+    un_status status = UNSEEN_OK;
+    un_precision precision = UN_PRECISION_AUTO;
+    UN_GO(un_precision_parse(a->common.precision, &precision));
+    UN_GO(un_model_open(&model, path, precision));
+    UN_GO(open_task(&model, dataset, &task));
+    UN_GO(open_features(a, &model, &features));
+    UN_GO(choose_gamma(a, &model, path, &context));
+    context.method = model.method->class->name;
+    context.score_unit = model.method->class->score_unit;
+    context.split_hash = dataset->split_hash;
+    context.seed = (uint64_t)json_integer_value(json_object_get(model.manifest, "seed"));
+    double started = un_now();
+    UN_GO(model.method->class->set_classes(model.method, &task.classes));
+    UN_GO(un_predictions_make(&predictions, model.method, &features, &task, context.gamma));
+    UN_GO(un_result_json(&predictions, &context, out));
+    double seconds = un_now() - started;
+    un_log(UNSEEN_LOG_INFO, "%zu test images in %.2f s", predictions.count, seconds);
+    UN_GO(un_json_set(*out, "seconds", json_real(seconds)));
+    UN_GO(un_json_set(*out, "model", json_string(path)));
+    UN_GO(write_files(a, &predictions, context.gamma));
+done:
+    un_predictions_free(&predictions);
+    un_features_close(&features);
+    un_task_free(&task);
+    un_model_close(&model);
+    return status;
+}
+
+static int run(const arguments *a) {
+    un_dataset dataset = {0};
+    json_t *results = json_array(), *summary = NULL;
+    un_status status = UNSEEN_OK;
+    int code = UN_EXIT_OK, to_stdout = a->json && !strcmp(a->json, "-");
+    UN_GO(un_dataset_open(&dataset, a->data));
+    for (size_t i = 0; i < a->model_count; i++) {
+        json_t *result = NULL;
+        UN_GO(evaluate(a, &dataset, a->models[i], &result));
+        if (!to_stdout) un_cli_print_result(result);
+        UN_GO(un_json_append(results, result));
+    }
+    if (a->model_count > 1) {
+        if (!to_stdout) code = un_cli_print_summary(results);
+        UN_GO(un_result_summary(results, &summary));
+        UN_GO(un_json_set(summary, "results", json_incref(results)));
+    }
+    if (a->json && !code)
+        code = un_cli_write_json(a->json, summary ? summary : json_array_get(results, 0));
+done:
+    if (status) code = un_cli_fail();
+    json_decref(summary);
+    json_decref(results);
+    un_dataset_close(&dataset);
+    return code;
+}
+
+int un_cmd_eval(int argc, char **argv) {
+    arguments a = {0};
+    int code = 0;
+    if (!un_cli_parse(&g_argp, argc, argv, &a, &code)) return code;
+    code = un_cli_start(&a.common);
+    return code ? code : run(&a);
+}

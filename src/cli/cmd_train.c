@@ -1,0 +1,304 @@
+/* cmd_train.c - `unseen train`: settings, seeds, the run and its summary. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "cli/cli.h"
+#include "protocol/report.h"
+#include "train/train.h"
+
+enum { MAX_SETS = 64, MAX_SEEDS = 64 };
+
+typedef struct {
+    un_cli_common common;
+    const char *method, *data, *output, *preset, *config, *features, *log, *select, *json;
+    const char *sets[MAX_SETS];
+    size_t set_count;
+    char *owned[MAX_SETS]; /* assignments made from other options */
+    size_t owned_count;
+    size_t steps;
+    uint64_t seeds[MAX_SEEDS];
+    size_t seed_count;
+    int resume;
+    double checkpoint_seconds;
+} arguments;
+
+enum {
+    KEY_DATA = 0x2001,
+    KEY_PRESET,
+    KEY_CONFIG,
+    KEY_SET,
+    KEY_EPOCHS,
+    KEY_STEPS,
+    KEY_SELECT,
+    KEY_RESUME,
+    KEY_LOG,
+    KEY_SEMANTICS,
+    KEY_FEATURES,
+    KEY_BATCHING,
+    KEY_SEEDS,
+    KEY_CHECKPOINT,
+    KEY_JSON,
+    KEY_SETTINGS
+};
+
+static const struct argp_option g_options[] = {
+    {"data", KEY_DATA, "DIR", 0, "data set directory (required)", 1},
+    {"output", 'o', "MODEL", 0, "model file to write (required)", 1},
+    {"preset", KEY_PRESET, "NAME", 0, "settings to start from (default: auto)", 1},
+    {"config", KEY_CONFIG, "FILE.json", 0, "settings that replace the preset's", 1},
+    {"set", KEY_SET, "KEY=VALUE", 0, "one setting; may be repeated and wins over the rest", 1},
+    {"settings", KEY_SETTINGS, NULL, 0, "list the method's presets and settings, then stop", 1},
+    {"semantics", KEY_SEMANTICS, "NAME[,NAME]", 0, "same as --set semantics=…", 2},
+    {"features", KEY_FEATURES, "NAME", 0, "feature set (default: the only one there is)", 2},
+    {"batching", KEY_BATCHING, "mini|class-means", 0, "same as --set batching=…", 2},
+    {"epochs", KEY_EPOCHS, "N", 0, "longest training considered; same as --set epochs=N", 2},
+    {"steps", KEY_STEPS, "N", 0, "stop every run after N steps (default: epochs decide)", 2},
+    {"select", KEY_SELECT, "validation|test|none", 0,
+     "where length and gamma come from: honest validation; the test sets, as published codes do "
+     "(every result then says so); or nowhere: train --epochs, gamma 0 (default validation)",
+     3},
+    {"seeds", KEY_SEEDS, "A,B,C", 0,
+     "one model for each seed, MODEL-seedA…, and mean ± sd (default: --seed)", 3},
+    {"resume", KEY_RESUME, NULL, 0, "go on from MODEL.checkpoint if it is there", 3},
+    {"checkpoint-every", KEY_CHECKPOINT, "SECONDS", 0,
+     "time between checkpoints; 0: only when interrupted (default 60)", 3},
+    {"log", KEY_LOG, "FILE.csv", 0, "losses and validation accuracies as they come", 3},
+    {"json", KEY_JSON, "FILE", 0, "results as JSON, - for standard output", 3},
+    {0}};
+
+/* Remembers "key=value" as one more --set. */
+static void add_assignment(arguments *a, struct argp_state *state, const char *key,
+                           const char *value) {
+    if (a->owned_count == MAX_SETS || a->set_count == MAX_SETS)
+        argp_error(state, "too many settings");
+    char *text = NULL;
+    if (un_format(&text, "%s=%s", key, value) != UNSEEN_OK) argp_error(state, "out of memory");
+    a->owned[a->owned_count++] = text;
+    a->sets[a->set_count++] = text;
+}
+
+static void parse_seeds(arguments *a, struct argp_state *state, char *text) {
+    for (char *word = strsep(&text, ","); word; word = strsep(&text, ",")) {
+        char *end = NULL;
+        uint64_t seed = strtoull(word, &end, 10);
+        if (*end || end == word || a->seed_count == MAX_SEEDS)
+            argp_error(state, "--seeds wants up to %d numbers separated by commas", MAX_SEEDS);
+        a->seeds[a->seed_count++] = seed;
+    }
+}
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    arguments *a = state->input;
+    char *end = NULL;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
+    case KEY_DATA: a->data = text; return 0;
+    case 'o': a->output = text; return 0;
+    case KEY_PRESET: a->preset = text; return 0;
+    case KEY_CONFIG: a->config = text; return 0;
+    case KEY_SET:
+        if (a->set_count == MAX_SETS) argp_error(state, "too many settings");
+        a->sets[a->set_count++] = text;
+        return 0;
+    case KEY_SETTINGS:
+        a->data = NULL;
+        a->output = "?";
+        return 0;
+    case KEY_EPOCHS: add_assignment(a, state, "epochs", text); return 0;
+    case KEY_SEMANTICS: add_assignment(a, state, "semantics", text); return 0;
+    case KEY_BATCHING: add_assignment(a, state, "batching", text); return 0;
+    case KEY_FEATURES: a->features = text; return 0;
+    case KEY_SELECT: a->select = text; return 0;
+    case KEY_RESUME: a->resume = 1; return 0;
+    case KEY_LOG: a->log = text; return 0;
+    case KEY_JSON: a->json = text; return 0;
+    case KEY_SEEDS: parse_seeds(a, state, text); return 0;
+    case KEY_STEPS:
+        a->steps = strtoull(text, &end, 10);
+        if (*end || end == text || a->steps == 0)
+            argp_error(state, "--steps wants a number above 0");
+        return 0;
+    case KEY_CHECKPOINT:
+        a->checkpoint_seconds = strtod(text, &end);
+        if (*end || end == text) argp_error(state, "--checkpoint-every wants seconds");
+        return 0;
+    case ARGP_KEY_ARG:
+        if (a->method) argp_error(state, "one method only, \"%s\" is too many", text);
+        a->method = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!a->method) argp_error(state, "which method? For example: unseen train dem …");
+        if (!a->data && (!a->output || strcmp(a->output, "?") != 0))
+            argp_error(state, "--data is missing");
+        if (!a->output) argp_error(state, "-o is missing: where should the model go?");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_child g_children[] = {{&un_cli_common_argp, 0, "Common options:", 90},
+                                               {0}};
+static const struct argp g_argp = {
+    .options = g_options,
+    .parser = parse,
+    .args_doc = "METHOD --data DIR -o MODEL",
+    .doc = "Trains a method on a data set: length and gamma come from validation folds, then the "
+           "model is trained on trainval and the test sets are read once.",
+    .children = g_children};
+
+static void print_table(const un_option *options) {
+    for (const un_option *o = options; o->key; o++)
+        printf("  %-15s %-12s %s%s%s%s\n", o->key, o->fallback, o->help, o->choices ? " (" : "",
+               o->choices ? o->choices : "", o->choices ? ")" : "");
+}
+
+static int print_settings(const un_method_class *class) {
+    printf("%s\n\nPresets (--preset NAME):\n", class->title);
+    for (const un_preset *p = class->presets; p->name; p++)
+        printf("  %-15s %s\n                  %s\n", p->name, p->summary, p->config);
+    puts("\nSettings (--set KEY=VALUE), with their defaults before a preset:");
+    print_table(un_common_options);
+    print_table(class->options);
+    return UN_EXIT_OK;
+}
+
+static un_status make_config(const arguments *a, const un_method_class *class, json_t **out) {
+    json_t *config = NULL, *file = NULL;
+    UN_TRY(un_config_create(class, a->preset, &config));
+    un_status status = UNSEEN_OK;
+    if (a->config) {
+        UN_GO(un_json_read(a->config, &file));
+        UN_GO(un_config_merge(class, config, file, a->config));
+    }
+    for (size_t i = 0; i < a->set_count; i++) UN_GO(un_config_set(class, config, a->sets[i]));
+    *out = config;
+done:
+    json_decref(file);
+    if (status) json_decref(config);
+    return status;
+}
+
+static un_status parse_select(const char *text, un_select *out) {
+    static const char *const names[] = {"validation", "test", "none"};
+    for (int i = 0; i < 3; i++) {
+        if (!strcmp(text, names[i])) {
+            *out = (un_select)i;
+            return UNSEEN_OK;
+        }
+    }
+    return un_fail(UNSEEN_E_ARGUMENT, "--select must be validation, test or none, not \"%.60s\"",
+                   text);
+}
+
+/* "a/birds.model" and seed 3: "a/birds-seed3.model". */
+static un_status seed_path(const char *path, uint64_t seed, char **out) {
+    const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+    if (!dot || (slash && dot < slash) || dot == path) dot = path + strlen(path);
+    return un_format(out, "%.*s-seed%llu%s", (int)(dot - path), path, (unsigned long long)seed,
+                     dot);
+}
+
+/* One training a seed; their results go to `results`. */
+static un_status train_all(const arguments *a, un_train_options *options, json_t *results) {
+    size_t n = a->seed_count ? a->seed_count : 1;
+    for (size_t i = 0; i < n; i++) {
+        char *path = NULL, *log = NULL;
+        json_t *result = NULL;
+        un_status status = UNSEEN_OK;
+        options->seed = a->seed_count ? a->seeds[i] : a->common.seed;
+        if (n == 1) {
+            UN_GO(un_format(&path, "%s", a->output));
+            if (a->log) UN_GO(un_format(&log, "%s", a->log));
+        } else {
+            UN_GO(seed_path(a->output, options->seed, &path));
+            if (a->log) UN_GO(seed_path(a->log, options->seed, &log));
+        }
+        options->output = path;
+        options->log_path = log;
+        UN_GO(un_train(options, &result));
+        UN_GO(un_json_set(result, "model", json_string(path)));
+        UN_GO(un_json_append(results, json_incref(result)));
+        if (!a->json || strcmp(a->json, "-") != 0) {
+            un_cli_print_result(result);
+            printf("  written to %s\n", path);
+            fflush(stdout);
+        }
+    done:
+        json_decref(result);
+        free(path);
+        free(log);
+        if (status) return status;
+    }
+    return UNSEEN_OK;
+}
+
+static int report(const arguments *a, json_t *results) {
+    int to_stdout = a->json && !strcmp(a->json, "-");
+    if (json_array_size(results) > 1 && !to_stdout) {
+        int code = un_cli_print_summary(results);
+        if (code) return code;
+    }
+    if (!a->json) return UN_EXIT_OK;
+    if (json_array_size(results) == 1)
+        return un_cli_write_json(a->json, json_array_get(results, 0));
+    json_t *summary = NULL;
+    if (un_result_summary(results, &summary) != UNSEEN_OK ||
+        un_json_set(summary, "results", json_incref(results)) != UNSEEN_OK) {
+        json_decref(summary);
+        return un_cli_fail();
+    }
+    int code = un_cli_write_json(a->json, summary);
+    json_decref(summary);
+    return code;
+}
+
+static int run(const arguments *a) {
+    un_dataset dataset = {0};
+    un_features features = {0};
+    json_t *config = NULL, *results = json_array();
+    un_train_options options = {.preset = a->preset,
+                                .max_steps = a->steps,
+                                .resume = a->resume,
+                                .checkpoint_seconds = a->checkpoint_seconds,
+                                .stop = &un_cli_stop};
+    un_status status = UNSEEN_OK;
+    int code = UN_EXIT_FAILURE;
+    UN_GO(un_method_find(a->method, &options.class));
+    if (!a->data) {
+        json_decref(results);
+        return print_settings(options.class);
+    }
+    UN_GO(parse_select(a->select, &options.select));
+    UN_GO(un_precision_parse(a->common.precision, &options.precision));
+    UN_GO(make_config(a, options.class, &config));
+    UN_GO(un_dataset_open(&dataset, a->data));
+    UN_GO(un_features_open(&features, a->data, a->features));
+    options.config = config;
+    options.dataset = &dataset;
+    options.features = &features;
+    un_cli_catch_signals();
+    UN_GO(train_all(a, &options, results));
+    code = report(a, results);
+done:
+    if (status) code = un_cli_fail();
+    json_decref(results);
+    json_decref(config);
+    un_features_close(&features);
+    un_dataset_close(&dataset);
+    return code;
+}
+
+int un_cmd_train(int argc, char **argv) {
+    arguments a = {.select = "validation", .checkpoint_seconds = 60};
+    int code = 0;
+    if (un_cli_parse(&g_argp, argc, argv, &a, &code)) {
+        code = un_cli_start(&a.common);
+        if (!code) code = run(&a);
+    }
+    for (size_t i = 0; i < a.owned_count; i++) free(a.owned[i]);
+    return code;
+}

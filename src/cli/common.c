@@ -1,0 +1,200 @@
+/* common.c - option parsing, messages and result lines that the commands share. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/parallel.h"
+#include "cli/cli.h"
+#include "protocol/report.h"
+
+static int g_level = UNSEEN_LOG_INFO;
+static int g_line_open; /* a progress line is on the terminal */
+
+static void clear_line(void) {
+    if (!g_line_open) return;
+    fputs("\r\033[K", stderr);
+    g_line_open = 0;
+}
+
+static void print_log(unseen_log_level level, const char *message, void *user) {
+    (void)user;
+    if ((int)level > g_level) return;
+    clear_line();
+    fprintf(stderr, "%s%s\n", level == UNSEEN_LOG_WARNING ? "warning: " : "", message);
+}
+
+static void format_seconds(double seconds, char *out, size_t size) {
+    if (seconds < 0)
+        snprintf(out, size, "?");
+    else if (seconds < 100)
+        snprintf(out, size, "%.0f s", seconds);
+    else
+        snprintf(out, size, "%.0f min %02.0f s", floor(seconds / 60), fmod(seconds, 60));
+}
+
+static void print_progress(const un_progress_state *s, void *user) {
+    (void)user;
+    if (s->finished) {
+        clear_line();
+        return;
+    }
+    char eta[32];
+    format_seconds(s->eta_seconds, eta, sizeof eta);
+    fprintf(stderr, "\r\033[K%s: %zu of %zu %s, %.1f/s, %s left", s->label, s->done, s->total,
+            s->unit, s->seconds > 0 ? (double)s->done / s->seconds : 0.0, eta);
+    g_line_open = 1;
+}
+
+int un_cli_fail(void) {
+    clear_line();
+    fprintf(stderr, "unseen: %s\n", un_error());
+    return UN_EXIT_FAILURE;
+}
+
+int un_cli_usage(const char *format, ...) {
+    va_list arguments;
+    clear_line();
+    fputs("unseen: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputs("\nTry --help.\n", stderr);
+    return UN_EXIT_USAGE;
+}
+
+enum { KEY_THREADS = 0x1001, KEY_PRECISION, KEY_SEED };
+
+static const struct argp_option g_common_options[] = {
+    {"threads", KEY_THREADS, "N", 0, "threads; 0 takes every processor (default 0)", 90},
+    {"precision", KEY_PRECISION, "P", 0,
+     "auto, f32 or bf16: type of matrix products; auto takes bf16 where the processor multiplies "
+     "it natively (default auto)",
+     90},
+    {"seed", KEY_SEED, "N", 0, "seed of all random choices (default 1)", 90},
+    {"quiet", 'q', NULL, 0, "only results and errors", 90},
+    {"verbose", 'v', NULL, 0, "more messages", 90},
+    {0}};
+
+static error_t parse_common(int key, char *text, struct argp_state *state) {
+    un_cli_common *common = state->input;
+    char *end = NULL;
+    switch (key) {
+    case ARGP_KEY_INIT: *common = (un_cli_common){.precision = "auto", .seed = 1}; return 0;
+    case KEY_THREADS:
+        common->threads = (int)strtol(text, &end, 10);
+        if (*end || end == text) argp_error(state, "--threads wants a number, not \"%s\"", text);
+        return 0;
+    case KEY_PRECISION: common->precision = text; return 0;
+    case KEY_SEED:
+        common->seed = strtoull(text, &end, 10);
+        if (*end || end == text) argp_error(state, "--seed wants a number, not \"%s\"", text);
+        return 0;
+    case 'q': common->quiet = 1; return 0;
+    case 'v': common->verbose = 1; return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp un_cli_common_argp = {.options = g_common_options, .parser = parse_common};
+
+int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, int *exit_code) {
+    argp_err_exit_status = UN_EXIT_USAGE;
+    error_t code = argp_parse(argp, argc, argv, 0, NULL, input);
+    *exit_code = code ? UN_EXIT_USAGE : UN_EXIT_OK;
+    return code == 0;
+}
+
+int un_cli_start(const un_cli_common *common) {
+    g_level =
+        common->quiet ? UNSEEN_LOG_ERROR : (common->verbose ? UNSEEN_LOG_DEBUG : UNSEEN_LOG_INFO);
+    un_set_log(print_log, NULL);
+    if (!common->quiet && isatty(STDERR_FILENO)) un_set_progress(print_progress, NULL);
+    return un_set_threads(common->threads) == UNSEEN_OK ? UN_EXIT_OK : un_cli_fail();
+}
+
+int un_cli_write_json(const char *path, const json_t *value) {
+    if (!strcmp(path, "-")) {
+        if (json_dumpf(value, stdout, UN_JSON_FOR_PEOPLE) != 0 || putchar('\n') == EOF ||
+            fflush(stdout) != 0) {
+            un_fail(UNSEEN_E_IO, "cannot write to standard output");
+            return un_cli_fail();
+        }
+        return UN_EXIT_OK;
+    }
+    return un_json_write(path, value) == UNSEEN_OK ? UN_EXIT_OK : un_cli_fail();
+}
+
+volatile sig_atomic_t un_cli_stop;
+
+static void on_signal(int number) {
+    (void)number;
+    un_cli_stop = 1;
+}
+
+void un_cli_catch_signals(void) {
+    /* The second signal ends the program the ordinary way. */
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static double percent(const json_t *object, const char *key) {
+    return 100.0 * json_number_value(json_object_get(object, key));
+}
+
+static const char *text_of(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "?";
+}
+
+void un_cli_print_result(const json_t *r) {
+    const json_t *native = json_object_get(r, "native");
+    const json_t *validation = json_object_get(r, "validation");
+    const char *selection = text_of(r, "selection");
+    int on_test = !strcmp(selection, "selected on test");
+    printf("%s, seed %lld, selection: %s\n", text_of(r, "method"),
+           (long long)json_integer_value(json_object_get(r, "seed")), selection);
+    printf("  T1 %5.1f   AUSUC %5.1f   (percent, per class%s)\n", percent(r, "T1"),
+           percent(r, "AUSUC"), on_test ? "; selected on test" : "");
+    printf("  U %5.1f   S %5.1f   H %5.1f   at gamma 0 (native)\n", percent(native, "U"),
+           percent(native, "S"), percent(native, "H"));
+    if (json_is_object(validation))
+        printf("  U %5.1f   S %5.1f   H %5.1f   at gamma %.4g (%s)\n", percent(validation, "U"),
+               percent(validation, "S"), percent(validation, "H"),
+               json_number_value(json_object_get(validation, "gamma")),
+               on_test ? "selected on test" : "validation");
+    if (!strcmp(text_of(r, "gamma_source"), "given"))
+        printf("  U %5.1f   S %5.1f   H %5.1f   at gamma %.4g (given)\n", percent(r, "U"),
+               percent(r, "S"), percent(r, "H"), json_number_value(json_object_get(r, "gamma")));
+    printf("  H %5.1f   best on the test curve (chosen on test)\n", percent(r, "H_best_curve"));
+}
+
+int un_cli_print_summary(const json_t *results) {
+    static const struct {
+        const char *key, *label;
+    } rows[] = {{"T1", "T1"},
+                {"AUSUC", "AUSUC"},
+                {"native_U", "U at gamma 0"},
+                {"native_S", "S at gamma 0"},
+                {"native_H", "H at gamma 0"},
+                {"validation_U", "U at the selected gamma"},
+                {"validation_S", "S at the selected gamma"},
+                {"validation_H", "H at the selected gamma"},
+                {"H_best_curve", "H best on the test curve (chosen on test)"}};
+    json_t *summary = NULL;
+    if (un_result_summary(results, &summary) != UNSEEN_OK) return un_cli_fail();
+    printf("%zu models, mean ± sd in percent, selection: %s\n", json_array_size(results),
+           text_of(json_array_get(results, 0), "selection"));
+    const json_t *mean = json_object_get(summary, "mean"), *sd = json_object_get(summary, "sd");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (json_object_get(mean, rows[i].key))
+            printf("  %5.1f ± %4.1f   %s\n", percent(mean, rows[i].key), percent(sd, rows[i].key),
+                   rows[i].label);
+    json_decref(summary);
+    return UN_EXIT_OK;
+}

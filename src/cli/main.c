@@ -1,0 +1,90 @@
+/* main.c - finds the command and runs it. */
+#include <locale.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/parallel.h"
+#include "cli/cli.h"
+#include "tensor/gemm.h"
+#include "tensor/kernels.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} g_commands[] = {
+    {"import", un_cmd_import, "bring a foreign data set into a data set directory"},
+    {"check", un_cmd_check, "verify a data set: splits, counts, leaks, hash"},
+    {"inspect", un_cmd_inspect, "say what is in a file or directory"},
+    {"train", un_cmd_train, "train a method, choose its length and gamma, test it once"},
+    {"eval", un_cmd_eval, "evaluate models under the protocol"},
+    {"bench", un_cmd_bench, "measure the speed of a method on this machine"},
+};
+enum { COMMANDS = sizeof g_commands / sizeof *g_commands };
+
+static void print_usage(FILE *out) {
+    fputs(
+        "Usage: unseen COMMAND [OPTION...]\n"
+        "Zero-shot image classification: recognise classes that no training image ever showed.\n\n",
+        out);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-9s %s\n", g_commands[i].name, g_commands[i].summary);
+    fputs("\n`unseen COMMAND --help` lists a command's options, `unseen --version` what was built "
+          "in.\nExit status: 0 success, 2 wrong usage, 1 any other failure.\n",
+          out);
+}
+
+static void print_version(void) {
+    printf("unseen %s\n", unseen_version());
+    printf("matrix products: %s, bf16 %s\n", un_gemm_backend(),
+           un_has_native_bf16() ? "native" : "emulated");
+    printf("processor: %d available, features %s; loops built for %s\n", un_processor_count(),
+           un_cpu_features(), un_kernels_isa());
+}
+
+/* Results that did not reach standard output are a failure, too. */
+static int finish(int code) {
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == UN_EXIT_OK) {
+        un_fail(UNSEEN_E_IO, "cannot write to standard output");
+        return un_cli_fail();
+    }
+    return code;
+}
+
+int main(int argc, char **argv) {
+    setlocale(LC_CTYPE, ""); /* file names; numbers stay in the C locale */
+    /* A full disk or a closed pipe should be an error to report, not a death. */
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    /* Give large buffers back to the system when they are freed: glibc would otherwise learn to
+     * keep them, and a training of several runs would grow by what one run needs. */
+    mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+    if (argc < 2) {
+        print_usage(stderr);
+        return UN_EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (!strcmp(name, "--help") || !strcmp(name, "-?") || !strcmp(name, "help")) {
+        print_usage(stdout);
+        return UN_EXIT_OK;
+    }
+    if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
+        print_version();
+        return UN_EXIT_OK;
+    }
+    const char *names[COMMANDS];
+    for (size_t i = 0; i < COMMANDS; i++) {
+        names[i] = g_commands[i].name;
+        if (strcmp(name, names[i]) != 0) continue;
+        char program[64]; /* what argp calls itself in messages */
+        snprintf(program, sizeof program, "unseen %s", name);
+        argv[1] = program;
+        return finish(g_commands[i].run(argc - 1, argv + 1));
+    }
+    const char *near = un_nearest_name(name, names, COMMANDS);
+    return un_cli_usage("there is no command \"%s\"%s%s%s", name, near ? "; did you mean \"" : "",
+                        near ? near : "", near ? "\"?" : "");
+}

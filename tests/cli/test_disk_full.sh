@@ -1,0 +1,35 @@
+#!/bin/bash
+# A file that cannot be written whole: one sentence, status 1, nothing under the final name.
+. "$(dirname "$0")/common.sh"
+cd "$scratch" || exit 1
+"$tools/make_dataset" toy || fail "make_dataset"
+
+# ulimit counts blocks of 1024 bytes: room for the messages, not for the model
+output=$( (ulimit -f 64; "$unseen" train dem --data toy -o m.model --epochs 2) 2>&1)
+status=$?
+[ $status = 1 ] || fail "a full disk ended with $status: $output"
+case $output in
+*"m.model"*) ;;
+*) fail "no sentence about m.model: $output" ;;
+esac
+[ -e m.model ] && fail "half a model was left"
+ls m.model.tmp-* 2>/dev/null && fail "a temporary file was left"
+
+# An existing model survives a failed replacement.
+"$unseen" train dem --data toy -o m.model --epochs 2 -q >/dev/null || fail "training"
+cp m.model before
+(ulimit -f 64; "$unseen" train dem --data toy -o m.model --epochs 3) >/dev/null 2>&1
+cmp m.model before || fail "a failed run damaged the old model"
+
+# A small tmpfs, where the system lets us mount one.
+mkdir small
+if mount -t tmpfs -o size=100k tmpfs small 2>/dev/null; then
+    expect 1 "No space left" "$unseen" train dem --data toy -o small/m.model --epochs 2
+    [ -z "$(ls small)" ] || fail "something was left on the full disk: $(ls small)"
+    umount small
+else
+    echo "no tmpfs here: that half is skipped"
+fi
+expect 1 "" sh -c "\"$unseen\" eval m.model --data toy --json - >/dev/full"
+expect 1 "standard output" sh -c "\"$unseen\" check toy >/dev/full"
+finish

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Installed under a prefix, the library serves a program that finds it through pkg-config.
+. "$(dirname "$0")/common.sh"
+here=$(cd "$(dirname "$0")/../.." && pwd)
+build=$(dirname "$unseen")
+cd "$scratch" || exit 1
+cmake --install "$build" --prefix "$scratch/usr" >/dev/null || fail "cmake --install"
+library=$(dirname "$(find "$scratch/usr" -name libunseen.so | head -1)")
+[ -f "$library/libunseen.a" ] || fail "the static library"
+[ -f "$scratch/usr/share/man/man1/unseen.1" ] || fail "the manual page"
+# Only the public names leave the shared library.
+leaked=$(nm -D --defined-only "$library/libunseen.so" | awk '$2 ~ /[TDBR]/ {print $3}' | grep -v '^unseen_')
+[ -z "$leaked" ] || fail "symbols that should be hidden: $leaked"
+if nm -D "$library/libunseen.so" | grep -q __asan; then
+    echo "sanitised build: the example is skipped"
+    finish
+fi
+export PKG_CONFIG_PATH="$library/pkgconfig"
+# The file carries the prefix of the build; here it stands elsewhere.
+flags=$(pkg-config --define-variable=prefix="$scratch/usr" --cflags --libs unseen)
+cc "$here/examples/score_features.c" $flags -o example || fail "the example does not build"
+"$tools/make_dataset" toy || fail "make_dataset"
+"$unseen" train dem --data toy -o toy.model --epochs 20 -q >/dev/null || fail "training"
+tail -c 640 toy/features/toy.safetensors >features.f32 # the last five images, of the last kind
+lines=$(LD_LIBRARY_PATH="$library" ./example toy.model <features.f32 | grep -c kind_)
+[ "$lines" = 5 ] || fail "the example classified $lines of 5 images"
+finish

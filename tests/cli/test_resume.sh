@@ -1,0 +1,57 @@
+#!/bin/sh
+# A run that is stopped or killed and resumed ends with the bytes of one that was not.
+. "$(dirname "$0")/common.sh"
+cd "$scratch" || exit 1
+"$tools/make_dataset" toy 100 256 || fail "make_dataset"
+train="$unseen train dem --data toy --epochs 150 --set hidden=512 --quiet"
+
+$train -o whole.model --log whole.csv >/dev/null || fail "uninterrupted run"
+
+# stamp FILE: changes whenever the file is replaced
+stamp() { stat -c '%i %Y' "$1" 2>/dev/null; }
+
+# kill -9 right after each new checkpoint; every resumed run gets a little further.
+kills=0
+i=0
+while [ ! -e killed.model ] && [ $i -lt 400 ]; do
+    i=$((i + 1))
+    before=$(stamp killed.model.checkpoint)
+    $train -o killed.model --log killed.csv --resume --checkpoint-every 0.1 >/dev/null 2>err &
+    pid=$!
+    while kill -0 $pid 2>/dev/null && [ "$(stamp killed.model.checkpoint)" = "$before" ]; do
+        sleep 0.01
+    done
+    if kill -9 $pid 2>/dev/null; then kills=$((kills + 1)); fi
+    wait $pid 2>/dev/null
+    [ -s err ] && { fail "a resumed run said: $(cat err)"; break; }
+    # Nothing half-written may stand under a final name.
+    if [ -e killed.model ]; then "$unseen" inspect killed.model >/dev/null || fail "half a model"; fi
+done
+cmp whole.model killed.model || fail "killed and resumed ($kills kills) differs"
+echo "kill -9: $kills kills in $i starts"
+[ "$kills" -gt 0 ] || fail "no run was killed: the test is too fast"
+cut -d, -f1-13 whole.csv >a.csv
+cut -d, -f1-13 killed.csv >b.csv
+cmp a.csv b.csv || fail "the logs differ"
+
+# A polite stop writes a checkpoint, says so, and ends with 1.
+$train -o stopped.model --checkpoint-every 0 >/dev/null 2>err &
+pid=$!
+sleep 0.2
+kill -TERM $pid
+wait $pid
+status=$?
+if [ -e stopped.model ]; then
+    echo "the run was over before the signal came"
+else
+    [ $status = 1 ] || fail "a stopped run ended with $status"
+    grep -q -- "--resume" err || fail "a stopped run did not say how to go on: $(cat err)"
+    [ -s stopped.model.checkpoint ] || fail "no checkpoint"
+    expect 1 "--resume" $train -o stopped.model
+    expect 1 "another training" $train -o stopped.model --resume --set lr=0.01
+    $train -o stopped.model --resume >/dev/null || fail "resume"
+    cmp whole.model stopped.model || fail "stopped and resumed differs"
+    [ -e stopped.model.checkpoint ] && fail "the checkpoint was not removed"
+fi
+ls *.tmp-* 2>/dev/null | grep -v '^killed' && fail "temporary files were left"
+finish

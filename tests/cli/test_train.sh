@@ -1,0 +1,64 @@
+#!/bin/sh
+# The main job on a toy data set: train, eval, seeds, files, selection words.
+. "$(dirname "$0")/common.sh"
+cd "$scratch" || exit 1
+"$tools/make_dataset" toy || fail "make_dataset"
+# value FILE KEY: a number at the top level of a JSON file
+value() { sed -n "s/^  \"$2\": \([-0-9.e]*\),*\$/\1/p" "$1" | head -1; }
+at_least() { awk "BEGIN{exit !($1 >= $2)}" || fail "$3: $1 is below $2"; }
+
+expect 0 "good" "$unseen" check toy
+expect 0 "selection: validation" "$unseen" train dem --data toy -o a.model --epochs 30 \
+    --log a.csv --json a.json
+at_least "$(value a.json T1)" 0.8 "T1 on an easy data set"
+at_least "$(value a.json H)" 0.6 "H on an easy data set"
+head -1 a.csv | grep -q '^run,step,epoch,loss,fit,l2,T1,U,S,H,AUSUC' || fail "log header"
+grep -q '^fold 1,' a.csv && grep -q '^final,' a.csv || fail "log rows"
+
+# The same command gives the same bytes, and a model says what it was trained on.
+expect 0 "" "$unseen" train dem --data toy -o b.model --epochs 30
+cmp a.model b.model || fail "two equal runs differ"
+expect 0 "split_hash" "$unseen" inspect a.model
+
+# eval repeats what train printed.
+expect 0 "T1" "$unseen" eval a.model --data toy --json e.json --per-class c.csv --curve v.csv \
+    --confusion m.csv
+for key in T1 U S H AUSUC H_best_curve gamma; do
+    [ "$(value a.json $key)" = "$(value e.json $key)" ] || fail "eval and train differ in $key"
+done
+for key in method T1 U S H gamma gamma_source H_best_curve AUSUC per_image classes selection \
+    split_hash seed native validation score_unit; do
+    grep -q "\"$key\"" e.json || fail "eval --json lacks $key"
+done
+[ "$(wc -l <c.csv)" = 17 ] || fail "per-class table"
+head -1 v.csv | grep -q gamma_from || fail "curve"
+[ "$(awk -F, 'NR>1{n+=$3}END{print n}' m.csv)" = 192 ] || fail "confusion matrix counts"
+expect 0 "given" "$unseen" eval a.model --data toy --gamma 0.1
+expect 0 "native" "$unseen" eval a.model --data toy --gamma native
+expect 1 "--gamma must be" "$unseen" eval a.model --data toy --gamma much
+expect 1 "--gamma must be" "$unseen" eval a.model --data toy --gamma inf
+expect 1 "one value, or one" "$unseen" train dem --data toy -o q.model --set input_scale=1,2
+
+# Several seeds, selection on test with its words, no selection.
+expect 0 "2 models, mean ± sd" "$unseen" train dem --data toy -o s.model --epochs 5 --seeds 1,2
+[ -s s-seed1.model ] && [ -s s-seed2.model ] || fail "one model for each seed"
+expect 0 "2 models" "$unseen" eval s-seed1.model s-seed2.model --data toy
+expect 0 "selected on test" "$unseen" train dem --data toy -o t.model --epochs 5 --select test \
+    --json t.json
+grep -q '"selection": "selected on test"' t.json || fail "JSON of a selection on test"
+expect 0 "selected on test" "$unseen" eval t.model --data toy
+expect 0 "selection: none" "$unseen" train dem --data toy -o n.model --epochs 2 --select none
+expect 1 "without selection" "$unseen" eval n.model --data toy --gamma validation
+
+# Other batchings, precisions, networks.
+expect 0 "T1" "$unseen" train dem --data toy -o c.model --batching class-means --epochs 100 \
+    --set lr=3e-3 --set evaluate_every=10 --precision f32
+expect 0 "T1" "$unseen" train dem --data toy -o o.model --epochs 3 --set network=one-layer
+expect 0 "T1" "$unseen" train dem --data toy -o f.model --epochs 3 --semantics att,att \
+    --set modality_scale=3,1 --set lambda=1e-3,1e-4,1e-3
+expect 0 "T1" "$unseen" eval f.model --data toy
+echo '{"epochs": 2, "hidden": 8}' >config.json
+expect 0 "T1" "$unseen" train dem --data toy -o g.model --config config.json
+echo '{"epochs": 2, "hidden": [8, {}]}' >config.json
+expect 1 "hidden must be" "$unseen" train dem --data toy -o g2.model --config config.json
+finish

@@ -1,0 +1,41 @@
+#!/bin/sh
+# Exit codes, help texts and sentences about wrong usage.
+. "$(dirname "$0")/common.sh"
+cd "$scratch" || exit 1
+
+expect 2 "Usage" "$unseen"
+expect 0 "COMMAND" "$unseen" --help
+expect 0 "oneDNN" "$unseen" --version
+expect 2 "did you mean \"train\"" "$unseen" trian
+for command in import check inspect train eval bench; do
+    expect 0 "Usage: unseen $command" "$unseen" "$command" --help
+    expect 2 "" "$unseen" "$command" --no-such-option
+done
+expect 2 "which method" "$unseen" train
+expect 2 "--data is missing" "$unseen" train dem -o m
+expect 2 "-o is missing" "$unseen" train dem --data d
+expect 1 "did you mean \"dem\"" "$unseen" train dam --data d -o m
+expect 1 "cannot open" "$unseen" train dem --data no-such-folder -o m
+expect 0 "cub-vgg" "$unseen" train dem --settings
+expect 1 "cannot open" "$unseen" eval no-such-model --data no-such-folder
+
+"$tools/make_dataset" toy || fail "make_dataset"
+expect 1 "did you mean \"hidden\"" "$unseen" train dem --data toy -o m --set hiden=3
+expect 1 "must be" "$unseen" train dem --data toy -o m --set lr=fast
+expect 1 "must be" "$unseen" train dem --data toy -o m --set hidden=0
+expect 1 "no preset" "$unseen" train dem --data toy -o m --preset cubb
+expect 1 "att" "$unseen" train dem --data toy -o m --semantics attt
+expect 1 "toy" "$unseen" train dem --data toy -o m --features nothing
+expect 1 "--select must be" "$unseen" train dem --data toy -o m --select tset
+expect 1 "precision must be" "$unseen" train dem --data toy -o m --precision f16
+expect 1 "threads must be" "$unseen" train dem --data toy -o m --threads -3
+expect 1 "cannot create" "$unseen" train dem --data toy -o no/such/folder/m --epochs 1
+"$tools/make_dataset" huge 10 32 1e25 || fail "make_dataset"
+expect 1 "lower lr" "$unseen" train dem --data huge -o m --epochs 2
+[ -e m ] && fail "a failed training left a model"
+printf 'garbage' >broken.model
+expect 1 "broken.model" "$unseen" eval broken.model --data toy
+head -c 3000 toy/dataset.safetensors >cut
+mkdir -p cutset/features && cp toy/features/* cutset/features/ && mv cut cutset/dataset.safetensors
+expect 1 "cutset" "$unseen" check cutset
+finish

@@ -1,0 +1,242 @@
+/*
+ * data_sample.h - what the tests of data sets share: a folder of their own, and
+ * one small data set, in memory and as files in xlsa17's layout.
+ */
+#ifndef UN_TESTS_DATA_SAMPLE_H
+#define UN_TESTS_DATA_SAMPLE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <matio.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "data/dataset.h"
+#include "data/readers/xlsa17.h"
+#include "data/split.h"
+
+static char g_folder[256];
+
+static inline int make_folder(void **state) {
+    (void)state;
+    const char *base = getenv("TMPDIR");
+    snprintf(g_folder, sizeof g_folder, "%s/unseen-data-XXXXXX", base && base[0] ? base : "/tmp");
+    return mkdtemp(g_folder) ? 0 : -1;
+}
+
+static inline int remove_folder(void **state) {
+    (void)state;
+    return un_directory_remove(g_folder) == UNSEEN_OK ? 0 : -1;
+}
+
+/* A path in the test's folder; the last 64 stay valid. */
+static inline const char *in_folder(const char *name) {
+    static char paths[64][400];
+    static unsigned next;
+    char *path = paths[next++ % 64];
+    snprintf(path, sizeof paths[0], "%s/%s", g_folder, name);
+    return path;
+}
+
+static inline void expect(un_status got, un_status wanted, const char *fragment) {
+    if (got != wanted || !strstr(un_error(), fragment))
+        fail_msg("status %d, expected %d; sentence \"%s\", expected \"%s\" in it", (int)got,
+                 (int)wanted, un_error(), fragment);
+}
+
+/* ---- a small package in xlsa17's layout ---- */
+
+/* Image i has class i mod C; the first SEEN classes are seen; of their images the
+ * first PER_CLASS - 2 rounds are trainval. */
+enum { C = 8, SEEN = 5, PER_CLASS = 10, N = C * PER_CLASS, A = 4, D = 6 };
+enum {
+    TRAINVAL = SEEN * (PER_CLASS - 2),
+    TEST_SEEN = SEEN * 2,
+    TEST_UNSEEN = (C - SEEN) * PER_CLASS
+};
+
+typedef struct {
+    double trainval[N], test_seen[N], test_unseen[N]; /* 1-based */
+    size_t trainval_count, test_seen_count, test_unseen_count;
+    double train[N], val[N];
+    size_t train_count, val_count; /* 0: not written */
+    double labels[N];
+    double att[A * C];
+    float features[D * N];
+    size_t name_count; /* 0: no allclasses_names */
+    enum mat_ft version;
+} package;
+
+static const char *const g_names[C] = {"ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen"};
+
+static inline package make_package(void) {
+    package p = {.name_count = C, .version = MAT_FT_MAT5};
+    for (size_t i = 0; i < N; i++) {
+        double one_based = (double)i + 1;
+        p.labels[i] = (double)(i % C) + 1;
+        if (i % C >= SEEN)
+            p.test_unseen[p.test_unseen_count++] = one_based;
+        else if (i / C < PER_CLASS - 2)
+            p.trainval[p.trainval_count++] = one_based;
+        else
+            p.test_seen[p.test_seen_count++] = one_based;
+        for (size_t d = 0; d < D; d++) p.features[i * D + d] = (float)i + (float)d / 8;
+    }
+    for (size_t k = 0; k < A * C; k++) p.att[k] = (double)(k * k % 17) + 0.5;
+    return p;
+}
+
+static inline void put(mat_t *file, const char *name, enum matio_classes class,
+                       enum matio_types type, size_t rows, size_t columns, void *data) {
+    size_t dims[2] = {rows, columns};
+    matvar_t *v = Mat_VarCreate(name, class, type, 2, dims, data, MAT_F_DONT_COPY_DATA);
+    assert_non_null(v);
+    assert_int_equal(Mat_VarWrite(file, v, MAT_COMPRESSION_ZLIB), 0);
+    Mat_VarFree(v);
+}
+
+static inline void put_double(mat_t *file, const char *name, size_t rows, size_t columns,
+                              double *data) {
+    if (rows > 0) put(file, name, MAT_C_DOUBLE, MAT_T_DOUBLE, rows, columns, data);
+}
+
+static inline void put_names(mat_t *file, const char *name, const char *format,
+                             const char *const *names, size_t n) {
+    matvar_t *cells[N];
+    size_t dims[2] = {n, 1};
+    for (size_t i = 0; i < n; i++) {
+        char text[64];
+        if (names)
+            snprintf(text, sizeof text, "%s", names[i]);
+        else
+            snprintf(text, sizeof text, format, (int)i);
+        size_t size[2] = {1, strlen(text)};
+        cells[i] = Mat_VarCreate(NULL, MAT_C_CHAR, MAT_T_UTF8, 2, size, text, 0);
+        assert_non_null(cells[i]);
+    }
+    matvar_t *v = Mat_VarCreate(name, MAT_C_CELL, MAT_T_CELL, 2, dims, cells, 0);
+    assert_int_equal(Mat_VarWrite(file, v, MAT_COMPRESSION_ZLIB), 0);
+    Mat_VarFree(v);
+}
+
+static inline void write_splits(package *p, const char *path) {
+    unlink(path);
+    mat_t *file = Mat_CreateVer(path, NULL, p->version);
+    assert_non_null(file);
+    put_double(file, "att", A, C, p->att);
+    if (p->name_count > 0) put_names(file, "allclasses_names", NULL, g_names, p->name_count);
+    put_double(file, "trainval_loc", p->trainval_count, 1, p->trainval);
+    put_double(file, "test_seen_loc", p->test_seen_count, 1, p->test_seen);
+    put_double(file, "test_unseen_loc", p->test_unseen_count, 1, p->test_unseen);
+    put_double(file, "train_loc", p->train_count, 1, p->train);
+    put_double(file, "val_loc", p->val_count, 1, p->val);
+    Mat_Close(file);
+}
+
+static inline void write_features(package *p, const char *path) {
+    unlink(path);
+    mat_t *file = Mat_CreateVer(path, NULL, p->version);
+    assert_non_null(file);
+    put(file, "features", MAT_C_SINGLE, MAT_T_SINGLE, D, N, p->features);
+    put_double(file, "labels", N, 1, p->labels);
+    put_names(file, "image_files", "/home/a//images/%03d.jpg", NULL, N);
+    Mat_Close(file);
+}
+
+static inline void write_text(const char *path, const char *text) {
+    assert_int_equal(un_file_write(path, text, strlen(text)), UNSEEN_OK);
+}
+
+/* The options of an import from the files of `p`, written here. */
+static inline un_xlsa17_options prepare(package *p) {
+    const char *splits = in_folder("splits.mat");
+    const char *features = in_folder("feat.mat");
+    write_splits(p, splits);
+    write_features(p, features);
+    for (int k = 1; k <= 3; k++) {
+        char name[32];
+        snprintf(name, sizeof name, "valclasses%d.txt", k);
+        unlink(in_folder(name));
+    }
+    assert_int_equal(un_directory_remove(in_folder("out")), UNSEEN_OK);
+    return (un_xlsa17_options){
+        .features = features, .splits = splits, .dtype = UN_F32, .output = in_folder("out")};
+}
+
+/* Imports and opens; the sentence is shown if that fails. */
+static inline void import_and_open(const un_xlsa17_options *options, un_dataset *dataset) {
+    if (un_import_xlsa17(options) || un_dataset_open(dataset, options->output))
+        fail_msg("import failed: %s", un_error());
+}
+
+/* An import that must fail, and leave nothing. */
+static inline void refuse(package *p, const char *fragment) {
+    un_xlsa17_options options = prepare(p);
+    un_status status = un_import_xlsa17(&options);
+    if (status == UNSEEN_OK || !strstr(un_error(), fragment))
+        fail_msg("status %d, sentence \"%s\", expected \"%s\" in it", (int)status, un_error(),
+                 fragment);
+    assert_false(un_path_exists(in_folder("out")));
+    assert_false(un_path_exists(in_folder("out.partial")));
+}
+
+/* ---- data set files ---- */
+
+/* A data set in memory, as an importer would build it; static parts. */
+static inline un_dataset make_dataset(void) {
+    static char *classes[C];
+    static int32_t labels[N];
+    static int64_t trainval[N], test_seen[N], test_unseen[N];
+    static float att[C * A];
+    static char attribute_names[A][16] = {"has wings", "größe", "c", "d"};
+    static char *attributes[A];
+    static char names[C][8];
+    un_dataset d = {.name = "small",
+                    .image_count = N,
+                    .class_count = C,
+                    .classes = classes,
+                    .labels = labels,
+                    .trainval = {0, trainval},
+                    .test_seen = {0, test_seen},
+                    .test_unseen = {0, test_unseen},
+                    .semantics_count = 1};
+    package p = make_package();
+    for (size_t c = 0; c < C; c++) {
+        snprintf(names[c], sizeof names[c], "%s", g_names[c]);
+        classes[c] = names[c];
+    }
+    for (size_t i = 0; i < N; i++) labels[i] = (int32_t)p.labels[i] - 1;
+    for (size_t i = 0; i < p.trainval_count; i++)
+        trainval[d.trainval.count++] = (int64_t)p.trainval[i] - 1;
+    for (size_t i = 0; i < p.test_seen_count; i++)
+        test_seen[d.test_seen.count++] = (int64_t)p.test_seen[i] - 1;
+    for (size_t i = 0; i < p.test_unseen_count; i++)
+        test_unseen[d.test_unseen.count++] = (int64_t)p.test_unseen[i] - 1;
+    for (size_t i = 0; i < C * A; i++) att[i] = (float)p.att[i];
+    for (size_t i = 0; i < A; i++) attributes[i] = attribute_names[i];
+    d.semantics[0] =
+        (un_semantics){.name = "att", .width = A, .values = att, .attributes = attributes};
+    return d;
+}
+
+/* Frees what functions added to the static data set above. */
+static inline void drop(un_dataset *d) {
+    json_decref(d->notes);
+    un_arena_free(&d->arena);
+}
+
+static inline void assert_same_list(const un_index_list *a, const un_index_list *b) {
+    assert_int_equal(a->count, b->count);
+    if (a->count > 0) assert_memory_equal(a->items, b->items, a->count * sizeof *a->items);
+}
+
+#endif

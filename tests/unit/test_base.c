@@ -1,0 +1,555 @@
+/*
+ * test_base.c - the ground everything stands on: random numbers, memory, error
+ * sentences, files, JSON, hashes, threads.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/parallel.h"
+#include "util.h"
+
+/* ---- random numbers ---- */
+
+/* Random123's known answers for philox4x32-10 (counter, key, output). */
+static void philox_known_answers(void **state) {
+    (void)state;
+    static const uint32_t known[][10] = {
+        {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
+        {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d,
+         0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
+        {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09,
+         0x94fdcceb, 0x5001e420, 0x24126ea1},
+    };
+    for (size_t k = 0; k < 3; k++) {
+        uint32_t out[4];
+        un_philox4x32(known[k], known[k] + 4, out);
+        assert_memory_equal(out, known[k] + 6, sizeof out);
+    }
+}
+
+static void streams_are_their_own(void **state) {
+    (void)state;
+    enum { STREAMS = 6, LENGTH = 4096 };
+    static const struct {
+        uint64_t seed;
+        const char *name;
+        uint64_t index;
+    } named[STREAMS] = {{1, "shuffle", 0}, {1, "shuffle", 1}, {1, "init", 0},
+                        {2, "shuffle", 0}, {1, "shufflf", 0}, {1ull << 32, "shuffle", 0}};
+    static uint32_t words[STREAMS][LENGTH];
+    for (size_t s = 0; s < STREAMS; s++) {
+        un_rng rng = un_rng_stream(named[s].seed, named[s].name, named[s].index);
+        for (size_t i = 0; i < LENGTH; i++) words[s][i] = un_rng_u32(&rng);
+        un_rng again = un_rng_stream(named[s].seed, named[s].name, named[s].index);
+        for (size_t i = 0; i < LENGTH; i++) assert_int_equal(un_rng_u32(&again), words[s][i]);
+    }
+    for (size_t s = 0; s < STREAMS; s++) {
+        for (size_t t = 0; t < s; t++) {
+            size_t bits = 0; /* half of all bits differ: sd of the count is sqrt(n)/2 */
+            for (size_t i = 0; i < LENGTH; i++)
+                bits += (size_t)__builtin_popcount(words[s][i] ^ words[t][i]);
+            util_near((double)bits, 16.0 * LENGTH, 6 * 0.5 * sqrt(32.0 * LENGTH));
+        }
+    }
+}
+
+/* Moments of n draws: each within six standard errors. */
+static void uniform_moments(void **state) {
+    (void)state;
+    enum { DRAWS = 400000 };
+    un_rng rng = un_rng_stream(1, "uniform", 0);
+    double sum = 0, squares = 0, low = 1, high = 0;
+    for (int i = 0; i < DRAWS; i++) {
+        double x = un_rng_uniform(&rng);
+        assert_true(x >= 0 && x < 1);
+        sum += x;
+        squares += x * x;
+        low = fmin(low, x);
+        high = fmax(high, x);
+    }
+    util_near(sum / DRAWS, 0.5, 6 * sqrt(1.0 / 12 / DRAWS));
+    util_near(squares / DRAWS, 1.0 / 3, 6 * sqrt(4.0 / 45 / DRAWS));
+    assert_true(low < 1e-4 && high > 1 - 1e-4);
+}
+
+static void normal_moments(void **state) {
+    (void)state;
+    enum { DRAWS = 400000 };
+    un_rng rng = un_rng_stream(1, "normal", 0);
+    double m[5] = {0}, beyond = 0, neighbours = 0, last = 0;
+    for (int i = 0; i < DRAWS; i++) {
+        double x = un_rng_normal(&rng), power = 1;
+        for (int k = 1; k <= 4; k++) m[k] += power *= x;
+        beyond += fabs(x) > 1.959963985;
+        neighbours += x * last; /* the two of a Box-Muller pair are independent */
+        last = x;
+    }
+    util_near(m[1] / DRAWS, 0, 6 / sqrt(DRAWS));
+    util_near(m[2] / DRAWS, 1, 6 * sqrt(2.0 / DRAWS));
+    util_near(m[3] / DRAWS, 0, 6 * sqrt(15.0 / DRAWS));
+    util_near(m[4] / DRAWS, 3, 6 * sqrt(96.0 / DRAWS));
+    util_near(beyond / DRAWS, 0.05, 6 * sqrt(0.05 * 0.95 / DRAWS));
+    util_near(neighbours / DRAWS, 0, 6 / sqrt(DRAWS));
+}
+
+/* A normal cut at 2 sd has variance 1 - 4 phi(2) / (2 Phi(2) - 1) = 0.77413. */
+static void truncated_normal(void **state) {
+    (void)state;
+    enum { DRAWS = 200000 };
+    const double sd = 0.1, variance = 0.7741302 * 0.1 * 0.1;
+    static float x[DRAWS];
+    double sum = 0, squares = 0, largest = 0;
+    un_rng rng = un_rng_stream(1, "truncated", 0);
+    un_rng_fill_truncated_normal(&rng, x, DRAWS, sd);
+    for (int i = 0; i < DRAWS; i++) {
+        sum += (double)x[i];
+        squares += (double)x[i] * (double)x[i];
+        largest = fmax(largest, fabs((double)x[i]));
+    }
+    assert_true(largest <= 0.2000001 && largest > 0.199);
+    util_near(sum / DRAWS, 0, 6 * sqrt(variance / DRAWS));
+    util_near(squares / DRAWS, variance, 6 * variance * sqrt(1.2 / DRAWS));
+}
+
+/* Pearson's statistic of counts against probabilities. */
+static double chi_square(const size_t *count, const double *p, size_t n, double draws) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double expected = p[i] * draws, gap = (double)count[i] - expected;
+        sum += gap * gap / expected;
+    }
+    return sum;
+}
+
+/* 99.99 % of chi-square with n - 1 degrees of freedom lies below (Wilson-Hilferty). */
+static double chi_square_limit(size_t n) {
+    double k = (double)n - 1, c = 2.0 / (9 * k), z = 3.719;
+    return k * pow(1 - c + z * sqrt(c), 3);
+}
+
+static void below_is_unbiased(void **state) {
+    (void)state;
+    enum { DRAWS = 300000 };
+    static const uint64_t sizes[] = {2, 3, 7, 10, 64, 1000};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        size_t count[1000] = {0};
+        double p[1000];
+        un_rng rng = un_rng_stream(3, "below", k);
+        for (size_t i = 0; i < sizes[k]; i++) p[i] = 1.0 / (double)sizes[k];
+        for (int i = 0; i < DRAWS; i++) {
+            uint64_t x = un_rng_below(&rng, sizes[k]);
+            assert_true(x < sizes[k]);
+            count[x]++;
+        }
+        assert_true(chi_square(count, p, sizes[k], DRAWS) < chi_square_limit(sizes[k]));
+    }
+    /* 3/4 of the range: plain remainders would hit the lower third twice as often */
+    const uint64_t n = 3ull << 62;
+    size_t low = 0;
+    un_rng rng = un_rng_stream(3, "below", 100);
+    for (int i = 0; i < DRAWS; i++) {
+        uint64_t x = un_rng_below(&rng, n);
+        assert_true(x < n);
+        low += x < (1ull << 62);
+    }
+    util_near((double)low / DRAWS, 1.0 / 3, 6 * sqrt(2.0 / 9 / DRAWS));
+    assert_int_equal(un_rng_below(&rng, 1), 0);
+}
+
+static size_t order_of_three(const int64_t *x) {
+    return (size_t)(x[0] * 2 + (x[1] > x[2])); /* 0..5 for the six orders of 0, 1, 2 */
+}
+
+static void shuffle_is_a_uniform_permutation(void **state) {
+    (void)state;
+    enum { DRAWS = 120000, LONG = 257 };
+    size_t count[6] = {0};
+    const double sixth = 1.0 / 6, p[6] = {sixth, sixth, sixth, sixth, sixth, sixth};
+    un_rng rng = un_rng_stream(4, "shuffle", 0);
+    for (int i = 0; i < DRAWS; i++) {
+        int64_t x[3] = {0, 1, 2};
+        un_rng_shuffle(&rng, x, 3);
+        count[order_of_three(x)]++;
+    }
+    assert_true(chi_square(count, p, 6, DRAWS) < chi_square_limit(6));
+    int64_t items[LONG], moved = 0;
+    unsigned char found[LONG] = {0};
+    for (int64_t i = 0; i < LONG; i++) items[i] = i;
+    un_rng_shuffle(&rng, items, LONG);
+    for (int64_t i = 0; i < LONG; i++) {
+        assert_true(items[i] >= 0 && items[i] < LONG && !found[items[i]]);
+        found[items[i]] = 1;
+        moved += items[i] != i;
+    }
+    assert_true(moved > LONG / 2);
+    un_rng_shuffle(&rng, NULL, 0);
+}
+
+static void choose_is_uniform(void **state) {
+    (void)state;
+    enum { DRAWS = 120000 };
+    size_t count[12] = {0};
+    double p[12];
+    un_rng rng = un_rng_stream(5, "choose", 0);
+    for (size_t i = 0; i < 12; i++) p[i] = 1.0 / 12; /* ordered pairs of 4 */
+    for (int i = 0; i < DRAWS; i++) {
+        int64_t scratch[4], out[2];
+        un_rng_choose(&rng, 4, 2, scratch, out);
+        assert_true(out[0] >= 0 && out[0] < 4 && out[1] >= 0 && out[1] < 4 && out[0] != out[1]);
+        count[out[0] * 3 + out[1] - (out[1] > out[0])]++;
+    }
+    assert_true(chi_square(count, p, 12, DRAWS) < chi_square_limit(12));
+    int64_t scratch[5], out[5], sum = 0;
+    un_rng_choose(&rng, 5, 5, scratch, out);
+    for (int i = 0; i < 5; i++) sum += 1 << out[i];
+    assert_int_equal(sum, 31); /* all five, each once */
+}
+
+/* First i with w_i / W, then j with w_j / (W - w_i). */
+static void weighted_choice_matches_its_probabilities(void **state) {
+    (void)state;
+    enum { DRAWS = 200000 };
+    const double w[3] = {0.2, 1.0, 2.8}, W = 4;
+    size_t count[6] = {0}, slot = 0;
+    double p[6], keys[3];
+    for (size_t i = 0; i < 3; i++)
+        for (size_t j = 0; j < 3; j++)
+            if (i != j) p[slot++] = w[i] / W * w[j] / (W - w[i]);
+    un_rng rng = un_rng_stream(6, "weighted", 0);
+    for (int k = 0; k < DRAWS; k++) {
+        int64_t out[2];
+        assert_int_equal(un_rng_choose_weighted(&rng, w, 3, 2, keys, out), 2);
+        count[out[0] * 2 + out[1] - (out[1] > out[0])]++;
+    }
+    assert_true(chi_square(count, p, 6, DRAWS) < chi_square_limit(6));
+}
+
+static void weightless_items_are_never_drawn(void **state) {
+    (void)state;
+    const double some[5] = {0, 3, 0, 1, 0}, none[3] = {0}, tiny[3] = {0, 1e-310, 2};
+    double keys[5];
+    un_rng rng = un_rng_stream(6, "weighted", 1);
+    for (int k = 0; k < 1000; k++) {
+        int64_t out[5] = {-1, -1, -1, -1, -1};
+        assert_int_equal(un_rng_choose_weighted(&rng, some, 5, 4, keys, out), 2);
+        assert_int_equal(out[0] + out[1], 4); /* 1 and 3 */
+        assert_int_equal(out[2], -1);
+        assert_int_equal(un_rng_choose_weighted(&rng, none, 3, 2, keys, out), 0);
+        assert_int_equal(un_rng_choose_weighted(&rng, tiny, 3, 2, keys, out), 2);
+        assert_int_equal(out[0], 2);
+        assert_int_equal(out[1], 1);
+    }
+}
+
+/* ---- memory ---- */
+
+static void arena(void **state) {
+    (void)state;
+    un_arena a = {0};
+    unsigned char *piece[200], *huge = NULL;
+    for (size_t i = 0; i < 200; i++) {
+        util_ok(un_arena_alloc(&a, i * 37, 1 + i % 5, &piece[i]));
+        assert_int_equal((uintptr_t)piece[i] % 64, 0);
+        for (size_t j = 0; j < i * 37 * (1 + i % 5); j++) assert_int_equal(piece[i][j], 0);
+        memset(piece[i], (int)i, i * 37 * (1 + i % 5));
+    }
+    util_ok(un_arena_alloc(&a, 1, 1 << 20, &huge)); /* larger than a block */
+    huge[(1 << 20) - 1] = 1;
+    for (size_t i = 0; i < 200; i++) /* nothing overlaps */
+        for (size_t j = 0; j < i * 37 * (1 + i % 5); j++) assert_int_equal(piece[i][j], i);
+    char *text = NULL;
+    util_ok(un_arena_string(&a, "tern", &text));
+    assert_string_equal(text, "tern");
+    void *nothing = NULL;
+    util_fails(un_arena_alloc(&a, SIZE_MAX / 2, 3, &nothing), UNSEEN_E_MEMORY, "overflow");
+    util_fails(un_arena_alloc(&a, SIZE_MAX - 10, 1, &nothing), UNSEEN_E_MEMORY, "overflow");
+    util_fails(un_alloc(SIZE_MAX / 4, 5, &nothing), UNSEEN_E_MEMORY, "overflow");
+    util_fails(un_alloc(SIZE_MAX - 10, 1, &nothing), UNSEEN_E_MEMORY, "overflow");
+    assert_null(nothing);
+    un_arena_free(&a);
+    util_ok(un_arena_alloc(&a, 3, 3, &nothing)); /* usable again */
+    un_arena_free(&a);
+    util_ok(un_alloc(0, 8, &nothing)); /* no items is no error */
+    assert_non_null(nothing);
+    free(nothing);
+}
+
+/* ---- error sentences ---- */
+
+static void *other_thread(void *seen) {
+    *(int *)seen = un_error()[0] != 0;
+    un_fail(UNSEEN_E_IO, "of another thread");
+    return NULL;
+}
+
+static void error_sentences(void **state) {
+    (void)state;
+    char filler[3 * UN_ERROR_LENGTH];
+    memset(filler, 'x', sizeof filler - 1);
+    filler[sizeof filler - 1] = 0;
+    assert_int_equal(un_fail(UNSEEN_E_FORMAT, "class %d has no %s", 7, "name"), UNSEEN_E_FORMAT);
+    assert_string_equal(un_error(), "class 7 has no name");
+    assert_int_equal(un_fail_prefix(UNSEEN_E_FORMAT, "file %s", "a.mat"), UNSEEN_E_FORMAT);
+    assert_string_equal(un_error(), "file a.mat: class 7 has no name");
+    un_fail_prefix(UNSEEN_E_FORMAT, "%s", filler); /* the prefix alone is too long */
+    assert_int_equal(strlen(un_error()), UN_ERROR_LENGTH - 1);
+    un_fail(UNSEEN_E_IO, "%s", filler);
+    assert_int_equal(strlen(un_error()), UN_ERROR_LENGTH - 1);
+    un_fail_prefix(UNSEEN_E_IO, "here");
+    assert_int_equal(strncmp(un_error(), "here: xxx", 9), 0);
+    assert_true(strlen(un_error()) < UN_ERROR_LENGTH);
+    assert_int_equal(un_fail_errno(ENOENT, "cannot open %s", "b"), UNSEEN_E_IO);
+    assert_string_equal(un_error(), "cannot open b: No such file or directory");
+    assert_int_equal(un_fail_errno(ENOMEM, "no"), UNSEEN_E_MEMORY);
+    assert_int_equal(un_fail_memory(77), UNSEEN_E_MEMORY);
+    assert_non_null(strstr(un_error(), "77 bytes"));
+    pthread_t thread;
+    int seen = 1;
+    assert_int_equal(pthread_create(&thread, NULL, other_thread, &seen), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(seen, 0); /* starts without a sentence, leaves ours alone */
+    assert_non_null(strstr(un_error(), "77 bytes"));
+}
+
+/* ---- files ---- */
+
+static char g_folder[] = "/tmp/unseen-base-XXXXXX";
+
+static int make_folder(void **state) {
+    (void)state;
+    return mkdtemp(g_folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    return un_directory_remove(g_folder) == UNSEEN_OK && !un_path_exists(g_folder) ? 0 : -1;
+}
+
+static size_t files_in_folder(void) {
+    DIR *directory = opendir(g_folder);
+    size_t n = 0;
+    assert_non_null(directory);
+    for (struct dirent *e = readdir(directory); e; e = readdir(directory)) n += e->d_name[0] != '.';
+    closedir(directory);
+    return n;
+}
+
+static void check_content(const char *path, const char *expected) {
+    char *text = NULL;
+    size_t n = 0;
+    util_ok(un_file_read(path, 100, &text, &n));
+    assert_int_equal(n, strlen(expected));
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void atomic_files(void **state) {
+    (void)state;
+    char *path = NULL, *text = NULL;
+    size_t n = 0;
+    un_atomic_file file;
+    struct stat st;
+    util_ok(un_path_join(g_folder, "result", &path));
+    util_ok(un_atomic_open(&file, path));
+    util_ok(un_atomic_write(&file, "half", 4, 0));
+    assert_false(un_path_exists(path)); /* not before commit */
+    un_atomic_abort(&file);
+    un_atomic_abort(&file);
+    assert_int_equal(files_in_folder(), 0);
+    util_ok(un_file_write(path, "old", 3));
+    util_ok(un_atomic_open(&file, path));
+    util_ok(un_atomic_write(&file, "er", 2, 3)); /* out of order */
+    check_content(path, "old");
+    util_ok(un_atomic_write(&file, "new", 3, 0));
+    util_ok(un_atomic_commit(&file));
+    un_atomic_abort(&file); /* harmless */
+    check_content(path, "newer");
+    assert_int_equal(files_in_folder(), 1);
+    mode_t mask = umask(0);
+    umask(mask);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0666 & ~mask);
+    util_fails(un_file_read(path, 4, &text, &n), UNSEEN_E_FORMAT, "larger than the 4 bytes");
+    util_fails(un_file_read(g_folder, 4, &text, &n), UNSEEN_E_IO, "not a regular file");
+    free(path);
+    util_ok(un_path_join(g_folder, "missing/result", &path));
+    util_fails(un_atomic_open(&file, path), UNSEEN_E_IO, "No such file");
+    util_fails(un_file_read(path, 4, &text, &n), UNSEEN_E_IO, "No such file");
+    free(path);
+}
+
+static void check_part(un_status (*part)(const char *, char **), const char *path,
+                       const char *expected) {
+    char *out = NULL;
+    util_ok(part(path, &out));
+    assert_string_equal(out, expected);
+    free(out);
+}
+
+static void path_parts(void **state) {
+    (void)state;
+    char *joined = NULL;
+    check_part(un_path_base, "a/b.safetensors", "b.safetensors");
+    check_part(un_path_base, "a/b//", "b");
+    check_part(un_path_directory, "a/b", "a");
+    check_part(un_path_directory, "b", ".");
+    check_part(un_path_directory, "/b", "/");
+    util_ok(un_path_join("a/", "b", &joined));
+    assert_string_equal(joined, "a/b");
+    free(joined);
+}
+
+static void sha256(void **state) {
+    (void)state;
+    un_sha256 *hash = NULL;
+    char hex[65];
+    util_ok(un_sha256_open(&hash));
+    util_ok(un_sha256_add(hash, "ab", 2));
+    util_ok(un_sha256_add(hash, "", 0));
+    util_ok(un_sha256_add(hash, "c", 1));
+    util_ok(un_sha256_hex(hash, hex));
+    un_sha256_close(hash);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+/* ---- JSON and names ---- */
+
+static void json(void **state) {
+    (void)state;
+    static const char nul[] = "{\"a\": \"x\\u0000y\"}", twice[] = "{\"a\": 1, \"b\": 2, \"a\": 1}";
+    static const char numbers[] = "{\"n\": -1, \"x\": 0.5, \"s\": \"t\", \"big\": 7}";
+    json_t *value = NULL;
+    size_t size = 0;
+    double number = 0;
+    const char *text = NULL;
+    util_ok(un_json_parse(nul, sizeof nul - 1, "test", &value));
+    assert_int_equal(json_string_length(json_object_get(value, "a")), 3);
+    json_decref(value);
+    value = NULL;
+    util_fails(un_json_parse(twice, sizeof twice - 1, "test", &value), UNSEEN_E_FORMAT, "test: ");
+    util_fails(un_json_parse("{\"a\": ", 6, "cut.json", &value), UNSEEN_E_FORMAT, "cut.json");
+    util_fails(un_json_parse("[NaN]", 5, "nan.json", &value), UNSEEN_E_FORMAT, "not valid JSON");
+    assert_null(value);
+    util_ok(un_json_parse(numbers, sizeof numbers - 1, "test", &value));
+    util_fails(un_json_get_size(value, "n", "where", &size), UNSEEN_E_FORMAT, "where: \"n\"");
+    util_fails(un_json_get_size(value, "x", "where", &size), UNSEEN_E_FORMAT, "whole number");
+    util_fails(un_json_get_string(value, "x", "where", &text), UNSEEN_E_FORMAT, "not a string");
+    util_fails(un_json_get_number(value, "none", "where", &number), UNSEEN_E_FORMAT, "missing");
+    util_ok(un_json_get_size(value, "big", "where", &size));
+    util_ok(un_json_get_number(value, "n", "where", &number));
+    util_ok(un_json_get_string(value, "s", "where", &text));
+    assert_int_equal(size, 7);
+    util_near(number, -1, 0);
+    assert_string_equal(text, "t");
+    json_decref(value);
+}
+
+static void nearest_name(void **state) {
+    (void)state;
+    static const char *const names[] = {"batch", "batching", "hidden", "lambda"};
+    char endless[4000];
+    memset(endless, 'b', sizeof endless - 1);
+    endless[sizeof endless - 1] = 0;
+    assert_string_equal(un_nearest_name("bach", names, 4), "batch");
+    assert_string_equal(un_nearest_name("batchin", names, 4), "batching");
+    assert_string_equal(un_nearest_name("lamdba", names, 4), "lambda");
+    assert_null(un_nearest_name("epsilon", names, 4));
+    assert_null(un_nearest_name(endless, names, 4));
+    assert_null(un_nearest_name("batch", names, 0));
+    const char *const with_endless[] = {endless, "batch"};
+    assert_string_equal(un_nearest_name("batsh", with_endless, 2), "batch");
+}
+
+/* ---- threads ---- */
+
+extern void omp_set_num_threads(int threads); /* libgomp's */
+
+typedef struct {
+    unsigned char hits[3000];
+    size_t begin[1024], end[1024], grain;
+    size_t slots;
+} coverage;
+
+static void cover(size_t begin, size_t end, size_t slot, void *context) {
+    coverage *c = context;
+    c->begin[slot] = begin;
+    c->end[slot] = end;
+    for (size_t i = begin; i < end; i++) c->hits[i]++; /* ranges are disjoint, or it shows */
+}
+
+static void cover_range(size_t begin, size_t end, void *context) {
+    unsigned char *hits = context;
+    for (size_t i = begin; i < end; i++) hits[i]++;
+}
+
+static void check_cover(size_t n, size_t grain, int threads) {
+    static coverage c;
+    c = (coverage){0};
+    un_parallel_slots(n, grain, cover, &c);
+    size_t at = 0, used = 0;
+    for (size_t s = 0; s < 1024; s++) {
+        if (c.begin[s] == c.end[s]) continue;
+        assert_true(s < (size_t)threads);
+        assert_int_equal(c.begin[s], at); /* in the order of the slots */
+        assert_true(c.end[s] - c.begin[s] >= (n < grain ? n : grain));
+        at = c.end[s];
+        used++;
+    }
+    assert_int_equal(at, n);
+    assert_true(used <= (size_t)threads);
+    for (size_t i = 0; i < sizeof c.hits; i++) assert_int_equal(c.hits[i], i < n);
+    unsigned char hits[3000] = {0};
+    un_parallel_for(n, grain, cover_range, hits);
+    for (size_t i = 0; i < sizeof hits; i++) assert_int_equal(hits[i], i < n);
+}
+
+static void parallel_covers_everything_once(void **state) {
+    (void)state;
+    static const size_t sizes[] = {0, 1, 2, 3, 7, 16, 63, 64, 65, 1000, 2999};
+    static const size_t grains[] = {0, 1, 2, 5, 64, 1000, 5000};
+    static const int threads[] = {1, 2, 3, 5, 16};
+    for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
+        util_ok(un_set_threads(threads[t]));
+        assert_int_equal(un_thread_count(), threads[t]);
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+            for (size_t j = 0; j < sizeof grains / sizeof *grains; j++)
+                check_cover(sizes[i], grains[j], threads[t]);
+    }
+    assert_int_equal(un_set_threads(-1), UNSEEN_E_ARGUMENT);
+    util_fails(un_set_threads(1025), UNSEEN_E_ARGUMENT, "1024");
+    omp_set_num_threads(5000); /* as OMP_NUM_THREADS could */
+    assert_int_equal(un_thread_count(), 1024);
+    util_ok(un_set_threads(0));
+    assert_int_equal(un_thread_count(), un_processor_count());
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(philox_known_answers),
+        cmocka_unit_test(streams_are_their_own),
+        cmocka_unit_test(uniform_moments),
+        cmocka_unit_test(normal_moments),
+        cmocka_unit_test(truncated_normal),
+        cmocka_unit_test(below_is_unbiased),
+        cmocka_unit_test(shuffle_is_a_uniform_permutation),
+        cmocka_unit_test(choose_is_uniform),
+        cmocka_unit_test(weighted_choice_matches_its_probabilities),
+        cmocka_unit_test(weightless_items_are_never_drawn),
+        cmocka_unit_test(arena),
+        cmocka_unit_test(error_sentences),
+        cmocka_unit_test(atomic_files),
+        cmocka_unit_test(path_parts),
+        cmocka_unit_test(sha256),
+        cmocka_unit_test(json),
+        cmocka_unit_test(nearest_name),
+        cmocka_unit_test(parallel_covers_everything_once),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -1,0 +1,111 @@
+/*
+ * util.h - what several numerical tests share: cmocka with its prerequisites, a
+ * check of un_status that shows the sentence, and small training sets in memory.
+ */
+#ifndef UN_TESTS_UTIL_H
+#define UN_TESTS_UTIL_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "method/method.h"
+
+/* The call must succeed. */
+#define util_ok(call)                                                                              \
+    do {                                                                                           \
+        if ((call) != UNSEEN_OK) fail_msg("%s: %s", #call, un_error());                            \
+    } while (0)
+
+/* The call must fail with `status` and a sentence that contains `part`. */
+#define util_fails(call, status, part)                                                             \
+    do {                                                                                           \
+        assert_int_equal((call), (status));                                                        \
+        if (!strstr(un_error(), (part)))                                                           \
+            fail_msg("%s: \"%s\" does not say \"%s\"", #call, un_error(), (part));                 \
+    } while (0)
+
+/* |got - want| <= tolerance; NaN fails. */
+#define util_near(got, want, tolerance)                                                            \
+    do {                                                                                           \
+        double util_got_ = (got), util_want_ = (want), util_tolerance_ = (tolerance);              \
+        double util_gap_ = util_got_ - util_want_;                                                 \
+        if (!(util_gap_ <= util_tolerance_ && -util_gap_ <= util_tolerance_))                      \
+            fail_msg("%s is %.9g, expected %.9g within %.2g", #got, util_got_, util_want_,         \
+                     util_tolerance_);                                                             \
+    } while (0)
+
+/* A training set in memory: classes, two in three of them seen, and images of
+ * the seen ones. */
+typedef struct {
+    un_arena arena;
+    un_class_table classes;
+    float *rows; /* (N, D) */
+    un_features features;
+    int32_t *labels;
+    un_index_list train; /* every image but each seventh */
+    un_training_data data;
+} util_scene;
+
+static inline un_class_table util_classes(un_arena *arena, size_t C, size_t modalities,
+                                          const size_t *width, un_rng *rng) {
+    un_class_table t = {.count = C, .modality_count = modalities};
+    util_ok(un_arena_alloc(arena, C, sizeof *t.names, &t.names));
+    util_ok(un_arena_alloc(arena, C, 1, &t.seen));
+    for (size_t c = 0; c < C; c++) {
+        char name[32];
+        snprintf(name, sizeof name, "class %zu", c);
+        util_ok(un_arena_string(arena, name, &t.names[c]));
+        t.seen[c] = c % 3 != 2;
+    }
+    for (size_t m = 0; m < modalities; m++) {
+        t.modality[m] = (un_modality){.name = m == 0 ? "att" : "word", .width = width[m]};
+        util_ok(un_arena_alloc(arena, C * width[m], sizeof(float), &t.modality[m].values));
+        un_rng_fill_uniform(rng, t.modality[m].values, C * width[m], 0, 1);
+    }
+    return t;
+}
+
+static inline void util_scene_make(util_scene *s, size_t C, size_t N, size_t D, size_t modalities,
+                                   const size_t *width, uint64_t seed) {
+    un_rng rng = un_rng_stream(seed, "test", 0);
+    *s = (util_scene){0};
+    s->classes = util_classes(&s->arena, C, modalities, width, &rng);
+    util_ok(un_arena_alloc(&s->arena, N * D, sizeof(float), &s->rows));
+    util_ok(un_arena_alloc(&s->arena, N, sizeof *s->labels, &s->labels));
+    util_ok(un_arena_alloc(&s->arena, N, sizeof *s->train.items, &s->train.items));
+    un_rng_fill_uniform(&rng, s->rows, N * D, 0, 1.5);
+    for (size_t i = 0; i < N; i++) {
+        size_t c = (size_t)un_rng_below(&rng, C);
+        s->labels[i] = (int32_t)(s->classes.seen[c] ? c : c - 1);
+        if (i % 7 != 6) s->train.items[s->train.count++] = (int64_t)i;
+    }
+    s->features = (un_features){.image_count = N,
+                                .regions = 1,
+                                .width = D,
+                                .grid_height = 1,
+                                .grid_width = 1,
+                                .dtype = UN_F32,
+                                .data = (const unsigned char *)s->rows,
+                                .row_bytes = D * sizeof(float)};
+    s->data = (un_training_data){&s->features, s->labels, &s->train};
+}
+
+static inline void util_scene_free(util_scene *s) { un_arena_free(&s->arena); }
+
+/* Defaults of a method with some settings changed ("key=value", NULL-terminated). */
+static inline json_t *util_config(const un_method_class *class, const char *const *sets) {
+    json_t *config = NULL;
+    util_ok(un_config_create(class, NULL, &config));
+    for (size_t i = 0; sets && sets[i]; i++) util_ok(un_config_set(class, config, sets[i]));
+    return config;
+}
+
+#endif
