@@ -1,0 +1,5 @@
+#!/bin/sh
+# All speed comparisons with PyTorch, one after the other. usage: run.sh UNSEEN
+set -eu
+here=$(dirname "$0")
+/usr/bin/python3 "$here/dem.py" "$1"
