@@ -48,6 +48,7 @@ void un_cli_print_result(const json_t *result);
 int un_cli_print_summary(const json_t *results);
 
 int un_cmd_import(int argc, char **argv);
+int un_cmd_words(int argc, char **argv);
 int un_cmd_train(int argc, char **argv);
 int un_cmd_eval(int argc, char **argv);
 int un_cmd_check(int argc, char **argv);

@@ -17,6 +17,7 @@ static const struct {
     const char *summary;
 } g_commands[] = {
     {"import", un_cmd_import, "bring a foreign data set into a data set directory"},
+    {"words", un_cmd_words, "give the attributes of a data set their word vectors"},
     {"check", un_cmd_check, "verify a data set: splits, counts, leaks, hash"},
     {"inspect", un_cmd_inspect, "say what is in a file or directory"},
     {"train", un_cmd_train, "train a method, choose its length and gamma, test it once"},

@@ -6,14 +6,9 @@
  */
 #include "data/readers/mat.h"
 
-#include <errno.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "data/readers/mat_parts.h"
@@ -25,9 +20,7 @@ enum { SLAB_BYTES = 128 << 20 };
 struct un_mat {
     char *path;
     const char *version;
-    pid_t child; /* -1: none */
-    int socket;  /* -1: none */
-    unsigned char *memory;
+    un_reader_child child;
     un_mat_variable *variables;
     size_t count;
 };
@@ -63,98 +56,21 @@ static un_status check_file(un_mat *mat) {
     return status;
 }
 
-static un_status start_child(un_mat *mat) {
-    int pair[2];
-    void *memory = mmap(NULL, UN_MAT_MEMORY, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED)
-        return un_fail_errno(errno, "%s: no shared memory to read it through", mat->path);
-    mat->memory = memory;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-        return un_fail_errno(errno, "%s: cannot start its reader", mat->path);
-    mat->child = fork();
-    if (mat->child == 0) un_mat_child(mat->path, pair[1], memory);
-    int code = errno;
-    close(pair[1]);
-    mat->socket = pair[0];
-    if (mat->child < 0) return un_fail_errno(code, "%s: cannot start its reader", mat->path);
-    (void)mprotect(memory, UN_MAT_MEMORY, PROT_READ);
-    return UNSEEN_OK;
-}
-
-/* Ends the child; returns its wait status, or -1 if that is not to be had. */
-static int end_child(un_mat *mat, int kill_it) {
-    int result = -1;
-    if (mat->child > 0) {
-        if (kill_it) kill(mat->child, SIGKILL);
-        while (waitpid(mat->child, &result, 0) < 0) {
-            if (errno == EINTR) continue;
-            result = -1;
-            break;
-        }
-    }
-    mat->child = -1;
-    return result;
-}
-
-/* The sentence about a child that is gone. */
-static un_status child_died(un_mat *mat, const char *what) {
-    int result = end_child(mat, 0);
-    int number = result != -1 && WIFSIGNALED(result) ? WTERMSIG(result) : 0;
-    if (number == SIGXCPU)
-        return un_fail(UNSEEN_E_FORMAT,
-                       "%s: reading %s takes far too long; the file is damaged, get it again",
-                       mat->path, what);
-    if (number == SIGKILL)
-        return un_fail(UNSEEN_E_MEMORY,
-                       "%s: the process that reads it was killed while reading %s; is there "
-                       "enough memory?",
-                       mat->path, what);
-    return un_fail(UNSEEN_E_FORMAT,
-                   "%s: libmatio crashed (signal %d) while reading %s; the file is damaged, get "
-                   "it again",
-                   mat->path, number, what);
-}
-
-static int transfer_all(int fd, void *data, size_t n, int sending) {
-    char *bytes = data;
-    while (n > 0) {
-        ssize_t done = sending ? send(fd, bytes, n, MSG_NOSIGNAL) : recv(fd, bytes, n, 0);
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return 0;
-        bytes += done;
-        n -= (size_t)done;
-    }
-    return 1;
-}
-
-/* Puts a question; the answer's data are in mat->memory until the next one. */
+/* Puts a question; the answer's data are in the child's memory until the next one. */
 static un_status ask(un_mat *mat, mat_question question, const char *name, size_t first,
-                     size_t count, mat_answer *answer) {
+                     size_t count, un_child_answer *answer) {
     mat_request request = {.question = question, .first = first, .count = count};
-    const char *what = name ? name : "the list of variables";
     if (name) snprintf(request.name, sizeof request.name, "%s", name);
-    if (mat->child < 0)
-        return un_fail(UNSEEN_E_FORMAT, "%s: libmatio crashed on it before; open it again",
-                       mat->path);
-    if (!transfer_all(mat->socket, &request, sizeof request, 1) ||
-        !transfer_all(mat->socket, answer, sizeof *answer, 0))
-        return child_died(mat, what);
-    answer->sentence[sizeof answer->sentence - 1] = 0;
-    int known = answer->status >= UNSEEN_OK && answer->status <= UNSEEN_E_INTERRUPTED;
-    if (!known || answer->bytes > UN_MAT_MEMORY || answer->count > UN_MAT_MEMORY)
-        return un_fail(UNSEEN_E_FORMAT, "%s: libmatio went astray while reading %s", mat->path,
-                       what);
-    if (answer->status) return un_fail(answer->status, "%s", answer->sentence);
-    return UNSEEN_OK;
+    return un_child_ask(&mat->child, &request, sizeof request,
+                        name ? name : "the list of variables", answer);
 }
 
 static un_status astray(const un_mat *mat, const char *name) {
-    return un_fail(UNSEEN_E_FORMAT, "%s: libmatio went astray while reading %s", mat->path, name);
+    return un_child_astray(&mat->child, name);
 }
 
 static un_status list_variables(un_mat *mat) {
-    mat_answer answer;
+    un_child_answer answer;
     UN_TRY(ask(mat, MAT_LIST, NULL, 0, 0, &answer));
     if (answer.bytes != answer.count * sizeof *mat->variables)
         return astray(mat, "the list of variables");
@@ -164,7 +80,7 @@ static un_status list_variables(un_mat *mat) {
                answer.sentence);
     UN_TRY(un_alloc((size_t)answer.count, sizeof *mat->variables, &mat->variables));
     mat->count = (size_t)answer.count;
-    if (mat->count > 0) memcpy(mat->variables, mat->memory, (size_t)answer.bytes);
+    if (mat->count > 0) memcpy(mat->variables, mat->child.memory, (size_t)answer.bytes);
     for (size_t i = 0; i < mat->count; i++) {
         un_mat_variable *v = &mat->variables[i];
         v->name[sizeof v->name - 1] = 0;
@@ -178,11 +94,10 @@ static un_status list_variables(un_mat *mat) {
 un_status un_mat_open(un_mat **out, const char *path) {
     un_mat *mat = calloc(1, sizeof *mat);
     if (!mat) return un_fail_memory(sizeof *mat);
-    mat->child = -1;
-    mat->socket = -1;
+    mat->child = UN_READER_CHILD_NONE;
     un_status status = un_format(&mat->path, "%s", path);
     if (!status) status = check_file(mat);
-    if (!status) status = start_child(mat);
+    if (!status) status = un_child_start(&mat->child, mat->path, "libmatio", un_mat_child);
     if (!status) status = list_variables(mat);
     if (status) {
         un_mat_close(mat);
@@ -194,9 +109,7 @@ un_status un_mat_open(un_mat **out, const char *path) {
 
 void un_mat_close(un_mat *mat) {
     if (!mat) return;
-    if (mat->socket >= 0) close(mat->socket);
-    end_child(mat, 1); /* it only reads: nothing to finish */
-    if (mat->memory) munmap(mat->memory, UN_MAT_MEMORY);
+    un_child_stop(&mat->child);
     free(mat->variables);
     free(mat->path);
     free(mat);
@@ -242,7 +155,7 @@ un_status un_mat_require(const un_mat *mat, const char *name, un_mat_kind kind,
 
 un_status un_mat_read_double(un_mat *mat, const char *name, double **out) {
     const un_mat_variable *v = NULL;
-    mat_answer answer;
+    un_child_answer answer;
     double *values = NULL;
     size_t count = 0;
     UN_TRY(un_mat_require(mat, name, UN_MAT_NUMERIC, &v));
@@ -251,7 +164,7 @@ un_status un_mat_read_double(un_mat *mat, const char *name, double **out) {
         answer.bytes / sizeof *values != count)
         return astray(mat, name);
     UN_TRY(un_alloc(count, sizeof *values, &values));
-    if (count > 0) memcpy(values, mat->memory, count * sizeof *values);
+    if (count > 0) memcpy(values, mat->child.memory, count * sizeof *values);
     *out = values;
     return UNSEEN_OK;
 }
@@ -266,14 +179,14 @@ size_t un_mat_slab_columns(const un_mat_variable *variable) {
 un_status un_mat_read_columns(un_mat *mat, const char *name, size_t first, size_t count,
                               const float **out) {
     const un_mat_variable *v = NULL;
-    mat_answer answer;
+    un_child_answer answer;
     size_t elements = 0;
     UN_TRY(un_mat_require(mat, name, UN_MAT_NUMERIC, &v));
     UN_TRY(ask(mat, MAT_COLUMNS, name, first, count, &answer));
     if (__builtin_mul_overflow(v->dims[0], count, &elements) ||
         answer.bytes / sizeof(float) != elements)
         return astray(mat, name);
-    *out = (const float *)(const void *)mat->memory;
+    *out = (const float *)(const void *)mat->child.memory;
     return UNSEEN_OK;
 }
 
@@ -284,24 +197,7 @@ un_status un_mat_read_strings(un_mat *mat, const char *name, un_arena *arena, ch
     if (v->kind != UN_MAT_CELL && v->kind != UN_MAT_TEXT)
         return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is of class %s, expected a cell array of text",
                        mat->path, name, v->class_name);
-    mat_answer answer;
+    un_child_answer answer;
     UN_TRY(ask(mat, MAT_STRINGS, name, 0, 0, &answer));
-    size_t bytes = (size_t)answer.bytes;
-    size_t n = (size_t)answer.count;
-    char *text = NULL;
-    char **strings = NULL;
-    /* Counted before anything is reserved: n strings have n NULs. */
-    size_t ends = 0;
-    for (size_t i = 0; i < bytes; i++) ends += mat->memory[i] == 0;
-    if (ends != n || (bytes > 0 && mat->memory[bytes - 1] != 0)) return astray(mat, name);
-    UN_TRY(un_arena_alloc(arena, bytes, 1, &text));
-    UN_TRY(un_arena_alloc(arena, n + 1, sizeof *strings, &strings));
-    if (bytes > 0) memcpy(text, mat->memory, bytes);
-    for (size_t i = 0; i < n; i++) {
-        strings[i] = text;
-        text += strlen(text) + 1;
-    }
-    *out = strings;
-    *count = n;
-    return UNSEEN_OK;
+    return un_child_strings(&mat->child, &answer, name, arena, out, count);
 }

@@ -9,7 +9,7 @@
  *   against the file, every dimension against its data, every compressed stream
  *   to its checksum;
  * - libmatio then runs in a child process of its own with limits on memory and
- *   processor time (mat_child.c). It hands arrays over in shared memory; when it
+ *   processor time (reader_child.h). It hands arrays over in shared memory; when it
  *   dies, the caller gets a sentence.
  *
  * A handle is for one thread, the one that opened it: the child ends with that

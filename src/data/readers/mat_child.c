@@ -1,36 +1,22 @@
 /*
- * mat_child.c - the process in which libmatio runs; see mat.h for why.
+ * mat_child.c - the process in which libmatio runs; see reader_child.h for why.
  *
- * It is forked, not started anew: no second program to install, and the child
- * needs nothing of the parent but a path, a socket and a piece of shared memory.
- * It gives up everything else first: files, output streams, signal handlers,
- * core dumps, memory beyond MEMORY_LIMIT, and for each question more processor
- * time than an intact file could need. libmatio does not always return an error
- * for what it could not read, but it always logs: a complaint logged while a
- * variable is read fails the question.
+ * libmatio does not always return an error for what it could not read, but it
+ * always logs: a complaint logged while a variable is read fails the question.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <matio.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "data/readers/mat_parts.h"
 
-/* Address space beyond what the parent had: names of some million images. */
-static const size_t MEMORY_LIMIT = (size_t)2 << 30;
-/* Processor time for a question: a start, and the slowest rate of reading. */
-enum { SECONDS_MIN = 60, BYTES_PER_SECOND = 4 << 20 };
-
 typedef struct {
     const char *path;
-    unsigned char *memory; /* shared: UN_MAT_MEMORY bytes for the answer */
+    unsigned char *memory; /* shared: UN_CHILD_MEMORY bytes for the answer */
     mat_t *file;
     matvar_t *info; /* of the variable whose columns were read last */
     char info_name[UN_MAT_NAME];
@@ -56,15 +42,9 @@ static un_status cannot_read(const child *c, const char *name) {
                    c->path, name);
 }
 
-static un_status check_room(const child *c, uint64_t bytes) {
-    if (bytes <= UN_MAT_MEMORY) return UNSEEN_OK;
-    return un_fail(UNSEEN_E_UNSUPPORTED, "%s: more than %zu MiB in one piece", c->path,
-                   UN_MAT_MEMORY >> 20);
-}
-
 /* Copies a finished answer over. */
 static un_status answer_copy(const child *c, const void *data, size_t bytes) {
-    UN_TRY(check_room(c, bytes));
+    UN_TRY(un_child_room(c->path, bytes));
     if (bytes > 0) memcpy(c->memory, data, bytes);
     return UNSEEN_OK;
 }
@@ -101,7 +81,7 @@ static int describe(const matvar_t *v, un_mat_variable *out) {
     return 1;
 }
 
-static un_status list(child *c, mat_answer *answer) {
+static un_status list(child *c, un_child_answer *answer) {
     un_mat_variable *items = NULL;
     size_t capacity = 0;
     un_status status = UNSEEN_OK;
@@ -159,14 +139,14 @@ static un_status matrix_size(const child *c, const matvar_t *v, const char *name
     return UNSEEN_OK;
 }
 
-static un_status read_double(child *c, const mat_request *request, mat_answer *answer) {
+static un_status read_double(child *c, const mat_request *request, un_child_answer *answer) {
     size_t count = 0;
     matvar_t *v = Mat_VarRead(c->file, request->name);
     if (!v) return cannot_read(c, request->name);
     un_status status = check_complaint(c, request->name);
     if (!status) status = matrix_size(c, v, request->name, &count);
     answer->bytes = count * sizeof(double);
-    if (!status) status = check_room(c, answer->bytes);
+    if (!status) status = un_child_room(c->path, answer->bytes);
     if (!status && count > 0 &&
         (!v->data || v->nbytes / count != Mat_SizeOfClass((int)v->class_type)))
         status = cannot_read(c, request->name);
@@ -214,7 +194,7 @@ static un_status fetch_columns(const child *c, const mat_request *request, void 
 
 /* libmatio unpacks straight into the shared memory; other classes than single
  * become f32 in place, front to back where they shrink. */
-static un_status read_columns(child *c, const mat_request *request, mat_answer *answer) {
+static un_status read_columns(child *c, const mat_request *request, un_child_answer *answer) {
     UN_TRY(find_info(c, request->name));
     size_t total = 0;
     UN_TRY(matrix_size(c, c->info, request->name, &total));
@@ -229,7 +209,7 @@ static un_status read_columns(child *c, const mat_request *request, mat_answer *
     if (count == 0) return UNSEEN_OK;
     size_t room = count * (size > sizeof(float) ? size : sizeof(float));
     unsigned char *to = c->memory;
-    UN_TRY(check_room(c, room));
+    UN_TRY(un_child_room(c->path, room));
     /* Small classes go to the end of the room, so that widening front to back
      * never overtakes what is still to be read. */
     unsigned char *from = to + (size < sizeof(float) ? room - count * size : 0);
@@ -246,40 +226,6 @@ static un_status read_columns(child *c, const mat_request *request, mat_answer *
 
 /* ---- text ---- */
 
-typedef struct {
-    char *data;
-    size_t used, capacity;
-} text;
-
-static un_status put_byte(text *t, unsigned byte) {
-    if (t->used == t->capacity) {
-        size_t capacity = t->capacity ? 2 * t->capacity : 64 * 1024;
-        char *grown = realloc(t->data, capacity);
-        if (!grown) return un_fail_memory(capacity);
-        t->data = grown;
-        t->capacity = capacity;
-    }
-    t->data[t->used++] = (char)byte;
-    return UNSEEN_OK;
-}
-
-static un_status put_code_point(text *t, uint32_t code) {
-    if (code == 0 || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) code = 0xFFFD;
-    if (code < 0x80) return put_byte(t, code);
-    if (code < 0x800) {
-        UN_TRY(put_byte(t, 0xC0 | code >> 6));
-    } else {
-        if (code < 0x10000) {
-            UN_TRY(put_byte(t, 0xE0 | code >> 12));
-        } else {
-            UN_TRY(put_byte(t, 0xF0 | code >> 18));
-            UN_TRY(put_byte(t, 0x80 | (code >> 12 & 0x3F)));
-        }
-        UN_TRY(put_byte(t, 0x80 | (code >> 6 & 0x3F)));
-    }
-    return put_byte(t, 0x80 | (code & 0x3F));
-}
-
 /* Element i of a char array as a code unit. */
 static uint32_t unit(const matvar_t *v, size_t i) {
     if (v->data_size == 1) return ((const uint8_t *)v->data)[i];
@@ -287,30 +233,14 @@ static uint32_t unit(const matvar_t *v, size_t i) {
     return ((const uint32_t *)v->data)[i];
 }
 
-/* Whether n bytes are UTF-8 (RFC 3629: no overlong forms, no surrogates) without NUL. */
-static int is_utf8(const unsigned char *s, size_t n) {
-    for (size_t i = 0; i < n;) {
-        size_t tail = s[i] < 0x80 ? 0 : s[i] < 0xC2 ? 4 : s[i] < 0xE0 ? 1 : s[i] < 0xF0 ? 2 : 3;
-        if (s[i] == 0 || s[i] > 0xF4 || tail >= n - i) return 0;
-        unsigned second = tail > 0 ? s[i + 1] : 0x80;
-        unsigned low = s[i] == 0xE0 ? 0xA0 : s[i] == 0xF0 ? 0x90 : 0x80;
-        unsigned high = s[i] == 0xED ? 0x9F : s[i] == 0xF4 ? 0x8F : 0xBF;
-        if (second < low || second > high) return 0;
-        for (size_t k = 2; k <= tail; k++)
-            if ((s[i + k] & 0xC0) != 0x80) return 0;
-        i += tail + 1;
-    }
-    return 1;
-}
-
 /* The units from, from + step, … (n of them) as UTF-8 with a NUL. Bytes that are
  * not UTF-8 are Latin-1: files do not say which of the two they mean. */
-static un_status put_string(text *t, const matvar_t *v, size_t from, size_t step, size_t n) {
+static un_status put_string(un_text *t, const matvar_t *v, size_t from, size_t step, size_t n) {
     size_t begin = t->used;
     while (n > 0 && unit(v, from + (n - 1) * step) == 0) n--; /* padding of C programs */
     if (v->data_size == 1) {
-        for (size_t i = 0; i < n; i++) UN_TRY(put_byte(t, unit(v, from + i * step)));
-        if (is_utf8((const unsigned char *)t->data + begin, n)) return put_byte(t, 0);
+        for (size_t i = 0; i < n; i++) UN_TRY(un_text_byte(t, unit(v, from + i * step)));
+        if (un_text_is_utf8((const unsigned char *)t->data + begin, n)) return un_text_byte(t, 0);
         t->used = begin;
     }
     for (size_t i = 0; i < n; i++) {
@@ -318,18 +248,18 @@ static un_status put_string(text *t, const matvar_t *v, size_t from, size_t step
         uint32_t next = i + 1 < n ? unit(v, from + (i + 1) * step) : 0;
         if (v->data_size == 2 && code >= 0xD800 && code < 0xDC00 && next >= 0xDC00 &&
             next < 0xE000) {
-            UN_TRY(put_code_point(t, 0x10000 + ((code - 0xD800) << 10) + (next - 0xDC00)));
+            UN_TRY(un_text_code_point(t, 0x10000 + ((code - 0xD800) << 10) + (next - 0xDC00)));
             i++;
         } else {
-            UN_TRY(put_code_point(t, code));
+            UN_TRY(un_text_code_point(t, code));
         }
     }
-    return put_byte(t, 0);
+    return un_text_byte(t, 0);
 }
 
 /* A char array: one string a row. A row vector of UTF-8 may have more units
  * than its dimension says, so it is taken by its bytes. */
-static un_status put_rows(const child *c, text *t, const matvar_t *v, const char *name,
+static un_status put_rows(const child *c, un_text *t, const matvar_t *v, const char *name,
                           uint64_t *count) {
     if (v->class_type != MAT_C_CHAR || v->rank != 2 ||
         (v->data_size != 1 && v->data_size != 2 && v->data_size != 4))
@@ -354,7 +284,7 @@ static un_status put_rows(const child *c, text *t, const matvar_t *v, const char
     return UNSEEN_OK;
 }
 
-static un_status put_cells(const child *c, text *t, const matvar_t *v, const char *name,
+static un_status put_cells(const child *c, un_text *t, const matvar_t *v, const char *name,
                            uint64_t *count) {
     size_t cells = v->data ? v->nbytes / sizeof(matvar_t *) : 0;
     for (size_t i = 0; i < cells; i++) {
@@ -363,7 +293,7 @@ static un_status put_cells(const child *c, text *t, const matvar_t *v, const cha
         if (cell && cell->rank >= 1 && cell->dims && cell->nbytes > 0)
             UN_TRY(put_rows(c, t, cell, name, count));
         if (*count == before) { /* an empty cell is an empty string */
-            UN_TRY(put_byte(t, 0));
+            UN_TRY(un_text_byte(t, 0));
             (*count)++;
         }
         if (*count != before + 1)
@@ -373,8 +303,8 @@ static un_status put_cells(const child *c, text *t, const matvar_t *v, const cha
     return UNSEEN_OK;
 }
 
-static un_status read_strings(child *c, const mat_request *request, mat_answer *answer) {
-    text t = {0};
+static un_status read_strings(child *c, const mat_request *request, un_child_answer *answer) {
+    un_text t = {0};
     matvar_t *v = Mat_VarRead(c->file, request->name);
     if (!v) return cannot_read(c, request->name);
     un_status status = check_complaint(c, request->name);
@@ -391,59 +321,6 @@ static un_status read_strings(child *c, const mat_request *request, mat_answer *
 
 /* ---- the process ---- */
 
-/* Address-space limits do not go together with a sanitizer's shadow memory. */
-static int limits_memory(void) {
-#if defined(__SANITIZE_ADDRESS__)
-    return 0;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-    return 0;
-#else
-    return 1;
-#endif
-#else
-    return 1;
-#endif
-}
-
-static size_t address_space(void) {
-    FILE *file = fopen("/proc/self/statm", "re");
-    size_t pages = 0;
-    if (!file) return 0;
-    if (fscanf(file, "%zu", &pages) != 1) pages = 0;
-    fclose(file);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static void confine(int socket) {
-    static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU, SIGSYS};
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++) signal(fatal[i], SIG_DFL);
-    signal(SIGINT, SIG_IGN); /* the parent decides what an interrupt means */
-    signal(SIGTERM, SIG_IGN);
-    signal(SIGPIPE, SIG_IGN);
-    int null = open("/dev/null", O_RDWR);
-    for (int fd = 0; fd < 3 && null >= 0; fd++) dup2(null, fd);
-    /* Locks and files of the parent must not outlive it here. */
-    if (socket > 3) close_range(3, (unsigned)socket - 1, 0);
-    close_range((unsigned)socket + 1, ~0u, 0);
-    struct rlimit none = {0, 0};
-    setrlimit(RLIMIT_CORE, &none);
-    struct rlimit space = {address_space() + MEMORY_LIMIT, address_space() + MEMORY_LIMIT};
-    if (limits_memory()) setrlimit(RLIMIT_AS, &space);
-}
-
-/* Lets the next question take processor time in proportion to `bytes`. */
-static void limit_time(uint64_t bytes) {
-    struct rusage used;
-    struct rlimit limit;
-    if (getrusage(RUSAGE_SELF, &used) != 0 || getrlimit(RLIMIT_CPU, &limit) != 0) return;
-    rlim_t wanted = (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + SECONDS_MIN +
-                    (rlim_t)(bytes / BYTES_PER_SECOND);
-    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-    setrlimit(RLIMIT_CPU, &limit);
-}
-
 static uint64_t work(const child *c, const char *name, uint64_t file_bytes) {
     uint64_t count = 8;
     if (!c->info || strcmp(c->info_name, name) != 0) return 4 * file_bytes;
@@ -452,7 +329,7 @@ static uint64_t work(const child *c, const char *name, uint64_t file_bytes) {
     return count;
 }
 
-static un_status answer_question(child *c, const mat_request *request, mat_answer *answer) {
+static un_status answer_question(child *c, const mat_request *request, un_child_answer *answer) {
     if (request->question == MAT_LIST) return list(c, answer); /* also on what opening said */
     g_complaint[0] = 0;
     switch (request->question) {
@@ -464,27 +341,25 @@ static un_status answer_question(child *c, const mat_request *request, mat_answe
     return un_fail(UNSEEN_E_ARGUMENT, "unknown question to the MAT reader");
 }
 
-_Noreturn void un_mat_child(const char *path, int socket, unsigned char *memory) {
+void un_mat_child(const char *path, int socket, unsigned char *memory) {
     child c = {.path = path, .memory = memory};
     mat_request request;
-    confine(socket);
+    un_child_confine(socket);
     Mat_LogInitFunc("unseen", on_log);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
     uint64_t file_bytes = end > 0 ? (uint64_t)end : 0;
     if (fd >= 0) close(fd);
-    limit_time(4 * file_bytes);
+    un_child_limit_time(4 * file_bytes);
     c.file = Mat_Open(path, MAT_ACC_RDONLY);
-    while (recv(socket, &request, sizeof request, MSG_WAITALL) == (ssize_t)sizeof request) {
-        mat_answer answer = {0};
+    while (un_child_next(socket, &request, sizeof request)) {
+        un_child_answer answer = {0};
         request.name[UN_MAT_NAME - 1] = 0;
-        limit_time(work(&c, request.name, file_bytes));
+        un_child_limit_time(work(&c, request.name, file_bytes));
         if (!c.file)
             answer.status = un_fail(UNSEEN_E_FORMAT, "%s: libmatio cannot open it", path);
         else
             answer.status = answer_question(&c, &request, &answer);
-        if (answer.status) snprintf(answer.sentence, sizeof answer.sentence, "%s", un_error());
-        if (send(socket, &answer, sizeof answer, MSG_NOSIGNAL) != (ssize_t)sizeof answer) break;
+        if (!un_child_reply(socket, &answer)) break;
     }
-    _exit(0);
 }

@@ -27,35 +27,49 @@ un_status un_dataset_note(un_dataset *dataset, const char *format, ...) {
     return un_json_append(dataset->notes, note);
 }
 
+/* The likely mistake behind an index outside its range. */
+static const char *base_hint(double x, size_t limit, int base) {
+    if (base == 1 && x == 0) return " (is this list 0-based?)";
+    if (base == 0 && x == (double)limit) return " (is this list 1-based?)";
+    return "";
+}
+
+un_status un_import_indices(const char *where, const char *name, const double *values, size_t count,
+                            size_t limit, int base, un_arena *arena, un_index_list *out) {
+    un_index_list list = {.count = count};
+    UN_TRY(un_arena_alloc(arena, list.count, sizeof *list.items, &list.items));
+    for (size_t i = 0; i < list.count; i++) {
+        double x = values[i];
+        if (!(x >= base) || x >= (double)limit + base || x != floor(x))
+            return un_fail(UNSEEN_E_FORMAT,
+                           "%s: entry %zu of \"%s\" is %g; image numbers are whole, from %d to "
+                           "%lld%s",
+                           where, i + 1, name, x, base, (long long)limit - 1 + base,
+                           base_hint(x, limit, base));
+        list.items[i] = (int64_t)x - base;
+    }
+    if (un_index_list_sort(&list) > 0) {
+        size_t i = 1;
+        while (list.items[i] != list.items[i - 1]) i++;
+        return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" lists image %lld more than once", where, name,
+                       (long long)list.items[i] + base);
+    }
+    *out = list;
+    return UNSEEN_OK;
+}
+
 un_status un_mat_read_indices(un_mat *mat, const char *name, size_t limit, un_arena *arena,
                               un_index_list *out) {
     const un_mat_variable *v = NULL;
     double *values = NULL;
-    un_status status = UNSEEN_OK;
     const char *path = un_mat_path(mat);
     UN_TRY(un_mat_require(mat, name, UN_MAT_NUMERIC, &v));
     if (v->dims[0] != 1 && v->dims[1] != 1 && v->dims[0] * v->dims[1] != 0)
         return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is a matrix of %zu x %zu, expected one column",
                        path, name, v->dims[0], v->dims[1]);
-    un_index_list list = {.count = v->dims[0] * v->dims[1]};
-    UN_GO(un_mat_read_double(mat, name, &values));
-    UN_GO(un_arena_alloc(arena, list.count, sizeof *list.items, &list.items));
-    for (size_t i = 0; i < list.count; i++) {
-        double x = values[i];
-        if (!(x >= 1) || x > (double)limit || x != floor(x))
-            UN_GO(un_fail(UNSEEN_E_FORMAT,
-                          "%s: entry %zu of \"%s\" is %g; image numbers are whole, from 1 to %zu%s",
-                          path, i + 1, name, x, limit, x == 0 ? " (is this list 0-based?)" : ""));
-        list.items[i] = (int64_t)x - 1;
-    }
-    if (un_index_list_sort(&list) > 0) {
-        size_t i = 1;
-        while (list.items[i] != list.items[i - 1]) i++;
-        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" lists image %lld more than once", path, name,
-                      (long long)list.items[i] + 1));
-    }
-    *out = list;
-done:
+    UN_TRY(un_mat_read_double(mat, name, &values));
+    un_status status =
+        un_import_indices(path, name, values, v->dims[0] * v->dims[1], limit, 1, arena, out);
     free(values);
     return status;
 }
@@ -95,6 +109,34 @@ static size_t cut_lines(char *text, char **names) {
     return n;
 }
 
+/* valclasses1.txt and on: lists that were published for the whole benchmark. */
+static int is_published(const char *base) {
+    static const char STEM[] = "valclasses";
+    return !strncmp(base, STEM, sizeof STEM - 1) && base[sizeof STEM - 1] >= '0' &&
+           base[sizeof STEM - 1] <= '9' && !strcmp(base + sizeof STEM, ".txt");
+}
+
+/* Drops the names that a data set restricted to some classes does not have; none
+ * if it has none of them, which is a mistake to be told. Notes how many. */
+static un_status drop_absent(un_dataset *dataset, const char *base, char **names, size_t *count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++) {
+        size_t c = 0;
+        while (c < dataset->class_count && strcmp(dataset->classes[c], names[i]) != 0) c++;
+        if (c == dataset->class_count) continue;
+        char *name = names[i];
+        names[i] = names[kept];
+        names[kept++] = name;
+    }
+    if (kept == 0 || kept == *count) return UNSEEN_OK;
+    size_t absent = *count - kept;
+    *count = kept;
+    return un_dataset_note(dataset,
+                           "%s: %zu of its %zu classes are not in the data set and were "
+                           "left out",
+                           base, absent, absent + kept);
+}
+
 static un_status add_class_list(un_dataset *dataset, const char *path) {
     char *text = NULL;
     char *base = NULL;
@@ -110,6 +152,7 @@ static un_status add_class_list(un_dataset *dataset, const char *path) {
         UN_GO(un_fail(UNSEEN_E_FORMAT, "%s is neither a MAT file nor a list of class names", path));
     size_t count = cut_lines(text, names);
     if (count == 0) UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has no class names in it", path));
+    if (is_published(base)) UN_GO(drop_absent(dataset, base, names, &count));
     UN_GO(un_fold_add_classes(dataset, base, names, count));
 done:
     free(names);
@@ -184,9 +227,11 @@ static un_status propose(un_dataset *dataset) {
                            dataset->fold_count);
 }
 
-un_status un_import_validation(un_dataset *dataset, un_mat *splits, const char *const *files,
-                               size_t count) {
+un_status un_import_validation(un_dataset *dataset, const un_published_lists *own, un_mat *splits,
+                               const char *const *files, size_t count) {
     for (size_t i = 0; i < count; i++) UN_TRY(add_named(dataset, files[i]));
+    if (own && un_fold_add_lists(dataset, own->source, &own->train, &own->val) != UNSEEN_OK)
+        UN_TRY(un_dataset_note(dataset, "a validation fold was left out: %s", un_error()));
     if (splits && has_lists(splits) && add_lists(dataset, splits) != UNSEEN_OK)
         UN_TRY(un_dataset_note(dataset, "a validation fold was left out: %s", un_error()));
     if (splits) UN_TRY(add_neighbours(dataset, un_mat_path(splits)));

@@ -14,13 +14,29 @@
 un_status un_mat_read_indices(un_mat *mat, const char *name, size_t limit, un_arena *arena,
                               un_index_list *out);
 
+/* Whole numbers from `base` to limit + base - 1 as a sorted 0-based list from
+ * `arena`; `where` and `name` are for the sentence. A repeated one is an error. */
+un_status un_import_indices(const char *where, const char *name, const double *values, size_t count,
+                            size_t limit, int base, un_arena *arena, un_index_list *out);
+
+/* The train_loc and val_loc that came with the features, sorted, 0-based. */
+typedef struct {
+    const char *source; /* "maps.hdf5 train_loc/val_loc" */
+    un_index_list train, val;
+} un_published_lists;
+
 /* Adds the folds of the files that the user named (MAT files with train_loc and
- * val_loc, or texts with one class name a line), then those of the split file
- * itself, then those of valclasses1.txt to valclasses3.txt beside it; merges
- * equal ones; proposes some if there are none and the images have labels. What
- * the user named must work; anything else that does not becomes a note. */
-un_status un_import_validation(un_dataset *dataset, un_mat *splits, const char *const *files,
-                               size_t count);
+ * val_loc, or texts with one class name a line), then `own`, then those of the
+ * split file itself, then those of valclasses1.txt to valclasses3.txt beside it
+ * (`own` and `splits` may be NULL); merges equal ones; proposes some if there are
+ * none and the images have labels. What the user named must work; anything else
+ * that does not becomes a note.
+ *
+ * A data set may have only some of the benchmark's classes: of the published
+ * lists (files called valclasses<k>.txt) those names count that it has, if it has
+ * any; how many were left out becomes a note. */
+un_status un_import_validation(un_dataset *dataset, const un_published_lists *own, un_mat *splits,
+                               const char *const *files, size_t count);
 
 /* Adds a sentence to dataset->notes and logs it. */
 un_status un_dataset_note(un_dataset *dataset, const char *format, ...)

@@ -6,16 +6,16 @@
  */
 #include "data/readers/xlsa17.h"
 
-#include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "data/features.h"
+#include "data/readers/import_parts.h"
 #include "data/readers/validation.h"
 #include "data/split.h"
 #include "data/stage.h"
@@ -29,7 +29,7 @@ typedef struct {
     un_mat *features; /* NULL: without */
     un_dataset dataset;
     un_stage stage;
-} import;
+} importer;
 
 /* ---- classes and semantics ---- */
 
@@ -46,7 +46,7 @@ static un_status read_class_names(un_mat *mat, un_arena *arena, char ***names, s
 }
 
 /* The number of classes is the number of columns of att; FLO has no names. */
-static un_status import_classes(import *im) {
+static un_status import_classes(importer *im) {
     un_dataset *d = &im->dataset;
     const un_mat_variable *att = NULL;
     size_t named = 0;
@@ -62,21 +62,12 @@ static un_status import_classes(import *im) {
                        im->options->splits, named, d->class_count,
                        named == att->dims[0] ? "; it seems to be transposed" : "");
     if (named > 0) return UNSEEN_OK;
-    UN_TRY(un_arena_alloc(&d->arena, d->class_count, sizeof *d->classes, &d->classes));
-    for (size_t c = 0; c < d->class_count; c++) {
-        char name[32];
-        snprintf(name, sizeof name, "class_%03zu", c + 1);
-        UN_TRY(un_arena_string(&d->arena, name, &d->classes[c]));
-    }
-    return un_dataset_note(d,
-                           "the split file has no class names: classes are called class_001 to "
-                           "class_%03zu",
-                           d->class_count);
+    return un_import_number_classes(d, "the split file");
 }
 
 /* The values of a class table as the file has them: columns are classes, or rows
  * if `by_rows`; class_map[c] is the file's number of class c. */
-static un_status add_semantics(import *im, un_mat *mat, const char *variable, const char *name,
+static un_status add_semantics(importer *im, un_mat *mat, const char *variable, const char *name,
                                int by_rows, const size_t *class_map) {
     un_dataset *d = &im->dataset;
     const un_mat_variable *v = NULL;
@@ -114,7 +105,7 @@ done:
     return status;
 }
 
-static un_status map_one(const import *im, const char *path, size_t c, char *const *names,
+static un_status map_one(const importer *im, const char *path, size_t c, char *const *names,
                          size_t count, size_t *out) {
     const char *name = im->dataset.classes[c];
     size_t k = 0;
@@ -129,7 +120,7 @@ static un_status map_one(const import *im, const char *path, size_t c, char *con
 
 /* Which of the `available` classes of a file each of ours is: by name where the
  * file names them, else by position, and then the numbers must agree. */
-static un_status map_classes(import *im, un_mat *mat, size_t available, size_t *map) {
+static un_status map_classes(importer *im, un_mat *mat, size_t available, size_t *map) {
     un_dataset *d = &im->dataset;
     char **names = NULL;
     size_t count = 0;
@@ -149,7 +140,7 @@ static un_status map_classes(import *im, un_mat *mat, size_t available, size_t *
     return UNSEEN_OK;
 }
 
-static un_status import_extra(import *im, const un_named_path *extra) {
+static un_status import_extra(importer *im, const un_named_path *extra) {
     un_mat *mat = NULL;
     size_t *map = NULL;
     const un_mat_variable *v = NULL;
@@ -179,7 +170,7 @@ done:
     return status;
 }
 
-static un_status import_semantics(import *im) {
+static un_status import_semantics(importer *im) {
     un_dataset *d = &im->dataset;
     size_t *identity = NULL;
     UN_TRY(un_alloc(d->class_count, sizeof *identity, &identity));
@@ -201,7 +192,7 @@ done:
 
 /* ---- images: labels, names, lists ---- */
 
-static un_status import_labels(import *im) {
+static un_status import_labels(importer *im) {
     un_dataset *d = &im->dataset;
     const un_mat_variable *v = NULL;
     double *values = NULL;
@@ -226,15 +217,7 @@ done:
     return status;
 }
 
-/* The authors' paths, kept for matching against a local copy; "//" becomes "/". */
-static void tidy_path(char *path) {
-    char *to = path;
-    for (const char *from = path; *from; from++)
-        if (from[0] != '/' || from[1] != '/') *to++ = *from;
-    *to = 0;
-}
-
-static un_status import_image_names(import *im) {
+static un_status import_image_names(importer *im) {
     un_dataset *d = &im->dataset;
     size_t count = 0;
     if (!un_mat_find(im->features, "image_files"))
@@ -243,11 +226,11 @@ static un_status import_image_names(import *im) {
     if (count != d->image_count)
         return un_fail(UNSEEN_E_FORMAT, "%s: image_files has %zu names for %zu images",
                        im->options->features, count, d->image_count);
-    for (size_t i = 0; i < count; i++) tidy_path(d->images[i]);
+    for (size_t i = 0; i < count; i++) un_import_tidy_path(d->images[i]);
     return UNSEEN_OK;
 }
 
-static un_status import_images(import *im) {
+static un_status import_images(importer *im) {
     const un_mat_variable *v = NULL;
     if (!im->features) return UNSEEN_OK;
     UN_TRY(un_mat_require(im->features, "features", UN_MAT_NUMERIC, &v));
@@ -265,47 +248,16 @@ static un_status import_images(import *im) {
     return import_image_names(im);
 }
 
-/* No image may have two roles. */
-static un_status check_disjoint(const import *im) {
-    const un_dataset *d = &im->dataset;
-    const un_index_list *lists[] = {&d->trainval, &d->test_seen, &d->test_unseen};
-    static const char *const names[] = {"trainval_loc", "test_seen_loc", "test_unseen_loc"};
-    for (int a = 0; a < 3; a++)
-        for (int b = a + 1; b < 3; b++)
-            for (size_t i = 0; i < lists[a]->count; i++)
-                if (un_index_list_contains(lists[b], lists[a]->items[i]))
-                    return un_fail(UNSEEN_E_FORMAT, "%s: image %lld is in both %s and %s",
-                                   im->options->splits, (long long)lists[a]->items[i] + 1, names[a],
-                                   names[b]);
-    return UNSEEN_OK;
+/* No image may have two roles, no class be seen and unseen. */
+static un_status check_lists(const importer *im) {
+    const un_xlsa17_options *o = im->options;
+    char hint[UN_ERROR_LENGTH];
+    snprintf(hint, sizeof hint, "do %.400s and %.400s belong together, and are the lists 1-based?",
+             o->splits, o->features ? o->features : "");
+    return un_import_check_lists(&im->dataset, o->splits, hint, 1);
 }
 
-/* An unseen class in the training images means lists and labels do not belong
- * together, or lists of another index base: no number computed from it is worth
- * anything. */
-static un_status check_unseen(const import *im) {
-    const un_dataset *d = &im->dataset;
-    unsigned char *seen = NULL;
-    unsigned char *unseen = NULL;
-    un_status status = UNSEEN_OK;
-    if (!d->labels) return UNSEEN_OK;
-    UN_GO(un_alloc(d->class_count, 1, &seen));
-    UN_GO(un_alloc(d->class_count, 1, &unseen));
-    un_dataset_classes_of(d, &d->trainval, seen);
-    un_dataset_classes_of(d, &d->test_unseen, unseen);
-    for (size_t c = 0; c < d->class_count; c++)
-        if (seen[c] && unseen[c])
-            UN_GO(un_fail(UNSEEN_E_FORMAT,
-                          "class \"%s\" has images in both trainval_loc and test_unseen_loc: do %s "
-                          "and %s belong together, and are the lists 1-based?",
-                          d->classes[c], im->options->splits, im->options->features));
-done:
-    free(seen);
-    free(unseen);
-    return status;
-}
-
-static un_status import_lists(import *im) {
+static un_status import_lists(importer *im) {
     un_dataset *d = &im->dataset;
     struct {
         const char *name;
@@ -324,8 +276,7 @@ static un_status import_lists(import *im) {
         size_t last = (size_t)list->items[list->count - 1] + 1;
         if (!im->features && last > d->image_count) d->image_count = last;
     }
-    UN_TRY(check_disjoint(im));
-    UN_TRY(check_unseen(im));
+    UN_TRY(check_lists(im));
     size_t listed = d->trainval.count + d->test_seen.count + d->test_unseen.count;
     if (!im->features)
         UN_TRY(un_dataset_note(d, "imported without features: the labels and names of the images "
@@ -337,7 +288,7 @@ static un_status import_lists(import *im) {
 
 /* ---- features ---- */
 
-static un_status copy_features(import *im, un_features_writer *writer, const un_mat_variable *v) {
+static un_status copy_features(importer *im, un_features_writer *writer, const un_mat_variable *v) {
     size_t columns = v->dims[1];
     size_t slab = un_mat_slab_columns(v);
     un_progress progress;
@@ -358,36 +309,17 @@ done:
     return status;
 }
 
-/* The name of the feature set: as asked for, else the file's name without ".mat". */
-static un_status feature_name(const import *im, char **out) {
-    if (im->options->features_name)
-        UN_TRY(un_format(out, "%s", im->options->features_name));
-    else
-        UN_TRY(un_path_base(im->options->features, out));
-    size_t length = strlen(*out);
-    if (!im->options->features_name && length > 4 && !strcmp(*out + length - 4, ".mat"))
-        (*out)[length - 4] = 0;
-    if ((*out)[0] == 0 || (*out)[0] == '.' || strchr(*out, '/'))
-        return un_fail(UNSEEN_E_ARGUMENT, "\"%s\" cannot be the name of a feature set", *out);
-    return UNSEEN_OK;
-}
-
-static un_status import_features(import *im) {
+static un_status import_features(importer *im) {
     const un_mat_variable *v = NULL;
     un_features_writer *writer = NULL;
-    char *name = NULL;
     char *path = NULL;
-    char *folder = NULL;
     char *source = NULL;
     un_status status = UNSEEN_OK;
     if (!im->features) return UNSEEN_OK;
     UN_TRY(un_mat_require(im->features, "features", UN_MAT_NUMERIC, &v));
-    UN_GO(feature_name(im, &name));
     UN_GO(un_path_base(im->options->features, &source));
-    UN_GO(un_path_join(im->stage.partial, "features", &folder));
-    if (mkdir(folder, 0777) != 0)
-        UN_GO(un_fail_errno(errno, "cannot make the directory %s", folder));
-    UN_GO(un_format(&path, "%s/%s.safetensors", folder, name));
+    UN_GO(un_import_feature_path(im->stage.partial, im->options->features_name,
+                                 im->options->features, ".mat", &path));
     un_features_description description = {.image_count = v->dims[1],
                                            .regions = 1,
                                            .width = v->dims[0],
@@ -402,39 +334,26 @@ static un_status import_features(import *im) {
     writer = NULL;
 done:
     un_features_writer_abort(writer);
-    free(name);
     free(path);
-    free(folder);
     free(source);
     return status;
 }
 
 /* ---- all of it ---- */
 
-static un_status name_dataset(import *im) {
-    char *name = NULL;
-    char *copy = NULL;
-    if (im->options->name)
-        UN_TRY(un_format(&name, "%s", im->options->name));
-    else
-        UN_TRY(un_path_base(im->stage.output, &name));
-    un_status status = un_arena_string(&im->dataset.arena, name, &copy);
-    im->dataset.name = copy;
-    free(name);
-    return status;
-}
-
-static un_status import_all(import *im) {
+static un_status import_all(importer *im) {
     const un_xlsa17_options *o = im->options;
     UN_TRY(un_stage_open(&im->stage, o->output));
-    UN_TRY(name_dataset(im));
+    UN_TRY(un_import_name(&im->dataset, o->name, im->stage.output));
     UN_TRY(un_mat_open(&im->splits, o->splits));
     if (o->features) UN_TRY(un_mat_open(&im->features, o->features));
     UN_TRY(import_classes(im));
     UN_TRY(import_semantics(im));
     UN_TRY(import_images(im));
     UN_TRY(import_lists(im));
-    UN_TRY(un_import_validation(&im->dataset, im->splits, o->validation, o->validation_count));
+    UN_TRY(
+        un_import_validation(&im->dataset, NULL, im->splits, o->validation, o->validation_count));
+    if (o->finish) UN_TRY(o->finish(&im->dataset, o->finish_user));
     UN_TRY(import_features(im));
     UN_TRY(un_dataset_write(&im->dataset, im->stage.partial));
     return un_stage_commit(&im->stage);
@@ -443,7 +362,7 @@ static un_status import_all(import *im) {
 un_status un_import_xlsa17(const un_xlsa17_options *options) {
     if (!options->splits || !options->output)
         return un_fail(UNSEEN_E_ARGUMENT, "an import needs a split file and an output directory");
-import im = {.options = options, .stage = {.lock = - 1 } };
+    importer im = {.options = options, .stage = {.lock = -1}};
     un_status status = import_all(&im);
     un_mat_close(im.splits);
     un_mat_close(im.features);

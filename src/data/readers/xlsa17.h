@@ -5,8 +5,7 @@
 #ifndef UN_DATA_READERS_XLSA17_H
 #define UN_DATA_READERS_XLSA17_H
 
-#include "base/status.h"
-#include "tensor/tensor.h"
+#include "data/dataset.h"
 
 typedef struct {
     const char *name; /* of the new semantics, e.g. "sent" */
@@ -24,6 +23,9 @@ typedef struct {
     un_dtype dtype;     /* of the feature store: UN_F32 or UN_BF16 */
     const char *name;   /* of the data set; NULL: the output directory's name */
     const char *output; /* directory to make */
+    un_status (*finish)(un_dataset *dataset, void *user); /* called before the features are read;
+                                                             NULL: nothing to add */
+    void *finish_user;
 } un_xlsa17_options;
 
 /* Imports into options->output, which must not exist or be empty; it appears

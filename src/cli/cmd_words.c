@@ -1,0 +1,87 @@
+/* cmd_words.c - `unseen words DIR --vectors FILE`: word vectors for the attributes of a data set. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "text/word_vectors.h"
+
+typedef struct {
+    un_cli_common common;
+    const char *directory;
+    un_words_options words;
+    const char *semantics[UN_MAX_SEMANTICS];
+} arguments;
+
+enum { KEY_VECTORS = 2000, KEY_TENSOR, KEY_ATTRIBUTES, KEY_SEMANTICS };
+
+static const struct argp_option g_options[] = {
+    {"vectors", KEY_VECTORS, "FILE", 0,
+     "Word vectors (required): a text file of GloVe or word2vec (\"word v1 … vd\" a line), or a "
+     "safetensors file with one vector an attribute",
+     0},
+    {"tensor", KEY_TENSOR, "NAME", 0,
+     "Tensor of the safetensors file (default: the only one, or the one called like the data set)",
+     0},
+    {"attributes", KEY_ATTRIBUTES, "FILE", 0,
+     "Names of the attributes: CUB's attributes.txt, a table of phrases (CSV with a column "
+     "new_des), or one name a line (default: those in the data set)",
+     0},
+    {"semantics", KEY_SEMANTICS, "NAME", 0,
+     "Semantics that get the vectors; may be repeated (default: all of that many attributes)", 0},
+    {0}};
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    arguments *a = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
+    case KEY_VECTORS: a->words.vectors = text; return 0;
+    case KEY_TENSOR: a->words.tensor = text; return 0;
+    case KEY_ATTRIBUTES: a->words.attributes = text; return 0;
+    case KEY_SEMANTICS:
+        if (a->words.semantics_count == UN_MAX_SEMANTICS)
+            argp_error(state, "at most %d --semantics", UN_MAX_SEMANTICS);
+        else
+            a->semantics[a->words.semantics_count++] = text;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (a->directory) argp_error(state, "unexpected argument \"%s\"", text);
+        a->directory = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!a->directory) argp_error(state, "the data set directory is missing");
+        if (!a->words.vectors) argp_error(state, "--vectors is missing");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_child g_children[] = {{&un_cli_common_argp, 0, "Common options:", 100},
+                                               {0}};
+static const struct argp g_argp = {
+    g_options,
+    parse,
+    "DIR",
+    "Gives the attributes of a data set their word vectors: the sum of the vectors of the words in "
+    "an attribute's name, words without a vector skipped. Replaces those that are there.",
+    g_children,
+    NULL,
+    NULL};
+
+int un_cmd_words(int argc, char **argv) {
+    arguments a = {0};
+    int code = UN_EXIT_OK;
+    a.words.semantics = a.semantics;
+    if (!un_cli_parse(&g_argp, argc, argv, &a, &code)) return code;
+    code = un_cli_start(&a.common);
+    if (code) return code;
+    un_dataset d;
+    if (un_dataset_open(&d, a.directory)) return un_cli_fail();
+    un_status status = un_words_add(&d, &a.words);
+    if (!status) status = un_dataset_write(&d, a.directory);
+    for (size_t i = 0; i < d.semantics_count && !status; i++)
+        if (d.semantics[i].vectors)
+            printf("semantics     %s: %zu x %zu, word vectors of width %zu\n", d.semantics[i].name,
+                   d.class_count, d.semantics[i].width, d.semantics[i].vector_width);
+    un_dataset_close(&d);
+    return status ? un_cli_fail() : UN_EXIT_OK;
+}

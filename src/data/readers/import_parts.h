@@ -1,0 +1,29 @@
+/*
+ * import_parts.h - what the importers share; private to readers/.
+ */
+#ifndef UN_DATA_READERS_IMPORT_PARTS_H
+#define UN_DATA_READERS_IMPORT_PARTS_H
+
+#include "data/dataset.h"
+
+/* dataset->name = name, or the last part of the path `output` if name is NULL. */
+un_status un_import_name(un_dataset *dataset, const char *name, const char *output);
+
+/* Calls the classes class_001 and on, and notes it; `where` is what has no names. */
+un_status un_import_number_classes(un_dataset *dataset, const char *where);
+
+/* That no list is empty, no image has two roles and no class of trainval (with
+ * labels) one in test_unseen. `where` is the file of the lists, `hint` ends the
+ * sentence about such a class, `base` is the number of the first image in it. */
+un_status un_import_check_lists(const un_dataset *dataset, const char *where, const char *hint,
+                                int base);
+
+/* PARTIAL/features/NAME.safetensors, released with free(); makes the folder. NAME
+ * is `name`, or the name of `file` without `suffix` if that is NULL. */
+un_status un_import_feature_path(const char *partial, const char *name, const char *file,
+                                 const char *suffix, char **out);
+
+/* Authors' paths, kept for matching against a local copy: "//" becomes "/". */
+void un_import_tidy_path(char *path);
+
+#endif

@@ -1,0 +1,358 @@
+/*
+ * region_maps.c - importing region features in HDF5; see region_maps.h.
+ *
+ * Arrays are row-major here, one row a class, and all numbers are 0-based: what
+ * xlsa17's MAT files have the other way round.
+ */
+#include "data/readers/region_maps.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "data/readers/hdf5.h"
+#include "data/readers/import_parts.h"
+#include "data/readers/mat.h"
+#include "data/readers/region_features.h"
+#include "data/readers/validation.h"
+#include "data/split.h"
+#include "data/stage.h"
+
+typedef struct {
+    const un_region_maps_options *options;
+    un_hdf5 *file;
+    un_mat *splits; /* NULL: without */
+    const un_hdf5_variable *map;
+    un_dataset dataset;
+    un_stage stage;
+} importer;
+
+/* ---- classes and semantics ---- */
+
+/* A numeric matrix, not empty. */
+static un_status require_matrix(const importer *im, const char *name,
+                                const un_hdf5_variable **out) {
+    UN_TRY(un_hdf5_require(im->file, name, UN_HDF5_NUMERIC, 2, out));
+    if ((*out)->dims[0] > 0 && (*out)->dims[1] > 0) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is empty", im->options->file, name);
+}
+
+/* The class names of the split file; they stand in the order of the labels. */
+static un_status read_split_names(importer *im, char ***names, size_t *count) {
+    un_dataset *d = &im->dataset;
+    const char *path = im->options->splits;
+    const un_mat_variable *att = NULL;
+    UN_TRY(un_mat_require(im->splits, "att", UN_MAT_NUMERIC, &att));
+    if (att->dims[1] != d->class_count)
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s has %zu classes, %s has %zu: they do not belong together; import "
+                       "without --splits, or give class names in allclasses_names",
+                       path, att->dims[1], im->options->file, d->class_count);
+    if (!un_mat_find(im->splits, "allclasses_names")) return UNSEEN_OK;
+    UN_TRY(un_mat_read_strings(im->splits, "allclasses_names", &d->arena, names, count));
+    if (*count == d->class_count) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_FORMAT, "%s: allclasses_names has %zu names for %zu classes", path,
+                   *count, d->class_count);
+}
+
+static un_status same_names(const importer *im, char *const *names) {
+    const un_dataset *d = &im->dataset;
+    for (size_t c = 0; c < d->class_count; c++)
+        if (strcmp(names[c], d->classes[c]) != 0)
+            return un_fail(
+                UNSEEN_E_FORMAT,
+                "class %zu is \"%.200s\" in %s, but \"%.200s\" in %s: they do not belong "
+                "together",
+                c, d->classes[c], im->options->file, names[c], im->options->splits);
+    return UNSEEN_OK;
+}
+
+static un_status import_class_names(importer *im) {
+    un_dataset *d = &im->dataset;
+    char **names = NULL;
+    size_t count = 0;
+    if (un_hdf5_find(im->file, "allclasses_names")) {
+        UN_TRY(un_hdf5_read_strings(im->file, "allclasses_names", &d->arena, &d->classes, &count));
+        if (count != d->class_count)
+            return un_fail(UNSEEN_E_FORMAT, "%s: allclasses_names has %zu names for %zu classes",
+                           im->options->file, count, d->class_count);
+    }
+    if (im->splits) UN_TRY(read_split_names(im, &names, &count));
+    if (d->classes && names) UN_TRY(same_names(im, names));
+    if (!d->classes) d->classes = names;
+    if (!d->classes) return un_import_number_classes(d, im->options->file);
+    for (size_t c = 0; c < d->class_count; c++)
+        if (d->classes[c][0] == 0)
+            return un_fail(UNSEEN_E_FORMAT, "%s: the name of class %zu is empty", im->options->file,
+                           c);
+    return UNSEEN_OK;
+}
+
+/* Finite doubles to floats from the data set's arena. */
+static un_status keep_floats(importer *im, const char *where, const char *name,
+                             const double *values, size_t rows, size_t columns, float **out) {
+    UN_TRY(un_arena_alloc(&im->dataset.arena, rows * columns, sizeof **out, out));
+    for (size_t i = 0; i < rows * columns; i++) {
+        (*out)[i] = (float)values[i];
+        if (!isfinite((*out)[i]))
+            return un_fail(UNSEEN_E_FORMAT,
+                           "%s: \"%s\" is not a finite number in row %zu, column %zu", where, name,
+                           i / columns, i % columns);
+    }
+    return UNSEEN_OK;
+}
+
+static un_status read_matrix(importer *im, const char *name, size_t *rows, size_t *columns,
+                             float **out) {
+    const un_hdf5_variable *v = NULL;
+    double *values = NULL;
+    UN_TRY(require_matrix(im, name, &v));
+    *rows = v->dims[0];
+    *columns = v->dims[1];
+    UN_TRY(un_hdf5_read_double(im->file, name, &values));
+    un_status status =
+        keep_floats(im, im->options->file, name, values, v->dims[0], v->dims[1], out);
+    free(values);
+    return status;
+}
+
+static un_status add_semantics(importer *im, const char *name) {
+    un_dataset *d = &im->dataset;
+    un_semantics *s = &d->semantics[d->semantics_count];
+    size_t rows = 0;
+    *s = (un_semantics){.name = name};
+    UN_TRY(read_matrix(im, name, &rows, &s->width, &s->values));
+    if (rows != d->class_count)
+        return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" has %zu rows for %zu classes (one row a class)",
+                       im->options->file, name, rows, d->class_count);
+    d->semantics_count++;
+    return UNSEEN_OK;
+}
+
+/* In MATLAB's order a column of att is already a row of ours. */
+static un_status add_split_att(importer *im) {
+    un_dataset *d = &im->dataset;
+    const un_mat_variable *v = NULL;
+    double *values = NULL;
+    un_semantics *s = &d->semantics[d->semantics_count];
+    UN_TRY(un_mat_require(im->splits, "att", UN_MAT_NUMERIC, &v));
+    *s = (un_semantics){.name = "att", .width = v->dims[0]};
+    if (s->width == 0) return un_fail(UNSEEN_E_FORMAT, "%s: \"att\" is empty", im->options->splits);
+    UN_TRY(un_mat_read_double(im->splits, "att", &values));
+    un_status status =
+        keep_floats(im, im->options->splits, "att", values, d->class_count, s->width, &s->values);
+    free(values);
+    if (!status) d->semantics_count++;
+    return status;
+}
+
+/* The word vectors belong to the attributes, so to every table of their width. */
+static un_status import_vectors(importer *im) {
+    un_dataset *d = &im->dataset;
+    size_t rows = 0;
+    size_t columns = 0;
+    float *vectors = NULL;
+    if (!un_hdf5_find(im->file, "w2v_att"))
+        return un_dataset_note(d, "%s has no w2v_att, word vectors of the attributes",
+                               im->options->file);
+    UN_TRY(read_matrix(im, "w2v_att", &rows, &columns, &vectors));
+    if (rows != d->semantics[0].width)
+        return un_fail(UNSEEN_E_FORMAT, "%s: \"w2v_att\" has %zu rows for %zu attributes",
+                       im->options->file, rows, d->semantics[0].width);
+    for (size_t i = 0; i < d->semantics_count; i++) {
+        if (d->semantics[i].width != rows) continue;
+        d->semantics[i].vectors = vectors;
+        d->semantics[i].vector_width = columns;
+    }
+    return UNSEEN_OK;
+}
+
+static un_status import_classes(importer *im) {
+    un_dataset *d = &im->dataset;
+    const un_hdf5_variable *att = NULL;
+    const un_mat_variable *split_att = NULL;
+    int own = un_hdf5_find(im->file, "att") || !im->splits;
+    if (own) {
+        UN_TRY(require_matrix(im, "att", &att));
+        d->class_count = att->dims[0];
+    } else {
+        UN_TRY(un_mat_require(im->splits, "att", UN_MAT_NUMERIC, &split_att));
+        d->class_count = split_att->dims[1];
+    }
+    if (d->class_count == 0)
+        return un_fail(UNSEEN_E_FORMAT, "%s has no classes", im->options->splits);
+    UN_TRY(import_class_names(im));
+    UN_TRY(own ? add_semantics(im, "att") : add_split_att(im));
+    if (un_hdf5_find(im->file, "original_att")) UN_TRY(add_semantics(im, "original_att"));
+    return import_vectors(im);
+}
+
+/* ---- images: labels, names, lists ---- */
+
+/* A vector, as [n], [n, 1] or [1, n]. */
+static un_status read_vector(const importer *im, const char *name, double **out, size_t *count) {
+    const un_hdf5_variable *v = NULL;
+    UN_TRY(un_hdf5_require(im->file, name, UN_HDF5_NUMERIC, -1, &v));
+    size_t longest = 1;
+    *count = 1;
+    for (int k = 0; k < v->rank; k++) {
+        *count *= v->dims[k];
+        if (v->dims[k] > longest) longest = v->dims[k];
+    }
+    if (v->rank == 0 || (*count != 0 && *count != longest))
+        return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" has %d dimensions, expected one column",
+                       im->options->file, name, v->rank);
+    return un_hdf5_read_double(im->file, name, out);
+}
+
+static un_status import_labels(importer *im) {
+    un_dataset *d = &im->dataset;
+    double *values = NULL;
+    size_t count = 0;
+    un_status status = UNSEEN_OK;
+    UN_GO(read_vector(im, "labels", &values, &count));
+    if (count != d->image_count)
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: %zu labels for the %zu images of feature_map",
+                      im->options->file, count, d->image_count));
+    UN_GO(un_arena_alloc(&d->arena, d->image_count, sizeof *d->labels, &d->labels));
+    for (size_t i = 0; i < d->image_count; i++) {
+        double x = values[i];
+        if (!(x >= 0) || x >= (double)d->class_count || x != floor(x))
+            UN_GO(un_fail(UNSEEN_E_FORMAT,
+                          "%s: the label of image %zu is %g; labels are whole, from 0 to %zu%s",
+                          im->options->file, i, x, d->class_count - 1,
+                          x == (double)d->class_count ? " (are they 1-based?)" : ""));
+        d->labels[i] = (int32_t)x;
+    }
+done:
+    free(values);
+    return status;
+}
+
+static un_status import_images(importer *im) {
+    un_dataset *d = &im->dataset;
+    size_t count = 0;
+    const size_t *dims = im->map->dims;
+    if (dims[0] == 0 || dims[1] == 0 || dims[2] == 0 || dims[3] == 0)
+        return un_fail(UNSEEN_E_FORMAT, "%s: \"feature_map\" is empty", im->options->file);
+    d->image_count = dims[0];
+    UN_TRY(import_labels(im));
+    if (!un_hdf5_find(im->file, "image_files"))
+        return un_dataset_note(d, "%s has no image_files: image names are unknown",
+                               im->options->file);
+    UN_TRY(un_hdf5_read_strings(im->file, "image_files", &d->arena, &d->images, &count));
+    if (count != d->image_count)
+        return un_fail(UNSEEN_E_FORMAT, "%s: image_files has %zu names for %zu images",
+                       im->options->file, count, d->image_count);
+    for (size_t i = 0; i < count; i++) un_import_tidy_path(d->images[i]);
+    return UNSEEN_OK;
+}
+
+static un_status read_list(importer *im, const char *name, un_index_list *out) {
+    un_dataset *d = &im->dataset;
+    double *values = NULL;
+    size_t count = 0;
+    UN_TRY(read_vector(im, name, &values, &count));
+    un_status status = un_import_indices(im->options->file, name, values, count, d->image_count, 0,
+                                         &d->arena, out);
+    free(values);
+    return status;
+}
+
+static un_status import_lists(importer *im) {
+    un_dataset *d = &im->dataset;
+    UN_TRY(read_list(im, "trainval_loc", &d->trainval));
+    UN_TRY(read_list(im, "test_seen_loc", &d->test_seen));
+    UN_TRY(read_list(im, "test_unseen_loc", &d->test_unseen));
+    UN_TRY(un_import_check_lists(
+        d, im->options->file, "do the lists and labels belong together, and are both 0-based?", 0));
+    size_t listed = d->trainval.count + d->test_seen.count + d->test_unseen.count;
+    if (listed == d->image_count) return UNSEEN_OK;
+    return un_dataset_note(d, "%zu of %zu images are in none of the three lists",
+                           d->image_count - listed, d->image_count);
+}
+
+static un_status import_validation(importer *im) {
+    const un_region_maps_options *o = im->options;
+    un_published_lists own = {0};
+    char *base = NULL;
+    char *source = NULL;
+    un_status status = UNSEEN_OK;
+    int has_own = un_hdf5_find(im->file, "train_loc") && un_hdf5_find(im->file, "val_loc");
+    if (has_own) {
+        UN_GO(read_list(im, "train_loc", &own.train));
+        UN_GO(read_list(im, "val_loc", &own.val));
+        UN_GO(un_path_base(o->file, &base));
+        UN_GO(un_format(&source, "%s train_loc/val_loc", base));
+        own.source = source;
+    }
+    UN_GO(un_import_validation(&im->dataset, has_own ? &own : NULL, im->splits, o->validation,
+                               o->validation_count));
+done:
+    free(base);
+    free(source);
+    return status;
+}
+
+/* ---- features ---- */
+
+static un_status import_features(importer *im) {
+    const un_region_maps_options *o = im->options;
+    const size_t *dims = im->map->dims;
+    un_features_writer *writer = NULL;
+    char *path = NULL;
+    char *source = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_path_base(o->file, &source));
+    UN_GO(un_import_feature_path(im->stage.partial, o->features_name, o->file, ".hdf5", &path));
+    un_features_description description = {.image_count = dims[0],
+                                           .regions = dims[2] * dims[3],
+                                           .width = dims[1],
+                                           .grid_height = dims[2],
+                                           .grid_width = dims[3],
+                                           .dtype = o->dtype,
+                                           .source = source};
+    UN_GO(un_features_writer_open(&writer, path, &description));
+    status = un_region_features_copy(im->file, im->map, writer, im->stage.partial, o->step_bytes);
+    if (status) UN_GO(strstr(un_error(), o->file) ? status : un_fail_prefix(status, "%s", o->file));
+    status = un_features_writer_commit(writer);
+    writer = NULL;
+done:
+    un_features_writer_abort(writer);
+    free(path);
+    free(source);
+    return status;
+}
+
+/* ---- all of it ---- */
+
+static un_status import_all(importer *im) {
+    const un_region_maps_options *o = im->options;
+    UN_TRY(un_stage_open(&im->stage, o->output));
+    UN_TRY(un_import_name(&im->dataset, o->name, im->stage.output));
+    UN_TRY(un_hdf5_open(&im->file, o->file));
+    if (o->splits) UN_TRY(un_mat_open(&im->splits, o->splits));
+    UN_TRY(un_hdf5_require(im->file, "feature_map", UN_HDF5_NUMERIC, 4, &im->map));
+    UN_TRY(import_classes(im));
+    UN_TRY(import_images(im));
+    UN_TRY(import_lists(im));
+    UN_TRY(import_validation(im));
+    if (o->finish) UN_TRY(o->finish(&im->dataset, o->finish_user));
+    UN_TRY(import_features(im));
+    UN_TRY(un_dataset_write(&im->dataset, im->stage.partial));
+    return un_stage_commit(&im->stage);
+}
+
+un_status un_import_region_maps(const un_region_maps_options *options) {
+    if (!options->file || !options->output)
+        return un_fail(UNSEEN_E_ARGUMENT, "an import needs a file and an output directory");
+    importer im = {.options = options, .stage = {.lock = -1}};
+    un_status status = import_all(&im);
+    un_hdf5_close(im.file);
+    un_mat_close(im.splits);
+    un_dataset_close(&im.dataset);
+    un_stage_abort(&im.stage);
+    return status;
+}

@@ -1,0 +1,48 @@
+/*
+ * region_maps.h - importing region features in HDF5, the files of the MSDN line
+ * of work: feature_map_ResNet_101_{CUB,AWA2,SUN}.hdf5.
+ *
+ *     feature_map (N, F, h, w)   float, contiguous or in chunks, packed or not
+ *     labels (N)                 0-based
+ *     trainval_loc, test_seen_loc, test_unseen_loc      0-based image numbers
+ *     train_loc, val_loc         the same, optional
+ *     att, original_att (C, A)   class attributes; original_att optional
+ *     w2v_att (A, E)             word vectors of the attributes, optional
+ *     allclasses_names (C), image_files (N)             text, optional
+ */
+#ifndef UN_DATA_READERS_REGION_MAPS_H
+#define UN_DATA_READERS_REGION_MAPS_H
+
+#include "data/dataset.h"
+
+typedef struct {
+    const char *file;   /* HDF5 */
+    const char *splits; /* MAT file with class names, in the order of the labels; NULL: none */
+    const char *features_name;     /* name of the feature set; NULL: the file's stem */
+    const char *const *validation; /* MAT files (train_loc/val_loc) or class lists */
+    size_t validation_count;
+    un_dtype dtype;     /* of the feature store: UN_F32 or UN_BF16 */
+    const char *name;   /* of the data set; NULL: the output directory's name */
+    const char *output; /* directory to make */
+    un_status (*finish)(un_dataset *dataset, void *user); /* called before the features are read;
+                                                             NULL: nothing to add */
+    void *finish_user;
+    size_t step_bytes; /* features in memory at a time; 0: 32 MiB */
+} un_region_maps_options;
+
+/* Imports into options->output, which must not exist or be empty; it appears
+ * whole or not at all (data/stage.h). What cannot be right is an error that names
+ * the place. Features become [N, h * w, F]; w2v_att becomes the vectors of att
+ * and original_att.
+ *
+ * Class names: those of the HDF5 file or of `splits`, which must then have as many
+ * classes, and the same names if both have them; else class_001 and on. att comes
+ * from `splits` if the HDF5 file has none. Validation folds: readers/validation.h.
+ *
+ * Memory does not grow with the file. Where one chunk spans so many images that
+ * their rows exceed a step (h5py's own choice of chunks does), the rows are
+ * gathered in an unlinked file in the directory being made, so that every chunk
+ * is unpacked once. */
+un_status un_import_region_maps(const un_region_maps_options *options);
+
+#endif

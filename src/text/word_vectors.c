@@ -1,0 +1,325 @@
+/* word_vectors.c - word vectors of attributes; see word_vectors.h. */
+#include "text/word_vectors.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "tensor/safetensors.h"
+#include "text/vector_file.h"
+
+/* What stands for words that many vocabularies lack. */
+static const struct {
+    const char *word;
+    const char *parts[2];
+} g_compounds[] = {
+    {"toughskin", {"tough", "skin"}},       {"longleg", {"long", "leg"}},
+    {"longneck", {"long", "neck"}},         {"chewteeth", {"chew", "teeth"}},
+    {"meatteeth", {"meat", "teeth"}},       {"buckteeth", {"buck", "teeth"}},
+    {"strainteeth", {"strain", "teeth"}},   {"newworld", {"new", "world"}},
+    {"oldworld", {"old", "world"}},         {"nestspot", {"nest", "spot"}},
+    {"eyering", {"eye", "ring"}},           {"eyeline", {"eye", "line"}},
+    {"quadrapedal", {"quadrupedal", NULL}},
+};
+enum { COMPOUNDS = sizeof g_compounds / sizeof *g_compounds };
+
+typedef struct {
+    un_dataset *dataset;
+    const un_words_options *options;
+    un_attribute_phrases attributes; /* count 0: none known */
+    size_t count;                    /* A */
+    size_t width;                    /* E */
+    float *vectors;                  /* [A, E], in the data set's arena */
+    un_arena arena;                  /* what is needed until then */
+} work;
+
+/* ---- a list of names in a sentence ---- */
+
+enum { SENTENCE = 400 };
+
+typedef struct {
+    char text[SENTENCE];
+    size_t used, count;
+} name_list;
+
+static void name_add(name_list *list, const char *name) {
+    list->count++;
+    if (list->used >= SENTENCE / 2 && list->count > 20) return;
+    int n = snprintf(list->text + list->used, SENTENCE - list->used, "%s%.60s",
+                     list->used ? ", " : "", name);
+    if (n > 0) list->used += (size_t)n;
+    if (list->used >= SENTENCE) list->used = SENTENCE - 1;
+}
+
+/* ---- from a text file ---- */
+
+/* The next word of a phrase into `word`; 0 at the end. */
+static int next_word(const char **phrase, char *word, size_t size) {
+    const char *at = *phrase;
+    while (*at == ' ') at++;
+    size_t n = strcspn(at, " ");
+    if (n == 0) return 0;
+    snprintf(word, size, "%.*s", (int)(n < size ? n : size - 1), at);
+    *phrase = at + n;
+    return 1;
+}
+
+enum { WORD = 256 };
+
+/* All words of all phrases and the parts of the compounds, to be looked for. */
+static un_status collect_words(work *w, un_vocabulary *v) {
+    char word[WORD];
+    size_t most = 2 * COMPOUNDS;
+    for (size_t i = 0; i < w->count; i++) {
+        const char *phrase = w->attributes.phrases[i];
+        while (next_word(&phrase, word, sizeof word)) most++;
+    }
+    UN_TRY(un_arena_alloc(&w->arena, most, sizeof *v->items, &v->items));
+    for (size_t i = 0; i < w->count; i++) {
+        const char *phrase = w->attributes.phrases[i];
+        while (next_word(&phrase, word, sizeof word)) {
+            char *copy = NULL;
+            UN_TRY(un_arena_string(&w->arena, word, &copy));
+            v->items[v->count++].word = copy;
+        }
+    }
+    for (size_t i = 0; i < COMPOUNDS; i++)
+        for (int k = 0; k < 2; k++)
+            if (g_compounds[i].parts[k]) v->items[v->count++].word = g_compounds[i].parts[k];
+    un_vocabulary_sort(v);
+    return UNSEEN_OK;
+}
+
+static int add_vector(const un_vocabulary *v, const char *word, float *sum) {
+    const un_word *found = un_vocabulary_find(v, word);
+    if (!found || !found->vector) return 0;
+    for (size_t k = 0; k < v->width; k++) sum[k] += found->vector[k];
+    return 1;
+}
+
+static int has_vector(const un_vocabulary *v, const char *word) {
+    const un_word *found = word ? un_vocabulary_find(v, word) : NULL;
+    return !word || (found && found->vector);
+}
+
+/* Adds the word's vector, or its parts' if all of them have one; 0 if unknown. */
+static int add_word(const un_vocabulary *v, const char *word, float *sum) {
+    if (add_vector(v, word, sum)) return 1;
+    for (size_t i = 0; i < COMPOUNDS; i++) {
+        const char *const *parts = g_compounds[i].parts;
+        if (strcmp(g_compounds[i].word, word) != 0) continue;
+        if (!has_vector(v, parts[0]) || !has_vector(v, parts[1])) return 0;
+        for (int k = 0; k < 2; k++)
+            if (parts[k]) add_vector(v, parts[k], sum);
+        return 1;
+    }
+    return 0;
+}
+
+/* Whether an earlier phrase has the word too. */
+static int told_before(const work *w, size_t attribute, const char *word) {
+    char other[WORD];
+    for (size_t i = 0; i < attribute; i++) {
+        const char *phrase = w->attributes.phrases[i];
+        while (next_word(&phrase, other, sizeof other))
+            if (!strcmp(other, word)) return 1;
+    }
+    return 0;
+}
+
+static un_status sum_words(work *w, const un_vocabulary *v) {
+    name_list unknown = {0};
+    char word[WORD];
+    w->width = v->width;
+    UN_TRY(
+        un_arena_alloc(&w->dataset->arena, w->count * w->width, sizeof *w->vectors, &w->vectors));
+    for (size_t i = 0; i < w->count; i++) {
+        const char *phrase = w->attributes.phrases[i];
+        while (next_word(&phrase, word, sizeof word))
+            if (!add_word(v, word, w->vectors + i * w->width) && !told_before(w, i, word))
+                name_add(&unknown, word);
+    }
+    if (unknown.count > 0)
+        un_log(UNSEEN_LOG_WARNING, "%s has no vector for %zu words of the attributes: %s%s",
+               w->options->vectors, unknown.count, unknown.text, unknown.count > 20 ? ", …" : "");
+    return UNSEEN_OK;
+}
+
+static un_status from_text(work *w) {
+    un_vocabulary v = {0};
+    if (w->count == 0)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "the attributes of data set %s have no names to look up in %s; give their "
+                       "names with --attributes",
+                       w->dataset->name, w->options->vectors);
+    UN_TRY(collect_words(w, &v));
+    UN_TRY(un_vocabulary_read(&v, w->options->vectors, &w->arena));
+    return sum_words(w, &v);
+}
+
+/* ---- from a safetensors file ---- */
+
+static int is_safetensors(const char *path) {
+    un_map map;
+    uint64_t header = 0;
+    if (un_map_open(&map, path) != UNSEEN_OK) return 0;
+    if (map.size > 8) memcpy(&header, map.data, sizeof header);
+    int is = map.size > 8 && map.data[8] == '{' && header <= map.size - 8;
+    un_map_close(&map);
+    return is;
+}
+
+static const un_st_entry *named_like(const un_safetensors *file, const char *name) {
+    for (size_t i = 0; i < file->count; i++) {
+        const char *entry = file->entries[i].name;
+        size_t k = 0;
+        while (name[k] && tolower((unsigned char)name[k]) == entry[k]) k++;
+        if (!name[k] && !entry[k]) return &file->entries[i];
+    }
+    return NULL;
+}
+
+static un_status choose_tensor(const work *w, const un_safetensors *file, const un_st_entry **out) {
+    const un_words_options *o = w->options;
+    if (o->tensor) return un_safetensors_require(file, o->tensor, 2, out);
+    *out = file->count == 1 ? &file->entries[0] : named_like(file, w->dataset->name);
+    if (*out) return UNSEEN_OK;
+    name_list names = {0};
+    for (size_t i = 0; i < file->count; i++) name_add(&names, file->entries[i].name);
+    return un_fail(UNSEEN_E_ARGUMENT, "%s has several tensors, name one with --tensor: %s",
+                   o->vectors, names.text);
+}
+
+static un_status from_safetensors(work *w) {
+    un_safetensors file = {0};
+    const un_st_entry *entry = NULL;
+    UN_TRY(un_safetensors_open(&file, w->options->vectors));
+    un_status status = UNSEEN_OK;
+    UN_GO(choose_tensor(w, &file, &entry));
+    const un_tensor *t = &entry->tensor;
+    if (t->rank != 2 || t->shape[0] == 0 || t->shape[1] == 0)
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: %.200s is not a matrix of attributes x width",
+                      w->options->vectors, entry->name));
+    if (w->options->attributes && w->count != t->shape[0])
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s has %zu attributes, %s has vectors of %zu",
+                      w->options->attributes, w->count, w->options->vectors, t->shape[0]));
+    w->count = t->shape[0];
+    w->width = t->shape[1];
+    UN_GO(un_arena_alloc(&w->dataset->arena, w->count * w->width, sizeof *w->vectors, &w->vectors));
+    un_st_copy_f32(entry, w->vectors);
+    for (size_t i = 0; i < w->count * w->width; i++)
+        if (!isfinite(w->vectors[i]))
+            UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: %.200s is not a finite number in row %zu",
+                          w->options->vectors, entry->name, i / w->width));
+done:
+    un_safetensors_close(&file);
+    return status;
+}
+
+/* ---- into the data set ---- */
+
+static int is_wanted(const work *w, const un_semantics *s) {
+    for (size_t i = 0; i < w->options->semantics_count; i++)
+        if (!strcmp(w->options->semantics[i], s->name)) return 1;
+    return w->options->semantics_count == 0;
+}
+
+static un_status check_wanted(const work *w) {
+    const un_semantics *s = NULL;
+    for (size_t i = 0; i < w->options->semantics_count; i++)
+        UN_TRY(un_dataset_require_semantics(w->dataset, w->options->semantics[i], &s));
+    return UNSEEN_OK;
+}
+
+/* Names from the file, or those of the first wanted semantics that has some. */
+static un_status find_attributes(work *w) {
+    un_dataset *d = w->dataset;
+    if (w->options->attributes) {
+        UN_TRY(un_attribute_phrases_read(w->options->attributes, &d->arena, &w->attributes));
+        w->count = w->attributes.count;
+        return UNSEEN_OK;
+    }
+    for (size_t i = 0; i < d->semantics_count; i++) {
+        const un_semantics *s = &d->semantics[i];
+        if (!s->attributes || !is_wanted(w, s)) continue;
+        w->count = s->width;
+        w->attributes = (un_attribute_phrases){.count = s->width, .names = s->attributes};
+        UN_TRY(un_arena_alloc(&w->arena, s->width, sizeof *w->attributes.phrases,
+                              &w->attributes.phrases));
+        for (size_t k = 0; k < s->width; k++)
+            UN_TRY(un_attribute_clean(s->attributes[k], &w->arena, &w->attributes.phrases[k]));
+        return UNSEEN_OK;
+    }
+    return UNSEEN_OK;
+}
+
+static un_status store(work *w) {
+    un_dataset *d = w->dataset;
+    name_list given = {0};
+    for (size_t i = 0; i < d->semantics_count; i++) {
+        un_semantics *s = &d->semantics[i];
+        if (!is_wanted(w, s)) continue;
+        if (s->width != w->count && w->options->semantics_count > 0)
+            return un_fail(UNSEEN_E_ARGUMENT, "semantics \"%s\" have %zu attributes, not %zu",
+                           s->name, s->width, w->count);
+        if (s->width != w->count) continue;
+        if (w->vectors) {
+            s->vectors = w->vectors;
+            s->vector_width = w->width;
+        }
+        if (w->options->attributes) s->attributes = w->attributes.names;
+        name_add(&given, s->name);
+    }
+    if (given.count == 0)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "no semantics of data set %s have %zu attributes, as %s has", d->name,
+                       w->count,
+                       w->options->attributes ? w->options->attributes : w->options->vectors);
+    if (!w->vectors) return UNSEEN_OK;
+    un_log(UNSEEN_LOG_INFO, "word vectors of %zu attributes, width %zu, for %s", w->count, w->width,
+           given.text);
+    return UNSEEN_OK;
+}
+
+static void report_zero_rows(const work *w) {
+    name_list names = {0};
+    for (size_t i = 0; i < w->count; i++) {
+        const float *row = w->vectors + i * w->width;
+        char number[32];
+        size_t k = 0;
+        while (k < w->width && row[k] == 0) k++;
+        if (k < w->width) continue;
+        snprintf(number, sizeof number, "number %zu", i);
+        name_add(&names, w->attributes.count == w->count ? w->attributes.names[i] : number);
+    }
+    if (names.count > 0)
+        un_log(UNSEEN_LOG_WARNING, "%zu attributes have a vector of zeros: %s%s", names.count,
+               names.text, names.count > 20 ? ", …" : "");
+}
+
+un_status un_words_add(un_dataset *dataset, const un_words_options *options) {
+    work w = {.dataset = dataset, .options = options};
+    un_status status = UNSEEN_OK;
+    if (!options->vectors) return un_fail(UNSEEN_E_ARGUMENT, "the file of word vectors is missing");
+    UN_GO(check_wanted(&w));
+    UN_GO(find_attributes(&w));
+    UN_GO(is_safetensors(options->vectors) ? from_safetensors(&w) : from_text(&w));
+    UN_GO(store(&w));
+    report_zero_rows(&w);
+done:
+    un_arena_free(&w.arena);
+    return status;
+}
+
+un_status un_words_name(un_dataset *dataset, const un_words_options *options) {
+    work w = {.dataset = dataset, .options = options};
+    if (!options->attributes)
+        return un_fail(UNSEEN_E_ARGUMENT, "the file of attribute names is missing");
+    UN_TRY(check_wanted(&w));
+    UN_TRY(find_attributes(&w));
+    return store(&w);
+}

@@ -1,0 +1,244 @@
+/*
+ * test_words.c - word vectors of attributes: cleaning, text files of vectors,
+ * safetensors. With UNSEEN_SHARED set, the published phrases are compared too.
+ */
+#include "unit/data_sample.h"
+
+#include "tensor/safetensors.h"
+#include "text/word_vectors.h"
+
+static void cleans_to(const char *name, const char *phrase) {
+    un_arena arena = {0};
+    char *out = NULL;
+    assert_int_equal(un_attribute_clean(name, &arena, &out), UNSEEN_OK);
+    assert_string_equal(out, phrase);
+    un_arena_free(&arena);
+}
+
+static void test_clean(void **state) {
+    (void)state;
+    cleans_to("has_bill_shape::curved_(up_or_down)", "bill shape curved");
+    cleans_to("has_bill_shape::all-purpose", "bill shape all purpose");
+    cleans_to("has_upperparts_color::grey", "upper parts color gray");
+    cleans_to("has_bill_shape::spatulate", "bill shape broad");
+    cleans_to("grey", "grey"); /* respelt in CUB's names only */
+    cleans_to("toughskin", "toughskin");
+    cleans_to("Has Größe", "has größe");
+    cleans_to("has", "");
+    cleans_to("what it has", "what it has");
+    cleans_to("", "");
+    cleans_to("(all)", "");
+}
+
+static un_attribute_phrases read_names(un_arena *arena, const char *text) {
+    un_attribute_phrases a = {0};
+    write_text(in_folder("names"), text);
+    if (un_attribute_phrases_read(in_folder("names"), arena, &a) != UNSEEN_OK)
+        fail_msg("%s", un_error());
+    return a;
+}
+
+static void test_files_of_names(void **state) {
+    (void)state;
+    un_arena arena = {0};
+    un_attribute_phrases a = read_names(&arena, "1 has_x::grey\n2 has_y::a_(b)\n");
+    assert_int_equal(a.count, 2);
+    assert_string_equal(a.names[1], "has_y::a_(b)");
+    assert_string_equal(a.phrases[0], "x gray");
+    a = read_names(&arena,
+                   ",idx,des,new_des\r\n0,1,has_x::y,x  y \r\n1,2,\"b, \"\"c\"\"\",man-made\r\n");
+    assert_int_equal(a.count, 2);
+    assert_string_equal(a.names[1], "b, \"c\"");
+    assert_string_equal(a.phrases[0], "x y");
+    assert_string_equal(a.phrases[1], "man-made");
+    a = read_names(&arena, ",new_des\n0,sailing boating\n");
+    assert_string_equal(a.names[0], "sailing boating");
+    a = read_names(&arena, "tail\n\n big teeth \n");
+    assert_int_equal(a.count, 2);
+    assert_string_equal(a.phrases[1], "big teeth");
+    write_text(in_folder("names"), "1 has_x::y\n3 has_z::y\n");
+    expect(un_attribute_phrases_read(in_folder("names"), &arena, &a), UNSEEN_E_FORMAT, "line 2");
+    write_text(in_folder("names"), ",idx,des,new_des\n0,1,x\n");
+    expect(un_attribute_phrases_read(in_folder("names"), &arena, &a), UNSEEN_E_FORMAT, "line 2");
+    write_text(in_folder("names"), "\n\n");
+    expect(un_attribute_phrases_read(in_folder("names"), &arena, &a), UNSEEN_E_FORMAT, "no attrib");
+    un_arena_free(&arena);
+}
+
+static void assert_row(const un_semantics *s, size_t row, float x, float y) {
+    assert_int_equal(s->vector_width, 2);
+    assert_true(s->vectors[2 * row] == x && s->vectors[2 * row + 1] == y);
+}
+
+/* Attributes of the sample: A = 4. */
+static const char NAMES[] = "has_eye::grey_(dark)\ntoughskin\nquadrapedal\nman-eating xyz\n";
+
+static un_status add(un_dataset *d, const char *vectors, un_words_options *o) {
+    write_text(in_folder("vectors.txt"), vectors);
+    write_text(in_folder("attributes.txt"), NAMES);
+    o->vectors = in_folder("vectors.txt");
+    o->attributes = in_folder("attributes.txt");
+    return un_words_add(d, o);
+}
+
+static void test_text(void **state) {
+    (void)state;
+    static const char *const heads[] = {"", "7 2\n"}; /* GloVe, word2vec */
+    for (int k = 0; k < 2; k++) {
+        un_dataset d = make_dataset();
+        un_words_options o = {0};
+        char text[256];
+        snprintf(text, sizeof text,
+                 "%seye 1 2\ngray 10 20 \n. . 5 5\ntough 100 0\nskin 1e1 -1\nquadrupedal 3 4\n"
+                 "man .5 .25\ngrey 9 9\neye 7 7\n",
+                 heads[k]);
+        assert_int_equal(add(&d, text, &o), UNSEEN_OK);
+        const un_semantics *s = &d.semantics[0];
+        assert_string_equal(s->attributes[0], "has_eye::grey_(dark)");
+        assert_row(s, 0, 11, 22);
+        assert_row(s, 1, 110, -1); /* split */
+        assert_row(s, 2, 3, 4);
+        assert_row(s, 3, .5f, .25f); /* "eating" and "xyz" are unknown */
+        /* A word of the vocabulary is not split; half a compound is none. */
+        assert_int_equal(add(&d, "toughskin 8 8\nquadrapedal 6 6\nquadrupedal 1 1\n", &o),
+                         UNSEEN_OK);
+        assert_row(s, 1, 8, 8);
+        assert_row(s, 2, 6, 6);
+        assert_row(s, 0, 0, 0);
+        assert_int_equal(add(&d, "tough 8 8\n", &o), UNSEEN_OK);
+        assert_row(s, 1, 0, 0);
+        drop(&d);
+    }
+}
+
+static void test_text_wrong(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *sentence;
+    } wrong[] = {
+        {"eye 1 2\nother 3\n", "line 2 is too short"},
+        {"other 1 2\neye 1 x\n", "line 2 has \"x\" as its number 2"},
+        {"other 1 2\neye 1 nan\n", "line 2 has \"nan\""},
+        {"other 1 2\neye 1  2\n", ""}, /* two blanks: read as a word with one in it */
+        {"other 1 2\n\neye 1 2\n", "line 2 is empty"},
+        {"eye\n", "line 1 has no vector"},
+        {"3 0\n", "line 1 gives no sensible width"},
+        {"", "no word vectors"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        un_dataset d = make_dataset();
+        un_words_options o = {0};
+        un_status status = add(&d, wrong[i].text, &o);
+        if (!wrong[i].sentence[0])
+            assert_int_equal(status, UNSEEN_OK);
+        else
+            expect(status, UNSEEN_E_FORMAT, wrong[i].sentence);
+        drop(&d);
+    }
+    un_dataset d = make_dataset();
+    un_words_options o = {0};
+    const char *const names[] = {"at"};
+    o.semantics = names;
+    o.semantics_count = 1;
+    expect(add(&d, "eye 1 2\n", &o), UNSEEN_E_ARGUMENT, "no semantics called \"at\"");
+    o = (un_words_options){.vectors = in_folder("missing.txt")};
+    expect(un_words_add(&d, &o), UNSEEN_E_IO, "missing.txt");
+    d.semantics[0].attributes = NULL;
+    o.vectors = in_folder("vectors.txt");
+    expect(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "--attributes");
+    write_text(in_folder("attributes.txt"), "a\nb\n");
+    o.attributes = in_folder("attributes.txt");
+    expect(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "have 2 attributes");
+    drop(&d);
+}
+
+/* A file of two matrices, 4 x 2 and 3 x 2. */
+static const char *write_tensors(float *values, int both) {
+    const char *path = in_folder("vectors.safetensors");
+    const size_t shapes[2][2] = {{A, 2}, {3, 2}};
+    un_st_writer *writer = NULL;
+    assert_int_equal(un_st_writer_open(&writer, path), UNSEEN_OK);
+    assert_int_equal(un_st_writer_add(writer, "small", UN_F32, 2, shapes[0]), UNSEEN_OK);
+    if (both) assert_int_equal(un_st_writer_add(writer, "other", UN_F32, 2, shapes[1]), UNSEEN_OK);
+    assert_int_equal(un_st_writer_begin(writer), UNSEEN_OK);
+    assert_int_equal(un_st_writer_write(writer, 0, 0, values, A * 2 * sizeof *values), UNSEEN_OK);
+    if (both) assert_int_equal(un_st_writer_write(writer, 1, 0, values, 24), UNSEEN_OK);
+    assert_int_equal(un_st_writer_commit(writer), UNSEEN_OK);
+    return path;
+}
+
+static void test_safetensors(void **state) {
+    (void)state;
+    float values[A * 2];
+    for (size_t i = 0; i < A * 2; i++) values[i] = (float)i;
+    un_dataset d = make_dataset();
+    un_words_options o = {.vectors = write_tensors(values, 1)};
+    d.name = "SMALL";
+    assert_int_equal(un_words_add(&d, &o), UNSEEN_OK); /* called like the data set */
+    assert_row(&d.semantics[0], 1, 2, 3);
+    assert_string_equal(d.semantics[0].attributes[0], "has wings");
+    d.name = "large";
+    expect(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "small, other");
+    o.tensor = "small";
+    assert_int_equal(un_words_add(&d, &o), UNSEEN_OK);
+    o.tensor = "other";
+    expect(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "3 attributes");
+    values[3] = NAN;
+    o = (un_words_options){.vectors = write_tensors(values, 0)};
+    expect(un_words_add(&d, &o), UNSEEN_E_FORMAT, "row 1");
+    drop(&d);
+}
+
+/* The vectors survive the data set's file. */
+static void test_round_trip(void **state) {
+    (void)state;
+    un_dataset d = make_dataset();
+    un_dataset again;
+    un_words_options o = {0};
+    assert_int_equal(add(&d, "eye 1 2\n", &o), UNSEEN_OK);
+    assert_int_equal(un_dataset_write(&d, g_folder), UNSEEN_OK);
+    assert_int_equal(un_dataset_open(&again, g_folder), UNSEEN_OK);
+    assert_row(&again.semantics[0], 0, 1, 2);
+    assert_string_equal(again.semantics[0].attributes[1], "toughskin");
+    un_dataset_close(&again);
+    drop(&d);
+}
+
+/* Cleaned names must give the words of the published phrases. */
+static void test_published(void **state) {
+    (void)state;
+    static const struct {
+        const char *table;
+        size_t count;
+    } tables[] = {{"CUB", 312}, {"AWA2", 85}, {"SUN", 102}};
+    const char *shared = getenv("UNSEEN_SHARED");
+    char path[512];
+    size_t differ = 0;
+    if (!shared) skip();
+    for (size_t k = 0; k < 3; k++) {
+        un_arena arena = {0};
+        un_attribute_phrases a;
+        snprintf(path, sizeof path, "%s/data/attribute_phrases/%s.csv", shared, tables[k].table);
+        if (!un_path_exists(path)) skip();
+        assert_int_equal(un_attribute_phrases_read(path, &arena, &a), UNSEEN_OK);
+        assert_int_equal(a.count, tables[k].count);
+        for (size_t i = 0; i < a.count; i++) {
+            char *phrase = NULL;
+            assert_int_equal(un_attribute_clean(a.names[i], &arena, &phrase), UNSEEN_OK);
+            differ += strcmp(phrase, a.phrases[i]) != 0;
+        }
+        /* SUN's table has no raw names; two of its phrases keep a bracket and a hyphen. */
+        assert_int_equal(differ, k < 2 ? 0 : 2);
+        un_arena_free(&arena);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_clean),       cmocka_unit_test(test_files_of_names),
+        cmocka_unit_test(test_text),        cmocka_unit_test(test_text_wrong),
+        cmocka_unit_test(test_safetensors), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_published),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
