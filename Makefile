@@ -64,7 +64,7 @@ bench: build bench-packages
 	bench/run.sh $(BUILD)/unseen
 
 bench-packages:
-	$(call need,python3-torch python3-numpy python3-scipy libopenblas0-pthread)
+	$(call need,python3-torch python3-numpy python3-scipy python3-h5py libopenblas0-pthread)
 
 lint-packages:
 	$(call need,clang-format clang-tidy cppcheck)

@@ -17,7 +17,11 @@ import statistics
 import subprocess
 import time
 
-import torch
+# Idle threads that spin slow everything else on a busy machine; libraries read this when loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+
+import torch  # noqa: E402
 
 A, H, D, B, K, N = 312, 1200, 2048, 100, 200, 7057
 LR, LAMBDA = 1e-5, 1e-2

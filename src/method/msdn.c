@@ -28,13 +28,15 @@ static const un_option g_options[] = {
      "distillation's distance: |d|^3/|d| of the published code, or the paper's |d|^2"},
     {"weight1", UN_OPTION_NUMBER, "0.9", 0, 1, NULL, "attribute -> visual branch in the score"},
     {"weight2", UN_OPTION_NUMBER, "0.1", 0, 1, NULL, "visual -> attribute branch in the score"},
+    {"clip_negative", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
+     "take negative attribute values, AwA's \"unknown\", as 0"},
     {"normalize_v", UN_OPTION_CHOICE, "no", 0, 0, "no|yes", "unit rows of V in every step"},
     {NULL, UN_OPTION_INTEGER, NULL, 0, 0, NULL, NULL},
 };
 
 #define AWA2                                                                                       \
     "\"batch\":40,\"sampling\":\"balanced\",\"momentum\":0,\"eta\":1e-7,"                          \
-    "\"normalize_v\":\"yes\",\"weight1\":1,\"weight2\":0,\"epochs\":50"
+    "\"normalize_v\":\"yes\",\"clip_negative\":\"yes\",\"weight1\":1,\"weight2\":0,\"epochs\":50"
 #define SUN "\"sampling\":\"classes\",\"eta\":1e-2,\"weight1\":0.7,\"weight2\":0.3,\"epochs\":70"
 
 static const un_preset g_presets[] = {
@@ -72,6 +74,7 @@ static void configure(msdn *n, const un_method_setup *setup) {
     n->F = setup->width;
     n->R = setup->regions;
     n->normalize_v = un_config_is(config, "normalize_v", "yes");
+    n->clip_negative = un_config_is(config, "clip_negative", "yes");
     n->lambda = un_config_number(config, "lambda");
     n->eta = un_config_number(config, "eta");
     n->weight1 = un_config_number(config, "weight1");
@@ -120,22 +123,29 @@ static void initialize(msdn *n, const un_modality *modality) {
     un_rng_fill_normal(&rng, un_param_value(&n->base.params, n->w1), n->E * n->F, 0, 1);
 }
 
-/* Unit rows (negative values, AwA's "unknown", count as 0), and the bias m. */
+/* Unit rows and the bias m, in fresh memory: *out changes only if all went well. */
 static un_status take_classes(const msdn *n, msdn_classes *out, const un_class_table *classes) {
     const un_modality *modality = &classes->modality[0];
+    if (classes->count == 0) return un_fail(UNSEEN_E_ARGUMENT, "there are no classes to score");
     if (classes->modality_count != 1 || modality->width != n->A)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "MSDN needs one semantics of %zu values; \"%s\" has %zu (of %zu semantics)",
                        n->A, modality->name, modality->width, classes->modality_count);
+    msdn_classes fresh = {.count = classes->count};
+    un_status status = UNSEEN_OK;
+    UN_GO(un_arena_alloc(&fresh.arena, fresh.count * n->A, sizeof(float), &fresh.att));
+    UN_GO(un_arena_alloc(&fresh.arena, fresh.count, sizeof(float), &fresh.bias));
+    for (size_t i = 0; i < fresh.count * n->A; i++) {
+        float x = modality->values[i];
+        fresh.att[i] = n->clip_negative && x < 0 ? 0.0f : x;
+    }
+    un_normalize_rows(fresh.att, fresh.count, n->A, 1e-12f, NULL);
+    for (size_t c = 0; c < fresh.count; c++) fresh.bias[c] = classes->seen[c] ? -1.0f : 1.0f;
     un_arena_free(&out->arena);
-    out->count = classes->count;
-    UN_TRY(un_arena_alloc(&out->arena, classes->count * n->A, sizeof(float), &out->att));
-    UN_TRY(un_arena_alloc(&out->arena, classes->count, sizeof(float), &out->bias));
-    for (size_t i = 0; i < classes->count * n->A; i++)
-        out->att[i] = modality->values[i] > 0 ? modality->values[i] : 0.0f;
-    un_normalize_rows(out->att, classes->count, n->A, 1e-12f, NULL);
-    for (size_t c = 0; c < classes->count; c++) out->bias[c] = classes->seen[c] ? -1.0f : 1.0f;
-    return UNSEEN_OK;
+    *out = fresh;
+done:
+    if (status) un_arena_free(&fresh.arena);
+    return status;
 }
 
 static un_status start_training(msdn *n, const un_method_setup *setup) {
@@ -153,7 +163,9 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     if (setup->classes->modality_count != 1)
         return un_fail(UNSEEN_E_ARGUMENT, "MSDN takes one semantics, not %zu",
                        setup->classes->modality_count);
-    if (!modality->vectors)
+    if (setup->data && setup->data->train->count == 0)
+        return un_fail(UNSEEN_E_ARGUMENT, "there are no training images");
+    if (!modality->vectors || modality->vector_width == 0)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "semantics \"%s\" has no word vectors of its attributes, which MSDN starts "
                        "from: add them with `unseen words`",
@@ -204,10 +216,17 @@ static void optimizer(const un_method *method, un_optimizer_settings *out) {
 
 static un_status set_classes(un_method *method, const un_class_table *classes) {
     msdn *n = (msdn *)method;
-    UN_TRY(take_classes(n, &n->scored, classes));
     un_arena_free(&n->scoring.arena);
-    UN_TRY(msdn_batch_create(n, &n->scoring, &n->scored, SCORE_IMAGES, 0));
-    return msdn_fold(n);
+    n->scoring = (msdn_batch){0}; /* score() refuses until the new one is whole */
+    UN_TRY(take_classes(n, &n->scored, classes));
+    UN_TRY(msdn_fold(n));
+    msdn_batch fresh = {0};
+    un_status status = msdn_batch_create(n, &fresh, &n->scored, SCORE_IMAGES, 0);
+    if (status)
+        un_arena_free(&fresh.arena);
+    else
+        n->scoring = fresh;
+    return status;
 }
 
 /* Attention and scores of up to SCORE_IMAGES images. */

@@ -44,7 +44,7 @@ typedef struct {
     float *dpsi, *dpsi2; /* [B, A] */
     float *s1, *s2;      /* [B, C] */
     float *ds1, *ds2;    /* [B, C] */
-    float *scratch;      /* [threads, 4A] */
+    float *scratch;      /* [B, 4A] */
     un_arena arena;
 } msdn_batch;
 
@@ -53,7 +53,7 @@ typedef struct {
     un_dtype type;  /* of the large products' operands */
     size_t A, E, F, R;
     size_t v, w1, w2, w11, w21; /* parameters */
-    int normalize_v;
+    int normalize_v, clip_negative;
     double lambda, eta, weight1, weight2;
     int squared_distance; /* the paper's |d|^2 instead of the code's form */
     un_optimizer_settings optimizer;
@@ -79,7 +79,7 @@ typedef struct {
     size_t batch_size;
     size_t steps;     /* of an epoch */
     int64_t *planned; /* [B] images of the step that was planned last */
-    size_t planned_count, planned_epoch, planned_step;
+    size_t planned_epoch, planned_step;
     int64_t *order;        /* scratch: a permutation */
     size_t seen_classes;   /* with training images */
     size_t *class_begin;   /* [C + 1] into class_images */

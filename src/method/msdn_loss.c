@@ -2,6 +2,7 @@
  * msdn_loss.c - MSDN's losses and their gradients with respect to both branches'
  * scores. See msdn.h. Batches are small here (B x C): plain f64.
  */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,8 +83,8 @@ static double distance(const msdn *n, const float *s1, const float *s2, size_t i
     return loss;
 }
 
-/* x log(x / m), 0 at 0. */
-static double entropy_term(double x, double m) { return x > 0 ? x * log(x / m) : 0; }
+/* x log(x / m), 0 at 0. Half of a denormal may round to m = 0, so those count as 0 too. */
+static double entropy_term(double x, double m) { return x > DBL_MIN ? x * log(x / m) : 0; }
 
 /* Gradient of eta/2 KL(p || mean) + eta/2 KL(q || mean) with respect to the logits of p. */
 static void divergence_gradient(const double *p, const double *mean, size_t C, double weight,
@@ -91,7 +92,7 @@ static void divergence_gradient(const double *p, const double *mean, size_t C, d
     double inner = 0;
     for (size_t k = 0; k < C; k++) inner += 0.5 * entropy_term(p[k], mean[k]);
     for (size_t k = 0; k < C; k++)
-        if (p[k] > 0) ds[k] += weight * p[k] * (0.5 * log(p[k] / mean[k]) - inner);
+        if (p[k] > DBL_MIN) ds[k] += weight * p[k] * (0.5 * log(p[k] / mean[k]) - inner);
 }
 
 /* Jensen-Shannon divergence of the two branches, p1 and p2 (B, C), averaged over the batch. */

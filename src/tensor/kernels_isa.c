@@ -98,7 +98,7 @@ static inline float exponential(float x) {
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    int32_t exponent = (int32_t)k + 127;
+    int32_t exponent = (int32_t)(k == k ? k : 0.0f) + 127; /* a NaN stays one through p */
     uint32_t bits = (uint32_t)exponent << 23;
     float power;
     memcpy(&power, &bits, sizeof power);

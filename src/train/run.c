@@ -128,7 +128,7 @@ static un_status advance(trainer *t, size_t steps_per_epoch, size_t epochs, int 
     return UNSEEN_OK;
 }
 
-/* Has the system read the images of the step after the next while the next one computes. */
+/* Has the system read the next step's images while this one computes. */
 static un_status read_ahead(trainer *t, size_t steps_per_epoch) {
     const int64_t *images = NULL;
     size_t n = 0;
