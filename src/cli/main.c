@@ -58,7 +58,7 @@ static int finish(int code) {
 }
 
 /* Waiting threads of libgomp spin by default: with the machine to ourselves that gains nothing
- * measurable, and next to any other busy process it costs a factor of ten. libgomp reads its
+ * measurable, and next to another busy process it slowed steps up to ten times. libgomp reads its
  * environment when it is loaded, so the program starts itself once more with the setting. */
 static void wait_passively(char **argv) {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;

@@ -143,7 +143,7 @@ static void csv_number(FILE *stream, double x) {
 un_status un_result_write_classes(const char *path, const un_predictions *p, double gamma) {
     const un_class_table *classes = p->classes;
     un_class_accuracy *table = NULL;
-    csv c;
+    csv c = {0};
     UN_TRY(un_alloc(classes->count, sizeof *table, &table));
     un_status status = un_class_accuracies(p, gamma, table);
     if (!status) status = csv_open(&c);
@@ -165,7 +165,7 @@ un_status un_result_write_classes(const char *path, const un_predictions *p, dou
 
 un_status un_result_write_curve(const char *path, const un_predictions *p) {
     un_curve curve;
-    csv c;
+    csv c = {0};
     UN_TRY(un_curve_make(&curve, p));
     un_status status = csv_open(&c);
     if (!status) {
@@ -186,7 +186,7 @@ un_status un_result_write_curve(const char *path, const un_predictions *p) {
 un_status un_result_write_confusion(const char *path, const un_predictions *p, double gamma) {
     size_t C = p->classes->count;
     uint32_t *counts = NULL;
-    csv c;
+    csv c = {0};
     UN_TRY(un_alloc(C * C, sizeof *counts, &counts));
     un_confusion(p, gamma, counts);
     un_status status = csv_open(&c);

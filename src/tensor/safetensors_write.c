@@ -1,6 +1,7 @@
 /* safetensors_write.c - the streaming atomic writer; see safetensors.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,7 +125,7 @@ static un_status write_header(un_st_writer *writer, const char *text) {
     char *buffer = NULL;
     UN_TRY(un_alloc(writer->header_bytes, 1, &buffer));
     for (size_t i = 0; i < 8; i++) buffer[i] = (char)(room >> (8 * i) & 0xFF);
-    memcpy(buffer + 8, text, length);
+    memcpy(buffer + 8, text, length); /* NOLINT(bugprone-not-null-terminated-result): no string */
     memset(buffer + 8 + length, ' ', room - length);
     un_status status = un_atomic_write(&writer->file, buffer, (size_t)writer->header_bytes, 0);
     free(buffer);
@@ -144,9 +145,8 @@ un_status un_st_writer_begin(un_st_writer *writer) {
     int code =
         posix_fallocate(writer->file.fd, 0, (off_t)(writer->header_bytes + writer->data_bytes));
     if (code != 0 && code != EINVAL && code != EOPNOTSUPP)
-        return un_fail_errno(code, "cannot reserve %llu bytes for %s",
-                             (unsigned long long)(writer->header_bytes + writer->data_bytes),
-                             writer->file.path);
+        return un_fail_errno(code, "cannot reserve %" PRIu64 " bytes for %s",
+                             writer->header_bytes + writer->data_bytes, writer->file.path);
     return UNSEEN_OK;
 }
 

@@ -109,7 +109,7 @@ enum { MAX_FIELDS = 64 };
 /* A head with a column new_des makes it a table of phrases. */
 static void read_head(reader *r, const char *line, char *scratch) {
     char *fields[MAX_FIELDS];
-    strcpy(scratch, line); /* as long as the file */
+    memcpy(scratch, line, strlen(line) + 1); /* as long as the file */
     size_t n = cut_fields(scratch, fields, MAX_FIELDS);
     size_t name = MAX_FIELDS;
     for (size_t i = 0; i < n; i++) {
