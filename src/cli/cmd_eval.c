@@ -109,7 +109,18 @@ static un_status choose_gamma(const arguments *a, const un_model *model, const c
     return UNSEEN_OK;
 }
 
-/* The data set's test sets under the model's own class table and semantics. */
+/* Whether the data set describes its classes as the model has them. */
+static int same_descriptions(const un_class_table *a, const un_class_table *b) {
+    if (a->count != b->count) return 0;
+    for (size_t m = 0; m < a->modality_count; m++)
+        if (a->modality[m].width != b->modality[m].width ||
+            memcmp(a->modality[m].values, b->modality[m].values,
+                   a->count * a->modality[m].width * sizeof(float)) != 0)
+            return 0;
+    return 1;
+}
+
+/* The data set's test sets, with its descriptions of the semantics that the model uses. */
 static un_status open_task(const un_model *model, const un_dataset *dataset, un_task *task) {
     const char *names[UN_MAX_MODALITIES];
     size_t n = model->classes.modality_count;
@@ -122,14 +133,25 @@ static un_status open_task(const un_model *model, const un_dataset *dataset, un_
                "the model was trained on another split (%.12s…, this is %.12s…): test images may "
                "have been trained on",
                trained, dataset->split_hash);
+    if (!same_descriptions(&model->classes, &task->classes))
+        un_log(UNSEEN_LOG_WARNING, "the data set describes its classes otherwise than the model "
+                                   "does; the data set's descriptions are used");
     return UNSEEN_OK;
 }
 
-static un_status open_features(const arguments *a, const un_model *model, un_features *features) {
+static un_status open_features(const arguments *a, const un_model *model, const un_dataset *dataset,
+                               un_features *features) {
     const json_t *input = json_object_get(model->manifest, "input");
     const char *name =
         a->features ? a->features : json_string_value(json_object_get(input, "features"));
     UN_TRY(un_features_open(features, a->data, name));
+    if (features->image_count != dataset->image_count)
+        return un_fail(UNSEEN_E_ARGUMENT, "feature set %s has %zu images, data set %s has %zu",
+                       features->name, features->image_count, dataset->name, dataset->image_count);
+    const char *hash = json_string_value(json_object_get(input, "sha256"));
+    if (hash && *hash && *features->sha256 && strcmp(hash, features->sha256) != 0)
+        un_log(UNSEEN_LOG_WARNING, "feature set %s is not the one that the model was trained on",
+               features->name);
     if (features->regions != model->regions || features->width != model->width)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "feature set %s has %zu x %zu values an image, the model needs %zu x %zu",
@@ -138,10 +160,11 @@ static un_status open_features(const arguments *a, const un_model *model, un_fea
     return UNSEEN_OK;
 }
 
-static un_status write_files(const arguments *a, const un_predictions *p, double gamma) {
-    if (a->per_class) UN_TRY(un_result_write_classes(a->per_class, p, gamma));
-    if (a->curve) UN_TRY(un_result_write_curve(a->curve, p));
-    if (a->confusion) UN_TRY(un_result_write_confusion(a->confusion, p, gamma));
+static un_status write_files(const arguments *a, const un_predictions *p,
+                             const un_result_context *c) {
+    if (a->per_class) UN_TRY(un_result_write_classes(a->per_class, p, c));
+    if (a->curve) UN_TRY(un_result_write_curve(a->curve, p, c));
+    if (a->confusion) UN_TRY(un_result_write_confusion(a->confusion, p, c));
     return UNSEEN_OK;
 }
 
@@ -157,7 +180,7 @@ static un_status evaluate(const arguments *a, const un_dataset *dataset, const c
     UN_GO(un_precision_parse(a->common.precision, &precision));
     UN_GO(un_model_open(&model, path, precision));
     UN_GO(open_task(&model, dataset, &task));
-    UN_GO(open_features(a, &model, &features));
+    UN_GO(open_features(a, &model, dataset, &features));
     UN_GO(choose_gamma(a, &model, path, &context));
     context.method = model.method->class->name;
     context.score_unit = model.method->class->score_unit;
@@ -171,7 +194,7 @@ static un_status evaluate(const arguments *a, const un_dataset *dataset, const c
     un_log(UNSEEN_LOG_INFO, "%zu test images in %.2f s", predictions.count, seconds);
     UN_GO(un_json_set(*out, "seconds", json_real(seconds)));
     UN_GO(un_json_set(*out, "model", json_string(path)));
-    UN_GO(write_files(a, &predictions, context.gamma));
+    UN_GO(write_files(a, &predictions, &context));
 done:
     un_predictions_free(&predictions);
     un_features_close(&features);

@@ -6,7 +6,9 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "cli/cli.h"
+#include "model/model.h"
 #include "protocol/report.h"
 #include "train/train.h"
 
@@ -22,7 +24,7 @@ typedef struct {
     size_t steps;
     uint64_t seeds[MAX_SEEDS];
     size_t seed_count;
-    int resume;
+    int resume, settings;
     double checkpoint_seconds;
 } arguments;
 
@@ -85,8 +87,10 @@ static void parse_seeds(arguments *a, struct argp_state *state, char *text) {
     for (char *word = strsep(&text, ","); word; word = strsep(&text, ",")) {
         char *end = NULL;
         uint64_t seed = strtoull(word, &end, 10);
-        if (*end || end == word || a->seed_count == MAX_SEEDS)
+        if (*end || end == word || *word == '-' || a->seed_count == MAX_SEEDS)
             argp_error(state, "--seeds wants up to %d numbers separated by commas", MAX_SEEDS);
+        for (size_t i = 0; i < a->seed_count; i++)
+            if (a->seeds[i] == seed) argp_error(state, "--seeds has %s twice", word);
         a->seeds[a->seed_count++] = seed;
     }
 }
@@ -104,10 +108,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         if (a->set_count == MAX_SETS) argp_error(state, "too many settings");
         a->sets[a->set_count++] = text;
         return 0;
-    case KEY_SETTINGS:
-        a->data = NULL;
-        a->output = "?";
-        return 0;
+    case KEY_SETTINGS: a->settings = 1; return 0;
     case KEY_EPOCHS: add_assignment(a, state, "epochs", text); return 0;
     case KEY_SEMANTICS: add_assignment(a, state, "semantics", text); return 0;
     case KEY_BATCHING: add_assignment(a, state, "batching", text); return 0;
@@ -131,9 +132,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         a->method = text;
         return 0;
     case ARGP_KEY_END:
-        if (!a->method) argp_error(state, "which method? For example: unseen train dem …");
-        if (!a->data && (!a->output || strcmp(a->output, "?") != 0))
-            argp_error(state, "--data is missing");
+        if (!a->method)
+            argp_error(state, "which method, dem or msdn? For example: unseen train dem …");
+        if (a->settings) return 0;
+        if (!a->data) argp_error(state, "--data is missing");
         if (!a->output) argp_error(state, "-o is missing: where should the model go?");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -202,6 +204,29 @@ static un_status seed_path(const char *path, uint64_t seed, char **out) {
                      dot);
 }
 
+/* With --resume: the result of a model that this very training has written before, else NULL. */
+static un_status finished(const un_train_options *o, json_t **result) {
+    un_model model;
+    char *checkpoint = NULL;
+    UN_TRY(un_format(&checkpoint, "%s.checkpoint", o->output));
+    int pending = un_path_exists(checkpoint) || !un_path_exists(o->output);
+    free(checkpoint);
+    if (pending || un_model_open(&model, o->output, o->precision) != UNSEEN_OK) return UNSEEN_OK;
+    const json_t *m = model.manifest, *data = json_object_get(m, "data");
+    const char *split = json_string_value(json_object_get(data, "split_hash"));
+    const char *mode = json_string_value(json_object_get(json_object_get(m, "selection"), "mode"));
+    json_t *metrics = json_object_get(m, "metrics");
+    if (model.method->class == o->class && json_equal(json_object_get(m, "config"), o->config) &&
+        json_integer_value(json_object_get(m, "seed")) == (json_int_t)o->seed && split &&
+        !strcmp(split, o->dataset->split_hash) && mode &&
+        !strcmp(mode, un_select_text(o->select)) && json_is_object(metrics)) {
+        un_log(UNSEEN_LOG_INFO, "%s is already trained", o->output);
+        *result = json_deep_copy(metrics);
+    }
+    un_model_close(&model);
+    return UNSEEN_OK;
+}
+
 /* One training a seed; their results go to `results`. */
 static un_status train_all(const arguments *a, un_train_options *options, json_t *results) {
     size_t n = a->seed_count ? a->seed_count : 1;
@@ -210,7 +235,7 @@ static un_status train_all(const arguments *a, un_train_options *options, json_t
         json_t *result = NULL;
         un_status status = UNSEEN_OK;
         options->seed = a->seed_count ? a->seeds[i] : a->common.seed;
-        if (n == 1) {
+        if (a->seed_count == 0) {
             UN_GO(un_format(&path, "%s", a->output));
             if (a->log) UN_GO(un_format(&log, "%s", a->log));
         } else {
@@ -219,7 +244,8 @@ static un_status train_all(const arguments *a, un_train_options *options, json_t
         }
         options->output = path;
         options->log_path = log;
-        UN_GO(un_train(options, &result));
+        if (a->resume) UN_GO(finished(options, &result));
+        if (!result) UN_GO(un_train(options, &result));
         UN_GO(un_json_set(result, "model", json_string(path)));
         UN_GO(un_json_append(results, json_incref(result)));
         if (!a->json || strcmp(a->json, "-") != 0) {
@@ -268,7 +294,7 @@ static int run(const arguments *a) {
     un_status status = UNSEEN_OK;
     int code = UN_EXIT_FAILURE;
     UN_GO(un_method_find(a->method, &options.class));
-    if (!a->data) {
+    if (a->settings) {
         json_decref(results);
         return print_settings(options.class);
     }

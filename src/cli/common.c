@@ -92,7 +92,8 @@ static error_t parse_common(int key, char *text, struct argp_state *state) {
     case KEY_PRECISION: common->precision = text; return 0;
     case KEY_SEED:
         common->seed = strtoull(text, &end, 10);
-        if (*end || end == text) argp_error(state, "--seed wants a number, not \"%s\"", text);
+        if (*end || end == text || *text == '-')
+            argp_error(state, "--seed wants a number, not \"%s\"", text);
         return 0;
     case 'q': common->quiet = 1; return 0;
     case 'v': common->verbose = 1; return 0;
@@ -189,7 +190,7 @@ int un_cli_print_summary(const json_t *results) {
     json_t *summary = NULL;
     if (un_result_summary(results, &summary) != UNSEEN_OK) return un_cli_fail();
     printf("%zu models, mean ± sd in percent, selection: %s\n", json_array_size(results),
-           text_of(json_array_get(results, 0), "selection"));
+           text_of(summary, "selection"));
     const json_t *mean = json_object_get(summary, "mean"), *sd = json_object_get(summary, "sd");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (json_object_get(mean, rows[i].key))

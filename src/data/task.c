@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "data/split.h"
+
 /* Fills the class table with the classes that have keep[c]; map[c] receives their row or -1. */
 static un_status make_table(un_task *task, const un_dataset *dataset, const unsigned char *keep,
                             const unsigned char *seen, const char *const *semantics, size_t count,
@@ -81,6 +83,19 @@ done:
     return status;
 }
 
+/* Nothing outside trainval may take part in validation, whoever wrote the file. */
+static un_status check_fold(const un_dataset *dataset, const un_fold *fold, const char *name) {
+    const un_index_list *lists[] = {&fold->train, &fold->seen, &fold->unseen};
+    for (size_t l = 0; l < 3; l++)
+        for (size_t i = 0; i < lists[l]->count; i++)
+            if (!un_index_list_contains(&dataset->trainval, lists[l]->items[i]))
+                return un_fail(UNSEEN_E_FORMAT,
+                               "data set %s, %s: image %lld is not in trainval, so it must not be "
+                               "used for validation; import the data set again",
+                               dataset->name, name, (long long)lists[l]->items[i]);
+    return UNSEEN_OK;
+}
+
 un_status un_task_fold(un_task *task, const un_dataset *dataset, size_t fold,
                        const char *const *semantics, size_t count) {
     *task = (un_task){0};
@@ -95,6 +110,7 @@ un_status un_task_fold(un_task *task, const un_dataset *dataset, size_t fold,
     task->train = source->train;
     task->seen = source->seen;
     task->unseen = source->unseen;
+    UN_GO(check_fold(dataset, source, task->name));
     un_dataset_classes_of(dataset, &task->train, seen);
     un_dataset_classes_of(dataset, &task->unseen, unseen);
     for (size_t c = 0; c < dataset->class_count; c++) {
@@ -104,6 +120,13 @@ un_status un_task_fold(un_task *task, const un_dataset *dataset, size_t fold,
                           "data set %s, %s: class %s is trained on and plays an unseen class",
                           dataset->name, task->name, dataset->classes[c]));
     }
+    for (size_t i = 0; i < task->seen.count; i++)
+        if (!seen[dataset->labels[task->seen.items[i]]])
+            UN_GO(
+                un_fail(UNSEEN_E_FORMAT,
+                        "data set %s, %s: image %lld plays a seen-class one, but its class is not "
+                        "trained on",
+                        dataset->name, task->name, (long long)task->seen.items[i]));
     UN_GO(build(task, dataset, keep, seen, semantics, count));
 done:
     if (status) un_task_free(task);

@@ -140,22 +140,23 @@ static void csv_number(FILE *stream, double x) {
     if (isfinite(x)) fprintf(stream, "%.17g", x);
 }
 
-un_status un_result_write_classes(const char *path, const un_predictions *p, double gamma) {
+un_status un_result_write_classes(const char *path, const un_predictions *p,
+                                  const un_result_context *context) {
     const un_class_table *classes = p->classes;
     un_class_accuracy *table = NULL;
     csv c = {0};
     UN_TRY(un_alloc(classes->count, sizeof *table, &table));
-    un_status status = un_class_accuracies(p, gamma, table);
+    un_status status = un_class_accuracies(p, context->gamma, table);
     if (!status) status = csv_open(&c);
     if (!status) {
-        fputs("class,seen,images,accuracy,zero_shot\n", c.stream);
+        fputs("class,seen,images,accuracy,zero_shot,selection\n", c.stream);
         for (size_t k = 0; k < classes->count; k++) {
             csv_field(c.stream, classes->names[k]);
             fprintf(c.stream, ",%d,%zu,", classes->seen[k], table[k].images);
             csv_number(c.stream, table[k].accuracy);
             fputc(',', c.stream);
             csv_number(c.stream, table[k].zero_shot);
-            fputc('\n', c.stream);
+            fprintf(c.stream, ",%s\n", context->selection);
         }
         status = csv_close(&c, path);
     }
@@ -163,19 +164,20 @@ un_status un_result_write_classes(const char *path, const un_predictions *p, dou
     return status;
 }
 
-un_status un_result_write_curve(const char *path, const un_predictions *p) {
+un_status un_result_write_curve(const char *path, const un_predictions *p,
+                                const un_result_context *context) {
     un_curve curve;
     csv c = {0};
     UN_TRY(un_curve_make(&curve, p));
     un_status status = csv_open(&c);
     if (!status) {
-        fputs("gamma_from,gamma_to,U,S,H\n", c.stream);
+        fputs("gamma_from,gamma_to,U,S,H,selection\n", c.stream);
         for (size_t j = 0; j < curve.count; j++) {
             csv_number(c.stream, j > 0 ? curve.threshold[j - 1] : (double)-INFINITY);
             fputc(',', c.stream);
             csv_number(c.stream, j + 1 < curve.count ? curve.threshold[j] : (double)INFINITY);
-            fprintf(c.stream, ",%.17g,%.17g,%.17g\n", curve.U[j], curve.S[j],
-                    un_harmonic(curve.U[j], curve.S[j]));
+            fprintf(c.stream, ",%.17g,%.17g,%.17g,%s\n", curve.U[j], curve.S[j],
+                    un_harmonic(curve.U[j], curve.S[j]), context->selection);
         }
         status = csv_close(&c, path);
     }
@@ -183,21 +185,22 @@ un_status un_result_write_curve(const char *path, const un_predictions *p) {
     return status;
 }
 
-un_status un_result_write_confusion(const char *path, const un_predictions *p, double gamma) {
+un_status un_result_write_confusion(const char *path, const un_predictions *p,
+                                    const un_result_context *context) {
     size_t C = p->classes->count;
     uint32_t *counts = NULL;
     csv c = {0};
     UN_TRY(un_alloc(C * C, sizeof *counts, &counts));
-    un_confusion(p, gamma, counts);
+    un_confusion(p, context->gamma, counts);
     un_status status = csv_open(&c);
     if (!status) {
-        fputs("true_class,chosen_class,images\n", c.stream);
+        fputs("true_class,chosen_class,images,selection\n", c.stream);
         for (size_t i = 0; i < C * C; i++) {
             if (counts[i] == 0) continue;
             csv_field(c.stream, p->classes->names[i / C]);
             fputc(',', c.stream);
             csv_field(c.stream, p->classes->names[i % C]);
-            fprintf(c.stream, ",%u\n", counts[i]);
+            fprintf(c.stream, ",%u,%s\n", counts[i], context->selection);
         }
         status = csv_close(&c, path);
     }
@@ -207,6 +210,22 @@ un_status un_result_write_confusion(const char *path, const un_predictions *p, d
 
 static const json_t *look_up(const json_t *result, const char *group, const char *key) {
     return json_object_get(group ? json_object_get(result, group) : result, key);
+}
+
+/* One word for how several models were selected. */
+static const char *common_selection(const json_t *results) {
+    const char *first = NULL;
+    int mixed = 0, on_test = 0;
+    for (size_t i = 0; i < json_array_size(results); i++) {
+        const char *text =
+            json_string_value(json_object_get(json_array_get(results, i), "selection"));
+        if (!text) text = "none";
+        if (!first) first = text;
+        mixed |= strcmp(first, text) != 0;
+        on_test |= !strcmp(text, "selected on test");
+    }
+    if (!mixed) return first ? first : "none";
+    return on_test ? "mixed, partly selected on test" : "mixed";
 }
 
 un_status un_result_summary(const json_t *results, json_t **out) {
@@ -247,7 +266,8 @@ un_status un_result_summary(const json_t *results, json_t **out) {
         UN_GO(un_json_set(sd, wanted[w].name,
                           json_real(n > 1 ? sqrt(squares / (double)(n - 1)) : 0)));
     }
-    *out = json_pack("{s:I, s:O, s:O}", "n", (json_int_t)n, "mean", mean, "sd", sd);
+    *out = json_pack("{s:I, s:s, s:O, s:O}", "n", (json_int_t)n, "selection",
+                     common_selection(results), "mean", mean, "sd", sd);
     if (!*out) status = un_fail_memory(0);
 done:
     json_decref(mean);

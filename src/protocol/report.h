@@ -30,15 +30,18 @@ un_status un_result_json(const un_predictions *predictions, const un_result_cont
                          json_t **out);
 
 /* CSV files, atomically: per class; the curve (gamma_from, gamma_to, U, S, H); the confusion
- * matrix (non-zero cells: true class, chosen class, images). */
+ * matrix (non-zero cells: true class, chosen class, images). The last column repeats how the
+ * model was selected, so that "selected on test" stays with the numbers. */
 un_status un_result_write_classes(const char *path, const un_predictions *predictions,
-                                  double gamma);
-un_status un_result_write_curve(const char *path, const un_predictions *predictions);
+                                  const un_result_context *context);
+un_status un_result_write_curve(const char *path, const un_predictions *predictions,
+                                const un_result_context *context);
 un_status un_result_write_confusion(const char *path, const un_predictions *predictions,
-                                    double gamma);
+                                    const un_result_context *context);
 
 /* Mean and sample standard deviation over several results of the numbers T1, U, S,
- * H, AUSUC, H_best_curve, native.* and validation.*; {"mean": {...}, "sd": {...}, "n"}. */
+ * H, AUSUC, H_best_curve, native.* and validation.*; {"mean": {...}, "sd": {...}, "n",
+ * "selection"}: theirs if they agree, else "mixed", with "selected on test" if that applies to any. */
 un_status un_result_summary(const json_t *results, json_t **out);
 
 #endif

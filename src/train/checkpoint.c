@@ -21,12 +21,49 @@ un_status checkpoint_path(const trainer *t, char **out) {
     return un_format(out, "%s.checkpoint", t->options->output);
 }
 
+static un_status hash_list(un_sha256 *hash, const un_index_list *list) {
+    UN_TRY(un_sha256_add(hash, &list->count, sizeof list->count));
+    return un_sha256_add(hash, list->items, list->count * sizeof *list->items);
+}
+
+/* What the split's hash leaves out: labels, folds, and every description with its word vectors. */
+static un_status hash_data(const un_dataset *d, un_sha256 *hash) {
+    UN_TRY(un_sha256_add(hash, d->labels, d->image_count * sizeof *d->labels));
+    for (size_t k = 0; k < d->fold_count; k++) {
+        UN_TRY(hash_list(hash, &d->folds[k].train));
+        UN_TRY(hash_list(hash, &d->folds[k].seen));
+        UN_TRY(hash_list(hash, &d->folds[k].unseen));
+    }
+    for (size_t i = 0; i < d->semantics_count; i++) {
+        const un_semantics *s = &d->semantics[i];
+        UN_TRY(un_sha256_add(hash, s->name, strlen(s->name)));
+        UN_TRY(un_sha256_add(hash, s->values, d->class_count * s->width * sizeof *s->values));
+        if (s->vectors)
+            UN_TRY(un_sha256_add(hash, s->vectors, s->width * s->vector_width * sizeof(float)));
+    }
+    return UNSEEN_OK;
+}
+
+static un_status data_hash(const un_dataset *dataset, char out[65]) {
+    un_sha256 *hash = NULL;
+    out[0] = 0;
+    if (!dataset->labels) return UNSEEN_OK; /* training will refuse it */
+    UN_TRY(un_sha256_open(&hash));
+    un_status status = hash_data(dataset, hash);
+    if (!status) status = un_sha256_hex(hash, out);
+    un_sha256_close(hash);
+    return status;
+}
+
 /* What two runs must have in common for one to continue the other. */
 static json_t *identity(const trainer *t) {
     const un_train_options *o = t->options;
-    return json_pack("{s:s, s:O, s:I, s:s, s:s, s:s, s:s, s:I}", "method", o->class->name, "config",
-                     o->config, "seed", (json_int_t)o->seed, "split", o->dataset->split_hash,
-                     "features", o->features->sha256 ? o->features->sha256 : "", "select",
+    char data[65];
+    if (data_hash(o->dataset, data) != UNSEEN_OK) return NULL;
+    return json_pack("{s:s, s:s, s:s, s:O, s:I, s:s, s:s, s:s, s:s, s:I}", "method", o->class->name,
+                     "preset", o->preset ? o->preset : "", "data", data, "config", o->config,
+                     "seed", (json_int_t)o->seed, "split", o->dataset->split_hash, "features",
+                     o->features->sha256 ? o->features->sha256 : "", "select",
                      un_select_text(o->select), "precision",
                      un_precision_name(un_precision_resolve(o->precision)), "max_steps",
                      (json_int_t)o->max_steps);
@@ -195,6 +232,11 @@ static un_status restore(trainer *t, const un_safetensors *file) {
     un_status status = UNSEEN_OK;
     if (!text) return damaged(file, "it has no state");
     UN_TRY(un_json_parse(text, strlen(text), file->path, &state));
+    const char *format = json_string_value(json_object_get(state, "format"));
+    if (!format || strcmp(format, FORMAT) != 0) {
+        json_decref(state);
+        return damaged(file, "its format is another version's");
+    }
     mine = identity(t);
     if (!mine || !json_equal(mine, json_object_get(state, "identity")))
         UN_GO(un_fail(UNSEEN_E_ARGUMENT,
@@ -210,6 +252,9 @@ static un_status restore(trainer *t, const un_safetensors *file) {
     UN_GO(load_array(file, "first", t->optimizer.first, total));
     un_params_refresh(&t->method->params);
     t->optimizer.steps = t->steps_done;
+    size_t steps = t->options->class->steps_per_epoch(t->method);
+    if (t->step >= steps || t->epoch > run_epochs(t))
+        UN_GO(damaged(file, "its position lies outside the run"));
     UN_GO(log_open(t, (long)log_at));
 done:
     json_decref(mine);

@@ -1,6 +1,7 @@
 /* log.c - the CSV log of a training: one row an evaluation (or, in the final run, as often). */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -19,6 +20,8 @@ un_status log_open(trainer *t, long offset) {
     t->log = fopen(path, offset > 0 ? "r+e" : "we");
     if (!t->log && offset > 0) t->log = fopen(path, "we"); /* the log was removed meanwhile */
     if (!t->log) return un_fail_errno(errno, "cannot write the log %s", path);
+    struct stat st;
+    if (offset > 0 && (fstat(fileno(t->log), &st) != 0 || st.st_size < offset)) offset = 0;
     if (offset > 0) {
         /* Rows after the checkpoint will be written again. */
         if (ftruncate(fileno(t->log), offset) != 0 || fseek(t->log, offset, SEEK_SET) != 0)
@@ -32,6 +35,7 @@ un_status log_open(trainer *t, long offset) {
 long log_offset(const trainer *t) {
     if (!t->log) return 0;
     fflush(t->log);
+    (void)fsync(fileno(t->log)); /* a checkpoint must not know more than the disk */
     return ftell(t->log);
 }
 

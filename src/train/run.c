@@ -89,7 +89,8 @@ static un_status evaluate(trainer *t, int *stop) {
     UN_TRY(un_predictions_make(&predictions, t->method, o->features, &t->task, 0));
     history *h = &t->history[t->run];
     evaluation *e = NULL;
-    un_status status = history_add(h, t, t->epoch, &predictions, &e);
+    /* A run that is capped within an epoch has begun it: no length is 0. */
+    un_status status = history_add(h, t, t->epoch + (t->step > 0 ? 1 : 0), &predictions, &e);
     un_predictions_free(&predictions);
     if (status) return status;
     size_t patience = un_config_integer(o->config, "patience");

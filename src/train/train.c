@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "model/model.h"
@@ -146,6 +147,10 @@ static un_status check_options(const un_train_options *o) {
                        "data set %s has no validation folds; import it with --validation, or use "
                        "--select none",
                        o->dataset->name);
+    /* Better now than after the training. */
+    un_atomic_file probe;
+    UN_TRY(un_atomic_open(&probe, o->output));
+    un_atomic_abort(&probe);
     return UNSEEN_OK;
 }
 

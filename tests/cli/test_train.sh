@@ -43,10 +43,16 @@ expect 1 "one value, or one" "$unseen" train dem --data toy -o q.model --set inp
 expect 0 "2 models, mean ± sd" "$unseen" train dem --data toy -o s.model --epochs 5 --seeds 1,2
 [ -s s-seed1.model ] && [ -s s-seed2.model ] || fail "one model for each seed"
 expect 0 "2 models" "$unseen" eval s-seed1.model s-seed2.model --data toy
+expect 0 "already trained" "$unseen" train dem --data toy -o s.model --epochs 5 --seeds 1,2 --resume
+expect 2 "twice" "$unseen" train dem --data toy -o s.model --seeds 7,7
 expect 0 "selected on test" "$unseen" train dem --data toy -o t.model --epochs 5 --select test \
     --json t.json
 grep -q '"selection": "selected on test"' t.json || fail "JSON of a selection on test"
-expect 0 "selected on test" "$unseen" eval t.model --data toy
+expect 0 "selected on test" "$unseen" eval t.model --data toy --per-class t.csv
+grep -q "selected on test" t.csv || fail "a CSV of a selection on test"
+expect 0 "partly selected on test" "$unseen" eval a.model t.model --data toy --json mixed.json
+grep -q '"selection": "mixed, partly selected on test"' mixed.json || fail "JSON of mixed models"
+expect 0 "chose 1 epochs" "$unseen" train dem --data toy -o few.model --steps 2
 expect 0 "selection: none" "$unseen" train dem --data toy -o n.model --epochs 2 --select none
 expect 1 "without selection" "$unseen" eval n.model --data toy --gamma validation
 
@@ -60,5 +66,10 @@ expect 0 "T1" "$unseen" eval f.model --data toy
 echo '{"epochs": 2, "hidden": 8}' >config.json
 expect 0 "T1" "$unseen" train dem --data toy -o g.model --config config.json
 echo '{"epochs": 2, "hidden": [8, {}]}' >config.json
+"$tools/make_dataset" other 10 || fail "make_dataset"
+mkdir -p bad/features
+cp toy/dataset.safetensors bad/
+cp other/features/toy.safetensors bad/features/
+expect 1 "images, data set" "$unseen" eval a.model --data bad
 expect 1 "hidden must be" "$unseen" train dem --data toy -o g2.model --config config.json
 finish

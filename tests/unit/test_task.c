@@ -1,0 +1,102 @@
+/* test_task.c - what a run sees of a data set: classes, labels, and no test data in validation. */
+#include "data/split.h"
+#include "data/task.h"
+#include "util.h"
+
+/* Six images of classes 0, 0, 1, 1, 2, 2; class 2 is unseen, class 1 plays it in validation. */
+static int32_t g_labels[] = {0, 0, 1, 1, 2, 2};
+static int64_t g_trainval[] = {0, 1, 2}, g_test_seen[] = {3}, g_test_unseen[] = {4, 5};
+static int64_t g_train[] = {0}, g_seen[] = {1}, g_unseen[] = {2};
+static char g_names[3][8] = {"ant", "bee", "cat"};
+static float g_att[] = {1, 0, 0, 1, 1, 1};
+
+static un_dataset sample(void) {
+    static char *names[] = {g_names[0], g_names[1], g_names[2]};
+    un_dataset d = {.name = "sample",
+                    .image_count = 6,
+                    .class_count = 3,
+                    .classes = names,
+                    .labels = g_labels,
+                    .trainval = {3, g_trainval},
+                    .test_seen = {1, g_test_seen},
+                    .test_unseen = {2, g_test_unseen},
+                    .semantics_count = 1,
+                    .fold_count = 1};
+    d.semantics[0] = (un_semantics){.name = "att", .width = 2, .values = g_att};
+    d.folds[0] = (un_fold){
+        .source = "hand", .train = {1, g_train}, .seen = {1, g_seen}, .unseen = {1, g_unseen}};
+    return d;
+}
+
+static const char *const g_semantics[] = {"att"};
+
+static void final_task_has_every_class(void **state) {
+    (void)state;
+    un_dataset d = sample();
+    un_task task;
+    util_ok(un_task_final(&task, &d, g_semantics, 1));
+    assert_int_equal(task.classes.count, 3);
+    assert_int_equal(task.classes.seen[0], 1);
+    assert_int_equal(task.classes.seen[1], 1);
+    assert_int_equal(task.classes.seen[2], 0);
+    assert_int_equal(task.labels[5], 2);
+    un_task_free(&task);
+}
+
+static void fold_task_drops_the_real_unseen_classes(void **state) {
+    (void)state;
+    un_dataset d = sample();
+    un_task task;
+    util_ok(un_task_fold(&task, &d, 0, g_semantics, 1));
+    assert_int_equal(task.classes.count, 2);
+    assert_int_equal(task.classes.seen[0], 1);
+    assert_int_equal(task.classes.seen[1], 0);
+    assert_int_equal(task.labels[4], -1);
+    assert_string_equal(task.classes.names[1], "bee");
+    un_task_free(&task);
+}
+
+/* Whoever wrote the file: an image of the test sets must not reach selection. */
+static void test_images_in_a_fold_are_refused(void **state) {
+    (void)state;
+    un_dataset d = sample();
+    un_task task;
+    int64_t leaks[] = {3, 4};
+    for (size_t i = 0; i < 2; i++) {
+        d = sample();
+        d.folds[0].seen = (un_index_list){1, &leaks[i]};
+        util_fails(un_task_fold(&task, &d, 0, g_semantics, 1), UNSEEN_E_FORMAT, "not in trainval");
+        d = sample();
+        d.folds[0].unseen = (un_index_list){1, &leaks[i]};
+        util_fails(un_task_fold(&task, &d, 0, g_semantics, 1), UNSEEN_E_FORMAT, "not in trainval");
+        d = sample();
+        d.folds[0].train = (un_index_list){1, &leaks[i]};
+        util_fails(un_task_fold(&task, &d, 0, g_semantics, 1), UNSEEN_E_FORMAT, "not in trainval");
+    }
+    /* a class on both sides, and a seen-class image of a class that is not trained on */
+    d = sample();
+    d.folds[0].unseen = (un_index_list){1, g_seen};
+    util_fails(un_task_fold(&task, &d, 0, g_semantics, 1), UNSEEN_E_FORMAT, "trained on and plays");
+    d = sample();
+    d.folds[0].seen = (un_index_list){1, g_unseen};
+    util_fails(un_task_fold(&task, &d, 0, g_semantics, 1), UNSEEN_E_FORMAT, "not trained on");
+}
+
+static void without_labels_there_is_no_task(void **state) {
+    (void)state;
+    un_dataset d = sample();
+    un_task task;
+    d.labels = NULL;
+    util_fails(un_task_final(&task, &d, g_semantics, 1), UNSEEN_E_ARGUMENT, "no labels");
+    util_fails(un_task_fold(&task, &d, 0, g_semantics, 1), UNSEEN_E_ARGUMENT, "no labels");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(final_task_has_every_class),
+        cmocka_unit_test(fold_task_drops_the_real_unseen_classes),
+        cmocka_unit_test(test_images_in_a_fold_are_refused),
+        cmocka_unit_test(without_labels_there_is_no_task),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
