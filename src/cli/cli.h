@@ -25,6 +25,8 @@ typedef struct un_cli_common {
 /* Child parser of --threads, --precision, --seed, --quiet, --verbose; its input is a
  * un_cli_common *, which it fills with defaults first. */
 extern const struct argp un_cli_common_argp;
+/* That parser as the only child: the children of every command's argp. */
+extern const struct argp_child un_cli_common_children[];
 
 /* Prints the library's sentence; returns UN_EXIT_FAILURE. */
 int un_cli_fail(void);

@@ -105,13 +105,11 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     }
 }
 
-static const struct argp_child g_children[] = {{&un_cli_common_argp, 0, "Common options:", 90},
-                                               {0}};
 static const struct argp g_argp = {.options = g_options,
                                    .parser = parse,
                                    .args_doc = "METHOD",
                                    .doc = "Measures training steps and scoring on generated data.",
-                                   .children = g_children};
+                                   .children = un_cli_common_children};
 
 /* Generated data in memory, in the structures that training uses. */
 typedef struct {

@@ -37,15 +37,13 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     }
 }
 
-static const struct argp_child g_children[] = {{&un_cli_common_argp, 0, "Common options:", 100},
-                                               {0}};
 static const struct argp g_argp = {
     g_options,
     parse,
     "DIR",
     "Verifies a data set: lists, index base, counts, duplicates, validation folds, semantics, "
     "features and their hashes. Ends 1 if it finds errors.",
-    g_children,
+    un_cli_common_children,
     NULL,
     NULL};
 

@@ -69,15 +69,13 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     }
 }
 
-static const struct argp_child g_children[] = {{&un_cli_common_argp, 0, "Common options:", 90},
-                                               {0}};
 static const struct argp g_argp = {
     .options = g_options,
     .parser = parse,
     .args_doc = "MODEL... --data DIR",
     .doc = "Evaluates models under the protocol of Xian et al.: T1, U, S, H, the exact "
            "seen-unseen curve and its area; several models give mean ± sd.",
-    .children = g_children};
+    .children = un_cli_common_children};
 
 /* Which gamma to report at, and what to call it. */
 static un_status choose_gamma(const arguments *a, const un_model *model, const char *path,

@@ -182,8 +182,6 @@ static const struct argp_option g_region_maps_options[] = {
     {"dtype", KEY_DTYPE, "bf16|f32", 0, "Element type of the stored features (default: bf16)", 0},
     SHARED_OPTIONS};
 
-static const struct argp_child g_children[] = {{&un_cli_common_argp, 0, "Common options:", 100},
-                                               {0}};
 static const struct argp g_xlsa17_argp = {
     g_xlsa17_options,
     parse_xlsa17,
@@ -191,7 +189,7 @@ static const struct argp g_xlsa17_argp = {
     "Imports a benchmark package of Xian et al. (CUB, AWA1, AWA2, SUN, aPY, FLO): MATLAB files "
     "like res101.mat and att_splits.mat, v5 or v7.3. Validation folds are cut to trainval, "
     "whatever the published lists say.",
-    g_children,
+    un_cli_common_children,
     NULL,
     NULL};
 
@@ -203,7 +201,7 @@ static const struct argp g_region_maps_argp = {
     "trainval_loc, test_seen_loc, test_unseen_loc, att, and original_att, w2v_att, train_loc, "
     "val_loc, allclasses_names, image_files where there are any. Numbers count from 0. Validation "
     "folds are cut to trainval, whatever the published lists say.",
-    g_children,
+    un_cli_common_children,
     NULL,
     NULL};
 

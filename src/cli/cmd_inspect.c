@@ -44,15 +44,13 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     }
 }
 
-static const struct argp_child g_children[] = {{&un_cli_common_argp, 0, "Common options:", 100},
-                                               {0}};
 static const struct argp g_argp = {
     g_options,
     parse,
     "FILE|DIR",
     "Says what is in a data set directory, a feature file, a model, any safetensors file or a "
     "MATLAB file.",
-    g_children,
+    un_cli_common_children,
     NULL,
     NULL};
 

@@ -142,15 +142,13 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     }
 }
 
-static const struct argp_child g_children[] = {{&un_cli_common_argp, 0, "Common options:", 90},
-                                               {0}};
 static const struct argp g_argp = {
     .options = g_options,
     .parser = parse,
     .args_doc = "METHOD --data DIR -o MODEL",
     .doc = "Trains a method on a data set: length and gamma come from validation folds, then the "
            "model is trained on trainval and the test sets are read once.",
-    .children = g_children};
+    .children = un_cli_common_children};
 
 static void print_table(const un_option *options) {
     for (const un_option *o = options; o->key; o++)

@@ -55,15 +55,13 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     }
 }
 
-static const struct argp_child g_children[] = {{&un_cli_common_argp, 0, "Common options:", 100},
-                                               {0}};
 static const struct argp g_argp = {
     g_options,
     parse,
     "DIR",
     "Gives the attributes of a data set their word vectors: the sum of the vectors of the words in "
     "an attribute's name, words without a vector skipped. Replaces those that are there.",
-    g_children,
+    un_cli_common_children,
     NULL,
     NULL};
 

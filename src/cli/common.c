@@ -103,6 +103,9 @@ static error_t parse_common(int key, char *text, struct argp_state *state) {
 
 const struct argp un_cli_common_argp = {.options = g_common_options, .parser = parse_common};
 
+const struct argp_child un_cli_common_children[] = {
+    {&un_cli_common_argp, 0, "Common options:", 100}, {0}};
+
 int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, int *exit_code) {
     argp_err_exit_status = UN_EXIT_USAGE;
     error_t code = argp_parse(argp, argc, argv, 0, NULL, input);

@@ -152,12 +152,10 @@ static int same_shape(const shape *a, const shape *b) {
     return memcmp(a, b, sizeof *a) == 0; /* NOLINT(bugprone-suspicious-memory-comparison) */
 }
 
-/* A copy of the plan for this shape. The primitive is retained by the table; a
- * clearing by another thread while this one executes cannot happen, because the
- * library's primitives are reference-counted only by their owner: so the table
- * is cleared only when no execution is under way (g_busy). */
+/* Executions under way. The table owns the primitives, so it is cleared only while there are none. */
 static size_t g_busy;
 
+/* A copy of the plan for this shape; give it back with release_plan. */
 static un_status acquire_plan(const shape *s, plan *out) {
     pthread_mutex_lock(&g_lock);
     if (g_plans >= TABLE_LIMIT && g_busy == 0) clear_table();
