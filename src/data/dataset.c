@@ -73,6 +73,11 @@ static un_status read_identity(const reader *r) {
                        version ? version : "none");
     UN_TRY(un_arena_string(&r->dataset->arena, name ? name : "", &copy));
     r->dataset->name = copy;
+    const char *root = un_safetensors_metadata(r->file, "image_root");
+    if (root) {
+        UN_TRY(un_arena_string(&r->dataset->arena, root, &copy));
+        r->dataset->image_root = copy;
+    }
     return UNSEEN_OK;
 }
 

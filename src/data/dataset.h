@@ -22,6 +22,8 @@
  *                         "listed_val", "leaked_train", "leaked_val"}
  *     notes               JSON list of sentences from the import, for `check`
  *     image_count         N in decimal
+ *     image_root          absolute path of the folder that the images' names are relative
+ *                         to, absent if there are no pictures
  *
  * Roles follow Xian et al.: seen classes = labels in trainval, unseen classes =
  * labels in test_unseen. A validation fold is honest: all three of its lists are
@@ -71,6 +73,7 @@ typedef struct {
     size_t class_count; /* C */
     char **classes;
     char **images;   /* NULL if unknown */
+    const char *image_root; /* where their pictures lie; NULL: no pictures */
     int32_t *labels; /* NULL if unknown */
     un_index_list trainval, test_seen, test_unseen;
     size_t semantics_count;

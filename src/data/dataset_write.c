@@ -137,6 +137,7 @@ static un_status put_metadata(un_st_writer *writer, const un_dataset *d) {
     UN_TRY(put_text(writer, "image_count", count));
     UN_TRY(put_names(writer, "classes", d->classes, d->class_count));
     if (d->images) UN_TRY(put_names(writer, "images", d->images, d->image_count));
+    if (d->image_root) UN_TRY(put_text(writer, "image_root", d->image_root));
     for (size_t s = 0; s < d->semantics_count; s++) {
         if (!d->semantics[s].attributes) continue;
         char *key = NULL;

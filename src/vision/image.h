@@ -1,0 +1,49 @@
+/*
+ * image.h - pictures as 8-bit RGB: decoded from files or memory through libvips,
+ * resampled exactly as PIL does, and turned into a network's input by a recipe.
+ *
+ * Decoding gives what PIL's Image.open(f).convert('RGB') gives: grey and palette
+ * become RGB, alpha is dropped without compositing, Adobe-inverted CMYK is
+ * R = s_k - round((255 - s_c) s_k / 255) and so on, 16 bits keep the high byte.
+ * Only loaders that libvips trusts with foreign data are allowed.
+ */
+#ifndef UN_VISION_IMAGE_H
+#define UN_VISION_IMAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+typedef struct {
+    size_t width, height;  /* in pixels */
+    unsigned char *pixels; /* [height, width, 3] RGB, row-major; NULL: empty */
+} un_image;
+
+typedef struct {
+    int orient;        /* honour the EXIF orientation (what a viewer shows); 0: ignore it, as
+                            the benchmark pipelines do */
+    size_t max_pixels; /* width x height of the largest picture to accept; 0: 128 Mpixel */
+} un_image_options;
+
+/* Decodes a file (JPEG, PNG, WebP, TIFF, GIF, BMP; the first frame of several). Fails with
+ * UNSEEN_E_FORMAT or UNSEEN_E_IO and a sentence that names the file. May run in many
+ * threads at once. */
+un_status un_image_read(const char *path, const un_image_options *options, un_image *out);
+/* The same from memory; `name` is for the sentence. */
+un_status un_image_decode(const void *bytes, size_t size, const char *name,
+                          const un_image_options *options, un_image *out);
+/* A black picture. */
+un_status un_image_create(size_t width, size_t height, un_image *out);
+/* Releases the pixels and empties the structure; harmless on an empty one. */
+void un_image_free(un_image *image);
+
+typedef enum { UN_BILINEAR, UN_BICUBIC } un_interpolation;
+
+/* Resamples to width x height as PIL 9 does, bit for bit: triangle or cubic (a = -0.5)
+ * filter widened by the reduction, 22-bit fixed-point weights, horizontal pass first,
+ * rounding to 8 bits between the passes. */
+un_status un_image_resize(const un_image *image, size_t width, size_t height,
+                          un_interpolation interpolation, un_image *out);
+
+#endif
