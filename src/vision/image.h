@@ -3,9 +3,15 @@
  * resampled exactly as PIL does, and turned into a network's input by a recipe.
  *
  * Decoding gives what PIL's Image.open(f).convert('RGB') gives: grey and palette
- * become RGB, alpha is dropped without compositing, Adobe-inverted CMYK is
- * R = s_k - round((255 - s_c) s_k / 255) and so on, 16 bits keep the high byte.
- * Only loaders that libvips trusts with foreign data are allowed.
+ * become RGB, alpha is dropped without compositing, CMYK is the plain formula (no
+ * ICC): of a JPEG, whose samples s are stored inverted, R = s_k - round((255 - s_c)
+ * s_k / 255) and so on. ICC profiles and gamma are ignored. Two things differ, since
+ * PIL makes a white picture of them: 16-bit grey keeps the high byte, as 16-bit colour
+ * does, and floating-point TIFF is refused.
+ *
+ * The format is told from the first bytes, never from the name; only that format's
+ * loader runs, on memory, and every other loader of libvips is blocked. BMP is read here
+ * (bmp.c): libvips leaves it to ImageMagick. A truncated file is an error.
  */
 #ifndef UN_VISION_IMAGE_H
 #define UN_VISION_IMAGE_H
@@ -22,13 +28,15 @@ typedef struct {
 
 typedef struct {
     int orient;        /* honour the EXIF orientation (what a viewer shows); 0: ignore it, as
-                            the benchmark pipelines do */
-    size_t max_pixels; /* width x height of the largest picture to accept; 0: 128 Mpixel */
+                          the benchmark pipelines do. TIFF's own is always honoured, as by PIL */
+    size_t max_pixels; /* width x height of the largest picture to accept, checked before
+                          any pixel is decoded; 0: 128 Mpixel (2^27) */
 } un_image_options;
 
 /* Decodes a file (JPEG, PNG, WebP, TIFF, GIF, BMP; the first frame of several). Fails with
- * UNSEEN_E_FORMAT or UNSEEN_E_IO and a sentence that names the file. May run in many
- * threads at once. */
+ * UNSEEN_E_FORMAT, UNSEEN_E_UNSUPPORTED (a picture, but of a kind that is not read),
+ * UNSEEN_E_IO or UNSEEN_E_MEMORY and a sentence that names the file; *out is then empty.
+ * `options` may be NULL for all zero. Single-threaded; may run in many threads at once. */
 un_status un_image_read(const char *path, const un_image_options *options, un_image *out);
 /* The same from memory; `name` is for the sentence. */
 un_status un_image_decode(const void *bytes, size_t size, const char *name,
@@ -45,5 +53,11 @@ typedef enum { UN_BILINEAR, UN_BICUBIC } un_interpolation;
  * rounding to 8 bits between the passes. */
 un_status un_image_resize(const un_image *image, size_t width, size_t height,
                           un_interpolation interpolation, un_image *out);
+
+/* The part of the resized picture that starts at (x, y) and has part_width x part_height
+ * pixels; the same pixels as those of the whole, without computing the rest. */
+un_status un_image_resize_part(const un_image *image, size_t width, size_t height,
+                               un_interpolation interpolation, size_t x, size_t y,
+                               size_t part_width, size_t part_height, un_image *out);
 
 #endif

@@ -38,8 +38,9 @@ void un_recipe_default(un_recipe *out);
 un_status un_recipe_parse(const char *text, const char *where, un_recipe *out);
 /* A new reference. */
 json_t *un_recipe_json(const un_recipe *recipe);
-/* Changes crop to `size` and resize in proportion (224 of 256 -> 448 of 448 when the recipe
- * of the field says so: see recipe.c). */
+/* Changes the recipe to give pictures of `size`. A size other than the recipe's own crops
+ * nothing off the shorter side: resize = crop = size, as the field makes 448 x 448 region maps
+ * with a network trained on 224 of 256. */
 void un_recipe_rescale(un_recipe *recipe, size_t size);
 
 /* Resize and crop: out is (crop, crop, 3). `box` may be NULL. */

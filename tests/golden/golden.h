@@ -53,5 +53,6 @@ un_status golden_compare_i64(golden *g, const char *name, const int64_t *values,
 un_status golden_check_adam(golden *g);
 un_status golden_check_dem(golden *g);
 un_status golden_check_msdn(golden *g);
+un_status golden_check_preprocess(golden *g);
 
 #endif

@@ -20,7 +20,10 @@
 static const struct {
     const char *kind;
     un_status (*check)(golden *g);
-} g_kinds[] = {{"adam", golden_check_adam}, {"dem", golden_check_dem}, {"msdn", golden_check_msdn}};
+} g_kinds[] = {{"adam", golden_check_adam},
+               {"dem", golden_check_dem},
+               {"msdn", golden_check_msdn},
+               {"preprocess", golden_check_preprocess}};
 
 /* Length of the kind at the start of a file name, 0 if it names none. */
 static size_t kind_length(const char *name) {
