@@ -1,0 +1,116 @@
+/* backbone.c - finds the network that a weights file holds, by its tensors' names. */
+#include "vision/backbone.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "vision/backbone_parts.h"
+
+static const char DESCRIPTOR[] = "builtin:descriptor";
+
+/* "(64, any, 7, 7)" */
+static void print_shape(int rank, const size_t *shape, char *out, size_t size) {
+    size_t used = (size_t)snprintf(out, size, "(");
+    for (int i = 0; i < rank && used < size; i++) {
+        char extent[24] = "any";
+        if (shape[i] != UN_ANY_EXTENT) snprintf(extent, sizeof extent, "%zu", shape[i]);
+        used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "", extent);
+    }
+    if (used < size) snprintf(out + used, size - used, ")");
+}
+
+un_status un_backbone_find(const un_safetensors *file, const char *name, int rank,
+                           const size_t *shape, const un_st_entry **out) {
+    const un_st_entry *entry = NULL;
+    UN_TRY(un_safetensors_require(file, name, rank, &entry));
+    const un_tensor *t = &entry->tensor;
+    int fits = 1;
+    for (int i = 0; i < rank; i++)
+        fits &= t->shape[i] > 0 && (shape[i] == UN_ANY_EXTENT || shape[i] == t->shape[i]);
+    if (!fits) {
+        char found[200], wanted[200];
+        print_shape(rank, t->shape, found, sizeof found);
+        print_shape(rank, shape, wanted, sizeof wanted);
+        return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" has shape %s, expected %s", file->path,
+                       name, found, wanted);
+    }
+    if (t->dtype != UN_F32 && t->dtype != UN_BF16 && t->dtype != UN_F16)
+        return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" is %s, expected F32, BF16 or F16",
+                       file->path, name, un_dtype_name(t->dtype));
+    *out = entry;
+    return UNSEEN_OK;
+}
+
+un_status un_backbone_tensor(const un_safetensors *file, const char *name, int rank,
+                             const size_t *shape, float **out) {
+    const un_st_entry *entry = NULL;
+    UN_TRY(un_backbone_find(file, name, rank, shape, &entry));
+    UN_TRY(un_alloc(un_tensor_count(&entry->tensor), sizeof **out, out));
+    un_st_copy_f32(entry, *out);
+    return UNSEEN_OK;
+}
+
+static int starts(const char *text, const char *prefix) {
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+typedef un_status (*opener)(const un_safetensors *file, un_precision precision, un_backbone **out);
+
+/* One telling name is enough to choose; what is missing is then told by the network itself. */
+static opener choose(const un_safetensors *file) {
+    for (size_t i = 0; i < file->count; i++) {
+        const char *name = file->entries[i].name;
+        if (strstr(name, "patch_embeddings.") || starts(name, "conv_proj.")) return un_vit_open;
+        if (starts(name, "layer1.")) return un_resnet_open;
+        if (starts(name, "features.0.")) return un_mobilenet_open;
+    }
+    return NULL;
+}
+
+static un_status hash(const void *data, size_t size, char out[65]) {
+    un_sha256 *sha = NULL;
+    UN_TRY(un_sha256_open(&sha));
+    un_status status = un_sha256_add(sha, data, size);
+    if (!status) status = un_sha256_hex(sha, out);
+    un_sha256_close(sha);
+    return status;
+}
+
+static un_status open_file(const char *path, un_precision precision, un_backbone **out) {
+    un_safetensors file;
+    UN_TRY(un_safetensors_open(&file, path));
+    un_status status = UNSEEN_OK;
+    opener open = choose(&file);
+    if (!open)
+        UN_GO(un_fail(UNSEEN_E_FORMAT,
+                      "%s: not a known network; expected a ResNet or MobileNetV2 with "
+                      "torchvision's tensor names, or a ViT or DeiT with Hugging Face's or "
+                      "torchvision's",
+                      path));
+    UN_GO(open(&file, un_precision_resolve(precision), out));
+    const char *recipe = un_safetensors_metadata(&file, "preprocess");
+    if (recipe) UN_GO(un_recipe_parse(recipe, path, &(*out)->recipe));
+    UN_GO(hash(file.map.data, file.map.size, (*out)->sha256));
+done:
+    un_safetensors_close(&file);
+    return status;
+}
+
+un_status un_backbone_open(const char *path, un_precision precision, un_backbone **out) {
+    *out = NULL;
+    un_status status =
+        strcmp(path, DESCRIPTOR) == 0 ? un_descriptor_open(out) : open_file(path, precision, out);
+    if (!status && !(*out)->sha256[0])
+        status = hash((*out)->architecture, strlen((*out)->architecture), (*out)->sha256);
+    if (status) {
+        un_backbone_close(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+void un_backbone_close(un_backbone *backbone) {
+    if (backbone) backbone->class->destroy(backbone);
+}
