@@ -5,9 +5,9 @@
  * Decoding gives what PIL's Image.open(f).convert('RGB') gives: grey and palette
  * become RGB, alpha is dropped without compositing, CMYK is the plain formula (no
  * ICC): of a JPEG, whose samples s are stored inverted, R = s_k - round((255 - s_c)
- * s_k / 255) and so on. ICC profiles and gamma are ignored. Two things differ, since
- * PIL makes a white picture of them: 16-bit grey keeps the high byte, as 16-bit colour
- * does, and floating-point TIFF is refused.
+ * s_k / 255) and so on. ICC profiles and gamma are ignored. What differs: 16-bit grey
+ * keeps the high byte, as 16-bit colour does (PIL cuts it at 255, which makes it white);
+ * floating-point TIFF is refused; what a GIF's first frame leaves free is black.
  *
  * The format is told from the first bytes, never from the name; only that format's
  * loader runs, on memory, and every other loader of libvips is blocked. BMP is read here

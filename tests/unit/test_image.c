@@ -1,0 +1,532 @@
+/*
+ * test_image.c - decoding, resizing and recipes. The pictures are made here: libvips encodes,
+ * BMP is written by hand. That the results are PIL's is for golden_preprocess.c to show.
+ */
+
+#include <vips/vips.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/parallel.h"
+#include "unit/util.h"
+#include "vision/recipe.h"
+
+enum { WIDTH = 61, HEIGHT = 47, FORMATS = 6 };
+
+static const char *const g_endings[FORMATS] = {"jpg", "png", "webp", "tif", "gif", "bmp"};
+
+typedef struct {
+    unsigned char *bytes; /* released with free() */
+    size_t size;
+} blob;
+
+/* Smooth with a little noise; `bands` samples a pixel. */
+static void paint(unsigned char *out, size_t bands) {
+    un_rng rng = un_rng_stream(7, "picture", bands);
+    for (size_t y = 0; y < HEIGHT; y++)
+        for (size_t x = 0; x < WIDTH; x++)
+            for (size_t b = 0; b < bands; b++)
+                out[(y * WIDTH + x) * bands + b] =
+                    (unsigned char)((x * (3 - b % 3) + y * (1 + b)) % 240 + un_rng_below(&rng, 16));
+}
+
+static VipsImage *vips_of(const void *pixels, size_t bands, VipsBandFormat format,
+                          VipsInterpretation kind) {
+    size_t each = format == VIPS_FORMAT_USHORT ? 2 : 1;
+    VipsImage *image = vips_image_new_from_memory_copy(pixels, WIDTH * HEIGHT * bands * each, WIDTH,
+                                                       HEIGHT, (int)bands, format);
+    assert_non_null(image);
+    image->Type = kind;
+    return image;
+}
+
+/* Consumes `image`. `ending` may have options: ".png[palette]". */
+static blob encode(VipsImage *image, const char *ending) {
+    void *bytes = NULL;
+    blob out = {0};
+    if (vips_image_write_to_buffer(image, ending, &bytes, &out.size, NULL) != 0)
+        fail_msg("%s: %s", ending, vips_error_buffer());
+    g_object_unref(image);
+    out.bytes = malloc(out.size);
+    assert_non_null(out.bytes);
+    memcpy(out.bytes, bytes, out.size);
+    g_free(bytes);
+    return out;
+}
+
+static void put(unsigned char *at, size_t value, size_t n) {
+    for (size_t i = 0; i < n; i++) at[i] = (unsigned char)(value >> 8 * i);
+}
+
+/* A bottom-up bitmap of 24 bits. */
+static blob encode_bmp(const unsigned char *rgb) {
+    size_t stride = (WIDTH * 3 + 3) / 4 * 4;
+    blob out = {.size = 54 + stride * HEIGHT};
+    out.bytes = calloc(1, out.size);
+    assert_non_null(out.bytes);
+    memcpy(out.bytes, "BM", 2);
+    put(out.bytes + 2, out.size, 4);
+    put(out.bytes + 10, 54, 4);
+    put(out.bytes + 14, 40, 4);
+    put(out.bytes + 18, WIDTH, 4);
+    put(out.bytes + 22, HEIGHT, 4);
+    put(out.bytes + 26, 1, 2);
+    put(out.bytes + 28, 24, 2);
+    for (size_t y = 0; y < HEIGHT; y++)
+        for (size_t x = 0; x < WIDTH; x++)
+            for (size_t c = 0; c < 3; c++)
+                out.bytes[54 + (HEIGHT - 1 - y) * stride + 3 * x + c] =
+                    rgb[(y * WIDTH + x) * 3 + 2 - c];
+    return out;
+}
+
+static blob sample(size_t format) {
+    static const char *const how[] = {".jpg[Q=90]", ".png", ".webp[lossless]",
+                                      ".tif[compression=deflate]", ".gif"};
+    unsigned char rgb[WIDTH * HEIGHT * 3];
+    paint(rgb, 3);
+    if (format == FORMATS - 1) return encode_bmp(rgb);
+    return encode(vips_of(rgb, 3, VIPS_FORMAT_UCHAR, VIPS_INTERPRETATION_sRGB), how[format]);
+}
+
+static un_status decode(const blob *b, const char *name, un_image *out) {
+    return un_image_decode(b->bytes, b->size, name, NULL, out);
+}
+
+static void assert_pixels(const un_image *image, const unsigned char *rgb) {
+    assert_int_equal(image->width, WIDTH);
+    assert_int_equal(image->height, HEIGHT);
+    assert_memory_equal(image->pixels, rgb, WIDTH * HEIGHT * 3);
+}
+
+static void test_formats(void **state) {
+    (void)state;
+    unsigned char rgb[WIDTH * HEIGHT * 3];
+    paint(rgb, 3);
+    for (size_t f = 0; f < FORMATS; f++) {
+        blob b = sample(f);
+        un_image image;
+        util_ok(decode(&b, g_endings[f], &image));
+        if (f == 0 || f == 4) { /* lossy: JPEG, and GIF with its 256 colours */
+            double sum = 0;
+            assert_int_equal(image.width, WIDTH);
+            assert_int_equal(image.height, HEIGHT);
+            for (size_t i = 0; i < sizeof rgb; i++) sum += abs(image.pixels[i] - rgb[i]);
+            assert_true(sum / sizeof rgb < 12);
+        } else {
+            assert_pixels(&image, rgb);
+        }
+        un_image_free(&image);
+        free(b.bytes);
+    }
+}
+
+/* Grey, alpha and 16 bits to RGB. */
+static void test_layouts(void **state) {
+    (void)state;
+    unsigned char in[WIDTH * HEIGHT * 4], rgb[WIDTH * HEIGHT * 3];
+    uint16_t wide[WIDTH * HEIGHT * 4];
+    static const char *const endings[] = {".png", ".tif"};
+    for (size_t e = 0; e < 2; e++)
+        for (size_t bands = 1; bands <= 4; bands++)
+            for (int deep = 0; deep < 2; deep++) {
+                un_image image;
+                paint(in, bands);
+                for (size_t i = 0; i < WIDTH * HEIGHT * bands; i++)
+                    wide[i] = (uint16_t)(in[i] << 8 | (255 - in[i]));
+                for (size_t i = 0; i < WIDTH * HEIGHT; i++)
+                    for (size_t c = 0; c < 3; c++)
+                        rgb[3 * i + c] = in[i * bands + (bands >= 3 ? c : 0)];
+                VipsInterpretation kind =
+                    bands < 3 ? (deep ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W)
+                              : (deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB);
+                blob b = encode(deep ? vips_of(wide, bands, VIPS_FORMAT_USHORT, kind)
+                                     : vips_of(in, bands, VIPS_FORMAT_UCHAR, kind),
+                                endings[e]);
+                util_ok(decode(&b, endings[e], &image));
+                assert_pixels(&image, rgb);
+                un_image_free(&image);
+                free(b.bytes);
+            }
+}
+
+/* round((255 - k)(255 - c) / 255) but rounded as the formula says. */
+static void test_cmyk(void **state) {
+    (void)state;
+    unsigned char in[WIDTH * HEIGHT * 4], rgb[WIDTH * HEIGHT * 3];
+    un_image image;
+    paint(in, 4);
+    for (size_t i = 0; i < WIDTH * HEIGHT; i++)
+        for (size_t c = 0; c < 3; c++) {
+            int light = 255 - in[4 * i + 3];
+            rgb[3 * i + c] = (unsigned char)(light - (int)(in[4 * i + c] * light / 255.0 + 0.5));
+        }
+    blob b = encode(vips_of(in, 4, VIPS_FORMAT_UCHAR, VIPS_INTERPRETATION_CMYK),
+                    ".tif[compression=lzw]");
+    util_ok(decode(&b, "cmyk", &image));
+    assert_pixels(&image, rgb);
+    un_image_free(&image);
+    free(b.bytes);
+}
+
+/* Four coloured quarters, turned as a viewer would. */
+static void test_orientation(void **state) {
+    (void)state;
+    /* Numbers of the quarters upper left, upper right, lower left, lower right when shown. */
+    static const unsigned char shown[9][4] = {{0},          {0, 1, 2, 3}, {1, 0, 3, 2},
+                                              {3, 2, 1, 0}, {2, 3, 0, 1}, {0, 2, 1, 3},
+                                              {2, 0, 3, 1}, {3, 1, 2, 0}, {1, 3, 0, 2}};
+    unsigned char grey[WIDTH * HEIGHT];
+    for (size_t y = 0; y < HEIGHT; y++)
+        for (size_t x = 0; x < WIDTH; x++)
+            grey[y * WIDTH + x] =
+                (unsigned char)(40 + 50 * (2 * (y > HEIGHT / 2) + (x > WIDTH / 2)));
+    for (int orientation = 1; orientation <= 8; orientation++)
+        for (int orient = 0; orient < 2; orient++) {
+            const un_image_options options = {.orient = orient};
+            const unsigned char *want = shown[orient ? orientation : 1];
+            VipsImage *plain = vips_of(grey, 1, VIPS_FORMAT_UCHAR, VIPS_INTERPRETATION_B_W);
+            un_image image;
+            vips_image_set_int(plain, VIPS_META_ORIENTATION, orientation);
+            blob b = encode(plain, ".jpg[Q=100]");
+            util_ok(un_image_decode(b.bytes, b.size, "turned", &options, &image));
+            assert_int_equal(image.width, orient && orientation >= 5 ? HEIGHT : WIDTH);
+            for (size_t q = 0; q < 4; q++) {
+                size_t x = image.width / 4 + q % 2 * (image.width / 2);
+                size_t y = image.height / 4 + q / 2 * (image.height / 2);
+                int value = image.pixels[(y * image.width + x) * 3];
+                assert_true(abs(value - (40 + 50 * want[q])) < 10);
+            }
+            un_image_free(&image);
+            free(b.bytes);
+        }
+}
+
+static void test_wrong_files(void **state) {
+    (void)state;
+    static const struct {
+        const char *bytes, *sentence;
+        un_status status;
+    } wrong[] = {
+        {"", "x.jpg: the file is empty", UNSEEN_E_FORMAT},
+        {"a text, no picture", "x.jpg: not a picture", UNSEEN_E_FORMAT},
+        {"%PDF-1.4", "x.jpg: the format (PDF) is not read", UNSEEN_E_UNSUPPORTED},
+        {"<svg width='9'/>", "x.jpg: the format (SVG) is not read", UNSEEN_E_UNSUPPORTED},
+        {"\xff\xd8\xff", "x.jpg: the picture is damaged", UNSEEN_E_FORMAT},
+        {"GIF89a", "x.jpg: the picture is damaged", UNSEEN_E_FORMAT},
+        {"BM", "x.jpg: the picture is damaged", UNSEEN_E_FORMAT},
+        {"P6 1 1 255 abc", "x.jpg: not a picture", UNSEEN_E_FORMAT},
+    };
+    un_image image;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        util_fails(un_image_decode(wrong[i].bytes, strlen(wrong[i].bytes), "x.jpg", NULL, &image),
+                   wrong[i].status, wrong[i].sentence);
+    assert_null(image.pixels);
+    util_fails(un_image_read("/", NULL, &image), UNSEEN_E_IO, "not a regular file");
+    util_fails(un_image_read("missing.jpg", NULL, &image), UNSEEN_E_IO, "missing.jpg");
+}
+
+static void test_limits(void **state) {
+    (void)state;
+    const un_image_options options = {.max_pixels = WIDTH * HEIGHT - 1};
+    un_image image;
+    for (size_t f = 0; f < FORMATS; f++) {
+        blob b = sample(f);
+        util_fails(un_image_decode(b.bytes, b.size, g_endings[f], &options, &image),
+                   UNSEEN_E_FORMAT, "61 x 47 pixels are more than");
+        free(b.bytes);
+    }
+    /* Headers that promise what the file has not. */
+    blob b = sample(5);
+    put(b.bytes + 18, 60000, 4);
+    put(b.bytes + 22, 60000, 4);
+    util_fails(decode(&b, "x.bmp", &image), UNSEEN_E_FORMAT, "x.bmp: 60000 x 60000 pixels");
+    put(b.bytes + 18, 10000, 4);
+    put(b.bytes + 22, 10000, 4);
+    util_fails(decode(&b, "x.bmp", &image), UNSEEN_E_FORMAT, "its pixels are cut off");
+    free(b.bytes);
+    b = sample(0);
+    size_t at = 0; /* of the frame header: FF C0, length, precision, height, width */
+    while (at + 9 < b.size && (b.bytes[at] != 0xff || b.bytes[at + 1] != 0xc0)) at++;
+    memset(b.bytes + at + 5, 0xf0, 4);
+    util_fails(decode(&b, "x.jpg", &image), UNSEEN_E_FORMAT, "x.jpg: 61680 x 61680 pixels");
+    free(b.bytes);
+}
+
+/* One way to damage: number k of 200. */
+static blob damage(const blob *whole, size_t k, un_rng *rng) {
+    blob b = {.size = whole->size};
+    b.bytes = malloc(whole->size + 64);
+    assert_non_null(b.bytes);
+    memcpy(b.bytes, whole->bytes, whole->size);
+    if (k < 70) { /* cut off, many times in the header */
+        b.size = k < 40 ? k * 2 : whole->size * (k - 40) / 30;
+    } else if (k < 150) { /* bits flipped */
+        size_t flips = k < 110 ? 1 : 20, range = k % 2 ? b.size : b.size < 64 ? b.size : 64;
+        for (size_t i = 0; i < flips; i++)
+            b.bytes[un_rng_below(rng, range)] ^= (unsigned char)(1U << un_rng_below(rng, 8));
+    } else if (k < 170) { /* a run of zeros */
+        size_t at = un_rng_below(rng, b.size), n = un_rng_below(rng, b.size - at) + 1;
+        memset(b.bytes + at, 0, n);
+    } else if (k < 190) { /* large numbers where sizes are */
+        size_t at = un_rng_below(rng, b.size < 60 ? b.size - 4 : 56);
+        memset(b.bytes + at, 0xff, 1 + k % 4);
+    } else { /* the right start, then anything */
+        for (size_t i = 12; i < b.size; i++) b.bytes[i] = (unsigned char)un_rng_u32(rng);
+    }
+    return b;
+}
+
+/* Every damaged file is a picture or a sentence that names it, soon. */
+static void test_damaged(void **state) {
+    (void)state;
+    const un_image_options options = {.orient = 1, .max_pixels = 1 << 22};
+    for (size_t f = 0; f < FORMATS; f++) {
+        blob whole = sample(f);
+        size_t refused = 0;
+        double started = un_now();
+        for (size_t k = 0; k < 200; k++) {
+            un_rng rng = un_rng_stream(f, "damage", k);
+            char name[64];
+            blob b = damage(&whole, k, &rng);
+            /* A copy of the exact size, so that reading beyond it is noticed. */
+            unsigned char *exact = malloc(b.size ? b.size : 1);
+            un_image image;
+            assert_non_null(exact);
+            memcpy(exact, b.bytes, b.size);
+            snprintf(name, sizeof name, "damaged-%zu.%s", k, g_endings[f]);
+            if (un_image_decode(exact, b.size, name, &options, &image) != UNSEEN_OK) {
+                refused++;
+                assert_null(image.pixels);
+                assert_memory_equal(un_error(), name, strlen(name));
+                assert_null(strchr(un_error(), '\n'));
+            } else {
+                assert_true(image.width > 0 && image.height > 0 && image.pixels);
+                if (k < 66) fail_msg("%s is cut off and was read", name);
+            }
+            un_image_free(&image);
+            free(exact);
+            free(b.bytes);
+        }
+        assert_true(refused > 70);
+        assert_true(un_now() - started < 60);
+        free(whole.bytes);
+    }
+}
+
+typedef struct {
+    const blob *good, *bad;
+    const char *reason;
+    int wrong[256];
+} shared_work;
+
+static void decode_some(size_t begin, size_t end, void *context) {
+    shared_work *w = context;
+    for (size_t i = begin; i < end; i++) {
+        const blob *b = i % 3 == 0 ? &w->bad[i % 2] : &w->good[i % FORMATS];
+        char name[32];
+        un_image image;
+        snprintf(name, sizeof name, "number-%zu-", i);
+        un_status status = decode(b, name, &image);
+        if (i % 3 != 0)
+            w->wrong[i] = status != UNSEEN_OK;
+        else
+            w->wrong[i] = status != UNSEEN_E_FORMAT || strncmp(un_error(), name, strlen(name)) != 0;
+        un_image_free(&image);
+    }
+}
+
+static void test_threads(void **state) {
+    (void)state;
+    blob good[FORMATS], bad[2];
+    shared_work w = {.good = good, .bad = bad};
+    int threads = un_thread_count();
+    for (size_t f = 0; f < FORMATS; f++) good[f] = sample(f);
+    bad[0] = (blob){good[0].bytes, good[0].size / 2};
+    bad[1] = (blob){good[1].bytes, good[1].size / 2};
+    util_ok(un_set_threads(8));
+    un_parallel_for(256, 1, decode_some, &w);
+    util_ok(un_set_threads(threads));
+    for (size_t i = 0; i < 256; i++)
+        if (w.wrong[i]) fail_msg("picture %zu was decoded wrongly", i);
+    for (size_t f = 0; f < FORMATS; f++) free(good[f].bytes);
+}
+
+/* The rule of image.h for one axis, written down once more and slowly. */
+static void slow_axis(const unsigned char *in, size_t n, size_t step, size_t m, int cubic,
+                      unsigned char *out, size_t out_step) {
+    double scale = (double)n / (double)m, wide = scale < 1 ? 1 : scale, s = (cubic ? 2 : 1) * wide;
+    for (size_t x = 0; x < m; x++) {
+        double c = ((double)x + 0.5) * scale, w[512], sum = 0;
+        long from = (long)(c - s + 0.5), to = (long)(c + s + 0.5);
+        if (from < 0) from = 0;
+        if (to > (long)n) to = (long)n;
+        for (long i = from; i < to; i++) {
+            double t = ((double)i - c + 0.5) * (1 / wide);
+            t = t < 0 ? -t : t;
+            double v = t < 1 ? 1 - t : 0;
+            if (cubic)
+                v = t < 1   ? ((2 - 0.5) * t - (3 - 0.5)) * t * t + 1
+                    : t < 2 ? (((t - 5) * t + 8) * t - 4) * -0.5
+                            : 0;
+            w[i - from] = v;
+            sum += v;
+        }
+        int64_t total = 1 << 21;
+        for (long i = from; i < to; i++) {
+            double v = w[i - from] / sum * 4194304;
+            total += (int64_t)(v < 0 ? v - 0.5 : v + 0.5) * in[(size_t)i * step];
+        }
+        total >>= 22;
+        out[x * out_step] = (unsigned char)(total < 0 ? 0 : total > 255 ? 255 : total);
+    }
+}
+
+static void slow_resize(const un_image *in, int cubic, un_image *out) {
+    un_image middle;
+    util_ok(un_image_create(out->width, in->height, &middle));
+    for (size_t c = 0; c < 3; c++) {
+        for (size_t y = 0; y < in->height; y++)
+            slow_axis(in->pixels + y * in->width * 3 + c, in->width, 3, out->width, cubic,
+                      middle.pixels + y * out->width * 3 + c, 3);
+        for (size_t x = 0; x < out->width; x++)
+            slow_axis(middle.pixels + x * 3 + c, in->height, out->width * 3, out->height, cubic,
+                      out->pixels + x * 3 + c, out->width * 3);
+    }
+    un_image_free(&middle);
+}
+
+static void test_resize(void **state) {
+    (void)state;
+    static const size_t sizes[][4] = {{61, 47, 30, 23}, {61, 47, 61, 20}, {61, 47, 17, 47},
+                                      {61, 47, 61, 47}, {61, 47, 90, 81}, {1, 1, 5, 7},
+                                      {3, 200, 1, 1},   {200, 3, 64, 64}, {40, 2, 41, 1}};
+    un_rng rng = un_rng_stream(3, "resize", 0);
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
+        for (int cubic = 0; cubic < 2; cubic++) {
+            const size_t *s = sizes[k];
+            un_interpolation how = cubic ? UN_BICUBIC : UN_BILINEAR;
+            un_image in, out, want, part;
+            util_ok(un_image_create(s[0], s[1], &in));
+            util_ok(un_image_create(s[2], s[3], &want));
+            for (size_t i = 0; i < s[0] * s[1] * 3; i++)
+                in.pixels[i] = (unsigned char)(un_rng_below(&rng, 3) * 127);
+            slow_resize(&in, cubic, &want);
+            util_ok(un_image_resize(&in, s[2], s[3], how, &out));
+            assert_memory_equal(out.pixels, want.pixels, s[2] * s[3] * 3);
+            size_t x = s[2] / 3, y = s[3] / 4, w = (s[2] + 1) / 2, h = (s[3] + 1) / 2;
+            util_ok(un_image_resize_part(&in, s[2], s[3], how, x, y, w, h, &part));
+            for (size_t row = 0; row < h; row++)
+                assert_memory_equal(part.pixels + row * w * 3,
+                                    want.pixels + ((y + row) * s[2] + x) * 3, w * 3);
+            un_image_free(&in);
+            un_image_free(&out);
+            un_image_free(&want);
+            un_image_free(&part);
+        }
+    un_image empty = {0}, out;
+    util_fails(un_image_resize(&empty, 5, 5, UN_BILINEAR, &out), UNSEEN_E_ARGUMENT, "5 x 5");
+    util_ok(un_image_create(4, 4, &empty));
+    util_fails(un_image_resize(&empty, 0, 5, UN_BILINEAR, &out), UNSEEN_E_ARGUMENT, "0 x 5");
+    util_fails(un_image_resize_part(&empty, 8, 8, UN_BILINEAR, 5, 0, 4, 4, &out), UNSEEN_E_ARGUMENT,
+               "not inside");
+    un_image_free(&empty);
+}
+
+static void test_recipe_text(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *sentence;
+    } wrong[] = {
+        {"[]", "must be a JSON object"},
+        {"{\"resize\": 0}", "\"resize\" must be"},
+        {"{\"crop\": 5000}", "\"crop\" must be"},
+        {"{\"crop\": 224.5}", "\"crop\" must be"},
+        {"{\"resize\": 200, \"crop\": 224}", "\"crop\" 224 is larger"},
+        {"{\"square\": 1}", "\"square\" must be true"},
+        {"{\"interpolation\": \"nearest\"}", "\"bilinear\" or \"bicubic\""},
+        {"{\"mean\": [1, 2]}", "\"mean\" must be three"},
+        {"{\"std\": [1, 0, 1]}", "\"std\" must be three numbers above 0"},
+        {"{\"std\": [1, 1e-60, 1]}", "\"std\" must be"},
+        {"{\"size\": 3}", "unknown key \"size\""},
+        {"{", "w.safetensors: not valid JSON"},
+    };
+    un_recipe r, again;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        util_fails(un_recipe_parse(wrong[i].text, "w.safetensors", &r), UNSEEN_E_FORMAT,
+                   wrong[i].sentence);
+    util_ok(un_recipe_parse("{}", "w", &r));
+    assert_int_equal(r.resize, 256);
+    assert_int_equal(r.crop, 224);
+    util_ok(un_recipe_parse("{\"crop\": 384}", "w", &r));
+    assert_int_equal(r.resize, 384);
+    util_ok(un_recipe_parse("{\"resize\": 256, \"square\": true, \"crop\": 224, \"interpolation\":"
+                            "\"bicubic\", \"mean\": [0.5, 0.25, 0], \"std\": [0.1, 0.2, 0.3]}",
+                            "w", &r));
+    json_t *json = un_recipe_json(&r);
+    char *text = NULL;
+    assert_non_null(json);
+    util_ok(un_json_text(json, &text));
+    util_ok(un_recipe_parse(text, "w", &again));
+    assert_true(again.square && again.interpolation == UN_BICUBIC);
+    assert_memory_equal(r.std, again.std, sizeof r.std);
+    assert_non_null(strstr(text, "0.1"));
+    free(text);
+    json_decref(json);
+    un_recipe_rescale(&r, 224);
+    assert_int_equal(r.resize, 256);
+    un_recipe_rescale(&r, 448);
+    assert_int_equal(r.resize, 448);
+    assert_int_equal(r.crop, 448);
+}
+
+static void test_recipe_crop(void **state) {
+    (void)state;
+    un_recipe r;
+    un_image in, crop, whole;
+    un_crop_box box;
+    un_recipe_default(&r);
+    r.resize = 16;
+    r.crop = 12;
+    util_ok(un_image_create(43, 32, &in)); /* 21 x 16: offsets 4 (of 4.5) and 2 */
+    for (size_t i = 0; i < 43 * 32 * 3; i++) in.pixels[i] = (unsigned char)(i * 31 % 251);
+    util_ok(un_recipe_crop(&r, &in, &crop, &box));
+    util_ok(un_image_resize(&in, 21, 16, UN_BILINEAR, &whole));
+    for (size_t y = 0; y < 12; y++)
+        assert_memory_equal(crop.pixels + y * 36, whole.pixels + ((y + 2) * 21 + 4) * 3, 36);
+    util_near(box.x, 4 * 43.0 / 21, 1e-12);
+    util_near(box.y, 4, 1e-12);
+    util_near(box.width, 12 * 43.0 / 21, 1e-12);
+    util_near(box.height, 24, 1e-12);
+    float values[12 * 12 * 3];
+    un_recipe_normalize(&r, &crop, values);
+    for (size_t i = 0; i < 12 * 12 * 3; i++)
+        assert_true(values[i] == ((float)crop.pixels[i] / 255.0F - r.mean[i % 3]) / r.std[i % 3]);
+    un_image_free(&crop);
+    un_image_free(&whole);
+    r.square = 1;
+    util_ok(un_recipe_crop(&r, &in, &crop, &box));
+    util_near(box.x, 2 * 43.0 / 16, 1e-12);
+    util_near(box.height, 24, 1e-12);
+    un_image_free(&crop);
+    un_image_free(&in);
+}
+
+/* Starts libvips through the library, as a program would. */
+static int begin(void **state) {
+    (void)state;
+    un_image image;
+    return un_image_decode("\xff\xd8\xff", 3, "start", NULL, &image) == UNSEEN_OK;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_formats),     cmocka_unit_test(test_layouts),
+        cmocka_unit_test(test_cmyk),        cmocka_unit_test(test_orientation),
+        cmocka_unit_test(test_wrong_files), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_damaged),     cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_resize),      cmocka_unit_test(test_recipe_text),
+        cmocka_unit_test(test_recipe_crop),
+    };
+    return cmocka_run_group_tests(tests, begin, NULL);
+}
