@@ -3,7 +3,7 @@
  *
  * C = act(op(A) op(B) + bias) (+ C): op(A) is (M, K), op(B) is (K, N), C is
  * (M, N), all row-major with a leading dimension. The implementation is oneDNN
- * (gemm_onednn.c is the only file that includes it); primitives are made once a
+ * (only the *_onednn.c files of this room include it); primitives are made once a
  * shape and kept.
  */
 #ifndef UN_TENSOR_GEMM_H

@@ -1,15 +1,10 @@
 /*
  * gemm_onednn.c - GEMM through oneDNN's matmul primitive.
  *
- * The only file that knows oneDNN. Written for the C API of oneDNN 2.x
- * (operation descriptors); everything that 3.x changes is in make_primitive and
- * make_layout.
- *
  * A product is described by a `shape`; its primitive is created on first use and
  * kept in a table that is cleared when full (shapes are few: the batch sizes of a
  * network). Creation and look-up are serialised, execution is not.
  */
-#include <oneapi/dnnl/dnnl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +12,7 @@
 
 #include "base/arena.h"
 #include "tensor/gemm.h"
-
-#if DNNL_VERSION_MAJOR != 2
-#error "written for oneDNN 2.x: adapt make_primitive and make_layout to the 3.x C API"
-#endif
+#include "tensor/onednn.h"
 
 enum { TABLE_SIZE = 512, TABLE_LIMIT = 384 };
 
@@ -46,34 +38,9 @@ struct un_packed {
 };
 
 static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER;
-static dnnl_engine_t g_engine;
 static plan g_table[TABLE_SIZE];
 static size_t g_plans;
 static uint64_t g_serial;
-static _Thread_local dnnl_stream_t g_stream;
-
-static un_status onednn_failed(dnnl_status_t code, const char *what) {
-    return un_fail(code == dnnl_out_of_memory ? UNSEEN_E_MEMORY : UNSEEN_E_UNSUPPORTED,
-                   "oneDNN cannot %s (status %d)", what, (int)code);
-}
-
-#define DNN_TRY(call, what)                                                                        \
-    do {                                                                                           \
-        dnnl_status_t dnn_status_ = (call);                                                        \
-        if (dnn_status_ != dnnl_success) return onednn_failed(dnn_status_, what);                  \
-    } while (0)
-
-/* The engine is shared, a stream belongs to its thread. */
-static un_status start(void) {
-    pthread_mutex_lock(&g_lock);
-    dnnl_status_t code = g_engine ? dnnl_success : dnnl_engine_create(&g_engine, dnnl_cpu, 0);
-    pthread_mutex_unlock(&g_lock);
-    DNN_TRY(code, "create an engine");
-    if (!g_stream)
-        DNN_TRY(dnnl_stream_create(&g_stream, g_engine, dnnl_stream_default_flags),
-                "create a stream");
-    return UNSEEN_OK;
-}
 
 static dnnl_data_type_t element(int bf16) { return bf16 ? dnnl_bf16 : dnnl_f32; }
 
@@ -122,10 +89,10 @@ static un_status make_primitive(const shape *s, plan *p) {
     un_status status = make_attributes(s, &attributes);
     if (!status) {
         dnnl_status_t code =
-            dnnl_primitive_desc_create(&description, &operation, attributes, g_engine, NULL);
+            dnnl_primitive_desc_create(&description, &operation, attributes, un_dnn_engine(), NULL);
         if (code == dnnl_success) code = dnnl_primitive_create(&p->primitive, description);
         if (code != dnnl_success)
-            status = onednn_failed(code, "compute this matrix product on this processor");
+            status = un_dnn_failed(code, "compute this matrix product on this processor");
     }
     if (attributes) dnnl_primitive_attr_destroy(attributes);
     if (description) dnnl_primitive_desc_destroy(description);
@@ -186,38 +153,13 @@ static void release_plan(void) {
     pthread_mutex_unlock(&g_lock);
 }
 
-/* Execution arguments take pointers to non-const. */
-static void *mutable(const void *data) {
-    void *pointer = NULL;
-    memcpy(&pointer, &data, sizeof pointer);
-    return pointer;
-}
-
 static un_status execute(const plan *p, const un_gemm_args *args) {
     const void *b = args->packed ? args->packed->data : args->b;
-    const struct {
-        int argument;
-        const dnnl_memory_desc_t *layout;
-        void *data;
-    } wanted[] = {{DNNL_ARG_SRC, &p->a, mutable(args->a)},
-                  {DNNL_ARG_WEIGHTS, &p->b, mutable(b)},
-                  {DNNL_ARG_DST, &p->c, args->c},
-                  {DNNL_ARG_BIAS, &p->bias, mutable(args->bias)}};
-    dnnl_exec_arg_t list[4];
-    int n = args->bias ? 4 : 3;
-    int made = 0;
-    dnnl_status_t code = dnnl_success;
-    for (; made < n && code == dnnl_success; made++) {
-        list[made] = (dnnl_exec_arg_t){wanted[made].argument, NULL};
-        code = dnnl_memory_create(&list[made].memory, wanted[made].layout, g_engine,
-                                  wanted[made].data);
-    }
-    if (code == dnnl_success) code = dnnl_primitive_execute(p->primitive, g_stream, n, list);
-    if (code == dnnl_success) code = dnnl_stream_wait(g_stream);
-    for (int i = 0; i < made; i++)
-        if (list[i].memory) dnnl_memory_destroy(list[i].memory);
-    DNN_TRY(code, "multiply");
-    return UNSEEN_OK;
+    const un_dnn_operand operands[] = {{DNNL_ARG_SRC, &p->a, args->a},
+                                       {DNNL_ARG_WEIGHTS, &p->b, b},
+                                       {DNNL_ARG_DST, &p->c, args->c},
+                                       {DNNL_ARG_BIAS, &p->bias, args->bias}};
+    return un_dnn_execute(p->primitive, operands, args->bias ? 4 : 3, "multiply");
 }
 
 static un_status check_arguments(const un_gemm_args *args) {
@@ -253,7 +195,7 @@ un_status un_gemm(const un_gemm_args *args) {
         empty_sum(args);
         return UNSEEN_OK;
     }
-    UN_TRY(start());
+    UN_TRY(un_dnn_start());
     shape s;
     memset(&s, 0, sizeof s);
     s.m = args->m;
@@ -291,47 +233,26 @@ static un_status preferred_layout(un_dtype type, size_t m, size_t n, size_t k,
     DNN_TRY(dnnl_memory_desc_init_by_tag(out, 2, dims, element(bf16), dnnl_format_tag_any),
             "describe a matrix");
     DNN_TRY(dnnl_matmul_desc_init(&operation, &a, out, NULL, &c), "describe a matrix product");
-    DNN_TRY(dnnl_primitive_desc_create(&description, &operation, NULL, g_engine, NULL),
+    DNN_TRY(dnnl_primitive_desc_create(&description, &operation, NULL, un_dnn_engine(), NULL),
             "compute this matrix product on this processor");
     *out = *dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
     dnnl_primitive_desc_destroy(description);
     return UNSEEN_OK;
 }
 
-static un_status reorder(const dnnl_memory_desc_t *from, const void *source,
-                         const dnnl_memory_desc_t *to, void *target) {
-    dnnl_primitive_desc_t description = NULL;
-    dnnl_primitive_t primitive = NULL;
-    dnnl_exec_arg_t list[2] = {{DNNL_ARG_FROM, NULL}, {DNNL_ARG_TO, NULL}};
-    dnnl_status_t code =
-        dnnl_reorder_primitive_desc_create(&description, from, g_engine, to, g_engine, NULL);
-    if (code == dnnl_success) code = dnnl_primitive_create(&primitive, description);
-    if (code == dnnl_success)
-        code = dnnl_memory_create(&list[0].memory, from, g_engine, mutable(source));
-    if (code == dnnl_success) code = dnnl_memory_create(&list[1].memory, to, g_engine, target);
-    if (code == dnnl_success) code = dnnl_primitive_execute(primitive, g_stream, 2, list);
-    if (code == dnnl_success) code = dnnl_stream_wait(g_stream);
-    for (int i = 0; i < 2; i++)
-        if (list[i].memory) dnnl_memory_destroy(list[i].memory);
-    if (primitive) dnnl_primitive_destroy(primitive);
-    if (description) dnnl_primitive_desc_destroy(description);
-    DNN_TRY(code, "pack a matrix");
-    return UNSEEN_OK;
-}
-
 un_status un_gemm_repack(un_packed *packed, int trans_b, const void *b, size_t ldb) {
     dnnl_memory_desc_t plain;
     if (ldb == 0) ldb = trans_b ? packed->k : packed->n;
-    UN_TRY(start());
+    UN_TRY(un_dnn_start());
     UN_TRY(make_layout(&plain, packed->k, packed->n, ldb, trans_b, packed->type == UN_BF16));
-    return reorder(&plain, b, &packed->layout, packed->data);
+    return un_dnn_reorder(&plain, b, &packed->layout, packed->data);
 }
 
 un_status un_gemm_pack(un_packed **out, un_dtype type, int trans_b, size_t m, size_t n, size_t k,
                        const void *b, size_t ldb) {
     if ((type != UN_F32 && type != UN_BF16) || n == 0 || k == 0)
         return un_fail(UNSEEN_E_ARGUMENT, "cannot pack a matrix of this type or shape");
-    UN_TRY(start());
+    UN_TRY(un_dnn_start());
     un_packed *packed = calloc(1, sizeof *packed);
     if (!packed) return un_fail_memory(sizeof *packed);
     un_status status = UNSEEN_OK;

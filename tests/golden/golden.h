@@ -52,7 +52,9 @@ un_status golden_compare_i64(golden *g, const char *name, const int64_t *values,
 /* The kinds. */
 un_status golden_check_adam(golden *g);
 un_status golden_check_dem(golden *g);
+un_status golden_check_mobilenetv2(golden *g);
 un_status golden_check_msdn(golden *g);
 un_status golden_check_preprocess(golden *g);
+un_status golden_check_resnet(golden *g);
 
 #endif

@@ -24,6 +24,9 @@ static const struct {
                {"dem", golden_check_dem},
                {"msdn", golden_check_msdn},
                {"preprocess", golden_check_preprocess}};
+               {"mobilenetv2", golden_check_mobilenetv2},
+               {"msdn", golden_check_msdn},
+               {"resnet", golden_check_resnet}};
 
 /* Length of the kind at the start of a file name, 0 if it names none. */
 static size_t kind_length(const char *name) {

@@ -1,0 +1,78 @@
+/*
+ * conv.h - convolutions and max pooling over feature maps, forward only, f32 or bf16
+ * with f32 accumulation; the implementation is oneDNN (conv_onednn.c).
+ *
+ * A feature map is (n, h, w, c) in one of three layouts. Kernels run fastest in
+ * UN_CHANNELS_BLOCKED on most processors; un_conv_layout tells. A caller converts at
+ * both ends of a network and stays in that layout between.
+ */
+#ifndef UN_TENSOR_CONV_H
+#define UN_TENSOR_CONV_H
+
+#include "tensor/tensor.h"
+
+typedef enum {
+    UN_CHANNELS_LAST,   /* (n, h, w, c) */
+    UN_CHANNELS_FIRST,  /* (n, c, h, w) */
+    UN_CHANNELS_BLOCKED /* (n, c / b, h, w, b), the last block filled with zeros; b is the
+                           processor's number of f32 lanes */
+} un_map_layout;
+
+/* Shape and storage of a feature map; UN_F32 or UN_BF16. */
+typedef struct {
+    size_t n, h, w, c;
+    un_dtype type;
+    un_map_layout layout;
+} un_feature_map;
+
+/* The layout in which convolutions of this type are fastest here. */
+un_map_layout un_conv_layout(un_dtype type);
+/* Bytes to reserve. UNSEEN_E_UNSUPPORTED if the map has more than 2^31 - 1 elements. */
+un_status un_feature_map_bytes(const un_feature_map *map, size_t *out);
+/* Copies between layouts and types; n, h, w, c agree. */
+un_status un_feature_map_convert(const un_feature_map *from, const void *in,
+                                 const un_feature_map *to, void *out);
+
+/* How edges are filled with zeros (for max pooling: not looked at). */
+typedef enum {
+    UN_PAD_SYMMETRIC, /* floor(k / 2) on all sides, as torchvision's networks do */
+    UN_PAD_TF_SAME    /* TensorFlow's SAME: total = max((ceil(n / s) - 1) s + k - n, 0),
+                         of which floor(total / 2) lie before */
+} un_padding;
+
+/* Rows or columns that come out of n. */
+size_t un_conv_extent(un_padding padding, size_t kernel, size_t stride, size_t n);
+
+typedef enum { UN_CONV_LINEAR, UN_CONV_RELU, UN_CONV_RELU6 } un_conv_activation;
+
+typedef struct {
+    size_t in, out, kernel, stride; /* channels; side and step of the square window */
+    int depthwise;                  /* one filter a channel: in == out */
+    un_padding padding;
+    un_conv_activation activation;
+    un_dtype type; /* of both maps: UN_F32 or UN_BF16 */
+} un_conv_spec;
+
+/* Weights, bias and the primitives made for the shapes met so far. One thread at a time. */
+typedef struct un_conv un_conv;
+
+/* weights[out, in, kernel, kernel] ([out, 1, kernel, kernel] if depthwise) and bias[out] are
+ * copied. */
+un_status un_conv_create(const un_conv_spec *spec, const float *weights, const float *bias,
+                         un_conv **out);
+void un_conv_free(un_conv *conv);
+const un_conv_spec *un_conv_spec_of(const un_conv *conv);
+/* Shape of the output for an input; type and layout are the input's, except that
+ * UN_CHANNELS_FIRST gives un_conv_layout(). */
+void un_conv_output(const un_conv *conv, const un_feature_map *in, un_feature_map *out);
+/* y = act(conv(x) + bias), or act(conv(x) + bias + y) with `add`. x and y do not overlap. */
+un_status un_conv_run(un_conv *conv, const un_feature_map *in, const void *x, int add, void *y);
+
+/* Max pooling. */
+typedef struct un_pool un_pool;
+un_status un_pool_create(size_t kernel, size_t stride, un_padding padding, un_pool **out);
+void un_pool_free(un_pool *pool);
+void un_pool_output(const un_pool *pool, const un_feature_map *in, un_feature_map *out);
+un_status un_pool_run(un_pool *pool, const un_feature_map *in, const void *x, void *y);
+
+#endif

@@ -1,0 +1,16 @@
+/* golden_cnn.h - what the golden checks of convolutional networks share; see golden_cnn.c. */
+#ifndef UN_TESTS_GOLDEN_CNN_H
+#define UN_TESTS_GOLDEN_CNN_H
+
+#include "golden.h"
+
+/* A tensor out.<name> and the block of the network whose output it is (NULL: the last). */
+typedef struct {
+    const char *reference, *block;
+} golden_block;
+
+/* Compares the blocks that the file has, the pooled features, and the logits made of them with
+ * the classifier `head`.weight, `head`.bias; in f32 and in bf16. */
+un_status golden_check_cnn(golden *g, const golden_block *blocks, size_t count, const char *head);
+
+#endif
