@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/parallel.h"
 #include "base/rng.h"
+#include "cli/bench.h"
 #include "cli/cli.h"
 #include "method/method.h"
 #include "tensor/gemm.h"
@@ -107,8 +108,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 
 static const struct argp g_argp = {.options = g_options,
                                    .parser = parse,
-                                   .args_doc = "METHOD",
-                                   .doc = "Measures training steps and scoring on generated data.",
+                                   .args_doc = "METHOD\nbackbone",
+                                   .doc = "Measures training steps and scoring on generated data. "
+                                          "`unseen bench backbone --help` lists the options of the "
+                                          "second form.",
                                    .children = un_cli_common_children};
 
 /* Generated data in memory, in the structures that training uses. */
@@ -173,8 +176,7 @@ static un_status make_images(scene *s, const arguments *a, un_rng *rng) {
     return UNSEEN_OK;
 }
 
-/* Rate of one square product, GFLOP/s: what the machine gives this minute. */
-static un_status probe(un_dtype type, double *gflops) {
+un_status un_bench_probe(un_dtype type, double *gflops) {
     enum { SIDE = 1024, RUNS = 5 };
     float *a = NULL, *c = NULL;
     UN_TRY(un_alloc((size_t)SIDE * SIDE, sizeof *a, &a));
@@ -334,8 +336,8 @@ static int run(arguments *a) {
                                    .config = config,
                                    .data = &s.data};
     UN_GO(class->create(&setup, &method));
-    UN_GO(probe(UN_F32, &probes[0]));
-    UN_GO(probe(UN_BF16, &probes[1]));
+    UN_GO(un_bench_probe(UN_F32, &probes[0]));
+    UN_GO(un_bench_probe(UN_BF16, &probes[1]));
     if (class->step) UN_GO(measure_steps(method, a, &f));
     UN_GO(measure_scoring(method, &s, &f));
     code = print(a, &f, precision, probes, un_config_integer(config, "batch"));
@@ -348,6 +350,11 @@ done:
 }
 
 int un_cmd_bench(int argc, char **argv) {
+    char backbone[] = "unseen bench backbone";
+    if (argc > 1 && !strcmp(argv[1], "backbone")) {
+        argv[1] = backbone;
+        return un_bench_backbone(argc - 1, argv + 1);
+    }
     arguments a = {.preset = "cub",
                    .attributes = 312,
                    .classes = 200,
