@@ -1,14 +1,28 @@
 /* params.c - flat parameter storage; see params.h. */
 #include "nn/params.h"
 
+#include <string.h>
+
 #include "tensor/kernels.h"
 
-enum { PIECE_ALIGNMENT = 16 };
+enum { PIECE_ALIGNMENT = 16, FIRST_CAPACITY = 32 };
+
+/* Doubles the list; the old one stays in the arena. */
+static un_status grow(un_params *params) {
+    un_param *item = NULL;
+    size_t capacity = params->capacity ? 2 * params->capacity : FIRST_CAPACITY;
+    UN_TRY(un_arena_alloc(&params->arena, capacity, sizeof *item, &item));
+    if (params->count > 0) memcpy(item, params->item, params->count * sizeof *item);
+    params->item = item;
+    params->capacity = capacity;
+    return UNSEEN_OK;
+}
 
 un_status un_params_add(un_params *params, const char *name, int rank, const size_t *shape,
                         float decay, size_t *index) {
     if (params->count == UN_MAX_PARAMS || params->value || rank > UN_MAX_RANK)
         return un_fail(UNSEEN_E_ARGUMENT, "cannot declare parameter \"%s\"", name);
+    if (params->count == params->capacity) UN_TRY(grow(params));
     un_param *item = &params->item[params->count];
     char *copy = NULL;
     UN_TRY(un_arena_string(&params->arena, name, &copy));

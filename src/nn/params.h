@@ -11,7 +11,8 @@
 #include "base/arena.h"
 #include "tensor/tensor.h"
 
-enum { UN_MAX_PARAMS = 64 };
+/* Two large transformers have under a thousand. */
+enum { UN_MAX_PARAMS = 4096 };
 
 typedef struct {
     const char *name; /* "fc1.weight" */
@@ -24,7 +25,8 @@ typedef struct {
 
 typedef struct {
     size_t count;
-    un_param item[UN_MAX_PARAMS];
+    un_param *item;   /* [count]; moves when pieces are added */
+    size_t capacity;  /* of item */
     size_t total;     /* elements of the flat arrays */
     float *value;     /* [total] */
     float *grad;      /* [total], NULL when only predicting */

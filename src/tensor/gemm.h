@@ -26,7 +26,8 @@ typedef struct {
     size_t lda, ldb, ldc; /* 0: dense */
     const float *bias;    /* [N], NULL: none */
     int relu;             /* max(x, 0) after the bias */
-    int accumulate;       /* add to C instead of replacing it; not with relu */
+    int gelu;             /* x Phi(x) after the bias, the exact form; not with relu */
+    int accumulate;       /* add to C instead of replacing it; not with relu or gelu */
 } un_gemm_args;
 
 un_status un_gemm(const un_gemm_args *args);

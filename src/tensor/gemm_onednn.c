@@ -12,13 +12,14 @@
 
 #include "base/arena.h"
 #include "tensor/gemm.h"
+#include "tensor/kernels_transformer.h"
 #include "tensor/onednn.h"
 
 enum { TABLE_SIZE = 512, TABLE_LIMIT = 384 };
 
 typedef struct { /* the key; compared as bytes, so it is zeroed before it is filled */
     size_t m, n, k, lda, ldb, ldc;
-    int trans_a, trans_b, bf16_in, bf16_out, bias, relu, accumulate;
+    int trans_a, trans_b, bf16_in, bf16_out, bias, relu, gelu, accumulate;
     const un_packed *packed;
     uint64_t packed_serial; /* an address may be used again */
 } shape;
@@ -57,12 +58,14 @@ static un_status make_layout(dnnl_memory_desc_t *out, size_t rows, size_t column
 static un_status make_attributes(const shape *s, dnnl_primitive_attr_t *out) {
     dnnl_post_ops_t ops = NULL;
     DNN_TRY(dnnl_primitive_attr_create(out), "create attributes");
-    if (!s->relu && !s->accumulate) return UNSEEN_OK;
+    if (!s->relu && !s->gelu && !s->accumulate) return UNSEEN_OK;
     DNN_TRY(dnnl_post_ops_create(&ops), "create post-operations");
     dnnl_status_t code = dnnl_success;
     if (s->accumulate) code = dnnl_post_ops_append_sum(ops, 1.0f);
     if (code == dnnl_success && s->relu)
         code = dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f);
+    if (code == dnnl_success && s->gelu)
+        code = dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_gelu_erf, 0.0f, 0.0f);
     if (code == dnnl_success) code = dnnl_primitive_attr_set_post_ops(*out, ops);
     dnnl_post_ops_destroy(ops);
     DNN_TRY(code, "set post-operations");
@@ -165,7 +168,8 @@ static un_status execute(const plan *p, const un_gemm_args *args) {
 static un_status check_arguments(const un_gemm_args *args) {
     int input_ok = args->input == UN_F32 || args->input == UN_BF16;
     int output_ok = args->output == UN_F32 || (args->output == UN_BF16 && args->input == UN_BF16);
-    if (!input_ok || !output_ok || (args->relu && args->accumulate))
+    int epilogues = (args->relu != 0) + (args->gelu != 0) + (args->accumulate != 0);
+    if (!input_ok || !output_ok || epilogues > 1)
         return un_fail(UNSEEN_E_ARGUMENT, "matrix product with unsupported types or epilogue");
     if (args->packed && (args->packed->n != args->n || args->packed->k != args->k ||
                          args->packed->type != args->input))
@@ -180,6 +184,7 @@ static void empty_sum(const un_gemm_args *args) {
         for (size_t j = 0; j < args->n; j++) {
             float x = args->bias ? args->bias[j] : 0.0f;
             if (args->relu && x < 0) x = 0;
+            if (args->gelu) un_gelu(&x, UN_F32, &x, 1);
             if (args->output == UN_BF16)
                 ((un_bf16 *)args->c)[i * ldc + j] = un_bf16_from_float(x);
             else
@@ -209,8 +214,9 @@ un_status un_gemm(const un_gemm_args *args) {
     s.bf16_in = args->input == UN_BF16;
     s.bf16_out = args->output == UN_BF16;
     s.bias = args->bias != NULL;
-    s.relu = args->relu;
-    s.accumulate = args->accumulate;
+    s.relu = args->relu != 0;
+    s.gelu = args->gelu != 0;
+    s.accumulate = args->accumulate != 0;
     s.packed = args->packed;
     s.packed_serial = args->packed ? args->packed->serial : 0;
     plan p;

@@ -10,7 +10,7 @@
 /* Below this many elements a thread costs more than it brings. */
 enum { GRAIN = 16 * 1024, MAX_SLOTS = 1024 };
 
-static const un_isa_table *isa(void) {
+const un_isa_table *un_isa(void) {
 #if defined(UN_HAVE_X86_ISA)
     static _Atomic(const un_isa_table *) known; /* every thread finds the same answer */
     const un_isa_table *chosen = known;
@@ -29,6 +29,8 @@ static const un_isa_table *isa(void) {
     return &un_isa_baseline;
 #endif
 }
+
+static const un_isa_table *isa(void) { return un_isa(); }
 
 const char *un_kernels_isa(void) { return isa()->name; }
 

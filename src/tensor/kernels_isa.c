@@ -9,42 +9,23 @@
 #include "tensor/kernels_isa.h"
 
 #include <math.h>
-#include <string.h>
+
+#include "tensor/isa_math.h"
 
 #ifndef UN_ISA_TABLE
 #define UN_ISA_TABLE un_isa_baseline
+#define UN_TRANSFORMER_TABLE un_transformer_baseline
 #define UN_ISA_NAME "baseline"
 #endif
 
-enum { LANES = 16, BLOCK = 4096 };
-
-static inline un_bf16 round_bf16(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    uint32_t rounded = (bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
-    uint32_t quiet = bits >> 16 | 0x40u;
-    return (un_bf16)((bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : rounded);
-}
+enum { BLOCK = 4096 };
 
 static void to_bf16(const float *in, un_bf16 *out, size_t n) {
     for (size_t i = 0; i < n; i++) out[i] = round_bf16(in[i]);
 }
 
-static inline float widen(un_bf16 x) {
-    uint32_t bits = (uint32_t)x << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static void to_f32(const un_bf16 *in, float *out, size_t n) {
     for (size_t i = 0; i < n; i++) out[i] = widen(in[i]);
-}
-
-static double add_lanes(const float *lane) {
-    double total = 0;
-    for (int j = 0; j < LANES; j++) total += (double)lane[j];
-    return total;
 }
 
 static double sum(const float *x, size_t n) {
@@ -79,30 +60,6 @@ static void axpy(float a, const float *restrict x, float *restrict y, size_t n) 
 
 static void scale(float a, float *x, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] *= a;
-}
-
-/* exp by range reduction to |r| <= ln2/2 and a polynomial of degree 6; relative
- * error below 2^-22. Saturates outside [-87.3, 88.3]. */
-static inline float exponential(float x) {
-    const float ln2_high = 0.693145751953125f, ln2_low = 1.42860677e-6f;
-    x = x < -87.3f ? -87.3f : x;
-    x = x > 88.3f ? 88.3f : x;
-    const float shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
-    float t = x * 1.44269504f + shift;
-    float k = t - shift;
-    float r = (x - k * ln2_high) - k * ln2_low;
-    float p = 1.0f / 720.0f;
-    p = p * r + 1.0f / 120.0f;
-    p = p * r + 1.0f / 24.0f;
-    p = p * r + 1.0f / 6.0f;
-    p = p * r + 0.5f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    int32_t exponent = (int32_t)(k == k ? k : 0.0f) + 127; /* a NaN stays one through p */
-    uint32_t bits = (uint32_t)exponent << 23;
-    float power;
-    memcpy(&power, &bits, sizeof power);
-    return p * power;
 }
 
 /* (e^2x - 1)/(e^2x + 1); below 0.03, where that cancels, the series x - x^3/3. */
@@ -268,6 +225,7 @@ static double rmsprop(const un_update *u, float *restrict p, const float *restri
 
 const un_isa_table UN_ISA_TABLE = {
     .name = UN_ISA_NAME,
+    .transformer = &UN_TRANSFORMER_TABLE,
     .to_bf16 = to_bf16,
     .to_f32 = to_f32,
     .sum = sum,

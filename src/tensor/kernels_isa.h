@@ -6,9 +6,26 @@
 #define UN_TENSOR_KERNELS_ISA_H
 
 #include "tensor/kernels.h"
+#include "tensor/kernels_transformer.h"
+
+/* What transformer_isa.c fills; arguments as in kernels_transformer.h, one range or one head. */
+typedef struct {
+    void (*norm_rows)(const un_layer_norm_args *a, size_t begin, size_t end);
+    void (*norm_rows_backward)(const un_layer_norm_args *a, size_t begin, size_t end);
+    void (*norm_columns_backward)(const un_layer_norm_args *a, size_t begin, size_t end);
+    void (*gelu)(const void *x, un_dtype type, void *y, size_t n);
+    void (*gelu_backward)(const void *x, un_dtype type, float *dy, un_bf16 *dy16, size_t n);
+    /* Row r of x becomes residual + mask x (residual may be NULL). */
+    void (*dropout)(const un_dropout *dropout, uint64_t row, float *x, const float *residual,
+                    size_t n);
+    void (*attend_head)(const un_attend_args *a, size_t sequence, size_t head, float *scratch);
+    void (*attend_head_backward)(const un_attend_args *a, size_t sequence, size_t head,
+                                 float *scratch);
+} un_transformer_table;
 
 typedef struct {
     const char *name;
+    const un_transformer_table *transformer;
     void (*to_bf16)(const float *in, un_bf16 *out, size_t n);
     void (*to_f32)(const un_bf16 *in, float *out, size_t n);
     double (*sum)(const float *x, size_t n);
@@ -28,10 +45,16 @@ typedef struct {
                       un_bf16 *shadow, size_t n);
 } un_isa_table;
 
+/* The table for this processor. */
+const un_isa_table *un_isa(void);
+
 extern const un_isa_table un_isa_baseline;
+extern const un_transformer_table un_transformer_baseline;
 #if defined(UN_HAVE_X86_ISA)
 extern const un_isa_table un_isa_avx2;
 extern const un_isa_table un_isa_avx512;
+extern const un_transformer_table un_transformer_avx2;
+extern const un_transformer_table un_transformer_avx512;
 #endif
 
 #endif

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Where the exact value is zero, references hold rounding of their own. */
 static const double ZERO_REFERENCE = 1e-12, ZERO_FLOOR = 1e-5;
@@ -114,5 +115,33 @@ un_status golden_compare_i64(golden *g, const char *name, const int64_t *values,
     for (size_t i = 0; i < n; i++) wrong += values[i] != reference[i];
     printf("  %-36s %zu of %zu differ", name, wrong, n);
     verdict(g, wrong == 0);
+    return UNSEEN_OK;
+}
+
+un_status golden_load_params(golden *g, const un_params *params, size_t first, size_t count) {
+    for (size_t i = first; i < first + count; i++) {
+        float *values = NULL;
+        UN_TRY(golden_f32(g, params->item[i].name, params->item[i].count, &values));
+        memcpy(un_param_value(params, i), values, params->item[i].count * sizeof *values);
+    }
+    return UNSEEN_OK;
+}
+
+un_status golden_compare_grads(golden *g, const un_params *params, const char *prefix) {
+    char name[320];
+    for (size_t i = 0; i < params->count; i++) {
+        const un_param *item = &params->item[i];
+        snprintf(name, sizeof name, "%s%s", prefix, item->name);
+        if (un_safetensors_find(g->file, name)) {
+            UN_TRY(golden_compare_f32(g, name, un_param_grad(params, i), item->count,
+                                      GOLDEN_GRADIENT));
+            continue;
+        }
+        double *zero = NULL, *wide = NULL;
+        UN_TRY(un_arena_alloc(&g->arena, item->count, sizeof *zero, &zero));
+        UN_TRY(un_arena_alloc(&g->arena, item->count, sizeof *wide, &wide));
+        for (size_t k = 0; k < item->count; k++) wide[k] = (double)un_param_grad(params, i)[k];
+        golden_compare(g, name, wide, zero, item->count, GOLDEN_GRADIENT);
+    }
     return UNSEEN_OK;
 }

@@ -11,6 +11,7 @@
 #define UN_TESTS_GOLDEN_H
 
 #include "base/arena.h"
+#include "nn/params.h"
 #include "tensor/safetensors.h"
 
 /* Largest |x - ref| of a tensor, as a fraction of its largest |ref|, in f32. */
@@ -49,8 +50,15 @@ un_status golden_compare_weight(golden *g, const char *name, const float *values
 /* Class indices must be equal. */
 un_status golden_compare_i64(golden *g, const char *name, const int64_t *values, size_t n);
 
+/* Fills `count` parameters from `first` on from the tensors of the same names. */
+un_status golden_load_params(golden *g, const un_params *params, size_t first, size_t count);
+/* Compares the gradient of every parameter with "<prefix><name>". Where the file has none, the
+ * parameter received no gradient. */
+un_status golden_compare_grads(golden *g, const un_params *params, const char *prefix);
+
 /* The kinds. */
 un_status golden_check_adam(golden *g);
+un_status golden_check_deit(golden *g);
 un_status golden_check_dem(golden *g);
 un_status golden_check_mobilenetv2(golden *g);
 un_status golden_check_msdn(golden *g);

@@ -20,13 +20,15 @@
 static const struct {
     const char *kind;
     un_status (*check)(golden *g);
-} g_kinds[] = {{"adam", golden_check_adam},
-               {"dem", golden_check_dem},
-               {"msdn", golden_check_msdn},
-               {"preprocess", golden_check_preprocess}};
-               {"mobilenetv2", golden_check_mobilenetv2},
-               {"msdn", golden_check_msdn},
-               {"resnet", golden_check_resnet}};
+} g_kinds[] = {
+    {"adam", golden_check_adam},
+    {"deit", golden_check_deit},
+    {"dem", golden_check_dem},
+    {"mobilenetv2", golden_check_mobilenetv2},
+    {"msdn", golden_check_msdn},
+    {"preprocess", golden_check_preprocess},
+    {"resnet", golden_check_resnet},
+};
 
 /* Length of the kind at the start of a file name, 0 if it names none. */
 static size_t kind_length(const char *name) {

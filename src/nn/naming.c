@@ -1,0 +1,89 @@
+/* naming.c - see naming.h. */
+#include "nn/naming.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+un_status un_name(char *out, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(out, UN_NAME_LENGTH, format, arguments);
+    va_end(arguments);
+    if (length >= 0 && length < UN_NAME_LENGTH) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_ARGUMENT, "the parameter name \"%.100s…\" is too long", out);
+}
+
+un_status un_params_add_named(un_params *params, const char *prefix, const char *name, int rank,
+                              const size_t *shape, size_t *index) {
+    char whole[UN_NAME_LENGTH];
+    UN_TRY(un_name(whole, "%s%s", prefix, name));
+    return un_params_add(params, whole, rank, shape, 0, index);
+}
+
+/* "(768, 3, 16, 16)" */
+static const char *shape_text(int rank, const size_t *shape, char *out, size_t size) {
+    size_t used = (size_t)snprintf(out, size, "(");
+    for (int i = 0; i < rank && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, i ? ", %zu" : "%zu", shape[i]);
+    if (used < size) snprintf(out + used, size - used, ")");
+    return out;
+}
+
+static void skip_ones(int *rank, const size_t **shape) {
+    while (*rank > 0 && (*shape)[0] == 1) {
+        (*rank)--;
+        (*shape)++;
+    }
+}
+
+un_status un_param_load(const un_params *params, size_t index, const un_safetensors *file,
+                        const char *name, size_t begin) {
+    const un_param *item = &params->item[index];
+    const un_st_entry *entry = NULL;
+    UN_TRY(un_safetensors_require(file, name, -1, &entry));
+    int rank = entry->tensor.rank, wanted_rank = item->rank, whole = begin == SIZE_MAX;
+    const size_t *shape = entry->tensor.shape, *wanted = item->shape;
+    size_t rows = 0;
+    if (whole) {
+        skip_ones(&rank, &shape);
+        skip_ones(&wanted_rank, &wanted);
+        begin = 0;
+    } else if (rank > 0) {
+        rows = item->shape[0];
+    }
+    int fits = rank == wanted_rank;
+    for (int i = 0; fits && i < rank; i++)
+        fits = !whole && i == 0 ? begin <= shape[0] && rows <= shape[0] - begin
+                                : shape[i] == wanted[i];
+    char got[128], need[128];
+    if (!fits)
+        return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" has shape %s, which does not fit %s",
+                       file->path, name, shape_text(rank, shape, got, sizeof got),
+                       shape_text(wanted_rank, wanted, need, sizeof need));
+    un_dtype type = entry->tensor.dtype;
+    if (type != UN_F32 && type != UN_BF16 && type != UN_F16 && type != UN_F64)
+        return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" has type %s, expected numbers",
+                       file->path, name, un_dtype_name(type));
+    size_t skip = rows > 0 ? begin * (item->count / rows) : 0;
+    un_st_entry part = *entry;
+    part.tensor =
+        un_tensor_dense(type, 1, &item->count,
+                        (const unsigned char *)entry->tensor.data + skip * un_dtype_size(type));
+    un_st_copy_f32(&part, un_param_value(params, index));
+    return UNSEEN_OK;
+}
+
+int un_weights_prefix(const un_safetensors *file, const char *suffix, char *out) {
+    size_t tail = strlen(suffix);
+    for (size_t i = 0; i < file->count; i++) {
+        const char *name = file->entries[i].name;
+        size_t length = strlen(name);
+        if (length < tail || strcmp(name + length - tail, suffix) != 0) continue;
+        if (length - tail >= UN_NAME_LENGTH) continue;
+        memcpy(out, name, length - tail);
+        out[length - tail] = 0;
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,30 @@
+/*
+ * naming.h - declaring parameters under composed names and filling them from a
+ * file of weights.
+ */
+#ifndef UN_NN_NAMING_H
+#define UN_NN_NAMING_H
+
+#include "nn/params.h"
+#include "tensor/safetensors.h"
+
+enum { UN_NAME_LENGTH = 256 };
+
+/* A name into out[UN_NAME_LENGTH]; fails if it is too long. */
+un_status un_name(char *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Declares the piece called `prefix` followed by `name`, without decay. */
+un_status un_params_add_named(un_params *params, const char *prefix, const char *name, int rank,
+                              const size_t *shape, size_t *index);
+
+/* Copies tensor `name` of the file into piece `index`. Shapes must agree, leading dimensions
+ * of 1 apart. `begin`: first row to take of a tensor with more rows (in_proj_weight holds
+ * three matrices); SIZE_MAX: the tensor is the whole piece. */
+un_status un_param_load(const un_params *params, size_t index, const un_safetensors *file,
+                        const char *name, size_t begin);
+
+/* The prefix in front of `suffix` in the first tensor name that ends with it, into
+ * out[UN_NAME_LENGTH]; 0 if there is none. */
+int un_weights_prefix(const un_safetensors *file, const char *suffix, char *out);
+
+#endif

@@ -1,0 +1,262 @@
+/* transformer.c - one block, forward and backward; see transformer.h. */
+#include "nn/transformer.h"
+
+#include <string.h>
+
+#include "nn/naming.h"
+#include "tensor/kernels.h"
+
+un_status un_block_declare(un_block *block, un_params *params, const char *prefix,
+                           const un_block_names *names, const un_block_config *config) {
+    const char *const last[4] = {names->norm1, names->inner, names->outer, names->norm2};
+    char name[4][UN_NAME_LENGTH];
+    for (size_t i = 0; i < 4; i++) UN_TRY(un_name(name[i], "%s%s", prefix, last[i]));
+    size_t H = config->width, I = config->inner;
+    block->config = *config;
+    UN_TRY(un_attention_declare(&block->attention, params, prefix, &names->attention, H,
+                                config->heads));
+    UN_TRY(un_norm_declare(&block->norm1, params, name[0], H, config->eps));
+    UN_TRY(un_dense_declare(&block->inner, params, name[1], H, I));
+    UN_TRY(un_dense_declare(&block->outer, params, name[2], I, H));
+    return un_norm_declare(&block->norm2, params, name[3], H, config->eps);
+}
+
+un_dropout un_dropout_make(const un_dropout_source *source, float probability, const char *site,
+                           size_t layer) {
+    if (probability <= 0) return (un_dropout){0};
+    un_rng rng = un_rng_stream(source->seed, site, source->draw << 16 | layer);
+    return (un_dropout){.probability = probability, .seed = rng.seed, .stream = rng.stream};
+}
+
+un_status un_block_state_create(const un_block_config *config, un_dtype type, size_t rows,
+                                int training, un_arena *arena, un_block_state *out) {
+    size_t H = config->width, I = config->inner, f = sizeof(float), o = un_dtype_size(type);
+    *out = (un_block_state){.training = training};
+    if (config->pre_norm || type == UN_BF16) {
+        UN_TRY(un_arena_alloc(arena, rows * H, o, &out->in));
+        UN_TRY(un_arena_alloc(arena, rows * H, o, &out->middle_operand));
+    }
+    UN_TRY(un_arena_alloc(arena, rows * 3 * H, o, &out->qkv));
+    UN_TRY(un_arena_alloc(arena, rows * H, o, &out->context));
+    UN_TRY(un_arena_alloc(arena, rows * I, o, &out->active));
+    if (training || !config->pre_norm) UN_TRY(un_arena_alloc(arena, rows * H, f, &out->sum1));
+    if (!config->pre_norm) {
+        UN_TRY(un_arena_alloc(arena, rows * H, f, &out->middle));
+        UN_TRY(un_arena_alloc(arena, rows * H, f, &out->sum2));
+    }
+    if (!training) return UNSEEN_OK;
+    UN_TRY(un_arena_alloc(arena, rows * I, o, &out->hidden));
+    UN_TRY(un_arena_alloc(arena, rows * config->heads, f, &out->log_sum));
+    UN_TRY(un_arena_alloc(arena, rows, f, &out->norm1.mean));
+    UN_TRY(un_arena_alloc(arena, rows, f, &out->norm1.inverse));
+    UN_TRY(un_arena_alloc(arena, rows, f, &out->norm2.mean));
+    return un_arena_alloc(arena, rows, f, &out->norm2.inverse);
+}
+
+un_status un_block_scratch_create(const un_block_config *config, un_dtype type, size_t rows,
+                                  un_arena *arena, un_block_scratch *out) {
+    size_t H = config->width, I = config->inner, f = sizeof(float), s = sizeof(un_bf16);
+    *out = (un_block_scratch){0};
+    UN_TRY(un_arena_alloc(arena, rows * H, f, &out->masked));
+    UN_TRY(un_arena_alloc(arena, rows * H, f, &out->dcontext));
+    UN_TRY(un_arena_alloc(arena, rows * I, f, &out->dhidden));
+    UN_TRY(un_arena_alloc(arena, rows * 3 * H, f, &out->dqkv));
+    if (type != UN_BF16) return UNSEEN_OK;
+    UN_TRY(un_arena_alloc(arena, rows * H, s, &out->row16));
+    UN_TRY(un_arena_alloc(arena, rows * I, s, &out->dhidden16));
+    return un_arena_alloc(arena, rows * 3 * H, s, &out->dqkv16);
+}
+
+enum { SITE_ATTENTION, SITE_ATTENTION_OUTPUT, SITE_OUTPUT, SITES };
+
+static un_dropout mask_of(const un_pass_context *c, const char *site, size_t layer, size_t place) {
+    float p = place == SITE_ATTENTION ? c->dropout.attention : c->dropout.hidden;
+    return un_dropout_make(&c->dropout, p, site, layer * SITES + place);
+}
+
+/* out = residual + dropout(x W^T + b). */
+static un_status add_residual(const un_dense *layer, const un_pass_context *c, const void *x,
+                              const un_dropout *dropout, const float *residual, float *out) {
+    size_t rows = un_sequence_rows(&c->sequences);
+    if (dropout->probability > 0) {
+        UN_TRY(
+            un_dense_forward(layer, c->params, c->type, x, rows, UN_DENSE_PLAIN, out, 0, UN_F32));
+        un_dropout_rows(dropout, out, residual, rows, layer->out);
+        return UNSEEN_OK;
+    }
+    if (out != residual) un_copy(residual, out, rows * layer->out);
+    return un_dense_forward(layer, c->params, c->type, x, rows, UN_DENSE_ADD, out, 0, UN_F32);
+}
+
+/* LN into the operand, and into y where it is wanted. In f32 the operand may be y itself. */
+static void normalize(const un_norm *norm, const un_pass_context *c, const float *x, float *y,
+                      void *operand, const un_block_state *state, const un_norm_state *kept) {
+    size_t rows = un_sequence_rows(&c->sequences);
+    const un_norm_state *keep = state->training ? kept : NULL;
+    if (c->type == UN_BF16)
+        un_norm_forward(norm, c->params, x, rows, y, operand, keep);
+    else
+        un_norm_forward(norm, c->params, x, rows, y ? y : operand, NULL, keep);
+}
+
+static un_status attention_forward(const un_block *block, const un_pass_context *c,
+                                   const char *site, size_t layer, const float *x,
+                                   un_block_state *state, float *sum) {
+    size_t rows = un_sequence_rows(&c->sequences);
+    const void *operand = state->in;
+    if (block->config.pre_norm)
+        normalize(&block->norm1, c, x, NULL, state->in, state, &state->norm1);
+    else if (c->type == UN_BF16)
+        un_convert_to_bf16(x, state->in, rows * block->config.width);
+    else
+        operand = x;
+    UN_TRY(un_attention_project(&block->attention, c->params, c->type, operand, rows, state->qkv));
+    const un_attention_view view = {.queries = c->sequences,
+                                    .keys = c->sequences,
+                                    .q_side = state->qkv,
+                                    .k_side = state->qkv,
+                                    .key_mask = c->key_mask,
+                                    .dropout = mask_of(c, site, layer, SITE_ATTENTION),
+                                    .log_sum = state->log_sum,
+                                    .probabilities = state->probabilities};
+    UN_TRY(un_attention_mix(&block->attention, c->type, &view, state->context));
+    un_dropout mask = mask_of(c, site, layer, SITE_ATTENTION_OUTPUT);
+    return add_residual(&block->attention.output, c, state->context, &mask, x, sum);
+}
+
+/* operand (R, H) -> y = residual + FF(operand). */
+static un_status feed_forward(const un_block *block, const un_pass_context *c, const char *site,
+                              size_t layer, const void *operand, const float *residual,
+                              un_block_state *state, float *y) {
+    size_t rows = un_sequence_rows(&c->sequences);
+    if (state->training) {
+        UN_TRY(un_dense_forward(&block->inner, c->params, c->type, operand, rows, UN_DENSE_PLAIN,
+                                state->hidden, 0, c->type));
+        un_gelu(state->hidden, c->type, state->active, rows * block->config.inner);
+    } else {
+        UN_TRY(un_dense_forward(&block->inner, c->params, c->type, operand, rows, UN_DENSE_GELU,
+                                state->active, 0, c->type));
+    }
+    if (!y) return UNSEEN_OK;
+    un_dropout mask = mask_of(c, site, layer, SITE_OUTPUT);
+    return add_residual(&block->outer, c, state->active, &mask, residual, y);
+}
+
+un_status un_block_forward(const un_block *block, const un_pass_context *c, const char *site,
+                           size_t layer, const float *x, un_block_state *state, float *y) {
+    if (block->config.pre_norm) {
+        float *sum = state->training ? state->sum1 : y;
+        UN_TRY(attention_forward(block, c, site, layer, x, state, sum));
+        normalize(&block->norm2, c, sum, NULL, state->middle_operand, state, &state->norm2);
+        return feed_forward(block, c, site, layer, state->middle_operand, sum, state, y);
+    }
+    UN_TRY(attention_forward(block, c, site, layer, x, state, state->sum1));
+    normalize(&block->norm1, c, state->sum1, state->middle, state->middle_operand, state,
+              &state->norm1);
+    const void *operand = c->type == UN_BF16 ? state->middle_operand : (void *)state->middle;
+    UN_TRY(feed_forward(block, c, site, layer, operand, state->middle, state, state->sum2));
+    normalize(&block->norm2, c, state->sum2, y, NULL, state, &state->norm2);
+    return UNSEEN_OK;
+}
+
+/* The gradient that reaches a sublayer's last linear layer: d behind its dropout mask, and the
+ * bf16 copy. */
+static const float *through_mask(const un_pass_context *c, const un_dropout *mask, const float *d,
+                                 size_t width, un_block_scratch *scratch) {
+    size_t rows = un_sequence_rows(&c->sequences);
+    if (mask->probability > 0) {
+        un_copy(d, scratch->masked, rows * width);
+        un_dropout_rows(mask, scratch->masked, NULL, rows, width);
+        d = scratch->masked;
+    }
+    if (c->type == UN_BF16) un_convert_to_bf16(d, scratch->row16, rows * width);
+    return d;
+}
+
+/* dx (R, H) of the operand; added to if `add`. */
+static un_status feed_forward_backward(const un_block *block, const un_pass_context *c,
+                                       const un_dropout *mask, const void *operand,
+                                       const un_block_state *state, un_block_scratch *scratch,
+                                       const float *d, float *dx, int add) {
+    size_t rows = un_sequence_rows(&c->sequences);
+    const un_dense_gradient outer = {.x = state->active,
+                                     .dy = through_mask(c, mask, d, block->config.width, scratch),
+                                     .dy16 = scratch->row16,
+                                     .rows = rows,
+                                     .dx = scratch->dhidden};
+    UN_TRY(un_dense_backward(&block->outer, c->params, c->type, &outer));
+    un_gelu_backward(state->hidden, c->type, scratch->dhidden, scratch->dhidden16,
+                     rows * block->config.inner);
+    const un_dense_gradient inner = {.x = operand,
+                                     .dy = scratch->dhidden,
+                                     .dy16 = scratch->dhidden16,
+                                     .rows = rows,
+                                     .dx = dx,
+                                     .add = add};
+    return un_dense_backward(&block->inner, c->params, c->type, &inner);
+}
+
+static un_status attention_backward(const un_block *block, const un_pass_context *c,
+                                    const char *site, size_t layer, const void *operand,
+                                    const un_block_state *state, un_block_scratch *scratch,
+                                    const float *d, float *dx, int add) {
+    size_t rows = un_sequence_rows(&c->sequences), H = block->config.width;
+    const un_attention_layer *layers = &block->attention;
+    un_dropout mask = mask_of(c, site, layer, SITE_ATTENTION_OUTPUT);
+    const un_dense_gradient output = {.x = state->context,
+                                      .dy = through_mask(c, &mask, d, H, scratch),
+                                      .dy16 = scratch->row16,
+                                      .rows = rows,
+                                      .dx = scratch->dcontext};
+    UN_TRY(un_dense_backward(&layers->output, c->params, c->type, &output));
+    const un_attention_view view = {.queries = c->sequences,
+                                    .keys = c->sequences,
+                                    .q_side = state->qkv,
+                                    .k_side = state->qkv,
+                                    .key_mask = c->key_mask,
+                                    .dropout = mask_of(c, site, layer, SITE_ATTENTION),
+                                    .log_sum = state->log_sum};
+    UN_TRY(un_attention_mix_backward(layers, c->type, &view, scratch->dcontext, scratch->dqkv,
+                                     scratch->dqkv));
+    if (c->type == UN_BF16) un_convert_to_bf16(scratch->dqkv, scratch->dqkv16, rows * 3 * H);
+    return un_attention_project_backward(layers, c->params, c->type, operand, rows, scratch->dqkv,
+                                         scratch->dqkv16, dx, add);
+}
+
+static un_status pre_norm_backward(const un_block *block, const un_pass_context *c,
+                                   const char *site, size_t layer, const float *x,
+                                   const un_block_state *state, un_block_scratch *scratch,
+                                   float *d) {
+    size_t rows = un_sequence_rows(&c->sequences);
+    un_dropout mask = mask_of(c, site, layer, SITE_OUTPUT);
+    float *dnorm = scratch->dcontext; /* free whenever a sublayer's input gradient is written */
+    UN_TRY(
+        feed_forward_backward(block, c, &mask, state->middle_operand, state, scratch, d, dnorm, 0));
+    un_norm_backward(&block->norm2, c->params, state->sum1, rows, &state->norm2, dnorm, d, 1);
+    UN_TRY(attention_backward(block, c, site, layer, state->in, state, scratch, d, dnorm, 0));
+    un_norm_backward(&block->norm1, c->params, x, rows, &state->norm1, dnorm, d, 1);
+    return UNSEEN_OK;
+}
+
+static un_status post_norm_backward(const un_block *block, const un_pass_context *c,
+                                    const char *site, size_t layer, const float *x,
+                                    const un_block_state *state, un_block_scratch *scratch,
+                                    float *d) {
+    size_t rows = un_sequence_rows(&c->sequences);
+    int bf16 = c->type == UN_BF16;
+    const void *in = bf16 ? state->in : (const void *)x;
+    const void *middle = bf16 ? state->middle_operand : (const void *)state->middle;
+    un_dropout mask = mask_of(c, site, layer, SITE_OUTPUT);
+    un_norm_backward(&block->norm2, c->params, state->sum2, rows, &state->norm2, d, d, 0);
+    UN_TRY(feed_forward_backward(block, c, &mask, middle, state, scratch, d, d, 1));
+    un_norm_backward(&block->norm1, c->params, state->sum1, rows, &state->norm1, d, d, 0);
+    return attention_backward(block, c, site, layer, in, state, scratch, d, d, 1);
+}
+
+un_status un_block_backward(const un_block *block, const un_pass_context *c, const char *site,
+                            size_t layer, const float *x, const un_block_state *state,
+                            un_block_scratch *scratch, float *d) {
+    if (block->config.pre_norm)
+        return pre_norm_backward(block, c, site, layer, x, state, scratch, d);
+    return post_norm_backward(block, c, site, layer, x, state, scratch, d);
+}

@@ -1,0 +1,141 @@
+/*
+ * transformer.h - transformer blocks (self-attention, then a feed-forward network of
+ * two linear layers with GELU between) and a stack of them, forward and backward.
+ *
+ *     post-norm (BERT)   a = LN1(x + Att(x)),      y = LN2(a + FF(a))
+ *     pre-norm (ViT)     a = x + Att(LN1(x)),      y = a + FF(LN2(a))
+ *
+ * Dropout, where asked for, acts on the attention probabilities and on the outputs
+ * of Att and FF before they are added. Linear layers compute in the operand type
+ * (f32 or bf16); normalisation, softmax, residuals and gradients are f32.
+ *
+ * A stack comes in two parts: un_encoder names the parameters; a un_encoder_pass
+ * holds the activations of one batch. Several passes may be under way over one
+ * encoder, each to be propagated back before it runs forward again. A pass that is
+ * not for training overwrites its activations layer by layer. With `recompute` a
+ * training pass keeps the input of every block only and computes the rest again
+ * during the backward pass: about 1/12 of the memory for 4/3 of the time.
+ */
+#ifndef UN_NN_TRANSFORMER_H
+#define UN_NN_TRANSFORMER_H
+
+#include "base/rng.h"
+#include "nn/attention.h"
+#include "nn/layer_norm.h"
+
+typedef struct {
+    size_t width, heads, inner; /* H, heads, I */
+    int pre_norm;
+    float eps;
+} un_block_config;
+
+/* Names behind a prefix that ends with a dot. */
+typedef struct {
+    un_attention_names attention;
+    const char *norm1, *inner, *outer, *norm2;
+} un_block_names;
+
+typedef struct {
+    un_block_config config;
+    un_attention_layer attention;
+    un_norm norm1, norm2;
+    un_dense inner, outer; /* (I, H), (H, I) */
+} un_block;
+
+un_status un_block_declare(un_block *block, un_params *params, const char *prefix,
+                           const un_block_names *names, const un_block_config *config);
+
+/* Where the random masks of a forward pass come from: a function of seed, draw and the place
+ * in the network, so that backward and recomputation find them again. A new draw for every
+ * forward pass. */
+typedef struct {
+    float hidden;    /* probability for outputs of sublayers and embeddings */
+    float attention; /* probability for attention weights */
+    uint64_t seed, draw;
+} un_dropout_source;
+
+/* The mask of place `site` ("bert.attention") in layer `layer` < 65536. */
+un_dropout un_dropout_make(const un_dropout_source *source, float probability, const char *site,
+                           size_t layer);
+
+/* What a pass is run with; the same for its backward. */
+typedef struct {
+    const un_params *params;
+    un_dtype type; /* of operands: UN_F32 or UN_BF16 */
+    un_sequences sequences;
+    const float *key_mask;     /* [rows], added to attention scores; NULL: none */
+    un_dropout_source dropout; /* zero probabilities: none */
+} un_pass_context;
+
+/* Activations of one block, R rows. Operands are of the context's type. */
+typedef struct {
+    void *in;       /* (R, H) operand of the projections */
+    void *qkv;      /* (R, 3H) operand */
+    float *log_sum; /* (R, heads) */
+    void *context;  /* (R, H) operand */
+    float *sum1;    /* (R, H) x + Att */
+    un_norm_state norm1, norm2;
+    float *middle;        /* (R, H) LN1(sum1); post-norm only */
+    void *middle_operand; /* (R, H) operand of the feed-forward network */
+    void *hidden;         /* (R, I) operand, before GELU; training only */
+    void *active;         /* (R, I) operand, after it */
+    float *sum2;          /* (R, H) a + FF; post-norm only */
+    float *probabilities; /* (heads, T, T) a sequence; NULL: not wanted. The caller's */
+    int training;
+} un_block_state;
+
+/* Work space of a block's backward pass. */
+typedef struct {
+    float *masked;   /* (R, H) */
+    un_bf16 *row16;  /* (R, H); NULL in f32, as the others of bf16 */
+    float *dcontext; /* (R, H) */
+    float *dhidden;  /* (R, I) */
+    un_bf16 *dhidden16;
+    float *dqkv; /* (R, 3H) */
+    un_bf16 *dqkv16;
+} un_block_scratch;
+
+un_status un_block_state_create(const un_block_config *config, un_dtype type, size_t rows,
+                                int training, un_arena *arena, un_block_state *out);
+un_status un_block_scratch_create(const un_block_config *config, un_dtype type, size_t rows,
+                                  un_arena *arena, un_block_scratch *out);
+
+/* x (R, H) -> y (R, H). Unless training, y may be x, and there is no dropout. y NULL: only what
+ * backward needs. `site` and `layer` name the dropout masks. */
+un_status un_block_forward(const un_block *block, const un_pass_context *context, const char *site,
+                           size_t layer, const float *x, un_block_state *state, float *y);
+/* d (R, H): the gradient of y on entry, of x on return. Adds to the parameters' gradients.
+ * x and state as forward left them. */
+un_status un_block_backward(const un_block *block, const un_pass_context *context, const char *site,
+                            size_t layer, const float *x, const un_block_state *state,
+                            un_block_scratch *scratch, float *d);
+
+typedef struct {
+    size_t layers;
+    const un_block *block; /* [layers] */
+    const char *site;      /* names the dropout masks */
+} un_encoder;
+
+typedef struct {
+    const un_encoder *encoder;
+    un_dtype type;
+    int training, recompute;
+    float **probabilities; /* [layers], each NULL or room for that layer's; the caller's */
+    size_t rows;           /* room for so many */
+    float **x;             /* [layers + 1] of (R, H): inputs of the blocks and the result */
+    un_block_state *state; /* [layers], or one */
+    un_block_scratch scratch;
+    un_arena arena, rows_arena; /* the lists; what has `rows` rows */
+} un_encoder_pass;
+
+un_status un_encoder_pass_create(un_encoder_pass *pass, const un_encoder *encoder, un_dtype type,
+                                 int training, int recompute);
+void un_encoder_pass_free(un_encoder_pass *pass);
+/* Room for `rows` tokens; what was there is lost if it has to grow. Then x[0] may be filled. */
+un_status un_encoder_pass_reserve(un_encoder_pass *pass, size_t rows);
+/* x[0] (R, H) -> x[layers]. */
+un_status un_encoder_forward(un_encoder_pass *pass, const un_pass_context *context);
+/* d (R, H): from the gradient of x[layers] to that of x[0]. */
+un_status un_encoder_backward(un_encoder_pass *pass, const un_pass_context *context, float *d);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * isa_math.h - the scalar functions that the loops of kernels_isa.c and transformer_isa.c
+ * share: inlined and vectorised for each instruction set. Private to tensor/.
+ */
+#ifndef UN_TENSOR_ISA_MATH_H
+#define UN_TENSOR_ISA_MATH_H
+
+#include <string.h>
+
+#include "tensor/tensor.h"
+
+/* Partial sums of a reduction; the same number for every instruction set, so that all add in
+ * the same order. */
+enum { LANES = 16 };
+
+static inline un_bf16 round_bf16(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    uint32_t rounded = (bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
+    uint32_t quiet = bits >> 16 | 0x40u;
+    return (un_bf16)((bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : rounded);
+}
+
+static inline float widen(un_bf16 x) {
+    uint32_t bits = (uint32_t)x << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline double add_lanes(const float *lane) {
+    double total = 0;
+    for (int j = 0; j < LANES; j++) total += (double)lane[j];
+    return total;
+}
+
+/* exp by range reduction to |r| <= ln2/2 and a polynomial of degree 6; relative
+ * error below 2^-22. Saturates outside [-87.3, 88.3]. */
+static inline float exponential(float x) {
+    const float ln2_high = 0.693145751953125f, ln2_low = 1.42860677e-6f;
+    x = x < -87.3f ? -87.3f : x;
+    x = x > 88.3f ? 88.3f : x;
+    const float shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
+    float t = x * 1.44269504f + shift;
+    float k = t - shift;
+    float r = (x - k * ln2_high) - k * ln2_low;
+    float p = 1.0f / 720.0f;
+    p = p * r + 1.0f / 120.0f;
+    p = p * r + 1.0f / 24.0f;
+    p = p * r + 1.0f / 6.0f;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    int32_t exponent = (int32_t)(k == k ? k : 0.0f) + 127; /* a NaN stays one through p */
+    uint32_t bits = (uint32_t)exponent << 23;
+    float power;
+    memcpy(&power, &bits, sizeof power);
+    return p * power;
+}
+
+#endif

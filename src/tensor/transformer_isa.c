@@ -1,0 +1,510 @@
+/*
+ * transformer_isa.c - the inner loops of kernels_transformer.h.
+ *
+ * Compiled once for each instruction set, as kernels_isa.c is. Attention takes one
+ * head of one sequence at a time, block by block of query rows, so that scores
+ * live in the cache only: forward keeps the logarithm of each row's sum, backward
+ * computes the probabilities again from it. Its small matrix products are done
+ * here and not by the GEMM library because they are part of that block.
+ */
+#include <math.h>
+
+#include "base/rng.h"
+#include "tensor/attend_scratch.h"
+#include "tensor/isa_math.h"
+#include "tensor/kernels_isa.h"
+
+#ifndef UN_TRANSFORMER_TABLE
+#define UN_TRANSFORMER_TABLE un_transformer_baseline
+#endif
+
+enum { PIECE = 512 };
+
+/* ---- layer normalisation ---- */
+
+static double sum_lanes(const float *x, size_t n) {
+    float lane[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t j = 0; j < LANES; j++) lane[j] += x[i + j];
+    for (; i < n; i++) lane[i % LANES] += x[i];
+    return add_lanes(lane);
+}
+
+static double sum_squares_about(const float *x, float mean, size_t n) {
+    float lane[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t j = 0; j < LANES; j++) lane[j] += (x[i + j] - mean) * (x[i + j] - mean);
+    for (; i < n; i++) lane[i % LANES] += (x[i] - mean) * (x[i] - mean);
+    return add_lanes(lane);
+}
+
+static void norm_rows(const un_layer_norm_args *a, size_t begin, size_t end) {
+    size_t n = a->n;
+    for (size_t r = begin; r < end; r++) {
+        const float *x = a->x + r * n;
+        float mean = (float)(sum_lanes(x, n) / (double)n);
+        double variance = sum_squares_about(x, mean, n) / (double)n;
+        float inverse = (float)(1.0 / sqrt(variance + (double)a->eps));
+        if (a->mean) a->mean[r] = mean;
+        if (a->inverse) a->inverse[r] = inverse;
+        float piece[PIECE];
+        for (size_t at = 0; at < n; at += PIECE) {
+            size_t width = n - at < PIECE ? n - at : PIECE;
+            const float *in = x + at, *gamma = a->gamma + at, *beta = a->beta + at;
+            float *out = a->y ? a->y + r * n + at : piece;
+            for (size_t i = 0; i < width; i++)
+                out[i] = (in[i] - mean) * inverse * gamma[i] + beta[i];
+            for (size_t i = 0; a->y16 && i < width; i++)
+                a->y16[r * n + at + i] = round_bf16(out[i]);
+        }
+    }
+}
+
+/* dx = inverse (g - mean(g) - xhat mean(g xhat)) with g = gamma dy. */
+static void norm_rows_backward(const un_layer_norm_args *a, size_t begin, size_t end) {
+    size_t n = a->n;
+    const float *gamma = a->gamma;
+    for (size_t r = begin; r < end; r++) {
+        const float *x = a->x + r * n, *dy = a->dy + r * n;
+        float *dx = a->dx + r * n, mean = a->mean[r], inverse = a->inverse[r];
+        float lane[LANES] = {0}, lane_x[LANES] = {0};
+        size_t i = 0;
+        for (; i + LANES <= n; i += LANES) {
+            for (size_t j = 0; j < LANES; j++) {
+                float g = gamma[i + j] * dy[i + j];
+                lane[j] += g;
+                lane_x[j] += g * (x[i + j] - mean);
+            }
+        }
+        for (; i < n; i++) {
+            lane[i % LANES] += gamma[i] * dy[i];
+            lane_x[i % LANES] += gamma[i] * dy[i] * (x[i] - mean);
+        }
+        float shift = (float)(add_lanes(lane) / (double)n);
+        float slope = (float)(add_lanes(lane_x) / (double)n) * inverse * inverse;
+        if (a->add)
+            for (i = 0; i < n; i++)
+                dx[i] += inverse * (gamma[i] * dy[i] - shift - slope * (x[i] - mean));
+        else
+            for (i = 0; i < n; i++)
+                dx[i] = inverse * (gamma[i] * dy[i] - shift - slope * (x[i] - mean));
+    }
+}
+
+static void norm_columns_backward(const un_layer_norm_args *a, size_t begin, size_t end) {
+    float *restrict dgamma = a->dgamma, *restrict dbeta = a->dbeta;
+    for (size_t r = 0; r < a->rows; r++) {
+        const float *restrict x = a->x + r * a->n, *restrict dy = a->dy + r * a->n;
+        float mean = a->mean[r], inverse = a->inverse[r];
+        for (size_t i = begin; i < end; i++) {
+            dgamma[i] += dy[i] * ((x[i] - mean) * inverse);
+            dbeta[i] += dy[i];
+        }
+    }
+}
+
+/* ---- GELU ---- */
+
+/* Phi(x) and the density phi(x). erfc by Abramowitz and Stegun 7.1.26 (error 1.5e-7), taken
+ * at |x| so that nothing cancels in the tail. */
+static inline float normal(float x, float *density) {
+    float z = fabsf(x) * 0.70710678f;
+    float t = 1.0f / (1.0f + 0.3275911f * z);
+    float e = exponential(-z * z);
+    float p = 1.061405429f;
+    p = p * t - 1.453152027f;
+    p = p * t + 1.421413741f;
+    p = p * t - 0.284496736f;
+    p = p * t + 0.254829592f;
+    float tail = 0.5f * p * t * e;
+    *density = 0.39894228f * e;
+    return x < 0 ? tail : 1.0f - tail;
+}
+
+static inline float gelu_one(float x) {
+    float density;
+    return x * normal(x, &density);
+}
+
+static inline float gelu_slope(float x) {
+    float density, phi = normal(x, &density);
+    return phi + x * density;
+}
+
+static void gelu(const void *x, un_dtype type, void *y, size_t n) {
+    if (type == UN_BF16) {
+        const un_bf16 *in = x;
+        un_bf16 *out = y;
+        for (size_t i = 0; i < n; i++) out[i] = round_bf16(gelu_one(widen(in[i])));
+    } else {
+        const float *in = x;
+        float *out = y;
+        for (size_t i = 0; i < n; i++) out[i] = gelu_one(in[i]);
+    }
+}
+
+static void gelu_backward(const void *x, un_dtype type, float *dy, un_bf16 *dy16, size_t n) {
+    const un_bf16 *in16 = x;
+    const float *in = x;
+    for (size_t at = 0; at < n; at += PIECE) {
+        size_t end = at + PIECE < n ? at + PIECE : n;
+        if (type == UN_BF16)
+            for (size_t i = at; i < end; i++) dy[i] *= gelu_slope(widen(in16[i]));
+        else
+            for (size_t i = at; i < end; i++) dy[i] *= gelu_slope(in[i]);
+        for (size_t i = at; dy16 && i < end; i++) dy16[i] = round_bf16(dy[i]);
+    }
+}
+
+/* ---- dropout ---- */
+
+enum { PHILOX_LANES = 16, MASK_PIECE = 4 * PHILOX_LANES };
+
+/* Each row owns 2^20 blocks of four words of its stream. */
+enum { ROW_SHIFT = 20 };
+
+/* Factors 0 or 1/(1-p) of elements first .. first+63 of a row; `first` divides by 64. Philox
+ * as in base/rng.c, sixteen counters at once. */
+static void mask_piece(const un_dropout *d, uint64_t row, size_t first, float *out) {
+    uint32_t c0[PHILOX_LANES], c1[PHILOX_LANES], c2[PHILOX_LANES], c3[PHILOX_LANES];
+    uint32_t k0 = (uint32_t)d->seed, k1 = (uint32_t)(d->seed >> 32);
+    uint64_t block = (row << ROW_SHIFT) + first / 4;
+    for (int j = 0; j < PHILOX_LANES; j++) {
+        c0[j] = (uint32_t)(block + (uint64_t)j);
+        c1[j] = (uint32_t)((block + (uint64_t)j) >> 32);
+        c2[j] = (uint32_t)d->stream;
+        c3[j] = (uint32_t)(d->stream >> 32);
+    }
+    for (int round = 0; round < 10; round++) {
+        for (int j = 0; j < PHILOX_LANES; j++) {
+            uint64_t p0 = (uint64_t)0xD2511F53u * c0[j], p1 = (uint64_t)0xCD9E8D57u * c2[j];
+            uint32_t n0 = (uint32_t)(p1 >> 32) ^ c1[j] ^ k0;
+            uint32_t n2 = (uint32_t)(p0 >> 32) ^ c3[j] ^ k1;
+            c1[j] = (uint32_t)p1;
+            c3[j] = (uint32_t)p0;
+            c0[j] = n0;
+            c2[j] = n2;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    uint32_t threshold = (uint32_t)((double)d->probability * 4294967296.0);
+    float keep = 1.0f / (1.0f - d->probability);
+    for (int j = 0; j < PHILOX_LANES; j++) {
+        out[4 * j] = c0[j] >= threshold ? keep : 0.0f;
+        out[4 * j + 1] = c1[j] >= threshold ? keep : 0.0f;
+        out[4 * j + 2] = c2[j] >= threshold ? keep : 0.0f;
+        out[4 * j + 3] = c3[j] >= threshold ? keep : 0.0f;
+    }
+}
+
+static void dropout(const un_dropout *d, uint64_t row, float *x, const float *residual, size_t n) {
+    float mask[MASK_PIECE];
+    for (size_t at = 0; at < n; at += MASK_PIECE) {
+        size_t end = at + MASK_PIECE < n ? at + MASK_PIECE : n;
+        mask_piece(d, row, at, mask);
+        if (residual)
+            for (size_t i = at; i < end; i++) x[i] = residual[i] + x[i] * mask[i - at];
+        else
+            for (size_t i = at; i < end; i++) x[i] *= mask[i - at];
+    }
+}
+
+/* ---- small matrix products ---- */
+
+#if defined(__AVX512F__)
+enum { VECTOR = 16, TILE = 12, HALF_TILE = 8 };
+#elif defined(__AVX2__)
+enum { VECTOR = 8, TILE = 6, HALF_TILE = 4 };
+#else
+enum { VECTOR = 4, TILE = 6, HALF_TILE = 4 };
+#endif
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+typedef float vector __attribute__((vector_size(VECTOR * sizeof(float))));
+
+static inline vector load(const float *p) {
+    vector v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void store(float *p, vector v) { memcpy(p, &v, sizeof v); }
+
+/* C (m, n) = A B or C += A B; A's element (i, k) is a[i * row + k * step], B (depth, n) and C
+ * have rows of ldb and ldc floats, n a multiple of ATTEND_ALIGN. */
+typedef struct {
+    size_t m, n, depth;
+    const float *a;
+    size_t row, step;
+    const float *b;
+    size_t ldb;
+    float *c;
+    size_t ldc;
+    int add;
+} product;
+
+/* `rows` x `vectors` accumulators stay in registers; both are constants after inlining. */
+static inline __attribute__((always_inline)) void tile(const product *p, size_t i, size_t j,
+                                                       const size_t rows, const size_t vectors) {
+    vector sum[TILE][2];
+    const float *a = p->a + i * p->row, *b = p->b + j;
+    float *c = p->c + i * p->ldc + j;
+    UNROLL for (size_t r = 0; r < rows; r++) {
+        UNROLL for (size_t v = 0; v < vectors; v++) {
+            if (p->add)
+                sum[r][v] = load(c + r * p->ldc + v * VECTOR);
+            else
+                sum[r][v] = (vector){0};
+        }
+    }
+    for (size_t k = 0; k < p->depth; k++) {
+        vector right[2];
+        UNROLL for (size_t v = 0; v < vectors; v++) right[v] = load(b + v * VECTOR);
+        UNROLL for (size_t r = 0; r < rows; r++) {
+            float left = a[r * p->row];
+            UNROLL for (size_t v = 0; v < vectors; v++) sum[r][v] += left * right[v];
+        }
+        a += p->step;
+        b += p->ldb;
+    }
+    UNROLL for (size_t r = 0; r < rows; r++) {
+        UNROLL for (size_t v = 0; v < vectors; v++) store(c + r * p->ldc + v * VECTOR, sum[r][v]);
+    }
+}
+
+static inline __attribute__((always_inline)) void columns(const product *p, size_t i,
+                                                          const size_t rows) {
+    size_t j = 0;
+    for (; j + 2 * VECTOR <= p->n; j += 2 * VECTOR) tile(p, i, j, rows, 2);
+    for (; j < p->n; j += VECTOR) tile(p, i, j, rows, 1);
+}
+
+static void multiply(const product *p) {
+    size_t i = 0;
+    for (; i + TILE <= p->m; i += TILE) columns(p, i, TILE);
+    for (; i + HALF_TILE <= p->m; i += HALF_TILE) columns(p, i, HALF_TILE);
+    for (; i + 2 <= p->m; i += 2) columns(p, i, 2);
+    for (; i < p->m; i++) columns(p, i, 1);
+}
+
+/* ---- attention ---- */
+
+/* Where one head of one sequence lies. */
+typedef struct {
+    size_t head, size, wide;                        /* columns: d, rounded up */
+    size_t first_q, queries, first_k, keys, long_k; /* rows; keys rounded up */
+    size_t first_p;                                 /* in the array of probabilities */
+} place;
+
+static place find_place(const un_attend_args *a, size_t sequence, size_t head) {
+    place p = {.head = head,
+               .size = a->size,
+               .wide = attend_round(a->size),
+               .first_q = a->q_start[sequence],
+               .first_k = a->k_start[sequence]};
+    p.queries = a->q_start[sequence + 1] - p.first_q;
+    p.keys = a->k_start[sequence + 1] - p.first_k;
+    p.long_k = attend_round(p.keys);
+    if (!a->probabilities) return p;
+    for (size_t s = 0; s < sequence; s++)
+        p.first_p +=
+            a->heads * (a->q_start[s + 1] - a->q_start[s]) * (a->k_start[s + 1] - a->k_start[s]);
+    p.first_p += head * p.queries * p.keys;
+    return p;
+}
+
+/* `rows` rows of a head's columns as f32, padded with zeros to p->wide. */
+static void gather(const place *p, const void *x, un_dtype type, size_t first, size_t ld,
+                   size_t rows, float *out) {
+    for (size_t r = 0; r < rows; r++) {
+        size_t at = (first + r) * ld + p->head * p->size;
+        float *to = out + r * p->wide;
+        if (type == UN_BF16)
+            for (size_t i = 0; i < p->size; i++) to[i] = widen(((const un_bf16 *)x)[at + i]);
+        else
+            memcpy(to, (const float *)x + at, p->size * sizeof *to);
+        for (size_t i = p->size; i < p->wide; i++) to[i] = 0;
+    }
+}
+
+/* The transpose of what gather gives for all keys: out (d, long_k), padded with zeros. */
+static void gather_transposed(const place *p, const void *x, un_dtype type, size_t ld, float *out) {
+    for (size_t r = 0; r < p->long_k; r++) {
+        size_t at = (p->first_k + r) * ld + p->head * p->size;
+        for (size_t i = 0; i < p->size; i++) {
+            float value = 0;
+            if (r < p->keys)
+                value = type == UN_BF16 ? widen(((const un_bf16 *)x)[at + i])
+                                        : ((const float *)x)[at + i];
+            out[i * p->long_k + r] = value;
+        }
+    }
+}
+
+/* Rows of f32 into a head's columns. */
+static void scatter(const place *p, const float *in, size_t rows, float *out, size_t first,
+                    size_t ld) {
+    for (size_t r = 0; r < rows; r++)
+        memcpy(out + (first + r) * ld + p->head * p->size, in + r * p->wide, p->size * sizeof *out);
+}
+
+/* scores = scale scores + mask; the padding becomes what softmax ignores. */
+static void scale_and_mask(const un_attend_args *a, const place *p, float *scores) {
+    if (a->key_mask) {
+        const float *mask = a->key_mask + p->first_k;
+        for (size_t i = 0; i < p->keys; i++) scores[i] = a->scale * scores[i] + mask[i];
+    } else {
+        for (size_t i = 0; i < p->keys; i++) scores[i] *= a->scale;
+    }
+    for (size_t i = p->keys; i < p->long_k; i++) scores[i] = -INFINITY;
+}
+
+/* Softmax of a row of a multiple of LANES floats; returns log sum exp. */
+static float softmax(float *x, size_t n) {
+    float lane[LANES], largest = -INFINITY;
+    for (size_t j = 0; j < LANES; j++) lane[j] = -INFINITY;
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t j = 0; j < LANES; j++) lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
+    for (size_t j = 0; j < LANES; j++) largest = lane[j] > largest ? lane[j] : largest;
+    for (size_t j = 0; j < LANES; j++) lane[j] = 0;
+    for (size_t i = 0; i < n; i += LANES) {
+        for (size_t j = 0; j < LANES; j++) {
+            float e = exponential(x[i + j] - largest);
+            x[i + j] = e;
+            lane[j] += e;
+        }
+    }
+    double total = add_lanes(lane);
+    float factor = (float)(1.0 / total);
+    for (size_t i = 0; i < n; i++) x[i] *= factor;
+    return largest + (float)log(total);
+}
+
+/* The dropout factors of one row of probabilities, `keys` of them. */
+static void row_mask(const un_attend_args *a, const place *p, size_t query, float *out) {
+    uint64_t row = (uint64_t)(p->first_q + query) * a->heads + p->head;
+    float piece[MASK_PIECE];
+    for (size_t at = 0; at < p->keys; at += MASK_PIECE) {
+        size_t width = p->keys - at < MASK_PIECE ? p->keys - at : MASK_PIECE;
+        mask_piece(&a->dropout, row, at, piece);
+        memcpy(out + at, piece, width * sizeof *out);
+    }
+}
+
+static void finish_rows(const un_attend_args *a, const place *p, size_t first, size_t rows,
+                        float *scores, float *mask) {
+    for (size_t r = 0; r < rows; r++) {
+        float *row = scores + r * p->long_k;
+        scale_and_mask(a, p, row);
+        float log_sum = softmax(row, p->long_k);
+        if (a->log_sum) a->log_sum[(p->first_q + first + r) * a->heads + p->head] = log_sum;
+        if (a->probabilities)
+            memcpy(a->probabilities + p->first_p + (first + r) * p->keys, row,
+                   p->keys * sizeof *row);
+        if (a->dropout.probability <= 0) continue;
+        row_mask(a, p, first + r, mask);
+        for (size_t i = 0; i < p->keys; i++) row[i] *= mask[i];
+    }
+}
+
+static void write_rows(const un_attend_args *a, const place *p, const float *in, size_t first,
+                       size_t rows) {
+    size_t ld = a->heads * p->size;
+    if (a->type == UN_F32) {
+        scatter(p, in, rows, a->out, p->first_q + first, ld);
+        return;
+    }
+    for (size_t r = 0; r < rows; r++) {
+        un_bf16 *out = (un_bf16 *)a->out + (p->first_q + first + r) * ld + p->head * p->size;
+        for (size_t i = 0; i < p->size; i++) out[i] = round_bf16(in[r * p->wide + i]);
+    }
+}
+
+static void attend_head(const un_attend_args *a, size_t sequence, size_t head, float *scratch) {
+    place p = find_place(a, sequence, head);
+    float *keys = scratch, *values = keys + p.wide * p.long_k;
+    float *query = values + p.wide * p.long_k, *out = query + ATTEND_BLOCK * p.wide;
+    float *scores = out + ATTEND_BLOCK * p.wide, *mask = scores + ATTEND_BLOCK * p.long_k;
+    gather_transposed(&p, a->k, a->type, a->ldk, keys);
+    gather(&p, a->v, a->type, p.first_k, a->ldk, p.keys, values);
+    for (size_t first = 0; first < p.queries; first += ATTEND_BLOCK) {
+        size_t rows = p.queries - first < ATTEND_BLOCK ? p.queries - first : ATTEND_BLOCK;
+        gather(&p, a->q, a->type, p.first_q + first, a->ldq, rows, query);
+        multiply(&(product){rows, p.long_k, p.size, query, p.wide, 1, keys, p.long_k, scores,
+                            p.long_k, 0});
+        finish_rows(a, &p, first, rows, scores, mask);
+        multiply(
+            &(product){rows, p.wide, p.keys, scores, p.long_k, 1, values, p.wide, out, p.wide, 0});
+        write_rows(a, &p, out, first, rows);
+    }
+}
+
+/* One row: from raw scores s and dP to P (with dropout) and dS. */
+static void score_gradient(const un_attend_args *a, const place *p, size_t query, float *s,
+                           float *ds, float *mask) {
+    float log_sum = a->log_sum[(p->first_q + query) * a->heads + p->head];
+    float lane[LANES] = {0};
+    scale_and_mask(a, p, s);
+    for (size_t i = 0; i < p->long_k; i++) s[i] = exponential(s[i] - log_sum);
+    if (a->dropout.probability > 0) {
+        row_mask(a, p, query, mask);
+        for (size_t i = 0; i < p->keys; i++) ds[i] *= mask[i];
+    }
+    /* dP is 0 in the padding, where V^T is */
+    for (size_t i = 0; i < p->long_k; i += LANES)
+        for (size_t j = 0; j < LANES; j++) lane[j] += s[i + j] * ds[i + j];
+    float mean = (float)add_lanes(lane);
+    for (size_t i = 0; i < p->long_k; i++) ds[i] = a->scale * s[i] * (ds[i] - mean);
+    if (a->dropout.probability > 0)
+        for (size_t i = 0; i < p->keys; i++) s[i] *= mask[i];
+}
+
+static void attend_head_backward(const un_attend_args *a, size_t sequence, size_t head,
+                                 float *scratch) {
+    place p = find_place(a, sequence, head);
+    size_t panel = p.wide * p.long_k, block = ATTEND_BLOCK * p.wide;
+    float *keys_t = scratch, *values_t = keys_t + panel, *keys = values_t + panel;
+    float *dk = keys + panel, *dv = dk + panel;
+    float *query = dv + panel, *dout = query + block, *dq = dout + block;
+    float *s = dq + block, *ds = s + ATTEND_BLOCK * p.long_k, *mask = ds + ATTEND_BLOCK * p.long_k;
+    gather_transposed(&p, a->k, a->type, a->ldk, keys_t);
+    gather_transposed(&p, a->v, a->type, a->ldk, values_t);
+    gather(&p, a->k, a->type, p.first_k, a->ldk, p.keys, keys);
+    memset(dk, 0, 2 * panel * sizeof *dk);
+    for (size_t first = 0; first < p.queries; first += ATTEND_BLOCK) {
+        size_t rows = p.queries - first < ATTEND_BLOCK ? p.queries - first : ATTEND_BLOCK;
+        gather(&p, a->q, a->type, p.first_q + first, a->ldq, rows, query);
+        gather(&p, a->dout, UN_F32, p.first_q + first, a->heads * p.size, rows, dout);
+        multiply(
+            &(product){rows, p.long_k, p.size, query, p.wide, 1, keys_t, p.long_k, s, p.long_k, 0});
+        multiply(&(product){rows, p.long_k, p.size, dout, p.wide, 1, values_t, p.long_k, ds,
+                            p.long_k, 0});
+        for (size_t r = 0; r < rows; r++)
+            score_gradient(a, &p, first + r, s + r * p.long_k, ds + r * p.long_k, mask);
+        multiply(&(product){rows, p.wide, p.keys, ds, p.long_k, 1, keys, p.wide, dq, p.wide, 0});
+        multiply(&(product){p.keys, p.wide, rows, ds, 1, p.long_k, query, p.wide, dk, p.wide, 1});
+        multiply(&(product){p.keys, p.wide, rows, s, 1, p.long_k, dout, p.wide, dv, p.wide, 1});
+        scatter(&p, dq, rows, a->dq, p.first_q + first, a->lddq);
+    }
+    scatter(&p, dk, p.keys, a->dk, p.first_k, a->lddk);
+    scatter(&p, dv, p.keys, a->dv, p.first_k, a->lddk);
+}
+
+const un_transformer_table UN_TRANSFORMER_TABLE = {
+    .norm_rows = norm_rows,
+    .norm_rows_backward = norm_rows_backward,
+    .norm_columns_backward = norm_columns_backward,
+    .gelu = gelu,
+    .gelu_backward = gelu_backward,
+    .dropout = dropout,
+    .attend_head = attend_head,
+    .attend_head_backward = attend_head_backward,
+};
