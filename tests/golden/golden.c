@@ -67,7 +67,7 @@ un_status golden_number(const golden *g, const char *key, double *out) {
     return UNSEEN_OK;
 }
 
-static void verdict(golden *g, int ok) {
+void golden_verdict(golden *g, int ok) {
     printf("  %s\n", ok ? "ok" : "OUT OF TOLERANCE");
     g->compared++;
     if (!ok) g->out++;
@@ -86,7 +86,7 @@ void golden_compare(golden *g, const char *label, const double *values, const do
     double relative = zero ? 0 : worst / largest;
     int ok = zero ? worst <= ZERO_FLOOR : relative <= tolerance;
     printf("  %-36s abs %9.2e  rel %9.2e  (%.0e)", label, worst, relative, tolerance);
-    verdict(g, ok);
+    golden_verdict(g, ok);
 }
 
 un_status golden_compare_f32(golden *g, const char *name, const float *values, size_t n,
@@ -114,7 +114,7 @@ un_status golden_compare_i64(golden *g, const char *name, const int64_t *values,
     size_t wrong = 0;
     for (size_t i = 0; i < n; i++) wrong += values[i] != reference[i];
     printf("  %-36s %zu of %zu differ", name, wrong, n);
-    verdict(g, wrong == 0);
+    golden_verdict(g, wrong == 0);
     return UNSEEN_OK;
 }
 

@@ -55,6 +55,8 @@ un_status golden_load_params(golden *g, const un_params *params, size_t first, s
 /* Compares the gradient of every parameter with "<prefix><name>". Where the file has none, the
  * parameter received no gradient. */
 un_status golden_compare_grads(golden *g, const un_params *params, const char *prefix);
+/* Counts one comparison, and prints ok or what is wrong at the end of its line. */
+void golden_verdict(golden *g, int ok);
 
 /* The kinds. */
 un_status golden_check_adam(golden *g);
@@ -64,5 +66,8 @@ un_status golden_check_mobilenetv2(golden *g);
 un_status golden_check_msdn(golden *g);
 un_status golden_check_preprocess(golden *g);
 un_status golden_check_resnet(golden *g);
+/* Kinds whose files are JSON; g->file is NULL. */
+un_status golden_check_tables(golden *g, const char *path);
+un_status golden_check_wordpiece(golden *g, const char *path);
 
 #endif

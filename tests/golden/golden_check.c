@@ -30,6 +30,13 @@ static const struct {
     {"resnet", golden_check_resnet},
 };
 
+/* Those of JSON. */
+static const struct {
+    const char *kind;
+    un_status (*check)(golden *g, const char *path);
+} g_json_kinds[] = {{"wordpiece", golden_check_wordpiece},
+                    {"duet_attribute_tables", golden_check_tables}};
+
 /* Length of the kind at the start of a file name, 0 if it names none. */
 static size_t kind_length(const char *name) {
     static const char tables[] = "duet_attribute_tables";
@@ -71,6 +78,16 @@ static un_status run(const char *path, un_status (*check)(golden *g), int *out) 
     return status;
 }
 
+static un_status run_json(const char *path, un_status (*check)(golden *g, const char *path),
+                          int *out) {
+    golden g = {0};
+    un_status status = check(&g, path);
+    if (!status) printf("  %zu comparisons, %zu wrong\n", g.compared, g.out);
+    *out = g.out > 0;
+    un_arena_free(&g.arena);
+    return status;
+}
+
 static un_status check_file(const char *path, int *out) {
     char *name = NULL;
     UN_TRY(un_path_base(path, &name));
@@ -85,7 +102,13 @@ static un_status check_file(const char *path, int *out) {
         un_status (*check)(golden * g) = NULL;
         for (size_t i = 0; i < sizeof g_kinds / sizeof *g_kinds; i++)
             if (!strcmp(g_kinds[i].kind, name)) check = g_kinds[i].check;
-        status = check ? run(path, check, out) : skip(path, name);
+        un_status (*check_json)(golden * g, const char *path) = NULL;
+        for (size_t i = 0; i < sizeof g_json_kinds / sizeof *g_json_kinds; i++)
+            if (!strcmp(g_json_kinds[i].kind, name)) check_json = g_json_kinds[i].check;
+        if (check_json)
+            status = run_json(path, check_json, out);
+        else
+            status = check ? run(path, check, out) : skip(path, name);
     }
     free(name);
     return status;
