@@ -72,9 +72,9 @@ typedef struct {
     size_t image_count; /* N */
     size_t class_count; /* C */
     char **classes;
-    char **images;   /* NULL if unknown */
+    char **images;          /* NULL if unknown */
     const char *image_root; /* where their pictures lie; NULL: no pictures */
-    int32_t *labels; /* NULL if unknown */
+    int32_t *labels;        /* NULL if unknown */
     un_index_list trainval, test_seen, test_unseen;
     size_t semantics_count;
     un_semantics semantics[UN_MAX_SEMANTICS];

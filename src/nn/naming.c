@@ -1,9 +1,13 @@
 /* naming.c - see naming.h. */
 #include "nn/naming.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/rng.h"
 
 un_status un_name(char *out, const char *format, ...) {
     va_list arguments;
@@ -86,4 +90,38 @@ int un_weights_prefix(const un_safetensors *file, const char *suffix, char *out)
         return 1;
     }
     return 0;
+}
+
+un_status un_weights_heads(const un_safetensors *file, size_t width, size_t usual, size_t *out) {
+    const char *text = un_safetensors_metadata(file, "heads");
+    if (!text) text = un_safetensors_metadata(file, "num_attention_heads");
+    char *end = NULL;
+    size_t heads = text ? strtoul(text, &end, 10) : usual;
+    if ((text && (end == text || *end)) || heads == 0 || width % heads != 0)
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s: a width of %zu does not split into %s%zu heads; give the metadata key "
+                       "\"heads\"",
+                       file->path, width, text ? "" : "the usual ", heads);
+    *out = heads;
+    return UNSEEN_OK;
+}
+
+void un_param_initialize_normal(const un_params *params, size_t index, double sd, uint64_t seed,
+                                const char *stream, uint64_t number) {
+    const un_param *item = &params->item[index];
+    un_rng rng = un_rng_stream(seed, stream, number);
+    if (item->rank > 1)
+        un_rng_fill_normal(&rng, un_param_value(params, index), item->count, 0, sd);
+    else
+        memset(un_param_value(params, index), 0, item->count * sizeof(float));
+}
+
+void un_param_initialize_linear(const un_params *params, size_t weight, size_t bias, uint64_t seed,
+                                const char *stream, uint64_t number) {
+    const un_param *item = &params->item[weight];
+    un_rng rng = un_rng_stream(seed, stream, number);
+    double bound = 1 / sqrt((double)(item->count / item->shape[0]));
+    un_rng_fill_uniform(&rng, un_param_value(params, weight), item->count, -bound, bound);
+    un_rng_fill_uniform(&rng, un_param_value(params, bias), params->item[bias].count, -bound,
+                        bound);
 }

@@ -26,5 +26,16 @@ un_status un_param_load(const un_params *params, size_t index, const un_safetens
 /* The prefix in front of `suffix` in the first tensor name that ends with it, into
  * out[UN_NAME_LENGTH]; 0 if there is none. */
 int un_weights_prefix(const un_safetensors *file, const char *suffix, char *out);
+/* The number of attention heads, which shapes do not tell: the metadata key "heads" or
+ * "num_attention_heads", else `usual`. It must divide the width. */
+un_status un_weights_heads(const un_safetensors *file, size_t width, size_t usual, size_t *out);
+
+/* How transformers start: N(0, sd) for pieces of rank 2 and more, 0 for vectors; the values
+ * come from stream `number` of that name. */
+void un_param_initialize_normal(const un_params *params, size_t index, double sd, uint64_t seed,
+                                const char *stream, uint64_t number);
+/* How torch's Linear starts: weight (out, in) and bias uniform in +-1/sqrt(in). */
+void un_param_initialize_linear(const un_params *params, size_t weight, size_t bias, uint64_t seed,
+                                const char *stream, uint64_t number);
 
 #endif

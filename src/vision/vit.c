@@ -115,21 +115,6 @@ static un_status count_layers(const un_safetensors *file, int torchvision, const
                    file->path, name);
 }
 
-static un_status read_heads(const un_safetensors *file, size_t width, size_t *out) {
-    const char *text = un_safetensors_metadata(file, "heads");
-    if (!text) text = un_safetensors_metadata(file, "num_attention_heads");
-    char *end = NULL;
-    size_t heads = width == 1280 || width == 1408 ? 16 : width / 64;
-    if (text) heads = strtoul(text, &end, 10);
-    if ((text && (end == text || *end)) || heads == 0 || width % heads != 0)
-        return un_fail(UNSEEN_E_FORMAT,
-                       "%s: a width of %zu does not split into %zu heads; give the metadata key "
-                       "\"heads\"",
-                       file->path, width, heads);
-    *out = heads;
-    return UNSEEN_OK;
-}
-
 /* The side of a square of n patches. */
 static size_t square_root(size_t n) {
     size_t side = 0;
@@ -169,7 +154,8 @@ un_status un_vit_config_read(const un_safetensors *file, un_vit_config *out) {
         return un_fail(UNSEEN_E_FORMAT, "%s: %zu position embeddings are not a square of patches",
                        file->path, tokens);
     c.image = grid * c.patch;
-    UN_TRY(read_heads(file, c.width, &c.heads));
+    size_t usual = c.width == 1280 || c.width == 1408 ? 16 : c.width / 64;
+    UN_TRY(un_weights_heads(file, c.width, usual, &c.heads));
     *out = c;
     return UNSEEN_OK;
 }
@@ -238,14 +224,8 @@ un_status un_vit_load(const un_vit *vit, const un_params *params, const un_safet
 }
 
 void un_vit_initialize(const un_vit *vit, const un_params *params, uint64_t seed) {
-    for (size_t i = vit->first; i < vit->first + vit->count; i++) {
-        const un_param *item = &params->item[i];
-        un_rng rng = un_rng_stream(seed, "vit.initialize", i - vit->first);
-        if (item->rank > 1)
-            un_rng_fill_normal(&rng, un_param_value(params, i), item->count, 0, 0.02);
-        else
-            memset(un_param_value(params, i), 0, item->count * sizeof(float));
-    }
+    for (size_t i = vit->first; i < vit->first + vit->count; i++)
+        un_param_initialize_normal(params, i, 0.02, seed, "vit.initialize", i - vit->first);
     un_norm_initialize(&vit->norm, params);
     for (size_t l = 0; l < vit->config.layers; l++) {
         un_norm_initialize(&vit->block[l].norm1, params);

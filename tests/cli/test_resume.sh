@@ -36,9 +36,9 @@ cut -d, -f1-13 killed.csv >b.csv
 cmp a.csv b.csv || fail "the logs differ"
 
 # A polite stop writes a checkpoint, says so, and ends with 1.
-$train -o stopped.model --checkpoint-every 0 >/dev/null 2>err &
+$train -o stopped.model --log stopped.csv --checkpoint-every 0 >/dev/null 2>err &
 pid=$!
-sleep 0.2
+until [ -s stopped.csv ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done # it listens by now
 kill -TERM $pid
 wait $pid
 status=$?

@@ -60,12 +60,15 @@ void golden_verdict(golden *g, int ok);
 
 /* The kinds. */
 un_status golden_check_adam(golden *g);
+un_status golden_check_bert(golden *g);
 un_status golden_check_deit(golden *g);
 un_status golden_check_dem(golden *g);
+un_status golden_check_mlm_head(golden *g);
 un_status golden_check_mobilenetv2(golden *g);
 un_status golden_check_msdn(golden *g);
 un_status golden_check_preprocess(golden *g);
 un_status golden_check_resnet(golden *g);
+un_status golden_check_xlayer(golden *g);
 /* Kinds whose files are JSON; g->file is NULL. */
 un_status golden_check_tables(golden *g, const char *path);
 un_status golden_check_wordpiece(golden *g, const char *path);

@@ -4,7 +4,7 @@
  *     golden_check FILE...
  *
  * The kind of a file is its name up to the first "_pub" or "_held", or one of the
- * prefixes "msdn_" and "duet_attribute_tables" (names without a suffix). For each
+ * prefixes "msdn_", "xlayer_" and "duet_attribute_tables" (names without a suffix). For each
  * tensor compared, the largest absolute and relative difference is printed. Exit
  * status 1: one is out of tolerance, or a file is missing or damaged. Kinds that
  * the library does not compute yet are skipped.
@@ -22,12 +22,15 @@ static const struct {
     un_status (*check)(golden *g);
 } g_kinds[] = {
     {"adam", golden_check_adam},
+    {"bert", golden_check_bert},
     {"deit", golden_check_deit},
     {"dem", golden_check_dem},
+    {"mlm_head", golden_check_mlm_head},
     {"mobilenetv2", golden_check_mobilenetv2},
     {"msdn", golden_check_msdn},
     {"preprocess", golden_check_preprocess},
     {"resnet", golden_check_resnet},
+    {"xlayer", golden_check_xlayer},
 };
 
 /* Those of JSON. */
@@ -41,6 +44,7 @@ static const struct {
 static size_t kind_length(const char *name) {
     static const char tables[] = "duet_attribute_tables";
     if (!strncmp(name, "msdn_", 5)) return 4;
+    if (!strncmp(name, "xlayer_", 7)) return 6; /* the rest names a variant */
     if (!strncmp(name, tables, sizeof tables - 1)) return sizeof tables - 1;
     const char *pub = strstr(name, "_pub"), *held = strstr(name, "_held");
     const char *end = !pub || (held && held < pub) ? held : pub;

@@ -1,0 +1,273 @@
+/* xlayer.c - the cross-modal layer; see xlayer.h. */
+#include "method/duet/xlayer.h"
+
+#include "nn/naming.h"
+#include "tensor/kernels.h"
+
+static const un_attention_names g_cross = {.query = "visual_attention.att.query",
+                                           .key = "visual_attention.att.key",
+                                           .value = "visual_attention.att.value",
+                                           .output = "visual_attention.output.dense"};
+
+static const un_block_names g_block[DUET_SIDES] = {
+    [DUET_LANGUAGE] = {.attention = {.query = "lang_self_att.self.query",
+                                     .key = "lang_self_att.self.key",
+                                     .value = "lang_self_att.self.value",
+                                     .output = "lang_self_att.output.dense"},
+                       .norm1 = "lang_self_att.output.LayerNorm",
+                       .inner = "lang_inter.dense",
+                       .outer = "lang_output.dense",
+                       .norm2 = "lang_output.LayerNorm"},
+    [DUET_VISION] = {.attention = {.query = "visn_self_att.self.query",
+                                   .key = "visn_self_att.self.key",
+                                   .value = "visn_self_att.self.value",
+                                   .output = "visn_self_att.output.dense"},
+                     .norm1 = "visn_self_att.output.LayerNorm",
+                     .inner = "visn_inter.dense",
+                     .outer = "visn_output.dense",
+                     .norm2 = "visn_output.LayerNorm"}};
+
+/* Names of the dropout masks of each side's block. */
+static const char *const g_site[DUET_SIDES] = {"duet.language", "duet.vision"};
+
+un_status duet_xlayer_declare(duet_xlayer *layer, un_params *params, const char *prefix,
+                              const un_block_config *config) {
+    char name[UN_NAME_LENGTH];
+    if (config->pre_norm)
+        return un_fail(UNSEEN_E_ARGUMENT, "the cross-modal layer normalises after its sublayers");
+    UN_TRY(un_attention_declare(&layer->cross, params, prefix, &g_cross, config->width,
+                                config->heads));
+    UN_TRY(un_name(name, "%svisual_attention.output.LayerNorm", prefix));
+    UN_TRY(un_norm_declare(&layer->norm, params, name, config->width, config->eps));
+    for (size_t s = 0; s < DUET_SIDES; s++)
+        UN_TRY(un_block_declare(&layer->block[s], params, prefix, &g_block[s], config));
+    return UNSEEN_OK;
+}
+
+void duet_xlayer_initialize(const duet_xlayer *layer, const un_params *params, uint64_t seed,
+                            uint64_t number) {
+    enum { LINEAR = 16 };
+    const un_attention_layer *attention[] = {&layer->cross, &layer->block[0].attention,
+                                             &layer->block[1].attention};
+    const un_dense *linear[LINEAR];
+    size_t n = 0;
+    for (size_t i = 0; i < 3; i++) {
+        linear[n++] = &attention[i]->query;
+        linear[n++] = &attention[i]->key;
+        linear[n++] = &attention[i]->value;
+        linear[n++] = &attention[i]->output;
+    }
+    un_norm_initialize(&layer->norm, params);
+    for (size_t s = 0; s < DUET_SIDES; s++) {
+        linear[n++] = &layer->block[s].inner;
+        linear[n++] = &layer->block[s].outer;
+        un_norm_initialize(&layer->block[s].norm1, params);
+        un_norm_initialize(&layer->block[s].norm2, params);
+    }
+    for (size_t i = 0; i < n; i++)
+        un_param_initialize_linear(params, linear[i]->weight, linear[i]->bias, seed, "duet.xlayer",
+                                   number * LINEAR + i);
+}
+
+un_status duet_xlayer_pass_create(duet_xlayer_pass *pass, const duet_xlayer *layer, un_dtype type,
+                                  int training) {
+    *pass = (duet_xlayer_pass){.layer = layer, .type = type, .training = training};
+    return UNSEEN_OK;
+}
+
+void duet_xlayer_pass_free(duet_xlayer_pass *pass) {
+    for (size_t s = 0; s < DUET_SIDES; s++) un_arena_free(&pass->side[s].arena);
+    *pass = (duet_xlayer_pass){0};
+}
+
+static un_status reserve(duet_xlayer_pass *pass, size_t s, size_t rows) {
+    duet_xlayer_side *side = &pass->side[s];
+    const un_block_config *config = &pass->layer->block[s].config;
+    size_t H = config->width, f = sizeof(float), o = un_dtype_size(pass->type);
+    un_arena *a = &side->arena;
+    if (rows <= side->room) return UNSEEN_OK;
+    un_arena_free(a);
+    side->room = 0;
+    side->in = NULL;
+    if (pass->type == UN_BF16) UN_TRY(un_arena_alloc(a, rows * H, o, &side->in));
+    UN_TRY(un_arena_alloc(a, rows * 3 * H, o, &side->qkv));
+    UN_TRY(un_arena_alloc(a, rows * config->heads, f, &side->log_sum));
+    UN_TRY(un_arena_alloc(a, rows * H, o, &side->context));
+    UN_TRY(un_arena_alloc(a, rows * H, f, &side->sum));
+    UN_TRY(un_arena_alloc(a, rows, f, &side->norm.mean));
+    UN_TRY(un_arena_alloc(a, rows, f, &side->norm.inverse));
+    UN_TRY(un_arena_alloc(a, rows * H, f, &side->crossed));
+    UN_TRY(un_arena_alloc(a, rows * H, f, &side->out));
+    UN_TRY(un_block_state_create(config, pass->type, rows, pass->training, a, &side->block));
+    if (pass->training)
+        UN_TRY(un_block_scratch_create(config, pass->type, rows, a, &side->scratch));
+    side->room = rows;
+    return UNSEEN_OK;
+}
+
+/* Operand of the projections of a side's input. */
+static const void *operand(duet_xlayer_pass *pass, size_t s, size_t rows) {
+    duet_xlayer_side *side = &pass->side[s];
+    if (pass->type == UN_F32) return side->x;
+    un_convert_to_bf16(side->x, side->in, rows * pass->layer->cross.width);
+    return side->in;
+}
+
+enum { PLACE_CROSS, PLACE_OUTPUT, PLACES };
+
+static un_dropout mask_of(const duet_xlayer_context *c, size_t s, size_t place) {
+    float p = place == PLACE_CROSS ? c->dropout.attention : c->dropout.hidden;
+    return un_dropout_make(&c->dropout, p, "duet.cross",
+                           (c->layer * DUET_SIDES + s) * PLACES + place);
+}
+
+/* The queries of side s look at the other side. */
+static un_attention_view view_of(const duet_xlayer_pass *pass, size_t s) {
+    const duet_xlayer_context *c = &pass->context;
+    size_t other = DUET_SIDES - 1 - s;
+    return (un_attention_view){.queries = c->sequences[s],
+                               .keys = c->sequences[other],
+                               .q_side = pass->side[s].qkv,
+                               .k_side = pass->side[other].qkv,
+                               .key_mask = c->key_mask[other],
+                               .dropout = mask_of(c, s, PLACE_CROSS),
+                               .log_sum = pass->side[s].log_sum,
+                               .probabilities = pass->side[s].probabilities};
+}
+
+static un_pass_context block_context(const duet_xlayer_context *c, size_t s) {
+    return (un_pass_context){.params = c->params,
+                             .type = c->type,
+                             .sequences = c->sequences[s],
+                             .key_mask = c->key_mask[s],
+                             .dropout = c->dropout};
+}
+
+/* From the projections of both sides to this side's output. */
+static un_status finish(duet_xlayer_pass *pass, size_t s, const un_attention_view *view,
+                        size_t rows) {
+    const duet_xlayer *layer = pass->layer;
+    const duet_xlayer_context *c = &pass->context;
+    duet_xlayer_side *side = &pass->side[s];
+    const un_dense *output = &layer->cross.output;
+    UN_TRY(un_attention_mix(&layer->cross, c->type, view, side->context));
+    UN_TRY(un_dense_forward(output, c->params, c->type, side->context, rows, UN_DENSE_PLAIN,
+                            side->sum, 0, UN_F32));
+    un_dropout mask = mask_of(c, s, PLACE_OUTPUT);
+    un_dropout_rows(&mask, side->sum, side->x, rows, output->out);
+    un_norm_forward(&layer->norm, c->params, side->sum, rows, side->crossed, NULL, &side->norm);
+    un_pass_context block = block_context(c, s);
+    return un_block_forward(&layer->block[s], &block, g_site[s], c->layer, side->crossed,
+                            &side->block, side->out);
+}
+
+static un_status check(const duet_xlayer_pass *pass, const duet_xlayer_context *c) {
+    if (c->type != pass->type)
+        return un_fail(UNSEEN_E_ARGUMENT, "the cross-modal layer's pass has another precision");
+    if (c->sequences[0].count != c->sequences[1].count)
+        return un_fail(UNSEEN_E_ARGUMENT, "%zu texts for %zu pictures", c->sequences[0].count,
+                       c->sequences[1].count);
+    if (!pass->training && (c->dropout.hidden > 0 || c->dropout.attention > 0))
+        return un_fail(UNSEEN_E_ARGUMENT, "dropout belongs to training");
+    return UNSEEN_OK;
+}
+
+un_status duet_xlayer_forward(duet_xlayer_pass *pass, const duet_xlayer_context *context,
+                              const float *const x[DUET_SIDES]) {
+    UN_TRY(check(pass, context));
+    pass->context = *context;
+    size_t rows[DUET_SIDES];
+    for (size_t s = 0; s < DUET_SIDES; s++) {
+        rows[s] = un_sequence_rows(&context->sequences[s]);
+        UN_TRY(reserve(pass, s, rows[s]));
+        pass->side[s].x = x[s];
+        UN_TRY(un_attention_project(&pass->layer->cross, context->params, context->type,
+                                    operand(pass, s, rows[s]), rows[s], pass->side[s].qkv));
+    }
+    for (size_t s = 0; s < DUET_SIDES; s++) {
+        un_attention_view view = view_of(pass, s);
+        UN_TRY(finish(pass, s, &view, rows[s]));
+    }
+    return UNSEEN_OK;
+}
+
+/* From the gradient of a side's output to that of the sum before the cross attention's LN
+ * (left in d) and of what its heads gathered (in the scratch). */
+static un_status finish_backward(duet_xlayer_pass *pass, size_t s, float *d) {
+    const duet_xlayer *layer = pass->layer;
+    const duet_xlayer_context *c = &pass->context;
+    duet_xlayer_side *side = &pass->side[s];
+    un_pass_context block = block_context(c, s);
+    size_t rows = un_sequence_rows(&c->sequences[s]), H = layer->cross.width;
+    UN_TRY(un_block_backward(&layer->block[s], &block, g_site[s], c->layer, side->crossed,
+                             &side->block, &side->scratch, d));
+    un_norm_backward(&layer->norm, c->params, side->sum, rows, &side->norm, d, d, 0);
+    un_dropout mask = mask_of(c, s, PLACE_OUTPUT);
+    un_copy(d, side->scratch.masked, rows * H);
+    un_dropout_rows(&mask, side->scratch.masked, NULL, rows, H);
+    if (c->type == UN_BF16) un_convert_to_bf16(side->scratch.masked, side->scratch.row16, rows * H);
+    const un_dense_gradient output = {.x = side->context,
+                                      .dy = side->scratch.masked,
+                                      .dy16 = side->scratch.row16,
+                                      .rows = rows,
+                                      .dx = side->scratch.dcontext};
+    return un_dense_backward(&layer->cross.output, c->params, c->type, &output);
+}
+
+un_status duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES]) {
+    const un_attention_layer *cross = &pass->layer->cross;
+    const duet_xlayer_context *c = &pass->context;
+    if (!pass->training)
+        return un_fail(UNSEEN_E_ARGUMENT, "a pass that is not for training cannot go back");
+    for (size_t s = 0; s < DUET_SIDES; s++) UN_TRY(finish_backward(pass, s, d[s]));
+    /* Each direction fills the query part of one side and the rest of the other. */
+    for (size_t s = 0; s < DUET_SIDES; s++) {
+        un_attention_view view = view_of(pass, s);
+        UN_TRY(un_attention_mix_backward(cross, c->type, &view, pass->side[s].scratch.dcontext,
+                                         pass->side[s].scratch.dqkv,
+                                         pass->side[DUET_SIDES - 1 - s].scratch.dqkv));
+    }
+    for (size_t s = 0; s < DUET_SIDES; s++) {
+        duet_xlayer_side *side = &pass->side[s];
+        size_t rows = un_sequence_rows(&c->sequences[s]);
+        const void *in = c->type == UN_BF16 ? side->in : (const void *)side->x;
+        if (c->type == UN_BF16)
+            un_convert_to_bf16(side->scratch.dqkv, side->scratch.dqkv16, rows * 3 * cross->width);
+        UN_TRY(un_attention_project_backward(cross, c->params, c->type, in, rows,
+                                             side->scratch.dqkv, side->scratch.dqkv16, d[s], 1));
+    }
+    return UNSEEN_OK;
+}
+
+un_status duet_xlayer_fix_language(duet_xlayer_pass *pass, const un_params *params,
+                                   const float *language, size_t rows, const float *key_mask) {
+    UN_TRY(reserve(pass, DUET_LANGUAGE, rows));
+    pass->side[DUET_LANGUAGE].x = language;
+    pass->context = (duet_xlayer_context){.params = params, .type = pass->type};
+    pass->context.key_mask[DUET_LANGUAGE] = key_mask;
+    pass->fixed_rows = rows;
+    return un_attention_project(&pass->layer->cross, params, pass->type,
+                                operand(pass, DUET_LANGUAGE, rows), rows,
+                                pass->side[DUET_LANGUAGE].qkv);
+}
+
+un_status duet_xlayer_see(duet_xlayer_pass *pass, const float *vision,
+                          const un_sequences *sequences) {
+    const un_attention_layer *cross = &pass->layer->cross;
+    duet_xlayer_context *c = &pass->context;
+    size_t rows = un_sequence_rows(sequences);
+    /* All pictures look at one text: for the attention they are one sequence of queries. */
+    const size_t queries[2] = {0, rows}, keys[2] = {0, pass->fixed_rows};
+    if (!c->params || pass->fixed_rows == 0)
+        return un_fail(UNSEEN_E_ARGUMENT, "the cross-modal layer has no fixed text yet");
+    UN_TRY(reserve(pass, DUET_VISION, rows));
+    pass->side[DUET_VISION].x = vision;
+    c->sequences[DUET_VISION] = *sequences;
+    UN_TRY(un_dense_forward(&cross->query, c->params, c->type, operand(pass, DUET_VISION, rows),
+                            rows, UN_DENSE_PLAIN, pass->side[DUET_VISION].qkv, 3 * cross->width,
+                            c->type));
+    un_attention_view view = view_of(pass, DUET_VISION);
+    view.queries = (un_sequences){1, queries};
+    view.keys = (un_sequences){1, keys};
+    return finish(pass, DUET_VISION, &view, rows);
+}

@@ -1,0 +1,148 @@
+/* bert.c - BERT's parameters: declared, loaded, initialised; see bert.h. */
+#include "text/bert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/naming.h"
+
+static const char WORDS[] = "embeddings.word_embeddings.weight";
+static const char POSITIONS[] = "embeddings.position_embeddings.weight";
+static const char TYPES[] = "embeddings.token_type_embeddings.weight";
+
+static const un_block_names g_names = {.attention = {.query = "attention.self.query",
+                                                     .key = "attention.self.key",
+                                                     .value = "attention.self.value",
+                                                     .output = "attention.output.dense"},
+                                       .norm1 = "attention.output.LayerNorm",
+                                       .inner = "intermediate.dense",
+                                       .outer = "output.dense",
+                                       .norm2 = "output.LayerNorm"};
+
+static un_status find_prefix(const un_safetensors *file, char out[UN_NAME_LENGTH]) {
+    if (un_weights_prefix(file, WORDS, out)) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_FORMAT, "%s: not a BERT: no tensor is called \"…%s\"", file->path,
+                   WORDS);
+}
+
+static un_status tensor(const un_safetensors *file, const char *prefix, const char *ours,
+                        const un_tensor **out) {
+    char name[UN_NAME_LENGTH];
+    const un_st_entry *entry = NULL;
+    UN_TRY(un_name(name, "%s%s", prefix, ours));
+    UN_TRY(un_safetensors_require(file, name, 2, &entry));
+    *out = &entry->tensor;
+    return UNSEEN_OK;
+}
+
+un_status un_bert_config_read(const un_safetensors *file, un_bert_config *out) {
+    char prefix[UN_NAME_LENGTH], name[UN_NAME_LENGTH];
+    const un_tensor *words = NULL, *positions = NULL, *types = NULL, *inner = NULL;
+    un_bert_config c = {.eps = 1e-12f};
+    UN_TRY(find_prefix(file, prefix));
+    UN_TRY(tensor(file, prefix, WORDS, &words));
+    UN_TRY(tensor(file, prefix, POSITIONS, &positions));
+    UN_TRY(tensor(file, prefix, TYPES, &types));
+    UN_TRY(tensor(file, prefix, "encoder.layer.0.intermediate.dense.weight", &inner));
+    c.vocabulary = words->shape[0];
+    c.width = words->shape[1];
+    c.positions = positions->shape[0];
+    c.types = types->shape[0];
+    c.inner = inner->shape[0];
+    for (; c.layers < 1024; c.layers++) {
+        UN_TRY(un_name(name, "%sencoder.layer.%zu.output.dense.weight", prefix, c.layers));
+        if (!un_safetensors_find(file, name)) break;
+    }
+    if (c.layers == 0 || c.vocabulary == 0 || c.width == 0 || c.positions == 0 || c.types == 0)
+        return un_fail(UNSEEN_E_FORMAT, "%s: a BERT without layers, words or positions",
+                       file->path);
+    UN_TRY(un_weights_heads(file, c.width, c.width / 64, &c.heads));
+    *out = c;
+    return UNSEEN_OK;
+}
+
+un_bert_config un_bert_config_base(void) {
+    return (un_bert_config){.vocabulary = 30522,
+                            .positions = 512,
+                            .types = 2,
+                            .width = 768,
+                            .heads = 12,
+                            .inner = 3072,
+                            .layers = 12,
+                            .eps = 1e-12f};
+}
+
+static un_status declare_embeddings(un_bert *bert, un_params *params, const char *prefix) {
+    const un_bert_config *c = &bert->config;
+    char name[UN_NAME_LENGTH];
+    UN_TRY(un_params_add_named(params, prefix, WORDS, 2, (size_t[]){c->vocabulary, c->width},
+                               &bert->words));
+    UN_TRY(un_params_add_named(params, prefix, POSITIONS, 2, (size_t[]){c->positions, c->width},
+                               &bert->positions));
+    UN_TRY(un_params_add_named(params, prefix, TYPES, 2, (size_t[]){c->types, c->width},
+                               &bert->types));
+    UN_TRY(un_name(name, "%sembeddings.LayerNorm", prefix));
+    return un_norm_declare(&bert->norm, params, name, c->width, c->eps);
+}
+
+un_status un_bert_declare(un_bert *bert, un_params *params, const char *prefix,
+                          const un_bert_config *config) {
+    char name[UN_NAME_LENGTH];
+    un_status status = UNSEEN_OK;
+    const un_block_config block = {
+        .width = config->width, .heads = config->heads, .inner = config->inner, .eps = config->eps};
+    *bert = (un_bert){.config = *config, .first = params->count, .prefix = strlen(prefix)};
+    UN_GO(declare_embeddings(bert, params, prefix));
+    UN_GO(un_arena_alloc(&bert->arena, config->layers, sizeof *bert->block, &bert->block));
+    for (size_t l = 0; l < config->layers; l++) {
+        UN_GO(un_name(name, "%sencoder.layer.%zu.", prefix, l));
+        UN_GO(un_block_declare(&bert->block[l], params, name, &g_names, &block));
+    }
+    bert->count = params->count - bert->first;
+    bert->encoder = (un_encoder){config->layers, bert->block, "bert"};
+done:
+    if (status) un_bert_free(bert);
+    return status;
+}
+
+void un_bert_free(un_bert *bert) {
+    un_arena_free(&bert->arena);
+    *bert = (un_bert){0};
+}
+
+/* The file's name of a piece; of LayerNorm's the older one where only that exists. */
+static un_status file_name(const un_safetensors *file, const char *prefix, const char *ours,
+                           char out[UN_NAME_LENGTH]) {
+    static const char *const endings[][2] = {{"LayerNorm.weight", "LayerNorm.gamma"},
+                                             {"LayerNorm.bias", "LayerNorm.beta"}};
+    UN_TRY(un_name(out, "%s%s", prefix, ours));
+    for (size_t i = 0; i < 2; i++) {
+        size_t length = strlen(ours), tail = strlen(endings[i][0]);
+        if (length < tail || strcmp(ours + length - tail, endings[i][0]) != 0) continue;
+        if (un_safetensors_find(file, out)) continue;
+        return un_name(out, "%s%.*s%s", prefix, (int)(length - tail), ours, endings[i][1]);
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_bert_load(const un_bert *bert, const un_params *params, const un_safetensors *file) {
+    char prefix[UN_NAME_LENGTH], name[UN_NAME_LENGTH];
+    UN_TRY(find_prefix(file, prefix));
+    for (size_t i = bert->first; i < bert->first + bert->count; i++) {
+        UN_TRY(file_name(file, prefix, params->item[i].name + bert->prefix, name));
+        UN_TRY(un_param_load(params, i, file, name, SIZE_MAX));
+    }
+    return UNSEEN_OK;
+}
+
+void un_bert_initialize(const un_bert *bert, const un_params *params, uint64_t seed) {
+    for (size_t i = bert->first; i < bert->first + bert->count; i++)
+        un_param_initialize_normal(params, i, 0.02, seed, "bert.initialize", i - bert->first);
+    memset(un_param_value(params, bert->words) + UN_BERT_PAD * bert->config.width, 0,
+           bert->config.width * sizeof(float));
+    un_norm_initialize(&bert->norm, params);
+    for (size_t l = 0; l < bert->config.layers; l++) {
+        un_norm_initialize(&bert->block[l].norm1, params);
+        un_norm_initialize(&bert->block[l].norm2, params);
+    }
+}
