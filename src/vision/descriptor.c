@@ -152,7 +152,7 @@ static float *cell_at(const workspace *w, size_t size, size_t y, size_t x) {
 }
 
 static unsigned to_level(float value) {
-    return value <= 0 ? 0U : value >= 255 ? 255U : (unsigned)(value + 0.5F);
+    return !(value > 0) ? 0U : value >= 255 ? 255U : (unsigned)(value + 0.5F);
 }
 
 /* Colour names and moments; fills w->lab. NaN counts as 0. */
@@ -384,7 +384,8 @@ static void find_figure(const float *features, size_t h, extent *down, extent *a
     double mass = 1e-9, y1 = mass * middle, x1 = y1, y2 = y1 * middle, x2 = y2;
     for (size_t r = 0; r < h * h; r++) {
         const float *foreign = features + r * WIDTH + F_FOREGROUND;
-        double y = (double)(r / h), x = (double)(r % h), weight = 0;
+        size_t row = r / h, column = r % h;
+        double y = (double)row, x = (double)column, weight = 0;
         for (size_t k = 0; k < COLOURS; k++) weight += (double)(foreign[k] * foreign[k]);
         double far = (y - middle) * (y - middle) + (x - middle) * (x - middle);
         weight *= exp(-far / (2 * reach * reach));
@@ -404,8 +405,9 @@ static void weigh_figure(float *features, size_t h) {
     find_figure(features, h, &down, &across);
     for (size_t r = 0; r < h * h; r++) {
         float *f = features + r * WIDTH;
-        double y = ((double)(r / h) - down.centre) / down.spread;
-        double x = ((double)(r % h) - across.centre) / across.spread;
+        size_t row = r / h, column = r % h;
+        double y = ((double)row - down.centre) / down.spread;
+        double x = ((double)column - across.centre) / across.spread;
         float weight = (float)exp(-0.5 * (y * y + x * x));
         for (size_t k = 0; k < BASE; k++) f[BASE + k] = weight * f[k];
     }

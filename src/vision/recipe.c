@@ -136,7 +136,7 @@ static size_t offset(size_t size, size_t crop) {
 
 un_status un_recipe_crop(const un_recipe *recipe, const un_image *image, un_image *out,
                          un_crop_box *box) {
-    size_t width = recipe->resize, height = recipe->resize, side = recipe->crop;
+    size_t width = recipe->resize, height = width, side = recipe->crop;
     *out = (un_image){0};
     if (!image->pixels) return un_fail(UNSEEN_E_ARGUMENT, "an empty picture cannot be cropped");
     if (!recipe->square && image->width > image->height)

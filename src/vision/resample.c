@@ -68,7 +68,8 @@ static void fill_position(axis *a, size_t i, double centre, double support, doub
     if (to > a->high) a->high = to;
 }
 
-/* Weights that bring `in` positions to `out`, for the part first .. first + count - 1. */
+/* Weights that bring `in` positions to `out`, for the part first .. first + count - 1. What it
+ * got is released by the caller, on failure too. */
 static un_status axis_make(axis *a, size_t in, size_t out, size_t first, size_t count,
                            un_interpolation interpolation) {
     un_status status = UNSEEN_OK;
@@ -86,7 +87,6 @@ static un_status axis_make(axis *a, size_t in, size_t out, size_t first, size_t 
                       interpolation, values);
 done:
     free(values);
-    if (status) axis_free(a);
     return status;
 }
 

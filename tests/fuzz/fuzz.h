@@ -19,10 +19,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char g_input_path[512];
 
-static void remove_input(void) { unlink(g_input_path); }
+static inline void remove_input(void) { unlink(g_input_path); }
 
 /* The path of a file with this content; one file a process, removed at exit. */
-static const char *write_input(const uint8_t *data, size_t size) {
+static inline const char *write_input(const uint8_t *data, size_t size) {
     if (g_input_path[0] == 0) {
         const char *folder = getenv("TMPDIR");
         snprintf(g_input_path, sizeof g_input_path, "%s/unseen-fuzz-XXXXXX",
