@@ -42,7 +42,7 @@ static const struct argp g_argp = {
     parse,
     "DIR",
     "Verifies a data set: lists, index base, counts, duplicates, validation folds, semantics, "
-    "features and their hashes. Ends 1 if it finds errors.",
+    "features and their hashes, pictures and parts. Ends 1 if it finds errors.",
     un_cli_common_children,
     NULL,
     NULL};
@@ -70,6 +70,16 @@ static void print_semantics(const json_t *report) {
                integer(s, "images"), integer(s, "regions"), integer(s, "width"),
                text_of(s, "dtype"));
     }
+}
+
+static void print_pictures(const json_t *report) {
+    const json_t *parts = json_object_get(report, "parts");
+    const char *root = text_of(report, "image_root");
+    if (root[0]) printf("pictures      %s\n", root);
+    if (json_is_object(parts))
+        printf("parts         %lld marked by %s, %.0f %% visible%s\n", integer(parts, "count"),
+               text_of(parts, "kind"), 100 * json_number_value(json_object_get(parts, "visible")),
+               json_is_true(json_object_get(parts, "objects")) ? ", whole objects by boxes" : "");
 }
 
 static void print_folds(const json_t *report) {
@@ -111,6 +121,7 @@ static void print_report(const json_t *report) {
            integer(report, "test_unseen"));
     print_semantics(report);
     print_folds(report);
+    print_pictures(report);
     const char *known = text_of(report, "split_name");
     printf("split         %s (%s)\n", text_of(report, "split_hash"),
            known[0] ? known : "not a published one");

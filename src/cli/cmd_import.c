@@ -1,97 +1,92 @@
 /*
  * cmd_import.c - `unseen import FORMAT …`: a foreign data set into a data set
- * directory. One parser a format; the first argument says which.
+ * directory. The first argument says which parser; here is what they share.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
-#include "cli/cli.h"
-#include "data/dataset.h"
+#include "cli/import.h"
 #include "data/features.h"
-#include "data/readers/region_maps.h"
-#include "data/readers/xlsa17.h"
-#include "text/word_vectors.h"
-
-enum { MAX_FILES = 64 };
-
-/* One for all formats; a parser offers the options that its format has. */
-typedef struct {
-    un_cli_common common;
-    const char *file; /* of region-maps */
-    const char *features, *features_name, *splits, *name, *output;
-    un_named_path semantics[UN_MAX_SEMANTICS];
-    size_t semantics_count;
-    const char *validation[MAX_FILES];
-    size_t validation_count;
-    un_dtype dtype;
-    un_words_options words; /* vectors NULL: without */
-} arguments;
+#include "data/parts.h"
 
 enum {
-    KEY_FEATURES = 2000,
-    KEY_SPLITS,
-    KEY_SEMANTICS,
-    KEY_VALIDATION,
-    KEY_FEATURES_NAME,
-    KEY_DTYPE,
-    KEY_NAME,
+    KEY_NAME = 3000,
     KEY_WORD_VECTORS,
     KEY_TENSOR,
-    KEY_ATTRIBUTES
+    KEY_ATTRIBUTES,
+    KEY_SPLITS,
+    KEY_IMAGE_FILES,
+    KEY_UNSEEN,
+    KEY_UNSEEN_COUNT,
+    KEY_VALIDATION,
+    KEY_WRITE_SPLITS,
+    KEY_FEATURES_NAME,
+    KEY_DTYPE,
+    KEY_IMAGES,
+    KEY_ALLOW_MISSING
 };
 
-/* Options of all formats. */
-#define SHARED_OPTIONS                                                                               \
-    {"word-vectors",                                                                                 \
-     KEY_WORD_VECTORS,                                                                               \
-     "FILE",                                                                                         \
-     0,                                                                                              \
-     "Word vectors of the attributes, as `unseen words --vectors` takes them (default: none)",       \
-     0},                                                                                             \
-        {"tensor",                                                                                   \
-         KEY_TENSOR,                                                                                 \
-         "NAME",                                                                                     \
-         0,                                                                                          \
-         "Tensor of that file if it is safetensors (default: the only one, or the one called "       \
-         "like "                                                                                     \
-         "the data set)",                                                                            \
-         0},                                                                                         \
-        {"attributes",                                                                               \
-         KEY_ATTRIBUTES,                                                                             \
-         "FILE",                                                                                     \
-         0,                                                                                          \
-         "Names of the attributes, as `unseen words --attributes` takes them (default: none)",       \
-         0},                                                                                         \
-        {"name", KEY_NAME, "NAME", 0, "Name of the data set (default: the output directory's name)", \
-         0},                                                                                         \
-        {"output", 'o', "DIR", 0, "Directory to make (required); it appears whole or not at all",    \
-         0},                                                                                         \
-    {                                                                                                \
-        0                                                                                            \
-    }
+/* ---- options of several formats ---- */
 
-static const struct argp_option g_xlsa17_options[] = {
-    {"splits", KEY_SPLITS, "S.mat", 0, "Split file with att and the lists (required)", 0},
-    {"features", KEY_FEATURES, "F.mat", 0,
-     "Feature file like res101.mat, one column an image (default: none, import classes and lists)",
+static const struct argp_option g_output_options[] = {
+    {"word-vectors", KEY_WORD_VECTORS, "FILE", 0,
+     "Word vectors of the attributes, as `unseen words --vectors` takes them (default: none)", 0},
+    {"tensor", KEY_TENSOR, "NAME", 0,
+     "Tensor of that file if it is safetensors (default: the only one, or the one called like the "
+     "data set)",
      0},
-    {"semantics", KEY_SEMANTICS, "NAME=G.mat", 0,
-     "Further semantics: att or embeddings of this file, matched by class name; may be repeated "
-     "(default: none)",
+    {"name", KEY_NAME, "NAME", 0, "Name of the data set (default: the output directory's name)", 0},
+    {"output", 'o', "DIR", 0, "Directory to make (required); it appears whole or not at all", 0},
+    {0}};
+
+static const struct argp_option g_names_options[] = {
+    {"attributes", KEY_ATTRIBUTES, "FILE", 0,
+     "Names of the attributes, as `unseen words --attributes` takes them (default: none)", 0},
+    {0}};
+
+static const struct argp_option g_split_options[] = {
+    {"splits", KEY_SPLITS, "FILE", 0,
+     "The split: MAT in xlsa17's layout, or JSON with trainval, test_seen and test_unseen (images "
+     "by "
+     "name or by number from 0), or with unseen (names of classes) or unseen_count; see unseen(1) "
+     "(default: one is proposed from --seed)",
      0},
+    {"image-files", KEY_IMAGE_FILES, "F.mat", 0,
+     "MAT file whose image_files stand in the order that a MAT split counts in (default: the data "
+     "set's own order)",
+     0},
+    {"unseen", KEY_UNSEEN, "A,B,...", 0,
+     "Classes that are unseen in the proposed split (default: chosen)", 0},
+    {"unseen-count", KEY_UNSEEN_COUNT, "N", 0,
+     "How many classes to choose as unseen (default: a fifth)", 0},
     {"validation", KEY_VALIDATION, "FILE", 0,
      "Validation fold from a MAT file with train_loc and val_loc, or from a text of class names; "
-     "may be repeated (default: those of the split file and valclasses1.txt to valclasses3.txt "
-     "beside it; if there are none, 3 are proposed)",
+     "may be repeated (default: those of the split file and, of a MAT file, valclasses1.txt to "
+     "valclasses3.txt beside it; if there are none, 3 are proposed)",
      0},
-    {"features-name", KEY_FEATURES_NAME, "NAME", 0,
-     "Name of the feature set (default: the feature file's name without .mat)", 0},
-    {"dtype", KEY_DTYPE, "f32|bf16", 0, "Element type of the stored features (default: f32)", 0},
-    SHARED_OPTIONS};
+    {"write-splits", KEY_WRITE_SPLITS, "FILE.json", 0,
+     "Write the split as JSON that --splits takes (default: it is stored in the data set only)", 0},
+    {0}};
 
-static void add_semantics(struct argp_state *state, arguments *a, char *text) {
+static const struct argp_option g_store_options[] = {
+    {"features-name", KEY_FEATURES_NAME, "NAME", 0,
+     "Name of the feature set (default: the feature file's name without its ending)", 0},
+    {"dtype", KEY_DTYPE, "f32|bf16", 0,
+     "Element type of the stored features (default: f32; bf16 for region-maps)", 0},
+    {0}};
+
+static const struct argp_option g_pictures_options[] = {
+    {"images", KEY_IMAGES, "ROOT", 0,
+     "Folder with the pictures; image_files are matched to the files in it by the longest common "
+     "end of their paths (default: none, names stay as they are)",
+     0},
+    {"allow-missing", KEY_ALLOW_MISSING, NULL, 0,
+     "Images without a file below --images are no error (default: they are)", 0},
+    {0}};
+
+void un_import_add_semantics(struct argp_state *state, un_import_arguments *a, char *text) {
     char *equals = strchr(text, '=');
     if (!equals || equals == text || equals[1] == 0)
         argp_error(state, "--semantics takes NAME=FILE, not \"%s\"", text);
@@ -103,14 +98,14 @@ static void add_semantics(struct argp_state *state, arguments *a, char *text) {
     }
 }
 
-static void add_validation(struct argp_state *state, arguments *a, const char *path) {
-    if (a->validation_count == MAX_FILES)
-        argp_error(state, "at most %d --validation", MAX_FILES);
+void un_import_add_validation(struct argp_state *state, un_import_arguments *a, const char *path) {
+    if (a->validation_count == UN_IMPORT_FILES)
+        argp_error(state, "at most %d --validation", UN_IMPORT_FILES);
     else
         a->validation[a->validation_count++] = path;
 }
 
-static void set_dtype(struct argp_state *state, arguments *a, const char *text) {
+static void set_dtype(struct argp_state *state, un_import_arguments *a, const char *text) {
     if (!strcmp(text, "f32"))
         a->dtype = UN_F32;
     else if (!strcmp(text, "bf16"))
@@ -119,91 +114,54 @@ static void set_dtype(struct argp_state *state, arguments *a, const char *text) 
         argp_error(state, "--dtype must be f32 or bf16, not \"%s\"", text);
 }
 
-/* The options that more than one format has; which, the parsers' tables say. */
+static void set_count(struct argp_state *state, un_import_arguments *a, const char *text) {
+    char *end = NULL;
+    unsigned long n = strtoul(text, &end, 10);
+    if (text[0] < '1' || text[0] > '9' || *end || n > INT32_MAX)
+        argp_error(state, "--unseen-count wants a number of at least 1, not \"%s\"", text);
+    a->split.unseen_number = n;
+}
+
+/* For all five; which of the options a format has, its children say. */
 static error_t parse_shared(int key, char *text, struct argp_state *state) {
-    arguments *a = state->input;
+    un_import_arguments *a = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
-    case KEY_SPLITS: a->splits = text; return 0;
-    case KEY_VALIDATION: add_validation(state, a, text); return 0;
-    case KEY_FEATURES_NAME: a->features_name = text; return 0;
-    case KEY_DTYPE: set_dtype(state, a, text); return 0;
     case KEY_NAME: a->name = text; return 0;
     case KEY_WORD_VECTORS: a->words.vectors = text; return 0;
     case KEY_TENSOR: a->words.tensor = text; return 0;
     case KEY_ATTRIBUTES: a->words.attributes = text; return 0;
+    case KEY_SPLITS: a->split.file = text; return 0;
+    case KEY_IMAGE_FILES: a->split.image_files = text; return 0;
+    case KEY_UNSEEN: a->split.unseen = text; return 0;
+    case KEY_UNSEEN_COUNT: set_count(state, a, text); return 0;
+    case KEY_VALIDATION: un_import_add_validation(state, a, text); return 0;
+    case KEY_WRITE_SPLITS: a->split.write = text; return 0;
+    case KEY_FEATURES_NAME: a->features_name = text; return 0;
+    case KEY_DTYPE: set_dtype(state, a, text); return 0;
+    case KEY_IMAGES: a->images = text; return 0;
+    case KEY_ALLOW_MISSING: a->allow_missing = 1; return 0;
     case 'o': a->output = text; return 0;
-    case ARGP_KEY_ARG: argp_error(state, "unexpected argument \"%s\"", text); return 0;
-    case ARGP_KEY_END:
-        if (!a->output) argp_error(state, "--output is missing");
-        return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
 
-static error_t parse_xlsa17(int key, char *text, struct argp_state *state) {
-    arguments *a = state->input;
-    switch (key) {
-    case KEY_FEATURES: a->features = text; return 0;
-    case KEY_SEMANTICS: add_semantics(state, a, text); return 0;
-    case ARGP_KEY_END:
-        if (!a->splits) argp_error(state, "--splits is missing");
-        return parse_shared(key, text, state);
-    default: return parse_shared(key, text, state);
-    }
+static error_t parse_output(int key, char *text, struct argp_state *state) {
+    const un_import_arguments *a = state->input;
+    if (key == ARGP_KEY_END && !a->output) argp_error(state, "--output is missing");
+    return parse_shared(key, text, state);
 }
 
-static error_t parse_region_maps(int key, char *text, struct argp_state *state) {
-    arguments *a = state->input;
-    switch (key) {
-    case ARGP_KEY_ARG:
-        if (a->file) return parse_shared(key, text, state);
-        a->file = text;
-        return 0;
-    case ARGP_KEY_END:
-        if (!a->file) argp_error(state, "the HDF5 file is missing");
-        return parse_shared(key, text, state);
-    default: return parse_shared(key, text, state);
-    }
+const struct argp un_import_output_argp = {.options = g_output_options, .parser = parse_output};
+const struct argp un_import_names_argp = {.options = g_names_options, .parser = parse_shared};
+const struct argp un_import_split_argp = {.options = g_split_options, .parser = parse_shared};
+const struct argp un_import_store_argp = {.options = g_store_options, .parser = parse_shared};
+const struct argp un_import_pictures_argp = {.options = g_pictures_options, .parser = parse_shared};
+
+void un_import_finish_split(un_import_arguments *a) {
+    a->split.seed = a->common.seed;
+    a->split.validation = a->validation;
+    a->split.validation_count = a->validation_count;
 }
-
-static const struct argp_option g_region_maps_options[] = {
-    {"splits", KEY_SPLITS, "S.mat", 0,
-     "Split file whose class names these are, and whose att it is where the HDF5 file has none "
-     "(default: none)",
-     0},
-    {"validation", KEY_VALIDATION, "FILE", 0,
-     "Validation fold from a MAT file with train_loc and val_loc, or from a text of class names; "
-     "may be repeated (default: train_loc and val_loc of the HDF5 file, those of the split file "
-     "and valclasses1.txt to valclasses3.txt beside it; if there are none, 3 are proposed)",
-     0},
-    {"features-name", KEY_FEATURES_NAME, "NAME", 0,
-     "Name of the feature set (default: the HDF5 file's name without .hdf5)", 0},
-    {"dtype", KEY_DTYPE, "bf16|f32", 0, "Element type of the stored features (default: bf16)", 0},
-    SHARED_OPTIONS};
-
-static const struct argp g_xlsa17_argp = {
-    g_xlsa17_options,
-    parse_xlsa17,
-    NULL,
-    "Imports a benchmark package of Xian et al. (CUB, AWA1, AWA2, SUN, aPY, FLO): MATLAB files "
-    "like res101.mat and att_splits.mat, v5 or v7.3. Validation folds are cut to trainval, "
-    "whatever the published lists say.",
-    un_cli_common_children,
-    NULL,
-    NULL};
-
-static const struct argp g_region_maps_argp = {
-    g_region_maps_options,
-    parse_region_maps,
-    "F.hdf5",
-    "Imports region features in HDF5: feature_map (images x channels x height x width), labels, "
-    "trainval_loc, test_seen_loc, test_unseen_loc, att, and original_att, w2v_att, train_loc, "
-    "val_loc, allclasses_names, image_files where there are any. Numbers count from 0. Validation "
-    "folds are cut to trainval, whatever the published lists say.",
-    un_cli_common_children,
-    NULL,
-    NULL};
 
 /* ---- summary ---- */
 
@@ -275,64 +233,24 @@ static un_status print_summary(const un_dataset *d) {
     for (size_t i = 0; i < d->semantics_count; i++) print_semantics(d, &d->semantics[i]);
     UN_TRY(print_features(d->directory));
     print_folds(d);
+    if (d->image_root) printf("pictures      %s\n", d->image_root);
+    if (un_parts_exist(d->directory)) printf("parts         marked in the pictures\n");
     printf("split         %s (%s)\n", d->split_hash, known ? known : "not a published one");
     return UNSEEN_OK;
 }
 
-/* What an import does before it writes: names and word vectors of the attributes. */
-static un_status add_words(un_dataset *dataset, void *user) {
+un_status un_import_add_words(un_dataset *dataset, void *user) {
     const un_words_options *words = user;
     if (words->vectors) return un_words_add(dataset, words);
     return words->attributes ? un_words_name(dataset, words) : UNSEEN_OK;
 }
 
-/* What an import ends with: its exit code. */
-static int show(un_status imported, const char *output) {
+int un_import_show(un_status imported, const char *output) {
     un_dataset dataset;
     if (imported || un_dataset_open(&dataset, output)) return un_cli_fail();
     un_status status = print_summary(&dataset);
     un_dataset_close(&dataset);
     return status ? un_cli_fail() : UN_EXIT_OK;
-}
-
-static int import_xlsa17(int argc, char **argv) {
-    arguments a = {.dtype = UN_F32};
-    int code = UN_EXIT_OK;
-    if (!un_cli_parse(&g_xlsa17_argp, argc, argv, &a, &code)) return code;
-    code = un_cli_start(&a.common);
-    if (code) return code;
-    un_xlsa17_options options = {.features = a.features,
-                                 .features_name = a.features_name,
-                                 .splits = a.splits,
-                                 .semantics = a.semantics,
-                                 .semantics_count = a.semantics_count,
-                                 .validation = a.validation,
-                                 .validation_count = a.validation_count,
-                                 .dtype = a.dtype,
-                                 .name = a.name,
-                                 .output = a.output,
-                                 .finish = add_words,
-                                 .finish_user = &a.words};
-    return show(un_import_xlsa17(&options), a.output);
-}
-
-static int import_region_maps(int argc, char **argv) {
-    arguments a = {.dtype = UN_BF16};
-    int code = UN_EXIT_OK;
-    if (!un_cli_parse(&g_region_maps_argp, argc, argv, &a, &code)) return code;
-    code = un_cli_start(&a.common);
-    if (code) return code;
-    un_region_maps_options options = {.file = a.file,
-                                      .splits = a.splits,
-                                      .features_name = a.features_name,
-                                      .validation = a.validation,
-                                      .validation_count = a.validation_count,
-                                      .dtype = a.dtype,
-                                      .name = a.name,
-                                      .output = a.output,
-                                      .finish = add_words,
-                                      .finish_user = &a.words};
-    return show(un_import_region_maps(&options), a.output);
 }
 
 /* ---- choice of the format ---- */
@@ -342,8 +260,14 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *summary;
 } g_formats[] = {
-    {"xlsa17", import_xlsa17, "benchmark packages of Xian et al.: res101.mat, att_splits.mat"},
-    {"region-maps", import_region_maps, "region features in HDF5: feature_map_ResNet_101_CUB.hdf5"},
+    {"xlsa17", un_import_run_xlsa17,
+     "benchmark packages of Xian et al.: res101.mat, att_splits.mat"},
+    {"region-maps", un_import_run_region_maps,
+     "region features in HDF5: feature_map_ResNet_101_CUB.hdf5"},
+    {"cub", un_import_run_cub, "the folder of Caltech-UCSD Birds: pictures, attributes, parts"},
+    {"awa2", un_import_run_awa2, "the folder of Animals with Attributes 2"},
+    {"folder", un_import_run_folder, "your pictures, a folder a class, and a table of attributes"},
+    {"arrays", un_import_run_arrays, "features, labels and semantics as .npy, .npz, safetensors"},
 };
 
 enum { FORMAT_COUNT = sizeof g_formats / sizeof *g_formats };

@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "data/dataset.h"
 #include "data/features.h"
+#include "data/parts.h"
 #include "data/readers/mat.h"
 #include "tensor/safetensors.h"
 
@@ -21,7 +22,7 @@ typedef struct {
     const char *json;
 } arguments;
 
-enum { KEY_JSON = 2000, LONG_TEXT = 300 };
+enum { KEY_JSON = 2000, LONG_TEXT = 300, LONG_LIST = 100 };
 
 static const struct argp_option g_options[] = {
     {"json", KEY_JSON, "FILE", 0,
@@ -91,6 +92,7 @@ static un_status describe_safetensors(const char *path, json_t *out) {
     if (format && !strcmp(format, "unseen-model")) kind = "model";
     if (format && !strcmp(format, "unseen-features")) kind = "features";
     if (format && !strcmp(format, "unseen-dataset")) kind = "data set file";
+    if (format && !strcmp(format, "unseen-parts")) kind = "parts";
     json_t *tensors = json_array();
     un_status status = UNSEEN_OK;
     UN_GO(un_json_set(out, "kind", json_string(kind)));
@@ -183,6 +185,22 @@ static un_status describe_lists(const un_dataset *d, json_t *out) {
     return UNSEEN_OK;
 }
 
+/* Where the pictures are and what is marked in them; null where there is nothing. */
+static un_status describe_pictures(const un_dataset *d, json_t *out) {
+    UN_TRY(
+        un_json_set(out, "image_root", d->image_root ? json_string(d->image_root) : json_null()));
+    if (!un_parts_exist(d->directory)) return un_json_set(out, "parts", json_null());
+    un_parts parts;
+    UN_TRY(un_parts_open(&parts, d->directory, d));
+    un_status status = un_json_set(
+        out, "parts",
+        json_pack("{s:s, s:o, s:b, s:i}", "kind", parts.points ? "points" : "boxes", "names",
+                  un_json_strings(parts.names, parts.part_count), "objects", parts.objects != NULL,
+                  "attribute_tables", (int)parts.attribute_parts_count));
+    un_parts_close(&parts);
+    return status;
+}
+
 static un_status describe_dataset(const char *path, json_t *out) {
     un_dataset d;
     json_t *features = json_array();
@@ -191,6 +209,7 @@ static un_status describe_dataset(const char *path, json_t *out) {
     UN_TRY(un_json_set(out, "folds", folds));
     UN_TRY(un_dataset_open(&d, path));
     un_status status = describe_lists(&d, out);
+    if (!status) status = describe_pictures(&d, out);
     if (!status) status = describe_features(path, features);
     if (!status) status = describe_folds(&d, folds);
     un_dataset_close(&d);
@@ -220,8 +239,18 @@ static void print_shape(const json_t *shape) {
     }
 }
 
+/* Whether a member is a long list, such as the parts of all attributes. */
+static int has_long_list(const json_t *object) {
+    const char *key = NULL;
+    json_t *value = NULL;
+    json_object_foreach((json_t *)object, key, value) {
+        if (json_array_size(value) > LONG_LIST) return 1;
+    }
+    return 0;
+}
+
 /* One line if it is short; pretty-printed if it is an object; its length if it
- * is a long list, such as the names of all images. */
+ * is a long list, such as the names of all images, or an object with one. */
 static void print_value(const char *key, const json_t *value) {
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
     if (!text) return;
@@ -229,6 +258,8 @@ static void print_value(const char *key, const json_t *value) {
         printf("  %s: %s\n", key, json_string_value(value));
     } else if (json_is_array(value) && strlen(text) > LONG_TEXT) {
         printf("  %s: a list of %zu\n", key, json_array_size(value));
+    } else if (has_long_list(value)) {
+        printf("  %s: an object of %zu\n", key, json_object_size(value));
     } else if (json_is_object(value) && json_object_size(value) > 0) {
         char *pretty = json_dumps(value, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
         printf("  %s:\n%s\n", key, pretty ? pretty : text);
@@ -253,13 +284,17 @@ static void print_items(const json_t *list, const char *title, const char *type)
 }
 
 static void print_dataset(const json_t *d) {
-    static const char *const keys[] = {"images",      "classes",    "labels",
-                                       "image_names", "trainval",   "test_seen",
-                                       "test_unseen", "split_hash", "split_name"};
+    static const char *const keys[] = {"images",     "classes",   "labels",    "image_names",
+                                       "image_root", "trainval",  "test_seen", "test_unseen",
+                                       "split_hash", "split_name"};
     size_t i = 0;
     const json_t *item = NULL;
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
         print_value(keys[k], json_object_get(d, keys[k]));
+    const json_t *parts = json_object_get(d, "parts");
+    if (json_is_object(parts))
+        printf("  parts: %zu, by %s\n", json_array_size(json_object_get(parts, "names")),
+               json_string_value(json_object_get(parts, "kind")));
     json_array_foreach(json_object_get(d, "semantics"), i, item) {
         printf("  semantics %s: width %lld%s\n", json_string_value(json_object_get(item, "name")),
                (long long)json_integer_value(json_object_get(item, "width")),

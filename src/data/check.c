@@ -327,6 +327,7 @@ static un_status run(un_checker *c) {
     UN_TRY(check_lists(c));
     UN_TRY(check_names(c));
     UN_TRY(check_semantics(c));
+    UN_TRY(un_check_pictures(c));
     UN_TRY(un_check_features(c));
     UN_TRY(check_folds(c));
     json_t *notes = c->dataset->notes ? json_incref(c->dataset->notes) : json_array();

@@ -12,12 +12,16 @@
  * disjointness, coverage of all images, labels in range, seen/unseen classes
  * disjoint and complete, fold lists inside trainval, semantics finite, no two
  * classes with equal rows, class and image names unique, feature files finite,
- * of the right length and with the hash they carry, images with equal features.
+ * of the right length and with the hash they carry, images with equal features,
+ * pictures there, parts in their pictures.
  *
  * *report (new reference) is
  *   {"name", "images", "classes", "seen_classes" and "unseen_classes" (null
  *    without labels), "trainval", "test_seen", "test_unseen", "split_hash",
  *    "split_name" or null,
+ *    "image_root" or null, "missing_pictures" (a number, null without image_root),
+ *    "parts": null or {"kind", "count", "visible" (share of all parts of all images),
+ *              "objects" (whether the objects' boxes are known)},
  *    "semantics": [{"name", "width", "min", "max", "unit_rows"}],
  *    "features": [{"name", "images", "regions", "width", "dtype", "sha256"}],
  *    "folds": [{"source", "proposed", "classes" (a number, null without labels),

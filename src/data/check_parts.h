@@ -22,4 +22,7 @@ un_status un_check_say(json_t *list, const char *format, ...) __attribute__((for
 /* Every feature file: length, finite values, hash, equal rows. */
 un_status un_check_features(un_checker *checker);
 
+/* That the pictures are there, and the file of parts. */
+un_status un_check_pictures(un_checker *checker);
+
 #endif

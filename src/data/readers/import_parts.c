@@ -108,3 +108,16 @@ void un_import_tidy_path(char *path) {
         if (from[0] != '/' || from[1] != '/') *to++ = *from;
     *to = 0;
 }
+
+void un_name_list_add(un_name_list *list, const char *name, size_t most) {
+    size_t room = sizeof list->text - list->used;
+    list->count++;
+    if (list->told >= most || strlen(name) + 5 > room) return;
+    list->used += (size_t)snprintf(list->text + list->used, room, "%s\"%s\"",
+                                   list->told > 0 ? ", " : "", name);
+    list->told++;
+}
+
+const char *un_name_list_more(const un_name_list *list) {
+    return list->told < list->count ? " and more" : "";
+}

@@ -23,6 +23,17 @@ un_status un_import_check_lists(const un_dataset *dataset, const char *where, co
 un_status un_import_feature_path(const char *partial, const char *name, const char *file,
                                  const char *suffix, char **out);
 
+/* Names for a sentence, `"a", "b" and more`: whole ones, so that it stays UTF-8. */
+typedef struct {
+    size_t count; /* of all that were added */
+    size_t told;
+    size_t used;
+    char text[600];
+} un_name_list;
+void un_name_list_add(un_name_list *list, const char *name, size_t most);
+/* "" or " and more". */
+const char *un_name_list_more(const un_name_list *list);
+
 /* Authors' paths, kept for matching against a local copy: "//" becomes "/". */
 void un_import_tidy_path(char *path);
 

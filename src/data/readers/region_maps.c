@@ -15,6 +15,7 @@
 #include "data/readers/hdf5.h"
 #include "data/readers/import_parts.h"
 #include "data/readers/mat.h"
+#include "data/readers/pictures.h"
 #include "data/readers/region_features.h"
 #include "data/readers/validation.h"
 #include "data/split.h"
@@ -288,7 +289,7 @@ static un_status import_validation(importer *im) {
         UN_GO(un_format(&source, "%s train_loc/val_loc", base));
         own.source = source;
     }
-    UN_GO(un_import_validation(&im->dataset, has_own ? &own : NULL, im->splits, o->validation,
+    UN_GO(un_import_validation(&im->dataset, has_own ? &own : NULL, im->splits, NULL, o->validation,
                                o->validation_count));
 done:
     free(base);
@@ -339,6 +340,7 @@ static un_status import_all(importer *im) {
     UN_TRY(import_images(im));
     UN_TRY(import_lists(im));
     UN_TRY(import_validation(im));
+    if (o->images) UN_TRY(un_import_find_images(&im->dataset, o->images, o->allow_missing));
     if (o->finish) UN_TRY(o->finish(&im->dataset, o->finish_user));
     UN_TRY(import_features(im));
     UN_TRY(un_dataset_write(&im->dataset, im->stage.partial));

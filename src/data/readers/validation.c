@@ -74,18 +74,33 @@ un_status un_mat_read_indices(un_mat *mat, const char *name, size_t limit, un_ar
     return status;
 }
 
+un_status un_import_numbered(un_mat *mat, const char *name, un_dataset *dataset,
+                             const un_numbering *numbering, un_index_list *out) {
+    size_t limit = numbering ? numbering->count : dataset->image_count;
+    UN_TRY(un_mat_read_indices(mat, name, limit, &dataset->arena, out));
+    if (!numbering) return UNSEEN_OK;
+    size_t kept = 0;
+    for (size_t i = 0; i < out->count; i++) {
+        int64_t place = numbering->place[out->items[i]];
+        if (place >= 0) out->items[kept++] = place;
+    }
+    out->count = kept;
+    (void)un_index_list_sort(out); /* distinct numbers have distinct places */
+    return UNSEEN_OK;
+}
+
 static int has_lists(const un_mat *mat) {
     return un_mat_find(mat, "train_loc") && un_mat_find(mat, "val_loc");
 }
 
-static un_status add_lists(un_dataset *dataset, un_mat *mat) {
+static un_status add_lists(un_dataset *dataset, un_mat *mat, const un_numbering *numbering) {
     un_index_list train = {0};
     un_index_list val = {0};
     char *base = NULL;
     char *source = NULL;
     un_status status = UNSEEN_OK;
-    UN_GO(un_mat_read_indices(mat, "train_loc", dataset->image_count, &dataset->arena, &train));
-    UN_GO(un_mat_read_indices(mat, "val_loc", dataset->image_count, &dataset->arena, &val));
+    UN_GO(un_import_numbered(mat, "train_loc", dataset, numbering, &train));
+    UN_GO(un_import_numbered(mat, "val_loc", dataset, numbering, &val));
     UN_GO(un_path_base(un_mat_path(mat), &base));
     UN_GO(un_format(&source, "%s train_loc/val_loc", base));
     UN_GO(un_fold_add_lists(dataset, source, &train, &val));
@@ -169,7 +184,7 @@ static int starts_like_mat(const char *path) {
     return mat;
 }
 
-static un_status add_named(un_dataset *dataset, const char *path) {
+static un_status add_named(un_dataset *dataset, const un_numbering *numbering, const char *path) {
     size_t length = strlen(path);
     int named_mat = length > 4 && !strcmp(path + length - 4, ".mat");
     if (!named_mat && !starts_like_mat(path)) return add_class_list(dataset, path);
@@ -180,7 +195,7 @@ static un_status add_named(un_dataset *dataset, const char *path) {
         status =
             un_fail(UNSEEN_E_FORMAT,
                     "%s has no train_loc and val_loc, so it cannot be used for validation", path);
-    if (!status) status = add_lists(dataset, mat);
+    if (!status) status = add_lists(dataset, mat, numbering);
     un_mat_close(mat);
     return status;
 }
@@ -228,11 +243,12 @@ static un_status propose(un_dataset *dataset) {
 }
 
 un_status un_import_validation(un_dataset *dataset, const un_published_lists *own, un_mat *splits,
-                               const char *const *files, size_t count) {
-    for (size_t i = 0; i < count; i++) UN_TRY(add_named(dataset, files[i]));
+                               const un_numbering *numbering, const char *const *files,
+                               size_t count) {
+    for (size_t i = 0; i < count; i++) UN_TRY(add_named(dataset, numbering, files[i]));
     if (own && un_fold_add_lists(dataset, own->source, &own->train, &own->val) != UNSEEN_OK)
         UN_TRY(un_dataset_note(dataset, "a validation fold was left out: %s", un_error()));
-    if (splits && has_lists(splits) && add_lists(dataset, splits) != UNSEEN_OK)
+    if (splits && has_lists(splits) && add_lists(dataset, splits, numbering) != UNSEEN_OK)
         UN_TRY(un_dataset_note(dataset, "a validation fold was left out: %s", un_error()));
     if (splits) UN_TRY(add_neighbours(dataset, un_mat_path(splits)));
     un_fold_merge_equal(dataset);

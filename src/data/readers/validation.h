@@ -19,6 +19,18 @@ un_status un_mat_read_indices(un_mat *mat, const char *name, size_t limit, un_ar
 un_status un_import_indices(const char *where, const char *name, const double *values, size_t count,
                             size_t limit, int base, un_arena *arena, un_index_list *out);
 
+/* What the numbers of published lists mean where a data set has only some of the
+ * images: number i (from 0) is image place[i], or none of ours if that is -1. */
+typedef struct {
+    size_t count;
+    const int64_t *place;
+} un_numbering;
+
+/* un_mat_read_indices of lists in `numbering` (NULL: the data set's own): the data
+ * set's images, those that it does not have left out. */
+un_status un_import_numbered(un_mat *mat, const char *name, un_dataset *dataset,
+                             const un_numbering *numbering, un_index_list *out);
+
 /* The train_loc and val_loc that came with the features, sorted, 0-based. */
 typedef struct {
     const char *source; /* "maps.hdf5 train_loc/val_loc" */
@@ -29,14 +41,16 @@ typedef struct {
  * val_loc, or texts with one class name a line), then `own`, then those of the
  * split file itself, then those of valclasses1.txt to valclasses3.txt beside it
  * (`own` and `splits` may be NULL); merges equal ones; proposes some if there are
- * none and the images have labels. What the user named must work; anything else
- * that does not becomes a note.
+ * none (of what the data set had before included) and the images have labels. What
+ * the user named must work; anything else that does not becomes a note. Lists in MAT
+ * files are in `numbering` (NULL: the data set's own).
  *
  * A data set may have only some of the benchmark's classes: of the published
  * lists (files called valclasses<k>.txt) those names count that it has, if it has
  * any; how many were left out becomes a note. */
 un_status un_import_validation(un_dataset *dataset, const un_published_lists *own, un_mat *splits,
-                               const char *const *files, size_t count);
+                               const un_numbering *numbering, const char *const *files,
+                               size_t count);
 
 /* Adds a sentence to dataset->notes and logs it. */
 un_status un_dataset_note(un_dataset *dataset, const char *format, ...)

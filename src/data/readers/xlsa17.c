@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "data/features.h"
 #include "data/readers/import_parts.h"
+#include "data/readers/pictures.h"
 #include "data/readers/validation.h"
 #include "data/split.h"
 #include "data/stage.h"
@@ -351,8 +352,9 @@ static un_status import_all(importer *im) {
     UN_TRY(import_semantics(im));
     UN_TRY(import_images(im));
     UN_TRY(import_lists(im));
-    UN_TRY(
-        un_import_validation(&im->dataset, NULL, im->splits, o->validation, o->validation_count));
+    UN_TRY(un_import_validation(&im->dataset, NULL, im->splits, NULL, o->validation,
+                                o->validation_count));
+    if (o->images) UN_TRY(un_import_find_images(&im->dataset, o->images, o->allow_missing));
     if (o->finish) UN_TRY(o->finish(&im->dataset, o->finish_user));
     UN_TRY(import_features(im));
     UN_TRY(un_dataset_write(&im->dataset, im->stage.partial));
@@ -362,6 +364,9 @@ static un_status import_all(importer *im) {
 un_status un_import_xlsa17(const un_xlsa17_options *options) {
     if (!options->splits || !options->output)
         return un_fail(UNSEEN_E_ARGUMENT, "an import needs a split file and an output directory");
+    if (options->images && !options->features)
+        return un_fail(UNSEEN_E_ARGUMENT, "pictures can be found only with a feature file: its "
+                                          "image_files are their names");
     importer im = {.options = options, .stage = {.lock = -1}};
     un_status status = import_all(&im);
     un_mat_close(im.splits);

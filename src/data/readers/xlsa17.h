@@ -23,6 +23,9 @@ typedef struct {
     un_dtype dtype;     /* of the feature store: UN_F32 or UN_BF16 */
     const char *name;   /* of the data set; NULL: the output directory's name */
     const char *output; /* directory to make */
+    const char *images; /* folder with the pictures; NULL: without. The images' names become
+                           paths below it (pictures.h: un_import_find_images) */
+    int allow_missing;  /* images without a picture are no error */
     un_status (*finish)(un_dataset *dataset, void *user); /* called before the features are read;
                                                              NULL: nothing to add */
     void *finish_user;

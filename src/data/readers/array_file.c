@@ -1,0 +1,278 @@
+/* array_file.c - opening and reading arrays; see array_file.h. */
+#include "data/readers/array_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <zip.h>
+
+#include "data/readers/npy.h"
+
+enum { CHUNK = 1 << 20 };
+
+/* ---- .npy ---- */
+
+static un_status open_npy(un_array *a) {
+    size_t offset = 0;
+    size_t bytes = 0;
+    UN_TRY(un_npy_head(a, a->map.data, a->map.size, &offset, &bytes));
+    if (bytes != a->map.size - offset)
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s: the header tells of %zu bytes, %zu follow; the file is damaged or cut "
+                       "short",
+                       a->spec, bytes, a->map.size - offset);
+    a->data = a->map.data + offset;
+    return UNSEEN_OK;
+}
+
+/* ---- .npz ---- */
+
+typedef struct {
+    un_array *array;
+    zip_t *zip;
+    zip_file_t *member;
+    zip_uint64_t index;
+    zip_uint64_t size;
+    int fd; /* of the nameless file; -1: none */
+} unpacker;
+
+/* The member called NAME or NAME.npy; the only one if no name is given. */
+static un_status find_member(unpacker *u) {
+    un_array *a = u->array;
+    zip_int64_t count = zip_get_num_entries(u->zip, 0);
+    if (!a->member && count != 1)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s holds %lld arrays; name one of them: %s:NAME",
+                       a->spec, (long long)count, a->spec);
+    if (!a->member) return UNSEEN_OK; /* index 0 */
+    char *name = NULL;
+    UN_TRY(un_format(&name, "%s.npy", a->member));
+    zip_int64_t index = zip_name_locate(u->zip, name, 0);
+    if (index < 0) index = zip_name_locate(u->zip, a->member, 0);
+    free(name);
+    if (index < 0)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s: there is no array \"%.200s\" in the archive",
+                       a->spec, a->member);
+    u->index = (zip_uint64_t)index;
+    return UNSEEN_OK;
+}
+
+static un_status zip_wrong(const unpacker *u, const char *why) {
+    return un_fail(UNSEEN_E_FORMAT, "%s: the archive cannot be read: %s", u->array->spec, why);
+}
+
+/* Reads up to n bytes; fewer at the end of the member only. */
+static un_status read_some(const unpacker *u, unsigned char *out, size_t n, size_t *got) {
+    *got = 0;
+    while (*got < n) {
+        zip_int64_t k = zip_fread(u->member, out + *got, n - *got);
+        if (k < 0) return zip_wrong(u, zip_file_strerror(u->member));
+        if (k == 0) break;
+        *got += (size_t)k;
+    }
+    return UNSEEN_OK;
+}
+
+static un_status write_all(const unpacker *u, const unsigned char *bytes, size_t n) {
+    while (n > 0) {
+        ssize_t k = write(u->fd, bytes, n);
+        if (k < 0 && errno == EINTR) continue;
+        if (k < 0) return un_fail_errno(errno, "%s cannot be unpacked", u->array->spec);
+        bytes += k;
+        n -= (size_t)k;
+    }
+    return UNSEEN_OK;
+}
+
+/* The header first: a size that it does not explain is not worth the disk's space. */
+static un_status unpack(const unpacker *u, unsigned char *chunk) {
+    size_t got = 0;
+    size_t offset = 0;
+    size_t bytes = 0;
+    zip_uint64_t done = 0;
+    UN_TRY(read_some(u, chunk, CHUNK, &got));
+    UN_TRY(un_npy_head(u->array, chunk, got, &offset, &bytes));
+    if (u->size < offset || u->size - offset != bytes)
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s: the header tells of %zu bytes, the archive of %llu; it is damaged",
+                       u->array->spec, bytes, (unsigned long long)u->size - offset);
+    while (got > 0) {
+        UN_TRY(write_all(u, chunk, got));
+        done += got;
+        UN_TRY(read_some(u, chunk, CHUNK, &got)); /* checks the checksum at the end */
+    }
+    return done == u->size ? UNSEEN_OK : zip_wrong(u, "it is cut short");
+}
+
+static un_status map_unpacked(unpacker *u) {
+    void *data = mmap(NULL, (size_t)u->size, PROT_READ, MAP_SHARED, u->fd, 0);
+    if (data == MAP_FAILED) return un_fail_errno(errno, "%s cannot be mapped", u->array->spec);
+    u->array->map = (un_map){data, (size_t)u->size};
+    return open_npy(u->array);
+}
+
+static un_status nameless_file(unpacker *u, const char *folder) {
+    char *path = NULL;
+    UN_TRY(un_format(&path, "%s/.array-XXXXXX", folder));
+    un_status status = UNSEEN_OK;
+    u->fd = mkostemp(path, O_CLOEXEC);
+    if (u->fd < 0)
+        status = un_fail_errno(errno, "cannot make a file in %s", folder);
+    else
+        unlink(path);
+    free(path);
+    return status;
+}
+
+static un_status unpack_member(unpacker *u, const char *folder) {
+    zip_stat_t st;
+    unsigned char *chunk = NULL;
+    un_status status = UNSEEN_OK;
+    UN_TRY(find_member(u));
+    if (zip_stat_index(u->zip, u->index, 0, &st) != 0 || !(st.valid & ZIP_STAT_SIZE))
+        return zip_wrong(u, zip_strerror(u->zip));
+    u->size = st.size;
+    u->member = zip_fopen_index(u->zip, u->index, 0);
+    if (!u->member) return zip_wrong(u, zip_strerror(u->zip));
+    UN_TRY(nameless_file(u, folder));
+    UN_GO(un_alloc(CHUNK, 1, &chunk));
+    UN_GO(unpack(u, chunk));
+    UN_GO(map_unpacked(u));
+done:
+    free(chunk);
+    return status;
+}
+
+static un_status open_npz(un_array *a, const char *path, const char *folder) {
+    unpacker u = {.array = a, .fd = -1};
+    int code = 0;
+    u.zip = zip_open(path, ZIP_RDONLY, &code);
+    if (!u.zip) {
+        zip_error_t error;
+        zip_error_init_with_code(&error, code);
+        un_status status = zip_wrong(&u, zip_error_strerror(&error));
+        zip_error_fini(&error);
+        return status;
+    }
+    un_status status = unpack_member(&u, folder);
+    if (u.member) zip_fclose(u.member);
+    zip_discard(u.zip);
+    if (u.fd >= 0) close(u.fd);
+    return status;
+}
+
+/* ---- safetensors ---- */
+
+static un_status open_tensor(un_array *a, const char *path) {
+    UN_TRY(un_safetensors_open(&a->file, path));
+    const un_st_entry *entry = a->file.count == 1 ? &a->file.entries[0] : NULL;
+    if (a->member) entry = un_safetensors_find(&a->file, a->member);
+    if (!entry && a->member)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s: there is no tensor \"%.200s\" in the file", a->spec,
+                       a->member);
+    if (!entry)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s holds %zu tensors; name one of them: %s:NAME",
+                       a->spec, a->file.count, a->spec);
+    size_t bytes = 0;
+    a->dtype = entry->tensor.dtype;
+    a->rank = entry->tensor.rank;
+    a->data = entry->tensor.data;
+    memcpy(a->shape, entry->tensor.shape, sizeof a->shape);
+    return un_array_measure(a, &bytes);
+}
+
+/* ---- which of them ---- */
+
+/* Cuts "FILE:MEMBER", unless a file has that whole name. */
+static un_status cut_spec(un_array *a, char **path) {
+    UN_TRY(un_format(path, "%s", a->spec));
+    char *colon = strrchr(*path, ':');
+    if (un_path_exists(*path) || !colon || colon[1] == 0) return UNSEEN_OK;
+    *colon = 0;
+    return un_format(&a->member, "%s", colon + 1);
+}
+
+static un_status open_any(un_array *a, const char *path, const char *folder) {
+    UN_TRY(un_map_open(&a->map, path));
+    int npy = un_npy_begins(a->map.data, a->map.size);
+    int zip = a->map.size >= 4 && a->map.data[0] == 'P' && a->map.data[1] == 'K';
+    if (npy && a->member)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s: a .npy file holds one array, without a name", path);
+    if (npy) return open_npy(a);
+    un_map_close(&a->map);
+    return zip ? open_npz(a, path, folder) : open_tensor(a, path);
+}
+
+un_status un_array_open(un_array *array, const char *spec, const char *folder) {
+    char *path = NULL;
+    *array = (un_array){0};
+    un_status status = UNSEEN_OK;
+    UN_GO(un_format(&array->spec, "%s", spec));
+    UN_GO(cut_spec(array, &path));
+    UN_GO(open_any(array, path, folder));
+done:
+    free(path);
+    if (status) un_array_close(array);
+    return status;
+}
+
+void un_array_close(un_array *array) {
+    if (array->file.path) un_safetensors_close(&array->file);
+    un_map_close(&array->map);
+    free(array->spec);
+    free(array->member);
+    *array = (un_array){0};
+}
+
+/* ---- reading ---- */
+
+static double element(const un_array *a, size_t i) {
+    size_t size = un_dtype_size(a->dtype);
+    if (!a->swapped) return un_element(a->dtype, a->data, i);
+    unsigned char bytes[8];
+    for (size_t k = 0; k < size; k++) bytes[k] = a->data[i * size + size - 1 - k];
+    return un_element(a->dtype, bytes, 0);
+}
+
+/* Where, in Fortran order, row 0 has its element that is number e in C order, in units
+ * of the number of rows. */
+static size_t fortran_column(const un_array *a, size_t e) {
+    size_t place = 0;
+    size_t stride = a->width;
+    for (int k = a->rank - 1; k >= 1; k--) {
+        stride /= a->shape[k];
+        place += e % a->shape[k] * stride;
+        e /= a->shape[k];
+    }
+    return place;
+}
+
+void un_array_read_f64(const un_array *a, size_t first, size_t count, double *out) {
+    if (!a->fortran) {
+        for (size_t i = 0; i < count * a->width; i++) out[i] = element(a, first * a->width + i);
+        return;
+    }
+    for (size_t e = 0; e < a->width; e++) {
+        size_t base = fortran_column(a, e) * a->rows + first;
+        for (size_t i = 0; i < count; i++) out[i * a->width + e] = element(a, base + i);
+    }
+}
+
+void un_array_read_f32(const un_array *a, size_t first, size_t count, float *out) {
+    if (!a->fortran && a->dtype == UN_F32 && !a->swapped) {
+        if (count * a->width > 0)
+            memcpy(out, a->data + first * a->width * sizeof *out, count * a->width * sizeof *out);
+        return;
+    }
+    if (!a->fortran) {
+        for (size_t i = 0; i < count * a->width; i++)
+            out[i] = (float)element(a, first * a->width + i);
+        return;
+    }
+    for (size_t e = 0; e < a->width; e++) {
+        size_t base = fortran_column(a, e) * a->rows + first;
+        for (size_t i = 0; i < count; i++) out[i * a->width + e] = (float)element(a, base + i);
+    }
+}

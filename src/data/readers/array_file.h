@@ -1,0 +1,43 @@
+/*
+ * array_file.h - arrays as NumPy and safetensors keep them, read row by row without
+ * holding them in memory.
+ *
+ *     X.npy                 versions 1 to 3, C or Fortran order, either byte order
+ *     X.npz:features        one member of an archive, packed or not; the name may be left
+ *                           out if it is the only one
+ *     F.safetensors:tensor  likewise
+ *
+ * Elements: integers of 1 to 8 bytes, booleans, floats of 2, 4 and 8 bytes, bf16. Files
+ * are mapped; a member of an archive is unpacked into a nameless file first, so that its
+ * checksum is known to be right before a number is used.
+ */
+#ifndef UN_DATA_READERS_ARRAY_FILE_H
+#define UN_DATA_READERS_ARRAY_FILE_H
+
+#include "tensor/safetensors.h"
+
+typedef struct {
+    char *spec;   /* as given: for sentences */
+    char *member; /* of an archive or a safetensors file; NULL: a file of its own */
+    un_dtype dtype;
+    int swapped; /* bytes of an element are in the other order than ours */
+    int fortran; /* the first dimension is contiguous */
+    int rank;    /* at least 1 */
+    size_t shape[UN_MAX_RANK];
+    size_t rows;  /* shape[0] */
+    size_t width; /* elements of a row: product of the other dimensions */
+    const unsigned char *data;
+    un_map map;          /* of a .npy file or an unpacked member */
+    un_safetensors file; /* path NULL: not one */
+} un_array;
+
+/* Opens "FILE" or "FILE:MEMBER". `folder` takes the nameless file if one is needed. */
+un_status un_array_open(un_array *array, const char *spec, const char *folder);
+/* Harmless on a zeroed one. */
+void un_array_close(un_array *array);
+
+/* Rows first … first + count - 1, each in C order, as [count, width]. */
+void un_array_read_f32(const un_array *array, size_t first, size_t count, float *out);
+void un_array_read_f64(const un_array *array, size_t first, size_t count, double *out);
+
+#endif

@@ -1,0 +1,310 @@
+/* arrays.c - importing arrays; see arrays.h. */
+#include "data/readers/arrays.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "data/features.h"
+#include "data/readers/array_file.h"
+#include "data/readers/import_parts.h"
+#include "data/readers/lines.h"
+#include "data/readers/table.h"
+#include "data/stage.h"
+
+/* Rows in memory at a time. In Fortran order each step touches every column, so it
+ * should be long. */
+static const size_t STEP_BYTES = (size_t)8 << 20;
+static const size_t FORTRAN_STEP_BYTES = (size_t)64 << 20;
+enum { MAX_CLASSES = 1 << 24 };
+
+typedef struct {
+    const un_arrays_options *options;
+    un_split_source source;
+    un_array features;
+    un_dataset dataset;
+    un_stage stage;
+} importer;
+
+static int is_table(const char *path) {
+    size_t n = strlen(path);
+    return n > 4 && (!strcasecmp(path + n - 4, ".csv") || !strcasecmp(path + n - 4, ".tsv"));
+}
+
+/* ---- classes and semantics ---- */
+
+/* A table's rows in the order of the classes, by name. */
+static un_status add_table(importer *im, const un_named_path *named) {
+    un_dataset *d = &im->dataset;
+    un_table t;
+    double *values = NULL;
+    UN_TRY(un_table_read(named->path, &d->arena, &t));
+    UN_TRY(un_alloc(d->class_count * t.columns, sizeof *values, &values));
+    un_status status = UNSEEN_OK;
+    for (size_t c = 0; c < d->class_count; c++) {
+        size_t row = 0;
+        while (row < t.rows && strcmp(t.names[row], d->classes[c]) != 0) row++;
+        if (row == t.rows) {
+            const char *nearest =
+                un_nearest_name(d->classes[c], (const char *const *)t.names, t.rows);
+            UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has no row for class \"%.200s\"%s%s%s", named->path,
+                          d->classes[c], nearest ? "; the nearest name in it is \"" : "",
+                          nearest ? nearest : "", nearest ? "\"" : ""));
+        }
+        memcpy(values + c * t.columns, t.values + row * t.columns, t.columns * sizeof *values);
+    }
+    UN_GO(
+        un_import_attributes(d, named->name, values, t.columns, t.attributes, im->options->scale));
+    if (t.rows > d->class_count)
+        UN_GO(un_dataset_note(d, "%s: %zu of its %zu rows are of no class here and were left out",
+                              named->path, t.rows - d->class_count, t.rows));
+done:
+    free(values);
+    return status;
+}
+
+static un_status open_matrix(importer *im, const char *spec, un_array *a) {
+    UN_TRY(un_array_open(a, spec, im->stage.partial));
+    if (a->rank == 2 && a->rows > 0 && a->width > 0 && a->rows <= MAX_CLASSES) return UNSEEN_OK;
+    un_status status =
+        un_fail(UNSEEN_E_FORMAT,
+                "%s has %d dimensions and %zu rows; semantics are a matrix, one row a class", spec,
+                a->rank, a->rows);
+    un_array_close(a);
+    return status;
+}
+
+static un_status add_array(importer *im, const un_named_path *named) {
+    un_dataset *d = &im->dataset;
+    un_array a;
+    double *values = NULL;
+    UN_TRY(open_matrix(im, named->path, &a));
+    un_status status = UNSEEN_OK;
+    if (a.rows != d->class_count)
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has %zu rows for %zu classes", named->path, a.rows,
+                      d->class_count));
+    UN_GO(un_alloc(a.rows * a.width, sizeof *values, &values));
+    un_array_read_f64(&a, 0, a.rows, values);
+    for (size_t i = 0; i < a.rows * a.width; i++)
+        if (!isfinite(values[i]))
+            UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: row %zu, column %zu is not a finite number",
+                          named->path, i / a.width, i % a.width));
+    UN_GO(un_import_attributes(d, named->name, values, a.width, NULL, im->options->scale));
+done:
+    free(values);
+    un_array_close(&a);
+    return status;
+}
+
+/* The number of classes where nothing names them: rows of the first semantics. */
+static un_status count_classes(importer *im) {
+    un_array a;
+    UN_TRY(open_matrix(im, im->options->semantics[0].path, &a));
+    im->dataset.class_count = a.rows;
+    un_array_close(&a);
+    return un_import_number_classes(&im->dataset, im->options->semantics[0].path);
+}
+
+static un_status import_class_names(importer *im) {
+    const un_arrays_options *o = im->options;
+    un_dataset *d = &im->dataset;
+    un_table t;
+    if (o->names) {
+        UN_TRY(un_lines_read_all(o->names, &d->arena, &d->classes, &d->class_count));
+    } else if (im->source.json.value) {
+        UN_TRY(un_split_file_classes(&im->source.json, &d->arena, &d->classes, &d->class_count));
+    } else if (im->source.mat && un_mat_find(im->source.mat, "allclasses_names")) {
+        UN_TRY(un_mat_read_strings(im->source.mat, "allclasses_names", &d->arena, &d->classes,
+                                   &d->class_count));
+    }
+    for (size_t i = 0; i < o->semantics_count && d->class_count == 0; i++) {
+        if (!is_table(o->semantics[i].path)) continue;
+        UN_TRY(un_table_read(o->semantics[i].path, &d->arena, &t));
+        d->classes = t.names;
+        d->class_count = t.rows;
+    }
+    if (d->class_count == 0) UN_TRY(count_classes(im));
+    for (size_t c = 0; c < d->class_count; c++)
+        for (size_t k = 0; k < c; k++)
+            if (!strcmp(d->classes[c], d->classes[k]))
+                return un_fail(UNSEEN_E_FORMAT, "classes %zu and %zu are both called \"%.200s\"", k,
+                               c, d->classes[c]);
+    return UNSEEN_OK;
+}
+
+static un_status import_classes(importer *im) {
+    const un_arrays_options *o = im->options;
+    UN_TRY(import_class_names(im));
+    for (size_t i = 0; i < o->semantics_count; i++)
+        UN_TRY(is_table(o->semantics[i].path) ? add_table(im, &o->semantics[i])
+                                              : add_array(im, &o->semantics[i]));
+    return UNSEEN_OK;
+}
+
+/* ---- labels ---- */
+
+static un_status read_labels(importer *im, const un_array *a) {
+    un_dataset *d = &im->dataset;
+    UN_TRY(un_arena_alloc(&d->arena, d->image_count, sizeof *d->labels, &d->labels));
+    for (size_t i = 0; i < d->image_count; i++) {
+        double x = 0;
+        un_array_read_f64(a, i, 1, &x);
+        if (!(x >= 0) || x >= (double)d->class_count || x != floor(x))
+            return un_fail(UNSEEN_E_FORMAT,
+                           "%s: label %zu is %g; labels are whole numbers from 0 to %zu%s", a->spec,
+                           i, x, d->class_count - 1,
+                           x == (double)d->class_count ? " (are they 1-based?)" : "");
+        d->labels[i] = (int32_t)x;
+    }
+    return UNSEEN_OK;
+}
+
+static un_status import_labels(importer *im) {
+    un_dataset *d = &im->dataset;
+    un_array a;
+    UN_TRY(un_array_open(&a, im->options->labels, im->stage.partial));
+    un_status status = UNSEEN_OK;
+    if (a.rank > 2 || a.width != 1)
+        UN_GO(un_fail(UNSEEN_E_FORMAT,
+                      "%s should be one column of labels, it has %d dimensions and "
+                      "%zu numbers a row",
+                      a.spec, a.rank, a.width));
+    if (a.rows != d->image_count)
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has %zu labels for the %zu rows of %s", a.spec, a.rows,
+                      d->image_count, im->features.spec));
+    UN_GO(read_labels(im, &a));
+done:
+    un_array_close(&a);
+    return status;
+}
+
+/* ---- features ---- */
+
+static un_status describe_features(const importer *im, un_features_description *out) {
+    const un_array *a = &im->features;
+    if (a->rank < 2 || a->rank > 4)
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s has %d dimensions; features are (N, F), (N, R, F) or (N, h, w, F)",
+                       a->spec, a->rank);
+    if (a->rows == 0 || a->width == 0) return un_fail(UNSEEN_E_FORMAT, "%s is empty", a->spec);
+    size_t height = a->rank == 4 ? a->shape[1] : 1;
+    size_t width = a->rank == 4 ? a->shape[2] : a->rank == 3 ? a->shape[1] : 1;
+    *out = (un_features_description){.image_count = a->rows,
+                                     .regions = height * width,
+                                     .width = a->shape[a->rank - 1],
+                                     .grid_height = height,
+                                     .grid_width = width,
+                                     .dtype = im->options->dtype};
+    return UNSEEN_OK;
+}
+
+static un_status copy_features(const un_array *a, un_features_writer *writer) {
+    size_t row = 0;
+    if (__builtin_mul_overflow(a->width, sizeof(float), &row))
+        return un_fail(UNSEEN_E_FORMAT, "%s: the size of a row overflows", a->spec);
+    size_t step = (a->fortran ? FORTRAN_STEP_BYTES : STEP_BYTES) / row;
+    float *rows = NULL;
+    un_progress progress;
+    if (step == 0) step = 1;
+    if (step > a->rows) step = a->rows;
+    UN_TRY(un_alloc(step, row, &rows));
+    un_status status = UNSEEN_OK;
+    un_progress_begin(&progress, "import features", "rows", a->rows);
+    for (size_t first = 0; first < a->rows; first += step) {
+        size_t count = a->rows - first < step ? a->rows - first : step;
+        un_array_read_f32(a, first, count, rows);
+        UN_GO(un_features_writer_append(writer, rows, count));
+        un_progress_update(&progress, first + count);
+    }
+done:
+    un_progress_end(&progress);
+    free(rows);
+    return status;
+}
+
+/* The member's name, or the file's without its ending. */
+static un_status name_features(const importer *im, char **out) {
+    const un_arrays_options *o = im->options;
+    if (o->features_name) return un_format(out, "%s", o->features_name);
+    if (im->features.member) return un_format(out, "%s", im->features.member);
+    UN_TRY(un_path_base(im->features.spec, out));
+    char *dot = strrchr(*out, '.');
+    if (dot && dot != *out) *dot = 0;
+    return UNSEEN_OK;
+}
+
+static un_status import_features(importer *im) {
+    const un_array *a = &im->features;
+    un_features_description description;
+    un_features_writer *writer = NULL;
+    char *path = NULL;
+    char *name = NULL;
+    char *source = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(describe_features(im, &description));
+    UN_GO(un_path_base(a->spec, &source));
+    UN_GO(name_features(im, &name));
+    UN_GO(un_import_feature_path(im->stage.partial, name, a->spec, "", &path));
+    description.source = source;
+    UN_GO(un_features_writer_open(&writer, path, &description));
+    status = copy_features(a, writer);
+    if (status) UN_GO(un_fail_prefix(status, "%s", a->spec));
+    status = un_features_writer_commit(writer);
+    writer = NULL;
+done:
+    un_features_writer_abort(writer);
+    free(path);
+    free(name);
+    free(source);
+    return status;
+}
+
+/* ---- all of it ---- */
+
+static un_status check_options(const un_arrays_options *o) {
+    if (!o->features || !o->labels || !o->output)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "an import needs features, labels and an output directory");
+    if (o->semantics_count == 0)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "without semantics unseen classes have no description; name an array or a "
+                       "table of the classes' attributes");
+    if (o->split.image_files)
+        return un_fail(UNSEEN_E_ARGUMENT, "rows of an array have no names that could be matched");
+    return UNSEEN_OK;
+}
+
+static un_status import_all(importer *im) {
+    const un_arrays_options *o = im->options;
+    un_features_description description;
+    un_split_defaults defaults = {0};
+    UN_TRY(check_options(o));
+    UN_TRY(un_stage_open(&im->stage, o->output));
+    UN_TRY(un_import_name(&im->dataset, o->name, im->stage.output));
+    UN_TRY(un_split_source_open(&im->source, &o->split));
+    UN_TRY(un_array_open(&im->features, o->features, im->stage.partial));
+    UN_TRY(describe_features(im, &description));
+    im->dataset.image_count = im->features.rows;
+    UN_TRY(import_classes(im));
+    UN_TRY(import_labels(im));
+    UN_TRY(un_split_source_apply(&im->source, &im->dataset, &defaults));
+    if (o->finish) UN_TRY(o->finish(&im->dataset, o->finish_user));
+    UN_TRY(import_features(im));
+    UN_TRY(un_dataset_write(&im->dataset, im->stage.partial));
+    UN_TRY(un_split_source_write(&im->source, &im->dataset));
+    return un_stage_commit(&im->stage);
+}
+
+un_status un_import_arrays(const un_arrays_options *options) {
+    importer im = {.options = options, .stage = {.lock = -1}};
+    un_status status = import_all(&im);
+    un_split_source_close(&im.source);
+    un_array_close(&im.features);
+    un_dataset_close(&im.dataset);
+    un_stage_abort(&im.stage);
+    return status;
+}

@@ -1,0 +1,257 @@
+/*
+ * cub.c - importing the folder of Caltech-UCSD Birds; see picture_set.h.
+ *
+ * The text files describe all 200 classes and 11788 pictures; only those are imported
+ * whose files exist. Published splits count the pictures in the order of images.txt.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "data/readers/lines.h"
+#include "data/readers/picture_parts.h"
+#include "data/readers/pictures.h"
+
+/* Numbers of pictures and classes in the files; CUB has 11788 and 200. */
+enum { MAX_ID = 1 << 22, MAX_CLASS_ID = 1 << 20 };
+
+static const char ATTRIBUTES[] = "attributes/attributes.txt";
+static const char VALUES[] = "attributes/class_attribute_labels_continuous.txt";
+
+typedef struct {
+    un_picture_import base;
+    un_arena arena;
+    size_t class_count; /* of classes.txt */
+    char **classes;     /* in its order */
+    size_t *class_ids;  /* their numbers there */
+    size_t listed;      /* pictures of images.txt */
+    size_t largest_id;  /* of them */
+    char **files;       /* [listed] names of those that exist; the data set takes them over */
+    size_t *ids;        /* [listed] their numbers */
+    size_t file_count;
+    size_t *class_of; /* [largest_id + 1] index into classes + 1, 0: unknown */
+    int64_t *place;   /* [largest_id] image of number id - 1, -1: none */
+} importer;
+
+/* ---- the lists ---- */
+
+/* How many lines at most, for arrays that are filled line by line. */
+static size_t count_lines(const un_lines *lines) {
+    size_t n = 1;
+    for (const char *at = lines->next; *at; at++) n += *at == '\n';
+    return n;
+}
+
+static int by_size(const void *a, const void *b) {
+    size_t x = *(const size_t *)a;
+    size_t y = *(const size_t *)b;
+    return (x > y) - (x < y);
+}
+
+static un_status all_differ(const un_lines *lines, const size_t *ids, size_t count) {
+    size_t *sorted = NULL;
+    UN_TRY(un_alloc(count, sizeof *sorted, &sorted));
+    un_status status = UNSEEN_OK;
+    if (count > 0) memcpy(sorted, ids, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, by_size);
+    for (size_t i = 1; i < count && !status; i++)
+        if (sorted[i] == sorted[i - 1])
+            status = un_fail(UNSEEN_E_FORMAT, "%s: number %zu occurs more than once", lines->path,
+                             sorted[i]);
+    free(sorted);
+    return status;
+}
+
+static un_status read_classes(importer *im) {
+    un_lines lines;
+    char *line = NULL;
+    UN_TRY(un_lines_open_in(&lines, im->base.options->root, "classes.txt"));
+    un_status status = UNSEEN_OK;
+    size_t most = count_lines(&lines);
+    UN_GO(un_arena_alloc(&im->arena, most, sizeof *im->classes, &im->classes));
+    UN_GO(un_arena_alloc(&im->arena, most, sizeof *im->class_ids, &im->class_ids));
+    for (size_t n = 0; un_lines_next(&lines, &line); im->class_count = ++n) {
+        UN_GO(un_lines_whole(&lines, &line, 1, MAX_CLASS_ID, &im->class_ids[n]));
+        UN_GO(un_lines_text(&lines, line, &line));
+        UN_GO(un_arena_string(&im->arena, line, &im->classes[n]));
+    }
+    if (im->class_count == 0) UN_GO(un_fail(UNSEEN_E_FORMAT, "%s is empty", lines.path));
+    UN_GO(all_differ(&lines, im->class_ids, im->class_count));
+done:
+    un_lines_close(&lines);
+    return status;
+}
+
+/* A path that leads out of the folder is a mistake or an attack. */
+static int stays_inside(const char *path) {
+    if (path[0] == '/') return 0;
+    for (const char *at = path; at; at = strchr(at, '/')) {
+        at += *at == '/';
+        if (!strncmp(at, "..", 2) && (at[2] == 0 || at[2] == '/')) return 0;
+    }
+    return 1;
+}
+
+static un_status keep_if_there(importer *im, const char *folder, const char *name, size_t id) {
+    char *path = NULL;
+    UN_TRY(un_path_join(folder, name, &path));
+    int there = un_path_exists(path) && !un_path_is_directory(path);
+    free(path);
+    if (!there) return UNSEEN_OK;
+    im->ids[im->file_count] = id;
+    return un_arena_string(&im->base.dataset.arena, name, &im->files[im->file_count++]);
+}
+
+static un_status read_images(importer *im) {
+    un_lines lines;
+    char *line = NULL;
+    char *folder = NULL;
+    size_t *all = NULL;
+    const char *root = im->base.options->root;
+    UN_TRY(un_lines_open_in(&lines, root, "images.txt"));
+    un_status status = UNSEEN_OK;
+    size_t most = count_lines(&lines);
+    UN_GO(un_alloc(most, sizeof *all, &all));
+    UN_GO(un_arena_alloc(&im->base.dataset.arena, most, sizeof *im->files, &im->files));
+    UN_GO(un_arena_alloc(&im->arena, most, sizeof *im->ids, &im->ids));
+    UN_GO(un_path_join(root, "images", &folder));
+    while (un_lines_next(&lines, &line)) {
+        size_t *id = &all[im->listed++];
+        UN_GO(un_lines_whole(&lines, &line, 1, MAX_ID, id));
+        UN_GO(un_lines_text(&lines, line, &line));
+        if (!stays_inside(line)) UN_GO(un_lines_wrong(&lines, "the path leads out of the folder"));
+        if (*id > im->largest_id) im->largest_id = *id;
+        UN_GO(keep_if_there(im, folder, line, *id));
+    }
+    UN_GO(all_differ(&lines, all, im->listed));
+    if (im->file_count == 0)
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "none of the %zu pictures of %s exists below %s", im->listed,
+                      lines.path, folder));
+    UN_GO(un_import_image_root(&im->base.dataset, folder));
+done:
+    un_lines_close(&lines);
+    free(folder);
+    free(all);
+    return status;
+}
+
+static un_status read_labels(importer *im) {
+    un_lines lines;
+    char *line = NULL;
+    size_t *index = NULL; /* [largest class number + 1] place in classes.txt + 1 */
+    size_t largest = 0;
+    UN_TRY(un_lines_open_in(&lines, im->base.options->root, "image_class_labels.txt"));
+    un_status status = UNSEEN_OK;
+    for (size_t c = 0; c < im->class_count; c++)
+        if (im->class_ids[c] > largest) largest = im->class_ids[c];
+    UN_GO(un_alloc(largest + 1, sizeof *index, &index));
+    for (size_t c = 0; c < im->class_count; c++) index[im->class_ids[c]] = c + 1;
+    UN_GO(un_arena_alloc(&im->arena, im->largest_id + 1, sizeof *im->class_of, &im->class_of));
+    while (un_lines_next(&lines, &line)) {
+        size_t id = 0;
+        size_t class = 0;
+        UN_GO(un_lines_whole(&lines, &line, 1, MAX_ID, &id));
+        UN_GO(un_lines_whole(&lines, &line, 1, largest, &class));
+        UN_GO(un_lines_end(&lines, line));
+        if (index[class] == 0) UN_GO(un_lines_wrong(&lines, "classes.txt has no such class"));
+        if (id <= im->largest_id) im->class_of[id] = index[class];
+    }
+    for (size_t i = 0; i < im->file_count; i++)
+        if (im->class_of[im->ids[i]] == 0)
+            UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has no class for image %zu, \"%.200s\"", lines.path,
+                          im->ids[i], im->files[i]));
+done:
+    un_lines_close(&lines);
+    free(index);
+    return status;
+}
+
+/* ---- the data set's images ---- */
+
+/* (*rows)[c] is the place of the data set's class c in classes.txt. */
+static un_status fill_images(importer *im, size_t **rows) {
+    un_dataset *d = &im->base.dataset;
+    size_t *class_of = NULL;
+    d->image_count = im->file_count;
+    d->images = im->files;
+    UN_TRY(un_arena_alloc(&im->arena, d->image_count, sizeof *class_of, &class_of));
+    for (size_t i = 0; i < d->image_count; i++) class_of[i] = im->class_of[im->ids[i]] - 1;
+    UN_TRY(un_picture_classes(&im->base, &im->arena, im->classes, im->class_count, class_of, rows));
+    UN_TRY(un_arena_alloc(&im->arena, im->largest_id, sizeof *im->place, &im->place));
+    for (size_t i = 0; i < im->largest_id; i++) im->place[i] = -1;
+    for (size_t i = 0; i < d->image_count; i++) im->place[im->ids[i] - 1] = (int64_t)i;
+    if (im->listed == im->file_count) return UNSEEN_OK;
+    return un_dataset_note(d, "%zu of the %zu pictures of images.txt are here", im->file_count,
+                           im->listed);
+}
+
+/* ---- attributes ---- */
+
+/* The archive keeps attributes.txt outside the data set's folder. */
+static un_status find_attribute_names(const char *root, char **out) {
+    static const char *const places[] = {ATTRIBUTES, "attributes.txt", "../attributes.txt",
+                                         "../attributes/attributes.txt"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        UN_TRY(un_path_join(root, places[i], out));
+        if (un_path_exists(*out)) return UNSEEN_OK;
+        free(*out);
+        *out = NULL;
+    }
+    return un_fail(
+        UNSEEN_E_IO,
+        "%s has no attributes.txt, neither in it, in its folder attributes nor beside it", root);
+}
+
+static un_status read_attribute_names(importer *im, char ***out, size_t *count) {
+    un_dataset *d = &im->base.dataset;
+    un_lines lines = {0};
+    char *line = NULL;
+    char *path = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(find_attribute_names(im->base.options->root, &path));
+    UN_GO(un_lines_open(&lines, path));
+    UN_GO(un_arena_alloc(&d->arena, count_lines(&lines), sizeof **out, out));
+    for (*count = 0; un_lines_next(&lines, &line); (*count)++) {
+        size_t number = 0;
+        UN_GO(un_lines_whole(&lines, &line, *count + 1, *count + 1, &number));
+        UN_GO(un_lines_text(&lines, line, &line));
+        UN_GO(un_arena_string(&d->arena, line, &(*out)[*count]));
+    }
+    if (*count == 0) UN_GO(un_fail(UNSEEN_E_FORMAT, "%s is empty", path));
+done:
+    un_lines_close(&lines);
+    free(path);
+    return status;
+}
+
+static un_status import_attributes(importer *im, const size_t *rows) {
+    char **names = NULL;
+    size_t width = 0;
+    UN_TRY(read_attribute_names(im, &names, &width));
+    return un_picture_attributes(&im->base, VALUES, im->class_count, rows, names, width);
+}
+
+/* ---- all of it ---- */
+
+static un_status import_all(importer *im, const un_picture_set_options *options) {
+    size_t *rows = NULL;
+    UN_TRY(un_picture_begin(&im->base, options));
+    UN_TRY(read_classes(im));
+    UN_TRY(read_images(im));
+    UN_TRY(read_labels(im));
+    UN_TRY(fill_images(im, &rows));
+    UN_TRY(import_attributes(im, rows));
+    un_numbering numbering = {im->largest_id, im->place};
+    un_split_defaults defaults = {.numbering = &numbering};
+    UN_TRY(un_split_source_apply(&im->base.source, &im->base.dataset, &defaults));
+    UN_TRY(un_import_cub_parts(&im->base, im->ids));
+    return un_picture_complete(&im->base);
+}
+
+un_status un_import_cub(const un_picture_set_options *options) {
+    importer im = {.base = {.stage = {.lock = -1}}};
+    un_status status = import_all(&im, options);
+    un_picture_end(&im.base);
+    un_arena_free(&im.arena);
+    return status;
+}

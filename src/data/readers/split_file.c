@@ -1,0 +1,286 @@
+/* split_file.c - splits as JSON; see split_file.h. */
+#include "data/readers/split_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "data/readers/pictures.h"
+#include "data/split.h"
+
+static const char *const ROLES[3] = {"trainval", "test_seen", "test_unseen"};
+static const char *const KEYS[] = {"classes", "trainval", "test_seen",   "test_unseen",
+                                   "folds",   "unseen",   "unseen_count"};
+enum { KEY_COUNT = sizeof KEYS / sizeof *KEYS };
+
+static un_status wrong(const un_split_file *f, const char *key, const char *why) {
+    return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" %s", f->path, key, why);
+}
+
+static un_status check_keys(const un_split_file *f) {
+    const char *key = NULL;
+    const json_t *value = NULL;
+    size_t lists = 0;
+    if (!json_is_object(f->value))
+        return un_fail(UNSEEN_E_FORMAT, "%s is not a split: an object {…} is expected", f->path);
+    json_object_foreach(f->value, key, value) {
+        size_t k = 0;
+        while (k < KEY_COUNT && strcmp(key, KEYS[k]) != 0) k++;
+        if (k < KEY_COUNT) continue;
+        const char *nearest = un_nearest_name(key, KEYS, KEY_COUNT);
+        return un_fail(UNSEEN_E_FORMAT, "%s: \"%.200s\" is not known in a split%s%s%s", f->path,
+                       key, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+                       nearest ? "\"?" : "");
+    }
+    for (int l = 0; l < 3; l++) lists += json_object_get(f->value, ROLES[l]) != NULL;
+    int named = json_object_get(f->value, "unseen") != NULL;
+    int counted = json_object_get(f->value, "unseen_count") != NULL;
+    if (lists != 0 && lists != 3)
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s: trainval, test_seen and test_unseen belong together, but only %zu of "
+                       "them are there",
+                       f->path, lists);
+    if ((lists == 3) + named + counted > 1)
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s: of the three lists, \"unseen\" and \"unseen_count\" only one may be "
+                       "given",
+                       f->path);
+    return UNSEEN_OK;
+}
+
+un_status un_split_file_open(un_split_file *file, const char *path) {
+    *file = (un_split_file){0};
+    UN_TRY(un_json_read(path, &file->value));
+    un_status status = un_format(&file->path, "%s", path);
+    if (!status) status = check_keys(file);
+    if (status) un_split_file_close(file);
+    return status;
+}
+
+void un_split_file_close(un_split_file *file) {
+    json_decref(file->value);
+    free(file->path);
+    *file = (un_split_file){0};
+}
+
+/* A list of names under `key` of `object`, from `arena`. */
+static un_status read_names(const un_split_file *f, const json_t *object, const char *key,
+                            un_arena *arena, char ***out, size_t *count) {
+    const json_t *list = json_object_get(object, key);
+    if (!json_is_array(list)) return wrong(f, key, "is not a list of names");
+    *count = json_array_size(list);
+    UN_TRY(un_arena_alloc(arena, *count, sizeof **out, out));
+    for (size_t i = 0; i < *count; i++) {
+        const json_t *item = json_array_get(list, i);
+        const char *name = json_string_value(item);
+        if (!name || name[0] == 0 || strlen(name) != json_string_length(item))
+            return wrong(f, key, "holds something that is not a name");
+        UN_TRY(un_arena_string(arena, name, &(*out)[i]));
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_split_file_classes(const un_split_file *file, un_arena *arena, char ***out,
+                                size_t *count) {
+    *count = 0;
+    if (!json_object_get(file->value, "classes")) return UNSEEN_OK;
+    return read_names(file, file->value, "classes", arena, out, count);
+}
+
+/* ---- lists of images ---- */
+
+typedef struct {
+    const un_split_file *file;
+    un_dataset *dataset;
+    un_suffix_index index; /* of the image names; count 0: they have none */
+} reader;
+
+static un_status find_image(const reader *r, const char *key, const char *name, int64_t *out) {
+    size_t number = 0;
+    size_t shared = 0;
+    un_match match = un_suffix_find(&r->index, name, &number, &shared);
+    /* An end that is the whole of what was written, with a '/' before it. */
+    if (match == UN_MATCH_ONE && shared < strlen(name + strspn(name, "/")) + 1)
+        match = UN_MATCH_NONE;
+    *out = (int64_t)number;
+    if (match == UN_MATCH_ONE) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" names the image \"%.300s\", which %s",
+                   r->file->path, key, name,
+                   r->index.count == 0      ? "cannot be found: the images here have no names"
+                   : match == UN_MATCH_NONE ? "the data set does not have"
+                                            : "may be one of several; write more of its path");
+}
+
+static un_status read_images(const reader *r, const json_t *object, const char *key,
+                             un_index_list *out) {
+    un_dataset *d = r->dataset;
+    const json_t *list = json_object_get(object, key);
+    if (!json_is_array(list)) return wrong(r->file, key, "is not a list of images");
+    *out = (un_index_list){0};
+    UN_TRY(un_arena_alloc(&d->arena, json_array_size(list), sizeof *out->items, &out->items));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        int64_t image = json_is_integer(item) ? (int64_t)json_integer_value(item) : -1;
+        if (json_is_string(item))
+            UN_TRY(find_image(r, key, json_string_value(item), &image));
+        else if (!json_is_integer(item))
+            return un_fail(UNSEEN_E_FORMAT,
+                           "%s: entry %zu of \"%s\" is neither a number nor a name", r->file->path,
+                           i, key);
+        if (image < 0 || (uint64_t)image >= d->image_count)
+            return un_fail(UNSEEN_E_FORMAT,
+                           "%s: entry %zu of \"%s\" is %lld; images count from 0 to %zu%s",
+                           r->file->path, i, key, (long long)image, d->image_count - 1,
+                           (uint64_t)image == d->image_count ? " (is this list 1-based?)" : "");
+        out->items[out->count++] = image;
+    }
+    if (un_index_list_sort(out) == 0) return UNSEEN_OK;
+    size_t i = 1;
+    while (out->items[i] != out->items[i - 1]) i++;
+    return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" lists image %lld more than once", r->file->path,
+                   key, (long long)out->items[i]);
+}
+
+static un_status read_fold(const reader *r, const json_t *value, size_t k) {
+    un_dataset *d = r->dataset;
+    const char *source = json_string_value(json_object_get(value, "source"));
+    char *fallback = NULL;
+    char **names = NULL;
+    size_t count = 0;
+    un_index_list train;
+    un_index_list unseen;
+    if (!json_is_object(value)) return wrong(r->file, "folds", "holds something that is no fold");
+    UN_TRY(un_format(&fallback, "fold %zu of the split file", k + 1));
+    un_status status = UNSEEN_OK;
+    if (!source) source = fallback;
+    if (json_object_get(value, "classes")) {
+        UN_GO(read_names(r->file, value, "classes", &d->arena, &names, &count));
+        UN_GO(un_fold_add_classes(d, source, names, count));
+    } else {
+        UN_GO(read_images(r, value, "train", &train));
+        UN_GO(read_images(r, value, "unseen", &unseen));
+        UN_GO(un_fold_add_lists(d, source, &train, &unseen));
+    }
+    d->folds[d->fold_count - 1].proposed = json_is_true(json_object_get(value, "proposed"));
+done:
+    free(fallback);
+    return status;
+}
+
+static un_status read_folds(const reader *r) {
+    const json_t *folds = json_object_get(r->file->value, "folds");
+    if (!folds) return UNSEEN_OK;
+    if (!json_is_array(folds)) return wrong(r->file, "folds", "is not a list");
+    for (size_t k = 0; k < json_array_size(folds); k++)
+        UN_TRY(read_fold(r, json_array_get(folds, k), k));
+    return UNSEEN_OK;
+}
+
+static un_status read_lists(const reader *r) {
+    un_dataset *d = r->dataset;
+    un_index_list *lists[] = {&d->trainval, &d->test_seen, &d->test_unseen};
+    for (int l = 0; l < 3; l++) UN_TRY(read_images(r, r->file->value, ROLES[l], lists[l]));
+    return UNSEEN_OK;
+}
+
+static un_status propose(const reader *r, uint64_t seed, un_split_outcome *outcome) {
+    const json_t *file = r->file->value;
+    un_split_proposal p = {.seed = seed, .where = r->file->path};
+    char **names = NULL;
+    if (json_object_get(file, "unseen")) {
+        UN_TRY(read_names(r->file, file, "unseen", &r->dataset->arena, &names, &p.unseen_count));
+        if (p.unseen_count == 0) return wrong(r->file, "unseen", "is empty");
+        p.unseen = names;
+    }
+    if (json_object_get(file, "unseen_count")) {
+        UN_TRY(un_json_get_size(file, "unseen_count", r->file->path, &p.number));
+        if (p.number == 0) return wrong(r->file, "unseen_count", "must be at least 1");
+    }
+    return un_split_propose(r->dataset, &p, outcome);
+}
+
+/* Classes that the file lists must be known. */
+static un_status check_classes(const reader *r) {
+    un_dataset *d = r->dataset;
+    char **names = NULL;
+    size_t count = 0;
+    UN_TRY(un_split_file_classes(r->file, &d->arena, &names, &count));
+    for (size_t i = 0; i < count; i++) {
+        size_t k = 0;
+        while (k < d->class_count && strcmp(d->classes[k], names[i]) != 0) k++;
+        if (k < d->class_count) continue;
+        const char *nearest =
+            un_nearest_name(names[i], (const char *const *)d->classes, d->class_count);
+        return un_fail(UNSEEN_E_FORMAT, "%s: there is no class \"%.200s\"%s%s%s", r->file->path,
+                       names[i], nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+                       nearest ? "\"?" : "");
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_split_file_apply(const un_split_file *file, uint64_t seed, un_dataset *dataset,
+                              int *proposed, un_split_outcome *outcome) {
+    reader r = {.file = file, .dataset = dataset};
+    if (dataset->images)
+        UN_TRY(
+            un_suffix_index_make(&r.index, &dataset->arena, dataset->images, dataset->image_count));
+    UN_TRY(check_classes(&r));
+    *proposed = !json_object_get(file->value, "trainval");
+    UN_TRY(*proposed ? propose(&r, seed, outcome) : read_lists(&r));
+    return read_folds(&r);
+}
+
+/* ---- writing ---- */
+
+static json_t *images_of(const un_dataset *d, const un_index_list *list) {
+    json_t *out = json_array();
+    for (size_t i = 0; out && i < list->count; i++) {
+        int64_t image = list->items[i];
+        json_array_append_new(out, d->images ? json_string(d->images[image])
+                                             : json_integer((json_int_t)image));
+    }
+    return out;
+}
+
+/* train and seen together: what the fold was made from. */
+static json_t *train_of(const un_dataset *d, const un_fold *f) {
+    json_t *out = images_of(d, &f->train);
+    json_t *seen = images_of(d, &f->seen);
+    if (out && seen) json_array_extend(out, seen);
+    json_decref(seen);
+    return out;
+}
+
+static json_t *fold_of(const un_dataset *d, const un_fold *f) {
+    json_t *out = json_object();
+    if (!out) return NULL;
+    json_object_set_new(out, "source", json_string(f->source));
+    json_object_set_new(out, "proposed", json_boolean(f->proposed));
+    size_t used = f->train.count + f->seen.count + f->unseen.count;
+    if (f->classes && used == d->trainval.count) {
+        json_object_set_new(out, "classes", un_json_strings(f->classes, f->class_count));
+    } else {
+        json_object_set_new(out, "train", train_of(d, f));
+        json_object_set_new(out, "unseen", images_of(d, &f->unseen));
+    }
+    return out;
+}
+
+un_status un_split_file_write(const un_dataset *d, const char *path) {
+    const un_index_list *lists[] = {&d->trainval, &d->test_seen, &d->test_unseen};
+    json_t *out = json_object();
+    json_t *folds = json_array();
+    un_status status = UNSEEN_OK;
+    if (!out || !folds) UN_GO(un_fail_memory(0));
+    UN_GO(un_json_set(out, "classes", un_json_strings(d->classes, d->class_count)));
+    for (int l = 0; l < 3; l++) UN_GO(un_json_set(out, ROLES[l], images_of(d, lists[l])));
+    for (size_t k = 0; k < d->fold_count; k++)
+        UN_GO(un_json_append(folds, fold_of(d, &d->folds[k])));
+    UN_GO(un_json_set(out, "folds", json_incref(folds)));
+    UN_GO(un_json_write(path, out));
+done:
+    json_decref(out);
+    json_decref(folds);
+    return status;
+}

@@ -1,0 +1,238 @@
+/* split_source.c - see split_source.h. */
+#include "data/readers/split_source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "data/readers/import_parts.h"
+#include "data/readers/pictures.h"
+#include "data/split.h"
+
+static int ends_in(const char *text, const char *end) {
+    size_t length = strlen(text);
+    size_t tail = strlen(end);
+    return length > tail && !strcmp(text + length - tail, end);
+}
+
+un_status un_split_source_open(un_split_source *source, const un_split_options *o) {
+    *source = (un_split_source){.options = o};
+    if ((o->file != NULL) + (o->unseen != NULL) + (o->unseen_number > 0) > 1)
+        return un_fail(
+            UNSEEN_E_ARGUMENT,
+            "a split file, a list of unseen classes and their number exclude each other");
+    if (o->image_files && !(o->file && ends_in(o->file, ".mat")))
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "--image-files tells how a MAT split counts; there is no such split file");
+    if (!o->file) return UNSEEN_OK;
+    if (ends_in(o->file, ".mat")) return un_mat_open(&source->mat, o->file);
+    return un_split_file_open(&source->json, o->file);
+}
+
+void un_split_source_close(un_split_source *source) {
+    un_mat_close(source->mat);
+    un_split_file_close(&source->json);
+    *source = (un_split_source){0};
+}
+
+/* ---- the order of the classes ---- */
+
+typedef struct {
+    const char *name;
+    size_t number;
+} named;
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const named *)a)->name, ((const named *)b)->name);
+}
+
+un_status un_split_source_order(const un_split_source *source, char *const *names, size_t count,
+                                un_arena *arena, size_t *order) {
+    char **listed = NULL;
+    size_t listed_count = 0;
+    named *sorted = NULL;
+    for (size_t i = 0; i < count; i++) order[i] = i;
+    if (source->mat && un_mat_find(source->mat, "allclasses_names"))
+        UN_TRY(un_mat_read_strings(source->mat, "allclasses_names", arena, &listed, &listed_count));
+    else if (source->json.value)
+        UN_TRY(un_split_file_classes(&source->json, arena, &listed, &listed_count));
+    if (listed_count == 0) return UNSEEN_OK;
+    UN_TRY(un_alloc(count, sizeof *sorted, &sorted));
+    un_status status = UNSEEN_OK;
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) sorted[i] = (named){names[i], i};
+    qsort(sorted, count, sizeof *sorted, by_name);
+    for (size_t k = 0; k < listed_count && found < count; k++) {
+        const named key = {listed[k], 0};
+        named *hit = bsearch(&key, sorted, count, sizeof *sorted, by_name);
+        if (!hit || hit->number == SIZE_MAX) continue;
+        order[found++] = hit->number;
+        hit->number = SIZE_MAX; /* taken */
+    }
+    for (size_t i = 0; i < count && found < count; i++) {
+        if (sorted[i].number == SIZE_MAX) continue;
+        const char *nearest =
+            un_nearest_name(sorted[i].name, (const char *const *)listed, listed_count);
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has no class \"%.200s\"%s%s%s", source->options->file,
+                      sorted[i].name, nearest ? "; the nearest name in it is \"" : "",
+                      nearest ? nearest : "", nearest ? "\"" : ""));
+    }
+done:
+    free(sorted);
+    return status;
+}
+
+/* ---- a split in xlsa17's layout ---- */
+
+/* Which images the numbers mean by the names that the authors gave them. */
+static un_status number_by_names(const un_split_source *source, un_dataset *d,
+                                 un_numbering *numbering) {
+    const char *path = source->options->image_files;
+    un_mat *mat = NULL;
+    char **files = NULL;
+    un_suffix_index index;
+    int64_t *place = NULL;
+    UN_TRY(un_mat_open(&mat, path));
+    un_status status = UNSEEN_OK;
+    if (!un_mat_find(mat, "image_files"))
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has no image_files", path));
+    UN_GO(un_mat_read_strings(mat, "image_files", &d->arena, &files, &numbering->count));
+    for (size_t i = 0; i < numbering->count; i++) un_import_tidy_path(files[i]);
+    UN_GO(un_suffix_index_make(&index, &d->arena, d->images, d->image_count));
+    UN_GO(un_arena_alloc(&d->arena, numbering->count, sizeof *place, &place));
+    UN_GO(un_suffix_match(&index, d->images, files, numbering->count, path, place));
+    numbering->place = place;
+done:
+    un_mat_close(mat);
+    return status;
+}
+
+static un_status apply_mat(const un_split_source *source, un_dataset *d,
+                           const un_numbering *numbering) {
+    const char *path = source->options->file;
+    struct {
+        const char *name;
+        un_index_list *list;
+    } parts[] = {{"trainval_loc", &d->trainval},
+                 {"test_seen_loc", &d->test_seen},
+                 {"test_unseen_loc", &d->test_unseen}};
+    for (size_t i = 0; i < 3; i++)
+        UN_TRY(un_import_numbered(source->mat, parts[i].name, d, numbering, parts[i].list));
+    UN_TRY(un_import_check_lists(d, path,
+                                 "does the split count in the order of these images? --image-files "
+                                 "tells it the order",
+                                 0));
+    size_t listed = d->trainval.count + d->test_seen.count + d->test_unseen.count;
+    if (listed == d->image_count) return UNSEEN_OK;
+    return un_dataset_note(d, "%zu of %zu images are in none of the three lists of %s",
+                           d->image_count - listed, d->image_count, path);
+}
+
+/* ---- proposals ---- */
+
+/* "a,b,c" to names from `arena`. Blanks around a name are not part of it. */
+static un_status cut_names(const char *text, un_arena *arena, char ***out, size_t *count) {
+    char *copy = NULL;
+    size_t most = 1;
+    for (const char *at = text; *at; at++) most += *at == ',';
+    UN_TRY(un_arena_string(arena, text, &copy));
+    UN_TRY(un_arena_alloc(arena, most, sizeof **out, out));
+    *count = 0;
+    for (char *name = strsep(&copy, ","); name; name = strsep(&copy, ",")) {
+        name += strspn(name, " ");
+        size_t length = strlen(name);
+        while (length > 0 && name[length - 1] == ' ') name[--length] = 0;
+        if (length == 0)
+            return un_fail(UNSEEN_E_ARGUMENT,
+                           "the list of unseen classes \"%.200s\" has an empty "
+                           "name",
+                           text);
+        (*out)[(*count)++] = name;
+    }
+    return UNSEEN_OK;
+}
+
+/* Notes the unseen classes by name, as many as fit. */
+static un_status tell_proposal(un_dataset *d, const un_split_outcome *outcome, const char *how) {
+    un_name_list names = {0};
+    unsigned char *flags = NULL;
+    UN_TRY(un_alloc(d->class_count, 1, &flags));
+    un_dataset_classes_of(d, &d->test_unseen, flags);
+    for (size_t c = 0; c < d->class_count; c++)
+        if (flags[c]) un_name_list_add(&names, d->classes[c], SIZE_MAX);
+    free(flags);
+    UN_TRY(un_dataset_note(d,
+                           "the split was proposed, %s: %zu classes are unseen (%s%s); a fifth "
+                           "of each other class's images is kept for testing",
+                           how, outcome->unseen, names.text, un_name_list_more(&names)));
+    if (outcome->orphaned == 0) return UNSEEN_OK;
+    return un_dataset_note(d,
+                           "%zu attributes of the unseen classes are above their mean in no "
+                           "seen class: nothing can teach them",
+                           outcome->orphaned);
+}
+
+static un_status propose(const un_split_source *source, un_dataset *d,
+                         const un_split_defaults *defaults) {
+    const un_split_options *o = source->options;
+    un_split_proposal p = {.number = o->unseen_number, .seed = o->seed, .where = "--unseen"};
+    un_split_outcome outcome;
+    char **names = NULL;
+    char how[300];
+    if (o->unseen) {
+        UN_TRY(cut_names(o->unseen, &d->arena, &names, &p.unseen_count));
+        p.unseen = names;
+    } else if (p.number == 0 && defaults->unseen_count > 0) {
+        p.unseen = defaults->unseen;
+        p.unseen_count = defaults->unseen_count;
+        p.where = defaults->unseen_where;
+    }
+    if (p.unseen_count > 0)
+        snprintf(how, sizeof how, "unseen classes of %.200s, seed %llu", p.where,
+                 (unsigned long long)o->seed);
+    else
+        snprintf(how, sizeof how, "seed %llu", (unsigned long long)o->seed);
+    UN_TRY(un_split_propose(d, &p, &outcome));
+    return tell_proposal(d, &outcome, how);
+}
+
+static un_status apply_json(const un_split_source *source, un_dataset *d) {
+    const char *path = source->options->file;
+    un_split_outcome outcome = {0};
+    int proposed = 0;
+    char how[300];
+    UN_TRY(un_split_file_apply(&source->json, source->options->seed, d, &proposed, &outcome));
+    snprintf(how, sizeof how, "as %.200s asks, seed %llu", path,
+             (unsigned long long)source->options->seed);
+    if (proposed) return tell_proposal(d, &outcome, how);
+    UN_TRY(un_import_check_lists(d, path, "do its lists and these images belong together?", 0));
+    size_t listed = d->trainval.count + d->test_seen.count + d->test_unseen.count;
+    if (listed == d->image_count) return UNSEEN_OK;
+    return un_dataset_note(d, "%zu of %zu images are in none of the three lists of %s",
+                           d->image_count - listed, d->image_count, path);
+}
+
+un_status un_split_source_apply(const un_split_source *source, un_dataset *d,
+                                const un_split_defaults *defaults) {
+    const un_split_options *o = source->options;
+    const un_numbering *numbering = defaults->numbering;
+    un_numbering named_order = {0};
+    if (o->image_files) {
+        UN_TRY(number_by_names(source, d, &named_order));
+        numbering = &named_order;
+    }
+    if (source->mat)
+        UN_TRY(apply_mat(source, d, numbering));
+    else if (source->json.value)
+        UN_TRY(apply_json(source, d));
+    else
+        UN_TRY(propose(source, d, defaults));
+    return un_import_validation(d, NULL, source->mat, numbering, o->validation,
+                                o->validation_count);
+}
+
+un_status un_split_source_write(const un_split_source *source, const un_dataset *dataset) {
+    return source->options->write ? un_split_file_write(dataset, source->options->write)
+                                  : UNSEEN_OK;
+}

@@ -1,0 +1,732 @@
+/*
+ * test_import_pictures.c - folders of pictures: listing, finding by the end of a path,
+ * tables of attributes, and the imports of CUB, AWA2 and a user's own folder over trees
+ * made here. With UNSEEN_SHARED set, the real CUB of 50 classes, too.
+ */
+#include "unit/data_sample.h"
+
+#include <sys/stat.h>
+
+#include "base/rng.h"
+#include "data/check.h"
+#include "data/parts.h"
+#include "data/readers/picture_set.h"
+#include "data/readers/pictures.h"
+#include "data/readers/table.h"
+#include "data/split_propose.h"
+
+/* A path in the test's folder that stays valid. */
+static const char *lasting(const char *name) {
+    static char paths[256][400];
+    static unsigned next;
+    char *path = paths[next++ % 256];
+    snprintf(path, sizeof paths[0], "%s/%s", g_folder, name);
+    return path;
+}
+
+/* A file below the test's folder, with the folders above it. */
+static void put_file(const char *name, const char *text) {
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", g_folder, name);
+    for (char *at = path + strlen(g_folder) + 1; (at = strchr(at, '/')); at++) {
+        *at = 0;
+        mkdir(path, 0777);
+        *at = '/';
+    }
+    write_text(path, text);
+}
+
+static void forget(const char *name) {
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", g_folder, name);
+    assert_int_equal(un_directory_remove(path), UNSEEN_OK);
+}
+
+/* The smallest head of a JPEG that tells a size. */
+static void put_jpeg(const char *name, unsigned width, unsigned height) {
+    unsigned char bytes[] = {0xFF, 0xD8, 0xFF, 0xE0, 0, 4, 0, 0, 0xFF, 0xC0, 0, 11,
+                             8,    0,    0,    0,    0, 3, 0, 0, 0,    0,    0, 0};
+    bytes[13] = (unsigned char)(height >> 8);
+    bytes[14] = (unsigned char)height;
+    bytes[15] = (unsigned char)(width >> 8);
+    bytes[16] = (unsigned char)width;
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", g_folder, name);
+    put_file(name, "");
+    assert_int_equal(un_file_write(path, bytes, sizeof bytes), UNSEEN_OK);
+}
+
+/* ---- listing and finding ---- */
+
+static void test_listing(void **state) {
+    (void)state;
+    un_arena arena = {0};
+    un_picture_list list;
+    put_file("tree/b/2.JPG", "");
+    put_file("tree/b/10.jpeg", "");
+    put_file("tree/a/deep/er/x y.PnG", "");
+    put_file("tree/a/.hidden.jpg", "");
+    put_file("tree/.git/1.jpg", "");
+    put_file("tree/a/notes.txt", "");
+    put_file("tree/a/jpg", "");
+    put_file("tree/a/grün\n.webp", "");
+    assert_int_equal(symlink("..", in_folder("tree/a/loop")), 0);
+    assert_int_equal(symlink("nowhere.jpg", in_folder("tree/a/dangling.jpg")), 0);
+    assert_int_equal(symlink("b", in_folder("tree/c")), 0);
+    if (un_pictures_list(in_folder("tree"), &arena, &list)) fail_msg("%s", un_error());
+    static const char *const want[] = {"a/deep/er/x y.PnG", "a/grün\n.webp", "b/10.jpeg",
+                                       "b/2.JPG",           "c/10.jpeg",     "c/2.JPG"};
+    assert_int_equal(list.count, 6);
+    for (size_t i = 0; i < 6; i++) assert_string_equal(list.names[i], want[i]);
+    assert_int_equal(list.loops, 1);
+    put_file("tree/a/\xFF.jpg", "");
+    expect(un_pictures_list(in_folder("tree"), &arena, &list), UNSEEN_E_FORMAT, "UTF-8");
+    expect(un_pictures_list(in_folder("none"), &arena, &list), UNSEEN_E_IO, "none");
+    un_arena_free(&arena);
+    forget("tree");
+}
+
+/* The definition: count common last components with every name. */
+static size_t common_components(const char *a, const char *b) {
+    size_t m = strlen(a);
+    size_t n = strlen(b);
+    size_t common = 0;
+    for (size_t k = 0;; k++) {
+        int end_a = k == m || a[m - 1 - k] == '/';
+        int end_b = k == n || b[n - 1 - k] == '/';
+        if (end_a && end_b) common++;
+        if (k == m || k == n || a[m - 1 - k] != b[n - 1 - k]) return common;
+    }
+}
+
+static void test_suffixes(void **state) {
+    (void)state;
+    enum { NAMES = 200, QUERIES = 2000 };
+    un_arena arena = {0};
+    un_suffix_index index;
+    char *names[NAMES];
+    un_rng rng = un_rng_stream(3, "suffixes", 0);
+    for (size_t i = 0; i < NAMES; i++) {
+        char text[64] = "";
+        size_t parts = 1 + (size_t)un_rng_below(&rng, 4);
+        for (size_t k = 0; k < parts; k++)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%c%s", k ? "/" : "",
+                     'a' + (int)un_rng_below(&rng, 3), un_rng_below(&rng, 2) ? "b" : "");
+        snprintf(text + strlen(text), sizeof text - strlen(text), "/%zu", i % 40);
+        assert_int_equal(un_arena_string(&arena, text, &names[i]), UNSEEN_OK);
+    }
+    assert_int_equal(un_suffix_index_make(&index, &arena, names, NAMES), UNSEEN_OK);
+    size_t outcomes[3] = {0, 0, 0};
+    for (size_t q = 0; q < QUERIES; q++) {
+        char path[64];
+        size_t number = 0;
+        size_t shared = 0;
+        size_t best = 0;
+        size_t fitting = 0;
+        int equal = 0;
+        snprintf(path, sizeof path, "%s%c%s/%d", q % 2 ? "x/" : "",
+                 'a' + (int)un_rng_below(&rng, 3), un_rng_below(&rng, 2) ? "/a" : "",
+                 (int)un_rng_below(&rng, 44));
+        for (size_t i = 0; i < NAMES; i++) {
+            size_t common = common_components(names[i], path);
+            if (common > best) fitting = 0;
+            if (common > best) best = common;
+            fitting += common == best && best > 0;
+            equal |= !strcmp(names[i], path);
+        }
+        un_match match = un_suffix_find(&index, path, &number, &shared);
+        if (equal && match == UN_MATCH_ONE)
+            assert_string_equal(names[number], path);
+        else if (!equal)
+            assert_int_equal(match, fitting == 0   ? UN_MATCH_NONE
+                                    : fitting == 1 ? UN_MATCH_ONE
+                                                   : UN_MATCH_SEVERAL);
+        if (match == UN_MATCH_ONE) assert_int_equal(common_components(names[number], path), best);
+        outcomes[match]++;
+    }
+    for (int k = 0; k < 3; k++) assert_true(outcomes[k] > 0);
+    un_arena_free(&arena);
+}
+
+/* xlsa17 --images: authors' paths to files. */
+static void test_find_images(void **state) {
+    (void)state;
+    package p = make_package();
+    un_xlsa17_options options = prepare(&p);
+    un_dataset d;
+    char name[64];
+    for (int i = 0; i < N; i++) {
+        snprintf(name, sizeof name, "root/deep/images/%03d.jpg", i);
+        put_file(name, "");
+    }
+    options.images = in_folder("root");
+    import_and_open(&options, &d);
+    assert_string_equal(d.images[7], "deep/images/007.jpg");
+    assert_string_equal(d.image_root + strlen(d.image_root) - 5, "/root");
+    assert_int_equal(d.image_root[0], '/');
+    un_dataset_close(&d);
+    forget("out");
+    put_file("root/copy/images/004.jpg", "");
+    expect(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "004.jpg\" may be");
+    unlink(in_folder("root/copy/images/004.jpg"));
+    unlink(in_folder("root/deep/images/011.jpg"));
+    expect(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "1 of 80 images have no file");
+    assert_false(un_path_exists(options.output));
+    options.allow_missing = 1;
+    import_and_open(&options, &d);
+    assert_string_equal(d.images[11], "/home/a/images/011.jpg");
+    assert_string_equal(d.images[12], "deep/images/012.jpg");
+    un_dataset_close(&d);
+    json_t *report = NULL;
+    assert_int_equal(un_check(options.output, &report), UNSEEN_OK);
+    assert_int_equal(json_integer_value(json_object_get(report, "missing_pictures")), 1);
+    assert_true(json_array_size(json_object_get(report, "warnings")) > 0);
+    json_decref(report);
+    forget("out");
+    forget("root");
+    mkdir(in_folder("root"), 0777);
+    expect(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "80 of 80 images");
+    options.features = NULL;
+    expect(un_import_xlsa17(&options), UNSEEN_E_ARGUMENT, "feature file");
+}
+
+/* ---- tables ---- */
+
+static void read_table(const char *text, un_arena *arena, un_table *t) {
+    write_text(in_folder("table.csv"), text);
+    if (un_table_read(in_folder("table.csv"), arena, t)) fail_msg("%s", un_error());
+}
+
+static void test_tables(void **state) {
+    (void)state;
+    un_arena arena = {0};
+    un_table t;
+    read_table("\xEF\xBB\xBF"
+               "class,has fur,\"legs, \"\"many\"\"\"\r\n cat , 1,4e0\r\n\r\n\"owl, barn\",0,-2.5",
+               &arena, &t);
+    assert_int_equal(t.rows, 2);
+    assert_int_equal(t.columns, 2);
+    assert_string_equal(t.attributes[1], "legs, \"many\"");
+    assert_string_equal(t.names[0], "cat");
+    assert_string_equal(t.names[1], "owl, barn");
+    assert_true(t.values[1] == 4 && t.values[3] == -2.5);
+    read_table("\nc\ta, b\td\nü\t1\t2\n\"two\nlines\"\t3\t4\n", &arena, &t);
+    assert_string_equal(t.attributes[0], "a, b");
+    assert_string_equal(t.names[1], "two\nlines");
+    read_table("c;a\rx;1\ry;2\r", &arena, &t);
+    assert_int_equal(t.rows, 2);
+    static const struct {
+        const char *text, *why;
+    } bad[] = {{"", "is empty"},
+               {"\n\n", "is empty"},
+               {"c,a\n", "no classes"},
+               {"class\ncat\n", "one field only"},
+               {"c,a,b\nx,1,2\ny,1\n", "line 3 has 2 fields, the header has 3"},
+               {"c,a\nx,1,2\n", "line 2 has 3 fields where at most 2"},
+               {"c,a,b\nx,1,\n", "line 2, column 3 (class \"x\", attribute \"b\"): the value is"},
+               {"c,a\nx,nan\n", "must be finite"},
+               {"c,a\nx,1e999\n", "must be finite"},
+               {"c,a\nx,big\n", "not a number: \"big\""},
+               {"c;a\nx;1,5\n", "decimal point"},
+               {"c,a\nx,1 2\n", "not a number"},
+               {"c,a\nx,1\nx,2\n", "class 1 and class 2 have the same name"},
+               {"c,a,a\nx,1,2\n", "column 2 and column 3 have the same name"},
+               {"c,a,\nx,1,2\n", "column 3 has no name"},
+               {"c,a\n,1\n", "no class name"},
+               {"c,a\n\"x,1\n", "never closed"},
+               {"c,a\n\"x\"y,1\n", "behind a closing quote"},
+               {"c,a\n\xFFx,1\n", "UTF-8"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_text(in_folder("table.csv"), bad[i].text);
+        expect(un_table_read(in_folder("table.csv"), &arena, &t), UNSEEN_E_FORMAT, bad[i].why);
+    }
+    assert_int_equal(un_file_write(in_folder("table.csv"), "c,a\nx\0,1\n", 9), UNSEEN_OK);
+    expect(un_table_read(in_folder("table.csv"), &arena, &t), UNSEEN_E_FORMAT, "UTF-8");
+    un_arena_free(&arena);
+}
+
+/* ---- a user's folder ---- */
+
+enum { KINDS = 10, PICTURES = 12 };
+
+static un_picture_set_options prepare_folder(void) {
+    static char table[1024];
+    char name[64];
+    forget("own");
+    forget("out");
+    snprintf(table, sizeof table, "class,a,b,c,d,e,f\n");
+    for (int c = 0; c < KINDS; c++) {
+        snprintf(table + strlen(table), sizeof table - strlen(table), "kind %d,%d,%d,%d,%d,.%d,1\n",
+                 c, c % 2, c % 3 == 0, c % 5 == 1, c == 4, c);
+        for (int i = 0; i < PICTURES; i++) {
+            snprintf(name, sizeof name, "own/kind %d/%s%d.jpg", c, i % 2 ? "sub/" : "", i);
+            put_file(name, "");
+        }
+    }
+    snprintf(table + strlen(table), sizeof table - strlen(table), "ghost,1,1,0,0,1,1\n");
+    write_text(in_folder("own.csv"), table);
+    return (un_picture_set_options){.root = lasting("own"),
+                                    .attributes = lasting("own.csv"),
+                                    .split = {.seed = 1},
+                                    .output = lasting("out")};
+}
+
+static void open_folder(const un_picture_set_options *options, un_dataset *d) {
+    forget("out");
+    if (un_import_folder(options) || un_dataset_open(d, options->output))
+        fail_msg("import failed: %s", un_error());
+}
+
+static void test_folder(void **state) {
+    (void)state;
+    un_picture_set_options options = prepare_folder();
+    un_dataset d;
+    un_dataset again;
+    unsigned char flags[KINDS + 1];
+    options.split.write = lasting("split.json");
+    open_folder(&options, &d);
+    assert_int_equal(d.class_count, KINDS + 1);
+    assert_int_equal(d.image_count, KINDS * PICTURES);
+    assert_string_equal(d.classes[KINDS], "ghost");
+    assert_string_equal(d.images[0], "kind 0/0.jpg");
+    assert_string_equal(d.semantics[0].name, "att");
+    assert_string_equal(d.semantics[0].attributes[3], "d");
+    assert_string_equal(d.semantics[1].name, "original_att");
+    /* 10 classes with pictures: 2 unseen, 2 of 12 pictures held out of each other. */
+    assert_int_equal(d.test_unseen.count, 2 * PICTURES);
+    assert_int_equal(d.test_seen.count, 8 * 2);
+    assert_int_equal(d.trainval.count, 8 * 10);
+    assert_int_equal(d.fold_count, 3);
+    /* Class 4 alone has d: it must be seen. */
+    un_dataset_classes_of(&d, &d.trainval, flags);
+    assert_int_equal(flags[4], 1);
+    char hash[65];
+    memcpy(hash, d.split_hash, sizeof hash);
+    /* The same seed gives the same split, another one another. */
+    open_folder(&options, &again);
+    assert_string_equal(again.split_hash, hash);
+    un_dataset_close(&again);
+    /* What was written comes back: split and folds. */
+    options.split.write = NULL;
+    options.split.file = lasting("split.json");
+    open_folder(&options, &again);
+    assert_string_equal(again.split_hash, hash);
+    assert_int_equal(again.fold_count, 3);
+    for (size_t k = 0; k < 3; k++) {
+        assert_same_list(&again.folds[k].train, &d.folds[k].train);
+        assert_same_list(&again.folds[k].seen, &d.folds[k].seen);
+        assert_same_list(&again.folds[k].unseen, &d.folds[k].unseen);
+        assert_int_equal(again.folds[k].proposed, 1);
+    }
+    un_dataset_close(&again);
+    un_dataset_close(&d);
+    options.split.file = NULL;
+    options.split.seed = 2;
+    open_folder(&options, &again);
+    assert_string_not_equal(again.split_hash, hash);
+    un_dataset_close(&again);
+    options.split.unseen = "kind 3, kind 4";
+    open_folder(&options, &again);
+    un_dataset_classes_of(&again, &again.test_unseen, flags);
+    for (int c = 0; c < KINDS; c++) assert_int_equal(flags[c], c == 3 || c == 4);
+    un_dataset_close(&again);
+    json_t *report = NULL;
+    assert_int_equal(un_check(options.output, &report), UNSEEN_OK);
+    assert_int_equal(json_array_size(json_object_get(report, "errors")), 0);
+    assert_int_equal(json_integer_value(json_object_get(report, "missing_pictures")), 0);
+    json_decref(report);
+}
+
+static void refuse_folder(const un_picture_set_options *options, const char *why) {
+    forget("out");
+    un_status status = un_import_folder(options);
+    if (status == UNSEEN_OK || !strstr(un_error(), why))
+        fail_msg("status %d, sentence \"%s\", expected \"%s\" in it", (int)status, un_error(), why);
+    assert_false(un_path_exists(in_folder("out")));
+    assert_false(un_path_exists(in_folder("out.partial")));
+}
+
+static void test_folder_refusals(void **state) {
+    (void)state;
+    un_picture_set_options options = prepare_folder();
+    static const struct {
+        const char *json, *why;
+    } splits[] = {
+        {"[]", "an object"},
+        {"{\"unsen\": [\"kind 1\"]}", "did you mean \"unseen\""},
+        {"{\"unseen\": [\"kind 11\"]}", "did you mean \"kind 1\""},
+        {"{\"unseen\": []}", "is empty"},
+        {"{\"unseen\": [3]}", "not a name"},
+        {"{\"unseen\": [\"ghost\"]}", "0 are to be unseen"},
+        {"{\"unseen_count\": 9}", "cannot be chosen"},
+        {"{\"unseen_count\": 0}", "at least 1"},
+        {"{\"unseen_count\": 2, \"unseen\": [\"kind 1\"]}", "only one"},
+        {"{\"trainval\": [0]}", "only 1 of them"},
+        {"{\"trainval\": [0], \"test_seen\": [1], \"test_unseen\": [120]}", "1-based"},
+        {"{\"trainval\": [0], \"test_seen\": [-1], \"test_unseen\": [12]}", "count from 0 to 119"},
+        {"{\"trainval\": [0, 0], \"test_seen\": [1], \"test_unseen\": [12]}", "more than once"},
+        {"{\"trainval\": [0], \"test_seen\": [1], \"test_unseen\": [2]}", "both trainval"},
+        {"{\"trainval\": [0], \"test_seen\": [0], \"test_unseen\": [12]}", "image 0 is in both"},
+        {"{\"trainval\": [0], \"test_seen\": [], \"test_unseen\": [12]}", "is empty"},
+        {"{\"trainval\": [\"kind 0/none.jpg\"], \"test_seen\": [1], \"test_unseen\": [12]}",
+         "does not have"},
+        {"{\"trainval\": [\"0.jpg\"], \"test_seen\": [1], \"test_unseen\": [12]}",
+         "one of several"},
+        {"{\"trainval\": [true], \"test_seen\": [1], \"test_unseen\": [12]}", "neither a number"},
+        {"{\"unseen\": [\"kind 1\"], \"folds\": [3]}", "no fold"},
+        {"{\"unseen\": [\"kind 1\"], \"folds\": [{\"classes\": [\"kind 1\"]}]}", "no images in"},
+        {"{\"classes\": [\"kund 1\"], \"unseen\": [\"kind 1\"]}", "did you mean \"kind 1\""}};
+    options.split.file = lasting("bad.json");
+    for (size_t i = 0; i < sizeof splits / sizeof *splits; i++) {
+        write_text(in_folder("bad.json"), splits[i].json);
+        refuse_folder(&options, splits[i].why);
+    }
+    options.split.unseen_number = 2;
+    refuse_folder(&options, "exclude each other");
+    options.split.file = NULL;
+    options.split.unseen_number = 9;
+    refuse_folder(&options, "cannot be chosen");
+    options.split.unseen_number = 0;
+    options.split.unseen = "kind 1,,kind 2";
+    refuse_folder(&options, "empty name");
+    options.split.unseen = NULL;
+    put_file("own/kint 1/x.jpg", "");
+    refuse_folder(&options, "has no row in");
+    refuse_folder(&options, "did you mean \"kind 1\"");
+    forget("own");
+    put_file("own/lonely.jpg", "");
+    refuse_folder(&options, "lie in the folder itself");
+    options.root = lasting("nowhere");
+    refuse_folder(&options, "nowhere");
+}
+
+/* Scaling: percent and shares stay as they are, mixed units go to their range. */
+static void test_scaling(void **state) {
+    (void)state;
+    static const struct {
+        double values[4]; /* two classes, two attributes */
+        un_scale scale;
+        double want[4];
+    } cases[] = {{{0.6, 0.8, 0, 0.5}, UN_SCALE_AUTO, {0.6, 0.8, 0, 1}},
+                 {{30, 40, 0, 50}, UN_SCALE_AUTO, {0.6, 0.8, 0, 1}},
+                 {{1, 40, 0, 50}, UN_SCALE_AUTO, {1, 0, 0, 1}},
+                 {{-1, 4000, 1, 5000}, UN_SCALE_AUTO, {0, 0, M_SQRT1_2, M_SQRT1_2}},
+                 {{3, 4, 5, 0}, UN_SCALE_NONE, {0.6, 0.8, 1, 0}},
+                 {{3e200, 4e200, 5, 0}, UN_SCALE_AS_GIVEN, {0, 0, 0, 0}},
+                 {{3, 3, 4, 3}, UN_SCALE_RANGE, {0, 0, 1, 0}},
+                 {{3, 4, 5, 0}, UN_SCALE_AS_GIVEN, {3, 4, 5, 0}}};
+    static char *classes[2] = {"x", "y"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        un_dataset d = {.class_count = 2, .classes = classes};
+        un_status status =
+            un_import_attributes(&d, "att", cases[i].values, 2, NULL, cases[i].scale);
+        if (cases[i].values[0] > 1e38) {
+            assert_int_equal(status, UNSEEN_E_FORMAT);
+        } else {
+            assert_int_equal(status, UNSEEN_OK);
+            assert_int_equal(d.semantics_count, cases[i].scale == UN_SCALE_AS_GIVEN ? 1 : 2);
+            for (int k = 0; k < 4; k++)
+                assert_true(fabs((double)d.semantics[0].values[k] - cases[i].want[k]) < 1e-7);
+        }
+        drop(&d);
+    }
+}
+
+/* Over many random tables: no attribute is left without a seen class where that can be
+ * avoided, and the lists are what split_propose.h says. */
+static void test_proposals(void **state) {
+    (void)state;
+    static char *classes[C] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    static float att[C * A];
+    static int32_t labels[N];
+    for (size_t i = 0; i < N; i++) labels[i] = (int32_t)(i % C);
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        un_rng rng = un_rng_stream(seed, "table", 0);
+        un_split_proposal p = {.seed = seed, .where = "test"};
+        un_split_outcome outcome;
+        un_dataset d = {.image_count = N,
+                        .class_count = C,
+                        .classes = classes,
+                        .labels = labels,
+                        .semantics_count = 1,
+                        .semantics = {{.name = "att", .width = A, .values = att}}};
+        size_t owners[A] = {0};
+        int avoidable = 0;
+        for (size_t i = 0; i < (size_t)C * A; i++) att[i] = (float)un_rng_below(&rng, 2);
+        assert_int_equal(un_split_propose(&d, &p, &outcome), UNSEEN_OK);
+        assert_int_equal(outcome.unseen, 2);
+        assert_int_equal(d.test_unseen.count, 2 * PER_CLASS);
+        assert_int_equal(d.test_seen.count, 6 * PER_CLASS / 5);
+        assert_int_equal(d.trainval.count, 6 * (PER_CLASS - PER_CLASS / 5));
+        /* Is there a pair of classes that leaves every attribute an owner? */
+        for (size_t c = 0; c < C; c++)
+            for (size_t a = 0; a < A; a++) owners[a] += att[c * A + a] > 0;
+        for (size_t x = 0; x < C; x++)
+            for (size_t y = 0; y < x; y++) {
+                int good = 1;
+                for (size_t a = 0; a < A; a++) {
+                    size_t taken = (att[x * A + a] > 0) + (size_t)(att[y * A + a] > 0);
+                    /* All or none owning it: the mean is not exceeded. */
+                    if (owners[a] < C && taken > 0 && owners[a] == taken) good = 0;
+                }
+                avoidable |= good;
+            }
+        if (avoidable) assert_int_equal(outcome.orphaned, 0);
+        drop(&d);
+    }
+}
+
+/* ---- AWA2 and CUB in small ---- */
+
+static un_picture_set_options prepare_awa2(void) {
+    char name[64];
+    forget("awa2");
+    forget("out");
+    static const char *const kinds[] = {"ox", "fox", "killer+whale", "bat", "cow"};
+    for (int c = 0; c < 5; c++)
+        for (int i = 0; i < 5; i++) {
+            snprintf(name, sizeof name, "awa2/JPEGImages/%s/%s_%d.jpg", kinds[c], kinds[c],
+                     10001 + i);
+            put_file(name, "");
+        }
+    put_file(
+        "awa2/classes.txt",
+        "     1\tox\n     2\tfox\n     3\tkiller+whale\n     4\tbat\n     5\tcow\n     6\tant\n");
+    put_file("awa2/predicates.txt", "    1\tblack\n    2\twhite fur\n");
+    put_file("awa2/predicate-matrix-continuous.txt",
+             " -1.00   3.00\n  4.00 3\n0 100.0\n 6.00 8\n1 1\n7 7\n");
+    put_file("awa2/testclasses.txt", "fox\nant\n");
+    return (un_picture_set_options){
+        .root = lasting("awa2"), .split = {.seed = 1}, .output = lasting("out")};
+}
+
+static void test_awa2(void **state) {
+    (void)state;
+    un_picture_set_options options = prepare_awa2();
+    un_dataset d;
+    unsigned char flags[5];
+    if (un_import_awa2(&options) || un_dataset_open(&d, options.output)) fail_msg("%s", un_error());
+    assert_int_equal(d.class_count, 5); /* ant has no pictures */
+    assert_string_equal(d.classes[2], "killer+whale");
+    assert_string_equal(d.images[0], "bat/bat_10001.jpg");
+    assert_int_equal(d.labels[0], 3);
+    assert_string_equal(d.semantics[0].attributes[1], "white fur");
+    assert_true(fabsf(d.semantics[0].values[2] - 0.8f) < 1e-7f);
+    assert_true(d.semantics[1].values[0] == -1.0f);
+    un_dataset_classes_of(&d, &d.test_unseen, flags);
+    for (int c = 0; c < 5; c++) assert_int_equal(flags[c], c == 1);
+    assert_int_equal(d.test_seen.count, 4);
+    un_dataset_close(&d);
+    forget("out");
+    put_file("awa2/JPEGImages/cat/cat_1.jpg", "");
+    expect(un_import_awa2(&options), UNSEEN_E_FORMAT, "in no folder of a class");
+    forget("awa2/JPEGImages/cat");
+    put_file("awa2/predicate-matrix-continuous.txt", "1 2\n3 4\n5 6\n7 8\n9 1\n");
+    expect(un_import_awa2(&options), UNSEEN_E_FORMAT, "5 rows for 6 classes");
+    put_file("awa2/predicate-matrix-continuous.txt", "1 2\n3 4\n5 6\n7 8\n9 x\n1 1\n");
+    expect(un_import_awa2(&options), UNSEEN_E_FORMAT, "line 5");
+    put_file("awa2/predicate-matrix-continuous.txt", "1 2 3\n");
+    expect(un_import_awa2(&options), UNSEEN_E_FORMAT, "more than expected");
+    put_file("awa2/testclasses.txt", "focks\n");
+    put_file("awa2/predicate-matrix-continuous.txt", "1 2\n3 4\n5 6\n7 8\n9 1\n1 1\n");
+    expect(un_import_awa2(&options), UNSEEN_E_FORMAT, "did you mean \"fox\"");
+    assert_false(un_path_exists(in_folder("out")));
+}
+
+static un_picture_set_options prepare_cub(void) {
+    forget("cub");
+    forget("out");
+    char list[2048] = "";
+    char classes[1024] = "";
+    char locs[4096] = "";
+    char boxes[2048] = "";
+    char name[96];
+    int id = 0;
+    for (int c = 0; c < 5; c++)
+        for (int i = 0; i < 4; i++) {
+            id++;
+            snprintf(name, sizeof name, "00%d.Bird/b_%d.jpg", c + 1, i);
+            snprintf(list + strlen(list), sizeof list - strlen(list), "%d %s\n", id, name);
+            snprintf(classes + strlen(classes), sizeof classes - strlen(classes), "%d %d\n", id,
+                     c + 1);
+            snprintf(locs + strlen(locs), sizeof locs - strlen(locs),
+                     "%d 1 50.0 20.0 1\n%d 2 0.0 0.0 0\n%d 3 250.0 30.0 1\n", id, id, id);
+            snprintf(boxes + strlen(boxes), sizeof boxes - strlen(boxes),
+                     "%d 10.0 20.0 300.0 40.0\n", id);
+            if (c == 4 || (c == 0 && i == 2)) continue; /* not here */
+            char path[128];
+            snprintf(path, sizeof path, "cub/images/%s", name);
+            put_jpeg(path, 200, 100);
+        }
+    put_file("cub/images.txt", list);
+    put_file("cub/image_class_labels.txt", classes);
+    put_file("cub/classes.txt", "1 001.Bird\n2 002.Bird\n3 003.Bird\n4 004.Bird\n5 005.Bird\n");
+    put_file("cub/attributes/class_attribute_labels_continuous.txt",
+             "3.0 4.0\n0.0 5.0\n1.0 0.0\n2.0 2.0\n9.0 9.0\n");
+    put_file("attributes.txt", "1 has_bill_shape::dagger\n2 has_size::large_(16_-_32_in)\n");
+    put_file("cub/parts/parts.txt", "1 beak\n2 left eye\n3 tail\n");
+    put_file("cub/parts/part_locs.txt", locs);
+    put_file("cub/bounding_boxes.txt", boxes);
+    return (un_picture_set_options){
+        .root = lasting("cub"), .split = {.seed = 1}, .output = lasting("out")};
+}
+
+static void test_cub(void **state) {
+    (void)state;
+    un_picture_set_options options = prepare_cub();
+    un_dataset d;
+    un_parts p;
+    if (un_import_cub(&options) || un_dataset_open(&d, options.output)) fail_msg("%s", un_error());
+    assert_int_equal(d.class_count, 4);
+    assert_int_equal(d.image_count, 15);
+    assert_string_equal(d.images[2], "001.Bird/b_3.jpg");
+    assert_int_equal(d.labels[3], 1);
+    assert_string_equal(d.semantics[0].attributes[0], "has_bill_shape::dagger");
+    assert_true(fabsf(d.semantics[0].values[0] - 0.6f) < 1e-7f);
+    if (un_parts_open(&p, options.output, &d)) fail_msg("%s", un_error());
+    assert_true(p.boxes[0] == 0.25f && p.boxes[1] == 0.2f && p.boxes[2] == 0.25f);
+    assert_int_equal(p.visible[1], 0);
+    assert_true(p.boxes[8] == 1.0f); /* beyond the picture */
+    assert_true(p.objects[0] == 0.05f && p.objects[2] == 1.0f && p.objects[3] == 0.6f);
+    assert_int_equal(un_parts_of_attribute(&p, "att", 0)->items[0], 0);
+    assert_int_equal(un_parts_of_attribute(&p, "original_att", 1)->count, 0);
+    un_parts_close(&p);
+    un_dataset_close(&d);
+    json_t *report = NULL;
+    assert_int_equal(un_check(options.output, &report), UNSEEN_OK);
+    assert_int_equal(json_array_size(json_object_get(report, "errors")), 0);
+    json_decref(report);
+    forget("out");
+    /* Sizes of the originals: twice the pictures' here. */
+    put_file("cub/original_sizes.txt", "1 400 200\n");
+    if (un_import_cub(&options) || un_dataset_open(&d, options.output)) fail_msg("%s", un_error());
+    if (un_parts_open(&p, options.output, &d)) fail_msg("%s", un_error());
+    assert_true(p.boxes[0] == 0.125f && p.boxes[12] == 0.25f);
+    un_parts_close(&p);
+    un_dataset_close(&d);
+    forget("out");
+}
+
+static void test_cub_refusals(void **state) {
+    (void)state;
+    un_picture_set_options options = prepare_cub();
+    static const struct {
+        const char *file, *text, *why;
+    } bad[] = {{"cub/classes.txt", "1 001.Bird\n1 002.Bird\n", "number 1 occurs more than once"},
+               {"cub/classes.txt", "x 001.Bird\n", "line 1: \"x 001.Bird\" should begin with"},
+               {"cub/classes.txt", "1\n", "the name is missing"},
+               {"cub/images.txt", "1 ../../etc/passwd\n", "out of the folder"},
+               {"cub/images.txt", "99999999999 a.jpg\n", "whole number"},
+               {"cub/images.txt", "1 none.jpg\n", "none of the 1 pictures"},
+               {"cub/image_class_labels.txt", "1 1\n", "no class for image 2"},
+               {"cub/image_class_labels.txt", "1 77\n", "from 1 to 5"},
+               {"cub/attributes/class_attribute_labels_continuous.txt", "1 2\n", "1 rows for 5"},
+               {"cub/attributes/class_attribute_labels_continuous.txt", "1\n", "with a number"},
+               {"cub/parts/parts.txt", "1 a\n1 b\n", "number is taken"},
+               {"cub/parts/part_locs.txt", "1 9 1 1 1\n", "no such part"},
+               {"cub/parts/part_locs.txt", "1 1 1 1 7\n", "0 to 1"},
+               {"cub/bounding_boxes.txt", "1 1 1 -1 7\n", "no size"},
+               {"cub/bounding_boxes.txt", "1 1 1 1 7\n", "no box for"},
+               {"cub/original_sizes.txt", "1 0 5\n", "at least 1"},
+               {"cub/images/001.Bird/b_0.jpg", "no picture", "its size cannot be read"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        options = prepare_cub();
+        put_file(bad[i].file, bad[i].text);
+        expect(un_import_cub(&options), UNSEEN_E_FORMAT, bad[i].why);
+        assert_false(un_path_exists(in_folder("out")));
+        assert_false(un_path_exists(in_folder("out.partial")));
+    }
+    options = prepare_cub();
+    unlink(in_folder("attributes.txt"));
+    expect(un_import_cub(&options), UNSEEN_E_IO, "attributes.txt");
+}
+
+/* The 50 classes, restricted from the Proposed Split of 200. */
+static void test_real_cub(void **state) {
+    (void)state;
+    const char *shared = getenv("UNSEEN_SHARED");
+    char root[512];
+    char splits[512];
+    char features[512];
+    snprintf(root, sizeof root, "%s/data/cub50", shared ? shared : "");
+    snprintf(splits, sizeof splits, "%s/data/xlsa17/CUB/att_splits.mat", shared ? shared : "");
+    snprintf(features, sizeof features, "%s/data/xlsa17/CUB/vgg_fc7.mat", shared ? shared : "");
+    if (!shared || !un_path_is_directory(root)) skip();
+    forget("out");
+    un_picture_set_options options = {
+        .root = root, .split = {.file = splits, .seed = 1}, .output = lasting("out")};
+    un_dataset d;
+    un_parts p;
+    unsigned char flags[50];
+    static const char unseen[][5] = {"004.", "012.", "023.", "026.", "028.",
+                                     "031.", "033.", "043.", "045.", "049."};
+    if (un_import_cub(&options) || un_dataset_open(&d, options.output)) fail_msg("%s", un_error());
+    assert_int_equal(d.class_count, 50);
+    assert_int_equal(d.trainval.count, 1837);
+    assert_int_equal(d.test_seen.count, 460);
+    assert_int_equal(d.test_unseen.count, 592);
+    un_dataset_classes_of(&d, &d.test_unseen, flags);
+    for (size_t c = 0; c < 50; c++) {
+        int wanted = 0;
+        for (size_t k = 0; k < 10; k++) wanted |= !strncmp(d.classes[c], unseen[k], 4);
+        assert_int_equal(flags[c], wanted);
+    }
+    /* att and original_att are what att_splits.mat has, classes in its order. */
+    un_mat *mat = NULL;
+    char **names = NULL;
+    size_t count = 0;
+    double *att[2] = {NULL, NULL};
+    assert_int_equal(un_mat_open(&mat, splits), UNSEEN_OK);
+    assert_int_equal(un_mat_read_strings(mat, "allclasses_names", &d.arena, &names, &count),
+                     UNSEEN_OK);
+    assert_int_equal(un_mat_read_double(mat, "att", &att[0]), UNSEEN_OK);
+    assert_int_equal(un_mat_read_double(mat, "original_att", &att[1]), UNSEEN_OK);
+    size_t next = 0;
+    for (size_t c = 0; c < count && next < 50; c++) {
+        if (strcmp(names[c], d.classes[next]) != 0) continue;
+        for (int k = 0; k < 2; k++)
+            for (size_t a = 0; a < 312; a++) {
+                float want = (float)att[k][c * 312 + a];
+                /* Two ways to the same double may differ in its last bit, so the float
+                 * may in its own: half a unit of 2^-23 each. */
+                assert_true(fabsf(d.semantics[k].values[next * 312 + a] - want) <=
+                            1.2e-7f * fabsf(want));
+            }
+        next++;
+    }
+    assert_int_equal(next, 50);
+    free(att[0]);
+    free(att[1]);
+    un_mat_close(mat);
+    if (un_parts_open(&p, options.output, &d)) fail_msg("%s", un_error());
+    assert_int_equal(p.part_count, 15);
+    for (size_t a = 0; a < 312; a++) {
+        const un_part_list *list = un_parts_of_attribute(&p, "att", a);
+        int whole = strstr(d.semantics[0].attributes[a], "has_size") != NULL ||
+                    strstr(d.semantics[0].attributes[a], "has_shape") != NULL ||
+                    strstr(d.semantics[0].attributes[a], "has_primary") != NULL;
+        assert_int_equal(list->count == 0, whole);
+    }
+    un_parts_close(&p);
+    char hash[65];
+    memcpy(hash, d.split_hash, sizeof hash);
+    un_dataset_close(&d);
+    forget("out");
+    /* The same by the names of the published features' images. */
+    options.split.image_files = features;
+    if (un_import_cub(&options) || un_dataset_open(&d, options.output)) fail_msg("%s", un_error());
+    assert_string_equal(d.split_hash, hash);
+    un_dataset_close(&d);
+    forget("out");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_listing),      cmocka_unit_test(test_suffixes),
+        cmocka_unit_test(test_find_images),  cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_folder),       cmocka_unit_test(test_folder_refusals),
+        cmocka_unit_test(test_scaling),      cmocka_unit_test(test_proposals),
+        cmocka_unit_test(test_awa2),         cmocka_unit_test(test_cub),
+        cmocka_unit_test(test_cub_refusals), cmocka_unit_test(test_real_cub)};
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
