@@ -8,7 +8,13 @@
 #include "base/file.h"
 #include "vision/backbone_parts.h"
 
-static const char DESCRIPTOR[] = "builtin:descriptor";
+/* Those that need no file: a path, and how the architecture's name begins. */
+static const struct {
+    const char *path, *architecture;
+    un_status (*open)(un_backbone **out);
+} g_builtin[] = {{"builtin:descriptor", "descriptor-", un_descriptor_open},
+                 {"builtin:pixels", "pixels-", un_pixels_open}};
+enum { BUILTINS = sizeof g_builtin / sizeof *g_builtin };
 
 /* "(64, any, 7, 7)" */
 static void print_shape(int rank, const size_t *shape, char *out, size_t size) {
@@ -100,8 +106,10 @@ done:
 
 un_status un_backbone_open(const char *path, un_precision precision, un_backbone **out) {
     *out = NULL;
-    un_status status =
-        strcmp(path, DESCRIPTOR) == 0 ? un_descriptor_open(out) : open_file(path, precision, out);
+    un_status (*builtin)(un_backbone **) = NULL;
+    for (size_t i = 0; i < BUILTINS; i++)
+        if (strcmp(path, g_builtin[i].path) == 0) builtin = g_builtin[i].open;
+    un_status status = builtin ? builtin(out) : open_file(path, precision, out);
     if (!status && !(*out)->sha256[0])
         status = hash((*out)->architecture, strlen((*out)->architecture), (*out)->sha256);
     if (status) {
@@ -109,6 +117,12 @@ un_status un_backbone_open(const char *path, un_precision precision, un_backbone
         *out = NULL;
     }
     return status;
+}
+
+const char *un_backbone_builtin(const char *architecture) {
+    for (size_t i = 0; i < BUILTINS; i++)
+        if (starts(architecture, g_builtin[i].architecture)) return g_builtin[i].path;
+    return NULL;
 }
 
 void un_backbone_close(un_backbone *backbone) {

@@ -4,6 +4,7 @@
  *     ResNet with bottlenecks, MobileNetV2    torchvision's names
  *     ViT, DeiT                               Hugging Face's names, torchvision's ViT
  *     "builtin:descriptor"                    no file: colour and gradient statistics
+ *     "builtin:pixels"                        no file: the pixels themselves
  * One un_backbone may be used by one thread at a time; it computes in parallel.
  *
  * Shapes: n pictures, S x S pixels, a grid of h x w regions, R = h w, F features.
@@ -17,11 +18,11 @@
 typedef struct un_backbone un_backbone;
 
 typedef struct un_backbone_class {
-    const char *name; /* "resnet", "mobilenetv2", "vit", "descriptor" */
+    const char *name; /* "resnet", "mobilenetv2", "vit", "descriptor", "pixels" */
     void (*destroy)(un_backbone *backbone);
     /* The grid of regions for S x S pictures; an error if the network cannot take the size. */
     un_status (*grid)(const un_backbone *backbone, size_t size, size_t *height, size_t *width);
-    /* Normalised pictures (n, S, S, 3) f32, or for the descriptor their 0..255 values, to
+    /* Normalised pictures (n, S, S, 3) f32, or for those built in their 0..255 values, to
      * regions (n, h, w, F) and pooled (n, F); either may be NULL. */
     un_status (*forward)(un_backbone *backbone, const float *pictures, size_t n, size_t size,
                          float *regions, float *pooled);
@@ -33,15 +34,18 @@ typedef struct un_backbone_class {
 struct un_backbone {
     const un_backbone_class *class;
     char architecture[64]; /* "resnet101", "mobilenet_v2", "vit_b_16", "descriptor-1" */
-    char sha256[65];       /* of the whole weights file; of the name for the descriptor */
+    char sha256[65];       /* of the whole weights file; of the name for those built in */
     size_t width;          /* F */
     un_recipe recipe;      /* of the file's metadata, or the architecture's usual one */
     un_precision precision;
 };
 
-/* Opens a weights file, or "builtin:descriptor". Anything that is not a whole known network
+/* Opens a weights file, or one that is built in. Anything that is not a whole known network
  * is an error that says what is missing. */
 un_status un_backbone_open(const char *path, un_precision precision, un_backbone **out);
+/* NULL is allowed. */
 void un_backbone_close(un_backbone *backbone);
+/* The path that opens the architecture without a file, NULL if it needs one. */
+const char *un_backbone_builtin(const char *architecture);
 
 #endif
