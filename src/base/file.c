@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -104,6 +105,42 @@ un_status un_atomic_open(un_atomic_file *file, const char *path) {
     return status;
 }
 
+un_status un_atomic_open_partial(un_atomic_file *file, const char *path) {
+    *file = (un_atomic_file){.fd = -1, .keep = 1};
+    un_status status = UNSEEN_OK;
+    UN_GO(un_format(&file->path, "%s", path));
+    UN_GO(un_format(&file->temporary, "%s.partial", path));
+    file->fd = open(file->temporary, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (file->fd < 0) UN_GO(un_fail_errno(errno, "cannot write %s", file->temporary));
+    struct stat held;
+    struct stat named;
+    if (flock(file->fd, LOCK_EX | LOCK_NB) != 0 || fstat(file->fd, &held) != 0 ||
+        stat(file->temporary, &named) != 0 || held.st_ino != named.st_ino)
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "another process is writing %s; wait for it", path));
+done:
+    if (status) un_atomic_abort(file);
+    return status;
+}
+
+un_status un_atomic_sync(un_atomic_file *file) {
+    if (fdatasync(file->fd) != 0) return un_fail_errno(errno, "cannot write %s", file->path);
+    return UNSEEN_OK;
+}
+
+un_status un_atomic_read(un_atomic_file *file, void *data, size_t n, uint64_t offset) {
+    char *bytes = data;
+    while (n > 0) {
+        ssize_t got = pread(file->fd, bytes, n, (off_t)offset);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return un_fail_errno(errno, "cannot read %s", file->temporary);
+        if (got == 0) return un_fail(UNSEEN_E_FORMAT, "%s is truncated", file->temporary);
+        bytes += got;
+        n -= (size_t)got;
+        offset += (uint64_t)got;
+    }
+    return UNSEEN_OK;
+}
+
 un_status un_atomic_write(un_atomic_file *file, const void *data, size_t n, uint64_t offset) {
     const char *bytes = data;
     while (n > 0) {
@@ -119,7 +156,7 @@ un_status un_atomic_write(un_atomic_file *file, const void *data, size_t n, uint
 
 void un_atomic_abort(un_atomic_file *file) {
     if (file->fd >= 0) close(file->fd);
-    if (file->temporary) unlink(file->temporary);
+    if (file->temporary && !file->keep) unlink(file->temporary);
     free(file->temporary);
     free(file->path);
     *file = (un_atomic_file){.fd = -1};

@@ -62,6 +62,12 @@ typedef struct {
 /* `path` is the final file. */
 un_status un_features_writer_open(un_features_writer **out, const char *path,
                                   const un_features_description *description);
+/* For long work: writes PATH.partial, which outlives un_features_writer_abort. `done` images of
+ * an earlier run with the same description are in it; 0 starts anew. */
+un_status un_features_writer_resume(un_features_writer **out, const char *path,
+                                    const un_features_description *description, size_t done);
+/* What was appended so far is on the disk when this returns. */
+un_status un_features_writer_sync(un_features_writer *writer);
 /* Appends the rows of the next `n` images from f32 [n, R, F], converting to the
  * file's type. A NaN or infinity is an error that names the image (0-based), as
  * is a value that bf16 cannot hold. */

@@ -56,8 +56,9 @@ static un_status check_description(const un_features_description *d, const char 
     return UNSEEN_OK;
 }
 
-un_status un_features_writer_open(un_features_writer **out, const char *path,
-                                  const un_features_description *description) {
+/* `resumed` is NULL for a file that is written in one go. */
+static un_status writer_open(un_features_writer **out, const char *path,
+                             const un_features_description *description, const size_t *resumed) {
     UN_TRY(check_description(description, path));
     un_features_writer *writer = calloc(1, sizeof *writer);
     if (!writer) return un_fail_memory(sizeof *writer);
@@ -70,15 +71,35 @@ un_status un_features_writer_open(un_features_writer **out, const char *path,
     UN_GO(un_format(&writer->path, "%s", path));
     UN_GO(un_alloc(CHUNK, sizeof *writer->chunk, &writer->chunk));
     UN_GO(un_sha256_open(&writer->hash));
-    UN_GO(un_st_writer_open(&writer->file, path));
+    UN_GO(resumed ? un_st_writer_open_partial(&writer->file, path)
+               : un_st_writer_open(&writer->file, path));
     UN_GO(set_metadata(writer));
     UN_GO(un_st_writer_add(writer->file, "features", d->dtype, 3, shape));
     UN_GO(un_st_writer_begin(writer->file));
+    if (resumed) {
+        uint64_t bytes = (uint64_t)*resumed * writer->row * un_dtype_size(d->dtype);
+        UN_GO(un_st_writer_take_up(writer->file, 0, bytes, writer->hash));
+        writer->done = *resumed;
+    }
     *out = writer;
     writer = NULL;
 done:
     un_features_writer_abort(writer);
     return status;
+}
+
+un_status un_features_writer_open(un_features_writer **out, const char *path,
+                                  const un_features_description *description) {
+    return writer_open(out, path, description, NULL);
+}
+
+un_status un_features_writer_resume(un_features_writer **out, const char *path,
+                                    const un_features_description *description, size_t done) {
+    return writer_open(out, path, description, &done);
+}
+
+un_status un_features_writer_sync(un_features_writer *writer) {
+    return un_st_writer_sync(writer->file);
 }
 
 static un_status check_finite(const un_features_writer *writer, const float *rows, size_t count) {

@@ -62,6 +62,15 @@ un_status un_st_copy_i64(const un_st_entry *entry, int64_t *out);
 typedef struct un_st_writer un_st_writer;
 
 un_status un_st_writer_open(un_st_writer **out, const char *path);
+/* Writes into PATH.partial, which outlives un_st_writer_abort, so that long work can be taken up
+ * again: declared the same way, the file has the same layout (un_atomic_open_partial). */
+un_status un_st_writer_open_partial(un_st_writer **out, const char *path);
+/* After begin: the first `bytes` of tensor `index` are there from an earlier run. Feeds them to
+ * `hash` (NULL: no hash). */
+un_status un_st_writer_take_up(un_st_writer *writer, size_t index, uint64_t bytes,
+                               un_sha256 *hash);
+/* What was written so far is on the disk when this returns. */
+un_status un_st_writer_sync(un_st_writer *writer);
 /* Declares a tensor; its number is the order of declaration, from 0. */
 un_status un_st_writer_add(un_st_writer *writer, const char *name, un_dtype dtype, int rank,
                            const size_t *shape);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "tensor/safetensors.h"
@@ -30,10 +31,11 @@ struct un_st_writer {
     uint64_t expected;
 };
 
-un_status un_st_writer_open(un_st_writer **out, const char *path) {
+static un_status writer_open(un_st_writer **out, const char *path,
+                             un_status (*open_file)(un_atomic_file *, const char *)) {
     un_st_writer *writer = calloc(1, sizeof *writer);
     if (!writer) return un_fail_memory(sizeof *writer);
-    un_status status = un_atomic_open(&writer->file, path);
+    un_status status = open_file(&writer->file, path);
     if (status) {
         free(writer);
         return status;
@@ -45,6 +47,14 @@ un_status un_st_writer_open(un_st_writer **out, const char *path) {
     }
     *out = writer;
     return UNSEEN_OK;
+}
+
+un_status un_st_writer_open(un_st_writer **out, const char *path) {
+    return writer_open(out, path, un_atomic_open);
+}
+
+un_status un_st_writer_open_partial(un_st_writer **out, const char *path) {
+    return writer_open(out, path, un_atomic_open_partial);
 }
 
 un_status un_st_writer_add(un_st_writer *writer, const char *name, un_dtype dtype, int rank,
@@ -142,11 +152,13 @@ un_status un_st_writer_begin(un_st_writer *writer) {
     if (status) return status;
     for (size_t i = 0; i < writer->count; i++) writer->expected += writer->items[i].bytes;
     /* Reserving tells of a full disk before hours of work; the gaps read as zeros. */
-    int code =
-        posix_fallocate(writer->file.fd, 0, (off_t)(writer->header_bytes + writer->data_bytes));
+    off_t size = (off_t)(writer->header_bytes + writer->data_bytes);
+    int code = posix_fallocate(writer->file.fd, 0, size);
     if (code != 0 && code != EINVAL && code != EOPNOTSUPP)
         return un_fail_errno(code, "cannot reserve %" PRIu64 " bytes for %s",
                              writer->header_bytes + writer->data_bytes, writer->file.path);
+    if (ftruncate(writer->file.fd, size) != 0) /* what an earlier run left may be longer */
+        return un_fail_errno(errno, "cannot write %s", writer->file.path);
     return UNSEEN_OK;
 }
 
@@ -160,6 +172,30 @@ un_status un_st_writer_write(un_st_writer *writer, size_t index, uint64_t offset
     writer->written += bytes;
     return UNSEEN_OK;
 }
+
+un_status un_st_writer_take_up(un_st_writer *writer, size_t index, uint64_t bytes,
+                               un_sha256 *hash) {
+    enum { PIECE = 1 << 20 };
+    const declared *item = index < writer->count ? &writer->items[index] : NULL;
+    if (!item || bytes > item->bytes)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s: more was written than its tensor holds",
+                       writer->file.path);
+    writer->written += bytes;
+    if (!hash) return UNSEEN_OK;
+    unsigned char *piece = NULL;
+    UN_TRY(un_alloc(PIECE, 1, &piece));
+    un_status status = UNSEEN_OK;
+    for (uint64_t at = 0; at < bytes && !status; at += PIECE) {
+        size_t part = bytes - at < PIECE ? (size_t)(bytes - at) : PIECE;
+        status =
+            un_atomic_read(&writer->file, piece, part, writer->header_bytes + item->begin + at);
+        if (!status) status = un_sha256_add(hash, piece, part);
+    }
+    free(piece);
+    return status;
+}
+
+un_status un_st_writer_sync(un_st_writer *writer) { return un_atomic_sync(&writer->file); }
 
 un_status un_st_writer_commit(un_st_writer *writer) {
     char *text = NULL;
