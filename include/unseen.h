@@ -5,20 +5,18 @@
  * The whole public interface of libunseen. A first program:
  *
  *     unseen_model *model;
- *     if (unseen_model_open("birds.model", &model) != UNSEEN_OK) {
+ *     unseen_prediction best;
+ *     size_t count;
+ *     if (unseen_model_open("birds.model", &model) ||
+ *         unseen_model_attach_backbone(model, "resnet101.safetensors") ||
+ *         unseen_classify_file(model, "photo.jpg", UNSEEN_AMONG_ALL, 1, &best, &count)) {
  *         fprintf(stderr, "%s\n", unseen_last_error());
  *         return 1;
  *     }
- *     size_t classes = unseen_model_class_count(model);
- *     float *scores = malloc(classes * sizeof *scores);
- *     if (unseen_model_score(model, features, 1, UNSEEN_CALIBRATED, scores) == UNSEEN_OK) {
- *         size_t best = 0;
- *         for (size_t k = 1; k < classes; k++)
- *             if (scores[k] > scores[best]) best = k;
- *         printf("%s\n", unseen_model_class_name(model, best));
- *     }
- *     free(scores);
+ *     printf("%s\n", best.label);
  *     unseen_model_close(model);
+ *
+ * Build with: cc program.c $(pkg-config --cflags --libs unseen)
  *
  * Conventions
  * - Every function that can fail returns an unseen_status. The sentence that
@@ -26,8 +24,8 @@
  * - The library never prints, never exits and never aborts on input.
  * - Strings are UTF-8. Pointers returned by accessors belong to the object
  *   they came from and live as long as it does.
- * - Dimensions: C classes, D feature length, n images of one call. Arrays are
- *   row-major and dense.
+ * - Dimensions: C classes, A attributes, D feature length, n images of one call,
+ *   h x w regions of a picture. Arrays are row-major and dense.
  * - One unseen_model may be used by one thread at a time.
  */
 #ifndef UNSEEN_H
@@ -75,6 +73,22 @@ typedef enum unseen_calibration {
                              (calibrated stacking, Chao et al., ECCV 2016) */
 } unseen_calibration;
 
+/* Which classes are candidates for an answer. */
+typedef enum unseen_among {
+    UNSEEN_AMONG_ALL = 0,    /* the generalised setting */
+    UNSEEN_AMONG_SEEN = 1,   /* classes with training images */
+    UNSEEN_AMONG_UNSEEN = 2, /* the conventional setting: described, never shown */
+    UNSEEN_AMONG_NEW = 3     /* added with unseen_model_add_class */
+} unseen_among;
+
+/* One candidate for a picture. */
+typedef struct unseen_prediction {
+    const char *label; /* name of the class; belongs to the model, valid until a class is added */
+    size_t class_index;
+    float score; /* calibrated, in the unit of the method; higher is better */
+    int seen;    /* 1: trained on, 0: known by its description only */
+} unseen_prediction;
+
 typedef struct unseen_model unseen_model;
 
 /* The version of the library, "major.minor.patch". */
@@ -98,7 +112,7 @@ UNSEEN_API unseen_status unseen_model_open(const char *path, unseen_model **out)
 /* Releases a model; NULL is allowed. */
 UNSEEN_API void unseen_model_close(unseen_model *model);
 
-/* The name of the method: "dem", "msdn". */
+/* The name of the method: "dem", "msdn", "duet". */
 UNSEEN_API const char *unseen_model_method(const unseen_model *model);
 
 /* C, the number of classes that the model scores. */
@@ -127,6 +141,63 @@ UNSEEN_API const char *unseen_model_manifest(const unseen_model *model);
  * infinite feature, naming its row, and with UNSEEN_E_MEMORY. */
 UNSEEN_API unseen_status unseen_model_score(unseen_model *model, const float *features, size_t n,
                                             unseen_calibration calibration, float *scores);
+
+/* A, the number of attributes that describe a class; 0 if the model fuses several semantics. */
+UNSEEN_API size_t unseen_model_attribute_count(const unseen_model *model);
+
+/* Name of attribute i, 0 <= i < A; NULL if it has none or i is out of range. */
+UNSEEN_API const char *unseen_model_attribute_name(const unseen_model *model, size_t i);
+
+/* Adds a class by its description, without training: `n` attributes by name with their values.
+ * With all A attributes the values are the class's row, in the unit of the training table. Else a
+ * value says how far the attribute is present, from 0 to 1 (or in percent if one exceeds 1); an
+ * attribute not mentioned is absent if another one of its group (the name before "::") is
+ * mentioned, and has the average of the model's classes otherwise. The name of an unseen class
+ * replaces its description. Fails with UNSEEN_E_ARGUMENT on the name of a seen class and on
+ * unknown attributes, naming the nearest. C and the classes' names may change. */
+UNSEEN_API unseen_status unseen_model_add_class(unseen_model *model, const char *name,
+                                                const char *const *attributes, const float *values,
+                                                size_t n);
+
+/* Gives the model its eyes: the weights file of the backbone that made its training features.
+ * `weights` may be NULL for a model of the built-in descriptor. Fails with UNSEEN_E_ARGUMENT if
+ * it is another backbone, UNSEEN_E_IO or UNSEEN_E_FORMAT. */
+UNSEEN_API unseen_status unseen_model_attach_backbone(unseen_model *model, const char *weights);
+
+/* Classifies a picture: the best `top` candidates into out[top], best first; *count says how
+ * many there are. The file is JPEG, PNG, WebP, TIFF, GIF or BMP; its EXIF orientation is
+ * honoured. Needs a backbone. Fails with UNSEEN_E_IO or UNSEEN_E_FORMAT, naming the file. */
+UNSEEN_API unseen_status unseen_classify_file(unseen_model *model, const char *path,
+                                              unseen_among among, size_t top,
+                                              unseen_prediction *out, size_t *count);
+
+/* The same for pixels: `rgb` is (height, width, 3) with `stride` bytes from row to row. */
+UNSEEN_API unseen_status unseen_classify_pixels(unseen_model *model, const uint8_t *rgb,
+                                                size_t width, size_t height, size_t stride,
+                                                unseen_among among, size_t top,
+                                                unseen_prediction *out, size_t *count);
+
+/* What the model sees of a picture, as the features of one image: out[D]. */
+UNSEEN_API unseen_status unseen_features_of_file(unseen_model *model, const char *path, float *out);
+UNSEEN_API unseen_status unseen_features_of_pixels(unseen_model *model, const uint8_t *rgb,
+                                                   size_t width, size_t height, size_t stride,
+                                                   float *out);
+
+/* The grid of regions, h x w; 1 x 1 for models of pooled features. */
+UNSEEN_API void unseen_model_grid(const unseen_model *model, size_t *height, size_t *width);
+
+/* Number of attention branches of the method: 2 for MSDN, 0 for methods that do not look at
+ * regions. */
+UNSEEN_API size_t unseen_model_branch_count(const unseen_model *model);
+
+/* How strongly each attribute was found in the image with these features (D): out[A], such that
+ * the score of a class rises by out[i] for each unit of its attribute i. UNSEEN_E_UNSUPPORTED for
+ * methods without attribute scores. */
+UNSEEN_API unseen_status unseen_attributes(unseen_model *model, const float *features, float *out);
+
+/* Where each attribute was read: out[branches * A * h * w], non-negative. UNSEEN_E_UNSUPPORTED
+ * for methods without attention. */
+UNSEEN_API unseen_status unseen_attention(unseen_model *model, const float *features, float *out);
 
 #ifdef __cplusplus
 }

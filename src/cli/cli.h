@@ -51,8 +51,10 @@ int un_cli_print_summary(const json_t *results);
 
 int un_cmd_import(int argc, char **argv);
 int un_cmd_words(int argc, char **argv);
+int un_cmd_extract(int argc, char **argv);
 int un_cmd_train(int argc, char **argv);
 int un_cmd_eval(int argc, char **argv);
+int un_cmd_predict(int argc, char **argv);
 int un_cmd_check(int argc, char **argv);
 int un_cmd_inspect(int argc, char **argv);
 int un_cmd_bench(int argc, char **argv);

@@ -22,8 +22,10 @@ static const struct {
     {"words", un_cmd_words, "give the attributes of a data set their word vectors"},
     {"check", un_cmd_check, "verify a data set: splits, counts, leaks, hash"},
     {"inspect", un_cmd_inspect, "say what is in a file or directory"},
+    {"extract", un_cmd_extract, "features of a data set's pictures through a backbone"},
     {"train", un_cmd_train, "train a method, choose its length and gamma, test it once"},
     {"eval", un_cmd_eval, "evaluate models under the protocol"},
+    {"predict", un_cmd_predict, "name what pictures show"},
     {"bench", un_cmd_bench, "measure the speed of a method on this machine"},
 };
 enum { COMMANDS = sizeof g_commands / sizeof *g_commands };

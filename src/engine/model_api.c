@@ -1,14 +1,11 @@
-/* model_api.c - the public interface (unseen.h) on top of the rooms below. */
+/* model_api.c - the public interface (unseen.h): models, their classes and attributes. */
+#include "engine/model_api.h"
+
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/parallel.h"
-#include "model/model.h"
-
-struct unseen_model {
-    un_model model;
-};
 
 const char *unseen_last_error(void) { return un_error(); }
 
@@ -20,7 +17,7 @@ unseen_status unseen_model_open(const char *path, unseen_model **out) {
     if (!path || !out) return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_open: a pointer is NULL");
     unseen_model *model = calloc(1, sizeof *model);
     if (!model) return un_fail_memory(sizeof *model);
-    un_status status = un_model_open(&model->model, path, UN_PRECISION_AUTO);
+    un_status status = un_classifier_open(&model->classifier, path, UN_PRECISION_AUTO);
     if (status)
         free(model);
     else
@@ -30,48 +27,106 @@ unseen_status unseen_model_open(const char *path, unseen_model **out) {
 
 void unseen_model_close(unseen_model *model) {
     if (!model) return;
-    un_model_close(&model->model);
+    un_classifier_close(&model->classifier);
     free(model);
 }
 
 const char *unseen_model_method(const unseen_model *model) {
-    return model->model.method->class->name;
+    return model->classifier.model.method->class->name;
 }
 
-size_t unseen_model_class_count(const unseen_model *model) { return model->model.classes.count; }
+size_t unseen_model_class_count(const unseen_model *model) {
+    return model->classifier.classes.count;
+}
 
 const char *unseen_model_class_name(const unseen_model *model, size_t k) {
-    return k < model->model.classes.count ? model->model.classes.names[k] : NULL;
+    const un_class_table *classes = &model->classifier.classes;
+    return k < classes->count ? classes->names[k] : NULL;
 }
 
 int unseen_model_class_seen(const unseen_model *model, size_t k) {
-    return k < model->model.classes.count ? model->model.classes.seen[k] : -1;
+    const un_class_table *classes = &model->classifier.classes;
+    return k < classes->count ? classes->seen[k] : -1;
 }
 
 size_t unseen_model_feature_length(const unseen_model *model) {
-    return model->model.regions * model->model.width;
+    return model->classifier.model.regions * model->classifier.model.width;
 }
 
-double unseen_model_gamma(const unseen_model *model) { return model->model.gamma; }
+double unseen_model_gamma(const unseen_model *model) { return model->classifier.model.gamma; }
 
-const char *unseen_model_manifest(const unseen_model *model) { return model->model.manifest_text; }
+const char *unseen_model_manifest(const unseen_model *model) {
+    return model->classifier.model.manifest_text;
+}
 
-unseen_status unseen_model_score(unseen_model *model, const float *features, size_t n,
-                                 unseen_calibration calibration, float *scores) {
-    if (!model || !features || !scores)
-        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_score: a pointer is NULL");
-    size_t D = unseen_model_feature_length(model), C = unseen_model_class_count(model);
+size_t unseen_model_attribute_count(const unseen_model *model) {
+    const un_class_table *classes = &model->classifier.classes;
+    return classes->modality_count == 1 ? classes->modality[0].width : 0;
+}
+
+const char *unseen_model_attribute_name(const unseen_model *model, size_t i) {
+    const un_modality *modality = &model->classifier.classes.modality[0];
+    if (i >= unseen_model_attribute_count(model) || !modality->attributes) return NULL;
+    return modality->attributes[i];
+}
+
+unseen_status unseen_model_add_class(unseen_model *model, const char *name,
+                                     const char *const *attributes, const float *values, size_t n) {
+    if (!model || !name || (n > 0 && (!attributes || !values)))
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_add_class: a pointer is NULL");
+    size_t *numbers = NULL;
+    UN_TRY(un_alloc(n, sizeof *numbers, &numbers));
+    un_status status = UNSEEN_OK;
+    for (size_t i = 0; i < n && !status; i++)
+        status = un_classifier_attribute(&model->classifier, attributes[i], &numbers[i]);
+    const un_description description = {name, n, numbers, values};
+    if (!status) status = un_classifier_describe(&model->classifier, &description, 1);
+    free(numbers);
+    return status;
+}
+
+/* That n rows of D features are numbers. */
+static un_status check_features(const unseen_model *model, const float *features, size_t n) {
+    size_t D = unseen_model_feature_length(model);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < D; j++)
             if (!isfinite(features[i * D + j]))
                 return un_fail(UNSEEN_E_ARGUMENT, "feature %zu of image %zu is not a finite number",
                                j, i);
-    un_method *method = model->model.method;
-    UN_TRY(method->class->score(method, features, n, scores));
-    if (calibration == UNSEEN_NATIVE) return UNSEEN_OK;
-    float gamma = (float)model->model.gamma;
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < C; k++)
-            if (model->model.classes.seen[k]) scores[i * C + k] -= gamma;
     return UNSEEN_OK;
+}
+
+unseen_status unseen_model_score(unseen_model *model, const float *features, size_t n,
+                                 unseen_calibration calibration, float *scores) {
+    if (!model || !features || !scores)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_score: a pointer is NULL");
+    UN_TRY(check_features(model, features, n));
+    return un_classifier_score(&model->classifier, features, n, calibration == UNSEEN_CALIBRATED,
+                               scores);
+}
+
+void unseen_model_grid(const unseen_model *model, size_t *height, size_t *width) {
+    *height = model->classifier.grid_height;
+    *width = model->classifier.grid_width;
+}
+
+size_t unseen_model_branch_count(const unseen_model *model) {
+    return model->classifier.model.method->class->attention_branches;
+}
+
+unseen_status unseen_attributes(unseen_model *model, const float *features, float *out) {
+    if (!model || !features || !out)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_attributes: a pointer is NULL");
+    UN_TRY(check_features(model, features, 1));
+    return un_classifier_attribute_scores(&model->classifier, features, out);
+}
+
+unseen_status unseen_attention(unseen_model *model, const float *features, float *out) {
+    if (!model || !features || !out)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_attention: a pointer is NULL");
+    const un_method_class *class = model->classifier.model.method->class;
+    if (!class->attention)
+        return un_fail(UNSEEN_E_UNSUPPORTED, "%s has no attention over regions", class->name);
+    UN_TRY(check_features(model, features, 1));
+    return class->attention(model->classifier.model.method, features, out);
 }

@@ -90,6 +90,13 @@ typedef struct un_method_class {
      * NULL for methods without. */
     un_status (*attention)(un_method *method, const float *features, float *maps);
     size_t attention_branches;
+    /* Attribute scores of image features (R, F) f32: out (branches, A), the weights of the
+     * branches included, so that the score of class c is its constant plus
+     * sum_i att[c, i] sum_b out[b, i], att from class_rows. NULL for methods whose scores are no
+     * such sum. */
+    un_status (*attributes)(un_method *method, const float *features, float *out);
+    /* The class attributes (C, A) as the scores use them, of the last set_classes; borrowed. */
+    const float *(*class_rows)(const un_method *method);
 } un_method_class;
 
 /* Head of every method's own structure. */

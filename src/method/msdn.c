@@ -266,6 +266,20 @@ static un_status attention(un_method *method, const float *features, float *maps
     return UNSEEN_OK;
 }
 
+static un_status attributes(un_method *method, const float *features, float *out) {
+    msdn *n = (msdn *)method;
+    UN_TRY(forward_features(n, features, 1));
+    for (size_t i = 0; i < n->A; i++) {
+        out[i] = (float)n->weight1 * n->scoring.psi[i];
+        out[n->A + i] = (float)n->weight2 * n->scoring.psi2[i];
+    }
+    return UNSEEN_OK;
+}
+
+static const float *class_rows(const un_method *method) {
+    return ((const msdn *)method)->scored.att;
+}
+
 const un_method_class un_method_msdn = {
     .name = "msdn",
     .title = "MSDN: Mutually Semantic Distillation Network for Zero-Shot Learning (CVPR 2022)",
@@ -286,4 +300,6 @@ const un_method_class un_method_msdn = {
     .score = score,
     .attention = attention,
     .attention_branches = 2,
+    .attributes = attributes,
+    .class_rows = class_rows,
 };

@@ -1,0 +1,131 @@
+/* cmd_extract.c - `unseen extract`: features of a data set's pictures through a backbone. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "cli/cli.h"
+#include "engine/extract.h"
+
+typedef struct {
+    un_cli_common common;
+    un_extract_options extract;
+    const char *name;
+} arguments;
+
+enum {
+    KEY_BACKBONE = 0x4001,
+    KEY_DATA,
+    KEY_POOLED,
+    KEY_REGIONS,
+    KEY_NAME,
+    KEY_IMAGE_SIZE,
+    KEY_BATCH,
+    KEY_DTYPE,
+    KEY_STRICT
+};
+
+static const struct argp_option g_options[] = {
+    {"backbone", KEY_BACKBONE, "WEIGHTS", 0,
+     "safetensors file of a ResNet, MobileNetV2, ViT or DeiT, or builtin:descriptor, which needs "
+     "no file (required)",
+     1},
+    {"data", KEY_DATA, "DIR", 0, "data set directory (required)", 1},
+    {"pooled", KEY_POOLED, NULL, 0, "one vector a picture, for DEM (default: both)", 1},
+    {"regions", KEY_REGIONS, NULL, 0, "a vector for each region, for MSDN (default: both)", 1},
+    {"name", KEY_NAME, "NAME", 0,
+     "name of the feature set; with both, NAME and NAME-regions (default: the architecture)", 2},
+    {"image-size", KEY_IMAGE_SIZE, "N", 0,
+     "side of the square that the network sees, in pixels (default: the backbone's)", 2},
+    {"batch", KEY_BATCH, "N", 0, "pictures in one pass of the network (default 16)", 2},
+    {"dtype", KEY_DTYPE, "bf16|f32", 0,
+     "type of the stored features (default: bf16 for regions, f32 for pooled)", 2},
+    {"strict", KEY_STRICT, NULL, 0,
+     "stop at the first picture that cannot be read (default: name it and leave it out of the "
+     "split)",
+     2},
+    {0}};
+
+static size_t positive(struct argp_state *state, const char *option, const char *text) {
+    char *end = NULL;
+    unsigned long value = strtoul(text, &end, 10);
+    if (*end || end == text || *text == '-' || value == 0 || value > 1000000)
+        argp_error(state, "%s must be a whole number from 1, not \"%s\"", option, text);
+    return value;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    arguments *a = state->input;
+    un_extract_options *o = &a->extract;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
+    case KEY_BACKBONE: o->backbone = text; return 0;
+    case KEY_DATA: o->directory = text; return 0;
+    case KEY_POOLED: o->pooled = 1; return 0;
+    case KEY_REGIONS: o->regions = 1; return 0;
+    case KEY_NAME: a->name = text; return 0;
+    case KEY_IMAGE_SIZE: o->image_size = positive(state, "--image-size", text); return 0;
+    case KEY_BATCH: o->batch = positive(state, "--batch", text); return 0;
+    case KEY_STRICT: o->strict = 1; return 0;
+    case KEY_DTYPE:
+        if (un_dtype_parse(text[0] == 'b' ? "BF16" : "F32", &o->regions_dtype) ||
+            (strcmp(text, "bf16") != 0 && strcmp(text, "f32") != 0))
+            argp_error(state, "--dtype is bf16 or f32, not \"%s\"", text);
+        o->pooled_dtype = o->regions_dtype;
+        return 0;
+    case ARGP_KEY_ARG: argp_error(state, "unexpected argument \"%s\"", text); return 0;
+    case ARGP_KEY_END:
+        if (!o->backbone) argp_error(state, "--backbone is missing");
+        if (!o->directory) argp_error(state, "--data is missing");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp g_argp = {
+    .options = g_options,
+    .parser = parse,
+    .args_doc = "--backbone WEIGHTS --data DIR",
+    .doc = "Computes the features of all pictures of a data set and adds them to it. An "
+           "interrupted run is taken up again by the same command.",
+    .children = un_cli_common_children};
+
+static void print_result(const un_extract_result *r) {
+    for (int k = 0; k < 2; k++)
+        if (r->names[k][0]) printf("%-13s %s\n", k ? "regions" : "pooled", r->names[k]);
+    if (r->already_there) {
+        printf("already there; nothing was left to do\n");
+        return;
+    }
+    double images = (double)(r->images - r->taken_up);
+    printf("images        %zu", r->images);
+    if (r->taken_up > 0) printf(", %zu of them from an earlier run", r->taken_up);
+    if (r->bad > 0) printf(", %zu could not be read", r->bad);
+    printf("\ntime          %.1f s, %.1f images/s; the network alone %.1f images/s\n", r->seconds,
+           images / r->seconds, images / r->network_seconds);
+}
+
+int un_cmd_extract(int argc, char **argv) {
+    arguments a = {.extract = {.batch = 16, .regions_dtype = UN_BF16, .pooled_dtype = UN_F32}};
+    char *regions_name = NULL;
+    int code = UN_EXIT_OK;
+    if (!un_cli_parse(&g_argp, argc, argv, &a, &code)) return code;
+    code = un_cli_start(&a.common);
+    if (code) return code;
+    un_extract_options *o = &a.extract;
+    if (!o->pooled && !o->regions) o->pooled = o->regions = 1;
+    o->pooled_name = o->regions_name = a.name;
+    if (a.name && o->pooled && o->regions) {
+        if (un_format(&regions_name, "%s-regions", a.name)) return un_cli_fail();
+        o->regions_name = regions_name;
+    }
+    un_cli_catch_signals();
+    o->stop = &un_cli_stop;
+    un_extract_result result;
+    un_status status = un_precision_parse(a.common.precision, &o->precision);
+    if (!status) status = un_extract(o, &result);
+    free(regions_name);
+    if (status) return un_cli_fail();
+    print_result(&result);
+    return UN_EXIT_OK;
+}

@@ -1,0 +1,29 @@
+/*
+ * predict_output.h - the three forms of predict's answers, written as they come: memory does not
+ * grow with the number of pictures.
+ *
+ * Table: the picture's path, then a line a candidate.
+ * JSON: [{"image", "predictions": [{"label", "score", "seen"}, …]} or {"image", "error"}, …]
+ * CSV: image,rank,label,score,seen,error
+ * A file appears whole or not at all.
+ */
+#ifndef UN_CLI_PREDICT_OUTPUT_H
+#define UN_CLI_PREDICT_OUTPUT_H
+
+#include "data/task.h"
+
+typedef enum { PREDICT_TABLE, PREDICT_JSON, PREDICT_CSV } predict_format;
+typedef struct predict_output predict_output;
+
+/* `path` is a file or "-"; NULL for the table, which goes to standard output. */
+un_status predict_output_open(predict_output **out, predict_format format, const char *path,
+                              const char *score_unit);
+un_status predict_output_answer(predict_output *out, const char *image,
+                                const un_class_table *classes, const float *scores,
+                                const size_t *best, size_t count);
+un_status predict_output_error(predict_output *out, const char *image, const char *sentence);
+/* Completes it; always releases. */
+un_status predict_output_commit(predict_output *out);
+void predict_output_abort(predict_output *out);
+
+#endif

@@ -1,0 +1,166 @@
+/* explain.c - see explain.h. */
+#include "engine/explain.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+
+static un_status find_class(const un_classifier *c, const char *name, size_t *out) {
+    for (size_t k = 0; k < c->classes.count; k++)
+        if (strcmp(c->classes.names[k], name) == 0) {
+            *out = k;
+            return UNSEEN_OK;
+        }
+    const char *near =
+        un_nearest_name(name, (const char *const *)c->classes.names, c->classes.count);
+    return un_fail(UNSEEN_E_ARGUMENT, "%s knows no class \"%.80s\"%s%s%s", c->path, name,
+                   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+/* The answer and what it is compared with. */
+static un_status choose_classes(const un_classifier *c, const un_explain_options *options,
+                                un_explanation *e) {
+    size_t best[2] = {0};
+    size_t count = un_classifier_top(c, e->scores, options->among, 2, best);
+    if (count == 0) return un_fail(UNSEEN_E_ARGUMENT, "%s has no such classes", c->path);
+    e->answer = best[0];
+    if (options->instead_of) {
+        UN_TRY(find_class(c, options->instead_of, &e->other));
+    } else if (count < 2) {
+        return un_fail(UNSEEN_E_ARGUMENT, "there is only one class to choose from");
+    } else {
+        e->other = best[1];
+    }
+    return UNSEEN_OK;
+}
+
+/* Contributions of methods whose scores are sums over attributes. */
+static void add_up(const un_classifier *c, un_explanation *e) {
+    size_t A = e->attribute_count;
+    double sum = 0;
+    e->rows = c->model.method->class->class_rows(c->model.method);
+    for (size_t i = 0; i < A; i++) {
+        float found = 0;
+        for (size_t b = 0; b < e->branches; b++) found += e->found[b * A + i];
+        e->contribution[i] = found * (e->rows[e->answer * A + i] - e->rows[e->other * A + i]);
+        sum += (double)e->contribution[i];
+    }
+    e->constant = (float)((double)e->scores[e->answer] - (double)e->scores[e->other] - sum);
+}
+
+/* Contributions of any method: A descriptions of the answer, each with one attribute of the other
+ * class, and the answer itself last. */
+static un_status swap_attributes(un_classifier *c, const float *features, un_explanation *e) {
+    const un_modality *m = &c->classes.modality[0];
+    size_t A = e->attribute_count;
+    const float *answer = m->values + e->answer * A;
+    const float *other = m->values + e->other * A;
+    un_class_table table = c->classes;
+    un_arena arena = {0};
+    float *scores = NULL;
+    double sum = 0;
+    un_method *method = c->model.method;
+    un_status status = UNSEEN_OK;
+    table.count = A + 1;
+    UN_GO(un_arena_alloc(&arena, A + 1, sizeof *table.names, &table.names));
+    UN_GO(un_arena_alloc(&arena, A + 1, 1, &table.seen));
+    UN_GO(un_arena_alloc(&arena, (A + 1) * A, sizeof(float), &table.modality[0].values));
+    UN_GO(un_arena_alloc(&arena, A + 1, sizeof *scores, &scores));
+    memset(table.seen, c->classes.seen[e->answer], A + 1);
+    for (size_t i = 0; i <= A; i++) {
+        float *row = table.modality[0].values + i * A;
+        table.names[i] = c->classes.names[e->answer];
+        memcpy(row, answer, A * sizeof *row);
+        if (i < A) row[i] = other[i];
+    }
+    UN_GO(method->class->set_classes(method, &table));
+    UN_GO(method->class->score(method, features, 1, scores));
+    for (size_t i = 0; i < A; i++) {
+        e->contribution[i] = scores[A] - scores[i];
+        sum += (double)e->contribution[i];
+    }
+    e->constant = (float)((double)e->scores[e->answer] - (double)e->scores[e->other] - sum);
+    e->rows = m->values;
+done:
+    un_arena_free(&arena);
+    if (method->class->set_classes(method, &c->classes) && !status)
+        status = un_fail_prefix(UNSEEN_E_MEMORY, "the model's classes");
+    return status;
+}
+
+static un_status read_attributes(un_classifier *c, const float *features, un_explanation *e) {
+    const un_method_class *class = c->model.method->class;
+    size_t maps = e->branches * e->attribute_count * c->model.regions;
+    if (class->attributes) {
+        UN_TRY(
+            un_arena_alloc(&e->arena, e->branches * e->attribute_count, sizeof(float), &e->found));
+        UN_TRY(class->attributes(c->model.method, features, e->found));
+    }
+    if (class->attention && e->branches > 0) {
+        UN_TRY(un_arena_alloc(&e->arena, maps, sizeof(float), &e->maps));
+        UN_TRY(class->attention(c->model.method, features, e->maps));
+    }
+    UN_TRY(un_arena_alloc(&e->arena, e->attribute_count, sizeof(float), &e->contribution));
+    if (!class->attributes || !class->class_rows) return swap_attributes(c, features, e);
+    add_up(c, e);
+    return UNSEEN_OK;
+}
+
+/* The crop, and the features of it. */
+static un_status look(un_classifier *c, const char *path, const un_explain_options *options,
+                      un_explanation *e, float *features) {
+    un_image image = {0};
+    float *picture = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_image_read(path, &options->decode, &image));
+    UN_GO(un_recipe_crop(&c->recipe, &image, &e->crop, &e->box));
+    UN_GO(un_alloc(c->recipe.crop * c->recipe.crop * 3, sizeof *picture, &picture));
+    un_recipe_normalize(&c->recipe, &e->crop, picture);
+    UN_GO(un_classifier_features(c, picture, 1, features));
+done:
+    un_image_free(&image);
+    free(picture);
+    return status;
+}
+
+un_status un_explain(un_classifier *c, const char *path, const un_explain_options *options,
+                     un_explanation *e) {
+    float *features = NULL;
+    un_status status = UNSEEN_OK;
+    *e = (un_explanation){.branches = c->model.method->class->attention_branches,
+                          .attribute_count = c->classes.modality[0].width,
+                          .grid_height = c->grid_height,
+                          .grid_width = c->grid_width};
+    if (c->classes.modality_count != 1)
+        return un_fail(UNSEEN_E_UNSUPPORTED, "%s fuses several semantics; explain takes one",
+                       c->path);
+    UN_GO(un_alloc(c->model.regions * c->model.width, sizeof *features, &features));
+    UN_GO(un_arena_alloc(&e->arena, c->classes.count, sizeof(float), &e->scores));
+    UN_GO(look(c, path, options, e, features));
+    UN_GO(un_classifier_score(c, features, 1, 1, e->scores));
+    UN_GO(choose_classes(c, options, e));
+    UN_GO(read_attributes(c, features, e));
+done:
+    free(features);
+    if (status) un_explanation_free(e);
+    return status;
+}
+
+void un_explanation_free(un_explanation *e) {
+    un_image_free(&e->crop);
+    un_arena_free(&e->arena);
+    *e = (un_explanation){0};
+}
+
+void un_explain_order(const float *values, size_t count, size_t *out) {
+    for (size_t i = 0; i < count; i++) { /* insertion: a few hundred attributes */
+        size_t at = i;
+        while (at > 0 && fabsf(values[i]) > fabsf(values[out[at - 1]])) {
+            out[at] = out[at - 1];
+            at--;
+        }
+        out[at] = i;
+    }
+}

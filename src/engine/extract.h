@@ -1,0 +1,45 @@
+/*
+ * extract.h - features of all pictures of a data set, through a backbone, into its
+ * feature store.
+ *
+ * Work that is interrupted is taken up again by the same call: the rows lie in
+ * features/NAME.safetensors.partial, features/NAME.journal says how far they go. Both
+ * vanish when the file appears under its name.
+ */
+#ifndef UN_ENGINE_EXTRACT_H
+#define UN_ENGINE_EXTRACT_H
+
+#include <signal.h>
+
+#include "data/dataset.h"
+#include "vision/backbone.h"
+
+typedef struct {
+    const char *directory; /* of the data set, which must say where its pictures lie */
+    const char *backbone;  /* weights file, or "builtin:descriptor" */
+    int pooled, regions;   /* which features to write; at least one */
+    const char *pooled_name, *regions_name; /* of the feature sets; NULL: architecture, with
+                                               "-S" for an unusual size and "-regions" */
+    size_t image_size;                      /* S; 0: the recipe's */
+    size_t batch;                           /* pictures in one pass of the network */
+    un_dtype regions_dtype, pooled_dtype;   /* of the files: UN_F32 or UN_BF16 */
+    un_precision precision;
+    int strict;                        /* the first bad picture is an error; 0: it is named, and
+                                          leaves the split */
+    const volatile sig_atomic_t *stop; /* non-zero: save and return; may be NULL */
+} un_extract_options;
+
+typedef struct {
+    size_t images;          /* of the data set */
+    size_t taken_up;        /* of those, done by an earlier run */
+    size_t bad;             /* pictures that could not be used */
+    int already_there;      /* nothing was left to do */
+    double seconds;         /* of this run */
+    double network_seconds; /* of those, in the network */
+    char names[2][160];     /* of the feature sets written, "" for none: pooled, regions */
+} un_extract_result;
+
+/* Fails with UNSEEN_E_INTERRUPTED when stopped. Every bad picture is logged as a warning. */
+un_status un_extract(const un_extract_options *options, un_extract_result *result);
+
+#endif

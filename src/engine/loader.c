@@ -1,0 +1,198 @@
+/* loader.c - see loader.h. A ring of batches; threads take pictures in order. */
+#include "engine/loader.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/parallel.h"
+
+enum { BATCHES = 3, MAX_THREADS = 64, NICENESS = 10 };
+
+typedef struct {
+    size_t first, count; /* pictures of this batch */
+    size_t missing;      /* pictures not yet loaded; count 0: the batch is free */
+    float *pictures;     /* [batch, S, S, 3] */
+    char **errors;       /* [batch] */
+} batch;
+
+struct un_loader {
+    un_loader_options options;
+    size_t picture; /* floats of one picture */
+    batch ring[BATCHES];
+    pthread_mutex_t lock;
+    pthread_cond_t freed, loaded;
+    pthread_t threads[MAX_THREADS];
+    int thread_count;
+    size_t next;      /* picture that the next idle thread takes */
+    size_t delivered; /* first picture of the batch that un_loader_next returns next */
+    int current;      /* slot that the caller holds, -1: none */
+    int stop;
+};
+
+un_status un_load_picture(const char *root, const char *name, const un_recipe *recipe,
+                          const un_image_options *decode, float *out, un_crop_box *box) {
+    un_image image = {0};
+    un_image crop = {0};
+    char *path = NULL;
+    un_status status = UNSEEN_OK;
+    if (root) UN_GO(un_path_join(root, name, &path));
+    UN_GO(un_image_read(path ? path : name, decode, &image));
+    UN_GO(un_recipe_crop(recipe, &image, &crop, box));
+    un_recipe_normalize(recipe, &crop, out);
+done:
+    free(path);
+    un_image_free(&crop);
+    un_image_free(&image);
+    return status;
+}
+
+/* The slot of the batch that picture i is in; batches are counted from options.first. */
+static batch *batch_of(un_loader *loader, size_t i) {
+    return &loader->ring[(i - loader->options.first) / loader->options.batch % BATCHES];
+}
+
+/* Gives a free slot to the batch that begins with picture i. */
+static void claim(un_loader *loader, batch *b, size_t i) {
+    size_t left = loader->options.count - i;
+    b->first = i;
+    b->count = left < loader->options.batch ? left : loader->options.batch;
+    b->missing = b->count;
+}
+
+/* The next picture to load, or 0 if there is nothing more to do. Holds the lock. */
+static int take(un_loader *loader, size_t *picture) {
+    for (;;) {
+        if (loader->stop || loader->next == loader->options.count) return 0;
+        size_t i = loader->next;
+        batch *b = batch_of(loader, i);
+        int begins = (i - loader->options.first) % loader->options.batch == 0;
+        if (!begins || b->count == 0) {
+            if (begins) claim(loader, b, i);
+            loader->next++;
+            *picture = i;
+            return 1;
+        }
+        pthread_cond_wait(&loader->freed, &loader->lock);
+    }
+}
+
+static void load(un_loader *loader, size_t i) {
+    const un_loader_options *o = &loader->options;
+    batch *b = batch_of(loader, i);
+    size_t slot = i - b->first;
+    float *out = b->pictures + slot * loader->picture;
+    if (un_load_picture(o->root, o->names[i], &o->recipe, &o->decode, out, NULL) == UNSEEN_OK)
+        return;
+    memset(out, 0, loader->picture * sizeof *out);
+    b->errors[slot] = strdup(un_error());
+    if (!b->errors[slot]) b->errors[slot] = strdup("out of memory");
+}
+
+static void *work(void *context) {
+    un_loader *loader = context;
+    size_t i = 0;
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS); /* of this thread only */
+    pthread_mutex_lock(&loader->lock);
+    while (take(loader, &i)) {
+        pthread_mutex_unlock(&loader->lock);
+        load(loader, i);
+        pthread_mutex_lock(&loader->lock);
+        if (--batch_of(loader, i)->missing == 0) pthread_cond_broadcast(&loader->loaded);
+    }
+    pthread_mutex_unlock(&loader->lock);
+    return NULL;
+}
+
+static un_status start_threads(un_loader *loader) {
+    int wanted = loader->options.threads > 0 ? loader->options.threads : un_thread_count();
+    if (wanted > MAX_THREADS) wanted = MAX_THREADS;
+    for (; loader->thread_count < wanted; loader->thread_count++) {
+        int code = pthread_create(&loader->threads[loader->thread_count], NULL, work, loader);
+        if (code != 0 && loader->thread_count == 0)
+            return un_fail_errno(code, "cannot start a thread");
+        if (code != 0) break; /* fewer will do */
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_loader_open(un_loader **out, const un_loader_options *options) {
+    if (options->batch == 0 || options->first > options->count)
+        return un_fail(UNSEEN_E_ARGUMENT, "pictures from %zu of %zu in batches of %zu",
+                       options->first, options->count, options->batch);
+    un_loader *loader = calloc(1, sizeof *loader);
+    if (!loader) return un_fail_memory(sizeof *loader);
+    un_status status = UNSEEN_OK;
+    loader->options = *options;
+    loader->picture = options->recipe.crop * options->recipe.crop * 3;
+    loader->next = loader->delivered = options->first;
+    loader->current = -1;
+    pthread_mutex_init(&loader->lock, NULL);
+    pthread_cond_init(&loader->freed, NULL);
+    pthread_cond_init(&loader->loaded, NULL);
+    size_t batch_floats = 0;
+    if (__builtin_mul_overflow(options->batch, loader->picture, &batch_floats))
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "a batch of %zu pictures is too large", options->batch));
+    for (int i = 0; i < BATCHES; i++) {
+        UN_GO(un_alloc(batch_floats, sizeof(float), &loader->ring[i].pictures));
+        UN_GO(un_alloc(options->batch, sizeof(char *), &loader->ring[i].errors));
+    }
+    UN_GO(start_threads(loader));
+    *out = loader;
+    loader = NULL;
+done:
+    un_loader_close(loader);
+    return status;
+}
+
+/* Empties the slot that the caller held, for the threads to fill. Holds the lock. */
+static void release(un_loader *loader) {
+    if (loader->current < 0) return;
+    batch *b = &loader->ring[loader->current];
+    for (size_t i = 0; i < b->count; i++) {
+        free(b->errors[i]);
+        b->errors[i] = NULL;
+    }
+    b->count = 0;
+    loader->current = -1;
+    pthread_cond_broadcast(&loader->freed);
+}
+
+un_status un_loader_next(un_loader *loader, un_loaded *out) {
+    *out = (un_loaded){0};
+    pthread_mutex_lock(&loader->lock);
+    release(loader);
+    if (loader->delivered < loader->options.count) {
+        batch *b = batch_of(loader, loader->delivered);
+        while (b->count == 0 || b->first != loader->delivered || b->missing > 0)
+            pthread_cond_wait(&loader->loaded, &loader->lock);
+        loader->current = (int)(b - loader->ring);
+        loader->delivered += b->count;
+        *out = (un_loaded){b->first, b->count, b->pictures, b->errors};
+    }
+    pthread_mutex_unlock(&loader->lock);
+    return UNSEEN_OK;
+}
+
+void un_loader_close(un_loader *loader) {
+    if (!loader) return;
+    pthread_mutex_lock(&loader->lock);
+    loader->stop = 1;
+    pthread_cond_broadcast(&loader->freed);
+    pthread_mutex_unlock(&loader->lock);
+    for (int i = 0; i < loader->thread_count; i++) pthread_join(loader->threads[i], NULL);
+    for (int i = 0; i < BATCHES; i++) {
+        for (size_t k = 0; loader->ring[i].errors && k < loader->options.batch; k++)
+            free(loader->ring[i].errors[k]);
+        free(loader->ring[i].errors);
+        free(loader->ring[i].pictures);
+    }
+    pthread_cond_destroy(&loader->loaded);
+    pthread_cond_destroy(&loader->freed);
+    pthread_mutex_destroy(&loader->lock);
+    free(loader);
+}

@@ -1,0 +1,46 @@
+/*
+ * loader.h - pictures on their way into a network: decoded, cropped and normalised
+ * by threads of their own, a few batches ahead of the computation.
+ *
+ * The threads run at low priority: they fill the gaps that the network leaves and
+ * get the processors when it waits for them. They never compute in parallel
+ * regions, so there is still one pool for that (base/parallel.h).
+ */
+#ifndef UN_ENGINE_LOADER_H
+#define UN_ENGINE_LOADER_H
+
+#include "vision/recipe.h"
+
+typedef struct un_loader un_loader;
+
+/* Everything is borrowed until un_loader_close. */
+typedef struct {
+    const char *root;   /* folder that the names are relative to; NULL: they are paths */
+    char *const *names; /* [count] */
+    size_t count;
+    size_t first; /* the first picture to load */
+    size_t batch; /* pictures at a time, from 1 */
+    un_recipe recipe;
+    un_image_options decode;
+    int threads; /* 0: as many as compute */
+} un_loader_options;
+
+/* Up to `batch` pictures in order; valid until the next call. */
+typedef struct {
+    size_t first, count;   /* pictures first .. first + count - 1; count 0: no more */
+    const float *pictures; /* (count, S, S, 3) as un_recipe_normalize writes; zeros where failed */
+    char *const *errors;   /* [count] NULL, or a sentence about a picture that cannot be used */
+} un_loaded;
+
+un_status un_loader_open(un_loader **out, const un_loader_options *options);
+/* Waits for the next batch. A bad picture is no failure of this call. */
+un_status un_loader_next(un_loader *loader, un_loaded *out);
+/* Ends the threads; NULL is allowed. */
+void un_loader_close(un_loader *loader);
+
+/* One picture, in the calling thread: decoded, cropped, normalised into out[S * S * 3]. `box`
+ * may be NULL. `name` is relative to `root` unless that is NULL. */
+un_status un_load_picture(const char *root, const char *name, const un_recipe *recipe,
+                          const un_image_options *decode, float *out, un_crop_box *box);
+
+#endif
