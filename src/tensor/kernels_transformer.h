@@ -47,11 +47,11 @@ void un_add(const float *x, float *y, size_t n);
 void un_column_sums_add(const float *x, size_t rows, size_t n, size_t ld, float *out);
 
 /* Inverted dropout: element (row, i) becomes 0 with `probability`, else x / (1 - probability).
- * The mask is a function of (seed, stream, row, i) alone: word i of the row's part of the
- * stream, so that a backward pass or a recomputation finds the same one. Streams come from
- * un_rng_stream. */
+ * The mask is a function of (seed, stream, row, i) alone, so that a backward pass or a
+ * recomputation finds the same one. Streams come from un_rng_stream. An element takes 16 random
+ * bits: the probability is rounded to a multiple of 2^-16, and the factor made for that. */
 typedef struct {
-    float probability; /* 0 <= p < 1; 0: nothing happens */
+    float probability; /* 0 <= p < 0.9999; 0: nothing happens */
     uint64_t seed, stream;
 } un_dropout;
 /* x (rows, n) = residual + mask x; `residual` (rows, n) may be NULL. Applied to a gradient

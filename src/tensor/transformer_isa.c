@@ -160,43 +160,50 @@ static void gelu_backward(const void *x, un_dtype type, float *dy, un_bf16 *dy16
 
 /* ---- dropout ---- */
 
-enum { PHILOX_LANES = 16, MASK_PIECE = 4 * PHILOX_LANES };
-
-/* Each row owns 2^20 blocks of four words of its stream. */
+/* Eight blocks of Philox give the 64 masks of a piece of a row, 16 bits each: element
+ * 8 h + j has half h (0: the lower half of word 0) of block j. */
+enum { BLOCKS = 8, HALVES = 8, MASK_PIECE = BLOCKS * HALVES };
+/* Each row owns 2^20 blocks of its stream. */
 enum { ROW_SHIFT = 20 };
 
-/* Factors 0 or 1/(1-p) of elements first .. first+63 of a row; `first` divides by 64. Philox
- * as in base/rng.c, sixteen counters at once. */
-static void mask_piece(const un_dropout *d, uint64_t row, size_t first, float *out) {
-    uint32_t c0[PHILOX_LANES], c1[PHILOX_LANES], c2[PHILOX_LANES], c3[PHILOX_LANES];
+typedef uint64_t words __attribute__((vector_size(BLOCKS * sizeof(uint64_t))));
+
+/* Philox4x32-10 as in base/rng.c for counters block .. block+7; a 32-bit word a lane. */
+static inline void philox(const un_dropout *d, uint64_t block, words out[4]) {
+    const words low = (words){0} + 0xFFFFFFFFu;
+    words counter = {0, 1, 2, 3, 4, 5, 6, 7};
+    counter += block;
+    words c0 = counter & low, c1 = counter >> 32;
+    words c2 = (words){0} + (d->stream & 0xFFFFFFFFu), c3 = (words){0} + (d->stream >> 32);
     uint32_t k0 = (uint32_t)d->seed, k1 = (uint32_t)(d->seed >> 32);
-    uint64_t block = (row << ROW_SHIFT) + first / 4;
-    for (int j = 0; j < PHILOX_LANES; j++) {
-        c0[j] = (uint32_t)(block + (uint64_t)j);
-        c1[j] = (uint32_t)((block + (uint64_t)j) >> 32);
-        c2[j] = (uint32_t)d->stream;
-        c3[j] = (uint32_t)(d->stream >> 32);
-    }
     for (int round = 0; round < 10; round++) {
-        for (int j = 0; j < PHILOX_LANES; j++) {
-            uint64_t p0 = (uint64_t)0xD2511F53u * c0[j], p1 = (uint64_t)0xCD9E8D57u * c2[j];
-            uint32_t n0 = (uint32_t)(p1 >> 32) ^ c1[j] ^ k0;
-            uint32_t n2 = (uint32_t)(p0 >> 32) ^ c3[j] ^ k1;
-            c1[j] = (uint32_t)p1;
-            c3[j] = (uint32_t)p0;
-            c0[j] = n0;
-            c2[j] = n2;
-        }
+        words p0 = c0 * 0xD2511F53u, p1 = c2 * 0xCD9E8D57u;
+        c0 = (p1 >> 32) ^ c1 ^ k0;
+        c1 = p1 & low;
+        c2 = (p0 >> 32) ^ c3 ^ k1;
+        c3 = p0 & low;
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
-    uint32_t threshold = (uint32_t)((double)d->probability * 4294967296.0);
-    float keep = 1.0f / (1.0f - d->probability);
-    for (int j = 0; j < PHILOX_LANES; j++) {
-        out[4 * j] = c0[j] >= threshold ? keep : 0.0f;
-        out[4 * j + 1] = c1[j] >= threshold ? keep : 0.0f;
-        out[4 * j + 2] = c2[j] >= threshold ? keep : 0.0f;
-        out[4 * j + 3] = c3[j] >= threshold ? keep : 0.0f;
+    out[0] = c0;
+    out[1] = c1;
+    out[2] = c2;
+    out[3] = c3;
+}
+
+/* Factors 0 or 1/(1-p) of elements first .. first+63 of a row; `first` divides by 64. */
+static void mask_piece(const un_dropout *d, uint64_t row, size_t first, float *out) {
+    words word[4];
+    uint32_t threshold = (uint32_t)(d->probability * 65536.0f + 0.5f);
+    float keep = 65536.0f / (65536.0f - (float)threshold);
+    philox(d, (row << ROW_SHIFT) + first / HALVES, word);
+    for (int h = 0; h < HALVES; h++) {
+        uint64_t lane[BLOCKS];
+        memcpy(lane, &word[h / 2], sizeof lane);
+        for (int j = 0; j < BLOCKS; j++) {
+            uint32_t half = (uint32_t)(lane[j] >> (16 * (h % 2))) & 0xFFFFu;
+            out[h * BLOCKS + j] = half >= threshold ? keep : 0.0f;
+        }
     }
 }
 
