@@ -33,7 +33,7 @@ typedef struct {
 void un_layer_norm_forward(const un_layer_norm_args *a);
 void un_layer_norm_backward(const un_layer_norm_args *a);
 
-/* y = x Phi(x), the exact form with erf (absolute error below 1e-7 |x|). x and y are both of
+/* y = x Phi(x), the exact form with erf (absolute error below 3e-7 |x|). x and y are both of
  * `type` (f32 or bf16) and may be the same. */
 void un_gelu(const void *x, un_dtype type, void *y, size_t n);
 /* dy *= gelu'(x) in place; dy16 receives the result rounded unless NULL. */
