@@ -120,7 +120,8 @@ void un_param_initialize_linear(const un_params *params, size_t weight, size_t b
                                 const char *stream, uint64_t number) {
     const un_param *item = &params->item[weight];
     un_rng rng = un_rng_stream(seed, stream, number);
-    double bound = 1 / sqrt((double)(item->count / item->shape[0]));
+    size_t inputs = item->count / item->shape[0];
+    double bound = 1 / sqrt((double)inputs);
     un_rng_fill_uniform(&rng, un_param_value(params, weight), item->count, -bound, bound);
     un_rng_fill_uniform(&rng, un_param_value(params, bias), params->item[bias].count, -bound,
                         bound);
