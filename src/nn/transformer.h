@@ -14,7 +14,7 @@
  * encoder, each to be propagated back before it runs forward again. A pass that is
  * not for training overwrites its activations layer by layer. With `recompute` a
  * training pass keeps the input of every block only and computes the rest again
- * during the backward pass: about 1/12 of the memory for 4/3 of the time.
+ * during the backward pass: about a quarter of the memory for 4/3 of the time.
  */
 #ifndef UN_NN_TRANSFORMER_H
 #define UN_NN_TRANSFORMER_H
