@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "cli/import.h"
+#include "cli/import_tinybirds.h"
 #include "data/features.h"
 #include "data/parts.h"
 
@@ -267,6 +268,8 @@ static const struct {
     {"cub", un_import_run_cub, "the folder of Caltech-UCSD Birds: pictures, attributes, parts"},
     {"awa2", un_import_run_awa2, "the folder of Animals with Attributes 2"},
     {"folder", un_import_run_folder, "your pictures, a folder a class, and a table of attributes"},
+    {"tinybirds", un_import_tinybirds,
+     "the built-in data set: drawn birds with attributes and true boxes"},
     {"arrays", un_import_run_arrays, "features, labels and semantics as .npy, .npz, safetensors"},
 };
 
