@@ -4,3 +4,4 @@ set -eu
 here=$(dirname "$0")
 /usr/bin/python3 "$here/dem.py" "$1"
 /usr/bin/python3 "$here/msdn.py" "$1"
+/usr/bin/python3 "$here/backbone.py" "$1"

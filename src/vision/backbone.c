@@ -95,7 +95,8 @@ static un_status open_file(const char *path, un_precision precision, un_backbone
                       "torchvision's tensor names, or a ViT or DeiT with Hugging Face's or "
                       "torchvision's",
                       path));
-    UN_GO(open(&file, un_precision_resolve(precision), out));
+    UN_GO(open(&file, precision, out));
+    (*out)->precision = un_precision_resolve((*out)->precision);
     const char *recipe = un_safetensors_metadata(&file, "preprocess");
     if (recipe) UN_GO(un_recipe_parse(recipe, path, &(*out)->recipe));
     UN_GO(hash(file.map.data, file.map.size, (*out)->sha256));

@@ -4,8 +4,9 @@
  *
  * An opener checks that the file holds a whole network of its kind, takes what it needs
  * out of it (the file is closed afterwards) and fills in the head: class, architecture,
- * width, precision (resolved, not auto) and the architecture's usual recipe. backbone.c
- * then adds the file's hash and, where its metadata has one, its own recipe.
+ * width, precision and the architecture's usual recipe. backbone.c then adds the file's
+ * hash and, where its metadata has one, its own recipe. What UN_PRECISION_AUTO means is
+ * the network's to say; left in the head, it is resolved for the processor.
  */
 #ifndef UN_VISION_BACKBONE_PARTS_H
 #define UN_VISION_BACKBONE_PARTS_H
