@@ -1,6 +1,7 @@
 /*
  * conv.h - convolutions and max pooling over feature maps, forward only, f32 or bf16
- * with f32 accumulation; the implementation is oneDNN (conv_onednn.c).
+ * with f32 accumulation; the implementation is oneDNN (conv_onednn.c) and, for 3 x 3 in bf16,
+ * winograd.c.
  *
  * A feature map is (n, h, w, c) in one of three layouts. Kernels run fastest in
  * UN_CHANNELS_BLOCKED on most processors; un_conv_layout tells. A caller converts at
@@ -65,8 +66,19 @@ const un_conv_spec *un_conv_spec_of(const un_conv *conv);
 /* Shape of the output for an input; type and layout are the input's, except that
  * UN_CHANNELS_FIRST gives un_conv_layout(). */
 void un_conv_output(const un_conv *conv, const un_feature_map *in, un_feature_map *out);
+
+/* Working memory that convolutions of one thread share; starts as {0}. */
+typedef struct {
+    void *data;
+    size_t bytes;
+} un_conv_scratch;
+/* At least `bytes` bytes; what was there is lost. */
+un_status un_conv_scratch_reserve(un_conv_scratch *scratch, size_t bytes);
+void un_conv_scratch_free(un_conv_scratch *scratch);
+
 /* y = act(conv(x) + bias), or act(conv(x) + bias + y) with `add`. x and y do not overlap. */
-un_status un_conv_run(un_conv *conv, const un_feature_map *in, const void *x, int add, void *y);
+un_status un_conv_run(un_conv *conv, const un_feature_map *in, const void *x, int add, void *y,
+                      un_conv_scratch *scratch);
 
 /* Max pooling. */
 typedef struct un_pool un_pool;

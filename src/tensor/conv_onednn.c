@@ -14,6 +14,7 @@
 #include "tensor/conv.h"
 #include "tensor/kernels.h"
 #include "tensor/onednn.h"
+#include "tensor/winograd.h"
 
 enum { PLANS = 8, MAX_EXTENT = 1 << 24 };
 
@@ -44,6 +45,7 @@ struct un_conv {
     packing *weights; /* never empty of those that others can be made from */
     dnnl_memory_desc_t bias_layout;
     float *bias;
+    un_winograd *winograd; /* NULL: oneDNN does everything */
     plan_list plans;
 };
 
@@ -247,6 +249,7 @@ un_status un_conv_create(const un_conv_spec *spec, const float *weights, const f
         UN_GO(un_dnn_failed(dnnl_invalid_arguments, "describe a bias"));
     UN_GO(un_alloc(spec->out, sizeof *c->bias, &c->bias));
     memcpy(c->bias, bias, spec->out * sizeof *bias);
+    if (un_winograd_fits(spec)) UN_GO(un_winograd_create(spec, weights, bias, &c->winograd));
     *out = c;
 done:
     if (status) un_conv_free(c);
@@ -262,6 +265,7 @@ void un_conv_free(un_conv *conv) {
         free(conv->weights);
         conv->weights = next;
     }
+    un_winograd_free(conv->winograd);
     free(conv->bias);
     free(conv);
 }
@@ -336,9 +340,30 @@ done:
     return status;
 }
 
-un_status un_conv_run(un_conv *conv, const un_feature_map *in, const void *x, int add, void *y) {
+un_status un_conv_scratch_reserve(un_conv_scratch *scratch, size_t bytes) {
+    if (scratch->bytes >= bytes) return UNSEEN_OK;
+    un_conv_scratch_free(scratch);
+    UN_TRY(un_alloc(bytes, 1, &scratch->data));
+    scratch->bytes = bytes;
+    return UNSEEN_OK;
+}
+
+void un_conv_scratch_free(un_conv_scratch *scratch) {
+    free(scratch->data);
+    *scratch = (un_conv_scratch){0};
+}
+
+/* Blocks of 16 or none: what winograd.c reads. */
+static int winograd_applies(const un_conv *conv, const un_feature_map *in, int add) {
+    return conv->winograd && !add && un_winograd_pays(in) &&
+           (in->layout == UN_CHANNELS_LAST || layout_tag(in->layout) == dnnl_nChw16c);
+}
+
+un_status un_conv_run(un_conv *conv, const un_feature_map *in, const void *x, int add, void *y,
+                      un_conv_scratch *scratch) {
     if (in->c != conv->spec.in || in->type != conv->spec.type)
         return un_fail(UNSEEN_E_ARGUMENT, "this feature map does not fit the convolution");
+    if (winograd_applies(conv, in, add)) return un_winograd_run(conv->winograd, in, x, y, scratch);
     plan *p = find_plan(&conv->plans, in, add);
     if (!p->primitive) UN_TRY(make_conv(conv, p));
     const un_dnn_operand operands[] = {{DNNL_ARG_SRC, &p->x, x},

@@ -56,9 +56,10 @@ void un_cnn_destroy(un_backbone *backbone) {
         un_conv_free(cnn->layers[i].conv);
         un_pool_free(cnn->layers[i].pool);
     }
-    for (size_t i = 0; i < UN_CNN_SLOTS; i++) free(cnn->slots[i].data);
-    free(cnn->input.data);
-    free(cnn->output.data);
+    for (size_t i = 0; i < UN_CNN_SLOTS; i++) un_conv_scratch_free(&cnn->slots[i]);
+    un_conv_scratch_free(&cnn->input);
+    un_conv_scratch_free(&cnn->output);
+    un_conv_scratch_free(&cnn->scratch);
     un_arena_free(&cnn->arena);
     free(cnn);
 }
@@ -271,16 +272,6 @@ double un_cnn_flops(const un_backbone *backbone, size_t size) {
 
 /* ------------------------------------------------------------------ running */
 
-/* At least `bytes` bytes of memory; what was there is lost. */
-static un_status reserve(un_cnn_slot *slot, size_t bytes) {
-    if (slot->bytes >= bytes) return UNSEEN_OK;
-    free(slot->data);
-    *slot = (un_cnn_slot){0};
-    UN_TRY(un_alloc(bytes, 1, &slot->data));
-    slot->bytes = bytes;
-    return UNSEEN_OK;
-}
-
 static un_status reserve_all(un_cnn *cnn, const un_feature_map *maps) {
     size_t need[UN_CNN_SLOTS] = {0};
     for (size_t i = 0; i < cnn->count; i++) {
@@ -288,7 +279,8 @@ static un_status reserve_all(un_cnn *cnn, const un_feature_map *maps) {
         UN_TRY(un_feature_map_bytes(&maps[i], &bytes));
         if (bytes > *slot) *slot = bytes;
     }
-    for (size_t s = 0; s < UN_CNN_SLOTS; s++) UN_TRY(reserve(&cnn->slots[s], need[s]));
+    for (size_t s = 0; s < UN_CNN_SLOTS; s++)
+        UN_TRY(un_conv_scratch_reserve(&cnn->slots[s], need[s]));
     return UNSEEN_OK;
 }
 
@@ -322,7 +314,8 @@ static un_status deliver(un_cnn *cnn, const un_feature_map *map, const void *dat
                          float *pooled) {
     if (!regions && !pooled) return UNSEEN_OK;
     if (!regions) {
-        UN_TRY(reserve(&cnn->output, map->n * map->h * map->w * map->c * sizeof *regions));
+        UN_TRY(un_conv_scratch_reserve(&cnn->output,
+                                       map->n * map->h * map->w * map->c * sizeof *regions));
         regions = cnn->output.data;
     }
     UN_TRY(to_f32(map, data, regions));
@@ -341,7 +334,8 @@ static un_status run_layers(un_cnn *cnn, const un_feature_map *pictures, const u
         const void *x = start ? cnn->input.data : cnn->slots[cnn->layers[layer->input].slot].data;
         void *y = cnn->slots[layer->slot].data;
         if (layer->conv)
-            UN_TRY(un_conv_run(layer->conv, in, x, layer->residual != UN_CNN_NONE, y));
+            UN_TRY(
+                un_conv_run(layer->conv, in, x, layer->residual != UN_CNN_NONE, y, &cnn->scratch));
         else
             UN_TRY(un_pool_run(layer->pool, in, x, y));
         for (size_t t = 0; t < tap_count && layer->name; t++)
@@ -362,7 +356,7 @@ static un_status run_chunk(un_cnn *cnn, const float *x, size_t first, size_t n, 
     UN_TRY(all_shapes(cnn, n, height, width, maps));
     UN_TRY(reserve_all(cnn, maps));
     UN_TRY(un_feature_map_bytes(&in, &bytes));
-    UN_TRY(reserve(&cnn->input, bytes));
+    UN_TRY(un_conv_scratch_reserve(&cnn->input, bytes));
     UN_TRY(un_feature_map_convert(&given, x + first * height * width * 3, &in, cnn->input.data));
     UN_TRY(run_layers(cnn, &in, maps, first, taps, tap_count));
     const un_feature_map *last = &maps[cnn->count - 1];

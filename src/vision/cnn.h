@@ -27,11 +27,6 @@ typedef struct {
     size_t slot;     /* of the memory */
 } un_cnn_layer;
 
-typedef struct {
-    void *data;
-    size_t bytes;
-} un_cnn_slot;
-
 enum { UN_CNN_SLOTS = 6 };
 
 typedef struct {
@@ -41,8 +36,9 @@ typedef struct {
     un_arena arena; /* layers and names */
     un_cnn_layer *layers;
     size_t count, capacity;
-    un_cnn_slot slots[UN_CNN_SLOTS]; /* feature maps, each as large as the largest it held */
-    un_cnn_slot input, output;       /* the pictures channels-first, the regions in f32 */
+    un_conv_scratch slots[UN_CNN_SLOTS]; /* feature maps, each as large as the largest it held */
+    un_conv_scratch input, output;       /* the pictures channels-first, the regions in f32 */
+    un_conv_scratch scratch;             /* of the convolutions */
 } un_cnn;
 
 /* An empty network for at most `capacity` layers. */

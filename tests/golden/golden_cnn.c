@@ -7,7 +7,8 @@
  * independent of each other: so each adds sqrt(2 / 3) u, relative to the root mean square of its
  * output, and L of them in a row sqrt(2 L / 3) u. The largest of a tensor's errors is compared, four
  * to five standard deviations among 10^3 to 10^5 values, with the largest value, which is not below
- * the root mean square. Hence 5 sqrt(2 L / 3) u, with L counted up to the block.
+ * the root mean square. Hence 5 sqrt(2 L / 3) u, with L counted up to the block; a convolution that
+ * may be done by Winograd's algorithm counts for 25 / 9 (tensor/winograd.h).
  */
 #include "golden_cnn.h"
 
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tensor/winograd.h"
 #include "vision/cnn.h"
 
 enum { NAME_LENGTH = 128, MAX_TAPS = 8 };
@@ -59,14 +61,15 @@ static un_status load_images(scene *s) {
 
 /* 2e-5 in f32; in bf16 as derived above, for the convolutions up to `block`. */
 static double tolerance(const scene *s, const char *block) {
-    size_t convolutions = 0;
+    double convolutions = 0;
     if (s->cnn->type == UN_F32) return GOLDEN_OUTPUT;
     for (size_t i = 0; i < s->cnn->count; i++) {
         const char *name = s->cnn->layers[i].name;
-        convolutions += s->cnn->layers[i].conv != NULL;
+        const un_conv *conv = s->cnn->layers[i].conv;
+        if (conv) convolutions += un_winograd_fits(un_conv_spec_of(conv)) ? 25.0 / 9 : 1;
         if (block && name && !strcmp(name, block)) break;
     }
-    return 5 * sqrt(2.0 * (double)convolutions / 3) * 0x1p-9;
+    return 5 * sqrt(2 * convolutions / 3) * 0x1p-9;
 }
 
 static un_status compare_blocks(scene *s, const golden_block *blocks, const un_cnn_tap *taps,
