@@ -2,13 +2,14 @@
  * golden_cnn.c - convolutional networks against golden data, through the file's own names: the
  * golden file is opened as a weights file.
  *
- * bf16 has a unit roundoff of u = 2^-9. A convolution reads activations and weights that were each
- * rounded once, both relative errors of at most u and of about u / sqrt(3) in the mean square, and
- * independent of each other: so each adds sqrt(2 / 3) u, relative to the root mean square of its
- * output, and L of them in a row sqrt(2 L / 3) u. The largest of a tensor's errors is compared, four
- * to five standard deviations among 10^3 to 10^5 values, with the largest value, which is not below
- * the root mean square. Hence 5 sqrt(2 L / 3) u, with L counted up to the block; a convolution that
- * may be done by Winograd's algorithm counts for 25 / 9 (tensor/winograd.h).
+ * bf16 has a unit roundoff of u = 2^-8, and rounding an arbitrary number to it has a relative error
+ * of 0.41 u in the mean square (2 u / sqrt(12), times the mean of 1 / m for mantissas m in [1, 2)).
+ * A convolution reads activations and weights that were each rounded once, independently: so each
+ * adds sqrt(2) 0.41 u, relative to the root mean square of its output, and L of them in a row
+ * sqrt(2 L) 0.41 u. The largest of a tensor's errors is compared, four to five standard deviations
+ * among 10^3 to 10^5 values, with the largest value, which is not below the root mean square. Hence
+ * 5 sqrt(2 L) 0.41 u, with L counted up to the block; a convolution that may be done by Winograd's
+ * algorithm counts for 25 / 9 (tensor/winograd.h).
  */
 #include "golden_cnn.h"
 
@@ -69,7 +70,7 @@ static double tolerance(const scene *s, const char *block) {
         if (conv) convolutions += un_winograd_fits(un_conv_spec_of(conv)) ? 25.0 / 9 : 1;
         if (block && name && !strcmp(name, block)) break;
     }
-    return 5 * sqrt(2 * convolutions / 3) * 0x1p-9;
+    return 5 * sqrt(2 * convolutions) * 0.41 * 0x1p-8;
 }
 
 static un_status compare_blocks(scene *s, const golden_block *blocks, const un_cnn_tap *taps,

@@ -97,9 +97,9 @@ static void check_conv(const conv_case *t) {
      * some ten; bf16: the same and one rounding of the result. Winograd's algorithm in bf16 rounds
      * both transformed factors: by winograd.h an error of variance 25 / 9 per product of these
      * values (variance 1/3 each, so 1 for nine of them), times that of two roundings, which is
-     * 2 (0.41 u)^2: five standard deviations. */
+     * 2 (0.41 u)^2 with u = 2^-8: five standard deviations. */
     double absolute = 4e-6 * (double)filter * 0.1 + 4e-6, relative = bf16 ? 0x1p-8 : 1e-6;
-    if (un_winograd_fits(s)) absolute += 5 * 0x1p-9 * 0.41 * sqrt(2 * 25.0 / 9 * (double)s->in);
+    if (un_winograd_fits(s)) absolute += 5 * 0x1p-8 * 0.41 * sqrt(2 * 25.0 / 9 * (double)s->in);
     size_t step = count > 3000 ? count / 1500 : 1;
     for (size_t j = 0; j < count; j += step) {
         size_t o = j % out.c, ox = j / out.c % out.w, oy = j / out.c / out.w % out.h;
@@ -513,7 +513,7 @@ static void check_batches(const plan *p, un_precision precision, double toleranc
 static void test_batches(void **state) {
     (void)state;
     static plan p;
-    /* Another batch may be computed in another order: some rounding, and in bf16 some of 2^-9. */
+    /* Another batch may be computed in another order: some rounding, and in bf16 some of 2^-8. */
     plan_resnet(&p, 1, 2, 1, 2);
     check_batches(&p, UN_PRECISION_F32, 1e-5);
     check_batches(&p, UN_PRECISION_BF16, 0x1p-6);
