@@ -89,12 +89,14 @@ static un_status open_file(const char *path, un_precision precision, un_backbone
     UN_TRY(un_safetensors_open(&file, path));
     un_status status = UNSEEN_OK;
     opener open = choose(&file);
-    if (!open)
-        UN_GO(un_fail(UNSEEN_E_FORMAT,
-                      "%s: not a known network; expected a ResNet or MobileNetV2 with "
-                      "torchvision's tensor names, or a ViT or DeiT with Hugging Face's or "
-                      "torchvision's",
-                      path));
+    if (!open) {
+        status = un_fail(UNSEEN_E_FORMAT,
+                         "%s: not a known network; expected a ResNet or MobileNetV2 with "
+                         "torchvision's tensor names, or a ViT or DeiT with Hugging Face's or "
+                         "torchvision's",
+                         path);
+        goto done;
+    }
     UN_GO(open(&file, precision, out));
     (*out)->precision = un_precision_resolve((*out)->precision);
     const char *recipe = un_safetensors_metadata(&file, "preprocess");

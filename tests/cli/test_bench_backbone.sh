@@ -1,0 +1,22 @@
+#!/bin/sh
+# unseen bench backbone: figures for random weights, and sentences about what cannot be measured.
+. "$(dirname "$0")/common.sh"
+cd "$scratch" || exit 1
+TMPDIR=$scratch
+export TMPDIR
+
+expect 0 "--image-size" "$unseen" bench backbone --help
+expect 0 "\"backbone\": \"mobilenet_v2\"" "$unseen" bench backbone --arch mobilenet_v2 --batch 2 \
+    --image-size 64 --steps 1 --json - --quiet
+for key in step_ms gflops images_per_s rss_anon_mib precision threads probe_gflops; do
+    case $output in
+    *"\"$key\""*) ;;
+    *) fail "no $key in $output" ;;
+    esac
+done
+expect 1 "no architecture \"resnet102\"" "$unseen" bench backbone --arch resnet102
+expect 1 "cannot open" "$unseen" bench backbone --weights no-such-file
+expect 2 "whole number" "$unseen" bench backbone --batch 0
+expect 2 "too many" "$unseen" bench backbone resnet50
+[ -z "$(ls "$scratch")" ] || fail "left behind: $(ls "$scratch")"
+finish
