@@ -204,8 +204,8 @@ static void run_group(const job *j, size_t first, size_t tiles, un_bf16 *v, floa
 /* The tiles of one thread, in groups of equal size. */
 static void run_tiles(size_t begin, size_t end, size_t slot, void *context) {
     const job *j = context;
-    un_bf16 *v = (un_bf16 *)(j->scratch + slot * j->thread_bytes);
-    float *m = (float *)(v + POINTS * j->group * j->winograd->spec.in);
+    char *own = j->scratch + slot * j->thread_bytes;
+    void *v = own, *m = own + POINTS * j->group * j->winograd->spec.in * sizeof(un_bf16);
     while (begin < end) {
         size_t left = end - begin, groups = (left + j->group - 1) / j->group;
         size_t tiles = (left + groups - 1) / groups;
