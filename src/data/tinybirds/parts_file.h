@@ -1,19 +1,12 @@
-/*
- * parts_file.h - writing the true boxes of Tinybirds as DIR/parts.safetensors.
- *
- *     boxes     F32 [N, P, 4]  x0 y0 x1 y1, fractions of the picture; 0 where not visible
- *     visible   U8  [N, P]
- *     objects   F32 [N, 4]     the whole bird
- * Metadata: format "unseen-parts", format_version "1", kind "boxes", parts (JSON list of P
- * names), attribute_parts (JSON {"att": [[parts of an attribute] …], "original_att": …}; an
- * attribute of the whole bird has none).
- */
+/* parts_file.h - the true boxes of Tinybirds as DIR/parts.safetensors (data/parts.h). */
 #ifndef UN_DATA_TINYBIRDS_PARTS_FILE_H
 #define UN_DATA_TINYBIRDS_PARTS_FILE_H
 
+#include "data/dataset.h"
 #include "data/tinybirds/tinybirds.h"
 
-un_status un_tinybirds_write_parts(const char *directory, const un_tinybirds_boxes *boxes,
-                                   size_t image_count);
+/* `boxes` of all images; every semantics of the data set has Tinybirds' attributes. */
+un_status un_tinybirds_write_parts(const un_dataset *dataset, const un_tinybirds_boxes *boxes,
+                                   const char *directory);
 
 #endif

@@ -275,7 +275,7 @@ static un_status make(work *w, const un_stage *stage) {
     UN_TRY(un_path_join(stage->partial, "images", &w->images));
     UN_TRY(make_folders(w));
     UN_TRY(make_pictures(w));
-    UN_TRY(un_tinybirds_write_parts(stage->partial, w->boxes, d->image_count));
+    UN_TRY(un_tinybirds_write_parts(d, w->boxes, stage->partial));
     UN_TRY(un_dataset_write(d, stage->partial));
     return sync_all(stage->partial);
 }
