@@ -48,6 +48,36 @@ done
 rm own/ant/1.jpg
 expect 0 "1 of 80 pictures cannot be read" "$unseen" check a
 
+# Region maps that name their images: the files are found below a folder.
+for python in /usr/bin/python3 python3 none; do
+    "$python" -c 'import h5py, numpy' 2>/dev/null && break
+done
+if [ "$python" != none ]; then
+    "$python" - <<'END' || fail "h5py could not write region maps"
+import h5py
+import numpy as np
+
+kinds = ["bee", "cat", "dog", "elk"]
+with h5py.File("maps.hdf5", "w") as f:
+    f["feature_map"] = np.random.default_rng(1).random((40, 3, 2, 2), dtype="f4")
+    f["labels"] = np.repeat(np.arange(4), 10)
+    f["att"] = np.eye(4) + 0.1
+    f["trainval_loc"] = [i for i in range(30) if i % 10 < 8]
+    f["test_seen_loc"] = [i for i in range(30) if i % 10 >= 8]
+    f["test_unseen_loc"] = list(range(30, 40))
+    text = h5py.string_dtype("utf-8")
+    f.create_dataset("allclasses_names", data=kinds, dtype=text)
+    names = ["/their//disk/%s/%s%d.%s" % (kinds[i // 10], "" if i % 10 < 5 else "more/", i % 5 + 1,
+                                          "jpg" if i % 10 < 5 else "PNG") for i in range(40)]
+    f.create_dataset("image_files", data=names, dtype=text)
+END
+    expect 0 "pictures      $scratch/own" "$unseen" import region-maps maps.hdf5 --images own -o maps
+    expect 0 "0 errors, 0 warnings" "$unseen" check maps
+    expect 1 "40 of 40 images have no file" "$unseen" import region-maps maps.hdf5 --images a -o maps2
+else
+    echo "skipped region maps with pictures: h5py is not installed"
+fi
+
 if [ -d "${UNSEEN_SHARED:-}/data/cub50" ]; then
     data=$UNSEEN_SHARED/data
     expect 0 "trainval 1837, test_seen 460, test_unseen 592" "$unseen" import cub "$data/cub50" \
