@@ -30,9 +30,7 @@ const un_isa_table *un_isa(void) {
 #endif
 }
 
-static const un_isa_table *isa(void) { return un_isa(); }
-
-const char *un_kernels_isa(void) { return isa()->name; }
+const char *un_kernels_isa(void) { return un_isa()->name; }
 
 /* One description serves every element-wise loop; a loop uses what it needs. */
 typedef struct {
@@ -51,9 +49,9 @@ typedef struct {
 static void convert_range(size_t begin, size_t end, void *context) {
     const job *j = context;
     if (j->out16)
-        isa()->to_bf16(j->x + begin, j->out16 + begin, end - begin);
+        un_isa()->to_bf16(j->x + begin, j->out16 + begin, end - begin);
     else
-        isa()->to_f32(j->in16 + begin, j->out + begin, end - begin);
+        un_isa()->to_f32(j->in16 + begin, j->out + begin, end - begin);
 }
 
 void un_convert_to_bf16(const float *in, un_bf16 *out, size_t n) {
@@ -68,8 +66,8 @@ void un_convert_to_f32(const un_bf16 *in, float *out, size_t n) {
 
 static void sum_slot(size_t begin, size_t end, size_t slot, void *context) {
     job *j = context;
-    j->partial[slot] = j->y ? isa()->dot(j->x + begin, j->y + begin, end - begin)
-                            : isa()->sum(j->x + begin, end - begin);
+    j->partial[slot] = j->y ? un_isa()->dot(j->x + begin, j->y + begin, end - begin)
+                            : un_isa()->sum(j->x + begin, end - begin);
 }
 
 static double add_partials(const job *j) {
@@ -92,12 +90,12 @@ double un_dot(const float *x, const float *y, size_t n) {
 
 double un_sum_squares(const float *x, size_t n) { return un_dot(x, x, n); }
 
-void un_axpy(float a, const float *x, float *y, size_t n) { isa()->axpy(a, x, y, n); }
-void un_scale(float a, float *x, size_t n) { isa()->scale(a, x, n); }
+void un_axpy(float a, const float *x, float *y, size_t n) { un_isa()->axpy(a, x, y, n); }
+void un_scale(float a, float *x, size_t n) { un_isa()->scale(a, x, n); }
 
 static void tanh_range(size_t begin, size_t end, void *context) {
     const job *j = context;
-    isa()->tanh(j->x + begin, j->out + begin, end - begin);
+    un_isa()->tanh(j->x + begin, j->out + begin, end - begin);
 }
 
 void un_tanh(const float *x, float *out, size_t n) {
@@ -110,7 +108,7 @@ static size_t row_grain(size_t n) { return n >= GRAIN ? 1 : GRAIN / (n ? n : 1);
 
 static void softmax_range(size_t begin, size_t end, void *context) {
     const job *j = context;
-    for (size_t i = begin; i < end; i++) isa()->softmax(j->out + i * j->ld, j->n);
+    for (size_t i = begin; i < end; i++) un_isa()->softmax(j->out + i * j->ld, j->n);
 }
 
 void un_softmax_rows(float *x, size_t rows, size_t n, size_t ld) {
@@ -122,9 +120,9 @@ static void normalize_range(size_t begin, size_t end, void *context) {
     const job *j = context;
     for (size_t i = begin; i < end; i++) {
         float *row = j->out + i * j->n;
-        float norm = (float)sqrt(isa()->dot(row, row, j->n));
+        float norm = (float)sqrt(un_isa()->dot(row, row, j->n));
         if (j->norms) j->norms[i] = norm;
-        isa()->scale(1.0f / (norm > j->eps ? norm : j->eps), row, j->n);
+        un_isa()->scale(1.0f / (norm > j->eps ? norm : j->eps), row, j->n);
     }
 }
 
@@ -137,7 +135,7 @@ static void norm_range(size_t begin, size_t end, void *context) {
     const job *j = context;
     for (size_t i = begin; i < end; i++) {
         const float *row = j->x + i * j->n;
-        j->norms64[i] = sqrt(isa()->dot(row, row, j->n));
+        j->norms64[i] = sqrt(un_isa()->dot(row, row, j->n));
     }
 }
 
@@ -150,7 +148,7 @@ static void column_range(size_t begin, size_t end, void *context) {
     const job *j = context;
     memset(j->out + begin, 0, (end - begin) * sizeof *j->out);
     for (size_t i = 0; i < j->rows; i++)
-        isa()->axpy(1.0f, j->x + i * j->n + begin, j->out + begin, end - begin);
+        un_isa()->axpy(1.0f, j->x + i * j->n + begin, j->out + begin, end - begin);
 }
 
 void un_column_sums(const float *x, size_t rows, size_t n, float *out) {
@@ -161,9 +159,9 @@ void un_column_sums(const float *x, size_t rows, size_t n, float *out) {
 static void relu_range(size_t begin, size_t end, void *context) {
     const job *j = context;
     if (j->in16)
-        isa()->relu_backward_bf16(j->in16 + begin, j->out + begin, end - begin);
+        un_isa()->relu_backward_bf16(j->in16 + begin, j->out + begin, end - begin);
     else
-        isa()->relu_backward_f32(j->x + begin, j->out + begin, end - begin);
+        un_isa()->relu_backward_f32(j->x + begin, j->out + begin, end - begin);
 }
 
 void un_relu_backward(const void *y, un_dtype type, float *dx, size_t n) {
@@ -189,11 +187,11 @@ static void update_slot(size_t begin, size_t end, size_t slot, void *context) {
     un_bf16 *shadow = j->shadow ? j->shadow + begin : NULL;
     float *m = j->m ? j->m + begin : NULL;
     if (j->rmsprop)
-        j->partial[slot] =
-            isa()->rmsprop(j->u, j->p + begin, j->g + begin, j->v + begin, m, shadow, end - begin);
+        j->partial[slot] = un_isa()->rmsprop(j->u, j->p + begin, j->g + begin, j->v + begin, m,
+                                             shadow, end - begin);
     else
         j->partial[slot] =
-            isa()->adam(j->u, j->p + begin, j->g + begin, m, j->v + begin, shadow, end - begin);
+            un_isa()->adam(j->u, j->p + begin, j->g + begin, m, j->v + begin, shadow, end - begin);
 }
 
 static double run_update(update_job *j, size_t n) {
@@ -216,24 +214,24 @@ double un_rmsprop_update(const un_update *u, float *p, const float *g, float *v,
 }
 
 void un_attend(const un_attention *a, const float *inverse_norm, float *y) {
-    isa()->attend(a, inverse_norm, y);
+    un_isa()->attend(a, inverse_norm, y);
 }
 
 void un_attend_backward(const un_attention *a, const float *inverse_norm, const float *y, float *dy,
                         un_bf16 *dy16) {
-    isa()->attend_backward(a, inverse_norm, y, dy, dy16);
+    un_isa()->attend_backward(a, inverse_norm, y, dy, dy16);
 }
 
 /* Sum of squares of one row; bf16 is widened piece by piece. */
 static double row_squares(const void *x, un_dtype type, size_t n) {
-    if (type == UN_F32) return isa()->dot(x, x, n);
+    if (type == UN_F32) return un_isa()->dot(x, x, n);
     const un_bf16 *row = x;
     float piece[1024];
     double total = 0;
     for (size_t at = 0; at < n; at += 1024) {
         size_t width = n - at < 1024 ? n - at : 1024;
-        isa()->to_f32(row + at, piece, width);
-        total += isa()->dot(piece, piece, width);
+        un_isa()->to_f32(row + at, piece, width);
+        total += un_isa()->dot(piece, piece, width);
     }
     return total;
 }

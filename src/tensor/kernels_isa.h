@@ -43,7 +43,12 @@ typedef struct {
                    un_bf16 *shadow, size_t n);
     double (*rmsprop)(const un_update *u, float *p, const float *g, float *v, float *buffer,
                       un_bf16 *shadow, size_t n);
+    /* out (tile_rows, tile_columns) = sum over p < k of a[p, :] (outer) b[p, :], in double */
+    size_t tile_rows, tile_columns;
+    void (*tile64)(size_t k, const double *a, const double *b, double *out);
 } un_isa_table;
+
+enum { UN_TILE64_MOST = 192 }; /* elements of the largest tile */
 
 /* The table for this processor. */
 const un_isa_table *un_isa(void);
