@@ -54,8 +54,9 @@ static const struct argp_option g_options[] = {
     {"hidden", KEY_HIDDEN, "H", 0, "same as --set hidden=H (default: the preset's)", 1},
     {"vectors", KEY_VECTORS, "E", 0, "length of the attributes' word vectors (default 300)", 1},
     {"images", KEY_IMAGES, "N", 0, "generated images (default 7057)", 1},
-    {"steps", KEY_STEPS, "N", 0, "measured steps (default 50)", 1},
-    {"preset", KEY_PRESET, "NAME", 0, "settings to start from (default: cub)", 1},
+    {"steps", KEY_STEPS, "N", 0,
+     "measured steps; of a closed form, points of its grid (default 50, or the whole grid)", 1},
+    {"preset", KEY_PRESET, "NAME", 0, "settings to start from (default: cub, or the first)", 1},
     {"set", KEY_SET, "KEY=VALUE", 0, "a setting of the method", 1},
     {"json", KEY_JSON, "FILE", 0, "results as JSON, - for standard output", 1},
     {0}};
@@ -210,7 +211,22 @@ static int by_value(const void *a, const void *b) {
 typedef struct {
     double min, median, max, flops, update_ms, images;
     double score_images_per_s;
+    double prepare_ms; /* the pass over the training images before the first step or fit */
 } figures;
+
+static void summarise(double *ms, size_t n, figures *out) {
+    qsort(ms, n, sizeof *ms, by_value);
+    out->min = ms[0];
+    out->median = ms[n / 2];
+    out->max = ms[n - 1];
+}
+
+static un_status measure_prepare(un_method *method, figures *out) {
+    double started = un_now();
+    if (method->class->prepare) UN_TRY(method->class->prepare(method));
+    out->prepare_ms = 1e3 * (un_now() - started);
+    return UNSEEN_OK;
+}
 
 static un_status measure_steps(un_method *method, const arguments *a, figures *out) {
     const un_method_class *class = method->class;
@@ -221,10 +237,13 @@ static un_status measure_steps(un_method *method, const arguments *a, figures *o
     UN_TRY(un_optimizer_create(&optimizer, &settings, &method->params));
     un_status status = UNSEEN_OK;
     UN_GO(un_alloc(a->steps, sizeof *ms, &ms));
-    if (class->prepare) UN_GO(class->prepare(method));
-    size_t per_epoch = class->steps_per_epoch(method);
-    for (size_t i = 0; i < a->warmup + a->steps; i++) {
-        size_t epoch = i / per_epoch, step = i % per_epoch;
+    UN_GO(measure_prepare(method, out));
+    size_t epoch = 0, step = 0;
+    for (size_t i = 0; i < a->warmup + a->steps; i++, step++) {
+        if (i == class->steps_before(method, epoch + 1)) {
+            epoch++;
+            step = 0;
+        }
         double started = un_now();
         UN_GO(class->step(method, epoch, step, losses));
         double middle = un_now();
@@ -239,14 +258,31 @@ static un_status measure_steps(un_method *method, const arguments *a, figures *o
         if (class->plan) UN_GO(class->plan(method, epoch, step, &images, &n));
         out->images += (double)(n ? n : a->images) / (double)a->steps;
     }
-    qsort(ms, a->steps, sizeof *ms, by_value);
-    out->min = ms[0];
-    out->median = ms[a->steps / 2];
-    out->max = ms[a->steps - 1];
+    summarise(ms, a->steps, out);
     out->update_ms = update;
 done:
     free(ms);
     un_optimizer_free(&optimizer);
+    return status;
+}
+
+/* A closed form: the pass over the images and, in the place of steps, the points of its grid. */
+static un_status measure_fits(un_method *method, const arguments *a, figures *out) {
+    size_t points = method->class->fit_points(method);
+    double losses[UN_MAX_LOSSES], *ms = NULL;
+    if (a->steps < points) points = a->steps;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(points, sizeof *ms, &ms));
+    UN_GO(measure_prepare(method, out));
+    for (size_t i = 0; i < points; i++) {
+        double started = un_now();
+        UN_GO(method->class->fit(method, i, losses));
+        ms[i] = 1e3 * (un_now() - started);
+    }
+    summarise(ms, points, out);
+    out->images = (double)a->images;
+done:
+    free(ms);
     return status;
 }
 
@@ -275,20 +311,21 @@ done:
 static int print(const arguments *a, const figures *f, un_precision precision, const double *probes,
                  size_t batch) {
     double gflops = f->flops / f->median / 1e6;
+    double pass_ms = f->flops > 0 ? f->median : f->prepare_ms; /* which takes f->images images */
     double anonymous = (double)un_memory_anonymous_kib() / 1024;
     double rate = probes[precision == UN_PRECISION_BF16];
     double at_probe = f->flops / rate / 1e6; /* ms, had the products run at the probe's rate */
     json_t *result = json_pack(
         "{s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:s, s:i, s:{s:f, s:f, s:f}, s:f, s:f, s:f, s:f, "
-        "s:f, s:f, s:{s:f, s:f}}",
+        "s:f, s:f, s:f, s:{s:f, s:f}}",
         "method", a->method, "shape", "attributes", (json_int_t)a->attributes, "classes",
         (json_int_t)a->classes, "features", (json_int_t)a->width, "regions", (json_int_t)a->regions,
         "batch", (json_int_t)batch, "images", (json_int_t)a->images, "precision",
         un_precision_name(precision), "threads", un_thread_count(), "step_ms", "min", f->min,
         "median", f->median, "max", f->max, "update_ms", f->update_ms, "products_at_probe_ms",
-        at_probe, "gflops", gflops, "images_per_s", f->images / f->median * 1e3,
-        "score_images_per_s", f->score_images_per_s, "rss_anon_mib", anonymous, "probe_gflops",
-        "f32", probes[0], "bf16", probes[1]);
+        at_probe, "prepare_ms", f->prepare_ms, "gflops", gflops, "images_per_s",
+        f->images / pass_ms * 1e3, "score_images_per_s", f->score_images_per_s, "rss_anon_mib",
+        anonymous, "probe_gflops", "f32", probes[0], "bf16", probes[1]);
     int code = UN_EXIT_OK;
     if (a->json) code = un_cli_write_json(a->json, result);
     json_decref(result);
@@ -296,17 +333,31 @@ static int print(const arguments *a, const figures *f, un_precision precision, c
     printf("%s, %s, %d threads, A %zu, C %zu, R %zu, F %zu, B %zu\n", a->method,
            un_precision_name(precision), un_thread_count(), a->attributes, a->classes, a->regions,
            a->width, batch);
-    printf("  step      %8.2f ms median (%.2f to %.2f), %.1f steps/s, %.0f images/s\n", f->median,
-           f->min, f->max, 1e3 / f->median, f->images / f->median * 1e3);
-    printf("  of which  %8.2f ms optimiser, %.2f ms had the products run at the probe's rate (%.0f "
-           "%%)\n",
-           f->update_ms, at_probe, 100 * at_probe / f->median);
-    printf("  products  %8.2f GFLOP a step, %.0f GFLOP/s over the whole step\n", f->flops / 1e9,
-           gflops);
+    if (f->flops > 0) {
+        printf("  step      %8.2f ms median (%.2f to %.2f), %.1f steps/s, %.0f images/s\n",
+               f->median, f->min, f->max, 1e3 / f->median, f->images / f->median * 1e3);
+        printf("  of which  %8.2f ms optimiser, %.2f ms had the products run at the probe's rate "
+               "(%.0f %%)\n",
+               f->update_ms, at_probe, 100 * at_probe / f->median);
+        printf("  products  %8.2f GFLOP a step, %.0f GFLOP/s over the whole step\n", f->flops / 1e9,
+               gflops);
+    } else {
+        printf("  images    %8.0f ms for one pass over %zu, %.0f images/s\n", f->prepare_ms,
+               a->images, f->images / f->prepare_ms * 1e3);
+        printf("  fit       %8.2f ms median of a point of the grid (%.2f to %.2f)\n", f->median,
+               f->min, f->max);
+    }
     printf("  probe     %8.0f GFLOP/s f32, %.0f bf16 (1024 x 1024 x 1024)\n", probes[0], probes[1]);
     printf("  scoring   %8.0f images/s\n", f->score_images_per_s);
     printf("  memory    %8.0f MiB anonymous, generated features included\n", anonymous);
     return UN_EXIT_OK;
+}
+
+/* CUB's, which the default shape is that of; NULL: the method's first. */
+static const char *usual_preset(const un_method_class *class) {
+    for (const un_preset *p = class->presets; p->name; p++)
+        if (!strcmp(p->name, "cub")) return p->name;
+    return NULL;
 }
 
 static int run(arguments *a) {
@@ -323,7 +374,7 @@ static int run(arguments *a) {
     UN_GO(un_method_find(a->method, &class));
     UN_GO(un_precision_parse(a->common.precision, &precision));
     precision = un_precision_resolve(precision);
-    UN_GO(un_config_create(class, a->preset, &config));
+    UN_GO(un_config_create(class, a->preset ? a->preset : usual_preset(class), &config));
     for (size_t i = 0; i < a->set_count; i++) UN_GO(un_config_set(class, config, a->sets[i]));
     if (a->regions == 0) a->regions = class->input == UN_INPUT_REGIONS ? 196 : 1;
     UN_GO(make_classes(&s, a, &rng));
@@ -338,7 +389,7 @@ static int run(arguments *a) {
     UN_GO(class->create(&setup, &method));
     UN_GO(un_bench_probe(UN_F32, &probes[0]));
     UN_GO(un_bench_probe(UN_BF16, &probes[1]));
-    if (class->step) UN_GO(measure_steps(method, a, &f));
+    UN_GO(class->fit ? measure_fits(method, a, &f) : measure_steps(method, a, &f));
     UN_GO(measure_scoring(method, &s, &f));
     code = print(a, &f, precision, probes, un_config_integer(config, "batch"));
 done:
@@ -355,8 +406,7 @@ int un_cmd_bench(int argc, char **argv) {
         argv[1] = backbone;
         return un_bench_backbone(argc - 1, argv + 1);
     }
-    arguments a = {.preset = "cub",
-                   .attributes = 312,
+    arguments a = {.attributes = 312,
                    .classes = 200,
                    .width = 2048,
                    .vector_width = 300,

@@ -133,7 +133,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         return 0;
     case ARGP_KEY_END:
         if (!a->method)
-            argp_error(state, "which method, dem or msdn? For example: unseen train dem …");
+            argp_error(state, "which method, dem, msdn or eszsl? For example: unseen train dem …");
         if (a->settings) return 0;
         if (!a->data) argp_error(state, "--data is missing");
         if (!a->output) argp_error(state, "-o is missing: where should the model go?");
@@ -161,8 +161,9 @@ static int print_settings(const un_method_class *class) {
     for (const un_preset *p = class->presets; p->name; p++)
         printf("  %-15s %s\n                  %s\n", p->name, p->summary, p->config);
     puts("\nSettings (--set KEY=VALUE), with their defaults before a preset:");
-    print_table(un_common_options);
-    print_table(class->options);
+    const un_option *tables[UN_OPTION_TABLES];
+    un_option_tables(class, tables);
+    for (size_t t = 0; tables[t]; t++) print_table(tables[t]);
     return UN_EXIT_OK;
 }
 

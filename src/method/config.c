@@ -12,21 +12,34 @@
 
 enum { MAX_KEYS = 96, MAX_ITEMS = 16 };
 
-const un_option un_common_options[] = {
+static const un_option g_step_options[] = {
     {"epochs", UN_OPTION_INTEGER, "100", 1, 1e9, NULL,
      "longest training considered; validation picks the length within it"},
     {"evaluate_every", UN_OPTION_INTEGER, "1", 1, 1e9, NULL,
      "epochs between evaluations during selection"},
     {"patience", UN_OPTION_INTEGER, "0", 0, 1e9, NULL,
      "evaluations without improvement before a selection run stops; 0: never"},
+    {NULL, UN_OPTION_INTEGER, NULL, 0, 0, NULL, NULL},
+};
+
+static const un_option g_common_options[] = {
     {"metric", UN_OPTION_CHOICE, "AUSUC", 0, 0, "AUSUC|H|T1",
      "what selection maximises on validation data"},
     {NULL, UN_OPTION_INTEGER, NULL, 0, 0, NULL, NULL},
 };
 
+void un_option_tables(const un_method_class *class, const un_option **out) {
+    size_t n = 0;
+    if (!class->fit) out[n++] = g_step_options;
+    out[n++] = g_common_options;
+    out[n++] = class->options;
+    out[n] = NULL;
+}
+
 static const un_option *find_option(const un_method_class *class, const char *key) {
-    const un_option *tables[] = {un_common_options, class->options};
-    for (size_t t = 0; t < 2; t++)
+    const un_option *tables[UN_OPTION_TABLES];
+    un_option_tables(class, tables);
+    for (size_t t = 0; tables[t]; t++)
         for (const un_option *o = tables[t]; o->key; o++)
             if (!strcmp(o->key, key)) return o;
     return NULL;
@@ -35,8 +48,9 @@ static const un_option *find_option(const un_method_class *class, const char *ke
 static un_status unknown_key(const un_method_class *class, const char *key, const char *where) {
     const char *names[MAX_KEYS];
     size_t n = 0;
-    const un_option *tables[] = {un_common_options, class->options};
-    for (size_t t = 0; t < 2; t++)
+    const un_option *tables[UN_OPTION_TABLES];
+    un_option_tables(class, tables);
+    for (size_t t = 0; tables[t]; t++)
         for (const un_option *o = tables[t]; o->key && n < MAX_KEYS; o++) names[n++] = o->key;
     const char *near = un_nearest_name(key, names, n);
     return un_fail(UNSEEN_E_ARGUMENT, "%s: method %s has no setting \"%.100s\"%s%s%s", where,
@@ -204,8 +218,9 @@ un_status un_config_create(const un_method_class *class, const char *preset, jso
     json_t *config = json_object();
     if (!config) return un_fail_memory(0);
     un_status status = UNSEEN_OK;
-    const un_option *tables[] = {un_common_options, class->options};
-    for (size_t t = 0; t < 2; t++)
+    const un_option *tables[UN_OPTION_TABLES];
+    un_option_tables(class, tables);
+    for (size_t t = 0; tables[t]; t++)
         for (const un_option *o = tables[t]; o->key; o++)
             UN_GO(un_json_set(config, o->key, value_from_text(o, o->fallback)));
     UN_GO(apply_preset(class, config, preset));

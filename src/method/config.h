@@ -32,8 +32,10 @@ typedef struct {
 
 struct un_method_class;
 
-/* Settings that every method has: epochs, selection, checkpoints. */
-extern const un_option un_common_options[];
+/* The tables of all settings of a method, NULL-terminated, into out[UN_OPTION_TABLES]: those of
+ * methods that learn in steps (not of closed forms), of all methods, and its own. */
+enum { UN_OPTION_TABLES = 4 };
+void un_option_tables(const struct un_method_class *class, const un_option **out);
 
 /* Defaults, then `preset` (NULL: the method's default one). *out is a new reference. */
 un_status un_config_create(const struct un_method_class *class, const char *preset, json_t **out);

@@ -154,8 +154,8 @@ done:
 
 static un_status prepare(un_method *method) { return dem_rows_prepare((dem *)method); }
 
-static size_t steps_per_epoch(const un_method *method) {
-    return dem_rows_steps_per_epoch((const dem *)method);
+static size_t steps_before(const un_method *method, size_t epoch) {
+    return epoch * dem_rows_steps_per_epoch((const dem *)method);
 }
 
 static un_status plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
@@ -199,7 +199,7 @@ const un_method_class un_method_dem = {
     .create = create,
     .destroy = destroy,
     .prepare = prepare,
-    .steps_per_epoch = steps_per_epoch,
+    .steps_before = steps_before,
     .plan = plan,
     .step = step,
     .step_flops = step_flops,

@@ -5,6 +5,8 @@
  * Life of a method that learns:
  *     create(setup with data) -> prepare -> for every epoch and step: step, then
  *     the trainer's optimiser moves params -> set_classes -> score …
+ * of one in closed form:
+ *     create(setup with data) -> prepare -> for every point of its grid: fit -> set_classes …
  * of one that was loaded:
  *     create(setup without data) -> params filled from the file -> set_classes -> score …
  *
@@ -68,7 +70,8 @@ typedef struct un_method_class {
     void (*destroy)(un_method *method);
     /* One pass over the training images before the first step; may be NULL. */
     un_status (*prepare)(un_method *method);
-    size_t (*steps_per_epoch)(const un_method *method);
+    /* Steps of all epochs before this one: 0 for the first, and each epoch has at least one. */
+    size_t (*steps_before)(const un_method *method, size_t epoch);
     /* The images that this step will read, for read-ahead: a borrowed list valid
      * until the next call; *count may be 0. May be NULL. */
     un_status (*plan)(un_method *method, size_t epoch, size_t step, const int64_t **images,
@@ -79,8 +82,14 @@ typedef struct un_method_class {
     double (*step_flops)(const un_method *method);
     /* Settings of the optimiser that the trainer should run. NULL for closed forms. */
     void (*optimizer)(const un_method *method, un_optimizer_settings *out);
-    /* Closed-form methods learn here instead of in steps; else NULL. */
-    un_status (*fit)(un_method *method);
+    /* Closed-form methods learn here instead of in steps; else NULL. What they choose among is a
+     * grid of settings: point p, 0 <= p < fit_points, is to the trainer what the length of a
+     * training is elsewhere, so that selection is the same for both. prepare gathers what all
+     * points share; a fit sets params and losses[] and depends on its point only. */
+    un_status (*fit)(un_method *method, size_t point, double *losses);
+    size_t (*fit_points)(const un_method *method);
+    /* The settings of a point by their names, a new reference; NULL: out of memory. */
+    json_t *(*fit_settings)(const un_method *method, size_t point);
     /* The classes to score from now on, with the parameters as they are now. Any
      * classes whose modalities have the trained widths will do. */
     un_status (*set_classes)(un_method *method, const un_class_table *classes);
@@ -97,6 +106,8 @@ typedef struct un_method_class {
     un_status (*attributes)(un_method *method, const float *features, float *out);
     /* The class attributes (C, A) as the scores use them, of the last set_classes; borrowed. */
     const float *(*class_rows)(const un_method *method);
+    /* Branches of `attributes`: attention_branches, or 1 for a method without attention. */
+    size_t attribute_branches;
 } un_method_class;
 
 /* Head of every method's own structure. */

@@ -14,7 +14,7 @@ static const un_option g_options[] = {
      "named semantics of the classes; its attributes need word vectors"},
     {"batch", UN_OPTION_INTEGER, "50", 1, 1e6, NULL, "images of a step"},
     {"epoch_images", UN_OPTION_INTEGER, "50", 1, 1e6, NULL,
-     "an epoch has training images / this many steps, whatever the batch"},
+     "e epochs have training images * e / this many steps, whatever the batch"},
     {"sampling", UN_OPTION_CHOICE, "random", 0, 0, "random|balanced|classes",
      "random images; one of each seen class; one of each of `batch` random classes"},
     {"lr", UN_OPTION_NUMBER, "1e-4", 1e-12, 1e3, NULL, "RMSprop's learning rate"},
@@ -151,9 +151,7 @@ done:
 static un_status start_training(msdn *n, const un_method_setup *setup) {
     initialize(n, &setup->classes->modality[0]);
     UN_TRY(take_classes(n, &n->trained, setup->classes));
-    size_t per_epoch = un_config_integer(setup->config, "epoch_images");
-    n->steps = setup->data->train->count / per_epoch;
-    if (n->steps == 0) n->steps = 1;
+    n->epoch_images = un_config_integer(setup->config, "epoch_images");
     UN_TRY(msdn_sample_create(n));
     return msdn_batch_create(n, &n->batch, &n->trained, n->batch_size, 1);
 }
@@ -183,7 +181,17 @@ done:
     return status;
 }
 
-static size_t steps_per_epoch(const un_method *method) { return ((const msdn *)method)->steps; }
+/* As published: ntrain epochs / 50 steps in all, rounded down once, so that some epochs have a
+ * step more than others. Fewer images than 50 still make a step. */
+size_t msdn_steps_before(const un_method *method, size_t epoch) {
+    const msdn *n = (const msdn *)method;
+    size_t images = n->data->train->count;
+    if (images < n->epoch_images) images = n->epoch_images;
+    /* images * epoch / epoch_images without overflow */
+    return images / n->epoch_images * epoch +
+           images % n->epoch_images * (epoch % n->epoch_images) / n->epoch_images +
+           images % n->epoch_images * (epoch / n->epoch_images);
+}
 
 static un_status step(un_method *method, size_t epoch, size_t number, double *losses) {
     msdn *n = (msdn *)method;
@@ -291,7 +299,7 @@ const un_method_class un_method_msdn = {
     .presets = g_presets,
     .create = create,
     .destroy = destroy,
-    .steps_per_epoch = steps_per_epoch,
+    .steps_before = msdn_steps_before,
     .plan = msdn_plan,
     .step = step,
     .step_flops = step_flops,
@@ -302,4 +310,5 @@ const un_method_class un_method_msdn = {
     .attention_branches = 2,
     .attributes = attributes,
     .class_rows = class_rows,
+    .attribute_branches = 2,
 };

@@ -77,8 +77,8 @@ typedef struct {
     uint64_t seed;
     msdn_sampling sampling;
     size_t batch_size;
-    size_t steps;     /* of an epoch */
-    int64_t *planned; /* [B] images of the step that was planned last */
+    size_t epoch_images; /* an epoch has training images / this many steps */
+    int64_t *planned;    /* [B] images of the step that was planned last */
     size_t planned_epoch, planned_step;
     int64_t *order;        /* scratch: a permutation */
     size_t seen_classes;   /* with training images */
@@ -90,6 +90,9 @@ typedef struct {
 } msdn;
 
 extern const un_method_class un_method_msdn;
+
+/* msdn.c */
+size_t msdn_steps_before(const un_method *method, size_t epoch);
 
 /* msdn_sample.c */
 un_status msdn_sample_create(msdn *n);

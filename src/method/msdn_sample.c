@@ -44,7 +44,7 @@ un_status msdn_plan(un_method *method, size_t epoch, size_t step, const int64_t 
                     size_t *count) {
     msdn *n = (msdn *)method;
     if (n->planned_epoch != epoch || n->planned_step != step) {
-        un_rng rng = un_rng_stream(n->seed, "batch", epoch * n->steps + step);
+        un_rng rng = un_rng_stream(n->seed, "batch", msdn_steps_before(method, epoch) + step);
         if (n->sampling == MSDN_RANDOM) {
             size_t total = n->data->train->count;
             un_rng_choose(&rng, total, n->batch_size, n->order, n->planned);

@@ -252,8 +252,7 @@ static un_status restore(trainer *t, const un_safetensors *file) {
     UN_GO(load_array(file, "first", t->optimizer.first, total));
     un_params_refresh(&t->method->params);
     t->optimizer.steps = t->steps_done;
-    size_t steps = t->options->class->steps_per_epoch(t->method);
-    if (t->step >= steps || t->epoch > run_epochs(t))
+    if (t->epoch > run_epochs(t) || t->step >= run_epoch_steps(t))
         UN_GO(damaged(file, "its position lies outside the run"));
     UN_GO(log_open(t, (long)log_at));
 done:

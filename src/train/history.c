@@ -96,7 +96,9 @@ static un_status choose_gamma(trainer *t, size_t index) {
 
 un_status history_choose(trainer *t) {
     if (t->selection_runs == 0) {
-        t->chosen = (choice){.epochs = un_config_integer(t->options->config, "epochs")};
+        size_t epochs =
+            t->options->class->fit ? 1 : un_config_integer(t->options->config, "epochs");
+        t->chosen = (choice){.epochs = epochs};
         return UNSEEN_OK;
     }
     /* Runs that stopped early have fewer evaluations; only lengths that all reached compare. */

@@ -8,7 +8,16 @@
 int is_final(const trainer *t) { return t->run == t->selection_runs; }
 
 size_t run_epochs(const trainer *t) {
-    return is_final(t) ? t->chosen.epochs : un_config_integer(t->options->config, "epochs");
+    const un_method_class *class = t->options->class;
+    if (is_final(t)) return t->chosen.epochs;
+    return class->fit ? class->fit_points(t->method)
+                      : un_config_integer(t->options->config, "epochs");
+}
+
+size_t run_epoch_steps(const trainer *t) {
+    const un_method_class *class = t->options->class;
+    if (class->fit) return 1;
+    return class->steps_before(t->method, t->epoch + 1) - class->steps_before(t->method, t->epoch);
 }
 
 /* Names of the semantics, in the order of the configuration. */
@@ -40,6 +49,11 @@ un_status run_open(trainer *t) {
                                    .config = o->config,
                                    .data = &t->data};
     UN_TRY(o->class->create(&setup, &t->method));
+    if (o->class->fit && t->selection_runs == 0 && o->class->fit_points(t->method) != 1)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "without selection nothing chooses among the %zu points of %s's grid: give "
+                       "each of its settings one value",
+                       o->class->fit_points(t->method), o->class->name);
     if (o->class->optimizer) {
         un_optimizer_settings settings;
         o->class->optimizer(t->method, &settings);
@@ -59,12 +73,9 @@ void run_close(trainer *t) {
     t->run_open = 0;
 }
 
-/* One gradient and one update; sums the loss terms. */
-static un_status train_step(trainer *t) {
-    double losses[UN_MAX_LOSSES] = {0};
+/* Sums the loss terms of a step for the log. */
+static un_status add_losses(trainer *t, const double *losses, double l2) {
     size_t terms = un_method_loss_count(t->options->class);
-    UN_TRY(t->options->class->step(t->method, t->epoch, t->step, losses));
-    double l2 = un_optimizer_step(&t->optimizer, &t->method->params);
     double total = l2;
     for (size_t i = 0; i < terms; i++) {
         t->loss_sum[i] += losses[i];
@@ -75,9 +86,17 @@ static un_status train_step(trainer *t) {
     t->steps_done++;
     if (!isfinite(total))
         return un_fail(UNSEEN_E_FORMAT,
-                       "%s: the loss became infinite or not a number at step %llu; try a lower lr",
-                       t->task.name, (unsigned long long)t->steps_done);
+                       "%s: the loss became infinite or not a number at step %llu; try %s",
+                       t->task.name, (unsigned long long)t->steps_done,
+                       t->options->class->fit ? "stronger regularisers" : "a lower lr");
     return UNSEEN_OK;
+}
+
+/* One gradient and one update. */
+static un_status train_step(trainer *t) {
+    double losses[UN_MAX_LOSSES] = {0};
+    UN_TRY(t->options->class->step(t->method, t->epoch, t->step, losses));
+    return add_losses(t, losses, un_optimizer_step(&t->optimizer, &t->method->params));
 }
 
 /* Validation of a selection run, a plain log row of the final one. *stop: patience is over. */
@@ -115,10 +134,10 @@ static un_status maybe_checkpoint(trainer *t) {
 }
 
 /* Goes one step on in epoch and step; evaluates where an epoch ends that asks for it. */
-static un_status advance(trainer *t, size_t steps_per_epoch, size_t epochs, int *stop) {
+static un_status advance(trainer *t, size_t epochs, int *stop) {
     size_t every = un_config_integer(t->options->config, "evaluate_every");
     int capped = t->options->max_steps > 0 && t->steps_done >= t->options->max_steps;
-    if (++t->step == steps_per_epoch) {
+    if (++t->step == run_epoch_steps(t)) {
         t->step = 0;
         t->epoch++;
         if (t->epoch % every == 0 || t->epoch == epochs || capped) UN_TRY(evaluate(t, stop));
@@ -129,38 +148,52 @@ static un_status advance(trainer *t, size_t steps_per_epoch, size_t epochs, int 
     return UNSEEN_OK;
 }
 
-/* Has the system read the next step's images while this one computes. */
-static un_status read_ahead(trainer *t, size_t steps_per_epoch) {
+/* Has the system read the next step's images while this one computes. The method draws them anew
+ * when their turn comes: microseconds (for DEM, of an epoch) beside a step's milliseconds. */
+static un_status read_ahead(trainer *t) {
     const int64_t *images = NULL;
     size_t n = 0;
     if (!t->options->class->plan) return UNSEEN_OK;
-    size_t step = t->step + 1 < steps_per_epoch ? t->step + 1 : 0;
+    size_t step = t->step + 1 < run_epoch_steps(t) ? t->step + 1 : 0;
     size_t epoch = step == 0 ? t->epoch + 1 : t->epoch;
     UN_TRY(t->options->class->plan(t->method, epoch, step, &images, &n));
     un_features_prefetch(t->options->features, images, n);
     return UNSEEN_OK;
 }
 
+static un_status run_step(trainer *t, un_progress *progress, int *stop) {
+    UN_TRY(read_ahead(t));
+    UN_TRY(train_step(t));
+    UN_TRY(advance(t, run_epochs(t), stop));
+    un_progress_update(progress, t->options->class->steps_before(t->method, t->epoch) + t->step);
+    return UNSEEN_OK;
+}
+
+/* A closed form: a point of its grid stands where an epoch does elsewhere. */
+static un_status run_point(trainer *t, un_progress *progress, int *stop) {
+    double losses[UN_MAX_LOSSES] = {0};
+    UN_TRY(t->options->class->fit(t->method, t->epoch, losses));
+    UN_TRY(add_losses(t, losses, 0));
+    t->epoch++;
+    UN_TRY(evaluate(t, stop));
+    un_progress_update(progress, t->epoch);
+    return UNSEEN_OK;
+}
+
 un_status run_train(trainer *t) {
     const un_method_class *class = t->options->class;
-    if (class->fit) {
-        UN_TRY(class->fit(t->method));
-        t->epoch = 1;
-        int stop = 0;
-        return evaluate(t, &stop);
-    }
-    size_t epochs = run_epochs(t), steps = class->steps_per_epoch(t->method);
+    size_t epochs = run_epochs(t);
     un_progress progress;
     char label[64];
-    snprintf(label, sizeof label, "train %s, %s", class->name, t->task.name);
-    un_progress_begin(&progress, label, "steps", epochs * steps);
     int stop = 0;
     un_status status = UNSEEN_OK;
+    snprintf(label, sizeof label, "train %s, %s", class->name, t->task.name);
+    /* The final run of a closed form needs the chosen point only. */
+    if (class->fit && is_final(t) && t->epoch + 1 < epochs) t->epoch = epochs - 1;
+    un_progress_begin(&progress, label, class->fit ? "points" : "steps",
+                      class->fit ? epochs : class->steps_before(t->method, epochs));
     while (!stop && t->epoch < epochs && !status) {
-        status = read_ahead(t, steps);
-        if (!status) status = train_step(t);
-        if (!status) status = advance(t, steps, epochs, &stop);
-        un_progress_update(&progress, t->epoch * steps + t->step);
+        status = class->fit ? run_point(t, &progress, &stop) : run_step(t, &progress, &stop);
         if (!status && !stop) status = maybe_checkpoint(t);
     }
     un_progress_end(&progress);

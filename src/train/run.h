@@ -14,7 +14,7 @@ enum { THIN_POINTS = 512, MAX_RUNS = UN_MAX_FOLDS };
 /* One evaluation of a selection run. The curve is kept, thinned to THIN_POINTS
  * points, because the best common gamma is known only when all folds are done. */
 typedef struct {
-    size_t epoch; /* epochs done */
+    size_t epoch; /* epochs done, or points of a closed form's grid */
     double T1, U, S, H, AUSUC, best_H, best_gamma;
     size_t points;
     double (*curve)[3]; /* [THIN_POINTS] upper threshold (inf for the last), U, S */
@@ -28,7 +28,7 @@ typedef struct {
 
 /* What selection decided. */
 typedef struct {
-    size_t epochs;
+    size_t epochs; /* of a closed form: the point of its grid, from 1 */
     int has_gamma;
     double gamma;
     double metric, T1, H; /* means over the selection runs at the chosen length */
@@ -61,6 +61,8 @@ void run_close(trainer *t);
 /* Trains to the end of the run or until stopped. */
 un_status run_train(trainer *t);
 int is_final(const trainer *t);
+/* Steps of the epoch under way; a closed form's point counts as one. */
+size_t run_epoch_steps(const trainer *t);
 
 /* history.c */
 un_status history_add(history *h, const trainer *t, size_t epoch, const un_predictions *p,

@@ -54,5 +54,19 @@ else
     cmp whole.model stopped.model || fail "stopped and resumed differs"
     [ -e stopped.model.checkpoint ] && fail "the checkpoint was not removed"
 fi
+
+# A closed form, killed between two points of its grid.
+train="$unseen train eszsl --data toy --quiet"
+$train -o form.model >/dev/null || fail "a closed form"
+$train -o form-killed.model --checkpoint-every 0.001 >/dev/null 2>&1 &
+pid=$!
+while kill -0 $pid 2>/dev/null && [ ! -e form-killed.model.checkpoint ]; do sleep 0.01; done
+kill -9 $pid 2>/dev/null || echo "the closed form was done before it was killed"
+wait $pid 2>/dev/null
+$train -o form-killed.model --resume >/dev/null || fail "resuming a closed form"
+cmp form.model form-killed.model || fail "a closed form, killed and resumed, differs"
+[ -e form-killed.model.checkpoint ] && fail "the closed form's checkpoint was not removed"
+rm -f form-killed.model.*
+
 ls *.tmp-* 2>/dev/null | grep -v '^killed' && fail "temporary files were left"
 finish

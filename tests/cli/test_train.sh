@@ -56,6 +56,26 @@ expect 0 "chose 1 epochs" "$unseen" train dem --data toy -o few.model --steps 2
 expect 0 "selection: none" "$unseen" train dem --data toy -o n.model --epochs 2 --select none
 expect 1 "without selection" "$unseen" eval n.model --data toy --gamma validation
 
+# A closed form: the folds choose among the points of its grid, nothing is chosen without them.
+expect 0 'chose {"gamma"' "$unseen" train eszsl --data toy -o e.model --set gamma=0.1,1,10 \
+    --set lambda=0.1,1 --json e.json --log e.csv
+at_least "$(value e.json T1)" 0.6 "T1 of ESZSL on an easy data set"
+at_least "$(value e.json H)" 0.5 "H of ESZSL on an easy data set"
+[ "$(grep -c '^fold 1,' e.csv)" = 6 ] && [ "$(grep -c '^final,' e.csv)" = 1 ] || fail "log of a grid"
+expect 0 '"point":' "$unseen" inspect e.model
+expect 0 "T1" "$unseen" eval e.model --data toy --json f.json
+for key in T1 U S H AUSUC H_best_curve gamma; do
+    [ "$(value e.json $key)" = "$(value f.json $key)" ] || fail "eval and train differ in ESZSL's $key"
+done
+expect 1 "one value" "$unseen" train eszsl --data toy -o q.model --select none
+expect 0 "selection: none" "$unseen" train eszsl --data toy -o q.model --select none \
+    --set gamma=1 --set lambda=1
+expect 1 "no setting \"epochs\"" "$unseen" train eszsl --data toy -o q.model --epochs 3
+expect 1 "closed form" "$unseen" train eszsl --data toy -o q.model --steps 3
+expect 0 "columns" "$unseen" train eszsl --settings
+expect 0 "fit" "$unseen" bench eszsl --features 64 --images 300 --classes 20 --attributes 9
+expect 0 '"prepare_ms"' "$unseen" bench eszsl --features 64 --images 300 --classes 20 --json -
+
 # Other batchings, precisions, networks.
 expect 0 "T1" "$unseen" train dem --data toy -o c.model --batching class-means --epochs 100 \
     --set lr=3e-3 --set evaluate_every=10 --precision f32

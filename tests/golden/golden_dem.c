@@ -189,7 +189,7 @@ static un_status train(scene *s) {
             UN_TRY(un_optimizer_create(&s->optimizer, &settings, &s->method->params));
         }
         UN_TRY(un_method_dem.prepare(s->method));
-        if (un_method_dem.steps_per_epoch(s->method) != 1)
+        if (un_method_dem.steps_before(s->method, 1) != 1)
             return un_fail(UNSEEN_E_ARGUMENT, "a batch of the whole training set is not one step");
         UN_TRY(un_method_dem.step(s->method, step, 0, losses));
         if (step == 0) {

@@ -49,10 +49,12 @@ static void every_preset_is_complete(void **state) {
         for (const un_preset *p = (*m)->presets; p->name; p++) {
             json_t *config = NULL, *copy = NULL;
             util_ok(un_config_create(*m, p->name, &config));
-            for (const un_option *o = un_common_options; o->key; o++)
-                assert_non_null(json_object_get(config, o->key));
-            for (const un_option *o = (*m)->options; o->key; o++)
-                assert_non_null(json_object_get(config, o->key));
+            const un_option *tables[UN_OPTION_TABLES];
+            un_option_tables(*m, tables);
+            for (size_t t = 0; tables[t]; t++)
+                for (const un_option *o = tables[t]; o->key; o++)
+                    assert_non_null(json_object_get(config, o->key));
+            assert_int_equal(json_object_get(config, "epochs") == NULL, (*m)->fit != NULL);
             /* a manifest can be read back, and says the same */
             util_ok(un_config_create(*m, NULL, &copy));
             util_ok(un_config_merge(*m, copy, config, "manifest"));
@@ -69,8 +71,9 @@ static void every_preset_is_complete(void **state) {
 static void every_option_is_well_formed(void **state) {
     (void)state;
     for (const un_method_class *const *m = un_methods; *m; m++) {
-        const un_option *tables[] = {un_common_options, (*m)->options};
-        for (size_t t = 0; t < 2; t++) {
+        const un_option *tables[UN_OPTION_TABLES];
+        un_option_tables(*m, tables);
+        for (size_t t = 0; tables[t]; t++) {
             for (const un_option *o = tables[t]; o->key; o++) {
                 char assignment[128];
                 json_t *config = NULL;

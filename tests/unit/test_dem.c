@@ -164,7 +164,7 @@ static void mini_batches_follow_the_definition(void **state) {
         util_scene s;
         util_scene_make(&s, C, N, D, g_cases[k].modalities, g_cases[k].width, 10 + k);
         un_method *method = make_method(&s, g_cases[k].sets, NULL, UN_PRECISION_F32);
-        size_t steps = un_method_dem.steps_per_epoch(method);
+        size_t steps = un_method_dem.steps_before(method, 1);
         assert_int_equal(steps, (s.train.count + 7) / 8);
         for (size_t step = 0; step < steps; step++) {
             const int64_t *images = NULL;
@@ -188,7 +188,7 @@ static void class_means_follow_the_definition(void **state) {
         util_scene_make(&s, C, N, D, g_cases[k].modalities, g_cases[k].width, 20 + k);
         un_method *method =
             make_method(&s, g_cases[k].sets, "batching=class-means", UN_PRECISION_F32);
-        assert_int_equal(un_method_dem.steps_per_epoch(method), 1);
+        assert_int_equal(un_method_dem.steps_before(method, 1), 1);
         util_ok(un_method_dem.step(method, 0, 0, losses));
         check_step(method, &s, s.train.items, s.train.count, losses[0], g_cases[k].name);
         un_method_dem.destroy(method);
@@ -238,7 +238,7 @@ static void full_batch_equals_class_means(void **state) {
         un_method *means =
             make_method(&s, g_cases[k].sets, "batching=class-means", UN_PRECISION_F32);
         un_method *mini = make_method(&s, g_cases[k].sets, "batch=1000", UN_PRECISION_F32);
-        assert_int_equal(un_method_dem.steps_per_epoch(mini), 1);
+        assert_int_equal(un_method_dem.steps_before(mini, 1), 1);
         util_ok(un_method_dem.step(means, 0, 0, a));
         util_ok(un_method_dem.step(mini, 3, 0, b));
         util_near(a[0], b[0], 1e-6 * a[0]);
@@ -290,7 +290,7 @@ static int by_index(const void *a, const void *b) {
 
 /* The whole epoch in order; returns its length. */
 static size_t epoch_order(un_method *method, size_t epoch, int64_t *out) {
-    size_t total = 0, steps = un_method_dem.steps_per_epoch(method);
+    size_t total = 0, steps = un_method_dem.steps_before(method, 1);
     for (size_t step = 0; step < steps; step++) {
         const int64_t *images = NULL;
         size_t n = 0;
@@ -321,10 +321,10 @@ static void sampling(void **state) {
     assert_memory_equal(first, again, n * sizeof *first);
     const int64_t *images = NULL;
     size_t count = 1;
-    util_ok(un_method_dem.plan(a, 4, un_method_dem.steps_per_epoch(a), &images, &count));
+    util_ok(un_method_dem.plan(a, 4, un_method_dem.steps_before(a, 1), &images, &count));
     assert_int_equal(count, 0);
     double losses[UN_MAX_LOSSES];
-    util_fails(un_method_dem.step(a, 4, un_method_dem.steps_per_epoch(a), losses),
+    util_fails(un_method_dem.step(a, 4, un_method_dem.steps_before(a, 1), losses),
                UNSEEN_E_ARGUMENT, "beyond the epoch");
     ((dem *)b)->seed++;
     ((dem *)b)->order_epoch = SIZE_MAX;
@@ -510,7 +510,7 @@ static void training_learns_and_repeats(void **state) {
         util_near(settings.lr, 0.01, 0);
         util_ok(un_optimizer_create(&optimizer, &settings, &method[run]->params));
         for (size_t epoch = 0; epoch < 40; epoch++) {
-            for (size_t step = 0; step < un_method_dem.steps_per_epoch(method[run]); step++) {
+            for (size_t step = 0; step < un_method_dem.steps_before(method[run], 1); step++) {
                 util_ok(un_method_dem.step(method[run], epoch, step, losses));
                 un_optimizer_step(&optimizer, &method[run]->params);
                 if (epoch + step == 0) start = losses[0];

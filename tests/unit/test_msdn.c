@@ -439,7 +439,8 @@ static void check_sampling(const util_scene *s, size_t k) {
     size_t n = 0, drawn[IMAGES] = {0}, bytes = MSDN_LOSSES * sizeof **ahead;
     un_method *a = make_method(s, g_samplings[k].sets, UN_PRECISION_F32);
     un_method *b = make_method(s, g_samplings[k].sets, UN_PRECISION_F32);
-    assert_int_equal(un_method_msdn.steps_per_epoch(a), 206 / 50);
+    for (size_t e = 0; e <= EPOCHS; e++)
+        assert_int_equal(un_method_msdn.steps_before(a, e), 206 * e / 50);
     for (size_t i = 0; i < 2 * STEPS; i++) {
         util_ok(un_method_msdn.plan(a, (i + 1) / STEPS, (i + 1) % STEPS, &images, &n));
         util_ok(un_method_msdn.step(a, i / STEPS, i % STEPS, ahead[i]));
@@ -472,6 +473,25 @@ static void batches_depend_on_seed_epoch_and_step_only(void **state) {
     assert_int_equal(s.train.count, 206);
     for (size_t k = 0; k < sizeof g_samplings / sizeof *g_samplings; k++) check_sampling(&s, k);
     util_scene_free(&s);
+}
+
+/* The published numbers of iterations, ntrain epochs / 50; no epoch is empty, nothing overflows. */
+static void training_is_as_long_as_published(void **state) {
+    (void)state;
+    static const size_t cases[][3] = {{7057, 30, 4234},
+                                      {23527, 50, 23527},
+                                      {10320, 70, 14448},
+                                      {3, 40, 40},
+                                      {1000000007, 1000000000, 20000000140000000}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        const un_index_list train = {.count = cases[k][0]};
+        const un_training_data data = {.train = &train};
+        const msdn n = {.data = &data, .epoch_images = 50};
+        assert_int_equal(un_method_msdn.steps_before(&n.base, cases[k][1]), cases[k][2]);
+        for (size_t e = 0; e < 200; e++)
+            assert_true(un_method_msdn.steps_before(&n.base, e) <
+                        un_method_msdn.steps_before(&n.base, e + 1));
+    }
 }
 
 /* Scores of `classes` against weight1 s1 + weight2 s2, for all images at once and one by one. */
@@ -591,6 +611,7 @@ int main(void) {
         cmocka_unit_test(initial_values),
         cmocka_unit_test(training_follows_the_definition),
         cmocka_unit_test(batches_depend_on_seed_epoch_and_step_only),
+        cmocka_unit_test(training_is_as_long_as_published),
         cmocka_unit_test(scores_are_the_fused_branches),
         cmocka_unit_test(attention_maps),
         cmocka_unit_test(bf16_is_close),
