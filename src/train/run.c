@@ -124,9 +124,16 @@ static un_status maybe_checkpoint(trainer *t) {
     double now = un_now();
     int due = o->checkpoint_seconds > 0 && now - t->last_checkpoint >= o->checkpoint_seconds;
     if (!stopped && !due) return UNSEEN_OK;
-    UN_TRY(checkpoint_save(t));
+    un_status status = checkpoint_save(t);
     t->last_checkpoint = un_now();
-    if (!stopped) return UNSEEN_OK;
+    if (!stopped) {
+        /* The training itself is well; the disk may have room again next time. */
+        if (status) un_log(UNSEEN_LOG_WARNING, "no checkpoint this time: %s", un_error());
+        return UNSEEN_OK;
+    }
+    if (status)
+        return un_fail_prefix(status, "stopped in %s after %llu steps; its state could not be kept",
+                              t->task.name, (unsigned long long)t->steps_done);
     return un_fail(UNSEEN_E_INTERRUPTED,
                    "stopped in %s after %llu steps; the state is in %s.checkpoint: go on with "
                    "--resume",

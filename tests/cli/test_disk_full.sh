@@ -21,6 +21,28 @@ cp m.model before
 (ulimit -f 64; "$unseen" train dem --data toy -o m.model --epochs 3) >/dev/null 2>&1
 cmp m.model before || fail "a failed run damaged the old model"
 
+# Room for the model but not for checkpoints, which are three times as large: the training goes on
+# and says so; only a training that is to stop needs its checkpoint.
+"$tools/make_dataset" wide 100 256 || fail "make_dataset"
+train="$unseen train dem --data wide --epochs 20 --set hidden=256 --precision f32"
+output=$( (ulimit -f 500; $train -o wide.model --checkpoint-every 0.01) 2>&1)
+status=$?
+[ $status = 0 ] || fail "a training without room for checkpoints ended with $status: $output"
+case $output in
+*"no checkpoint this time: "*) ;;
+*) fail "no warning about checkpoints: $output" ;;
+esac
+[ -e wide.model ] || fail "no model"
+ls wide.model.* 2>/dev/null && fail "something was left beside the model"
+(ulimit -f 500; exec $train -o stop.model --epochs 100000 --checkpoint-every 0) >out 2>&1 &
+pid=$!
+sleep 1
+kill -TERM $pid
+wait $pid
+status=$?
+[ $status = 1 ] || fail "a stop without room for the checkpoint ended with $status: $(cat out)"
+grep -q "could not be kept: cannot " out || fail "no sentence about the lost state: $(cat out)"
+
 # A small tmpfs, where the system lets us mount one.
 mkdir small
 if mount -t tmpfs -o size=100k tmpfs small 2>/dev/null; then
