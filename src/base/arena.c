@@ -15,6 +15,10 @@ struct un_arena_block {
 
 _Static_assert(sizeof(un_arena_block) <= ALIGNMENT, "the header fits one alignment unit");
 
+static _Thread_local size_t g_budget = SIZE_MAX;
+
+void un_memory_budget(size_t bytes) { g_budget = bytes; }
+
 static int round_up(size_t bytes, size_t *out) {
     if (bytes > SIZE_MAX - (ALIGNMENT - 1)) return 0;
     *out = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -27,8 +31,12 @@ un_status un_alloc(size_t count, size_t size, void *out) {
         return un_fail(UNSEEN_E_MEMORY, "out of memory: %zu items of %zu bytes overflow", count,
                        size);
     if (bytes == 0) bytes = ALIGNMENT;
+    if (bytes > g_budget)
+        return un_fail(UNSEEN_E_MEMORY,
+                       "%zu bytes more are asked for than a file of this size needs", bytes);
     void *memory = aligned_alloc(ALIGNMENT, bytes);
     if (!memory) return un_fail_memory(bytes);
+    if (g_budget != SIZE_MAX) g_budget -= bytes;
     memset(memory, 0, bytes);
     memcpy(out, &memory, sizeof memory);
     return UNSEEN_OK; /* cppcheck-suppress memleak ; it went out through `out` */

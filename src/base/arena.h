@@ -32,4 +32,9 @@ void un_arena_free(un_arena *arena);
 /* count * size zeroed bytes, 64-byte aligned, released with free(). */
 un_status un_alloc(size_t count, size_t size, void *out);
 
+/* From now on this thread's un_alloc and un_arena_alloc together hand out `bytes` at most, then
+ * fail with UNSEEN_E_MEMORY: while sizes are taken from a file that nobody vouches for. SIZE_MAX
+ * ends it. What is freed meanwhile does not count back. */
+void un_memory_budget(size_t bytes);
+
 #endif

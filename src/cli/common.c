@@ -73,7 +73,7 @@ static const struct argp_option g_common_options[] = {
     {"threads", KEY_THREADS, "N", 0, "threads; 0 takes every processor (default 0)", 90},
     {"precision", KEY_PRECISION, "P", 0,
      "auto, f32 or bf16: type of matrix products; auto takes bf16 where the processor multiplies "
-     "it natively (default auto)",
+     "it natively, and for a trained model what it was trained in (default auto)",
      90},
     {"seed", KEY_SEED, "N", 0, "seed of all random choices (default 1)", 90},
     {"quiet", 'q', NULL, 0, "only results and errors", 90},

@@ -134,6 +134,7 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     un_status status = UNSEEN_OK;
     UN_GO(configure(d, setup));
     UN_GO(dem_network_declare(d, setup->config));
+    d->base.params.available = setup->available;
     UN_GO(un_params_allocate(&d->base.params, d->data != NULL, d->type == UN_BF16));
     if (d->data) {
         dem_network_initialize(d, setup->config, setup->classes);

@@ -82,6 +82,7 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     un_params *p = &e->base.params;
     un_status status = UNSEEN_OK;
     configure(e, setup);
+    p->available = setup->available;
     if (e->gamma_count > ESZSL_MAX_VALUES || e->lambda_count > ESZSL_MAX_VALUES)
         UN_GO(un_fail(UNSEEN_E_ARGUMENT, "gamma and lambda take at most %d values each",
                       ESZSL_MAX_VALUES));

@@ -45,7 +45,8 @@ typedef struct {
     size_t regions, width;         /* R, F of the input */
     uint64_t seed;
     un_precision precision;
-    const json_t *config;         /* complete and valid (un_config_*) */
+    const json_t *config; /* complete and valid (un_config_*) */
+    size_t available; /* parameters in the file that will fill them, for un_params; 0: none will */
     const un_training_data *data; /* NULL: for prediction only */
 } un_method_setup;
 

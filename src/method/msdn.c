@@ -173,6 +173,7 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     n->base.class = &un_method_msdn;
     un_status status = UNSEEN_OK;
     configure(n, setup);
+    n->base.params.available = setup->available;
     UN_GO(declare(n, setup->config));
     if (n->data) UN_GO(start_training(n, setup));
     *out = &n->base;

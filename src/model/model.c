@@ -212,6 +212,22 @@ static un_status read_params(un_model *model, const un_safetensors *file) {
     return UNSEEN_OK;
 }
 
+/* The precision that the model was trained in, where this processor has it. */
+static un_precision trained_precision(const json_t *manifest) {
+    un_precision precision = UN_PRECISION_AUTO;
+    const char *name = json_string_value(json_object_get(manifest, "precision"));
+    if (!name || un_precision_parse(name, &precision) != UNSEEN_OK) return UN_PRECISION_AUTO;
+    return precision == UN_PRECISION_BF16 && !un_has_native_bf16() ? UN_PRECISION_F32 : precision;
+}
+
+static size_t count_parameters(const un_safetensors *file) {
+    size_t n = 0; /* no overflow: each element is at least a byte of the file */
+    for (size_t i = 0; i < file->count; i++)
+        if (!strncmp(file->entries[i].name, "param.", strlen("param.")))
+            n += un_tensor_count(&file->entries[i].tensor);
+    return n > 0 ? n : 1;
+}
+
 static un_status create_method(un_model *model, const un_safetensors *file,
                                un_precision precision) {
     const char *name = NULL;
@@ -225,6 +241,7 @@ static un_status create_method(un_model *model, const un_safetensors *file,
     if (model->regions == 0 || model->width == 0 || model->regions > 1000000 ||
         model->width > 100000000)
         return damaged(file, "the input shape is impossible");
+    if (precision == UN_PRECISION_AUTO) precision = trained_precision(model->manifest);
     UN_TRY(un_config_create(class, NULL, &config));
     un_status status =
         un_config_merge(class, config, json_object_get(model->manifest, "config"), file->path);
@@ -232,8 +249,12 @@ static un_status create_method(un_model *model, const un_safetensors *file,
                                    .regions = model->regions,
                                    .width = model->width,
                                    .precision = precision,
-                                   .config = config};
-    if (!status) status = class->create(&setup, &model->method);
+                                   .config = config,
+                                   .available = count_parameters(file)};
+    if (!status) {
+        status = class->create(&setup, &model->method);
+        if (status) status = un_fail_prefix(status, "%s: not a usable model", file->path);
+    }
     json_decref(config);
     return status;
 }
@@ -255,14 +276,28 @@ static un_status load(un_model *model, const un_safetensors *file, un_precision 
     const json_t *gamma = json_object_get(json_object_get(model->manifest, "selection"), "gamma");
     model->has_gamma = json_is_number(gamma);
     model->gamma = model->has_gamma ? json_number_value(gamma) : 0;
-    return model->method->class->set_classes(model->method, &model->classes);
+    un_status status = model->method->class->set_classes(model->method, &model->classes);
+    return status ? un_fail_prefix(status, "%s: not a usable model", file->path) : UNSEEN_OK;
+}
+
+/* All parameters are in the file, and what a method makes of them is of their size; more is asked
+ * for only by a file whose settings or shapes are made up. The constant serves the working memory
+ * of small models. */
+static size_t memory_for(const un_safetensors *file) {
+    size_t bytes = 0;
+    if (__builtin_mul_overflow(file->map.size, 16, &bytes) ||
+        __builtin_add_overflow(bytes, (size_t)512 << 20, &bytes))
+        return SIZE_MAX;
+    return bytes;
 }
 
 un_status un_model_open(un_model *model, const char *path, un_precision precision) {
     *model = (un_model){0};
     un_safetensors file;
     UN_TRY(un_safetensors_open(&file, path));
+    un_memory_budget(memory_for(&file));
     un_status status = load(model, &file, precision);
+    un_memory_budget(SIZE_MAX);
     un_safetensors_close(&file);
     if (status) un_model_close(model);
     return status;

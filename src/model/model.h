@@ -35,7 +35,9 @@ typedef struct {
 /* `manifest` must hold what un_model_open reads: method, config, input.regions, input.width. */
 un_status un_model_save(const char *path, const un_method *method, const un_class_table *classes,
                         const json_t *manifest);
-/* `precision` of the products that scoring is made of. */
+/* `precision` of the products that scoring is made of; auto: the one that the model was trained in,
+ * where this processor has it. A file cannot make this ask for more memory than its own size
+ * explains (UNSEEN_E_MEMORY). */
 un_status un_model_open(un_model *model, const char *path, un_precision precision);
 void un_model_close(un_model *model);
 

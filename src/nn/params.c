@@ -39,6 +39,13 @@ un_status un_params_add(un_params *params, const char *name, int rank, const siz
 }
 
 un_status un_params_allocate(un_params *params, int training, int bf16) {
+    size_t declared = 0;
+    for (size_t i = 0; i < params->count; i++)
+        if (__builtin_add_overflow(declared, params->item[i].count, &declared))
+            return un_fail(UNSEEN_E_ARGUMENT, "the number of parameters overflows");
+    if (params->available > 0 && declared > params->available)
+        return un_fail(UNSEEN_E_FORMAT, "%zu parameters are declared, %zu are there", declared,
+                       params->available);
     UN_TRY(un_arena_alloc(&params->arena, params->total, sizeof(float), &params->value));
     if (training)
         UN_TRY(un_arena_alloc(&params->arena, params->total, sizeof(float), &params->grad));

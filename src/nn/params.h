@@ -28,6 +28,7 @@ typedef struct {
     un_param *item;   /* [count]; moves when pieces are added */
     size_t capacity;  /* of item */
     size_t total;     /* elements of the flat arrays */
+    size_t available; /* elements of all pieces that a file has; 0: they come from elsewhere */
     float *value;     /* [total] */
     float *grad;      /* [total], NULL when only predicting */
     un_bf16 *value16; /* [total], kept by the optimiser; NULL in f32 */
@@ -37,7 +38,8 @@ typedef struct {
 /* Declares a piece; `name` is copied. Returns its number through *index. */
 un_status un_params_add(un_params *params, const char *name, int rank, const size_t *shape,
                         float decay, size_t *index);
-/* Allocates zeroed values; gradients if `training`; the bf16 copy if `bf16`. */
+/* Allocates zeroed values; gradients if `training`; the bf16 copy if `bf16`. UNSEEN_E_FORMAT if
+ * more is declared than is available: before any memory is taken for it. */
 un_status un_params_allocate(un_params *params, int training, int bf16);
 void un_params_free(un_params *params);
 
