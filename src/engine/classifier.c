@@ -135,11 +135,11 @@ un_status un_classifier_attribute_scores(un_classifier *c, const float *features
                        class->name);
     size_t A = c->classes.modality[0].width;
     float *parts = NULL;
-    UN_TRY(un_alloc(class->attention_branches * A, sizeof *parts, &parts));
+    UN_TRY(un_alloc(class->attribute_branches * A, sizeof *parts, &parts));
     un_status status = class->attributes(c->model.method, features, parts);
     for (size_t i = 0; i < A && !status; i++) {
         out[i] = 0;
-        for (size_t b = 0; b < class->attention_branches; b++) out[i] += parts[b * A + i];
+        for (size_t b = 0; b < class->attribute_branches; b++) out[i] += parts[b * A + i];
     }
     free(parts);
     return status;

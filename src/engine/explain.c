@@ -43,7 +43,7 @@ static void add_up(const un_classifier *c, un_explanation *e) {
     e->rows = c->model.method->class->class_rows(c->model.method);
     for (size_t i = 0; i < A; i++) {
         float found = 0;
-        for (size_t b = 0; b < e->branches; b++) found += e->found[b * A + i];
+        for (size_t b = 0; b < e->attribute_branches; b++) found += e->found[b * A + i];
         e->contribution[i] = found * (e->rows[e->answer * A + i] - e->rows[e->other * A + i]);
         sum += (double)e->contribution[i];
     }
@@ -130,6 +130,7 @@ un_status un_explain(un_classifier *c, const char *path, const un_explain_option
     float *features = NULL;
     un_status status = UNSEEN_OK;
     *e = (un_explanation){.branches = c->model.method->class->attention_branches,
+                          .attribute_branches = c->model.method->class->attribute_branches,
                           .attribute_count = c->classes.modality[0].width,
                           .grid_height = c->grid_height,
                           .grid_width = c->grid_width};

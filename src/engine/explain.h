@@ -18,12 +18,14 @@ typedef struct {
 typedef struct {
     un_image crop;   /* what the network saw, before normalisation */
     un_crop_box box; /* where that lies in the picture */
-    size_t attribute_count, branches, grid_height, grid_width;
-    float *scores;        /* [C] calibrated */
-    size_t answer, other; /* the best candidate, and what it is compared with */
-    float *found;         /* [branches, A] attribute scores; NULL: the method has none */
-    float *maps;          /* [branches, A, R] where they were read; NULL: none */
-    const float *rows;    /* [C, A] class attributes as the scores use them; borrowed */
+    size_t attribute_count, grid_height, grid_width;
+    size_t branches;           /* of attention: maps */
+    size_t attribute_branches; /* of attribute scores: found */
+    float *scores;             /* [C] calibrated */
+    size_t answer, other;      /* the best candidate, and what it is compared with */
+    float *found;      /* [attribute_branches, A] attribute scores; NULL: the method has none */
+    float *maps;       /* [branches, A, R] where they were read; NULL: none */
+    const float *rows; /* [C, A] class attributes as the scores use them; borrowed */
     /* score(answer) - score(other) = constant + sum of contribution, for methods with attribute
      * scores. For others contribution[i] is what the answer's score loses if its attribute i is
      * described as the other class's is, and constant what is left. */
