@@ -49,6 +49,7 @@ void un_cli_print_result(const json_t *result);
 /* Mean and sd of several results as a small table. */
 int un_cli_print_summary(const json_t *results);
 
+int un_cmd_demo(int argc, char **argv);
 int un_cmd_import(int argc, char **argv);
 int un_cmd_words(int argc, char **argv);
 int un_cmd_extract(int argc, char **argv);

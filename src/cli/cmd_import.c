@@ -33,7 +33,9 @@ enum {
 
 static const struct argp_option g_output_options[] = {
     {"word-vectors", KEY_WORD_VECTORS, "FILE", 0,
-     "Word vectors of the attributes, as `unseen words --vectors` takes them (default: none)", 0},
+     "Word vectors of the attributes, as `unseen words --vectors` takes them (default: "
+     "none; for your own pictures builtin:words)",
+     0},
     {"tensor", KEY_TENSOR, "NAME", 0,
      "Tensor of that file if it is safetensors (default: the only one, or the one called like the "
      "data set)",

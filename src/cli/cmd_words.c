@@ -17,7 +17,8 @@ enum { KEY_VECTORS = 2000, KEY_TENSOR, KEY_ATTRIBUTES, KEY_SEMANTICS };
 static const struct argp_option g_options[] = {
     {"vectors", KEY_VECTORS, "FILE", 0,
      "Word vectors (required): a text file of GloVe or word2vec (\"word v1 … vd\" a line), or a "
-     "safetensors file with one vector an attribute",
+     "safetensors file with one vector an attribute, or builtin:words, which needs no file and "
+     "only tells words apart",
      0},
     {"tensor", KEY_TENSOR, "NAME", 0,
      "Tensor of the safetensors file (default: the only one, or the one called like the data set)",

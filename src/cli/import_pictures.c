@@ -102,6 +102,8 @@ static int run(const struct argp *argp, un_status (*import)(const un_picture_set
     code = un_cli_start(&a.base.common);
     if (code) return code;
     un_import_finish_split(&a.base);
+    /* The published sets have published vectors; people's own tables rarely have any. */
+    if (has_table && !a.base.words.vectors) a.base.words.vectors = UN_WORDS_BUILTIN;
     un_picture_set_options options = {.root = a.root,
                                       .attributes = a.attributes,
                                       .split = a.base.split,

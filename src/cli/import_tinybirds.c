@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "data/tinybirds/tinybirds.h"
+#include "text/word_vectors.h"
 
 typedef struct {
     un_cli_common common;
@@ -59,6 +60,17 @@ static const struct argp g_argp = {
            "with attributes, true boxes of parts and pictures. The same --seed gives the same "
            "pictures."};
 
+/* Word vectors, without which MSDN has nothing to start from. */
+static un_status add_words(const char *directory) {
+    const un_words_options words = {.vectors = UN_WORDS_BUILTIN};
+    un_dataset dataset;
+    UN_TRY(un_dataset_open(&dataset, directory));
+    un_status status = un_words_add(&dataset, &words);
+    if (!status) status = un_dataset_write(&dataset, directory);
+    un_dataset_close(&dataset);
+    return status;
+}
+
 int un_import_tinybirds(int argc, char **argv) {
     arguments a = {0};
     int code = UN_EXIT_OK;
@@ -67,7 +79,7 @@ int un_import_tinybirds(int argc, char **argv) {
     if (code) return code;
     a.options.seed = a.common.seed;
     double started = un_now();
-    if (un_tinybirds_make(&a.options, a.output) != UNSEEN_OK) return un_cli_fail();
+    if (un_tinybirds_make(&a.options, a.output) || add_words(a.output)) return un_cli_fail();
     size_t each = a.options.images_per_class ? a.options.images_per_class : UN_TINYBIRDS_IMAGES;
     printf("%s: %zu images of %d kinds (%d unseen), %zu attributes, drawn in %.1f s\n", a.output,
            each * UN_KIND_COUNT, UN_KIND_COUNT, UN_UNSEEN_KIND_COUNT,

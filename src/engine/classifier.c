@@ -94,6 +94,9 @@ un_status un_classifier_attach(un_classifier *c, const char *weights, un_precisi
                       c->path, architecture));
     un_backbone_close(c->backbone);
     c->backbone = NULL;
+    const char *trained = json_string_value(json_object_get(recipe, "precision"));
+    if (precision == UN_PRECISION_AUTO && trained && strcmp(trained, "f32") == 0)
+        precision = UN_PRECISION_F32; /* as its features were made */
     UN_GO(un_backbone_open(weights, precision, &c->backbone));
     UN_GO(check_backbone(c, recipe));
     UN_GO(check_shape(c));

@@ -63,7 +63,7 @@ static un_status make_recipe(extraction *x, int output) {
         json_pack("{s:{s:s, s:s}, s:o, s:s, s:s}", "backbone", "architecture",
                   x->backbone->architecture, "sha256", x->backbone->sha256, "preprocess",
                   un_recipe_json(&x->recipe), "output", output == REGIONS ? "regions" : "pooled",
-                  "precision", un_precision_name(un_precision_resolve(x->options->precision)));
+                  "precision", un_precision_name(x->backbone->precision));
     if (!json) return un_fail_memory(0);
     un_status status = un_json_text(json, &x->recipe_text[output]);
     json_decref(json);

@@ -166,7 +166,8 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     if (!modality->vectors || modality->vector_width == 0)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "semantics \"%s\" has no word vectors of its attributes, which MSDN starts "
-                       "from: add them with `unseen words`",
+                       "from: add them with `unseen words DIR --vectors FILE`, or builtin:words "
+                       "for FILE if there is none",
                        modality->name);
     msdn *n = calloc(1, sizeof *n);
     if (!n) return un_fail_memory(sizeof *n);

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/rng.h"
 #include "tensor/safetensors.h"
 #include "text/vector_file.h"
 
@@ -68,7 +69,7 @@ static int next_word(const char **phrase, char *word, size_t size) {
     return 1;
 }
 
-enum { WORD = 256 };
+enum { WORD = 256, BUILTIN_WIDTH = 300, BUILTIN_SEED = 1 };
 
 /* All words of all phrases and the parts of the compounds, to be looked for. */
 static un_status collect_words(work *w, un_vocabulary *v) {
@@ -159,6 +160,31 @@ static un_status from_text(work *w) {
     UN_TRY(collect_words(w, &v));
     UN_TRY(un_vocabulary_read(&v, w->options->vectors, &w->arena));
     return sum_words(w, &v);
+}
+
+/* ---- from no file ---- */
+
+/* A normal vector for each word, the same everywhere and always: words are told apart, but
+ * nothing is known of their meaning. */
+static un_status from_nothing(work *w) {
+    char word[WORD];
+    if (w->count == 0)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "the attributes of data set %s have no names to make vectors of; give their "
+                       "names with --attributes",
+                       w->dataset->name);
+    w->width = BUILTIN_WIDTH;
+    UN_TRY(
+        un_arena_alloc(&w->dataset->arena, w->count * w->width, sizeof *w->vectors, &w->vectors));
+    for (size_t i = 0; i < w->count; i++) {
+        const char *phrase = w->attributes.phrases[i];
+        while (next_word(&phrase, word, sizeof word)) {
+            un_rng rng = un_rng_stream(BUILTIN_SEED, word, 0);
+            for (size_t k = 0; k < w->width; k++)
+                w->vectors[i * w->width + k] += (float)un_rng_normal(&rng);
+        }
+    }
+    return UNSEEN_OK;
 }
 
 /* ---- from a safetensors file ---- */
@@ -307,7 +333,10 @@ un_status un_words_add(un_dataset *dataset, const un_words_options *options) {
     if (!options->vectors) return un_fail(UNSEEN_E_ARGUMENT, "the file of word vectors is missing");
     UN_GO(check_wanted(&w));
     UN_GO(find_attributes(&w));
-    UN_GO(is_safetensors(options->vectors) ? from_safetensors(&w) : from_text(&w));
+    if (strcmp(options->vectors, UN_WORDS_BUILTIN) == 0)
+        UN_GO(from_nothing(&w));
+    else
+        UN_GO(is_safetensors(options->vectors) ? from_safetensors(&w) : from_text(&w));
     UN_GO(store(&w));
     report_zero_rows(&w);
 done:

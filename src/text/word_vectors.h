@@ -8,6 +8,9 @@
  * or word2vec's:
  *     word v1 … vE       a line each; word2vec's begins with "count E"
  *
+ * Without any file, "builtin:words" makes them of a fixed random vector for each
+ * word: attributes that share words are alike, and nothing more is known of them.
+ *
  * Cleaning, as for the published vectors: "has_bill_shape::curved_(up_or_down)"
  * is cut at "(", loses its "has", and `_`, `-`, `::` become blanks: "bill shape
  * curved". In names of CUB's form the words are also spelt as the published
@@ -19,8 +22,10 @@
 
 #include "data/dataset.h"
 
+#define UN_WORDS_BUILTIN "builtin:words"
+
 typedef struct {
-    const char *vectors;          /* safetensors or text file */
+    const char *vectors;          /* safetensors or text file, or UN_WORDS_BUILTIN */
     const char *tensor;           /* of the safetensors file; NULL: the only one, or the one called
                                like the data set in lower case */
     const char *attributes;       /* file of attribute names; NULL: those of the data set */

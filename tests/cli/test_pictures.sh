@@ -1,0 +1,72 @@
+#!/bin/sh
+# From pictures to answers by commands alone: extract (killed, resumed, with bad pictures), train,
+# predict, new classes.
+. "$(dirname "$0")/common.sh"
+cd "$scratch" || exit 1
+for d in birds other; do
+    "$unseen" import tinybirds --images-per-class 6 --size 96 -o $d >/dev/null 2>&1 || fail "import"
+done
+
+extract="$unseen extract --backbone builtin:descriptor --image-size 96 --name d --batch 4"
+
+# Stopped and taken up again: the same bytes as without.
+$extract --data birds --quiet >/dev/null || fail extract
+$extract --data other --quiet >/dev/null 2>err &
+pid=$!
+until ls other/features/*.partial >/dev/null 2>&1 || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+kill -TERM $pid 2>/dev/null
+wait $pid
+if [ $? = 1 ]; then
+    grep -q "goes on from there" err || fail "a stopped extraction did not say how to go on: $(cat err)"
+    [ -e other/features/d.safetensors ] && fail "half a feature store has its name"
+fi
+$extract --data other --quiet >out || fail "resume"
+for f in d d-regions; do
+    cmp birds/features/$f.safetensors other/features/$f.safetensors || fail "$f differs after a stop"
+done
+ls other/features | grep -v safetensors$ && fail "something was left behind"
+$extract --data other --quiet | grep -q "already there" || fail "again"
+expect 1 "made in another way" $extract --data other --image-size 128 --pooled
+
+# Bad pictures are named and leave the split; --strict makes them fatal.
+bad=$(find other/images -name '*.png' | sort | head -3)
+for f in $bad; do head -c 300 "$f" >cut && cp cut "$f"; done
+expect 1 "$(echo $bad | cut -d' ' -f1 | xargs basename)" $extract --strict --data other --name again
+$extract --data other --name again >out 2>err || fail "bad pictures"
+[ "$(grep -c 'left out' err)" -ge 3 ] || fail "bad pictures were not named: $(cat err)"
+grep -q "3 could not be read" out || fail "bad pictures were not counted: $(cat out)"
+"$unseen" check other | grep -q "left out of it" || fail "no note about bad pictures"
+
+# Train on pooled and on region features, ask about pictures.
+"$unseen" train msdn --data birds --features d-regions --select none --epochs 1 \
+    -o m.model --quiet >/dev/null || fail "train msdn"
+"$unseen" train eszsl --data birds --features d -o e.model --quiet >/dev/null || fail "train eszsl"
+photo=$(find birds/images -name '*.png' | sort | tail -1)
+for model in m e; do
+    "$unseen" predict $model.model "$photo" --top 3 >out || fail "predict"
+    [ "$(grep -c "^ " out)" = 3 ] || fail "not three candidates: $(cat out)"
+    echo "$photo" | "$unseen" predict $model.model - --json answers.json || fail "list"
+    grep -q '"predictions":\[{"label":' answers.json || fail "JSON: $(cat answers.json)"
+    "$unseen" predict $model.model "$(dirname "$photo")" --csv answers.csv --top 1 || fail "folder"
+    [ "$(wc -l <answers.csv)" = 7 ] || fail "CSV: $(cat answers.csv)"
+done
+
+# A class described after training, whole and by a few attributes.
+printf 'Newbird,has_bill_color::red=1,has_size::small=0.9\n' >sparse.csv
+printf 'name\thas_bill_color::red\thas_size::small\nOther bird\t100\t\n' >table.tsv
+"$unseen" predict m.model "$photo" --classes sparse.csv --classes table.tsv --among new --top 9 >out || fail "new"
+grep -q "Newbird" out && grep -q "Other bird" out || fail "new classes: $(cat out)"
+printf 'Newbird,has_bill_colour::red=1\n' >wrong.csv
+expect 1 "did you mean" "$unseen" predict m.model "$photo" --classes wrong.csv
+printf 'Newbird,has_size::small=x\n' >wrong.csv
+expect 1 "line 1" "$unseen" predict m.model "$photo" --classes wrong.csv
+seen=$("$unseen" predict m.model "$photo" --among seen --top 1 --csv - | sed -n 2p | cut -d, -f3)
+echo "$seen,has_size::small=1" >again.csv
+expect 1 "trained on pictures" "$unseen" predict m.model "$photo" --classes again.csv
+
+# What cannot be read is named, the rest is answered, the status says so.
+echo text >broken.jpg
+expect 1 "broken.jpg" "$unseen" predict m.model broken.jpg "$photo"
+expect 1 "no pictures" "$unseen" predict m.model "$scratch/birds/features"
+expect 2 "which pictures" "$unseen" predict m.model
+finish

@@ -1,0 +1,222 @@
+/* test_api.c - the public interface on its way from a picture to an answer: files and pixels give
+ * the same, described classes get the rows they should, and what is refused. */
+#include <math.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "engine/classifier.h"
+#include "method/msdn.h"
+#include "unseen.h"
+#include "util.h"
+
+enum { C = 9, A = 4, WIDTH = 480, SIDE = 64, GRID = SIDE / 16 };
+
+static char g_model[256], g_picture[264];
+static char *g_attributes[A] = {(char[]){"colour::red"}, (char[]){"colour::blue"},
+                                (char[]){"size::small"}, (char[]){"legs"}};
+
+/* A model of untrained parameters over the built-in descriptor. */
+static void save_model(util_scene *s, const char *architecture) {
+    un_backbone *backbone = NULL;
+    const size_t attributes = A;
+    char recipe[1024];
+    util_ok(un_backbone_open("builtin:descriptor", UN_PRECISION_F32, &backbone));
+    snprintf(recipe, sizeof recipe,
+             "{\"backbone\": {\"architecture\": \"%s\", \"sha256\": \"%s\"}, \"preprocess\": "
+             "{\"resize\": %d, \"crop\": %d, \"mean\": [0, 0, 0], \"std\": [%.9g, %.9g, %.9g]}}",
+             architecture, backbone->sha256, SIDE, SIDE, 1 / 255., 1 / 255., 1 / 255.);
+    un_backbone_close(backbone);
+    util_scene_make(s, C, 10, (size_t)GRID * GRID * WIDTH, 1, &attributes, 4);
+    s->features.regions = (size_t)GRID * GRID;
+    s->features.width = WIDTH;
+    s->features.grid_height = s->features.grid_width = GRID;
+    un_modality *m = &s->classes.modality[0];
+    m->attributes = g_attributes;
+    m->vectors = s->rows;
+    m->vector_width = 5;
+    for (size_t c = 0; c < C; c++) { /* unit rows, as imports make them */
+        double square = 0;
+        for (size_t i = 0; i < A; i++) square += pow((double)m->values[c * A + i], 2);
+        for (size_t i = 0; i < A; i++) m->values[c * A + i] /= (float)sqrt(square);
+    }
+    json_t *config = util_config(&un_method_msdn, NULL);
+    const un_method_setup setup = {.classes = &s->classes,
+                                   .regions = s->features.regions,
+                                   .width = WIDTH,
+                                   .seed = 3,
+                                   .precision = UN_PRECISION_F32,
+                                   .config = config,
+                                   .data = &s->data};
+    un_method *method = NULL;
+    util_ok(un_method_msdn.create(&setup, &method));
+    json_t *manifest = json_pack("{s:s, s:O, s:s, s:{s:I, s:I, s:[i, i], s:s}, s:{s:f}}", "method",
+                                 "msdn", "config", config, "precision", "f32", "input", "regions",
+                                 (json_int_t)s->features.regions, "width", (json_int_t)WIDTH,
+                                 "grid", GRID, GRID, "recipe", recipe, "selection", "gamma", 0.5);
+    assert_non_null(manifest);
+    util_ok(un_model_save(g_model, method, &s->classes, manifest));
+    json_decref(manifest);
+    json_decref(config);
+    method->class->destroy(method);
+}
+
+/* A picture of coloured noise, and the same as a BMP file. */
+static void save_picture(unsigned char *rgb) {
+    unsigned char file[54 + SIDE * SIDE * 3] = {
+        'B', 'M', [10] = 54, [14] = 40, [18] = SIDE, [22] = SIDE, [26] = 1, [28] = 24};
+    un_rng rng = un_rng_stream(9, "picture", 0);
+    for (size_t i = 0; i < (size_t)SIDE * SIDE * 3; i++)
+        rgb[i] = (unsigned char)(un_rng_u32(&rng) >> 24);
+    for (size_t y = 0; y < SIDE; y++)
+        for (size_t x = 0; x < SIDE; x++)
+            for (size_t c = 0; c < 3; c++)
+                file[54 + ((SIDE - 1 - y) * SIDE + x) * 3 + (2 - c)] = rgb[(y * SIDE + x) * 3 + c];
+    util_ok(un_file_write(g_picture, file, sizeof file));
+}
+
+static int make_paths(void **state) {
+    (void)state;
+    const char *base = getenv("TMPDIR");
+    snprintf(g_model, sizeof g_model, "%s/unseen-api-%ld", base && base[0] ? base : "/tmp",
+             (long)getpid());
+    snprintf(g_picture, sizeof g_picture, "%s.bmp", g_model);
+    return 0;
+}
+
+static int remove_files(void **state) {
+    (void)state;
+    unlink(g_model);
+    unlink(g_picture);
+    return 0;
+}
+
+static void files_and_pixels_agree(void **state) {
+    (void)state;
+    static unsigned char rgb[SIDE * SIDE * 3];
+    static float one[GRID * GRID * WIDTH], two[GRID * GRID * WIDTH], maps[2 * A * GRID * GRID];
+    util_scene s;
+    unseen_model *model = NULL;
+    unseen_prediction a[C + 1], b[C + 1];
+    size_t n = 0, k = 0, h = 0, w = 0;
+    float found[A];
+    save_model(&s, "descriptor-1");
+    save_picture(rgb);
+    util_ok(unseen_model_open(g_model, &model));
+    util_fails(unseen_classify_file(model, g_picture, UNSEEN_AMONG_ALL, 1, a, &n),
+               UNSEEN_E_ARGUMENT, "no backbone");
+    util_ok(unseen_model_attach_backbone(model, NULL));
+    assert_int_equal(unseen_model_feature_length(model), GRID * GRID * WIDTH);
+    unseen_model_grid(model, &h, &w);
+    assert_int_equal(h, GRID);
+    assert_int_equal(w, GRID);
+
+    util_ok(unseen_features_of_file(model, g_picture, one));
+    util_ok(unseen_features_of_pixels(model, rgb, SIDE, SIDE, SIDE * 3, two));
+    assert_memory_equal(one, two, sizeof one);
+    util_ok(unseen_classify_file(model, g_picture, UNSEEN_AMONG_ALL, C + 1, a, &n));
+    assert_int_equal(n, C);
+    util_ok(unseen_classify_pixels(model, rgb, SIDE, SIDE, SIDE * 3, UNSEEN_AMONG_ALL, 2, b, &k));
+    assert_int_equal(k, 2);
+    for (size_t i = 0; i < n; i++) {
+        assert_string_equal(a[i].label, unseen_model_class_name(model, a[i].class_index));
+        if (i > 0) assert_true(a[i].score <= a[i - 1].score);
+        if (i < k) assert_int_equal(a[i].class_index, b[i].class_index);
+    }
+    util_ok(unseen_classify_file(model, g_picture, UNSEEN_AMONG_UNSEEN, C, a, &n));
+    assert_int_equal(n, C / 3);
+    util_ok(unseen_classify_file(model, g_picture, UNSEEN_AMONG_NEW, C, a, &n));
+    assert_int_equal(n, 0);
+
+    util_ok(unseen_attributes(model, one, found));
+    assert_int_equal(unseen_model_branch_count(model), 2);
+    util_ok(unseen_attention(model, one, maps));
+    for (size_t i = 0; i < A; i++) { /* the first branch is a softmax over regions */
+        double sum = 0;
+        for (size_t r = 0; r < (size_t)GRID * GRID; r++) sum += (double)maps[i * GRID * GRID + r];
+        util_near(sum, 1, 1e-5);
+    }
+    util_fails(unseen_classify_pixels(model, rgb, 0, SIDE, 0, UNSEEN_AMONG_ALL, 1, a, &n),
+               UNSEEN_E_ARGUMENT, "0 x 64");
+    util_fails(unseen_classify_file(model, g_model, UNSEEN_AMONG_ALL, 1, a, &n), UNSEEN_E_FORMAT,
+               g_model);
+    unseen_model_close(model);
+    util_scene_free(&s);
+}
+
+static void described_classes_get_their_rows(void **state) {
+    (void)state;
+    util_scene s;
+    un_classifier c;
+    save_model(&s, "descriptor-1");
+    util_ok(un_classifier_open(&c, g_model, UN_PRECISION_F32));
+    const float *values = c.model.classes.modality[0].values;
+    double mean[A] = {0}, top = 0, norm = 0;
+    for (size_t k = 0; k < C; k++)
+        for (size_t i = 0; i < A; i++) {
+            mean[i] += (double)values[k * A + i] / C;
+            if ((double)values[k * A + i] > top) top = (double)values[k * A + i];
+        }
+    /* Red at 50 %: blue, of its group, is absent, the rest as usual. */
+    const size_t red = 0;
+    const float half = 50;
+    const un_description part = {"part", 1, &red, &half};
+    util_ok(un_classifier_describe(&c, &part, 1));
+    const double want[A] = {0.5 * top, 0, mean[2], mean[3]};
+    for (size_t i = 0; i < A; i++) norm += want[i] * want[i];
+    for (size_t i = 0; i < A; i++)
+        util_near((double)c.classes.modality[0].values[C * A + i], want[i] / sqrt(norm), 1e-6);
+    assert_int_equal(c.classes.count, C + 1);
+    assert_int_equal(c.classes.seen[C], 0);
+
+    /* The whole row, in any unit; the first class stays. */
+    const size_t all[A] = {3, 2, 1, 0};
+    const float row[A] = {40, 30, 20, 10};
+    const un_description whole = {"whole", A, all, row};
+    util_ok(un_classifier_describe(&c, &whole, 1));
+    assert_int_equal(c.classes.count, C + 2);
+    assert_string_equal(c.classes.names[C], "part");
+    for (size_t i = 0; i < A; i++)
+        util_near((double)c.classes.modality[0].values[(C + 1) * A + i],
+                  10.0 * (double)(i + 1) / sqrt(3000), 1e-6);
+
+    /* An unseen class is described anew, a seen one is not. */
+    const un_description unseen = {"class 2", A, all, row};
+    const un_description seen = {"class 0", A, all, row};
+    util_ok(un_classifier_describe(&c, &unseen, 1));
+    assert_int_equal(c.classes.count, C + 2);
+    util_near((double)c.classes.modality[0].values[2 * A], 10 / sqrt(3000), 1e-6);
+    util_fails(un_classifier_describe(&c, &seen, 1), UNSEEN_E_ARGUMENT, "class 0");
+    const size_t twice[2] = {1, 1};
+    const un_description repeated = {"x", 2, twice, row};
+    util_fails(un_classifier_describe(&c, &repeated, 1), UNSEEN_E_ARGUMENT, "twice");
+    const float bad = -1;
+    const un_description negative = {"x", 1, &red, &bad};
+    util_fails(un_classifier_describe(&c, &negative, 1), UNSEEN_E_ARGUMENT, "from 0 to 1");
+    assert_int_equal(c.classes.count, C + 2);
+    un_classifier_close(&c);
+    util_scene_free(&s);
+}
+
+static void other_backbones_are_refused(void **state) {
+    (void)state;
+    util_scene s;
+    unseen_model *model = NULL;
+    const char *name = "color::red";
+    const float one = 1;
+    save_model(&s, "resnet101");
+    util_ok(unseen_model_open(g_model, &model));
+    util_fails(unseen_model_attach_backbone(model, NULL), UNSEEN_E_ARGUMENT, "resnet101");
+    util_fails(unseen_model_attach_backbone(model, "builtin:pixels"), UNSEEN_E_ARGUMENT,
+               "another backbone");
+    util_fails(unseen_model_add_class(model, "x", &name, &one, 1), UNSEEN_E_ARGUMENT,
+               "did you mean \"colour::red\"");
+    unseen_model_close(model);
+    util_scene_free(&s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(files_and_pixels_agree),
+                                       cmocka_unit_test(described_classes_get_their_rows),
+                                       cmocka_unit_test(other_backbones_are_refused)};
+    return cmocka_run_group_tests(tests, make_paths, remove_files);
+}
