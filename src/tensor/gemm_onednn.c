@@ -80,6 +80,45 @@ static un_status describe(const shape *s, const un_packed *packed, plan *p) {
     return make_layout(&p->bias, 1, s->n, s->n, 0, 0);
 }
 
+/* oneDNN's first choice for A stored (K, M) copies A block by block for every block of columns.
+ * Over a long sum its second one, which packs both operands once, does the same in less: about
+ * 12 % on a Zen 4 core for (1248, 9800) x (9800, 2048) in f32, 18 % in bf16. Where AMX is the first choice it stays. */
+static int wants_packing_gemm(const shape *s) {
+    enum { LONG_SUM = 1024, WIDE = 128 };
+    return s->trans_a && !s->packed && s->k >= LONG_SUM && s->m >= WIDE && s->n >= WIDE;
+}
+
+/* Moves the iterator to the packing implementation; 0 if there is none to prefer. */
+static int find_packing_gemm(dnnl_primitive_desc_iterator_t list) {
+    for (int first = 1;; first = 0) {
+        const char *name = NULL;
+        dnnl_primitive_desc_t candidate = dnnl_primitive_desc_iterator_fetch(list);
+        if (!candidate) return 0;
+        dnnl_status_t code =
+            dnnl_primitive_desc_query(candidate, dnnl_query_impl_info_str, 0, &name);
+        int found = code == dnnl_success && strncmp(name, "gemm:jit", 8) == 0;
+        int keep = code != dnnl_success || (first && strstr(name, "amx"));
+        dnnl_primitive_desc_destroy(candidate);
+        if (found || keep) return found;
+        if (dnnl_primitive_desc_iterator_next(list) != dnnl_success) return 0;
+    }
+}
+
+/* The implementation of this product; the choice depends on the shape and the processor only. */
+static dnnl_status_t choose(const shape *s, const dnnl_matmul_desc_t *operation,
+                            const_dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t *out) {
+    dnnl_primitive_desc_iterator_t list = NULL;
+    *out = NULL;
+    if (wants_packing_gemm(s) &&
+        dnnl_primitive_desc_iterator_create(&list, operation, attributes, un_dnn_engine(), NULL) ==
+            dnnl_success) {
+        if (find_packing_gemm(list)) *out = dnnl_primitive_desc_iterator_fetch(list);
+        dnnl_primitive_desc_iterator_destroy(list);
+    }
+    if (*out) return dnnl_success;
+    return dnnl_primitive_desc_create(out, operation, attributes, un_dnn_engine(), NULL);
+}
+
 static un_status make_primitive(const shape *s, const un_packed *packed, plan *p) {
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t description = NULL;
@@ -89,8 +128,7 @@ static un_status make_primitive(const shape *s, const un_packed *packed, plan *p
             "describe a matrix product");
     un_status status = make_attributes(s, &attributes);
     if (!status) {
-        dnnl_status_t code =
-            dnnl_primitive_desc_create(&description, &operation, attributes, un_dnn_engine(), NULL);
+        dnnl_status_t code = choose(s, &operation, attributes, &description);
         if (code == dnnl_success) code = dnnl_primitive_create(&p->primitive, description);
         if (code != dnnl_success)
             status = un_dnn_failed(code, "compute this matrix product on this processor");

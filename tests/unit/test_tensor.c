@@ -262,6 +262,22 @@ static void check_product(const product *p, un_rng *rng) {
     free_operands(&o);
 }
 
+/* Long sums over a transposed A, which take another implementation than the small shapes. */
+static void long_transposed_products_match(void **state) {
+    (void)state;
+    un_rng rng = un_rng_stream(1, "gemm", 2);
+    for (unsigned bits = 0; bits < 8; bits++) {
+        const product p = {.m = 130,
+                           .n = 129,
+                           .k = 1100,
+                           .trans_a = 1,
+                           .bf16 = bits & 1,
+                           .accumulate = bits >> 1 & 1,
+                           .pad = bits >> 2 & 1 ? 5 : 0};
+        check_product(&p, &rng);
+    }
+}
+
 static void products_match_triple_loops(void **state) {
     (void)state;
     static const size_t sizes[][3] = {{17, 13, 9}, {1, 1, 1},    {1, 7, 3},     {5, 1, 2},
@@ -579,6 +595,7 @@ int main(void) {
         cmocka_unit_test(elements_of_every_type),
         cmocka_unit_test(dense_tensors),
         cmocka_unit_test(products_match_triple_loops),
+        cmocka_unit_test(long_transposed_products_match),
         cmocka_unit_test(empty_products),
         cmocka_unit_test(wrong_products_are_refused),
         cmocka_unit_test(many_shapes),
