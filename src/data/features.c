@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/parallel.h"
+#include "tensor/kernels.h"
 
 static const char FORMAT[] = "unseen-features";
 static const char FOLDER[] = "features";
@@ -227,20 +228,32 @@ typedef struct {
     void *out;
 } gather;
 
-/* The map may be unaligned in foreign files: elements are moved by memcpy. */
+/* The map may be unaligned in foreign files: then pieces of a row are aligned first. */
+enum { PIECE = 1024 };
+
 static void widen_row(const unsigned char *from, float *to, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        un_bf16 x;
-        memcpy(&x, from + i * sizeof x, sizeof x);
-        to[i] = un_float_from_bf16(x);
+    un_bf16 piece[PIECE];
+    if ((uintptr_t)from % sizeof *piece == 0) {
+        un_widen((const un_bf16 *)(const void *)from, to, n);
+        return;
+    }
+    for (size_t at = 0; at < n; at += PIECE) {
+        size_t width = n - at < PIECE ? n - at : PIECE;
+        memcpy(piece, from + at * sizeof *piece, width * sizeof *piece);
+        un_widen(piece, to + at, width);
     }
 }
 
 static void narrow_row(const unsigned char *from, un_bf16 *to, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        float x;
-        memcpy(&x, from + i * sizeof x, sizeof x);
-        to[i] = un_bf16_from_float(x);
+    float piece[PIECE];
+    if ((uintptr_t)from % sizeof *piece == 0) {
+        un_narrow((const float *)(const void *)from, to, n);
+        return;
+    }
+    for (size_t at = 0; at < n; at += PIECE) {
+        size_t width = n - at < PIECE ? n - at : PIECE;
+        memcpy(piece, from + at * sizeof *piece, width * sizeof *piece);
+        un_narrow(piece, to + at, width);
     }
 }
 

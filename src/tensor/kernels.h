@@ -15,6 +15,9 @@ const char *un_kernels_isa(void);
 
 void un_convert_to_bf16(const float *in, un_bf16 *out, size_t n);
 void un_convert_to_f32(const un_bf16 *in, float *out, size_t n);
+/* The same on the calling thread alone, for callers that already run in parallel. */
+void un_narrow(const float *in, un_bf16 *out, size_t n);
+void un_widen(const un_bf16 *in, float *out, size_t n);
 
 /* sum x_i, sum x_i^2 and sum x_i y_i; lanes in f32, blocks of 4096 in f64. */
 double un_sum(const float *x, size_t n);

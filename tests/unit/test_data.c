@@ -264,6 +264,33 @@ static void test_feature_store(void **state) {
     un_directory_remove(in_folder("features"));
 }
 
+/* A foreign file may start its data at any byte. */
+static void test_gather_unaligned(void **state) {
+    (void)state;
+    enum { ROW = 2500 }; /* several pieces */
+    static float values[2 * ROW], wide[ROW];
+    static un_bf16 narrow[ROW];
+    static unsigned char shifted[sizeof values + 1];
+    const int64_t second = 1;
+    for (size_t i = 0; i < 2 * ROW; i++) values[i] = (float)i / 64;
+    memcpy(shifted + 1, values, sizeof values);
+    un_features f = {.image_count = 2,
+                     .regions = 4,
+                     .width = ROW / 4,
+                     .dtype = UN_F32,
+                     .data = shifted + 1,
+                     .row_bytes = sizeof values / 2};
+    un_features_gather_bf16(&f, &second, 1, narrow);
+    for (size_t i = 0; i < ROW; i++)
+        assert_int_equal(narrow[i], un_bf16_from_float(values[ROW + i]));
+    memcpy(shifted + 1 + sizeof narrow, narrow, sizeof narrow);
+    f.dtype = UN_BF16;
+    f.row_bytes = sizeof narrow;
+    un_features_gather_f32(&f, &second, 1, wide);
+    for (size_t i = 0; i < ROW; i++)
+        assert_true(wide[i] == un_float_from_bf16(un_bf16_from_float(values[ROW + i])));
+}
+
 static void test_gather(void **state) {
     (void)state;
     static const int64_t images[] = {9, 0, 3, 3, 7};
@@ -337,6 +364,7 @@ int main(void) {
     const struct CMUnitTest features[] = {
         cmocka_unit_test(test_feature_store),
         cmocka_unit_test(test_gather),
+        cmocka_unit_test(test_gather_unaligned),
         cmocka_unit_test(test_feature_writer_refuses),
     };
     int failed = cmocka_run_group_tests_name("data sets", datasets, make_folder, remove_folder);
