@@ -64,8 +64,8 @@ void un_convert_to_f32(const un_bf16 *in, float *out, size_t n) {
     un_parallel_for(n, GRAIN, convert_range, &j);
 }
 
-void un_narrow(const float *in, un_bf16 *out, size_t n) { isa()->to_bf16(in, out, n); }
-void un_widen(const un_bf16 *in, float *out, size_t n) { isa()->to_f32(in, out, n); }
+void un_narrow(const float *in, un_bf16 *out, size_t n) { un_isa()->to_bf16(in, out, n); }
+void un_widen(const un_bf16 *in, float *out, size_t n) { un_isa()->to_f32(in, out, n); }
 
 static void sum_slot(size_t begin, size_t end, size_t slot, void *context) {
     job *j = context;

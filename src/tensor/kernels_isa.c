@@ -28,14 +28,20 @@ static void to_f32(const un_bf16 *in, float *out, size_t n) {
     for (size_t i = 0; i < n; i++) out[i] = widen(in[i]);
 }
 
+/* LANES partial sums as one value. Arrays of them do the same sums, but gcc 12 turns a loop over
+ * such an array into scalar code or shuffles. Never passed by value: the ABI depends on flags. */
+typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
+
 static double sum(const float *x, size_t n) {
     double total = 0;
     for (size_t begin = 0; begin < n; begin += BLOCK) {
         size_t end = begin + BLOCK < n ? begin + BLOCK : n, i = begin;
-        float lane[LANES] = {0};
-        for (; i + LANES <= end; i += LANES)
-            for (int j = 0; j < LANES; j++) lane[j] += x[i + (size_t)j];
-        total += add_lanes(lane);
+        lanes partial = {0}, piece;
+        for (; i + LANES <= end; i += LANES) {
+            memcpy(&piece, x + i, sizeof piece);
+            partial += piece;
+        }
+        total += add_lanes((const float *)&partial);
         for (; i < end; i++) total += (double)x[i];
     }
     return total;
@@ -45,10 +51,13 @@ static double dot(const float *x, const float *y, size_t n) {
     double total = 0;
     for (size_t begin = 0; begin < n; begin += BLOCK) {
         size_t end = begin + BLOCK < n ? begin + BLOCK : n, i = begin;
-        float lane[LANES] = {0};
-        for (; i + LANES <= end; i += LANES)
-            for (int j = 0; j < LANES; j++) lane[j] += x[i + (size_t)j] * y[i + (size_t)j];
-        total += add_lanes(lane);
+        lanes partial = {0}, left, right;
+        for (; i + LANES <= end; i += LANES) {
+            memcpy(&left, x + i, sizeof left);
+            memcpy(&right, y + i, sizeof right);
+            partial += left * right;
+        }
+        total += add_lanes((const float *)&partial);
         for (; i < end; i++) total += (double)x[i] * (double)y[i];
     }
     return total;
