@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "engine/localise.h"
 #include "model/model.h"
 #include "protocol/report.h"
 
@@ -18,6 +19,7 @@ typedef struct {
     const char *models[MAX_MODELS];
     size_t model_count;
     const char *data, *features, *gamma, *json, *per_class, *curve, *confusion;
+    int localisation;
 } arguments;
 
 enum {
@@ -27,7 +29,8 @@ enum {
     KEY_JSON,
     KEY_PER_CLASS,
     KEY_CURVE,
-    KEY_CONFUSION
+    KEY_CONFUSION,
+    KEY_LOCALISATION
 };
 
 static const struct argp_option g_options[] = {
@@ -37,6 +40,11 @@ static const struct argp_option g_options[] = {
     {"gamma", KEY_GAMMA, "native|validation|NUMBER", 0,
      "what is subtracted from seen classes for the table and files (default: validation where the "
      "model has it, else native)",
+     1},
+    {"localisation", KEY_LOCALISATION, NULL, 0,
+     "how often the attention of an attribute points at its part, beside the centre of the crop "
+     "and "
+     "chance (needs marked parts; default: not measured)",
      1},
     {"json", KEY_JSON, "FILE", 0, "results as JSON, - for standard output", 2},
     {"per-class", KEY_PER_CLASS, "FILE.csv", 0, "accuracy of each class", 2},
@@ -55,6 +63,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_PER_CLASS: a->per_class = text; return 0;
     case KEY_CURVE: a->curve = text; return 0;
     case KEY_CONFUSION: a->confusion = text; return 0;
+    case KEY_LOCALISATION: a->localisation = 1; return 0;
     case ARGP_KEY_ARG:
         if (a->model_count == MAX_MODELS) argp_error(state, "at most %d models", MAX_MODELS);
         a->models[a->model_count++] = text;
@@ -158,6 +167,37 @@ static un_status open_features(const arguments *a, const un_model *model, const 
     return UNSEEN_OK;
 }
 
+static void print_pointing(const json_t *p) {
+    const json_t *branches = json_object_get(p, "branches");
+    for (size_t b = 0; b < json_array_size(branches); b++)
+        printf(" %7.1f", 100 * json_number_value(json_array_get(branches, b)));
+    printf(" %7.1f %8.1f %11.1f  %7lld  ", 100 * json_number_value(json_object_get(p, "centre")),
+           100 * json_number_value(json_object_get(p, "uniform")),
+           100 * json_number_value(json_object_get(p, "attainable")),
+           (long long)json_integer_value(json_object_get(p, "pairs")));
+}
+
+static void print_localisation(const json_t *l) {
+    static const char *const lists[] = {"test_unseen", "test_seen"};
+    if (!l) return;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        const json_t *result = json_object_get(l, lists[i]), *part = NULL;
+        size_t k = 0;
+        printf("  localisation, %s, percent of pairs:\n   ", lists[i]);
+        for (long long b = 1; b <= json_integer_value(json_object_get(l, "branches")); b++)
+            printf(" branch%lld", b);
+        printf("  centre  uniform  attainable    pairs  part\n   ");
+        print_pointing(result);
+        printf("all\n");
+        json_array_foreach(json_object_get(result, "parts"), k, part) {
+            if (json_integer_value(json_object_get(part, "pairs")) == 0) continue;
+            printf("   ");
+            print_pointing(part);
+            printf("%s\n", json_string_value(json_object_get(part, "name")));
+        }
+    }
+}
+
 static un_status write_files(const arguments *a, const un_predictions *p,
                              const un_result_context *c) {
     if (a->per_class) UN_TRY(un_result_write_classes(a->per_class, p, c));
@@ -192,6 +232,11 @@ static un_status evaluate(const arguments *a, const un_dataset *dataset, const c
     un_log(UNSEEN_LOG_INFO, "%zu test images in %.2f s", predictions.count, seconds);
     UN_GO(un_json_set(*out, "seconds", json_real(seconds)));
     UN_GO(un_json_set(*out, "model", json_string(path)));
+    if (a->localisation) {
+        json_t *localisation = NULL;
+        UN_GO(un_localise(&model, dataset, &features, &task, &localisation));
+        UN_GO(un_json_set(*out, "localisation", localisation));
+    }
     UN_GO(write_files(a, &predictions, &context));
 done:
     un_predictions_free(&predictions);
@@ -210,7 +255,10 @@ static int run(const arguments *a) {
     for (size_t i = 0; i < a->model_count; i++) {
         json_t *result = NULL;
         UN_GO(evaluate(a, &dataset, a->models[i], &result));
-        if (!to_stdout) un_cli_print_result(result);
+        if (!to_stdout) {
+            un_cli_print_result(result);
+            print_localisation(json_object_get(result, "localisation"));
+        }
         UN_GO(un_json_append(results, result));
     }
     if (a->model_count > 1) {

@@ -134,24 +134,38 @@ static size_t offset(size_t size, size_t crop) {
     return gap / 2 + (gap % 2 && gap / 2 % 2);
 }
 
+/* The size that a picture is brought to, and where its crop begins. */
+typedef struct {
+    size_t width, height, x, y;
+} placement;
+
+static placement place(const un_recipe *recipe, size_t width, size_t height) {
+    placement p = {.width = recipe->resize, .height = recipe->resize};
+    if (!recipe->square && width > height)
+        p.width = long_side(recipe->resize, width, height);
+    else if (!recipe->square)
+        p.height = long_side(recipe->resize, height, width);
+    p.x = offset(p.width, recipe->crop);
+    p.y = offset(p.height, recipe->crop);
+    return p;
+}
+
+void un_recipe_box(const un_recipe *recipe, size_t width, size_t height, un_crop_box *box) {
+    placement p = place(recipe, width, height);
+    double across = (double)width / (double)p.width;
+    double down = (double)height / (double)p.height;
+    *box = (un_crop_box){(double)p.x * across, (double)p.y * down, (double)recipe->crop * across,
+                         (double)recipe->crop * down};
+}
+
 un_status un_recipe_crop(const un_recipe *recipe, const un_image *image, un_image *out,
                          un_crop_box *box) {
-    size_t width = recipe->resize, height = width, side = recipe->crop;
     *out = (un_image){0};
     if (!image->pixels) return un_fail(UNSEEN_E_ARGUMENT, "an empty picture cannot be cropped");
-    if (!recipe->square && image->width > image->height)
-        width = long_side(recipe->resize, image->width, image->height);
-    else if (!recipe->square)
-        height = long_side(recipe->resize, image->height, image->width);
-    size_t x = offset(width, side), y = offset(height, side);
-    UN_TRY(
-        un_image_resize_part(image, width, height, recipe->interpolation, x, y, side, side, out));
-    if (box) {
-        double across = (double)image->width / (double)width;
-        double down = (double)image->height / (double)height;
-        *box = (un_crop_box){(double)x * across, (double)y * down, (double)side * across,
-                             (double)side * down};
-    }
+    placement p = place(recipe, image->width, image->height);
+    UN_TRY(un_image_resize_part(image, p.width, p.height, recipe->interpolation, p.x, p.y,
+                                recipe->crop, recipe->crop, out));
+    if (box) un_recipe_box(recipe, image->width, image->height, box);
     return UNSEEN_OK;
 }
 

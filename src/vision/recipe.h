@@ -46,6 +46,8 @@ void un_recipe_rescale(un_recipe *recipe, size_t size);
 /* Resize and crop: out is (crop, crop, 3). `box` may be NULL. */
 un_status un_recipe_crop(const un_recipe *recipe, const un_image *image, un_image *out,
                          un_crop_box *box);
+/* Where the crop of a picture of width x height pixels, both at least 1, lies in it. */
+void un_recipe_box(const un_recipe *recipe, size_t width, size_t height, un_crop_box *box);
 /* (pixels / 255 - mean) / std in f32: out[crop * crop * 3], channels last. */
 void un_recipe_normalize(const un_recipe *recipe, const un_image *crop, float *out);
 
