@@ -56,6 +56,8 @@ int un_cmd_extract(int argc, char **argv);
 int un_cmd_train(int argc, char **argv);
 int un_cmd_eval(int argc, char **argv);
 int un_cmd_predict(int argc, char **argv);
+int un_cmd_explain(int argc, char **argv);
+int un_cmd_report(int argc, char **argv);
 int un_cmd_check(int argc, char **argv);
 int un_cmd_inspect(int argc, char **argv);
 int un_cmd_bench(int argc, char **argv);

@@ -26,6 +26,8 @@ static const struct {
     {"train", un_cmd_train, "train a method, choose its length and gamma, test it once"},
     {"eval", un_cmd_eval, "evaluate models under the protocol"},
     {"predict", un_cmd_predict, "name what pictures show"},
+    {"explain", un_cmd_explain, "show why: attributes, where they are, one class against another"},
+    {"report", un_cmd_report, "one HTML page about models: numbers, curves, pictures"},
     {"bench", un_cmd_bench, "measure the speed of a method on this machine"},
 };
 enum { COMMANDS = sizeof g_commands / sizeof *g_commands };

@@ -1,0 +1,248 @@
+/* cmd_explain.c - `unseen explain`: why a picture is taken for what it is taken for. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "engine/explain_files.h"
+#include "engine/new_classes.h"
+#include "engine/path_list.h"
+
+enum { MAX_CLASS_FILES = 16 };
+
+typedef struct {
+    un_cli_common common;
+    const char *model, *backbone, *output, *instead_of;
+    un_path_list pictures;
+    const char *class_files[MAX_CLASS_FILES];
+    size_t class_file_count;
+    size_t top;
+    un_among among;
+    int stored_orientation;
+    un_status list_status; /* of gathering the pictures while parsing */
+} arguments;
+
+enum { KEY_BACKBONE = 0x6001, KEY_TOP, KEY_AMONG, KEY_CLASSES, KEY_INSTEAD, KEY_STORED };
+
+static const struct argp_option g_options[] = {
+    {"output", 'o', "DIR", 0, "a folder for each picture is made in DIR (required)", 1},
+    {"backbone", KEY_BACKBONE, "WEIGHTS", 0,
+     "the weights file that the model's features were extracted with (not needed for the built-in "
+     "descriptor)",
+     1},
+    {"top", KEY_TOP, "K", 0,
+     "attributes to show of each list: found most strongly, and deciding between the two classes "
+     "(default 6)",
+     1},
+    {"instead-of", KEY_INSTEAD, "CLASS", 0,
+     "the class to compare the answer with (default: the next best candidate)", 1},
+    {"among", KEY_AMONG, "all|seen|unseen|new", 0,
+     "which classes are candidates; new: those of --classes (default all)", 2},
+    {"classes", KEY_CLASSES, "NEW.csv", 0,
+     "new classes by description, as predict takes them; may be repeated (default: none)", 2},
+    {"ignore-exif", KEY_STORED, NULL, 0,
+     "take pictures as they are stored (default: turned as EXIF says)", 2},
+    {0}};
+
+static un_among parse_among(struct argp_state *state, const char *text) {
+    static const char *const names[] = {"all", "seen", "unseen", "new"};
+    static const un_among values[] = {UN_AMONG_ALL, UN_AMONG_SEEN, UN_AMONG_UNSEEN, UN_AMONG_NEW};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(text, names[i])) return values[i];
+    argp_error(state, "--among must be all, seen, unseen or new, not \"%s\"", text);
+    return UN_AMONG_ALL;
+}
+
+static size_t parse_top(struct argp_state *state, const char *text) {
+    char *end = NULL;
+    unsigned long value = strtoul(text, &end, 10);
+    if (*end || end == text || *text == '-' || value == 0 || value > 50)
+        argp_error(state, "--top must be a whole number from 1 to 50, not \"%s\"", text);
+    return value;
+}
+
+/* The first argument is the model, the rest are pictures; the first failure is kept. */
+static void take_argument(arguments *a, const char *text) {
+    if (!a->model)
+        a->model = text;
+    else if (!a->list_status)
+        a->list_status = un_path_list_add(&a->pictures, text);
+}
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    arguments *a = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
+    case 'o': a->output = text; return 0;
+    case KEY_BACKBONE: a->backbone = text; return 0;
+    case KEY_TOP: a->top = parse_top(state, text); return 0;
+    case KEY_INSTEAD: a->instead_of = text; return 0;
+    case KEY_AMONG: a->among = parse_among(state, text); return 0;
+    case KEY_CLASSES:
+        if (a->class_file_count == MAX_CLASS_FILES)
+            argp_error(state, "at most %d --classes", MAX_CLASS_FILES);
+        a->class_files[a->class_file_count++] = text;
+        return 0;
+    case KEY_STORED: a->stored_orientation = 1; return 0;
+    case ARGP_KEY_ARG: take_argument(a, text); return 0;
+    case ARGP_KEY_END:
+        if (!a->model) argp_error(state, "which model?");
+        if (!a->list_status && a->pictures.count == 0) argp_error(state, "which pictures?");
+        if (!a->output) argp_error(state, "--output is missing");
+        if (a->among == UN_AMONG_NEW && a->class_file_count == 0)
+            argp_error(state, "--among new needs --classes");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp g_argp = {
+    .options = g_options,
+    .parser = parse,
+    .args_doc = "MODEL IMAGE|FOLDER... -o DIR",
+    .doc = "Shows why each picture is taken for what it is taken for: the attributes that were "
+           "found and where, and what each of them does for the answer against another class. Each "
+           "picture gets a folder in DIR with sheet.png, contributions.png, the maps and "
+           "explanation.json; a folder of an earlier run is replaced.",
+    .children = un_cli_common_children};
+
+static void print_attribute(const un_classifier *c, const un_explanation *e, size_t i) {
+    const un_modality *m = &c->classes.modality[0];
+    size_t A = e->attribute_count;
+    printf("    %+9.3g  ", (double)e->contribution[i]);
+    if (e->found) {
+        double found = 0;
+        for (size_t b = 0; b < e->branches; b++) found += (double)e->found[b * A + i];
+        printf("%8.3g  ", found);
+    }
+    printf("%8.3g  %8.3g  ", (double)m->values[e->answer * A + i],
+           (double)m->values[e->other * A + i]);
+    if (m->attributes)
+        printf("%s\n", m->attributes[i]);
+    else
+        printf("attribute %zu\n", i);
+}
+
+static un_status print_explanation(const un_classifier *c, const un_explanation *e,
+                                   const char *image, const char *note, const char *folder,
+                                   size_t top) {
+    un_explain_choice choice;
+    UN_TRY(un_explain_choose(e, top, &choice));
+    printf("%s\n  %s (%s, %.4g) and not %s (%s, %.4g)\n", image, c->classes.names[e->answer],
+           c->classes.seen[e->answer] ? "seen" : "unseen", (double)e->scores[e->answer],
+           c->classes.names[e->other], c->classes.seen[e->other] ? "seen" : "unseen",
+           (double)e->scores[e->other]);
+    if (note) printf("  %s\n", note);
+    if (!e->maps) printf("  %s has no attention maps\n", c->model.method->class->name);
+    printf("  contribution  %sdescribed     other  attribute\n", e->found ? "   score " : "");
+    for (size_t k = 0; k < choice.count; k++) print_attribute(c, e, choice.by_contribution[k]);
+    printf("    %+9.3g  does not come from attributes\n  written to %s\n", un_explain_constant(e),
+           folder);
+    un_explain_choice_free(&choice);
+    return UNSEEN_OK;
+}
+
+/* A folder name that no earlier picture of this run has. */
+static un_status folder_name(const char *path, char **names, size_t used, char **out) {
+    char *base = NULL;
+    UN_TRY(un_safe_name(path, 1, &base));
+    for (size_t number = 1;; number++) {
+        char *name = NULL;
+        un_status status =
+            number == 1 ? un_format(&name, "%s", base) : un_format(&name, "%s-%zu", base, number);
+        if (status) {
+            free(base);
+            return status;
+        }
+        size_t same = 0;
+        while (same < used && strcmp(names[same], name) != 0) same++;
+        if (same == used) {
+            free(base);
+            *out = name;
+            return UNSEEN_OK;
+        }
+        free(name);
+    }
+}
+
+static un_status explain_one(un_classifier *c, const arguments *a, const char *image,
+                             const char *name) {
+    un_explanation e;
+    char *folder = NULL, *note = NULL;
+    un_explain_options options = {.decode = {.orient = !a->stored_orientation},
+                                  .among = a->among,
+                                  .instead_of = a->instead_of};
+    UN_TRY(un_explain(c, image, &options, &e));
+    un_status status = UNSEEN_OK;
+    if (e.answer == e.other) {
+        /* There is nothing to say about a class and itself. */
+        un_explanation_free(&e);
+        options.instead_of = NULL;
+        UN_TRY(un_explain(c, image, &options, &e));
+        UN_GO(un_format(&note, "the answer is %.100s itself; compared with the next best",
+                        a->instead_of));
+    }
+    UN_GO(un_explain_write(&e, c, image, note, a->top, a->output, name));
+    UN_GO(un_path_join(a->output, name, &folder));
+    UN_GO(print_explanation(c, &e, image, note, folder, a->top));
+done:
+    free(folder);
+    free(note);
+    un_explanation_free(&e);
+    return status;
+}
+
+static un_status explain_all(un_classifier *c, const arguments *a, size_t *bad) {
+    char **names = NULL;
+    un_status status = UNSEEN_OK;
+    UN_TRY(un_alloc(a->pictures.count, sizeof *names, &names));
+    for (size_t i = 0; i < a->pictures.count; i++) {
+        UN_GO(folder_name(a->pictures.paths[i], names, i, &names[i]));
+        un_status one = explain_one(c, a, a->pictures.paths[i], names[i]);
+        /* A bad picture is named and left out; anything else ends the run. */
+        if (one == UNSEEN_E_FORMAT ||
+            (one == UNSEEN_E_IO && !un_path_exists(a->pictures.paths[i]))) {
+            un_log(UNSEEN_LOG_ERROR, "unseen: %s", un_error());
+            (*bad)++;
+        } else {
+            UN_GO(one);
+        }
+    }
+done:
+    for (size_t i = 0; i < a->pictures.count; i++) free(names[i]);
+    free(names);
+    return status;
+}
+
+static un_status explain(un_classifier *c, const arguments *a, size_t *bad) {
+    un_precision precision = UN_PRECISION_AUTO;
+    UN_TRY(un_precision_parse(a->common.precision, &precision));
+    UN_TRY(un_classifier_open(c, a->model, precision));
+    UN_TRY(un_classifier_attach(c, a->backbone, precision));
+    for (size_t i = 0; i < a->class_file_count; i++)
+        UN_TRY(un_new_classes_read(c, a->class_files[i]));
+    if (mkdir(a->output, 0777) != 0 && !un_path_is_directory(a->output))
+        return un_fail_errno(errno, "cannot make the directory %s", a->output);
+    return explain_all(c, a, bad);
+}
+
+int un_cmd_explain(int argc, char **argv) {
+    arguments a = {.top = 6};
+    un_classifier classifier = {0};
+    size_t bad = 0;
+    int code = UN_EXIT_OK;
+    if (!un_cli_parse(&g_argp, argc, argv, &a, &code)) {
+        un_path_list_free(&a.pictures);
+        return code;
+    }
+    code = un_cli_start(&a.common);
+    if (!code && (a.list_status || explain(&classifier, &a, &bad))) code = un_cli_fail();
+    if (!code && bad > 0) code = UN_EXIT_FAILURE;
+    un_classifier_close(&classifier);
+    un_path_list_free(&a.pictures);
+    return code;
+}

@@ -1,0 +1,302 @@
+/* explain_files.c - see explain_files.h; the JSON is in explain_json.c. */
+#include "engine/explain_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "data/stage.h"
+#include "engine/explain_parts.h"
+#include "picture/canvas.h"
+#include "picture/heat.h"
+#include "picture/sheet.h"
+
+enum { BARS_PER_TOP = 2, MAP_SIDE = 448, LINES = 5, LINE = 200 };
+
+float un_explain_found(const un_explanation *e, size_t i) {
+    float sum = 0;
+    for (size_t b = 0; b < e->branches; b++) sum += e->found[b * e->attribute_count + i];
+    return sum;
+}
+
+double un_explain_constant(const un_explanation *e) {
+    double largest = fmax(fabs((double)e->scores[e->answer]), fabs((double)e->scores[e->other]));
+    double constant = (double)e->constant;
+    return fabs(constant) > 1e-4 * largest ? constant : 0;
+}
+
+un_status un_explain_choose(const un_explanation *e, size_t top, un_explain_choice *out) {
+    size_t A = e->attribute_count;
+    un_status status = UNSEEN_OK;
+    *out = (un_explain_choice){.count = top < A ? top : A};
+    UN_GO(un_arena_alloc(&out->arena, A, sizeof(size_t), &out->by_contribution));
+    un_explain_order(e->contribution, A, out->by_contribution);
+    if (e->found) {
+        UN_GO(un_arena_alloc(&out->arena, out->count, sizeof(size_t), &out->by_score));
+        size_t used = 0;
+        for (size_t i = 0; i < A; i++) { /* insertion: the list is short */
+            float score = un_explain_found(e, i);
+            size_t at = used;
+            while (at > 0 && score > un_explain_found(e, out->by_score[at - 1])) at--;
+            if (at >= out->count) continue;
+            if (used < out->count) used++;
+            memmove(out->by_score + at + 1, out->by_score + at,
+                    (used - 1 - at) * sizeof *out->by_score);
+            out->by_score[at] = i;
+        }
+    }
+done:
+    if (status) un_explain_choice_free(out);
+    return status;
+}
+
+void un_explain_choice_free(un_explain_choice *choice) {
+    un_arena_free(&choice->arena);
+    *choice = (un_explain_choice){0};
+}
+
+/* "name", or "attribute 17" where the table has no names. */
+static un_status attribute_title(const un_classifier *c, size_t i, un_arena *arena, char **out) {
+    const un_modality *m = &c->classes.modality[0];
+    if (m->attributes) return un_arena_string(arena, m->attributes[i], out);
+    char text[64];
+    snprintf(text, sizeof text, "attribute %zu", i);
+    return un_arena_string(arena, text, out);
+}
+
+/* ---- the sheet ---- */
+
+static un_status make_tiles(const un_explanation *e, const un_classifier *c, const size_t *list,
+                            size_t n, un_arena *arena, un_sheet_section *section) {
+    const un_modality *m = &c->classes.modality[0];
+    size_t A = e->attribute_count, R = e->grid_height * e->grid_width;
+    un_sheet_tile *tiles = NULL;
+    UN_TRY(un_arena_alloc(arena, n, sizeof *tiles, &tiles));
+    for (size_t k = 0; k < n; k++) {
+        size_t i = list[k];
+        char *title = NULL, *detail = NULL, text[LINE];
+        int length = 0;
+        if (e->found)
+            length = snprintf(text, sizeof text, "score %.3g, ", (double)un_explain_found(e, i));
+        snprintf(text + length, sizeof text - (size_t)length,
+                 "effect %+.3g; class %.3g, other %.3g", (double)e->contribution[i],
+                 (double)m->values[e->answer * A + i], (double)m->values[e->other * A + i]);
+        UN_TRY(attribute_title(c, i, arena, &title));
+        UN_TRY(un_arena_string(arena, text, &detail));
+        tiles[k] = (un_sheet_tile){title, detail, e->maps + i * R, A * R};
+    }
+    section->tiles = tiles;
+    section->count = n;
+    return UNSEEN_OK;
+}
+
+static un_status write_sheet(const un_explanation *e, const un_classifier *c,
+                             const un_explain_choice *choice, const char *note, const char *path) {
+    char lines[LINES][LINE];
+    const char *pointers[LINES];
+    un_arena arena = {0};
+    un_sheet_section sections[2] = {{.title = "Found most strongly"},
+                                    {.title = "What decides between the two"}};
+    const un_class_table *t = &c->classes;
+    un_sheet sheet = {.crop = &e->crop,
+                      .title = t->names[e->answer],
+                      .lines = pointers,
+                      .line_count = note || !e->maps ? LINES : LINES - 1,
+                      .branches = e->maps ? e->branches : 0,
+                      .grid_height = e->grid_height,
+                      .grid_width = e->grid_width,
+                      .sections = sections};
+    snprintf(lines[0], LINE, "%s class, score %.4g", t->seen[e->answer] ? "seen" : "unseen",
+             (double)e->scores[e->answer]);
+    snprintf(lines[1], LINE, "and not %.120s (%s), score %.4g", t->names[e->other],
+             t->seen[e->other] ? "seen" : "unseen", (double)e->scores[e->other]);
+    snprintf(lines[2], LINE, "difference %.4g, of which %.4g does not come from attributes",
+             (double)(e->scores[e->answer] - e->scores[e->other]), un_explain_constant(e));
+    snprintf(lines[3], LINE, "method %s; scores: %.140s", c->model.method->class->name,
+             c->model.method->class->score_unit);
+    snprintf(lines[4], LINE, "%s", note ? note : "this method has no attention maps");
+    for (size_t i = 0; i < LINES; i++) pointers[i] = lines[i];
+    un_status status = UNSEEN_OK;
+    if (e->maps) {
+        size_t used = 0;
+        if (choice->by_score)
+            UN_GO(make_tiles(e, c, choice->by_score, choice->count, &arena, &sections[used++]));
+        else
+            sections[0] = sections[1];
+        UN_GO(make_tiles(e, c, choice->by_contribution, choice->count, &arena, &sections[used++]));
+        sheet.section_count = used;
+    }
+    UN_GO(un_sheet_write(&sheet, path));
+done:
+    un_arena_free(&arena);
+    return status;
+}
+
+/* ---- bars and maps ---- */
+
+static un_status write_bars(const un_explanation *e, const un_classifier *c,
+                            const un_explain_choice *choice, const char *path) {
+    un_arena arena = {0};
+    const char **names = NULL;
+    char *name = NULL, *title = NULL, *yes = NULL, *no = NULL;
+    float *values = NULL;
+    double rest = 0;
+    size_t A = e->attribute_count, n = BARS_PER_TOP * choice->count;
+    if (n > A) n = A;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_arena_alloc(&arena, n + 2, sizeof *names, &names));
+    UN_GO(un_arena_alloc(&arena, n + 2, sizeof *values, &values));
+    for (size_t k = 0; k < A; k++) {
+        size_t i = choice->by_contribution[k];
+        if (k >= n) {
+            rest += (double)e->contribution[i];
+            continue;
+        }
+        UN_GO(attribute_title(c, i, &arena, &name));
+        names[k] = name;
+        values[k] = e->contribution[i];
+    }
+    names[n] = "all other attributes";
+    values[n] = (float)rest;
+    names[n + 1] = "what does not come from attributes";
+    values[n + 1] = (float)un_explain_constant(e);
+    UN_GO(un_format(&title, "Why %s", c->classes.names[e->answer]));
+    UN_GO(un_format(&yes, "for %s", c->classes.names[e->answer]));
+    UN_GO(un_format(&no, "for %s", c->classes.names[e->other]));
+    const un_bar_chart chart = {title, yes, no, names, values, n + 2};
+    UN_GO(un_bar_chart_write(&chart, path));
+done:
+    free(title);
+    free(yes);
+    free(no);
+    un_arena_free(&arena);
+    return status;
+}
+
+/* The maps of one attribute, over the crop at a size that is worth looking at. */
+static un_status write_maps(const un_explanation *e, const un_classifier *c,
+                            const un_image *backdrop, size_t rank, size_t i, const char *folder) {
+    un_arena arena = {0};
+    char *title = NULL, *safe = NULL;
+    size_t A = e->attribute_count, R = e->grid_height * e->grid_width;
+    un_status status = attribute_title(c, i, &arena, &title);
+    if (!status) status = un_safe_name(title, 0, &safe);
+    for (size_t b = 0; b < e->branches && !status; b++) {
+        un_image heat = {0};
+        char *path = NULL;
+        status = un_format(&path, "%s/%02zu-%s-branch%zu.png", folder, rank + 1, safe, b + 1);
+        if (!status)
+            status = un_heat_picture(backdrop, e->maps + (b * A + i) * R, e->grid_height,
+                                     e->grid_width, &heat);
+        if (!status) status = un_image_write_png(&heat, path);
+        un_image_free(&heat);
+        free(path);
+    }
+    free(safe);
+    un_arena_free(&arena);
+    return status;
+}
+
+static un_status write_all_maps(const un_explanation *e, const un_classifier *c,
+                                const un_explain_choice *choice, const char *folder) {
+    un_image backdrop = {0};
+    size_t side = e->crop.width < MAP_SIDE ? MAP_SIDE : e->crop.width, rank = 0;
+    un_status status = UNSEEN_OK;
+    if (mkdir(folder, 0777) != 0)
+        return un_fail_errno(errno, "cannot make the directory %s", folder);
+    UN_GO(un_image_resize(&e->crop, side, side, UN_BICUBIC, &backdrop));
+    for (size_t i = 0; i < e->attribute_count; i++) {
+        size_t number = choice->by_contribution[i];
+        if (un_explain_shown(choice, i, number))
+            UN_GO(write_maps(e, c, &backdrop, rank++, number, folder));
+    }
+done:
+    un_image_free(&backdrop);
+    return status;
+}
+
+int un_explain_shown(const un_explain_choice *choice, size_t rank, size_t number) {
+    int shown = rank < choice->count;
+    for (size_t k = 0; choice->by_score && k < choice->count; k++)
+        shown |= choice->by_score[k] == number;
+    return shown;
+}
+
+/* ---- the folder ---- */
+
+static un_status write_files(const un_explanation *e, const un_classifier *c, const char *image,
+                             const char *note, const un_explain_choice *choice,
+                             const char *folder) {
+    static const char *const names[] = {"sheet.png", "contributions.png", "crop.png", "maps",
+                                        "explanation.json"};
+    char *path[sizeof names / sizeof *names] = {0};
+    json_t *json = NULL;
+    un_status status = UNSEEN_OK;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        UN_GO(un_path_join(folder, names[i], &path[i]));
+    UN_GO(write_sheet(e, c, choice, note, path[0]));
+    UN_GO(write_bars(e, c, choice, path[1]));
+    UN_GO(un_image_write_png(&e->crop, path[2]));
+    if (e->maps) UN_GO(write_all_maps(e, c, choice, path[3]));
+    UN_GO(un_explain_json(e, c, image, note, choice, &json));
+    UN_GO(un_json_write(path[4], json));
+done:
+    json_decref(json);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) free(path[i]);
+    return status;
+}
+
+/* Whether a folder is an explanation that may be replaced. */
+static un_status check_old(const char *folder) {
+    char *path = NULL;
+    UN_TRY(un_path_join(folder, "explanation.json", &path));
+    int old = un_path_exists(path);
+    free(path);
+    return old ? UNSEEN_OK
+               : un_fail(UNSEEN_E_ARGUMENT,
+                         "%s exists and is no explanation; choose another output directory",
+                         folder);
+}
+
+/* Puts the finished folder in the place of an old one; at no moment there is none. */
+static un_status exchange(const char *fresh, const char *folder) {
+    if (renameat2(AT_FDCWD, fresh, AT_FDCWD, folder, RENAME_EXCHANGE) == 0)
+        return un_directory_remove(fresh); /* the old one */
+    /* A file system that cannot exchange. */
+    UN_TRY(un_directory_remove(folder));
+    if (rename(fresh, folder) != 0)
+        return un_fail_errno(errno, "cannot rename %s to %s", fresh, folder);
+    return UNSEEN_OK;
+}
+
+un_status un_explain_write(const un_explanation *e, const un_classifier *c, const char *image,
+                           const char *note, size_t top, const char *directory, const char *name) {
+    un_explain_choice choice = {0};
+    un_stage stage = {.lock = -1};
+    char *folder = NULL, *fresh = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_format(&folder, "%s/%s", directory, name));
+    UN_GO(un_format(&fresh, "%s/.%s.new", directory, name));
+    if (un_path_exists(folder)) UN_GO(check_old(folder));
+    UN_GO(un_directory_remove(fresh)); /* of a run that was killed between its last two steps */
+    UN_GO(un_stage_open(&stage, fresh));
+    UN_GO(un_explain_choose(e, top, &choice));
+    UN_GO(write_files(e, c, image, note, &choice, stage.partial));
+    UN_GO(un_stage_commit(&stage));
+    if (un_path_exists(folder))
+        status = exchange(fresh, folder);
+    else if (rename(fresh, folder) != 0)
+        status = un_fail_errno(errno, "cannot rename %s to %s", fresh, folder);
+done:
+    un_stage_abort(&stage);
+    un_explain_choice_free(&choice);
+    free(folder);
+    free(fresh);
+    return status;
+}

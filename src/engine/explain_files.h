@@ -1,0 +1,54 @@
+/*
+ * explain_files.h - an explanation as a folder of pictures and numbers:
+ *
+ *     explanation.json     everything as numbers, the raw maps of the attributes shown
+ *     sheet.png            what the network saw and where it read each attribute shown
+ *     contributions.png    what each attribute did for the answer against the other class
+ *     crop.png             what the network saw
+ *     maps/<rank>-<attribute>-branch<b>.png   the maps one by one
+ *
+ * Two lists of attributes are shown: the `top` that were found most strongly in the picture (the
+ * highest scores, branches added up), and the `top` that decide between the two classes
+ * (the largest contributions by amount). A method without attribute scores has the second only, one
+ * without attention no maps; the JSON and the sheet say so.
+ *
+ * Keys of the JSON: image, method, score_unit, answer and instead_of {label, score, seen},
+ * crop {x, y, width, height} in pixels of the picture, grid [h, w], branches, contribution_kind
+ * ("sum": score(answer) - score(other) = constant + sum of contributions; "exchange": what the
+ * answer's score loses if it is described as the other class in this attribute), constant, note,
+ * shown {by_score, by_contribution} (numbers of attributes), attributes [{number, name,
+ * contribution, answer_value, other_value, mean_value: of the class descriptions; score: a list
+ * over branches, or null; maps: [branches][h][w], or null}], the largest contribution first.
+ */
+#ifndef UN_ENGINE_EXPLAIN_FILES_H
+#define UN_ENGINE_EXPLAIN_FILES_H
+
+#include "engine/explain.h"
+
+/* What is shown of an explanation; numbers of attributes. */
+typedef struct {
+    size_t count;            /* of each list, at most A */
+    size_t *by_score;        /* [count]; NULL: the method has no attribute scores */
+    size_t *by_contribution; /* [A], all of them */
+    un_arena arena;
+} un_explain_choice;
+
+un_status un_explain_choose(const un_explanation *explanation, size_t top, un_explain_choice *out);
+void un_explain_choice_free(un_explain_choice *choice);
+
+/* The constant of the explanation; 0 where it is no more than rounding: less than 1e-4 of the
+ * scores, whose sums over attributes are in bf16 or f32. */
+double un_explain_constant(const un_explanation *explanation);
+
+/* Makes the folder DIRECTORY/NAME, whole or not at all; an explanation that is there already is
+ * replaced, any other folder of that name is an error. DIRECTORY must exist. `note` may be NULL. */
+un_status un_explain_write(const un_explanation *explanation, const un_classifier *classifier,
+                           const char *image, const char *note, size_t top, const char *directory,
+                           const char *name);
+
+/* A file name made of a path or a name: the last component without its extension, letters, digits,
+ * "-", "_" and inner dots kept, everything else "_", at most 80 bytes, never empty; `extension`: 0
+ * keeps what follows the last dot. Released with free(). */
+un_status un_safe_name(const char *text, int without_extension, char **out);
+
+#endif
