@@ -1,16 +1,13 @@
 /* cmd_eval.c - `unseen eval`: models on the test sets of a data set. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "engine/evaluation.h"
 #include "engine/localise.h"
-#include "model/model.h"
-#include "protocol/report.h"
 
 enum { MAX_MODELS = 64 };
 
@@ -86,87 +83,6 @@ static const struct argp g_argp = {
            "seen-unseen curve and its area; several models give mean ± sd.",
     .children = un_cli_common_children};
 
-/* Which gamma to report at, and what to call it. */
-static un_status choose_gamma(const arguments *a, const un_model *model, const char *path,
-                              un_result_context *context) {
-    const char *text = a->gamma ? a->gamma : model->has_gamma ? "validation" : "native";
-    const json_t *selection = json_object_get(model->manifest, "selection");
-    const char *mode = json_string_value(json_object_get(selection, "mode"));
-    context->selection = mode ? mode : "none";
-    context->has_validation_gamma = model->has_gamma;
-    context->validation_gamma = model->gamma;
-    if (!strcmp(text, "native")) {
-        context->gamma_source = "native";
-    } else if (!strcmp(text, "validation")) {
-        if (!model->has_gamma)
-            return un_fail(UNSEEN_E_ARGUMENT,
-                           "%s was trained without selection and has no validation gamma", path);
-        context->gamma = model->gamma;
-        context->gamma_source =
-            strcmp(context->selection, "validation") == 0 ? "validation" : context->selection;
-    } else {
-        char *end = NULL;
-        context->gamma = strtod(text, &end);
-        context->gamma_source = "given";
-        if (*end || end == text || !isfinite(context->gamma))
-            return un_fail(UNSEEN_E_ARGUMENT,
-                           "--gamma must be native, validation or a finite number, not \"%.60s\"",
-                           text);
-    }
-    return UNSEEN_OK;
-}
-
-/* Whether the data set describes its classes as the model has them. */
-static int same_descriptions(const un_class_table *a, const un_class_table *b) {
-    if (a->count != b->count) return 0;
-    for (size_t m = 0; m < a->modality_count; m++)
-        if (a->modality[m].width != b->modality[m].width ||
-            memcmp(a->modality[m].values, b->modality[m].values,
-                   a->count * a->modality[m].width * sizeof(float)) != 0)
-            return 0;
-    return 1;
-}
-
-/* The data set's test sets, with its descriptions of the semantics that the model uses. */
-static un_status open_task(const un_model *model, const un_dataset *dataset, un_task *task) {
-    const char *names[UN_MAX_MODALITIES];
-    size_t n = model->classes.modality_count;
-    for (size_t m = 0; m < n; m++) names[m] = model->classes.modality[m].name;
-    UN_TRY(un_task_final(task, dataset, names, n));
-    const char *trained =
-        json_string_value(json_object_get(json_object_get(model->manifest, "data"), "split_hash"));
-    if (trained && strcmp(trained, dataset->split_hash) != 0)
-        un_log(UNSEEN_LOG_WARNING,
-               "the model was trained on another split (%.12s…, this is %.12s…): test images may "
-               "have been trained on",
-               trained, dataset->split_hash);
-    if (!same_descriptions(&model->classes, &task->classes))
-        un_log(UNSEEN_LOG_WARNING, "the data set describes its classes otherwise than the model "
-                                   "does; the data set's descriptions are used");
-    return UNSEEN_OK;
-}
-
-static un_status open_features(const arguments *a, const un_model *model, const un_dataset *dataset,
-                               un_features *features) {
-    const json_t *input = json_object_get(model->manifest, "input");
-    const char *name =
-        a->features ? a->features : json_string_value(json_object_get(input, "features"));
-    UN_TRY(un_features_open(features, a->data, name));
-    if (features->image_count != dataset->image_count)
-        return un_fail(UNSEEN_E_ARGUMENT, "feature set %s has %zu images, data set %s has %zu",
-                       features->name, features->image_count, dataset->name, dataset->image_count);
-    const char *hash = json_string_value(json_object_get(input, "sha256"));
-    if (hash && *hash && *features->sha256 && strcmp(hash, features->sha256) != 0)
-        un_log(UNSEEN_LOG_WARNING, "feature set %s is not the one that the model was trained on",
-               features->name);
-    if (features->regions != model->regions || features->width != model->width)
-        return un_fail(UNSEEN_E_ARGUMENT,
-                       "feature set %s has %zu x %zu values an image, the model needs %zu x %zu",
-                       features->name, features->regions, features->width, model->regions,
-                       model->width);
-    return UNSEEN_OK;
-}
-
 static void print_pointing(const json_t *p) {
     const json_t *branches = json_object_get(p, "branches");
     for (size_t b = 0; b < json_array_size(branches); b++)
@@ -198,51 +114,29 @@ static void print_localisation(const json_t *l) {
     }
 }
 
-static un_status write_files(const arguments *a, const un_predictions *p,
-                             const un_result_context *c) {
-    if (a->per_class) UN_TRY(un_result_write_classes(a->per_class, p, c));
-    if (a->curve) UN_TRY(un_result_write_curve(a->curve, p, c));
-    if (a->confusion) UN_TRY(un_result_write_confusion(a->confusion, p, c));
+static un_status write_files(const arguments *a, const un_evaluation *e) {
+    if (a->per_class) UN_TRY(un_result_write_classes(a->per_class, &e->predictions, &e->context));
+    if (a->curve) UN_TRY(un_result_write_curve(a->curve, &e->predictions, &e->context));
+    if (a->confusion) UN_TRY(un_result_write_confusion(a->confusion, &e->predictions, &e->context));
     return UNSEEN_OK;
 }
 
 static un_status evaluate(const arguments *a, const un_dataset *dataset, const char *path,
                           json_t **out) {
-    un_model model = {0};
-    un_task task = {0};
-    un_features features = {0};
-    un_predictions predictions = {0};
-    un_result_context context = {0};
+    un_evaluation e;
     un_status status = UNSEEN_OK;
-    un_precision precision = UN_PRECISION_AUTO;
-    UN_GO(un_precision_parse(a->common.precision, &precision));
-    UN_GO(un_model_open(&model, path, precision));
-    UN_GO(open_task(&model, dataset, &task));
-    UN_GO(open_features(a, &model, dataset, &features));
-    UN_GO(choose_gamma(a, &model, path, &context));
-    context.method = model.method->class->name;
-    context.score_unit = model.method->class->score_unit;
-    context.split_hash = dataset->split_hash;
-    context.seed = (uint64_t)json_integer_value(json_object_get(model.manifest, "seed"));
-    double started = un_now();
-    UN_GO(model.method->class->set_classes(model.method, &task.classes));
-    UN_GO(un_predictions_make(&predictions, model.method, &features, &task, context.gamma));
-    UN_GO(un_result_json(&predictions, &context, out));
-    double seconds = un_now() - started;
-    un_log(UNSEEN_LOG_INFO, "%zu test images in %.2f s", predictions.count, seconds);
-    UN_GO(un_json_set(*out, "seconds", json_real(seconds)));
-    UN_GO(un_json_set(*out, "model", json_string(path)));
+    const un_evaluation_options options = {a->features, a->gamma, a->common.precision};
+    UN_TRY(un_evaluation_make(&e, dataset, path, &options));
+    un_log(UNSEEN_LOG_INFO, "%zu test images in %.2f s", e.predictions.count, e.seconds);
+    UN_GO(un_evaluation_json(&e, out));
     if (a->localisation) {
         json_t *localisation = NULL;
-        UN_GO(un_localise(&model, dataset, &features, &task, &localisation));
+        UN_GO(un_localise(&e.model, dataset, &e.features, &e.task, &localisation));
         UN_GO(un_json_set(*out, "localisation", localisation));
     }
-    UN_GO(write_files(a, &predictions, &context));
+    UN_GO(write_files(a, &e));
 done:
-    un_predictions_free(&predictions);
-    un_features_close(&features);
-    un_task_free(&task);
-    un_model_close(&model);
+    un_evaluation_close(&e);
     return status;
 }
 
@@ -254,7 +148,9 @@ static int run(const arguments *a) {
     UN_GO(un_dataset_open(&dataset, a->data));
     for (size_t i = 0; i < a->model_count; i++) {
         json_t *result = NULL;
-        UN_GO(evaluate(a, &dataset, a->models[i], &result));
+        status = evaluate(a, &dataset, a->models[i], &result);
+        if (status) json_decref(result);
+        UN_GO(status);
         if (!to_stdout) {
             un_cli_print_result(result);
             print_localisation(json_object_get(result, "localisation"));

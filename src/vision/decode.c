@@ -62,6 +62,11 @@ static void start(void) {
     g_started = 1;
 }
 
+int un_vips_start(void) {
+    pthread_once(&g_once, start);
+    return g_started;
+}
+
 static int begins(const picture *p, size_t at, const char *magic, size_t n) {
     return p->size >= at + n && !memcmp(p->bytes + at, magic, n);
 }
@@ -262,8 +267,7 @@ done:
 
 static un_status decode_through_vips(const picture *p, un_image *out) {
     int failed = 0;
-    pthread_once(&g_once, start);
-    if (!g_started) return un_fail(UNSEEN_E_UNSUPPORTED, "libvips does not start");
+    if (!un_vips_start()) return un_fail(UNSEEN_E_UNSUPPORTED, "libvips does not start");
     g_name = p->name;
     pthread_rwlock_rdlock(&g_lock);
     un_status status = decode_once(p, out, &failed);
