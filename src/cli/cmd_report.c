@@ -1,2 +1,85 @@
+/* cmd_report.c - `unseen report`: one HTML page about models on a data set. */
+#include <stdio.h>
+#include <string.h>
+
 #include "cli/cli.h"
-int un_cmd_report(int argc, char **argv) { (void)argc; (void)argv; return 0; }
+#include "engine/report.h"
+
+enum { MAX_MODELS = 16 };
+
+typedef struct {
+    un_cli_common common;
+    const char *models[MAX_MODELS], *logs[MAX_MODELS];
+    un_report_options report;
+    const char *output;
+} arguments;
+
+enum { KEY_DATA = 0x7001, KEY_LOG, KEY_FEATURES, KEY_GAMMA };
+
+static const struct argp_option g_options[] = {
+    {"data", KEY_DATA, "DIR", 0, "data set directory (required)", 1},
+    {"output", 'o', "FILE.html", 0, "the page, one file with everything in it (required)", 1},
+    {"log", KEY_LOG, "FILE.csv", 0,
+     "the log that train wrote, for its losses; repeated: of the first, second, ... model "
+     "(default: "
+     "none)",
+     1},
+    {"features", KEY_FEATURES, "NAME", 0, "feature set (default: the one the model was trained on)",
+     2},
+    {"gamma", KEY_GAMMA, "native|validation|NUMBER", 0,
+     "what is subtracted from seen classes (default: validation where the model has it, else "
+     "native)",
+     2},
+    {0}};
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    arguments *a = state->input;
+    un_report_options *o = &a->report;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
+    case KEY_DATA: o->data = text; return 0;
+    case 'o': a->output = text; return 0;
+    case KEY_FEATURES: o->features = text; return 0;
+    case KEY_GAMMA: o->gamma = text; return 0;
+    case KEY_LOG:
+        if (o->log_count == MAX_MODELS) argp_error(state, "at most %d logs", MAX_MODELS);
+        a->logs[o->log_count++] = text;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (o->model_count == MAX_MODELS) argp_error(state, "at most %d models", MAX_MODELS);
+        a->models[o->model_count++] = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (o->model_count == 0) argp_error(state, "which model?");
+        if (!o->data) argp_error(state, "--data is missing");
+        if (!a->output) argp_error(state, "--output is missing");
+        if (o->log_count > o->model_count) argp_error(state, "there are more logs than models");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp g_argp = {
+    .options = g_options,
+    .parser = parse,
+    .args_doc = "MODEL... --data DIR -o FILE.html",
+    .doc = "Evaluates models on a data set and writes one HTML page about them: numbers, the "
+           "seen-unseen curve, classes, confused pairs, learning curves, pictures with attention "
+           "maps, manifests. It needs no network and no script. The maps come from the stored "
+           "features: no backbone is needed.",
+    .children = un_cli_common_children};
+
+int un_cmd_report(int argc, char **argv) {
+    arguments a = {0};
+    size_t bytes = 0;
+    int code = UN_EXIT_OK;
+    if (!un_cli_parse(&g_argp, argc, argv, &a, &code)) return code;
+    code = un_cli_start(&a.common);
+    if (code) return code;
+    a.report.models = a.models;
+    a.report.logs = a.logs;
+    a.report.precision = a.common.precision;
+    if (un_report_make(&a.report, a.output, &bytes)) return un_cli_fail();
+    printf("%s: %.1f KiB\n", a.output, (double)bytes / 1024);
+    return UN_EXIT_OK;
+}

@@ -1,0 +1,24 @@
+/*
+ * report.h - gathers what the report page (picture/report.h) shows: models evaluated on a
+ * data set, confused pairs, pictures with their attention from the stored features,
+ * learning curves from manifests and logs.
+ */
+#ifndef UN_ENGINE_REPORT_H
+#define UN_ENGINE_REPORT_H
+
+#include "base/status.h"
+
+typedef struct {
+    const char *data; /* directory */
+    const char *const *models;
+    size_t model_count;      /* at least 1 */
+    const char *const *logs; /* CSV logs of training, of the first models; NULL: none */
+    size_t log_count;
+    const char *features, *gamma, *precision; /* as un_evaluation_options */
+} un_report_options;
+
+/* Writes the page whole or not at all, at most 5 MiB: pictures are left out before it grows
+ * larger. *bytes is its size. */
+un_status un_report_make(const un_report_options *options, const char *path, size_t *bytes);
+
+#endif

@@ -1,0 +1,28 @@
+/* report_parts.h - what the files of engine/report.h share. */
+#ifndef UN_ENGINE_REPORT_PARTS_H
+#define UN_ENGINE_REPORT_PARTS_H
+
+#include "engine/evaluation.h"
+#include "picture/report.h"
+
+/* Pictures of one model's part of the report. Everything comes from the arena but the bytes of
+ * the images, which are released by report_images_free. */
+typedef struct {
+    const un_dataset *dataset;
+    const un_evaluation *evaluation;
+    un_arena *arena;
+    size_t budget;          /* bytes of images that may still be made */
+    size_t each;            /* right pictures, and wrong ones; pairs */
+    size_t unreadable;      /* pictures that were not */
+    un_report_model *model; /* pairs and pictures are filled in */
+} report_pictures;
+
+/* Sets model->pairs, ->pictures and ->note. */
+un_status report_add_pictures(report_pictures *pictures);
+void report_images_free(un_report_model *model);
+
+/* Learning curves of the manifest, and of the log unless that is NULL, into model->plots. */
+un_status report_add_plots(const json_t *manifest, const char *log, un_arena *arena,
+                           un_report_model *model);
+
+#endif

@@ -1,0 +1,299 @@
+/* report_pictures.c - the pictures of a report; see report_parts.h. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "engine/report_parts.h"
+#include "picture/heat.h"
+#include "vision/jpeg.h"
+#include "vision/recipe.h"
+
+enum { SIDE = 176, QUALITY = 80 };
+
+/* What is needed to show one picture. */
+typedef struct {
+    report_pictures *r;
+    un_recipe recipe;
+    int has_maps;        /* the method has attention, and the crop is the network's */
+    float *row, *scores; /* [R, F], [C] */
+    float *maps, *found; /* [branches, A, R], [branches, A] */
+} painter;
+
+/* Data set number of test picture i, in the order of the predictions. */
+static int64_t image_of(const un_evaluation *e, size_t i) {
+    size_t seen = e->predictions.seen_count;
+    return i < seen ? e->task.seen.items[i] : e->task.unseen.items[i - seen];
+}
+
+static int32_t decision(const un_evaluation *e, size_t i) {
+    return un_prediction_decide(&e->predictions.items[i], e->context.gamma);
+}
+
+/* The recipe of the features; 1 if they have one, else the usual one to show something. */
+static int read_recipe(const un_features *features, un_recipe *out) {
+    json_t *recipe = NULL;
+    char *text = NULL;
+    un_recipe_default(out);
+    int known = un_json_parse(features->recipe, strlen(features->recipe), features->name,
+                              &recipe) == UNSEEN_OK;
+    const json_t *preprocess = json_object_get(recipe, "preprocess");
+    known = known && json_is_object(preprocess) && un_json_text(preprocess, &text) == UNSEEN_OK &&
+            un_recipe_parse(text, features->name, out) == UNSEEN_OK;
+    if (!known) un_recipe_default(out);
+    free(text);
+    json_decref(recipe);
+    return known;
+}
+
+static un_status painter_open(painter *p, report_pictures *r) {
+    const un_evaluation *e = r->evaluation;
+    const un_method_class *class = e->model.method->class;
+    size_t A = e->task.classes.modality[0].width, R = e->features.regions;
+    *p = (painter){.r = r};
+    int known = read_recipe(&e->features, &p->recipe);
+    p->has_maps = known && class->attention && class->attributes && class->class_rows &&
+                  class->attention_branches > 0 && R > 1;
+    if (!p->has_maps) return UNSEEN_OK;
+    UN_TRY(un_arena_alloc(r->arena, R * e->features.width, sizeof(float), &p->row));
+    UN_TRY(un_arena_alloc(r->arena, e->task.classes.count, sizeof(float), &p->scores));
+    UN_TRY(un_arena_alloc(r->arena, class->attention_branches * A * R, sizeof(float), &p->maps));
+    return un_arena_alloc(r->arena, class->attention_branches * A, sizeof(float), &p->found);
+}
+
+static un_status to_jpeg(report_pictures *r, const un_image *image, un_report_image *out) {
+    UN_TRY(un_image_jpeg(image, QUALITY, &out->bytes, &out->size));
+    if (out->size > r->budget) { /* the page must stay small: do without */
+        free(out->bytes);
+        *out = (un_report_image){0};
+        r->budget = 0;
+    } else {
+        r->budget -= out->size;
+    }
+    return UNSEEN_OK;
+}
+
+/* What the network saw of a picture, small; empty where it cannot be read. */
+static un_status read_crop(painter *p, int64_t image, un_image *out) {
+    report_pictures *r = p->r;
+    char *path = NULL;
+    un_image picture = {0}, crop = {0};
+    *out = (un_image){0};
+    UN_TRY(un_path_join(r->dataset->image_root, r->dataset->images[image], &path));
+    un_status status = un_image_read(path, NULL, &picture);
+    free(path);
+    if (status == UNSEEN_E_IO || status == UNSEEN_E_FORMAT || status == UNSEEN_E_UNSUPPORTED) {
+        if (r->unreadable++ == 0) un_log(UNSEEN_LOG_WARNING, "%s", un_error());
+        return UNSEEN_OK;
+    }
+    if (!status) status = un_recipe_crop(&p->recipe, &picture, &crop, NULL);
+    if (!status) status = un_image_resize(&crop, SIDE, SIDE, UN_BICUBIC, out);
+    un_image_free(&picture);
+    un_image_free(&crop);
+    return status;
+}
+
+static un_status add_sample(painter *p, int64_t image, un_report_image *out) {
+    un_image crop;
+    UN_TRY(read_crop(p, image, &crop));
+    un_status status = crop.pixels ? to_jpeg(p->r, &crop, out) : UNSEEN_OK;
+    un_image_free(&crop);
+    return status;
+}
+
+/* The best class but `chosen`, at the report's gamma. */
+static size_t runner_up(const painter *p, size_t chosen) {
+    const un_evaluation *e = p->r->evaluation;
+    const un_class_table *t = &e->task.classes;
+    size_t best = chosen;
+    double most = -INFINITY;
+    for (size_t k = 0; k < t->count; k++) {
+        double score = (double)p->scores[k] - (t->seen[k] ? e->context.gamma : 0);
+        if (k == chosen || !(score > most)) continue;
+        best = k;
+        most = score;
+    }
+    return best;
+}
+
+/* The attribute that speaks most for class `chosen` against `other`. */
+static size_t decisive(const painter *p, size_t chosen, size_t other) {
+    const un_method *method = p->r->evaluation->model.method;
+    const float *rows = method->class->class_rows(method);
+    size_t A = p->r->evaluation->task.classes.modality[0].width, best = 0;
+    float most = -INFINITY;
+    for (size_t i = 0; i < A; i++) {
+        float found = 0;
+        for (size_t b = 0; b < method->class->attention_branches; b++) found += p->found[b * A + i];
+        float effect = found * (rows[chosen * A + i] - rows[other * A + i]);
+        if (!(effect > most)) continue;
+        most = effect;
+        best = i;
+    }
+    return best;
+}
+
+static un_status add_maps(painter *p, int64_t image, const un_image *crop, size_t chosen,
+                          size_t truth, un_report_picture *out) {
+    const un_evaluation *e = p->r->evaluation;
+    un_method *method = e->model.method;
+    const un_modality *m = &e->task.classes.modality[0];
+    size_t A = m->width, R = e->features.regions;
+    un_features_gather_f32(&e->features, &image, 1, p->row);
+    UN_TRY(method->class->score(method, p->row, 1, p->scores));
+    UN_TRY(method->class->attention(method, p->row, p->maps));
+    UN_TRY(method->class->attributes(method, p->row, p->found));
+    size_t attribute = decisive(p, chosen, chosen == truth ? runner_up(p, chosen) : truth);
+    for (size_t b = 0; b < method->class->attention_branches && b + 1 < UN_REPORT_IMAGES; b++) {
+        un_image heat;
+        UN_TRY(un_heat_picture(crop, p->maps + (b * A + attribute) * R, e->features.grid_height,
+                               e->features.grid_width, &heat));
+        un_status status = to_jpeg(p->r, &heat, &out->image[b + 1]);
+        un_image_free(&heat);
+        if (status) return status;
+    }
+    if (m->attributes)
+        return un_arena_string(p->r->arena, m->attributes[attribute], (char **)&out->attribute);
+    char text[64];
+    snprintf(text, sizeof text, "attribute %zu", attribute);
+    return un_arena_string(p->r->arena, text, (char **)&out->attribute);
+}
+
+/* Adds test picture i; nothing if it cannot be read. */
+static un_status add_picture(painter *p, size_t i, un_report_picture *list, size_t *count) {
+    const un_evaluation *e = p->r->evaluation;
+    const un_class_table *t = &e->task.classes;
+    size_t truth = (size_t)e->predictions.items[i].label, chosen = (size_t)decision(e, i);
+    un_report_picture *out = &list[*count];
+    un_image crop;
+    if (p->r->budget == 0) return UNSEEN_OK;
+    UN_TRY(read_crop(p, image_of(e, i), &crop));
+    if (!crop.pixels) return UNSEEN_OK;
+    *out = (un_report_picture){.truth = t->names[truth],
+                               .chosen = t->names[chosen],
+                               .right = truth == chosen,
+                               .truth_seen = t->seen[truth]};
+    un_status status = to_jpeg(p->r, &crop, &out->image[0]);
+    if (!status && p->has_maps && out->image[0].size > 0)
+        status = add_maps(p, image_of(e, i), &crop, chosen, truth, out);
+    un_image_free(&crop);
+    (*count)++; /* also after a failure: its images are released with the list */
+    return status;
+}
+
+/* `each` right or wrong pictures at even distances among those of begin .. end-1. */
+static un_status add_some(painter *p, size_t begin, size_t end, int right, size_t each,
+                          un_report_picture *list, size_t *count) {
+    const un_evaluation *e = p->r->evaluation;
+    size_t n = 0, seen = 0, taken = 0;
+    for (size_t i = begin; i < end; i++)
+        n += (decision(e, i) == e->predictions.items[i].label) == right;
+    if (each > n) each = n;
+    for (size_t i = begin; i < end && taken < each; i++) {
+        if ((decision(e, i) == e->predictions.items[i].label) != right) continue;
+        if (seen++ < taken * n / each + n / each / 2) continue; /* the middle of its share */
+        taken++;
+        UN_TRY(add_picture(p, i, list, count));
+    }
+    return UNSEEN_OK;
+}
+
+static un_status add_gallery(painter *p) {
+    report_pictures *r = p->r;
+    const un_predictions *predictions = &r->evaluation->predictions;
+    un_report_picture *list = NULL;
+    size_t half = (r->each + 1) / 2;
+    UN_TRY(un_arena_alloc(r->arena, 4 * half, sizeof *list, &list));
+    r->model->pictures = list;
+    for (int right = 1; right >= 0; right--) {
+        UN_TRY(add_some(p, predictions->seen_count, predictions->count, right, half, list,
+                        &r->model->picture_count));
+        UN_TRY(
+            add_some(p, 0, predictions->seen_count, right, half, list, &r->model->picture_count));
+    }
+    return UNSEEN_OK;
+}
+
+/* The first picture of a class: a test picture, else one of training; -1: none. */
+static int64_t example_of(const report_pictures *r, int32_t class) {
+    const un_task *t = &r->evaluation->task;
+    const un_index_list *lists[] = {&t->unseen, &t->seen, &t->train};
+    for (size_t l = 0; l < 3; l++)
+        for (size_t i = 0; i < lists[l]->count; i++)
+            if (t->labels[lists[l]->items[i]] == class) return lists[l]->items[i];
+    return -1;
+}
+
+static un_status fill_pair(painter *p, size_t truth, size_t chosen, un_report_pair *out) {
+    const un_evaluation *e = p->r->evaluation;
+    int64_t example = example_of(p->r, (int32_t)chosen);
+    for (size_t i = 0; i < e->predictions.count && out->sample.size == 0; i++)
+        if (e->predictions.items[i].label == (int32_t)truth && decision(e, i) == (int32_t)chosen) {
+            UN_TRY(add_sample(p, image_of(e, i), &out->sample));
+            break;
+        }
+    return example >= 0 ? add_sample(p, example, &out->example) : UNSEEN_OK;
+}
+
+/* The largest cells of the confusion matrix off its diagonal; ties to the first. */
+static un_status add_pairs(painter *p, int with_pictures) {
+    report_pictures *r = p->r;
+    const un_class_table *t = &r->evaluation->task.classes;
+    size_t C = t->count;
+    uint32_t *counts = NULL;
+    un_report_pair *list = NULL;
+    un_status status = UNSEEN_OK;
+    UN_TRY(un_arena_alloc(r->arena, r->each, sizeof *list, &list));
+    UN_TRY(un_alloc(C * C, sizeof *counts, &counts));
+    un_confusion(&r->evaluation->predictions, r->evaluation->context.gamma, counts);
+    r->model->pairs = list;
+    while (r->model->pair_count < r->each) {
+        size_t best = 0, of = 0;
+        uint32_t most = 0;
+        for (size_t i = 0; i < C * C; i++)
+            if (i / C != i % C && counts[i] > most) {
+                most = counts[i];
+                best = i;
+            }
+        if (most < 2) break; /* once is no habit */
+        size_t truth = best / C, chosen = best % C;
+        counts[best] = 0;
+        for (size_t i = 0; i < r->evaluation->predictions.count; i++)
+            of += r->evaluation->predictions.items[i].label == (int32_t)truth;
+        un_report_pair *pair = &list[r->model->pair_count++];
+        *pair = (un_report_pair){.truth = t->names[truth],
+                                 .chosen = t->names[chosen],
+                                 .truth_seen = t->seen[truth],
+                                 .chosen_seen = t->seen[chosen],
+                                 .count = most,
+                                 .of = of};
+        if (with_pictures) UN_GO(fill_pair(p, truth, chosen, pair));
+    }
+done:
+    free(counts);
+    return status;
+}
+
+un_status report_add_pictures(report_pictures *r) {
+    painter p;
+    int there = r->dataset->image_root && r->dataset->images;
+    UN_TRY(painter_open(&p, r));
+    UN_TRY(add_pairs(&p, there));
+    if (there) UN_TRY(add_gallery(&p));
+    if (!there)
+        r->model->note = "The data set has no pictures, only features, so none are shown.";
+    else if (r->model->picture_count == 0)
+        r->model->note = "The pictures of the data set could not be read, so none are shown.";
+    return UNSEEN_OK;
+}
+
+void report_images_free(un_report_model *model) {
+    for (size_t i = 0; i < model->pair_count; i++) {
+        free(model->pairs[i].sample.bytes);
+        free(model->pairs[i].example.bytes);
+    }
+    for (size_t i = 0; i < model->picture_count; i++)
+        for (size_t k = 0; k < UN_REPORT_IMAGES; k++) free(model->pictures[i].image[k].bytes);
+}

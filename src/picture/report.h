@@ -1,0 +1,73 @@
+/*
+ * report.h - one HTML page about one or several models on a data set. The page needs
+ * nothing else: no network, no script, no other file; a content security policy in it
+ * says so. It is readable on a phone, in the dark, and by a reader of tables.
+ *
+ * This room only writes what it is given; engine/report.h gathers it.
+ */
+#ifndef UN_PICTURE_REPORT_H
+#define UN_PICTURE_REPORT_H
+
+#include <jansson.h>
+
+#include "protocol/curve.h"
+
+enum { UN_REPORT_IMAGES = 3 };
+
+/* A JPEG file in memory; size 0: none. */
+typedef struct {
+    unsigned char *bytes;
+    size_t size;
+} un_report_image;
+
+/* A test picture, right or wrong. */
+typedef struct {
+    const char *truth, *chosen;
+    int right, truth_seen;
+    un_report_image image[UN_REPORT_IMAGES]; /* what the network saw; maps over it, by branch */
+    const char *attribute;                   /* of the maps; NULL: there are none */
+} un_report_picture;
+
+/* Pictures of one class taken for another. */
+typedef struct {
+    const char *truth, *chosen;
+    int truth_seen, chosen_seen;
+    size_t count, of;                /* wrong so, and test pictures of the class */
+    un_report_image sample, example; /* one of those pictures, and one of the chosen class */
+} un_report_pair;
+
+/* Lines over epochs. */
+typedef struct {
+    const char *name;
+    size_t count;
+    double *x, *y; /* [count]; NaN in y leaves a gap */
+} un_report_series;
+typedef struct {
+    const char *title;
+    int percent; /* y is a fraction, shown as percent from 0 */
+    const un_report_series *series;
+    size_t count;
+} un_report_plot;
+
+typedef struct {
+    const char *name;
+    const json_t *result, *manifest; /* un_result_json; of the model */
+    const un_curve *curve;
+    const un_report_pair *pairs;
+    const un_report_picture *pictures; /* the right ones first */
+    const un_report_plot *plots;
+    size_t pair_count, picture_count, plot_count;
+    const char *note; /* why there are no pictures; NULL: there are */
+} un_report_model;
+
+typedef struct {
+    const char *dataset, *split; /* name; hash or known name */
+    const un_report_model *models;
+    size_t count;
+    const json_t *summary; /* un_result_summary of several models, else NULL */
+} un_report;
+
+/* The page as text, released with free(). */
+un_status un_report_html(const un_report *report, char **out, size_t *size);
+
+#endif

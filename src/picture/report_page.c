@@ -1,0 +1,284 @@
+/* report_page.c - the page of report.h: its style, the tables of numbers, the order of things. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "picture/html.h"
+#include "picture/report_parts.h"
+
+static const char HEAD[] =
+    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+    "<meta name=\"color-scheme\" content=\"light dark\">\n"
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
+    "style-src 'unsafe-inline'\">\n";
+
+static const char STYLE[] =
+    "<style>\n"
+    ":root{--paper:#fff;--panel:#f6f8fa;--ink:#1b1f24;--soft:#57606a;--line:#d0d7de;"
+    "--c0:#2166ac;--c1:#b2532b;--c2:#1a7f5a;--c3:#7d4ba3;--c4:#9a6700;--c5:#c2337a}\n"
+    "@media(prefers-color-scheme:dark){:root{--paper:#0f1419;--panel:#192028;--ink:#e6e9ec;"
+    "--soft:#9aa5b1;--line:#36414d;--c0:#6cb0f5;--c1:#f0a070;--c2:#5fcf9f;--c3:#c39be8;"
+    "--c4:#e0b84c;--c5:#f285b8}}\n"
+    "*{box-sizing:border-box}\n"
+    "body{margin:0 auto;max-width:64rem;padding:1.25rem;background:var(--paper);color:var(--ink);"
+    "font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}\n"
+    "h1{font-size:1.7rem;line-height:1.2;margin:.5rem 0}h2{font-size:1.35rem;margin:2.5rem 0 .5rem;"
+    "padding-top:1.25rem;border-top:1px solid var(--line)}h3{font-size:1.05rem;margin:1.75rem 0 "
+    ".5rem}\n"
+    ".soft,small{color:var(--soft)}p{margin:.5rem 0;max-width:44rem}\n"
+    ".scroll{overflow-x:auto}\n"
+    "table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
+    "th,td{padding:.3rem .75rem .3rem 0;text-align:left;vertical-align:baseline}"
+    "thead th{color:var(--soft);font-weight:500;border-bottom:1px solid var(--line)}"
+    "tbody th{font-weight:500}.n{text-align:right;white-space:nowrap}\n"
+    ".numbers{display:grid;grid-template-columns:repeat(auto-fill,minmax(7.5rem,1fr));gap:.6rem;"
+    "margin:.75rem 0}.numbers div{background:var(--panel);border-radius:8px;padding:.6rem .8rem}"
+    ".numbers b{display:block;font-size:1.5rem;line-height:1.2}\n"
+    ".bars{width:100%}.bars th{width:38%;font-weight:400;font-size:.9rem}.bars td{font-size:.9rem}"
+    ".bar{width:42%}.bar span{display:block;height:.8rem;border-radius:2px;min-width:1px}"
+    ".bar .seen{background:var(--c0)}.bar .unseen{background:var(--c1)}\n"
+    "details{margin:.5rem 0}summary{cursor:pointer;padding:.25rem 0}"
+    "pre{background:var(--panel);border-radius:8px;padding:1rem;overflow-x:auto;font-size:.8rem;"
+    "line-height:1.4;overflow-wrap:normal}\n"
+    "figure{margin:0}.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,"
+    "18rem),1fr));gap:1rem;max-width:60rem}.curve{max-width:27rem}\n"
+    ".plot{display:block;width:100%;height:auto}.plot text{fill:var(--soft);font-size:11px}"
+    ".plot .label{font-size:12px}.grid{stroke:var(--line);stroke-width:.6}"
+    ".axis{fill:none;stroke:var(--soft)}.line{fill:none;stroke-width:2;stroke-linejoin:round}"
+    ".area{fill:var(--c0);opacity:.12}.c0{stroke:var(--c0)}.c1{stroke:var(--c1)}.c2{stroke:var(--"
+    "c2)}"
+    ".c3{stroke:var(--c3)}.c4{stroke:var(--c4)}.c5{stroke:var(--c5)}\n"
+    ".mark{stroke-width:2}.mark.native{fill:var(--soft);stroke:var(--paper)}"
+    ".mark.selected{fill:var(--c1);stroke:var(--paper)}.mark.hollow{fill:var(--paper);"
+    "stroke:var(--ink)}\n"
+    ".key{display:inline-flex;align-items:center;margin-right:1rem;font-size:.85rem}.key "
+    "i{width:.75rem;height:.75rem;border-radius:50%;margin-right:.35rem;border:2px solid "
+    "transparent}.key .native{background:var(--soft)}.key .selected{background:var(--c1)}"
+    ".key .hollow{border-color:var(--ink)}.b0{background:var(--c0)}.b1{background:var(--c1)}"
+    ".b2{background:var(--c2)}.b3{background:var(--c3)}.b4{background:var(--c4)}"
+    ".b5{background:var(--c5)}\n"
+    ".cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,19rem),1fr));"
+    "gap:.9rem}.card{background:var(--panel);border-radius:8px;overflow:hidden}"
+    ".card figcaption{padding:.5rem .7rem .7rem;font-size:.875rem;line-height:1.4}"
+    ".strip{display:grid;gap:2px}.strip.two{grid-template-columns:1fr 1fr}"
+    ".strip.three{grid-template-columns:1fr 1fr 1fr}.strip.one{max-width:14rem}"
+    "img{display:block;width:100%;height:auto;aspect-ratio:1;object-fit:cover}\n"
+    ".tag{font-size:.75rem;color:var(--soft);border:1px solid var(--line);border-radius:4px;"
+    "padding:0 .3rem;white-space:nowrap}\n"
+    "@media print{details{break-inside:avoid}}\n"
+    "</style>\n";
+
+static void percent_cell(FILE *out, const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    if (json_is_number(value))
+        fprintf(out, "<td class=\"n\">%.1f</td>", 100 * json_number_value(value));
+    else
+        fputs("<td class=\"n\">–</td>", out);
+}
+
+static void number_card(FILE *out, const json_t *result, const char *key, const char *what) {
+    fprintf(out, "<div><b>%.1f</b>", 100 * json_number_value(json_object_get(result, key)));
+    un_html_text(out, what);
+    fputs("</div>", out);
+}
+
+static const char *text_of(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "?";
+}
+
+/* How the model and its gamma came about, in words. */
+static void write_origin(FILE *out, const json_t *r) {
+    const char *selection = text_of(r, "selection"), *source = text_of(r, "gamma_source");
+    fputs("<p>", out);
+    if (!strcmp(selection, "none"))
+        fputs("The length of training was given, not selected. ", out);
+    else if (!strcmp(selection, "validation"))
+        fputs("The length of training was selected on validation folds. ", out);
+    else
+        fputs("<b>The model was selected on the test sets</b>, so its numbers are too good. ", out);
+    fprintf(out, "U, S and H are at gamma %.4g, ", json_number_value(json_object_get(r, "gamma")));
+    if (!strcmp(source, "native"))
+        fputs("the scores as the method computes them. ", out);
+    else if (!strcmp(source, "given"))
+        fputs("which was given. ", out);
+    else if (!strcmp(source, "validation"))
+        fputs("selected on validation folds. ", out);
+    else
+        fputs("<b>selected on test</b>. ", out);
+    fputs("The unit of scores and gamma: ", out);
+    un_html_text(out, text_of(r, "score_unit"));
+    fputs(".</p>\n", out);
+}
+
+static void gamma_row(FILE *out, const char *name, const json_t *r) {
+    const json_t *gamma = json_object_get(r, "gamma");
+    fprintf(out, "<tr><th scope=\"row\">%s</th>", name);
+    if (json_is_number(gamma))
+        fprintf(out, "<td class=\"n\">%.4g</td>", json_number_value(gamma));
+    else
+        fputs("<td class=\"n\">–</td>", out);
+    percent_cell(out, r, "U");
+    percent_cell(out, r, "S");
+    percent_cell(out, r, "H");
+    fputs("</tr>\n", out);
+}
+
+static void write_numbers(FILE *out, const json_t *r) {
+    fputs("<div class=\"numbers\">", out);
+    number_card(out, r, "T1", "T1, unseen only");
+    number_card(out, r, "U", "U, unseen");
+    number_card(out, r, "S", "S, seen");
+    number_card(out, r, "H", "H, harmonic");
+    number_card(out, r, "AUSUC", "AUSUC, area");
+    fputs("</div>\n", out);
+    write_origin(out, r);
+    fputs("<div class=\"scroll\"><table><thead><tr><th>percent, mean over classes</th><th "
+          "class=\"n\">gamma</th><th class=\"n\">U</th><th class=\"n\">S</th><th "
+          "class=\"n\">H</th></tr></thead><tbody>\n",
+          out);
+    gamma_row(out, "native scores", json_object_get(r, "native"));
+    if (json_is_object(json_object_get(r, "validation")))
+        gamma_row(out,
+                  strcmp(text_of(r, "selection"), "validation") ? "selected on test"
+                                                                : "selected on validation",
+                  json_object_get(r, "validation"));
+    if (!strcmp(text_of(r, "gamma_source"), "given")) gamma_row(out, "given", r);
+    gamma_row(out, "best H, chosen on test", json_object_get(r, "best_curve"));
+    gamma_row(out, "mean over pictures", json_object_get(r, "per_image"));
+    fputs("</tbody></table></div>\n", out);
+}
+
+static void write_manifest(FILE *out, const json_t *manifest) {
+    char *text = json_dumps(manifest, UN_JSON_FOR_PEOPLE);
+    if (!text) return;
+    fputs("<details><summary>The manifest of the training</summary><pre>", out);
+    un_html_text(out, text);
+    fputs("</pre></details>\n", out);
+    free(text);
+}
+
+static void write_pictures(FILE *out, const un_report_model *m) {
+    static const char *const titles[] = {"Wrong", "Right"};
+    size_t count[2] = {0}, maps = 0;
+    for (size_t i = 0; i < m->picture_count; i++) {
+        count[m->pictures[i].right]++;
+        maps += m->pictures[i].attribute != NULL;
+    }
+    fputs("<h3>Pictures</h3>\n<p>", out);
+    if (m->note) {
+        un_html_text(out, m->note);
+        fputs("</p>\n", out);
+        return;
+    }
+    fputs("Taken at even distances from the test pictures, not picked. ", out);
+    if (maps > 0)
+        fputs("Beside each what the network saw, under its attention (one map a branch; dark: "
+              "little, light: much) on the attribute that speaks most for the answer, against the "
+              "true class, or against the next best where the answer is right.",
+              out);
+    else
+        fputs("This method has no attention maps.", out);
+    fputs("</p>\n", out);
+    for (int right = 0; right < 2; right++) {
+        if (count[right] == 0) continue;
+        fprintf(out, "<h3>%s</h3>\n<div class=\"cards\">", titles[right]);
+        un_report_gallery(out, m, right);
+        fputs("</div>\n", out);
+    }
+}
+
+static void write_model(FILE *out, const un_report_model *m) {
+    fputs("<section><h2>", out);
+    un_html_text(out, m->name);
+    fputs("</h2>\n<p class=\"soft\">", out);
+    un_html_text(out, text_of(m->result, "method"));
+    fprintf(out, ", seed %lld</p>\n",
+            (long long)json_integer_value(json_object_get(m->result, "seed")));
+    write_numbers(out, m->result);
+    fprintf(out,
+            "<h3>Seen against unseen</h3>\n<p>Every point that some gamma reaches; the area under "
+            "it is %.1f percent.</p>\n<div class=\"curve\">",
+            100 * json_number_value(json_object_get(m->result, "AUSUC")));
+    un_report_curve(out, m->curve, m->result);
+    fputs("</div>\n<h3>Classes</h3>\n", out);
+    un_report_classes(out, json_object_get(m->result, "classes"));
+    if (m->pair_count > 0) {
+        fputs("<h3>Most confused pairs</h3>\n<div class=\"cards\">", out);
+        un_report_pairs(out, m);
+        fputs("</div>\n", out);
+    }
+    fputs("<h3>Learning</h3>\n", out);
+    if (m->plot_count > 0) {
+        fputs("<div class=\"plots\">", out);
+        for (size_t i = 0; i < m->plot_count; i++) un_report_lines(out, &m->plots[i]);
+        fputs("</div>\n", out);
+    } else {
+        fputs("<p>No learning curves: the model was trained without selection, and no log was "
+              "given.</p>\n",
+              out);
+    }
+    write_pictures(out, m);
+    write_manifest(out, m->manifest);
+    fputs("</section>\n", out);
+}
+
+static void write_comparison(FILE *out, const un_report *report) {
+    static const char *const keys[] = {"T1", "U", "S", "H", "AUSUC"};
+    enum { KEYS = sizeof keys / sizeof *keys };
+    fputs("<h2>Comparison</h2>\n<div class=\"scroll\"><table><thead><tr><th>percent</th>", out);
+    for (size_t k = 0; k < KEYS; k++) fprintf(out, "<th class=\"n\">%s</th>", keys[k]);
+    fputs("<th class=\"n\">gamma</th><th>selection</th></tr></thead><tbody>\n", out);
+    for (size_t i = 0; i < report->count; i++) {
+        const json_t *r = report->models[i].result;
+        fputs("<tr><th scope=\"row\">", out);
+        un_html_text(out, report->models[i].name);
+        fputs("</th>", out);
+        for (size_t k = 0; k < KEYS; k++) percent_cell(out, r, keys[k]);
+        fprintf(out, "<td class=\"n\">%.4g</td><td>",
+                json_number_value(json_object_get(r, "gamma")));
+        un_html_text(out, text_of(r, "selection"));
+        fputs("</td></tr>\n", out);
+    }
+    const json_t *mean = json_object_get(report->summary, "mean");
+    const json_t *sd = json_object_get(report->summary, "sd");
+    fputs("<tr><th scope=\"row\">mean ± sd</th>", out);
+    for (size_t k = 0; k < KEYS; k++)
+        fprintf(out, "<td class=\"n\">%.1f ± %.1f</td>",
+                100 * json_number_value(json_object_get(mean, keys[k])),
+                100 * json_number_value(json_object_get(sd, keys[k])));
+    fputs("<td></td><td>", out);
+    un_html_text(out, text_of(report->summary, "selection"));
+    fputs("</td></tr>\n</tbody></table></div>\n", out);
+}
+
+un_status un_report_html(const un_report *report, char **out, size_t *size) {
+    FILE *stream = open_memstream(out, size);
+    if (!stream) return un_fail_memory(0);
+    fputs(HEAD, stream);
+    fputs("<title>", stream);
+    un_html_text(stream, report->dataset);
+    fputs(": zero-shot classification</title>\n", stream);
+    fputs(STYLE, stream);
+    fputs("</head><body><main>\n<h1>", stream);
+    un_html_text(stream, report->dataset);
+    fputs("</h1>\n<p>Zero-shot classification: T1 is the accuracy on unseen classes when only they "
+          "are candidates; U and S are those on unseen and seen classes among all, H their "
+          "harmonic mean. Percent, mean over classes (Xian et al.).</p>\n<p "
+          "class=\"soft\">Split: ",
+          stream);
+    un_html_text(stream, report->split);
+    fputs("</p>\n", stream);
+    if (report->count > 1) write_comparison(stream, report);
+    for (size_t i = 0; i < report->count; i++) write_model(stream, &report->models[i]);
+    fputs("</main></body></html>\n", stream);
+    int failed = ferror(stream);
+    if (fclose(stream) != 0 || failed) {
+        free(*out);
+        *out = NULL;
+        return un_fail_memory(0);
+    }
+    return UNSEEN_OK;
+}
