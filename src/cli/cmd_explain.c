@@ -116,7 +116,7 @@ static void print_attribute(const un_classifier *c, const un_explanation *e, siz
     printf("    %+9.3g  ", (double)e->contribution[i]);
     if (e->found) {
         double found = 0;
-        for (size_t b = 0; b < e->branches; b++) found += (double)e->found[b * A + i];
+        for (size_t b = 0; b < e->attribute_branches; b++) found += (double)e->found[b * A + i];
         printf("%8.3g  ", found);
     }
     printf("%8.3g  %8.3g  ", (double)m->values[e->answer * A + i],

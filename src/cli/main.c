@@ -18,6 +18,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *summary;
 } g_commands[] = {
+    {"demo", un_cmd_demo, "the whole way once, on built-in data"},
     {"import", un_cmd_import, "bring a foreign data set into a data set directory"},
     {"words", un_cmd_words, "give the attributes of a data set their word vectors"},
     {"check", un_cmd_check, "verify a data set: splits, counts, leaks, hash"},
