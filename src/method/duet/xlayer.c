@@ -1,6 +1,8 @@
 /* xlayer.c - the cross-modal layer; see xlayer.h. */
 #include "method/duet/xlayer.h"
 
+#include <string.h>
+
 #include "nn/naming.h"
 #include "tensor/kernels.h"
 
@@ -125,8 +127,14 @@ static un_dropout mask_of(const duet_xlayer_context *c, size_t s, size_t place) 
 static un_attention_view view_of(const duet_xlayer_pass *pass, size_t s) {
     const duet_xlayer_context *c = &pass->context;
     size_t other = DUET_SIDES - 1 - s;
-    return (un_attention_view){.queries = c->sequences[s],
-                               .keys = c->sequences[other],
+    /* All pictures looking at one text are, for the attention, one sequence of queries. */
+    un_sequences queries = c->sequences[s], keys = c->sequences[other];
+    if (c->one_text) {
+        queries = (un_sequences){1, pass->whole[s]};
+        keys = (un_sequences){1, pass->whole[other]};
+    }
+    return (un_attention_view){.queries = queries,
+                               .keys = keys,
                                .q_side = pass->side[s].qkv,
                                .k_side = pass->side[other].qkv,
                                .key_mask = c->key_mask[other],
@@ -164,7 +172,8 @@ static un_status finish(duet_xlayer_pass *pass, size_t s, const un_attention_vie
 static un_status check(const duet_xlayer_pass *pass, const duet_xlayer_context *c) {
     if (c->type != pass->type)
         return un_fail(UNSEEN_E_ARGUMENT, "the cross-modal layer's pass has another precision");
-    if (c->sequences[0].count != c->sequences[1].count)
+    if (c->one_text ? c->sequences[DUET_LANGUAGE].count != 1
+                    : c->sequences[0].count != c->sequences[1].count)
         return un_fail(UNSEEN_E_ARGUMENT, "%zu texts for %zu pictures", c->sequences[0].count,
                        c->sequences[1].count);
     if (!pass->training && (c->dropout.hidden > 0 || c->dropout.attention > 0))
@@ -179,12 +188,13 @@ un_status duet_xlayer_forward(duet_xlayer_pass *pass, const duet_xlayer_context 
     size_t rows[DUET_SIDES];
     for (size_t s = 0; s < DUET_SIDES; s++) {
         rows[s] = un_sequence_rows(&context->sequences[s]);
+        pass->whole[s][1] = rows[s];
         UN_TRY(reserve(pass, s, rows[s]));
         pass->side[s].x = x[s];
         UN_TRY(un_attention_project(&pass->layer->cross, context->params, context->type,
                                     operand(pass, s, rows[s]), rows[s], pass->side[s].qkv));
     }
-    for (size_t s = 0; s < DUET_SIDES; s++) {
+    for (size_t s = context->one_text ? DUET_VISION : 0; s < DUET_SIDES; s++) {
         un_attention_view view = view_of(pass, s);
         UN_TRY(finish(pass, s, &view, rows[s]));
     }
@@ -219,9 +229,13 @@ un_status duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES
     const duet_xlayer_context *c = &pass->context;
     if (!pass->training)
         return un_fail(UNSEEN_E_ARGUMENT, "a pass that is not for training cannot go back");
-    for (size_t s = 0; s < DUET_SIDES; s++) UN_TRY(finish_backward(pass, s, d[s]));
+    size_t first = c->one_text ? DUET_VISION : 0;
+    for (size_t s = first; s < DUET_SIDES; s++) UN_TRY(finish_backward(pass, s, d[s]));
+    for (size_t s = 0; c->one_text && s < DUET_SIDES; s++)
+        memset(pass->side[s].scratch.dqkv, 0,
+               un_sequence_rows(&c->sequences[s]) * 3 * cross->width * sizeof(float));
     /* Each direction fills the query part of one side and the rest of the other. */
-    for (size_t s = 0; s < DUET_SIDES; s++) {
+    for (size_t s = first; s < DUET_SIDES; s++) {
         un_attention_view view = view_of(pass, s);
         UN_TRY(un_attention_mix_backward(cross, c->type, &view, pass->side[s].scratch.dcontext,
                                          pass->side[s].scratch.dqkv,
@@ -234,7 +248,8 @@ un_status duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES
         if (c->type == UN_BF16)
             un_convert_to_bf16(side->scratch.dqkv, side->scratch.dqkv16, rows * 3 * cross->width);
         UN_TRY(un_attention_project_backward(cross, c->params, c->type, in, rows,
-                                             side->scratch.dqkv, side->scratch.dqkv16, d[s], 1));
+                                             side->scratch.dqkv, side->scratch.dqkv16, d[s],
+                                             s >= first));
     }
     return UNSEEN_OK;
 }

@@ -41,6 +41,8 @@ typedef struct {
                                            are keys (-10000 hides); NULL: none */
     un_dropout_source dropout;          /* the original trains with 0.1 and 0.1 */
     size_t layer;                       /* its number, for the dropout masks */
+    int one_text; /* all pictures share the one language sequence, whose own output is neither
+                     wanted nor computed */
 } duet_xlayer_context;
 
 /* Activations of one side. */
@@ -68,6 +70,7 @@ typedef struct {
     int training;
     duet_xlayer_context context; /* of the last forward; its lists and masks stay the caller's */
     size_t fixed_rows;           /* of the fixed text */
+    size_t whole[DUET_SIDES][2]; /* a side as one sequence: 0, rows */
     duet_xlayer_side side[DUET_SIDES];
 } duet_xlayer_pass;
 
@@ -75,11 +78,11 @@ un_status duet_xlayer_pass_create(duet_xlayer_pass *pass, const duet_xlayer *lay
                                   int training);
 void duet_xlayer_pass_free(duet_xlayer_pass *pass);
 
-/* x[side] (R, H) -> pass->side[side].out (R, H). */
+/* x[side] (R, H) -> pass->side[side].out (R, H); with one_text of vision only. */
 un_status duet_xlayer_forward(duet_xlayer_pass *pass, const duet_xlayer_context *context,
                               const float *const x[DUET_SIDES]);
-/* d[side] (R, H): the gradients of the outputs on entry, of the inputs on return. Adds to the
- * gradients of the parameters. */
+/* d[side] (R, H): the gradients of the outputs on entry (with one_text that of language is not
+ * read), of the inputs on return. Adds to the gradients of the parameters. */
 un_status duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES]);
 
 /* Prediction with one fixed text: its keys and values are made once ... */

@@ -1,0 +1,83 @@
+/*
+ * image.h - the image side of DUET: from what the feature store has of a picture
+ * to its visual tokens.
+ *
+ * Two kinds exist, behind one interface, so that another backbone is one more file:
+ *   regions  Linear(F -> H) + LN of each region (R, F), a learned CLS token in front
+ *   pixels   a vision transformer over the picture itself, trained with the rest or
+ *            frozen; its CLS and patch states, or as published one token made of the
+ *            classifier's logits
+ *
+ * The parameters are pieces of the caller's set. An image side is immutable after
+ * creation; the activations of a batch are a pass, of which there may be several.
+ *
+ * Letters: n pictures, T visual tokens of a picture, H their width.
+ */
+#ifndef UN_METHOD_DUET_IMAGE_H
+#define UN_METHOD_DUET_IMAGE_H
+
+#include "vision/vit.h"
+
+typedef struct duet_image duet_image;
+typedef struct duet_image_pass duet_image_pass;
+
+typedef struct {
+    const char *name;
+    void (*destroy)(duet_image *image);
+    /* From scratch, or from a file of weights where the caller loads one afterwards. */
+    void (*initialize)(const duet_image *image, const un_params *params, uint64_t seed);
+    un_status (*pass_create)(const duet_image *image, un_dtype type, int training,
+                             duet_image_pass **out);
+    void (*pass_free)(duet_image_pass *pass);
+    /* What the store has of n pictures (n, R, F) f32 -> *tokens (n, T, H), owned by the pass
+     * until its next forward. The first token of a picture is the one that its attributes are
+     * read from. */
+    un_status (*forward)(duet_image_pass *pass, const un_params *params, const float *features,
+                         size_t n, const float **tokens);
+    /* dtokens (n, T, H) of the last forward; adds to the gradients of the parameters. */
+    un_status (*backward)(duet_image_pass *pass, const float *dtokens);
+} duet_image_class;
+
+/* Head of each kind's own structure. */
+struct duet_image {
+    const duet_image_class *class;
+    size_t tokens;  /* T */
+    size_t leading; /* tokens that stand for no place of the picture */
+    size_t width;   /* H */
+    double flops;   /* of one picture, forward */
+};
+
+struct duet_image_pass {
+    const duet_image *image;
+};
+
+typedef struct {
+    size_t regions, features; /* R, F */
+    size_t width;             /* H */
+    int project;              /* 0: F is H already, only LN */
+    float eps;
+} duet_regions_config;
+
+/* Declares "visual_cls", "region_projection.*" and "region_norm.*". */
+un_status duet_regions_create(duet_image **out, un_params *params,
+                              const duet_regions_config *config);
+
+typedef struct {
+    size_t size;  /* S: pictures are S x S pixels of 3 colours, 0..255 */
+    size_t width; /* H */
+    un_vit_config vit;
+    int logit;                   /* one token Linear(K -> H) of the classifier's K logits */
+    size_t labels;               /* K */
+    int frozen;                  /* no gradient reaches the transformer */
+    int recompute;               /* activations anew in the backward pass */
+    float mean[3], deviation[3]; /* of colours scaled to 0..1 */
+} duet_pixels_config;
+
+/* Declares "deit.deit.*", with `logit` also "deit.classifier.*" and "linear.*", else, where the
+ * transformer's width is not H, "visual_projection.*". */
+un_status duet_pixels_create(duet_image **out, un_params *params, const duet_pixels_config *config);
+/* Fills the transformer (and the classifier if the file has it) from a file of weights. */
+un_status duet_pixels_load(const duet_image *image, const un_params *params,
+                           const un_safetensors *file);
+
+#endif

@@ -1,0 +1,246 @@
+/* image_pixels.c - a vision transformer over the picture as DUET's image side; see image.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/parallel.h"
+#include "method/duet/image.h"
+#include "nn/naming.h"
+#include "tensor/kernels.h"
+
+typedef struct {
+    duet_image base;
+    duet_pixels_config config;
+    size_t skipped;                  /* states between CLS and the patches */
+    size_t states;                   /* of a picture */
+    int projected;                   /* visual_projection exists */
+    un_dense projection;             /* patch: state -> token */
+    un_dense classifier, from_logit; /* logit */
+    un_vit vit;
+} pixels_image;
+
+typedef struct {
+    duet_image_pass base;
+    const un_params *params;
+    int training;
+    size_t n, room;
+    un_vit_pass vit;
+    float *pictures; /* (n, S, S, 3) normalised */
+    float *chosen;   /* (n, T, Hv) the states handed on */
+    float *logits;   /* (n, K) */
+    float *dlogits;  /* (n, K) */
+    float *tokens;   /* (n, T, H); backward: the gradient of what is chosen */
+    float *dstates;  /* (n, states, Hv) */
+    un_arena arena;
+} pixels_pass;
+
+static void destroy(duet_image *image) {
+    if (!image) return;
+    un_vit_free(&((pixels_image *)image)->vit);
+    free(image);
+}
+
+static void initialize(const duet_image *image, const un_params *params, uint64_t seed) {
+    const pixels_image *v = (const pixels_image *)image;
+    un_vit_initialize(&v->vit, params, seed);
+    if (v->projected)
+        un_param_initialize_linear(params, v->projection.weight, v->projection.bias, seed,
+                                   "duet.pixels", 0);
+    if (!v->config.logit) return;
+    un_param_initialize_linear(params, v->classifier.weight, v->classifier.bias, seed,
+                               "duet.pixels", 1);
+    un_param_initialize_linear(params, v->from_logit.weight, v->from_logit.bias, seed,
+                               "duet.pixels", 2);
+}
+
+un_status duet_pixels_load(const duet_image *image, const un_params *params,
+                           const un_safetensors *file) {
+    const pixels_image *v = (const pixels_image *)image;
+    char prefix[UN_NAME_LENGTH], name[UN_NAME_LENGTH];
+    UN_TRY(un_vit_load(&v->vit, params, file));
+    if (!v->config.logit || !un_weights_prefix(file, "classifier.weight", prefix)) return UNSEEN_OK;
+    const un_st_entry *entry = NULL;
+    UN_TRY(un_name(name, "%sclassifier.weight", prefix));
+    UN_TRY(un_safetensors_require(file, name, 2, &entry));
+    /* A classifier of other classes has another width: the new one stays as it was drawn. */
+    if (entry->tensor.shape[0] != v->config.labels) return UNSEEN_OK;
+    UN_TRY(un_param_load(params, v->classifier.weight, file, name, SIZE_MAX));
+    UN_TRY(un_name(name, "%sclassifier.bias", prefix));
+    return un_param_load(params, v->classifier.bias, file, name, SIZE_MAX);
+}
+
+static void pass_free(duet_image_pass *pass) {
+    pixels_pass *p = (pixels_pass *)pass;
+    if (!p) return;
+    un_vit_pass_free(&p->vit);
+    un_arena_free(&p->arena);
+    free(p);
+}
+
+static un_status pass_create(const duet_image *image, un_dtype type, int training,
+                             duet_image_pass **out) {
+    const pixels_image *v = (const pixels_image *)image;
+    pixels_pass *p = NULL;
+    UN_TRY(un_alloc(1, sizeof *p, &p));
+    p->base.image = image;
+    p->training = training;
+    un_status status = un_vit_pass_create(&p->vit, &v->vit, type, training && !v->config.frozen,
+                                          v->config.recompute);
+    if (status) {
+        free(p);
+        return status;
+    }
+    *out = &p->base;
+    return UNSEEN_OK;
+}
+
+static un_status reserve(pixels_pass *p, size_t n) {
+    const pixels_image *v = (const pixels_image *)p->base.image;
+    size_t S = v->config.size, T = v->base.tokens, Hv = v->config.vit.width, f = sizeof(float);
+    un_arena *a = &p->arena;
+    if (n <= p->room) return UNSEEN_OK;
+    un_arena_free(a);
+    p->room = 0;
+    UN_TRY(un_arena_alloc(a, n * S * S * 3, f, &p->pictures));
+    UN_TRY(un_arena_alloc(a, n * T * Hv, f, &p->chosen));
+    UN_TRY(un_arena_alloc(a, n * T * (v->base.width > Hv ? v->base.width : Hv), f, &p->tokens));
+    if (v->config.logit) {
+        UN_TRY(un_arena_alloc(a, n * v->config.labels, f, &p->logits));
+        UN_TRY(un_arena_alloc(a, n * v->config.labels, f, &p->dlogits));
+    }
+    if (p->training && !v->config.frozen)
+        UN_TRY(un_arena_alloc(a, n * v->states * Hv, f, &p->dstates));
+    p->room = n;
+    return UNSEEN_OK;
+}
+
+typedef struct {
+    const float *in;
+    float *out;
+    float scale[3], shift[3];
+} colour_job;
+
+static void colour_range(size_t begin, size_t end, void *context) {
+    const colour_job *j = context;
+    for (size_t i = begin; i < end; i++)
+        for (size_t c = 0; c < 3; c++)
+            j->out[3 * i + c] = j->in[3 * i + c] * j->scale[c] + j->shift[c];
+}
+
+static void normalize(pixels_pass *p, const float *pixels, size_t n) {
+    const pixels_image *v = (const pixels_image *)p->base.image;
+    colour_job job = {.in = pixels, .out = p->pictures};
+    for (size_t c = 0; c < 3; c++) {
+        double deviation = (double)v->config.deviation[c];
+        job.scale[c] = (float)(1 / (255 * deviation));
+        job.shift[c] = (float)(-(double)v->config.mean[c] / deviation);
+    }
+    un_parallel_for(n * v->config.size * v->config.size, 4096, colour_range, &job);
+}
+
+/* The states of a picture that are handed on: CLS, and with it the patches or nothing. */
+static void choose(const pixels_image *v, const float *states, size_t n, float *chosen) {
+    size_t Hv = v->config.vit.width, T = v->base.tokens, row = Hv * sizeof *states;
+    for (size_t i = 0; i < n; i++) {
+        const float *from = states + i * v->states * Hv;
+        memcpy(chosen + i * T * Hv, from, row);
+        memcpy(chosen + (i * T + 1) * Hv, from + (1 + v->skipped) * Hv, (T - 1) * row);
+    }
+}
+
+static void unchoose(const pixels_image *v, const float *dchosen, size_t n, float *dstates) {
+    size_t Hv = v->config.vit.width, T = v->base.tokens, row = Hv * sizeof *dstates;
+    memset(dstates, 0, n * v->states * row);
+    for (size_t i = 0; i < n; i++) {
+        float *to = dstates + i * v->states * Hv;
+        memcpy(to, dchosen + i * T * Hv, row);
+        memcpy(to + (1 + v->skipped) * Hv, dchosen + (i * T + 1) * Hv, (T - 1) * row);
+    }
+}
+
+/* The layers behind the transformer are small: they compute in f32. */
+static un_status forward(duet_image_pass *pass, const un_params *params, const float *features,
+                         size_t n, const float **tokens) {
+    pixels_pass *p = (pixels_pass *)pass;
+    const pixels_image *v = (const pixels_image *)pass->image;
+    const float *states = NULL;
+    size_t T = v->base.tokens;
+    UN_TRY(reserve(p, n));
+    p->params = params;
+    p->n = n;
+    normalize(p, features, n);
+    UN_TRY(un_vit_forward(&p->vit, params, p->pictures, n, v->config.size, NULL, &states));
+    choose(v, states, n, p->chosen);
+    *tokens = v->config.logit || v->projected ? p->tokens : p->chosen;
+    if (v->projected)
+        return un_dense_forward(&v->projection, params, UN_F32, p->chosen, n * T, UN_DENSE_PLAIN,
+                                p->tokens, 0, UN_F32);
+    if (!v->config.logit) return UNSEEN_OK;
+    UN_TRY(un_dense_forward(&v->classifier, params, UN_F32, p->chosen, n, UN_DENSE_PLAIN, p->logits,
+                            0, UN_F32));
+    return un_dense_forward(&v->from_logit, params, UN_F32, p->logits, n, UN_DENSE_PLAIN, p->tokens,
+                            0, UN_F32);
+}
+
+static un_status dense_backward(const pixels_pass *p, const un_dense *layer, const float *x,
+                                const float *dy, size_t rows, float *dx) {
+    const un_dense_gradient gradient = {.x = x, .dy = dy, .rows = rows, .dx = dx};
+    return un_dense_backward(layer, p->params, UN_F32, &gradient);
+}
+
+static un_status backward(duet_image_pass *pass, const float *dtokens) {
+    pixels_pass *p = (pixels_pass *)pass;
+    const pixels_image *v = (const pixels_image *)pass->image;
+    size_t rows = p->n * v->base.tokens;
+    const float *d = dtokens;                          /* of the chosen states, in the end */
+    float *into = v->config.frozen ? NULL : p->tokens; /* as wide as the wider of both */
+    if (v->projected) {
+        UN_TRY(dense_backward(p, &v->projection, p->chosen, dtokens, rows, into));
+        d = into;
+    } else if (v->config.logit) {
+        UN_TRY(dense_backward(p, &v->from_logit, p->logits, dtokens, rows, p->dlogits));
+        UN_TRY(dense_backward(p, &v->classifier, p->chosen, p->dlogits, rows, into));
+        d = into;
+    }
+    if (v->config.frozen) return UNSEEN_OK;
+    unchoose(v, d, p->n, p->dstates);
+    return un_vit_backward(&p->vit, p->dstates, NULL);
+}
+
+static const duet_image_class g_class = {.name = "pixels",
+                                         .destroy = destroy,
+                                         .initialize = initialize,
+                                         .pass_create = pass_create,
+                                         .pass_free = pass_free,
+                                         .forward = forward,
+                                         .backward = backward};
+
+static un_status declare(pixels_image *v, un_params *params) {
+    const duet_pixels_config *c = &v->config;
+    size_t grid = 0, Hv = c->vit.width;
+    UN_TRY(un_vit_declare(&v->vit, params, "deit.deit.", &c->vit));
+    UN_TRY(un_vit_grid(&v->vit, c->size, &grid));
+    v->states = un_vit_tokens(&v->vit, grid);
+    v->skipped = v->states - 1 - grid * grid;
+    v->base.tokens = c->logit ? 1 : grid * grid + 1;
+    v->base.flops = un_vit_flops(&v->vit, grid);
+    v->projected = !c->logit && Hv != c->width;
+    if (v->projected)
+        UN_TRY(un_dense_declare(&v->projection, params, "visual_projection", Hv, c->width));
+    if (!c->logit) return UNSEEN_OK;
+    UN_TRY(un_dense_declare(&v->classifier, params, "deit.classifier", Hv, c->labels));
+    return un_dense_declare(&v->from_logit, params, "linear", c->labels, c->width);
+}
+
+un_status duet_pixels_create(duet_image **out, un_params *params,
+                             const duet_pixels_config *config) {
+    pixels_image *v = NULL;
+    UN_TRY(un_alloc(1, sizeof *v, &v));
+    v->base = (duet_image){.class = &g_class, .leading = 1, .width = config->width};
+    v->config = *config;
+    un_status status = declare(v, params);
+    if (status)
+        destroy(&v->base);
+    else
+        *out = &v->base;
+    return status;
+}

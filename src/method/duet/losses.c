@@ -1,0 +1,185 @@
+/* losses.c - see losses.h. */
+#include "method/duet/losses.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+/* p = softmax(s), may be s, over the entries with use[k] (NULL: all); 0 elsewhere. */
+static void softmax(const double *s, const unsigned char *use, size_t n, double *p) {
+    double largest = -INFINITY, total = 0;
+    for (size_t k = 0; k < n; k++)
+        if ((!use || use[k]) && s[k] > largest) largest = s[k];
+    for (size_t k = 0; k < n; k++) total += p[k] = !use || use[k] ? exp(s[k] - largest) : 0;
+    for (size_t k = 0; k < n; k++) p[k] /= total;
+}
+
+static double safe_log(double p) { return log(p > DBL_MIN ? p : DBL_MIN); }
+
+/* Cross-entropy of softmax over seen columns; ds += its gradient times share. */
+static double cross_entropy(const duet_loss_classes *c, int twice, const double *s, size_t y,
+                            double share, double *p, double *q, double *ds) {
+    softmax(s, c->seen, c->count, p);
+    if (!twice) {
+        for (size_t k = 0; k < c->count; k++) ds[k] += share * (p[k] - (k == y ? 1 : 0));
+        return -share * safe_log(p[y]);
+    }
+    softmax(p, c->seen, c->count, q);
+    double inner = 0;
+    for (size_t k = 0; k < c->count; k++) inner += p[k] * (q[k] - (k == y ? 1 : 0));
+    for (size_t k = 0; k < c->count; k++) ds[k] += share * p[k] * (q[k] - (k == y ? 1 : 0) - inner);
+    return -share * safe_log(q[y]);
+}
+
+/* s (n, C) -> pm (n, C) = softmax(s + m); returns -log of the mean share of unseen classes and
+ * adds weight times its gradient to ds. */
+static double self_calibration(const duet_loss_classes *c, const double *s, size_t n, double weight,
+                               double *pm, double *ds) {
+    size_t C = c->count, unseen = 0;
+    double mean = 0, share = 1.0 / (double)n;
+    for (size_t k = 0; k < C; k++) unseen += !c->seen[k];
+    if (unseen == 0 || weight == 0) return 0;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < C; k++) pm[i * C + k] = s[i * C + k] + (c->seen[k] ? -1 : 1);
+        softmax(pm + i * C, NULL, C, pm + i * C);
+        for (size_t k = 0; k < C; k++)
+            if (!c->seen[k]) mean += share * pm[i * C + k];
+    }
+    mean = mean > DBL_MIN ? mean : DBL_MIN;
+    for (size_t i = 0; i < n; i++) {
+        double own = 0;
+        for (size_t k = 0; k < C; k++)
+            if (!c->seen[k]) own += pm[i * C + k];
+        for (size_t k = 0; k < C; k++)
+            ds[i * C + k] -= weight * share / mean * pm[i * C + k] * ((c->seen[k] ? 0 : 1) - own);
+    }
+    return -weight * log(mean);
+}
+
+un_status duet_class_losses(const duet_loss_classes *c, const double weight[DUET_CLASS_TERMS],
+                            int twice, const float *g, const int32_t *label, size_t n,
+                            double loss[DUET_CLASS_TERMS], float *dg) {
+    size_t C = c->count, A = c->attributes;
+    double *work = NULL, share = 1.0 / (double)n, squares = 0;
+    UN_TRY(un_alloc(3 * n * C + 2 * C + A, sizeof *work, &work));
+    double *s = work, *ds = s + n * C, *pm = ds + n * C, *p = pm + n * C, *q = p + C, *row = q + C;
+    loss[DUET_CLASS] = 0;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < C; k++)
+            for (size_t a = 0; a < A; a++)
+                s[i * C + k] += (double)g[i * A + a] * (double)c->att[k * A + a];
+        loss[DUET_CLASS] += cross_entropy(c, twice, s + i * C, (size_t)label[i],
+                                          weight[DUET_CLASS] * share, p, q, ds + i * C);
+    }
+    loss[DUET_CALIBRATION] = self_calibration(c, s, n, weight[DUET_CALIBRATION], pm, ds);
+    double mse = weight[DUET_MSE] / (double)(n * A);
+    for (size_t i = 0; i < n; i++) {
+        const float *own = c->att + (size_t)label[i] * A;
+        for (size_t a = 0; a < A; a++) {
+            double difference = (double)g[i * A + a] - (double)own[a];
+            squares += difference * difference;
+            row[a] = 2 * mse * difference;
+        }
+        for (size_t k = 0; k < C; k++)
+            for (size_t a = 0; a < A; a++) row[a] += ds[i * C + k] * (double)c->att[k * A + a];
+        for (size_t a = 0; a < A; a++) dg[i * A + a] += (float)row[a];
+    }
+    loss[DUET_MSE] = mse * squares;
+    free(work);
+    return UNSEEN_OK;
+}
+
+/* ---- contrasts ---- */
+
+/* The published loss clamps norms here. */
+static const double LEAST_NORM = 1e-12;
+
+/* What row j is to row i: the partner, one of the same class, or another. */
+static int same_class(const int32_t *label, size_t i, size_t j, size_t B) {
+    return label[i % B] == label[j % B];
+}
+
+/* Softmax of row i over all others, p[j]; *t the gradient's factor is left to the caller. */
+static double nce_row(const double *cosine, const int32_t *label, size_t i, size_t B,
+                      double temperature, int published, double *p) {
+    size_t n = 2 * B, partner = (i + B) % n;
+    double largest = -INFINITY, total = 0;
+    for (size_t j = 0; j < n; j++) {
+        int own = j != partner && same_class(label, i, j, B);
+        p[j] = own ? 0 : cosine[i * n + j] / temperature;
+        if (j == i || (own && !published)) p[j] = -INFINITY;
+        largest = fmax(largest, p[j]);
+    }
+    for (size_t j = 0; j < n; j++) total += p[j] = exp(p[j] - largest);
+    for (size_t j = 0; j < n; j++) p[j] /= total;
+    return -safe_log(p[partner]);
+}
+
+un_status duet_info_nce(const float *features, const int32_t *label, size_t B, size_t H,
+                        double temperature, int published, double weight, double *loss, float *d) {
+    size_t n = 2 * B;
+    double *work = NULL, share = weight / (double)n;
+    UN_TRY(un_alloc(n * n + n * H + n + n + H, sizeof *work, &work));
+    double *cosine = work, *unit = cosine + n * n, *norm = unit + n * H, *p = norm + n, *du = p + n;
+    double *slope = NULL;
+    un_status status = un_alloc(n * n, sizeof *slope, &slope);
+    if (status) {
+        free(work);
+        return status;
+    }
+    for (size_t i = 0; i < n; i++) {
+        for (size_t h = 0; h < H; h++) norm[i] += pow((double)features[i * H + h], 2);
+        norm[i] = fmax(sqrt(norm[i]), LEAST_NORM);
+        for (size_t h = 0; h < H; h++) unit[i * H + h] = (double)features[i * H + h] / norm[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            for (size_t h = 0; h < H; h++) cosine[i * n + j] += unit[i * H + h] * unit[j * H + h];
+    *loss = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t partner = (i + B) % n;
+        *loss += share * nce_row(cosine, label, i, B, temperature, published, p);
+        for (size_t j = 0; j < n; j++) {
+            if (j == i || (j != partner && same_class(label, i, j, B))) continue;
+            slope[i * n + j] = share / temperature * (p[j] - (j == partner ? 1 : 0));
+        }
+    }
+    /* cos_ij has a part in both rows; then through the normalisation. */
+    for (size_t i = 0; i < n; i++) {
+        double inner = 0;
+        memset(du, 0, H * sizeof *du);
+        for (size_t j = 0; j < n; j++)
+            for (size_t h = 0; h < H; h++)
+                du[h] += (slope[i * n + j] + slope[j * n + i]) * unit[j * H + h];
+        for (size_t h = 0; h < H; h++) inner += du[h] * unit[i * H + h];
+        for (size_t h = 0; h < H; h++)
+            d[i * H + h] += (float)((du[h] - inner * unit[i * H + h]) / norm[i]);
+    }
+    free(slope);
+    free(work);
+    return UNSEEN_OK;
+}
+
+double duet_attribute_contrast(const float *features, size_t pairs, size_t H, double weight,
+                               float *d) {
+    double logit[16] = {0};
+    size_t n = pairs - 1 < 16 ? pairs - 1 : 16;
+    for (size_t k = 0; k < n; k++)
+        for (size_t h = 0; h < H; h++)
+            logit[k] += (double)features[h] * (double)features[(k + 1) * H + h];
+    softmax(logit, NULL, n, logit);
+    double loss = -weight * safe_log(logit[0]);
+    logit[0] -= 1;
+    for (size_t h = 0; h < H; h++) {
+        double sum = 0;
+        for (size_t k = 0; k < n; k++) {
+            sum += logit[k] * (double)features[(k + 1) * H + h];
+            d[(k + 1) * H + h] = (float)(weight * logit[k] * (double)features[h]);
+        }
+        d[h] = (float)(weight * sum);
+    }
+    return loss;
+}
