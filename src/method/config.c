@@ -71,6 +71,8 @@ static int is_choice(const char *choices, const char *word) {
 static un_status wrong(const un_option *o, const char *where) {
     if (o->kind == UN_OPTION_CHOICE)
         return un_fail(UNSEEN_E_ARGUMENT, "%s: %s must be one of %s", where, o->key, o->choices);
+    if (o->kind == UN_OPTION_TEXT)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s: %s must be a text in UTF-8", where, o->key);
     if (o->kind == UN_OPTION_NAMES)
         return un_fail(UNSEEN_E_ARGUMENT, "%s: %s must be 1 to %d names separated by commas", where,
                        o->key, MAX_ITEMS);
@@ -98,6 +100,7 @@ static json_t *item_from_text(const un_option *o, const char *text) {
     switch (o->kind) {
     case UN_OPTION_CHOICE: return is_choice(o->choices, text) ? json_string(text) : NULL;
     case UN_OPTION_NAMES: return *text ? json_string(text) : NULL;
+    case UN_OPTION_TEXT: return json_string(text);
     case UN_OPTION_NUMBERS:
         if (is_choice(o->choices, text)) return json_string(text);
         break;
@@ -148,7 +151,8 @@ static json_t *value_from_json(const un_option *o, const json_t *value) {
         return list;
     }
     if (json_is_string(value)) return value_from_text(o, json_string_value(value));
-    if (!json_is_number(value) || o->kind == UN_OPTION_CHOICE || o->kind == UN_OPTION_NAMES)
+    if (!json_is_number(value) || o->kind == UN_OPTION_CHOICE || o->kind == UN_OPTION_NAMES ||
+        o->kind == UN_OPTION_TEXT)
         return NULL;
     double x = json_number_value(value);
     if (!in_range(o, x)) return NULL;

@@ -18,6 +18,7 @@ typedef enum {
     UN_OPTION_NUMBER,
     UN_OPTION_CHOICE, /* one of `choices` */
     UN_OPTION_NAMES,  /* comma-separated names, at least one */
+    UN_OPTION_TEXT,   /* any text, such as a path; may be empty */
     UN_OPTION_NUMBERS /* comma-separated numbers; "auto" is allowed if `choices` says "auto" */
 } un_option_kind;
 

@@ -48,6 +48,7 @@ typedef struct {
     const json_t *config; /* complete and valid (un_config_*) */
     size_t available; /* parameters in the file that will fill them, for un_params; 0: none will */
     const un_training_data *data; /* NULL: for prediction only */
+    const json_t *kept;           /* for prediction: what `keep` gave after training; or NULL */
 } un_method_setup;
 
 typedef struct {
@@ -83,6 +84,11 @@ typedef struct un_method_class {
     double (*step_flops)(const un_method *method);
     /* Settings of the optimiser that the trainer should run. NULL for closed forms. */
     void (*optimizer)(const un_method *method, un_optimizer_settings *out);
+    /* The learning rate of an epoch where it changes; NULL: always the optimiser's. */
+    double (*learning_rate)(const un_method *method, size_t epoch);
+    /* What creating the trained method again takes beyond its configuration, such as sizes that
+     * came from files: a JSON object for the model's manifest. NULL: nothing. */
+    un_status (*keep)(const un_method *method, json_t **out);
     /* Closed-form methods learn here instead of in steps; else NULL. What they choose among is a
      * grid of settings: point p, 0 <= p < fit_points, is to the trainer what the length of a
      * training is elsewhere, so that selection is the same for both. prepare gathers what all

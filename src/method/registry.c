@@ -3,12 +3,13 @@
 
 #include "base/json.h"
 #include "method/dem.h"
+#include "method/duet/duet.h"
 #include "method/eszsl.h"
 #include "method/method.h"
 #include "method/msdn.h"
 
-const un_method_class *const un_methods[] = {&un_method_dem, &un_method_msdn, &un_method_eszsl,
-                                             NULL};
+const un_method_class *const un_methods[] = {&un_method_dem, &un_method_msdn, &un_method_duet,
+                                             &un_method_eszsl, NULL};
 
 un_status un_method_find(const char *name, const un_method_class **out) {
     const char *names[16];

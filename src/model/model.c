@@ -250,7 +250,8 @@ static un_status create_method(un_model *model, const un_safetensors *file,
                                    .width = model->width,
                                    .precision = precision,
                                    .config = config,
-                                   .available = count_parameters(file)};
+                                   .available = count_parameters(file),
+                                   .kept = json_object_get(model->manifest, "kept")};
     if (!status) {
         status = class->create(&setup, &model->method);
         if (status) status = un_fail_prefix(status, "%s: not a usable model", file->path);

@@ -6,7 +6,8 @@
  *     format "unseen-model", format_version "1"
  *     manifest    JSON: method, configuration, seed, precision, data and split hash,
  *                 input (kind, regions, width, feature set, hash, recipe), selection
- *                 (how, metric, epochs, gamma), metrics of the test sets
+ *                 (how, metric, epochs, gamma), metrics of the test sets, kept (what the
+ *                 method must know beyond its configuration; method.h)
  *     classes     JSON list of C names
  *     modalities  JSON list of {"name", "attributes": list or null}, in the method's order
  * and the tensors

@@ -96,6 +96,8 @@ static un_status add_losses(trainer *t, const double *losses, double l2) {
 static un_status train_step(trainer *t) {
     double losses[UN_MAX_LOSSES] = {0};
     UN_TRY(t->options->class->step(t->method, t->epoch, t->step, losses));
+    if (t->options->class->learning_rate)
+        t->optimizer.settings.lr = t->options->class->learning_rate(t->method, t->epoch);
     return add_losses(t, losses, un_optimizer_step(&t->optimizer, &t->method->params));
 }
 

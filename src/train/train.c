@@ -107,15 +107,20 @@ static un_status test(trainer *t, json_t **result) {
 }
 
 static un_status finish(trainer *t, json_t **result) {
-    json_t *manifest = NULL, *metrics = NULL;
+    json_t *manifest = NULL, *metrics = NULL, *kept = NULL;
     un_status status = UNSEEN_OK;
     UN_GO(make_manifest(t, &manifest));
+    if (t->options->class->keep) {
+        UN_GO(t->options->class->keep(t->method, &kept));
+        UN_GO(un_json_set(manifest, "kept", json_incref(kept)));
+    }
     UN_GO(test(t, &metrics));
     UN_GO(un_json_set(manifest, "metrics", json_incref(metrics)));
     UN_GO(un_model_save(t->options->output, t->method, &t->task.classes, manifest));
     UN_GO(checkpoint_remove(t));
     *result = json_incref(metrics);
 done:
+    json_decref(kept);
     json_decref(manifest);
     json_decref(metrics);
     return status;

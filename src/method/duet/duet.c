@@ -1,0 +1,288 @@
+/* duet.c - DUET as a method: settings, presets, life cycle. See duet.h. */
+#include "method/duet/duet.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/kernels.h"
+
+static const un_option g_options[] = {
+    {"semantics", UN_OPTION_NAMES, "att", 0, 0, NULL, "named semantics of the classes"},
+    {"regress", UN_OPTION_CHOICE, "first", 0, 0, "first|all",
+     "which of them attribute scores are regressed to"},
+    {"text_semantics", UN_OPTION_TEXT, "", 0, 0, NULL,
+     "which of them the texts tell of; empty: the first"},
+    {"binary_semantics", UN_OPTION_TEXT, "", 0, 0, NULL,
+     "which of them says 0 or 1 what is present; empty: by threshold"},
+    {"threshold", UN_OPTION_NUMBERS, "auto", -1e30, 1e30, "auto",
+     "a class has an attribute above this value; auto: the attribute's mean over classes"},
+    {"groups", UN_OPTION_TEXT, "", 0, 0, NULL,
+     "JSON file: the group of each attribute; empty: from their names"},
+    {"mapping", UN_OPTION_TEXT, "", 0, 0, NULL, "JSON file: friendlier names of attributes"},
+    {"text_dataset", UN_OPTION_TEXT, "", 0, 0, NULL,
+     "the data set's entry in these files: CUB, AWA2 or SUN"},
+    {"reference", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
+     "do as the published code does: prompts, substring masks, padding, double softmax, all "
+     "positions in the word loss, same-class pairs, the logit token"},
+    {"image_side", UN_OPTION_CHOICE, "auto", 0, 0, "auto|regions|pixels|swin",
+     "auto: pixels if the features are a square of 3 colours, else regions"},
+    {"project", UN_OPTION_CHOICE, "yes", 0, 0, "yes|no", "a linear layer in front of regions' LN"},
+    {"visual_tokens", UN_OPTION_CHOICE, "patch", 0, 0, "patch|logit",
+     "of pixels: CLS and patches, or one token of the classifier's logits"},
+    {"image_weights", UN_OPTION_TEXT, "", 0, 0, NULL, "safetensors file of a ViT or DeiT"},
+    {"patch", UN_OPTION_INTEGER, "16", 1, 1024, NULL, "pixels a side, without such a file"},
+    {"image_layers", UN_OPTION_INTEGER, "12", 1, 256, NULL, "the same"},
+    {"image_hidden", UN_OPTION_INTEGER, "768", 1, 65536, NULL, "the same"},
+    {"image_heads", UN_OPTION_INTEGER, "12", 1, 1024, NULL, "the same"},
+    {"image_inner", UN_OPTION_INTEGER, "3072", 1, 262144, NULL, "the same"},
+    {"distilled", UN_OPTION_CHOICE, "yes", 0, 0, "yes|no", "the same: a distillation token"},
+    {"labels", UN_OPTION_INTEGER, "1000", 1, 1000000, NULL, "logits of visual_tokens=logit"},
+    {"mean", UN_OPTION_NUMBERS, "0.485,0.456,0.406", -10, 10, NULL,
+     "of the colours of pixels, scaled to 0..1"},
+    {"std", UN_OPTION_NUMBERS, "0.229,0.224,0.225", 1e-6, 10, NULL, "the same"},
+    {"freeze_backbone", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
+     "no gradient into the vision transformer"},
+    {"recompute", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
+     "compute activations again instead of keeping them: less memory, 4/3 of the time"},
+    {"text", UN_OPTION_CHOICE, "yes", 0, 0, "yes|no",
+     "no: visual states alone, without the cross-modal layer"},
+    {"text_weights", UN_OPTION_TEXT, "", 0, 0, NULL, "safetensors file of a BERT"},
+    {"vocab", UN_OPTION_TEXT, "", 0, 0, NULL,
+     "its vocab.txt; empty: words of the attributes' names"},
+    {"hidden", UN_OPTION_INTEGER, "768", 1, 65536, NULL,
+     "width of text and cross-modal layers, without such a file"},
+    {"heads", UN_OPTION_INTEGER, "12", 1, 1024, NULL, "the same"},
+    {"inner", UN_OPTION_INTEGER, "3072", 1, 262144, NULL, "the same"},
+    {"text_layers", UN_OPTION_INTEGER, "12", 1, 256, NULL, "the same"},
+    {"cross_layers", UN_OPTION_INTEGER, "1", 1, DUET_MAX_XLAYERS, NULL, "cross-modal layers"},
+    {"dropout", UN_OPTION_NUMBER, "0.1", 0, 0.9, NULL, "in text encoder and cross-modal layers"},
+    {"max_length", UN_OPTION_INTEGER, "250", 4, 100000, NULL, "tokens of a text"},
+    {"prune_pieces", UN_OPTION_INTEGER, "0", 0, 100000, NULL,
+     "longer texts are cut down to some attributes; 0: never"},
+    {"prune_attributes", UN_OPTION_INTEGER, "30", 1, 100000, NULL, "at most so many"},
+    {"batch", UN_OPTION_INTEGER, "7", 1, 65536, NULL, "images of a mini-batch"},
+    {"accumulate", UN_OPTION_INTEGER, "10", 1, 65536, NULL, "mini-batches of a step"},
+    {"lr", UN_OPTION_NUMBER, "3e-5", 1e-12, 1, NULL, "Adam's learning rate"},
+    {"lr_decay", UN_OPTION_NUMBER, "0.8", 1e-6, 1, NULL, "its factor every so many epochs"},
+    {"lr_every", UN_OPTION_INTEGER, "10", 1, 1e9, NULL, "the epochs"},
+    {"decay", UN_OPTION_NUMBER, "0", 0, 1e6, NULL, "L2 weight decay"},
+    {"mask_pro", UN_OPTION_NUMBER, "0.4", 0, 1, NULL, "share of mini-batches with masked texts"},
+    {"attribute_miss", UN_OPTION_NUMBER, "0.5", 0, 1, NULL,
+     "probability that a present attribute is left out of a text"},
+    {"mse", UN_OPTION_NUMBER, "1e-2", 0, 1e6, NULL, "weight of the attributes' squared error"},
+    {"calibration", UN_OPTION_NUMBER, "1e-3", 0, 1e6, NULL, "weight of self-calibration"},
+    {"mlm", UN_OPTION_NUMBER, "1", 0, 1e6, NULL, "weight of grounding (masked words); 0: none"},
+    {"contrast", UN_OPTION_NUMBER, "0.01", 0, 1e6, NULL,
+     "weight of the attribute-level contrast; 0: none"},
+    {"contrast_samples", UN_OPTION_INTEGER, "0", 0, 65536, NULL,
+     "images of a mini-batch that it takes; 0: all"},
+    {"class_contrast", UN_OPTION_NUMBER, "0.05", 0, 1e6, NULL,
+     "weight of the class-level contrast; 0: none"},
+    {"temperature", UN_OPTION_NUMBER, "0.05", 1e-6, 1e6, NULL, "of the class-level contrast"},
+    {NULL, UN_OPTION_INTEGER, NULL, 0, 0, NULL, NULL},
+};
+
+#define SMALL                                                                                      \
+    "\"hidden\":128,\"heads\":4,\"inner\":256,\"text_layers\":1,\"image_hidden\":128,"             \
+    "\"image_heads\":4,\"image_inner\":256,\"image_layers\":4,\"distilled\":\"no\",\"patch\":8,"   \
+    "\"dropout\":0,\"max_length\":192,\"prune_pieces\":160,\"batch\":32,\"accumulate\":1,"         \
+    "\"lr\":3e-4,\"contrast_samples\":6,\"epochs\":30,\"patience\":8"
+#define PAPER "\"epochs\":30,\"recompute\":\"yes\",\"max_length\":150,\"batch\":10,\"accumulate\":5"
+
+static const un_preset g_presets[] = {
+    {"auto", "{" SMALL "}", "small and from scratch, for region features on a CPU"},
+    {"small", "{" SMALL "}", "the same"},
+    {"cub",
+     "{" PAPER ",\"batch\":7,\"accumulate\":10,\"patience\":7,\"mlm\":5,\"contrast\":0.001,"
+     "\"max_length\":250,\"prune_pieces\":170,\"text_dataset\":\"CUB\"}",
+     "CUB as published: DeiT-B and BERT-base; give their weights"},
+    {"awa2", "{" PAPER ",\"patience\":15,\"text_dataset\":\"AWA2\"}", "AWA2, likewise"},
+    {"sun",
+     "{" PAPER ",\"batch\":8,\"accumulate\":7,\"patience\":7,\"text_dataset\":\"SUN\","
+     "\"image_side\":\"swin\"}",
+     "SUN, with Swin-B"},
+    {NULL, NULL, NULL},
+};
+
+static const char *const g_losses[] = {
+    "class", "mse", "calibration", "grounding", "attribute_contrast", "class_contrast", NULL};
+
+static void destroy(un_method *method) {
+    duet_method *m = (duet_method *)method;
+    if (!m) return;
+    un_arena *arenas[] = {&m->arena,      &m->kept_arena,  &m->trained.arena,  &m->scored.arena,
+                          &m->dvis_arena, &m->dlang_arena, &m->features_arena, &m->names_arena};
+    duet_mlm_pass_free(&m->mlm);
+    duet_pass_free(&m->pass);
+    duet_pass_free(&m->scoring);
+    duet_network_free(&m->network);
+    un_duet_sampler_free(m->sampler);
+    un_duet_texts_free(m->texts);
+    un_wordpiece_close(m->wordpiece);
+    free(m->vocabulary_text);
+    for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) un_arena_free(arenas[i]);
+    un_params_free(&m->base.params);
+    free(m);
+}
+
+static void configure(duet_method *m, const un_method_setup *setup) {
+    const json_t *config = setup->config;
+    m->R = setup->regions;
+    m->F = setup->width;
+    m->seed = setup->seed;
+    m->data = setup->data;
+    m->modality_count = setup->classes->modality_count;
+    m->regressed = un_config_is(config, "regress", "all") ? m->modality_count : 1;
+    for (size_t i = 0; i < m->modality_count; i++) {
+        m->width[i] = setup->classes->modality[i].width;
+        if (i < m->regressed) m->A += m->width[i];
+    }
+    m->reference = un_config_is(config, "reference", "yes");
+    m->dropout = (float)un_config_number(config, "dropout");
+    m->batch_size = un_config_integer(config, "batch");
+    m->accumulate = un_config_integer(config, "accumulate");
+    m->contrast_samples = un_config_integer(config, "contrast_samples");
+    m->mask_pro = un_config_number(config, "mask_pro");
+    m->temperature = un_config_number(config, "temperature");
+    m->weight[DUET_TERM_CLASS] = 1;
+    m->weight[DUET_TERM_MSE] = un_config_number(config, "mse");
+    m->weight[DUET_TERM_CALIBRATION] = un_config_number(config, "calibration");
+    m->weight[DUET_TERM_WORDS] = un_config_number(config, "mlm");
+    m->weight[DUET_TERM_ATTRIBUTES] = un_config_number(config, "contrast");
+    m->weight[DUET_TERM_CLASSES] = un_config_number(config, "class_contrast");
+    m->lr_decay = un_config_number(config, "lr_decay");
+    m->lr_every = un_config_integer(config, "lr_every");
+    m->optimizer = (un_optimizer_settings){.kind = UN_ADAM,
+                                           .lr = un_config_number(config, "lr"),
+                                           .beta1 = 0.9,
+                                           .beta2 = 0.999,
+                                           .epsilon = 1e-8};
+}
+
+static un_status create_pixels(duet_method *m, const json_t *config, duet_image **image) {
+    duet_pixels_config pixels = {.size = (size_t)llround(sqrt((double)m->R)),
+                                 .width = m->kept.text.width,
+                                 .vit = m->kept.vit,
+                                 .logit =
+                                     m->reference || un_config_is(config, "visual_tokens", "logit"),
+                                 .labels = m->kept.labels,
+                                 .frozen = un_config_is(config, "freeze_backbone", "yes"),
+                                 .recompute = un_config_is(config, "recompute", "yes")};
+    for (size_t c = 0; c < 3; c++) {
+        pixels.mean[c] = (float)un_config_list_number(config, "mean", c);
+        pixels.deviation[c] = (float)un_config_list_number(config, "std", c);
+    }
+    size_t colours[] = {un_config_list_count(config, "mean"), un_config_list_count(config, "std")};
+    for (size_t i = 0; i < 2; i++)
+        if (colours[i] != 1 && colours[i] != 3)
+            return un_fail(UNSEEN_E_ARGUMENT, "mean and std take one number or three");
+    return duet_pixels_create(image, &m->base.params, &pixels);
+}
+
+static un_status declare(duet_method *m, const un_method_setup *setup) {
+    const json_t *config = setup->config;
+    const duet_regions_config regions = {.regions = m->R,
+                                         .features = m->F,
+                                         .width = m->kept.text.width,
+                                         .project = un_config_is(config, "project", "yes"),
+                                         .eps = m->kept.text.eps};
+    const duet_network_config network = {.attributes = m->A,
+                                         .with_text = un_config_is(config, "text", "yes"),
+                                         .text = m->kept.text,
+                                         .xlayers = un_config_integer(config, "cross_layers"),
+                                         .recompute = un_config_is(config, "recompute", "yes"),
+                                         .type = un_precision_dtype(setup->precision)};
+    un_params *params = &m->base.params;
+    duet_image *image = NULL;
+    float decay = (float)un_config_number(config, "decay");
+    if (m->kept.text.width % m->kept.text.heads != 0)
+        return un_fail(UNSEEN_E_ARGUMENT, "a width of %zu does not split into %zu heads",
+                       m->kept.text.width, m->kept.text.heads);
+    if (m->kept.vit.width > 0)
+        UN_TRY(create_pixels(m, config, &image));
+    else
+        UN_TRY(duet_regions_create(&image, params, &regions));
+    UN_TRY(duet_network_declare(&m->network, params, image, &network));
+    for (size_t i = 0; i < params->count; i++)
+        if (params->item[i].rank > 1) params->item[i].decay = decay;
+    return un_params_allocate(params, m->data != NULL, network.type == UN_BF16);
+}
+
+static un_status start_training(duet_method *m, const un_method_setup *setup) {
+    duet_network_initialize(&m->network, &m->base.params, m->seed);
+    UN_TRY(duet_setup_weights(m, setup->config));
+    un_params_refresh(&m->base.params);
+    UN_TRY(duet_take_classes(m, &m->trained, setup->classes));
+    size_t train = m->data->train->count;
+    if (m->batch_size > train) m->batch_size = train;
+    m->steps = train / (m->batch_size * m->accumulate);
+    if (m->steps == 0) m->steps = 1;
+    UN_TRY(duet_batch_create(m));
+    UN_TRY(duet_pass_create(&m->pass, &m->network, 1));
+    if (!m->network.config.with_text) return UNSEEN_OK;
+    return duet_mlm_pass_create(&m->mlm, &m->network.mlm, m->network.config.type, 1);
+}
+
+static un_status create(const un_method_setup *setup, un_method **out) {
+    if (setup->data && setup->data->train->count == 0)
+        return un_fail(UNSEEN_E_ARGUMENT, "there are no training images");
+    duet_method *m = calloc(1, sizeof *m);
+    if (!m) return un_fail_memory(sizeof *m);
+    m->base.class = &un_method_duet;
+    un_status status = UNSEEN_OK;
+    configure(m, setup);
+    if (m->data) {
+        UN_GO(duet_setup_texts(m, setup));
+        UN_GO(duet_setup_sizes(m, setup));
+    } else {
+        UN_GO(duet_recall(m, setup->kept));
+    }
+    UN_GO(declare(m, setup));
+    if (m->data) UN_GO(start_training(m, setup));
+    *out = &m->base;
+done:
+    if (status) destroy(&m->base);
+    return status;
+}
+
+static size_t steps_per_epoch(const un_method *method) {
+    return ((const duet_method *)method)->steps;
+}
+
+static double step_flops(const un_method *method) {
+    return ((const duet_method *)method)->step_flops;
+}
+
+static void optimizer(const un_method *method, un_optimizer_settings *out) {
+    *out = ((const duet_method *)method)->optimizer;
+}
+
+static double learning_rate(const un_method *method, size_t epoch) {
+    const duet_method *m = (const duet_method *)method;
+    return m->optimizer.lr * pow(m->lr_decay, (double)(epoch / m->lr_every));
+}
+
+const un_method_class un_method_duet = {
+    .name = "duet",
+    .title = "DUET: Cross-modal Semantic Grounding for Contrastive Zero-shot Learning (AAAI 2023)",
+    .score_unit = "probability",
+    .input = UN_INPUT_REGIONS,
+    .trains_with_unseen_rows = 1,
+    .losses = g_losses,
+    .options = g_options,
+    .presets = g_presets,
+    .create = create,
+    .destroy = destroy,
+    .steps_per_epoch = steps_per_epoch,
+    .plan = duet_plan,
+    .step = duet_step,
+    .step_flops = step_flops,
+    .optimizer = optimizer,
+    .learning_rate = learning_rate,
+    .keep = duet_keep,
+    .set_classes = duet_set_classes,
+    .score = duet_score,
+    .attention = duet_attention,
+    .attention_branches = 2,
+};

@@ -1,0 +1,172 @@
+/*
+ * duet.h - the parts of DUET (Chen et al.: "DUET: Cross-modal Semantic Grounding for
+ * Contrastive Zero-shot Learning", AAAI 2023) as a method; shared by the files of
+ * this folder and their tests only.
+ *
+ * Names of the paper: FST, feature-to-sequence transformation, is text/prompts.h;
+ * CSG, cross-modal semantic grounding, with CMR, cross-modal mask reconstruction, is
+ * the word loss; ACL the attribute-level contrast. The multi-task policy draws for
+ * every mini-batch whether texts are masked (grounding, ACL) or the fixed prompt
+ * (class-level contrast); classes are learnt in both.
+ *
+ * A step is `accumulate` mini-batches, whose gradients are averaged.
+ *
+ * Letters: A attributes that g regresses, C classes, H width, R regions of the
+ * store, F their width, T visual tokens, B pictures of a mini-batch.
+ */
+#ifndef UN_METHOD_DUET_DUET_H
+#define UN_METHOD_DUET_DUET_H
+
+#include "method/duet/objective.h"
+#include "method/duet/sampling.h"
+#include "method/method.h"
+
+typedef enum {
+    DUET_TERM_CLASS,
+    DUET_TERM_MSE,
+    DUET_TERM_CALIBRATION,
+    DUET_TERM_WORDS,
+    DUET_TERM_ATTRIBUTES,
+    DUET_TERM_CLASSES,
+    DUET_TERMS
+} duet_term;
+
+/* What a trained model must know beyond its settings to be created again: found out when
+ * training begins, kept in the model's manifest. */
+typedef struct {
+    un_bert_config text;
+    un_vit_config vit; /* width 0: the store has regions, not pixels */
+    size_t labels;     /* K of the classifier whose logits are handed on */
+    size_t prompt_length;
+    int64_t *prompt;   /* [prompt_length] ids of the fixed prompt */
+    size_t text_count; /* attributes of the texts */
+    size_t *group_of;  /* [text_count] */
+    size_t group_count;
+    size_t (*group)[2];     /* [group_count] rows of the prompt that name a group: begin, end */
+    size_t *name_begin;     /* [text_count + 1] into names */
+    int64_t *names;         /* pieces of the attributes' names */
+    const char *vocabulary; /* where words come from, for people */
+} duet_kept;
+
+/* Classes as the network sees them. */
+typedef struct {
+    size_t count;
+    float *att; /* [C, A] unit rows */
+    unsigned char *seen;
+    un_arena arena;
+} duet_classes;
+
+/* The random draws and texts of one mini-batch. */
+typedef struct {
+    size_t pictures; /* n: samples, then partners or pairs of the attribute contrast */
+    size_t samples;  /* B */
+    int masked;      /* policy */
+    int partners;    /* pictures B.. are partners */
+    int64_t *image;  /* [n] */
+    int32_t *label;  /* [B] */
+    size_t texts;    /* n, or 1: the prompt for all */
+    size_t *length;  /* [n] tokens of each text, padding included */
+    size_t *start;   /* [n + 1] */
+    int64_t *ids;    /* [rows] */
+    float *key_mask; /* [rows] */
+    int padded;      /* key_mask says something */
+    size_t words;    /* targets of the grounding loss */
+    size_t *word_row;
+    int64_t *word_label;
+    double *word_weight;
+    size_t groups; /* of the attribute contrast */
+    size_t *pair_begin, *pair_row;
+    double *group_weight;
+} duet_batch;
+
+typedef struct {
+    un_method base; /* first: a un_method * is a duet_method * */
+    un_arena arena;
+    size_t R, F, A;
+    uint64_t seed;
+    size_t modality_count, width[UN_MAX_MODALITIES];
+    size_t regressed; /* the first so many modalities make att */
+    duet_kept kept;
+    un_arena kept_arena;
+    duet_network network;
+    un_optimizer_settings optimizer;
+    double lr_decay;
+    size_t lr_every;
+
+    /* training */
+    const un_training_data *data;
+    char *vocabulary_text;
+    un_wordpiece *wordpiece;
+    un_attribute_groups groups;
+    un_duet_texts *texts;
+    un_duet_sampler *sampler;
+    duet_classes trained;
+    double weight[DUET_TERMS], temperature, mask_pro;
+    float dropout;
+    int reference;
+    size_t batch_size, accumulate, contrast_samples;
+    size_t steps;             /* of an epoch */
+    un_duet_sample *sample;   /* [B] */
+    un_duet_text text, plain; /* work space */
+    duet_batch batch;
+    int64_t *planned; /* the images of a step */
+    duet_pass pass;
+    duet_mlm_pass mlm;
+    float *features; /* (pictures, R, F) */
+    float *dvis, *dlang;
+    size_t features_room, dvis_room, dlang_room;
+    un_arena features_arena, dvis_arena, dlang_arena;
+    double step_flops;
+
+    /* scoring */
+    duet_classes scored;
+    duet_pass scoring;
+    int ready;    /* classes are set and the prompt is folded in */
+    float *names; /* attention: states of the attributes' names, made when first asked for */
+    un_arena names_arena;
+} duet_method;
+
+extern const un_method_class un_method_duet;
+
+/* setup.c: sizes, texts and vocabulary, from files and the data set or from a model. */
+un_status duet_setup_texts(duet_method *m, const un_method_setup *setup);
+un_status duet_setup_sizes(duet_method *m, const un_method_setup *setup);
+/* Fills the pieces that weight files hold. */
+un_status duet_setup_weights(duet_method *m, const json_t *config);
+un_status duet_keep(const un_method *method, json_t **out);
+un_status duet_recall(duet_method *m, const json_t *kept);
+
+/* batch.c: which images and texts make a mini-batch. */
+un_status duet_batch_create(duet_method *m);
+/* Mini-batch `index` (step * accumulate + k) of an epoch; fills m->batch. */
+un_status duet_batch_make(duet_method *m, size_t epoch, size_t index);
+un_status duet_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
+                    size_t *count);
+
+/* step.c */
+un_status duet_step(un_method *method, size_t epoch, size_t step, double *losses);
+
+/* score.c */
+un_status duet_take_classes(const duet_method *m, duet_classes *out, const un_class_table *classes);
+un_status duet_set_classes(un_method *method, const un_class_table *classes);
+un_status duet_score(un_method *method, const float *features, size_t n, float *scores);
+/* g (n, A) of pictures, before any softmax. */
+un_status duet_attributes(un_method *method, const float *features, float *out);
+/* Unit rows (C, A) of the classes set. */
+const float *duet_class_rows(const un_method *method);
+un_status duet_attention(un_method *method, const float *features, float *maps);
+
+/* recovery.c */
+/* How often the network names masked attributes. Over the given images: one attribute of the
+ * image's class is masked in the class's text, as in training; the words at its place are scored
+ * for every attribute with as many pieces. */
+typedef struct {
+    size_t count;                      /* images that had something to mask */
+    double in_group, among_all;        /* fraction right among the group's attributes, and all */
+    double group_prior, overall_prior; /* the same for always naming the most frequent one */
+} un_duet_recovered;
+un_status un_duet_recovery(un_method *method, const un_class_table *classes,
+                           const un_features *features, const int32_t *labels,
+                           const un_index_list *images, un_duet_recovered *out);
+
+#endif
