@@ -1,0 +1,443 @@
+/*
+ * test_duet.c - DUET as a method: gradients of whole steps by finite differences in
+ * every variant that the golden data do not cover, losses by their definitions,
+ * scores of a model that was created again, new classes, attention, and refusals.
+ */
+#include <math.h>
+
+#include "method/duet/duet.h"
+#include "util.h"
+
+enum { C = 9, A = 11, N = 40, R = 5, F = 8, SIDE = 16 };
+
+static const char *const g_names[A] = {"has_bill_shape::curved", "has_bill_shape::hooked sea",
+                                       "has_bill_shape::dagger", "has_wing_color::blue",
+                                       "has_wing_color::brown",  "has_wing_color::light blue",
+                                       "has_size::large",        "has_size::small",
+                                       "has_eye_color::black",   "has_eye_color::dark red",
+                                       "has_eye_color::yellow"};
+
+/* `width`: F of regions, 3 for pixels of SIDE x SIDE. */
+static void make_scene(util_scene *s, size_t regions, size_t width) {
+    static const size_t widths[] = {A, 4};
+    util_scene_make(s, C, N, regions * width, 2, widths, 3);
+    s->features.regions = regions;
+    s->features.width = width;
+    util_ok(
+        un_arena_alloc(&s->arena, A, sizeof(char *), (void *)&s->classes.modality[0].attributes));
+    for (size_t a = 0; a < A; a++)
+        util_ok(un_arena_string(&s->arena, g_names[a], &s->classes.modality[0].attributes[a]));
+    if (width == 3)
+        for (size_t i = 0; i < N * regions * width; i++) s->rows[i] *= 170;
+}
+
+static const char *const g_sizes[] = {
+    "hidden=8",      "heads=2",         "inner=12",       "text_layers=1",      "image_hidden=8",
+    "image_heads=2", "image_inner=12",  "image_layers=1", "max_length=48",      "batch=4",
+    "labels=6",      "dropout=0",       "contrast=0.5",   "class_contrast=0.5", "calibration=0.5",
+    "mse=1",         "temperature=0.5", "patch=8",        "prune_pieces=0",     NULL};
+
+/* Settings of a case after the small sizes. */
+static json_t *make_config(const char *const *sets) {
+    json_t *config = util_config(&un_method_duet, g_sizes);
+    for (size_t i = 0; sets && sets[i]; i++)
+        util_ok(un_config_set(&un_method_duet, config, sets[i]));
+    return config;
+}
+
+static un_status open_method(const util_scene *s, const json_t *config, const json_t *kept,
+                             un_method **out) {
+    const un_method_setup setup = {.classes = &s->classes,
+                                   .regions = s->features.regions,
+                                   .width = s->features.width,
+                                   .seed = 5,
+                                   .precision = UN_PRECISION_F32,
+                                   .config = config,
+                                   .data = kept ? NULL : &s->data,
+                                   .kept = kept};
+    return un_method_duet.create(&setup, out);
+}
+
+static un_method *make_method(const util_scene *s, const char *const *sets) {
+    json_t *config = make_config(sets);
+    un_method *method = NULL;
+    util_ok(open_method(s, config, NULL, &method));
+    json_decref(config);
+    return method;
+}
+
+/* Nothing is as small as it starts, so that every gradient counts. */
+static void set_parameters(un_method *method) {
+    un_rng rng = un_rng_stream(7, "test", 2);
+    for (size_t i = 0; i < method->params.count; i++) {
+        const un_param *item = &method->params.item[i];
+        int norm = strstr(item->name, "orm.weight") != NULL;
+        un_rng_fill_normal(&rng, un_param_value(&method->params, i), item->count, norm ? 1 : 0,
+                           norm ? 0.1 : 0.3);
+    }
+}
+
+static double total_loss(un_method *method, size_t step) {
+    double losses[UN_MAX_LOSSES] = {0}, total = 0;
+    util_ok(un_method_duet.step(method, 0, step, losses));
+    for (size_t i = 0; i < DUET_TERMS; i++) total += losses[i];
+    return total;
+}
+
+/* The slope of the loss along a direction of length 1, by central differences of step h. */
+static double slope_along(un_method *method, size_t index, const float *direction, double length,
+                          double h, size_t step) {
+    size_t count = method->params.item[index].count;
+    float *value = un_param_value(&method->params, index), *kept = NULL;
+    double ends[2];
+    util_ok(un_alloc(count, sizeof *kept, &kept));
+    memcpy(kept, value, count * sizeof *kept);
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < count; i++)
+            value[i] = (float)((double)kept[i] + (side ? h : -h) * (double)direction[i] / length);
+        ends[side] = total_loss(method, step);
+    }
+    memcpy(value, kept, count * sizeof *kept);
+    free(kept);
+    return (ends[1] - ends[0]) / (2 * h);
+}
+
+/* Each piece is moved along its own gradient: the slope there is the gradient's length. A long
+ * step may cross a kink of ReLU, a short one drowns in rounding; one of both must agree. */
+static void check_piece(un_method *method, size_t index, const float *grad, size_t step) {
+    static const double lengths[] = {4e-3, 8e-4, 2e-4};
+    const un_param *item = &method->params.item[index];
+    double squares = 0, slope = 0;
+    for (size_t i = 0; i < item->count; i++) squares += (double)grad[i] * (double)grad[i];
+    double length = sqrt(squares);
+    if (length < 1e-5) return; /* keys' biases: zero by definition */
+    for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
+        slope = slope_along(method, index, grad, length, lengths[k], step);
+        if (fabs(slope - length) <= 2e-2 * length + 1e-3) return;
+    }
+    fail_msg("%s: slope %.6g, gradient %.6g", item->name, slope, length);
+}
+
+static void check_gradients(const char *const *sets, size_t regions, size_t width, size_t step) {
+    util_scene s;
+    make_scene(&s, regions, width);
+    un_method *method = make_method(&s, sets);
+    float *grad = NULL;
+    set_parameters(method);
+    assert_true(isfinite(total_loss(method, step)));
+    util_ok(un_alloc(method->params.total, sizeof *grad, &grad));
+    memcpy(grad, method->params.grad, method->params.total * sizeof *grad);
+    for (size_t i = 0; i < method->params.count; i++)
+        check_piece(method, i, grad + method->params.item[i].offset, step);
+    free(grad);
+    un_method_duet.destroy(method);
+    util_scene_free(&s);
+}
+
+/* Regions, prompt and masked texts, with all that goes with them. */
+static void test_gradients_regions(void **state) {
+    (void)state;
+    check_gradients((const char *const[]){"mask_pro=0", NULL}, R, F, 0);
+    check_gradients((const char *const[]){"mask_pro=1", NULL}, R, F, 1);
+    check_gradients((const char *const[]){"mask_pro=0.5", "accumulate=3", "dropout=0.2", NULL}, R,
+                    F, 0);
+}
+
+static void test_gradients_variants(void **state) {
+    (void)state;
+    check_gradients((const char *const[]){"mask_pro=1", "reference=yes", NULL}, R, F, 0);
+    check_gradients((const char *const[]){"mask_pro=0", "reference=yes", NULL}, R, F, 0);
+    check_gradients((const char *const[]){"mask_pro=1", "cross_layers=2", NULL}, R, F, 0);
+    check_gradients((const char *const[]){"mask_pro=0", "cross_layers=2", NULL}, R, F, 0);
+    check_gradients((const char *const[]){"text=no", NULL}, R, F, 0);
+    check_gradients((const char *const[]){"mask_pro=0", "project=no", "regress=all",
+                                          "semantics=att,word", NULL},
+                    R, F, 0);
+}
+
+static void test_gradients_pixels(void **state) {
+    (void)state;
+    check_gradients((const char *const[]){"mask_pro=0", NULL}, SIDE * SIDE, 3, 0);
+    check_gradients((const char *const[]){"mask_pro=0", "image_hidden=12", "recompute=yes", NULL},
+                    SIDE * SIDE, 3, 0);
+    check_gradients(
+        (const char *const[]){"mask_pro=1", "visual_tokens=logit", "distilled=yes", NULL},
+        SIDE * SIDE, 3, 0);
+}
+
+/* A frozen transformer receives nothing; what lies behind it does. */
+static void test_frozen(void **state) {
+    (void)state;
+    util_scene s;
+    make_scene(&s, SIDE * SIDE, 3);
+    un_method *method = make_method(
+        &s, (const char *const[]){"mask_pro=0", "freeze_backbone=yes", "image_hidden=12", NULL});
+    total_loss(method, 0);
+    for (size_t i = 0; i < method->params.count; i++) {
+        const un_param *item = &method->params.item[i];
+        const float *grad = un_param_grad(&method->params, i);
+        double sum = 0;
+        for (size_t k = 0; k < item->count; k++) sum += fabs((double)grad[k]);
+        if (!strncmp(item->name, "deit.", 5)) assert_true(sum == 0);
+        if (!strcmp(item->name, "visual_projection.weight")) assert_true(sum > 0);
+    }
+    un_method_duet.destroy(method);
+    util_scene_free(&s);
+}
+
+/* ---- losses by definition ---- */
+
+/* Cross-entropy over seen columns only, the squared error and the unseen share, written out. */
+static void define_class_losses(const float *g, const float *att, const unsigned char *seen,
+                                const int32_t *label, size_t n, double out[3]) {
+    double share = 0;
+    out[0] = out[1] = 0;
+    for (size_t i = 0; i < n; i++) {
+        double s[C], below = 0, all = 0, unseen = 0;
+        for (size_t k = 0; k < C; k++) {
+            s[k] = 0;
+            for (size_t a = 0; a < A; a++) s[k] += (double)g[i * A + a] * (double)att[k * A + a];
+            if (seen[k]) below += exp(s[k]);
+            all += exp(s[k] + (seen[k] ? -1 : 1));
+            if (!seen[k]) unseen += exp(s[k] + 1);
+        }
+        out[0] -= (s[label[i]] - log(below)) / (double)n;
+        share += unseen / all / (double)n;
+        for (size_t a = 0; a < A; a++)
+            out[1] += pow((double)g[i * A + a] - (double)att[(size_t)label[i] * A + a], 2) /
+                      (double)(n * A);
+    }
+    out[2] = -log(share);
+}
+
+static void test_class_losses(void **state) {
+    (void)state;
+    enum { n = 5 };
+    float g[n * A], att[C * A], d[n * A], other[n * A];
+    unsigned char seen[C];
+    int32_t label[n];
+    const double weight[DUET_CLASS_TERMS] = {1, 0.5, 0.25};
+    double loss[DUET_CLASS_TERMS], expected[3], ends[2][3];
+    un_rng rng = un_rng_stream(1, "test", 0);
+    un_rng_fill_normal(&rng, g, n * A, 0, 1);
+    un_rng_fill_normal(&rng, att, C * A, 0, 1);
+    for (size_t k = 0; k < C; k++) seen[k] = k % 3 != 2;
+    for (size_t i = 0; i < n; i++) label[i] = (int32_t)(3 * (i % 3));
+    const duet_loss_classes classes = {C, A, att, seen};
+    memset(d, 0, sizeof d);
+    util_ok(duet_class_losses(&classes, weight, 0, g, label, n, loss, d));
+    define_class_losses(g, att, seen, label, n, expected);
+    for (size_t t = 0; t < 3; t++) util_near(loss[t], weight[t] * expected[t], 1e-9);
+    for (size_t i = 0; i < n * A; i++) {
+        for (int side = 0; side < 2; side++) {
+            memcpy(other, g, sizeof g);
+            other[i] += side ? 1e-3f : -1e-3f;
+            define_class_losses(other, att, seen, label, n, ends[side]);
+        }
+        double slope = 0;
+        for (size_t t = 0; t < 3; t++) slope += weight[t] * (ends[1][t] - ends[0][t]) / 2e-3;
+        util_near((double)d[i], slope, 2e-4);
+    }
+    unsigned char all[C];
+    memset(all, 1, sizeof all);
+    const duet_loss_classes every = {C, A, att, all};
+    util_ok(duet_class_losses(&every, weight, 0, g, label, n, loss, d));
+    assert_true(loss[DUET_CALIBRATION] == 0);
+}
+
+/* Rows of the same class that are not the partner are not in the denominator at all. */
+static double define_nce(const float *x, const int32_t *label, size_t B, size_t H, double T) {
+    double total = 0;
+    for (size_t i = 0; i < 2 * B; i++) {
+        double below = 0, above = 0;
+        for (size_t j = 0; j < 2 * B; j++) {
+            double dot = 0, a = 0, b = 0;
+            int partner = j % B == i % B;
+            if (j == i || (!partner && label[j % B] == label[i % B])) continue;
+            for (size_t h = 0; h < H; h++) {
+                dot += (double)x[i * H + h] * (double)x[j * H + h];
+                a += pow((double)x[i * H + h], 2);
+                b += pow((double)x[j * H + h], 2);
+            }
+            double e = exp(dot / sqrt(a * b) / T);
+            below += e;
+            if (partner) above = e;
+        }
+        total -= log(above / below) / (double)(2 * B);
+    }
+    return total;
+}
+
+static void test_class_contrast(void **state) {
+    (void)state;
+    enum { B = 4, H = 6 };
+    const int32_t label[B] = {2, 0, 2, 5};
+    float x[2 * B * H], d[2 * B * H] = {0}, other[2 * B * H];
+    double loss = 0;
+    un_rng rng = un_rng_stream(2, "test", 0);
+    un_rng_fill_normal(&rng, x, 2 * B * H, 0, 1);
+    util_ok(duet_info_nce(x, label, B, H, 0.3, 0, 0.7, &loss, d));
+    util_near(loss, 0.7 * define_nce(x, label, B, H, 0.3), 1e-9);
+    for (size_t i = 0; i < 2 * B * H; i++) {
+        double ends[2];
+        for (int side = 0; side < 2; side++) {
+            memcpy(other, x, sizeof x);
+            other[i] += side ? 1e-3f : -1e-3f;
+            ends[side] = define_nce(other, label, B, H, 0.3);
+        }
+        util_near((double)d[i], 0.7 * (ends[1] - ends[0]) / 2e-3, 2e-4);
+    }
+}
+
+/* ---- life of a method ---- */
+
+static void move_parameters(un_method *method) {
+    for (size_t i = 0; i < method->params.total; i++)
+        method->params.value[i] -= 0.01f * method->params.grad[i];
+}
+
+/* What was kept makes the same scores; so do classes that came later. */
+static void check_again(const char *const *sets, size_t regions, size_t width) {
+    util_scene s;
+    make_scene(&s, regions, width);
+    json_t *config = make_config(sets), *kept = NULL, *read = NULL;
+    un_method *first = NULL, *second = NULL;
+    float scores[2][3 * C];
+    char *text = NULL;
+    util_ok(open_method(&s, config, NULL, &first));
+    set_parameters(first);
+    total_loss(first, 0);
+    move_parameters(first);
+    util_ok(un_method_duet.keep(first, &kept));
+    text = json_dumps(kept, 0);
+    read = json_loads(text, 0, NULL);
+    util_ok(open_method(&s, config, read, &second));
+    assert_int_equal(first->params.count, second->params.count);
+    memcpy(second->params.value, first->params.value, first->params.total * sizeof(float));
+    un_method *methods[] = {first, second};
+    for (size_t i = 0; i < 2; i++) {
+        util_ok(un_method_duet.set_classes(methods[i], &s.classes));
+        util_ok(un_method_duet.score(methods[i], s.rows, 3, scores[i]));
+    }
+    assert_memory_equal(scores[0], scores[1], sizeof scores[0]);
+    for (size_t i = 0; i < 3; i++) {
+        double sum = 0;
+        for (size_t k = 0; k < C; k++) sum += (double)scores[0][i * C + k];
+        util_near(sum, 1, 1e-5);
+    }
+    /* One class fewer: the others' odds stay as they are. */
+    un_class_table fewer = s.classes;
+    fewer.count = C - 1;
+    util_ok(un_method_duet.set_classes(second, &fewer));
+    util_ok(un_method_duet.score(second, s.rows, 1, scores[1]));
+    util_near((double)(scores[1][0] / scores[1][1]), (double)(scores[0][0] / scores[0][1]), 1e-4);
+    free(text);
+    json_decref(read);
+    json_decref(kept);
+    json_decref(config);
+    un_method_duet.destroy(first);
+    un_method_duet.destroy(second);
+    util_scene_free(&s);
+}
+
+static void test_again(void **state) {
+    (void)state;
+    check_again(NULL, R, F);
+    check_again((const char *const[]){"text=no", NULL}, R, F);
+    check_again((const char *const[]){"cross_layers=2", NULL}, R, F);
+    check_again((const char *const[]){"visual_tokens=logit", NULL}, SIDE * SIDE, 3);
+}
+
+/* The same step twice leaves the same bytes; another step others. */
+static void test_repeatable(void **state) {
+    (void)state;
+    util_scene s;
+    make_scene(&s, R, F);
+    un_method *method = make_method(&s, (const char *const[]){"dropout=0.1", NULL});
+    const int64_t *images = NULL;
+    size_t count = 0, bytes = method->params.total * sizeof(float);
+    float *grad = NULL;
+    util_ok(un_alloc(method->params.total, sizeof *grad, &grad));
+    double before = total_loss(method, 1);
+    memcpy(grad, method->params.grad, bytes);
+    assert_true(total_loss(method, 2) != before);
+    util_ok(un_method_duet.plan(method, 0, 3, &images, &count));
+    for (size_t i = 0; i < count; i++)
+        assert_true(images[i] >= 0 && images[i] < N && images[i] % 7 != 6);
+    assert_true(total_loss(method, 1) == before);
+    assert_memory_equal(grad, method->params.grad, bytes);
+    util_near(un_method_duet.learning_rate(method, 25),
+              un_method_duet.learning_rate(method, 0) * 0.64, 1e-12);
+    free(grad);
+    un_method_duet.destroy(method);
+    util_scene_free(&s);
+}
+
+static void test_attention(void **state) {
+    (void)state;
+    util_scene s;
+    make_scene(&s, R, F);
+    un_method *method = make_method(&s, NULL);
+    float maps[2 * A * R];
+    set_parameters(method);
+    util_fails(un_method_duet.attention(method, s.rows, maps), UNSEEN_E_ARGUMENT, "classes");
+    util_ok(un_method_duet.set_classes(method, &s.classes));
+    util_ok(un_method_duet.attention(method, s.rows, maps));
+    for (size_t a = 0; a < 2 * A; a++) {
+        double sum = 0;
+        for (size_t r = 0; r < R; r++) sum += (double)maps[a * R + r];
+        util_near(sum, 1, 1e-5);
+    }
+    /* Attributes of a group share the group's map, not that of their own name. */
+    assert_memory_equal(maps, maps + R, R * sizeof *maps);
+    assert_memory_not_equal(maps, maps + 3 * R, R * sizeof *maps);
+    assert_memory_not_equal(maps + A * R, maps + (A + 1) * R, R * sizeof *maps);
+    un_method_duet.destroy(method);
+    util_scene_free(&s);
+}
+
+static void refuse(const util_scene *s, const char *const *sets, un_status status,
+                   const char *part) {
+    json_t *config = make_config(sets);
+    un_method *method = NULL;
+    util_fails(open_method(s, config, NULL, &method), status, part);
+    json_decref(config);
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    util_scene s;
+    make_scene(&s, R, F);
+    refuse(&s, (const char *const[]){"image_side=swin", NULL}, UNSEEN_E_UNSUPPORTED, "Swin");
+    refuse(&s, (const char *const[]){"image_side=pixels", NULL}, UNSEEN_E_ARGUMENT, "square");
+    refuse(&s, (const char *const[]){"text_semantics=sent", NULL}, UNSEEN_E_ARGUMENT, "sent");
+    refuse(&s, (const char *const[]){"heads=3", NULL}, UNSEEN_E_ARGUMENT, "heads");
+    refuse(&s, (const char *const[]){"hidden=16", "project=no", NULL}, UNSEEN_E_ARGUMENT,
+           "project");
+    refuse(&s, (const char *const[]){"vocab=/nonexistent/v.txt", NULL}, UNSEEN_E_IO, "nonexistent");
+    s.classes.modality[0].attributes = NULL;
+    refuse(&s, NULL, UNSEEN_E_ARGUMENT, "called");
+    un_method_duet.destroy(make_method(&s, (const char *const[]){"text=no", NULL}));
+    json_t *config = make_config(NULL), *kept = json_pack("{s:{s:i}}", "text", "width", 8);
+    un_method *method = NULL;
+    util_fails(open_method(&s, config, kept, &method), UNSEEN_E_FORMAT, "");
+    json_decref(kept);
+    json_decref(config);
+    util_scene_free(&s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gradients_regions),
+        cmocka_unit_test(test_gradients_variants),
+        cmocka_unit_test(test_gradients_pixels),
+        cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_class_losses),
+        cmocka_unit_test(test_class_contrast),
+        cmocka_unit_test(test_again),
+        cmocka_unit_test(test_repeatable),
+        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
