@@ -39,6 +39,7 @@ enum {
     KEY_IMAGES,
     KEY_VECTORS,
     KEY_STEPS,
+    KEY_WARMUP,
     KEY_JSON,
     KEY_SET,
     KEY_PRESET
@@ -57,6 +58,7 @@ static const struct argp_option g_options[] = {
     {"steps", KEY_STEPS, "N", 0,
      "measured steps; of a closed form, points of its grid (default 50, or the whole grid)", 1},
     {"preset", KEY_PRESET, "NAME", 0, "settings to start from (default: cub, or the first)", 1},
+    {"warmup", KEY_WARMUP, "N", 0, "steps before them (default 5)", 1},
     {"set", KEY_SET, "KEY=VALUE", 0, "a setting of the method", 1},
     {"json", KEY_JSON, "FILE", 0, "results as JSON, - for standard output", 1},
     {0}};
@@ -88,6 +90,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_VECTORS: a->vector_width = parse_size(state, text); return 0;
     case KEY_IMAGES: a->images = parse_size(state, text); return 0;
     case KEY_STEPS: a->steps = parse_size(state, text); return 0;
+    case KEY_WARMUP: a->warmup = parse_size(state, text); return 0;
     case KEY_BATCH: add_set(a, state, "batch", text); return 0;
     case KEY_HIDDEN: add_set(a, state, "hidden", text); return 0;
     case KEY_PRESET: a->preset = text; return 0;
@@ -125,6 +128,19 @@ typedef struct {
     un_training_data data;
 } scene;
 
+/* Names of CUB's form, in groups: what DUET's texts are made of. */
+static un_status name_attributes(scene *s, size_t A) {
+    enum { GROUPS = 26 };
+    char **names = NULL, name[64];
+    UN_TRY(un_arena_alloc(&s->arena, A, sizeof *names, (void *)&names));
+    for (size_t i = 0; i < A; i++) {
+        snprintf(name, sizeof name, "has_part%c_color::value%zu", (int)('a' + i * GROUPS / A), i);
+        UN_TRY(un_arena_string(&s->arena, name, &names[i]));
+    }
+    s->classes.modality[0].attributes = names;
+    return UNSEEN_OK;
+}
+
 static un_status make_classes(scene *s, const arguments *a, un_rng *rng) {
     un_class_table *t = &s->classes;
     t->count = a->classes;
@@ -146,7 +162,7 @@ static un_status make_classes(scene *s, const arguments *a, un_rng *rng) {
     UN_TRY(un_arena_alloc(&s->arena, a->attributes * a->vector_width, sizeof *vectors, &vectors));
     un_rng_fill_normal(rng, vectors, a->attributes * a->vector_width, 0, 1);
     t->modality[0].vectors = vectors;
-    return UNSEEN_OK;
+    return name_attributes(s, a->attributes);
 }
 
 /* Non-negative features with half zeros, as behind a ReLU. */
@@ -247,6 +263,7 @@ static un_status measure_steps(un_method *method, const arguments *a, figures *o
         double started = un_now();
         UN_GO(class->step(method, epoch, step, losses));
         double middle = un_now();
+        if (class->learning_rate) optimizer.settings.lr = class->learning_rate(method, epoch);
         un_optimizer_step(&optimizer, &method->params);
         double ended = un_now();
         if (i < a->warmup) continue;

@@ -41,6 +41,8 @@ enum {
     KEY_SEMANTICS,
     KEY_FEATURES,
     KEY_BATCHING,
+    KEY_REFERENCE,
+    KEY_FREEZE,
     KEY_SEEDS,
     KEY_CHECKPOINT,
     KEY_JSON,
@@ -57,6 +59,10 @@ static const struct argp_option g_options[] = {
     {"semantics", KEY_SEMANTICS, "NAME[,NAME]", 0, "same as --set semantics=…", 2},
     {"features", KEY_FEATURES, "NAME", 0, "feature set (default: the only one there is)", 2},
     {"batching", KEY_BATCHING, "mini|class-means", 0, "same as --set batching=…", 2},
+    {"duet-reference", KEY_REFERENCE, NULL, 0,
+     "DUET as its published code does it; same as --set reference=yes", 2},
+    {"freeze-backbone", KEY_FREEZE, NULL, 0,
+     "DUET: leave the vision transformer as it is; same as --set freeze_backbone=yes", 2},
     {"epochs", KEY_EPOCHS, "N", 0, "longest training considered; same as --set epochs=N", 2},
     {"steps", KEY_STEPS, "N", 0, "stop every run after N steps (default: epochs decide)", 2},
     {"select", KEY_SELECT, "validation|test|none", 0,
@@ -112,6 +118,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_EPOCHS: add_assignment(a, state, "epochs", text); return 0;
     case KEY_SEMANTICS: add_assignment(a, state, "semantics", text); return 0;
     case KEY_BATCHING: add_assignment(a, state, "batching", text); return 0;
+    case KEY_REFERENCE: add_assignment(a, state, "reference", "yes"); return 0;
+    case KEY_FREEZE: add_assignment(a, state, "freeze_backbone", "yes"); return 0;
     case KEY_FEATURES: a->features = text; return 0;
     case KEY_SELECT: a->select = text; return 0;
     case KEY_RESUME: a->resume = 1; return 0;
@@ -133,7 +141,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         return 0;
     case ARGP_KEY_END:
         if (!a->method)
-            argp_error(state, "which method, dem, msdn or eszsl? For example: unseen train dem …");
+            argp_error(state,
+                       "which method, dem, msdn, duet or eszsl? For example: unseen train dem …");
         if (a->settings) return 0;
         if (!a->data) argp_error(state, "--data is missing");
         if (!a->output) argp_error(state, "-o is missing: where should the model go?");

@@ -68,6 +68,12 @@ static un_status fill(un_dataset *d, const request *q) {
     UN_TRY(un_arena_alloc(&d->arena, s->width * VECTOR_WIDTH, sizeof(float), &s->vectors));
     un_rng_fill_uniform(&rng, s->values, q->classes * s->width, 0, 1);
     un_rng_fill_normal(&rng, s->vectors, s->width * VECTOR_WIDTH, 0, 1);
+    UN_TRY(un_arena_alloc(&d->arena, s->width, sizeof *s->attributes, (void *)&s->attributes));
+    for (size_t a = 0; a < s->width; a++) {
+        char name[64]; /* of CUB's form, four to a group */
+        snprintf(name, sizeof name, "has_part%zu_color::shade_%zu", a / 4, a % 4);
+        UN_TRY(un_arena_string(&d->arena, name, &s->attributes[a]));
+    }
     for (size_t c = 0; c < q->classes; c++) {
         char name[32];
         snprintf(name, sizeof name, "kind_%03zu", c);

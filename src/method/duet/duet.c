@@ -88,7 +88,7 @@ static const un_option g_options[] = {
     "\"image_heads\":4,\"image_inner\":256,\"image_layers\":4,\"distilled\":\"no\",\"patch\":8,"   \
     "\"dropout\":0,\"max_length\":192,\"prune_pieces\":160,\"batch\":32,\"accumulate\":1,"         \
     "\"lr\":3e-4,\"contrast_samples\":6,\"epochs\":30,\"patience\":8"
-#define PAPER "\"epochs\":30,\"recompute\":\"yes\",\"max_length\":150,\"batch\":10,\"accumulate\":5"
+#define PAPER "\"epochs\":30,\"recompute\":\"yes\""
 
 static const un_preset g_presets[] = {
     {"auto", "{" SMALL "}", "small and from scratch, for region features on a CPU"},
@@ -97,10 +97,13 @@ static const un_preset g_presets[] = {
      "{" PAPER ",\"batch\":7,\"accumulate\":10,\"patience\":7,\"mlm\":5,\"contrast\":0.001,"
      "\"max_length\":250,\"prune_pieces\":170,\"text_dataset\":\"CUB\"}",
      "CUB as published: DeiT-B and BERT-base; give their weights"},
-    {"awa2", "{" PAPER ",\"patience\":15,\"text_dataset\":\"AWA2\"}", "AWA2, likewise"},
+    {"awa2",
+     "{" PAPER ",\"batch\":10,\"accumulate\":5,\"patience\":15,\"max_length\":150,"
+     "\"text_dataset\":\"AWA2\"}",
+     "AWA2, likewise"},
     {"sun",
-     "{" PAPER ",\"batch\":8,\"accumulate\":7,\"patience\":7,\"text_dataset\":\"SUN\","
-     "\"image_side\":\"swin\"}",
+     "{" PAPER ",\"batch\":8,\"accumulate\":7,\"patience\":7,\"max_length\":150,"
+     "\"text_dataset\":\"SUN\",\"image_side\":\"swin\"}",
      "SUN, with Swin-B"},
     {NULL, NULL, NULL},
 };

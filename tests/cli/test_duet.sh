@@ -1,0 +1,47 @@
+#!/bin/sh
+# DUET on generated region features and pixels: train, stop and resume, eval, ablations.
+. "$(dirname "$0")/common.sh"
+cd "$scratch" || exit 1
+"$tools/make_region_set" maps 200 9 16 12 12 || fail "make_region_set"
+small="--set hidden=16 --set heads=2 --set inner=24 --set text_layers=1 --set batch=8"
+small="$small --set max_length=64 --set image_hidden=16 --set image_heads=2 --set image_inner=24"
+small="$small --set image_layers=1"
+train="$unseen train duet --data maps $small --quiet"
+
+expect 0 "selection: validation" $train -o a.model --epochs 2 --log a.csv
+head -1 a.csv | grep -q 'class,mse,calibration,grounding,attribute_contrast,class_contrast' ||
+    fail "the log's losses"
+expect 0 "T1" $train -o b.model --epochs 2
+cmp a.model b.model || fail "two equal runs differ"
+expect 0 "T1" "$unseen" eval a.model --data maps --json e.json
+grep -q '"score_unit": "probability"' e.json || fail "score unit"
+
+# A run that was killed and one that was not end alike; the optimiser and the rate go on.
+slow="--epochs 12 --select none --set dropout=0.1 --set lr_every=3 --set accumulate=2"
+$train $slow -o whole.model >/dev/null || fail "whole"
+$train $slow -o killed.model --checkpoint-every 0.05 >/dev/null 2>&1 &
+pid=$!
+while kill -0 $pid 2>/dev/null && [ ! -e killed.model.checkpoint ]; do sleep 0.01; done
+kill -9 $pid 2>/dev/null
+wait $pid 2>/dev/null
+[ -e killed.model ] && echo "the run was over before it was killed"
+$train $slow -o killed.model --resume >/dev/null || fail "resume"
+cmp whole.model killed.model || fail "killed and resumed differs"
+
+# Parts switched off, the published habits, pixels, a frozen transformer.
+expect 0 "T1" $train -o c.model --epochs 1 --select none --set text=no
+expect 0 "T1" "$unseen" eval c.model --data maps
+expect 0 "T1" $train -o c.model --epochs 1 --select none --set mlm=0 --set contrast=0 \
+    --set class_contrast=0
+expect 0 "T1" $train -o c.model --epochs 1 --select none --duet-reference
+"$tools/make_region_set" pictures 200 256 3 12 12 || fail "make_region_set"
+pixels="$unseen train duet --data pictures $small --quiet --set batch=4 --epochs 1 --select none"
+expect 0 "T1" $pixels -o p.model
+expect 0 "T1" "$unseen" eval p.model --data pictures
+expect 0 "T1" $pixels -o p.model --freeze-backbone
+expect 0 "T1" $pixels -o p.model --set visual_tokens=logit --set labels=10
+
+expect 1 "Swin" $train -o d.model --preset sun
+expect 1 "among the semantics" $train -o d.model --set text_semantics=words
+expect 1 "give --set vocab" $train -o d.model --set text_weights=bert.safetensors
+finish
