@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "engine/evaluation.h"
 #include "engine/localise.h"
+#include "method/duet/recovery.h"
 
 enum { MAX_MODELS = 64 };
 
@@ -17,6 +18,7 @@ typedef struct {
     size_t model_count;
     const char *data, *features, *gamma, *json, *per_class, *curve, *confusion;
     int localisation;
+    int recovery;
 } arguments;
 
 enum {
@@ -27,7 +29,8 @@ enum {
     KEY_PER_CLASS,
     KEY_CURVE,
     KEY_CONFUSION,
-    KEY_LOCALISATION
+    KEY_LOCALISATION,
+    KEY_RECOVERY
 };
 
 static const struct argp_option g_options[] = {
@@ -47,6 +50,7 @@ static const struct argp_option g_options[] = {
     {"per-class", KEY_PER_CLASS, "FILE.csv", 0, "accuracy of each class", 2},
     {"curve", KEY_CURVE, "FILE.csv", 0, "the exact seen-unseen curve", 2},
     {"confusion", KEY_CONFUSION, "FILE.csv", 0, "non-zero cells of the confusion matrix", 2},
+    {"recovery", KEY_RECOVERY, NULL, 0, "DUET: how often masked attributes are named", 2},
     {0}};
 
 static error_t parse(int key, char *text, struct argp_state *state) {
@@ -61,6 +65,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_CURVE: a->curve = text; return 0;
     case KEY_CONFUSION: a->confusion = text; return 0;
     case KEY_LOCALISATION: a->localisation = 1; return 0;
+    case KEY_RECOVERY: a->recovery = 1; return 0;
     case ARGP_KEY_ARG:
         if (a->model_count == MAX_MODELS) argp_error(state, "at most %d models", MAX_MODELS);
         a->models[a->model_count++] = text;
@@ -121,6 +126,45 @@ static un_status write_files(const arguments *a, const un_evaluation *e) {
     return UNSEEN_OK;
 }
 
+/* Masked attributes of seen and unseen test images, beside what a constant answer gets. */
+static un_status recover(const un_model *model, const un_features *features, const un_task *task,
+                         json_t *result) {
+    static const char *const names[] = {"seen", "unseen"};
+    const un_index_list *lists[] = {&task->seen, &task->unseen};
+    json_t *recovery = json_object();
+    un_status status = recovery ? UNSEEN_OK : un_fail_memory(0);
+    for (size_t i = 0; i < 2 && !status; i++) {
+        un_duet_recovered r;
+        status =
+            un_duet_recovery(model->method, &task->classes, features, task->labels, lists[i], &r);
+        if (!status)
+            status = un_json_set(recovery, names[i],
+                                 json_pack("{s:I, s:f, s:f, s:f, s:f}", "images",
+                                           (json_int_t)r.count, "in_group", r.in_group,
+                                           "in_group_prior", r.in_group_prior, "among_all",
+                                           r.among_all, "among_all_prior", r.among_all_prior));
+    }
+    if (!status) status = un_json_set(result, "recovery", json_incref(recovery));
+    json_decref(recovery);
+    return status;
+}
+
+static void print_recovery(const json_t *result) {
+    const json_t *recovery = json_object_get(result, "recovery"), *r = NULL;
+    json_t *value = NULL;
+    const char *name = NULL;
+    json_object_foreach((json_t *)(uintptr_t)recovery, name, value) {
+        r = value;
+        const double percent = 100;
+        printf("  masked attributes of %s classes: %.1f in their group (most frequent: %.1f), %.1f "
+               "among all (%.1f)\n",
+               name, percent * json_number_value(json_object_get(r, "in_group")),
+               percent * json_number_value(json_object_get(r, "in_group_prior")),
+               percent * json_number_value(json_object_get(r, "among_all")),
+               percent * json_number_value(json_object_get(r, "among_all_prior")));
+    }
+}
+
 static un_status evaluate(const arguments *a, const un_dataset *dataset, const char *path,
                           json_t **out) {
     un_evaluation e;
@@ -134,6 +178,7 @@ static un_status evaluate(const arguments *a, const un_dataset *dataset, const c
         UN_GO(un_localise(&e.model, dataset, &e.features, &e.task, &localisation));
         UN_GO(un_json_set(*out, "localisation", localisation));
     }
+    if (a->recovery) UN_GO(recover(&e.model, &e.features, &e.task, *out));
     UN_GO(write_files(a, &e));
 done:
     un_evaluation_close(&e);
@@ -154,6 +199,7 @@ static int run(const arguments *a) {
         if (!to_stdout) {
             un_cli_print_result(result);
             print_localisation(json_object_get(result, "localisation"));
+            print_recovery(result);
         }
         UN_GO(un_json_append(results, result));
     }

@@ -16,6 +16,9 @@ cmp a.model b.model || fail "two equal runs differ"
 expect 0 "T1" "$unseen" eval a.model --data maps --json e.json
 grep -q '"score_unit": "probability"' e.json || fail "score unit"
 
+expect 0 "masked attributes of unseen" "$unseen" eval a.model --data maps --recovery --json r.json
+grep -q '"in_group_prior"' r.json || fail "recovery in JSON"
+
 # A run that was killed and one that was not end alike; the optimiser and the rate go on.
 slow="--epochs 12 --select none --set dropout=0.1 --set lr_every=3 --set accumulate=2"
 $train $slow -o whole.model >/dev/null || fail "whole"
@@ -31,6 +34,7 @@ cmp whole.model killed.model || fail "killed and resumed differs"
 # Parts switched off, the published habits, pixels, a frozen transformer.
 expect 0 "T1" $train -o c.model --epochs 1 --select none --set text=no
 expect 0 "T1" "$unseen" eval c.model --data maps
+expect 1 "only DUET with text" "$unseen" eval c.model --data maps --recovery
 expect 0 "T1" $train -o c.model --epochs 1 --select none --set mlm=0 --set contrast=0 \
     --set class_contrast=0
 expect 0 "T1" $train -o c.model --epochs 1 --select none --duet-reference

@@ -87,7 +87,7 @@ static const un_option g_options[] = {
     "\"hidden\":128,\"heads\":4,\"inner\":256,\"text_layers\":1,\"image_hidden\":128,"             \
     "\"image_heads\":4,\"image_inner\":256,\"image_layers\":4,\"distilled\":\"no\",\"patch\":8,"   \
     "\"dropout\":0,\"max_length\":192,\"prune_pieces\":160,\"batch\":32,\"accumulate\":1,"         \
-    "\"lr\":3e-4,\"contrast_samples\":6,\"epochs\":30,\"patience\":8"
+    "\"lr\":5e-4,\"mask_pro\":0.3,\"mlm\":0.1,\"contrast_samples\":2,\"epochs\":6"
 #define PAPER "\"epochs\":30,\"recompute\":\"yes\""
 
 static const un_preset g_presets[] = {
@@ -127,6 +127,29 @@ static void destroy(un_method *method) {
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) un_arena_free(arenas[i]);
     un_params_free(&m->base.params);
     free(m);
+}
+
+/* What texts are made from. */
+static un_status configure_texts(duet_method *m, const json_t *config) {
+    const char *path = un_config_text(config, "vocab");
+    const struct {
+        const char *key;
+        char *out;
+        size_t size;
+    } names[] = {{"text_semantics", m->text_name, sizeof m->text_name},
+                 {"binary_semantics", m->binary_name, sizeof m->binary_name}};
+    for (size_t i = 0; i < 2; i++) {
+        const char *name = un_config_text(config, names[i].key);
+        if (strlen(name) >= names[i].size)
+            return un_fail(UNSEEN_E_ARGUMENT, "%s=%.60s… is too long", names[i].key, name);
+        memcpy(names[i].out, name, strlen(name) + 1);
+    }
+    m->threshold = un_config_list_number(config, "threshold", 0);
+    m->max_length = un_config_integer(config, "max_length");
+    m->prune_pieces = un_config_integer(config, "prune_pieces");
+    m->prune_attributes = un_config_integer(config, "prune_attributes");
+    m->attribute_miss = un_config_number(config, "attribute_miss");
+    return *path ? un_arena_string(&m->arena, path, &m->vocabulary_path) : UNSEEN_OK;
 }
 
 static void configure(duet_method *m, const un_method_setup *setup) {
@@ -235,6 +258,7 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     m->base.class = &un_method_duet;
     un_status status = UNSEEN_OK;
     configure(m, setup);
+    UN_GO(configure_texts(m, setup->config));
     if (m->data) {
         UN_GO(duet_setup_texts(m, setup));
         UN_GO(duet_setup_sizes(m, setup));

@@ -85,7 +85,14 @@ typedef struct {
     size_t R, F, A;
     uint64_t seed;
     size_t modality_count, width[UN_MAX_MODALITIES];
-    size_t regressed; /* the first so many modalities make att */
+    size_t regressed;                    /* the first so many modalities make att */
+    char text_name[64], binary_name[64]; /* modalities that the texts come from; "" : the first,
+                                            none */
+    double threshold;                    /* present above it; NAN: above the mean */
+    char *vocabulary_path;               /* NULL: words of the attributes */
+    size_t max_length;                   /* tokens of a text */
+    size_t prune_pieces, prune_attributes;
+    double attribute_miss;
     duet_kept kept;
     un_arena kept_arena;
     duet_network network;
@@ -135,6 +142,10 @@ un_status duet_setup_sizes(duet_method *m, const un_method_setup *setup);
 un_status duet_setup_weights(duet_method *m, const json_t *config);
 un_status duet_keep(const un_method *method, json_t **out);
 un_status duet_recall(duet_method *m, const json_t *kept);
+/* Draws for images of `data`, with the classes of that table. */
+un_status duet_setup_sampler(const duet_method *m, const un_class_table *classes,
+                             const int32_t *labels, const un_index_list *images,
+                             un_duet_sampler **out);
 
 /* batch.c: which images and texts make a mini-batch. */
 un_status duet_batch_create(duet_method *m);
@@ -155,18 +166,5 @@ un_status duet_attributes(un_method *method, const float *features, float *out);
 /* Unit rows (C, A) of the classes set. */
 const float *duet_class_rows(const un_method *method);
 un_status duet_attention(un_method *method, const float *features, float *maps);
-
-/* recovery.c */
-/* How often the network names masked attributes. Over the given images: one attribute of the
- * image's class is masked in the class's text, as in training; the words at its place are scored
- * for every attribute with as many pieces. */
-typedef struct {
-    size_t count;                      /* images that had something to mask */
-    double in_group, among_all;        /* fraction right among the group's attributes, and all */
-    double group_prior, overall_prior; /* the same for always naming the most frequent one */
-} un_duet_recovered;
-un_status un_duet_recovery(un_method *method, const un_class_table *classes,
-                           const un_features *features, const int32_t *labels,
-                           const un_index_list *images, un_duet_recovered *out);
 
 #endif

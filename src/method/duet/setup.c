@@ -47,17 +47,13 @@ static un_status numbered_names(duet_method *m, size_t A, char ***out) {
 }
 
 static un_status open_words(duet_method *m, const json_t *config) {
-    const char *path = text_or_null(config, "vocab");
-    if (path) {
-        m->kept.vocabulary = "file";
-        return un_wordpiece_open(&m->wordpiece, path);
-    }
+    m->kept.vocabulary = m->vocabulary_path ? "file" : "attributes";
+    if (m->vocabulary_path) return un_wordpiece_open(&m->wordpiece, m->vocabulary_path);
     if (text_or_null(config, "text_weights"))
         return un_fail(UNSEEN_E_ARGUMENT,
                        "text_weights without the vocabulary that they were trained with: give "
                        "--set vocab=FILE too");
-    m->kept.vocabulary = "attributes";
-    if (!m->vocabulary_text) UN_TRY(un_vocabulary_make(&m->groups, &m->vocabulary_text));
+    UN_TRY(un_vocabulary_make(&m->groups, &m->vocabulary_text));
     return un_wordpiece_parse(&m->wordpiece, m->vocabulary_text, strlen(m->vocabulary_text),
                               "the vocabulary of the attributes");
 }
@@ -107,51 +103,50 @@ done:
     return status;
 }
 
-static un_status create_sampler(duet_method *m, const un_method_setup *setup,
-                                const un_modality *modality) {
-    const json_t *config = setup->config;
-    const char *binary = text_or_null(config, "binary_semantics");
-    const un_modality *flags = NULL;
-    if (binary) UN_TRY(find_modality(setup->classes, binary, "binary_semantics", &flags));
+un_status duet_setup_sampler(const duet_method *m, const un_class_table *classes,
+                             const int32_t *labels, const un_index_list *images,
+                             un_duet_sampler **out) {
+    const un_modality *modality = &classes->modality[0], *flags = NULL;
+    if (*m->text_name) UN_TRY(find_modality(classes, m->text_name, "text_semantics", &modality));
+    if (*m->binary_name) UN_TRY(find_modality(classes, m->binary_name, "binary_semantics", &flags));
     if (flags && flags->width != modality->width)
-        return un_fail(UNSEEN_E_ARGUMENT, "binary_semantics=%s has %zu values, %s has %zu", binary,
-                       flags->width, modality->name, modality->width);
-    const un_duet_sampler_settings settings = {
-        .seed = setup->seed,
-        .texts = m->texts,
-        .class_count = setup->classes->count,
-        .attribute_count = modality->width,
-        .values = modality->values,
-        .binary = flags ? flags->values : NULL,
-        .threshold = un_config_list_number(config, "threshold", 0),
-        .labels = setup->data->labels,
-        .train = setup->data->train,
-        .attribute_miss = un_config_number(config, "attribute_miss"),
-        .prune_pieces = un_config_integer(config, "prune_pieces"),
-        .prune_attributes = un_config_integer(config, "prune_attributes")};
-    return un_duet_sampler_create(&m->sampler, &settings);
+        return un_fail(UNSEEN_E_ARGUMENT, "binary_semantics=%s has %zu values, %s has %zu",
+                       flags->name, flags->width, modality->name, modality->width);
+    const un_duet_sampler_settings settings = {.seed = m->seed,
+                                               .texts = m->texts,
+                                               .class_count = classes->count,
+                                               .attribute_count = modality->width,
+                                               .values = modality->values,
+                                               .binary = flags ? flags->values : NULL,
+                                               .threshold = m->threshold,
+                                               .labels = labels,
+                                               .train = images,
+                                               .attribute_miss = m->attribute_miss,
+                                               .prune_pieces = m->prune_pieces,
+                                               .prune_attributes = m->prune_attributes};
+    return un_duet_sampler_create(out, &settings);
 }
 
 un_status duet_setup_texts(duet_method *m, const un_method_setup *setup) {
     const json_t *config = setup->config;
     const un_modality *modality = &setup->classes->modality[0];
-    const char *name = text_or_null(config, "text_semantics");
     const un_attribute_groups_options options = {.table = text_or_null(config, "groups"),
                                                  .mapping = text_or_null(config, "mapping"),
                                                  .dataset = text_or_null(config, "text_dataset"),
                                                  .reference = m->reference};
-    if (name) UN_TRY(find_modality(setup->classes, name, "text_semantics", &modality));
+    if (*m->text_name)
+        UN_TRY(find_modality(setup->classes, m->text_name, "text_semantics", &modality));
     char **names = modality->attributes;
     if (!names && un_config_is(config, "text", "no"))
         UN_TRY(numbered_names(m, modality->width, &names));
     UN_TRY(un_attribute_groups_make(names, modality->width, &options, &m->arena, &m->groups));
     UN_TRY(open_words(m, config));
-    UN_TRY(un_duet_texts_create(&m->texts, &m->groups, m->wordpiece,
-                                un_config_integer(config, "max_length")));
+    UN_TRY(un_duet_texts_create(&m->texts, &m->groups, m->wordpiece, m->max_length));
     UN_TRY(un_duet_text_alloc(m->texts, &m->arena, &m->text));
     UN_TRY(un_duet_text_alloc(m->texts, &m->arena, &m->plain));
     UN_TRY(keep_texts(m));
-    return create_sampler(m, setup, modality);
+    return duet_setup_sampler(m, setup->classes, setup->data->labels, setup->data->train,
+                              &m->sampler);
 }
 
 /* ---- sizes ---- */
@@ -159,7 +154,7 @@ un_status duet_setup_texts(duet_method *m, const un_method_setup *setup) {
 static un_status text_sizes(duet_method *m, const json_t *config) {
     const char *path = text_or_null(config, "text_weights");
     un_bert_config *c = &m->kept.text;
-    size_t max_length = un_config_integer(config, "max_length");
+    size_t max_length = m->max_length;
     *c = (un_bert_config){.width = un_config_integer(config, "hidden"),
                           .heads = un_config_integer(config, "heads"),
                           .inner = un_config_integer(config, "inner"),
