@@ -137,7 +137,7 @@ un_status duet_setup_texts(duet_method *m, const un_method_setup *setup) {
     if (*m->text_name)
         UN_TRY(find_modality(setup->classes, m->text_name, "text_semantics", &modality));
     char **names = modality->attributes;
-    if (!names && un_config_is(config, "text", "no"))
+    if (!names && !options.table && un_config_is(config, "text", "no"))
         UN_TRY(numbered_names(m, modality->width, &names));
     UN_TRY(un_attribute_groups_make(names, modality->width, &options, &m->arena, &m->groups));
     UN_TRY(open_words(m, config));
