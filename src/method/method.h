@@ -108,12 +108,12 @@ typedef struct un_method_class {
     size_t attention_branches;
     /* Attribute scores of image features (R, F) f32: out (branches, A), the weights of the
      * branches included, so that the score of class c is its constant plus
-     * sum_i att[c, i] sum_b out[b, i], att from class_rows. NULL for methods whose scores are no
-     * such sum. */
+     * sum_i att[c, i] sum_b out[b, i], att from class_rows; of a probability this is the logarithm,
+     * up to a number that all classes share. NULL for methods whose scores are no such sum. */
     un_status (*attributes)(un_method *method, const float *features, float *out);
     /* The class attributes (C, A) as the scores use them, of the last set_classes; borrowed. */
     const float *(*class_rows)(const un_method *method);
-    /* Branches of `attributes`: attention_branches, or 1 for a method without attention. */
+    /* Branches of `attributes`. */
     size_t attribute_branches;
 } un_method_class;
 

@@ -256,6 +256,7 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     duet_method *m = calloc(1, sizeof *m);
     if (!m) return un_fail_memory(sizeof *m);
     m->base.class = &un_method_duet;
+    m->base.params.available = setup->available;
     un_status status = UNSEEN_OK;
     configure(m, setup);
     UN_GO(configure_texts(m, setup->config));
@@ -273,8 +274,8 @@ done:
     return status;
 }
 
-static size_t steps_per_epoch(const un_method *method) {
-    return ((const duet_method *)method)->steps;
+static size_t steps_before(const un_method *method, size_t epoch) {
+    return epoch * ((const duet_method *)method)->steps;
 }
 
 static double step_flops(const un_method *method) {
@@ -301,7 +302,7 @@ const un_method_class un_method_duet = {
     .presets = g_presets,
     .create = create,
     .destroy = destroy,
-    .steps_per_epoch = steps_per_epoch,
+    .steps_before = steps_before,
     .plan = duet_plan,
     .step = duet_step,
     .step_flops = step_flops,
@@ -312,4 +313,7 @@ const un_method_class un_method_duet = {
     .score = duet_score,
     .attention = duet_attention,
     .attention_branches = 2,
+    .attributes = duet_attributes,
+    .class_rows = duet_class_rows,
+    .attribute_branches = 1,
 };
