@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "method/duet/duet.h"
+#include "text/vocabulary.h"
 #include "util.h"
 
 enum { C = 9, A = 11, N = 40, R = 5, F = 8, SIDE = 16 };
@@ -163,6 +164,14 @@ static void test_gradients_pixels(void **state) {
     check_gradients(
         (const char *const[]){"mask_pro=1", "visual_tokens=logit", "distilled=yes", NULL},
         SIDE * SIDE, 3, 0);
+}
+
+/* Scores regress another description than the texts tell of, as with a knowledge graph's. */
+static void test_gradients_semantics(void **state) {
+    (void)state;
+    check_gradients(
+        (const char *const[]){"mask_pro=1", "semantics=word,att", "text_semantics=att", NULL}, R, F,
+        0);
 }
 
 /* A frozen transformer receives nothing; what lies behind it does. */
@@ -373,6 +382,117 @@ static void test_repeatable(void **state) {
     util_scene_free(&s);
 }
 
+static void refuse(const util_scene *s, const char *const *sets, un_status status,
+                   const char *part) {
+    json_t *config = make_config(sets);
+    un_method *method = NULL;
+    util_fails(open_method(s, config, NULL, &method), status, part);
+    json_decref(config);
+}
+
+/* bf16 products stay near f32's. */
+static void test_bf16(void **state) {
+    (void)state;
+    util_scene s;
+    make_scene(&s, R, F);
+    double loss[2];
+    for (int type = 0; type < 2; type++) {
+        json_t *config = make_config((const char *const[]){"mask_pro=1", NULL});
+        const un_method_setup setup = {.classes = &s.classes,
+                                       .regions = R,
+                                       .width = F,
+                                       .seed = 5,
+                                       .precision = type ? UN_PRECISION_BF16 : UN_PRECISION_F32,
+                                       .config = config,
+                                       .data = &s.data};
+        un_method *method = NULL;
+        util_ok(un_method_duet.create(&setup, &method));
+        loss[type] = total_loss(method, 0);
+        un_method_duet.destroy(method);
+        json_decref(config);
+    }
+    util_near(loss[1], loss[0], 2e-2 * loss[0]);
+    util_scene_free(&s);
+}
+
+/* Every word of a name is one piece, and new words fall into letters. */
+static void test_vocabulary(void **state) {
+    (void)state;
+    un_arena arena = {0};
+    const un_attribute_groups_options options = {0};
+    un_attribute_groups groups;
+    char *text = NULL;
+    un_wordpiece *words = NULL;
+    un_token_list list = {0};
+    util_ok(
+        un_attribute_groups_make((char *const *)(uintptr_t)g_names, A, &options, &arena, &groups));
+    util_ok(un_vocabulary_make(&groups, &text));
+    util_ok(un_wordpiece_parse(&words, text, strlen(text), "test"));
+    assert_int_equal(un_wordpiece_special(words, UN_TOKEN_PAD), UN_BERT_PAD);
+    util_ok(un_wordpiece_encode(words, "wing color : hooked sea, dark red.", 34, &list));
+    assert_int_equal(list.count, 9);
+    util_ok(un_wordpiece_encode(words, "zebra", 5, &list));
+    assert_int_equal(list.count, 14);
+    for (size_t i = 0; i < list.count; i++)
+        assert_int_not_equal(list.items[i], un_wordpiece_special(words, UN_TOKEN_UNK));
+    un_token_list_free(&list);
+    un_wordpiece_close(words);
+    free(text);
+    un_arena_free(&arena);
+}
+
+static void write_vocabulary(const char *path) {
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n:\n|\n,\n.\n", file);
+    for (int c = 'a'; c <= 'z'; c++) fprintf(file, "%c\n##%c\n", c, c);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Backbones from files: sizes and values are the files'. */
+static void test_weights(void **state) {
+    (void)state;
+    enum { PICTURE = 32 };
+    const char *shared = getenv("UNSEEN_SHARED");
+    char weights[512], words[] = "/tmp/unseen-vocab-XXXXXX", sets[3][600];
+    snprintf(weights, sizeof weights, "%s/golden/duet_step_weights_pub.safetensors",
+             shared ? shared : "");
+    un_safetensors file;
+    if (un_safetensors_open(&file, weights) != UNSEEN_OK) {
+        print_message("skipped: %s\n", un_error());
+        skip();
+    }
+    int descriptor = mkstemp(words);
+    assert_true(descriptor >= 0);
+    fclose(fdopen(descriptor, "w"));
+    write_vocabulary(words);
+    snprintf(sets[0], sizeof sets[0], "text_weights=%s", weights);
+    snprintf(sets[1], sizeof sets[1], "image_weights=%s", weights);
+    snprintf(sets[2], sizeof sets[2], "vocab=%s", words);
+    util_scene s;
+    make_scene(&s, (size_t)PICTURE * PICTURE, 3);
+    un_method *method =
+        make_method(&s, (const char *const[]){sets[0], sets[1], sets[2], "max_length=16", NULL});
+    size_t compared = 0;
+    for (size_t i = 0; i < method->params.count; i++) {
+        const un_param *item = &method->params.item[i];
+        if (strncmp(item->name, "bert.", 5) != 0 && strncmp(item->name, "deit.", 5) != 0) continue;
+        const un_st_entry *entry = un_safetensors_find(&file, item->name);
+        assert_non_null(entry);
+        assert_memory_equal(un_param_value(&method->params, i), entry->tensor.data,
+                            item->count * sizeof(float));
+        compared++;
+    }
+    assert_true(compared > 60);
+    assert_true(isfinite(total_loss(method, 0)));
+    un_method_duet.destroy(method);
+    refuse(&s, (const char *const[]){sets[0], sets[2], "max_length=17", NULL}, UNSEEN_E_ARGUMENT,
+           "positions");
+    util_scene_free(&s);
+    un_safetensors_close(&file);
+    remove(words);
+}
+
 static void test_attention(void **state) {
     (void)state;
     util_scene s;
@@ -394,14 +514,6 @@ static void test_attention(void **state) {
     assert_memory_not_equal(maps + A * R, maps + (A + 1) * R, R * sizeof *maps);
     un_method_duet.destroy(method);
     util_scene_free(&s);
-}
-
-static void refuse(const util_scene *s, const char *const *sets, un_status status,
-                   const char *part) {
-    json_t *config = make_config(sets);
-    un_method *method = NULL;
-    util_fails(open_method(s, config, NULL, &method), status, part);
-    json_decref(config);
 }
 
 static void test_refusals(void **state) {
@@ -431,6 +543,10 @@ int main(void) {
         cmocka_unit_test(test_gradients_regions),
         cmocka_unit_test(test_gradients_variants),
         cmocka_unit_test(test_gradients_pixels),
+        cmocka_unit_test(test_gradients_semantics),
+        cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_vocabulary),
+        cmocka_unit_test(test_weights),
         cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_class_losses),
         cmocka_unit_test(test_class_contrast),

@@ -114,8 +114,10 @@ static const char *const g_losses[] = {
 static void destroy(un_method *method) {
     duet_method *m = (duet_method *)method;
     if (!m) return;
-    un_arena *arenas[] = {&m->arena,      &m->kept_arena,  &m->trained.arena,  &m->scored.arena,
-                          &m->dvis_arena, &m->dlang_arena, &m->features_arena, &m->names_arena};
+    enum { ARENAS = 8 };
+    un_arena *arenas[ARENAS] = {&m->arena,          &m->kept_arena, &m->trained.arena,
+                                &m->scored.arena,   &m->dvis_arena, &m->dlang_arena,
+                                &m->features_arena, &m->names_arena};
     duet_mlm_pass_free(&m->mlm);
     duet_pass_free(&m->pass);
     duet_pass_free(&m->scoring);
@@ -124,7 +126,7 @@ static void destroy(un_method *method) {
     un_duet_texts_free(m->texts);
     un_wordpiece_close(m->wordpiece);
     free(m->vocabulary_text);
-    for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++) un_arena_free(arenas[i]);
+    for (size_t i = 0; i < ARENAS; i++) un_arena_free(arenas[i]);
     un_params_free(&m->base.params);
     free(m);
 }
@@ -288,7 +290,8 @@ static void optimizer(const un_method *method, un_optimizer_settings *out) {
 
 static double learning_rate(const un_method *method, size_t epoch) {
     const duet_method *m = (const duet_method *)method;
-    return m->optimizer.lr * pow(m->lr_decay, (double)(epoch / m->lr_every));
+    size_t drops = epoch / m->lr_every;
+    return m->optimizer.lr * pow(m->lr_decay, (double)drops);
 }
 
 const un_method_class un_method_duet = {

@@ -59,9 +59,10 @@ void duet_network_free(duet_network *n) {
 
 static void initialize_alone(const duet_network *n, const un_params *params, uint64_t seed) {
     const un_attention_layer *a = &n->alone.attention;
-    const un_dense *linear[] = {&a->query,  &a->key,         &a->value,
-                                &a->output, &n->alone.inner, &n->alone.outer};
-    for (size_t i = 0; i < sizeof linear / sizeof *linear; i++)
+    enum { LINEAR = 6 };
+    const un_dense *linear[LINEAR] = {&a->query,  &a->key,         &a->value,
+                                      &a->output, &n->alone.inner, &n->alone.outer};
+    for (size_t i = 0; i < LINEAR; i++)
         un_param_initialize_linear(params, linear[i]->weight, linear[i]->bias, seed, "duet.alone",
                                    i);
     un_norm_initialize(&n->alone.norm1, params);
