@@ -28,7 +28,8 @@ static const char STYLE[] =
     "padding-top:1.25rem;border-top:1px solid var(--line)}h3{font-size:1.05rem;margin:1.75rem 0 "
     ".5rem}\n"
     ".soft,small{color:var(--soft)}p{margin:.5rem 0;max-width:44rem}\n"
-    ".scroll{overflow-x:auto}\n"
+    ".scroll{overflow-x:auto}.scroll table{overflow-wrap:break-word}.scroll tbody "
+    "th{min-width:8rem}\n"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
     "th,td{padding:.3rem .75rem .3rem 0;text-align:left;vertical-align:baseline}"
     "thead th{color:var(--soft);font-weight:500;border-bottom:1px solid var(--line)}"
@@ -39,6 +40,9 @@ static const char STYLE[] =
     ".bars{width:100%}.bars th{width:38%;font-weight:400;font-size:.9rem}.bars td{font-size:.9rem}"
     ".bar{width:42%}.bar span{display:block;height:.8rem;border-radius:2px;min-width:1px}"
     ".bar .seen{background:var(--c0)}.bar .unseen{background:var(--c1)}\n"
+    "@media(max-width:34rem){.bars tr{display:grid;grid-template-columns:1fr 3rem 3.5rem;"
+    "align-items:center}.bars th{grid-column:1/-1;width:auto;padding:.3rem 0 0}.bars td{padding:0}"
+    ".bar{width:auto}}\n"
     "details{margin:.5rem 0}summary{cursor:pointer;padding:.25rem 0}"
     "pre{background:var(--panel);border-radius:8px;padding:1rem;overflow-x:auto;font-size:.8rem;"
     "line-height:1.4;overflow-wrap:normal}\n"
@@ -225,33 +229,51 @@ static void write_model(FILE *out, const un_report_model *m) {
     fputs("</section>\n", out);
 }
 
+/* Mean and deviation say something about runs of one method only. */
+static int one_method(const un_report *report) {
+    for (size_t i = 1; i < report->count; i++)
+        if (strcmp(text_of(report->models[i].result, "method"),
+                   text_of(report->models[0].result, "method")) != 0)
+            return 0;
+    return 1;
+}
+
+static const char *const g_keys[] = {"T1", "U", "S", "H", "AUSUC"};
+enum { KEYS = sizeof g_keys / sizeof *g_keys };
+
+static void mean_row(FILE *out, const json_t *summary) {
+    const json_t *mean = json_object_get(summary, "mean"), *sd = json_object_get(summary, "sd");
+    fputs("<tr><th scope=\"row\">mean ± sd</th><td></td>", out);
+    for (size_t k = 0; k < KEYS; k++)
+        fprintf(out, "<td class=\"n\">%.1f ± %.1f</td>",
+                100 * json_number_value(json_object_get(mean, g_keys[k])),
+                100 * json_number_value(json_object_get(sd, g_keys[k])));
+    fputs("<td></td><td>", out);
+    un_html_text(out, text_of(summary, "selection"));
+    fputs("</td></tr>\n", out);
+}
+
 static void write_comparison(FILE *out, const un_report *report) {
-    static const char *const keys[] = {"T1", "U", "S", "H", "AUSUC"};
-    enum { KEYS = sizeof keys / sizeof *keys };
-    fputs("<h2>Comparison</h2>\n<div class=\"scroll\"><table><thead><tr><th>percent</th>", out);
-    for (size_t k = 0; k < KEYS; k++) fprintf(out, "<th class=\"n\">%s</th>", keys[k]);
+    fputs("<h2>Comparison</h2>\n<div class=\"scroll\"><table><thead><tr><th>percent</th>"
+          "<th>method</th>",
+          out);
+    for (size_t k = 0; k < KEYS; k++) fprintf(out, "<th class=\"n\">%s</th>", g_keys[k]);
     fputs("<th class=\"n\">gamma</th><th>selection</th></tr></thead><tbody>\n", out);
     for (size_t i = 0; i < report->count; i++) {
         const json_t *r = report->models[i].result;
         fputs("<tr><th scope=\"row\">", out);
         un_html_text(out, report->models[i].name);
-        fputs("</th>", out);
-        for (size_t k = 0; k < KEYS; k++) percent_cell(out, r, keys[k]);
+        fputs("</th><td>", out);
+        un_html_text(out, text_of(r, "method"));
+        fputs("</td>", out);
+        for (size_t k = 0; k < KEYS; k++) percent_cell(out, r, g_keys[k]);
         fprintf(out, "<td class=\"n\">%.4g</td><td>",
                 json_number_value(json_object_get(r, "gamma")));
         un_html_text(out, text_of(r, "selection"));
         fputs("</td></tr>\n", out);
     }
-    const json_t *mean = json_object_get(report->summary, "mean");
-    const json_t *sd = json_object_get(report->summary, "sd");
-    fputs("<tr><th scope=\"row\">mean ± sd</th>", out);
-    for (size_t k = 0; k < KEYS; k++)
-        fprintf(out, "<td class=\"n\">%.1f ± %.1f</td>",
-                100 * json_number_value(json_object_get(mean, keys[k])),
-                100 * json_number_value(json_object_get(sd, keys[k])));
-    fputs("<td></td><td>", out);
-    un_html_text(out, text_of(report->summary, "selection"));
-    fputs("</td></tr>\n</tbody></table></div>\n", out);
+    if (one_method(report)) mean_row(out, report->summary);
+    fputs("</tbody></table></div>\n", out);
 }
 
 un_status un_report_html(const un_report *report, char **out, size_t *size) {

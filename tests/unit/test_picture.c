@@ -1,0 +1,272 @@
+/*
+ * test_picture.c - the colour scale against CIELAB the other way round, enlarged maps
+ * against what interpolation must keep, names and text that must not do harm.
+ */
+#include <math.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "engine/explain_files.h"
+#include "picture/canvas.h"
+#include "picture/heat.h"
+#include "picture/html.h"
+#include "picture/report.h"
+#include "picture/sheet.h"
+#include "util.h"
+#include "vision/jpeg.h"
+
+/* ---- colours ---- */
+
+static double linear(unsigned char byte) {
+    double v = byte / 255.0;
+    return v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4);
+}
+
+static double lab_root(double t) {
+    return t > 216.0 / 24389 ? cbrt(t) : (24389.0 / 27 * t + 16) / 116;
+}
+
+/* sRGB bytes to CIELAB by the standard's matrix, D65. */
+static void to_lab(const unsigned char rgb[3], double lab[3]) {
+    double r = linear(rgb[0]), g = linear(rgb[1]), b = linear(rgb[2]);
+    double x = lab_root((0.4124564 * r + 0.3575761 * g + 0.1804375 * b) / 0.95047);
+    double y = lab_root(0.2126729 * r + 0.7151522 * g + 0.0721750 * b);
+    double z = lab_root((0.0193339 * r + 0.1191920 * g + 0.9503041 * b) / 1.08883);
+    lab[0] = 116 * y - 16;
+    lab[1] = 500 * (x - y);
+    lab[2] = 200 * (y - z);
+}
+
+/* Bytes round by up to half of 1/255, which is up to 1.3 of CIELAB's unit in dark colours; a colour
+ * outside sRGB would be cut, and be further away. */
+static void test_scale_is_even(void **state) {
+    (void)state;
+    const double degree = acos(-1.0) / 180;
+    double last[3] = {0};
+    unsigned char rgb[3];
+    for (int i = 0; i <= 32; i++) {
+        double t = i / 32.0, lab[3], hue = (-60 + 155 * t) * degree;
+        un_heat_colour(t, rgb);
+        to_lab(rgb, lab);
+        util_near(lab[0], 15 + 77 * t, 0.5);
+        util_near(lab[1], 45 * cos(hue), 1.3);
+        util_near(lab[2], 45 * sin(hue), 1.3);
+        if (i > 0) {
+            double step = sqrt(pow(lab[0] - last[0], 2) + pow(lab[1] - last[1], 2) +
+                               pow(lab[2] - last[2], 2));
+            /* the helix: 77 / 32 up, a chord of 155 / 32 degrees */
+            util_near(step, hypot(77.0 / 32, 90 * sin(155.0 / 64 * degree)), 1.3);
+        }
+        memcpy(last, lab, sizeof last);
+    }
+    unsigned char end[3];
+    un_heat_colour(7, rgb);
+    un_heat_colour(1, end);
+    assert_memory_equal(rgb, end, 3);
+    un_heat_colour((double)NAN, rgb);
+    un_heat_colour(-1, end);
+    assert_memory_equal(rgb, end, 3);
+}
+
+/* ---- maps ---- */
+
+static void test_enlarge(void **state) {
+    (void)state;
+    const float map[6] = {1, 5, 2, 0, 0, 7};
+    float out[15 * 10], flat[6] = {3, 3, 3, 3, 3, 3};
+    util_ok(un_heat_enlarge(map, 2, 3, 15, 10, out)); /* five pixels a cell */
+    for (size_t r = 0; r < 2; r++)
+        for (size_t c = 0; c < 3; c++) /* cubic convolution goes through the samples */
+            util_near((double)out[(5 * r + 2) * 15 + 5 * c + 2], (double)map[r * 3 + c], 1e-5);
+    for (size_t i = 0; i < 150; i++) assert_true(out[i] >= 0);
+    util_ok(un_heat_enlarge(flat, 3, 2, 7, 9, out));
+    for (size_t i = 0; i < 63; i++) util_near((double)out[i], 3, 1e-5);
+    util_ok(un_heat_enlarge(map, 1, 1, 4, 4, out));
+    for (size_t i = 0; i < 16; i++) util_near((double)out[i], 1, 1e-6);
+}
+
+static void test_heat_picture(void **state) {
+    (void)state;
+    un_image image, heat;
+    const float map[4] = {0, 0, 0, 1}, zeros[4] = {0};
+    util_ok(un_image_create(40, 20, &image));
+    util_ok(un_heat_picture(&image, map, 2, 2, &heat));
+    assert_int_equal(heat.width, 40);
+    assert_int_equal(heat.height, 20);
+    size_t hot = 3 * (15 * 40 + 30), cold = 3 * (5 * 40 + 10);
+    assert_true(heat.pixels[hot] > heat.pixels[cold] + 50);
+    un_image_free(&heat);
+    util_ok(un_heat_picture(&image, zeros, 2, 2, &heat));
+    for (size_t i = 3; i < (size_t)3 * 800; i++)
+        assert_int_equal(heat.pixels[i], heat.pixels[i % 3]);
+    un_image_free(&heat);
+    un_image_free(&image);
+}
+
+/* ---- files ---- */
+
+static void test_files(void **state) {
+    (void)state;
+    char folder[] = "/tmp/unseen-picture-XXXXXX", path[64];
+    un_image image, back;
+    unsigned char *jpeg = NULL;
+    size_t size = 0;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/x.png", folder);
+    util_ok(un_image_create(33, 21, &image));
+    for (size_t i = 0; i < (size_t)3 * 33 * 21; i++) image.pixels[i] = (unsigned char)(i * 7 / 11);
+    util_ok(un_image_write_png(&image, path));
+    util_ok(un_image_read(path, NULL, &back));
+    assert_int_equal(back.width, 33);
+    assert_memory_equal(back.pixels, image.pixels, (size_t)3 * 33 * 21);
+    un_image_free(&back);
+    util_ok(un_image_jpeg(&image, 90, &jpeg, &size));
+    util_ok(un_image_decode(jpeg, size, "memory", NULL, &back));
+    assert_int_equal(back.width, 33);
+    assert_int_equal(back.height, 21);
+    un_image_free(&back);
+    free(jpeg);
+
+    /* names that are long, empty and no UTF-8 must not stop the drawing */
+    char longest[2000];
+    memset(longest, 'w', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    const char *const names[] = {longest, "", "a\xFF\nb"};
+    const float values[] = {1, -2, 0}, map[4] = {1, 2, 3, 4};
+    const un_bar_chart chart = {longest, "\xC3", "", names, values, 3};
+    util_ok(un_bar_chart_write(&chart, path));
+    util_ok(un_image_read(path, NULL, &back));
+    un_image_free(&back);
+    const un_sheet_tile tiles[] = {{longest, "\xFE", map, 0}, {"", "", map, 0}, {"x", "y", map, 0}};
+    const un_sheet_section section = {"section", tiles, 3};
+    const un_sheet sheet = {&image, longest, names, 3, 2, 2, 2, &section, 1};
+    util_ok(un_sheet_write(&sheet, path));
+    util_ok(un_image_read(path, NULL, &back));
+    un_image_free(&back);
+    un_image_free(&image);
+    util_fails(un_bar_chart_write(&chart, "/nonexistent/x.png"), UNSEEN_E_IO, "/nonexistent");
+    util_ok(un_directory_remove(folder));
+}
+
+static void check_name(const char *text, int without_extension, const char *want) {
+    char *name = NULL;
+    util_ok(un_safe_name(text, without_extension, &name));
+    assert_string_equal(name, want);
+    free(name);
+}
+
+static void test_safe_names(void **state) {
+    (void)state;
+    check_name("/a/b/Bird 1.jpg", 1, "Bird_1");
+    check_name("has_wing_color::red", 0, "has_wing_color__red");
+    check_name("..", 1, "_");
+    check_name("../..", 0, "__");
+    check_name(".hidden.png", 1, "_hidden");
+    check_name("a.tar.gz", 1, "a.tar");
+    check_name("x/", 1, "x_");
+    check_name("", 1, "_");
+    check_name("a\xC3\xA4\n;$`", 1, "a_____");
+    char text[300], *name = NULL;
+    memset(text, 'n', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    util_ok(un_safe_name(text, 1, &name));
+    assert_int_equal(strlen(name), 80);
+    free(name);
+}
+
+/* ---- text ---- */
+
+static void check_text(const char *text, const char *want) {
+    char *out = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&out, &size);
+    un_html_text(stream, text);
+    fclose(stream);
+    assert_string_equal(out, want);
+    free(out);
+}
+
+static void check_base64(const char *bytes, size_t n, const char *want) {
+    char *out = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&out, &size);
+    un_html_base64(stream, bytes, n);
+    fclose(stream);
+    assert_string_equal(out, want);
+    free(out);
+}
+
+static void test_text(void **state) {
+    (void)state;
+    check_text("<a href='x' b=\"y\">&amp;", "&lt;a href=&#39;x&#39; b=&quot;y&quot;&gt;&amp;amp;");
+    check_text("gr\xC3\xBCn\x01\x1B[m\t\n", "gr\xC3\xBCn[m\t\n");
+    check_text("a\xFFz\xC3", "a\xEF\xBF\xBDz\xEF\xBF\xBD");
+    check_text("\xC2\x85x", "x");
+    check_text(NULL, "");
+    /* RFC 4648, section 10 */
+    check_base64("", 0, "");
+    check_base64("f", 1, "Zg==");
+    check_base64("fo", 2, "Zm8=");
+    check_base64("foo", 3, "Zm9v");
+    check_base64("foobar", 6, "Zm9vYmFy");
+    check_base64("\xFF\xFE\x00", 3, "//4A");
+}
+
+/* ---- the page ---- */
+
+static void test_page(void **state) {
+    (void)state;
+    const char *evil = "</title><script>alert(1)</script>";
+    double threshold[2] = {0, 1}, U[3] = {0, 0.25, 0.5}, S[3] = {0.75, 0.5, 0};
+    double x[3] = {1, 2, 3}, y[3] = {0.5, (double)NAN, 0.25};
+    const un_curve curve = {3, threshold, U, S};
+    json_t *result = json_pack(
+        "{s:s, s:f, s:s, s:s, s:s, s:[{s:s, s:b, s:i, s:f}, {s:s, s:b, s:i, s:n}]}", "method", evil,
+        "T1", 0.5, "selection", "selected on test", "gamma_source", "selected on test",
+        "score_unit", evil, "classes", "name", evil, "seen", 0, "images", 3, "accuracy", 0.625,
+        "name", "none", "seen", 1, "images", 0, "accuracy");
+    json_t *manifest = json_pack("{s:s}", evil, evil);
+    assert_non_null(result);
+    const un_report_series series = {evil, 3, x, y}, nothing = {"empty", 0, x, y};
+    const un_report_plot plots[] = {{evil, 1, &series, 1}, {"none", 0, &nothing, 1}};
+    const un_report_pair pair = {.truth = evil, .chosen = evil, .count = 2, .of = 3};
+    unsigned char bytes[] = {1, 2, 3};
+    const un_report_picture picture = {
+        .truth = evil, .chosen = evil, .image = {{bytes, 3}, {bytes, 3}}, .attribute = evil};
+    const un_report_model model = {.name = evil,
+                                   .result = result,
+                                   .manifest = manifest,
+                                   .curve = &curve,
+                                   .pairs = &pair,
+                                   .pictures = &picture,
+                                   .plots = plots,
+                                   .pair_count = 1,
+                                   .picture_count = 1,
+                                   .plot_count = 2};
+    const un_report report = {evil, evil, &model, 1, NULL};
+    char *text = NULL;
+    size_t size = 0;
+    util_ok(un_report_html(&report, &text, &size));
+    assert_int_equal(strlen(text), size);
+    assert_null(strstr(text, "<script"));
+    assert_non_null(strstr(text, "&lt;script&gt;alert(1)"));
+    assert_non_null(strstr(text, "selected on the test sets"));
+    assert_non_null(strstr(text, "data:image/jpeg;base64,AQID"));
+    assert_non_null(strstr(text, "62.5"));
+    assert_null(strstr(text, "nan"));
+    assert_null(strstr(text, "inf "));
+    assert_non_null(strstr(text, "</html>"));
+    free(text);
+    json_decref(result);
+    json_decref(manifest);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scale_is_even), cmocka_unit_test(test_enlarge),
+        cmocka_unit_test(test_heat_picture),  cmocka_unit_test(test_files),
+        cmocka_unit_test(test_safe_names),    cmocka_unit_test(test_text),
+        cmocka_unit_test(test_page),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
