@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -203,9 +204,9 @@ static un_status explain_all(un_classifier *c, const arguments *a, size_t *bad) 
     for (size_t i = 0; i < a->pictures.count; i++) {
         UN_GO(folder_name(a->pictures.paths[i], names, i, &names[i]));
         un_status one = explain_one(c, a, a->pictures.paths[i], names[i]);
-        /* A bad picture is named and left out; anything else ends the run. */
-        if (one == UNSEEN_E_FORMAT ||
-            (one == UNSEEN_E_IO && !un_path_exists(a->pictures.paths[i]))) {
+        /* A bad picture is named and left out; anything else, like a full disk, ends the run. */
+        int unreadable = one == UNSEEN_E_IO && access(a->pictures.paths[i], R_OK) != 0;
+        if (one == UNSEEN_E_FORMAT || one == UNSEEN_E_UNSUPPORTED || unreadable) {
             un_log(UNSEEN_LOG_ERROR, "unseen: %s", un_error());
             (*bad)++;
         } else {

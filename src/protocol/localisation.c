@@ -61,6 +61,13 @@ double un_targets_cover(const un_target *targets, size_t n) {
     return (double)inside / ((double)COVER_GRID * COVER_GRID);
 }
 
+/* Whether the centre of cell r lies in a target. */
+static int cell_holds(size_t r, size_t height, size_t width, const un_target *targets, size_t n) {
+    size_t row = r / width, column = r % width;
+    return un_targets_hold(targets, n, ((double)column + 0.5) / (double)width,
+                           ((double)row + 0.5) / (double)height);
+}
+
 double un_pointing_hit(const float *map, size_t height, size_t width, const un_target *targets,
                        size_t n) {
     size_t peaks = 0, hits = 0;
@@ -69,19 +76,15 @@ double un_pointing_hit(const float *map, size_t height, size_t width, const un_t
         if (map[r] > highest) highest = map[r];
     for (size_t r = 0; r < height * width; r++) {
         if (map[r] != highest) continue;
-        double x = ((double)(r % width) + 0.5) / (double)width;
-        double y = ((double)(r / width) + 0.5) / (double)height;
         peaks++;
-        hits += (size_t)un_targets_hold(targets, n, x, y);
+        hits += (size_t)cell_holds(r, height, width, targets, n);
     }
     return peaks > 0 ? (double)hits / (double)peaks : 0;
 }
 
 int un_pointing_attainable(size_t height, size_t width, const un_target *targets, size_t n) {
     for (size_t r = 0; r < height * width; r++)
-        if (un_targets_hold(targets, n, ((double)(r % width) + 0.5) / (double)width,
-                            ((double)(r / width) + 0.5) / (double)height))
-            return 1;
+        if (cell_holds(r, height, width, targets, n)) return 1;
     return 0;
 }
 
