@@ -520,10 +520,10 @@ static void test_refusals(void **state) {
     (void)state;
     util_scene s;
     make_scene(&s, R, F);
-    refuse(&s, (const char *const[]){"image_side=swin", NULL}, UNSEEN_E_UNSUPPORTED, "Swin");
     refuse(&s, (const char *const[]){"image_side=pixels", NULL}, UNSEEN_E_ARGUMENT, "square");
     refuse(&s, (const char *const[]){"text_semantics=sent", NULL}, UNSEEN_E_ARGUMENT, "sent");
     refuse(&s, (const char *const[]){"heads=3", NULL}, UNSEEN_E_ARGUMENT, "heads");
+    refuse(&s, (const char *const[]){"image_side=swin", NULL}, UNSEEN_E_UNSUPPORTED, "Swin");
     refuse(&s, (const char *const[]){"hidden=16", "project=no", NULL}, UNSEEN_E_ARGUMENT,
            "project");
     refuse(&s, (const char *const[]){"vocab=/nonexistent/v.txt", NULL}, UNSEEN_E_IO, "nonexistent");
@@ -534,6 +534,29 @@ static void test_refusals(void **state) {
     un_method *method = NULL;
     util_fails(open_method(&s, config, kept, &method), UNSEEN_E_FORMAT, "");
     json_decref(kept);
+    util_scene_free(&s);
+    /* What a damaged or a wicked model could say. */
+    static const struct {
+        const char *object, *key;
+        int value;
+        const char *part;
+    } damages[] = {{"text", "heads", 3, "heads"},      {"text", "vocabulary", 0, "prompt"},
+                   {"text", "vocabulary", 7, "word"},  {"text", "layers", 100000, "layers"},
+                   {"text", "positions", 3, "prompt"}, {"image", "width", 16, "heads"}};
+    make_scene(&s, R, F);
+    un_method *whole = make_method(&s, NULL);
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        util_ok(un_method_duet.keep(whole, &kept));
+        json_object_set_new(json_object_get(kept, damages[i].object), damages[i].key,
+                            json_integer(damages[i].value));
+        util_fails(open_method(&s, config, kept, &method), UNSEEN_E_FORMAT, damages[i].part);
+        json_decref(kept);
+    }
+    util_ok(un_method_duet.keep(whole, &kept));
+    json_array_set_new(json_array_get(json_object_get(kept, "groups"), 0), 2, json_integer(1000));
+    util_fails(open_method(&s, config, kept, &method), UNSEEN_E_FORMAT, "group");
+    json_decref(kept);
+    un_method_duet.destroy(whole);
     json_decref(config);
     util_scene_free(&s);
 }

@@ -197,6 +197,9 @@ static un_status create_pixels(duet_method *m, const json_t *config, duet_image 
                                  .labels = m->kept.labels,
                                  .frozen = un_config_is(config, "freeze_backbone", "yes"),
                                  .recompute = un_config_is(config, "recompute", "yes")};
+    if (m->F != 3 || pixels.size * pixels.size != m->R)
+        return un_fail(UNSEEN_E_ARGUMENT, "%zu x %zu values are not a square of 3 colours", m->R,
+                       m->F);
     for (size_t c = 0; c < 3; c++) {
         pixels.mean[c] = (float)un_config_list_number(config, "mean", c);
         pixels.deviation[c] = (float)un_config_list_number(config, "std", c);
@@ -224,6 +227,8 @@ static un_status declare(duet_method *m, const un_method_setup *setup) {
     un_params *params = &m->base.params;
     duet_image *image = NULL;
     float decay = (float)un_config_number(config, "decay");
+    if (network.with_text && m->kept.prompt_length == 0)
+        return un_fail(UNSEEN_E_FORMAT, "a model with text but without its prompt");
     if (m->kept.text.width % m->kept.text.heads != 0)
         return un_fail(UNSEEN_E_ARGUMENT, "a width of %zu does not split into %zu heads",
                        m->kept.text.width, m->kept.text.heads);

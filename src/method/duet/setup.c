@@ -205,6 +205,13 @@ static un_status pixel_sizes(duet_method *m, const json_t *config) {
                          .eps = EPSILON,
                          .family = UN_VIT_DEIT};
     c->image = size / c->patch * c->patch;
+    if (c->image == 0 && !path)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "pictures of %zu x %zu pixels are less than a patch of %zu", size, size,
+                       c->patch);
+    if (c->width % c->heads != 0 && !path)
+        return un_fail(UNSEEN_E_ARGUMENT, "image_hidden=%zu does not split into %zu heads",
+                       c->width, c->heads);
     m->kept.labels = labels;
     if (!path) return UNSEEN_OK;
     un_safetensors file;
@@ -338,8 +345,9 @@ static un_status recall_sizes(duet_kept *k, const json_t *kept) {
     for (size_t i = 0; i < sizeof small / sizeof *small; i++)
         if (small[i] > 1024) return damaged("a number of layers is impossible");
     if (k->text.width == 0 || k->text.heads == 0 || k->text.width % k->text.heads != 0 ||
-        (k->vit.width > 0 && (k->vit.heads == 0 || k->vit.width % k->vit.heads != 0 ||
-                              k->vit.patch == 0 || k->vit.patch > 4096 || family > 2)))
+        (k->vit.width > 0 &&
+         (k->vit.heads == 0 || k->vit.width % k->vit.heads != 0 || k->vit.patch == 0 ||
+          k->vit.patch > 4096 || k->vit.image < k->vit.patch || family > 2)))
         return damaged("widths and heads do not fit");
     k->text.eps = EPSILON;
     k->vit.eps = (float)eps;
