@@ -1,6 +1,7 @@
 # The front door. Needs a Debian or Ubuntu machine; installs missing packages and says which.
 #
 #   make           build the program: build/unseen
+#   make demo      build, then the whole way once on built-in data: unseen-demo/report.html
 #   make test      build and run all tests;  SANITIZE=1: under AddressSanitizer and UBSan
 #   make bench     compare speed with PyTorch (installs python3-torch and OpenBLAS)
 #   make lint      clang-format, clang-tidy and cppcheck
@@ -28,7 +29,7 @@ PACKAGES += libclang-rt-14-dev
 endif
 endif
 
-.PHONY: all build test bench lint install clean packages bench-packages lint-packages
+.PHONY: all build demo test bench lint install clean packages bench-packages lint-packages
 
 all: build
 
@@ -56,6 +57,9 @@ $(BUILD)/build.ninja: | packages
 
 build: $(BUILD)/build.ninja
 	cmake --build $(BUILD) --parallel $(JOBS)
+
+demo: build
+	$(BUILD)/unseen demo -o unseen-demo
 
 test: build
 	UNSEEN_SHARED=$(SHARED) ctest --test-dir $(BUILD) --output-on-failure --timeout 1200

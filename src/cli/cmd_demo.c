@@ -149,10 +149,11 @@ static int train(const arguments *a, const char *method, const char *name, const
     return run(a, un_cmd_train, &l);
 }
 
+/* The controls were trained first and come last. */
 static int report(const arguments *a, const char *const *names, size_t count) {
     line l = {0};
     say(&l, "report");
-    for (size_t i = 0; i < count; i++) say(&l, "%s/%s.model", a->output, names[i]);
+    for (size_t i = count; i-- > 0;) say(&l, "%s/%s.model", a->output, names[i]);
     say(&l, "--data");
     say(&l, "%s/birds", a->output);
     say(&l, "-o");
