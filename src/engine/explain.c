@@ -94,8 +94,8 @@ static un_status read_attributes(un_classifier *c, const float *features, un_exp
     const un_method_class *class = c->model.method->class;
     size_t maps = e->branches * e->attribute_count * c->model.regions;
     if (class->attributes) {
-        UN_TRY(
-            un_arena_alloc(&e->arena, e->branches * e->attribute_count, sizeof(float), &e->found));
+        UN_TRY(un_arena_alloc(&e->arena, e->attribute_branches * e->attribute_count, sizeof(float),
+                              &e->found));
         UN_TRY(class->attributes(c->model.method, features, e->found));
     }
     if (class->attention && e->branches > 0) {

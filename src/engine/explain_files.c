@@ -21,7 +21,7 @@ enum { BARS_PER_TOP = 2, MAP_SIDE = 448, LINES = 5, LINE = 200 };
 
 float un_explain_found(const un_explanation *e, size_t i) {
     float sum = 0;
-    for (size_t b = 0; b < e->branches; b++) sum += e->found[b * e->attribute_count + i];
+    for (size_t b = 0; b < e->attribute_branches; b++) sum += e->found[b * e->attribute_count + i];
     return sum;
 }
 

@@ -48,7 +48,7 @@ static json_t *attribute_json(const un_explanation *e, const un_classifier *c, s
         mean += (double)m->values[k * A + i] / (double)c->classes.count;
     if (e->found) {
         scores = json_array();
-        for (size_t b = 0; b < e->branches; b++)
+        for (size_t b = 0; b < e->attribute_branches; b++)
             json_array_append_new(scores, number((double)e->found[b * A + i]));
     }
     return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "number", (json_int_t)i, "name",

@@ -60,7 +60,7 @@ static un_status painter_open(painter *p, report_pictures *r) {
     UN_TRY(un_arena_alloc(r->arena, R * e->features.width, sizeof(float), &p->row));
     UN_TRY(un_arena_alloc(r->arena, e->task.classes.count, sizeof(float), &p->scores));
     UN_TRY(un_arena_alloc(r->arena, class->attention_branches * A * R, sizeof(float), &p->maps));
-    return un_arena_alloc(r->arena, class->attention_branches * A, sizeof(float), &p->found);
+    return un_arena_alloc(r->arena, class->attribute_branches * A, sizeof(float), &p->found);
 }
 
 static un_status to_jpeg(report_pictures *r, const un_image *image, un_report_image *out) {
@@ -126,7 +126,7 @@ static size_t decisive(const painter *p, size_t chosen, size_t other) {
     float most = -INFINITY;
     for (size_t i = 0; i < A; i++) {
         float found = 0;
-        for (size_t b = 0; b < method->class->attention_branches; b++) found += p->found[b * A + i];
+        for (size_t b = 0; b < method->class->attribute_branches; b++) found += p->found[b * A + i];
         float effect = found * (rows[chosen * A + i] - rows[other * A + i]);
         if (!(effect > most)) continue;
         most = effect;

@@ -59,6 +59,10 @@ expect 1 "bad.png" "$unseen" explain m.model bad.png "own/red red/4.png" -o mixe
 expect 0 "dem has no attention maps" "$unseen" explain dem.model "own/red red/1.png" -o outdem
 [ -d outdem/1/maps ] && fail "DEM has maps"
 grep -q '"contribution_kind": "exchange"' outdem/1/explanation.json || fail "DEM's contributions"
+expect 0 "written to" "$unseen" train eszsl --data d --features descriptor-1 -o eszsl.model -q
+expect 0 "eszsl has no attention maps" "$unseen" explain eszsl.model "own/red red/1.png" -o outes
+grep -q '"contribution_kind": "sum"' outes/1/explanation.json || fail "ESZSL's contributions are sums"
+grep -q '"score": \[' outes/1/explanation.json || fail "ESZSL has no attribute scores"
 expect 2 "--output is missing" "$unseen" explain m.model "own/red red/1.png"
 expect 2 "whole number" "$unseen" explain m.model "own/red red/1.png" -o x --top 0
 
@@ -80,7 +84,7 @@ grep -q '&lt;b onclick=&quot;x()&quot;&gt;&amp;&#39;green green&#39;' r.html || 
 grep -q 'data:image/jpeg;base64' r.html || fail "no pictures in the report"
 grep -q 'aria-label="loss"' r.html || fail "no losses of the log"
 [ "$(wc -c <r.html)" -le 5242880 ] || fail "the report is too large"
-expect 0 "r2.html" "$unseen" report m.model dem.model --data d -o r2.html
+expect 0 "r2.html" "$unseen" report m.model dem.model eszsl.model --data d -o r2.html
 grep -q 'Comparison' r2.html || fail "no comparison"
 expect 1 "is no log" "$unseen" report m.model --data d --log own.csv -o no.html
 [ -e no.html ] && fail "a failed report left a file"
