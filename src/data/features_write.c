@@ -72,7 +72,7 @@ static un_status writer_open(un_features_writer **out, const char *path,
     UN_GO(un_alloc(CHUNK, sizeof *writer->chunk, &writer->chunk));
     UN_GO(un_sha256_open(&writer->hash));
     UN_GO(resumed ? un_st_writer_open_partial(&writer->file, path)
-               : un_st_writer_open(&writer->file, path));
+                  : un_st_writer_open(&writer->file, path));
     UN_GO(set_metadata(writer));
     UN_GO(un_st_writer_add(writer->file, "features", d->dtype, 3, shape));
     UN_GO(un_st_writer_begin(writer->file));

@@ -67,8 +67,7 @@ un_status un_st_writer_open(un_st_writer **out, const char *path);
 un_status un_st_writer_open_partial(un_st_writer **out, const char *path);
 /* After begin: the first `bytes` of tensor `index` are there from an earlier run. Feeds them to
  * `hash` (NULL: no hash). */
-un_status un_st_writer_take_up(un_st_writer *writer, size_t index, uint64_t bytes,
-                               un_sha256 *hash);
+un_status un_st_writer_take_up(un_st_writer *writer, size_t index, uint64_t bytes, un_sha256 *hash);
 /* What was written so far is on the disk when this returns. */
 un_status un_st_writer_sync(un_st_writer *writer);
 /* Declares a tensor; its number is the order of declaration, from 0. */
