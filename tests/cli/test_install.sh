@@ -24,4 +24,6 @@ cc "$here/examples/score_features.c" $flags -o example || fail "the example does
 tail -c 640 toy/features/toy.safetensors >features.f32 # the last five images, of the last kind
 lines=$(LD_LIBRARY_PATH="$library" ./example toy.model <features.f32 | grep -c kind_)
 [ "$lines" = 5 ] || fail "the example classified $lines of 5 images"
+cc "$here/examples/classify_photo.c" $flags -o classify || fail "classify_photo.c does not build"
+LD_LIBRARY_PATH="$library" expect 1 "imported features" ./classify toy.model photo.jpg
 finish
