@@ -100,7 +100,13 @@ static un_status read_attributes(un_classifier *c, const float *features, un_exp
     }
     if (class->attention && e->branches > 0) {
         UN_TRY(un_arena_alloc(&e->arena, maps, sizeof(float), &e->maps));
-        UN_TRY(class->attention(c->model.method, features, e->maps));
+        un_status status = class->attention(c->model.method, features, e->maps);
+        if (status == UNSEEN_E_UNSUPPORTED) { /* this model was trained without */
+            e->maps = NULL;
+            e->branches = 0;
+        } else if (status) {
+            return status;
+        }
     }
     UN_TRY(un_arena_alloc(&e->arena, e->attribute_count, sizeof(float), &e->contribution));
     if (!class->attributes || !class->class_rows) return swap_attributes(c, features, e);
