@@ -19,7 +19,7 @@ typedef struct {
     un_recipe recipe;
     int has_maps;        /* the method has attention, and the crop is the network's */
     float *row, *scores; /* [R, F], [C] */
-    float *maps, *found; /* [branches, A, R], [branches, A] */
+    float *maps, *found; /* [branches, A, R], [attribute branches, A] */
 } painter;
 
 /* Data set number of test picture i, in the order of the predictions. */
