@@ -114,8 +114,12 @@ un_status un_atomic_open_partial(un_atomic_file *file, const char *path) {
     if (file->fd < 0) UN_GO(un_fail_errno(errno, "cannot write %s", file->temporary));
     struct stat held;
     struct stat named;
-    if (flock(file->fd, LOCK_EX | LOCK_NB) != 0 || fstat(file->fd, &held) != 0 ||
-        stat(file->temporary, &named) != 0 || held.st_ino != named.st_ino)
+    int locked = flock(file->fd, LOCK_EX | LOCK_NB) == 0;
+    if (!locked && errno != EWOULDBLOCK)
+        UN_GO(un_fail_errno(errno, "cannot lock %s", file->temporary));
+    /* Who held the lock may have renamed the file in between. */
+    if (!locked || fstat(file->fd, &held) != 0 || stat(file->temporary, &named) != 0 ||
+        held.st_ino != named.st_ino)
         UN_GO(un_fail(UNSEEN_E_ARGUMENT, "another process is writing %s; wait for it", path));
 done:
     if (status) un_atomic_abort(file);
@@ -212,7 +216,7 @@ un_status un_file_read(const char *path, size_t limit, char **out, size_t *lengt
 
 un_status un_map_open(un_map *map, const char *path) {
     *map = (un_map){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for its writer */
     if (fd < 0) return un_fail_errno(errno, "cannot open %s", path);
     struct stat st;
     un_status status = UNSEEN_OK;

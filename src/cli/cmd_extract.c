@@ -101,8 +101,11 @@ static void print_result(const un_extract_result *r) {
     printf("images        %zu", r->images);
     if (r->taken_up > 0) printf(", %zu of them from an earlier run", r->taken_up);
     if (r->bad > 0) printf(", %zu could not be read", r->bad);
-    printf("\ntime          %.1f s, %.1f images/s; the network alone %.1f images/s\n", r->seconds,
-           images / r->seconds, images / r->network_seconds);
+    printf("\ntime          %.1f s", r->seconds);
+    if (r->network_seconds > 0) /* an earlier run may have left nothing but the renaming */
+        printf(", %.1f images/s; the network alone %.1f images/s", images / r->seconds,
+               images / r->network_seconds);
+    putchar('\n');
 }
 
 int un_cmd_extract(int argc, char **argv) {

@@ -25,9 +25,9 @@ typedef struct {
     size_t grid_height, grid_width;
     char *path[OUTPUTS]; /* NULL: not wanted */
     char *recipe_text[OUTPUTS];
-    char *journal;    /* path */
-    json_t *identity; /* what must be equal for rows to be taken up again */
-    json_t *bad;      /* list of image numbers */
+    char *journal[OUTPUTS];    /* paths */
+    json_t *identity[OUTPUTS]; /* what must be equal for rows to be taken up again */
+    json_t *bad;               /* list of image numbers */
     un_features_writer *writer[OUTPUTS];
     float *rows[OUTPUTS]; /* of one batch */
     size_t done;
@@ -125,17 +125,17 @@ static un_status name_outputs(extraction *x) {
             free(x->path[k]);
             x->path[k] = NULL;
         } else {
-            missing = k + 1;
+            missing++;
+            UN_TRY(un_format(&x->journal[k], "%s/features/%s.journal", x->options->directory,
+                             x->result->names[k]));
         }
     }
     x->result->already_there = missing == 0;
-    if (!missing) return UNSEEN_OK;
-    return un_format(&x->journal, "%s/features/%s.journal", x->options->directory,
-                     x->result->names[missing - 1]);
+    return UNSEEN_OK;
 }
 
-/* Everything that the rows depend on: names of the pictures in order, recipes, types. */
-static un_status make_identity(extraction *x) {
+/* Everything that the rows depend on: names of the pictures in order, recipe, type. */
+static un_status make_identities(extraction *x) {
     un_sha256 *hash = NULL;
     char hex[65] = "";
     UN_TRY(un_sha256_open(&hash));
@@ -145,55 +145,95 @@ static un_status make_identity(extraction *x) {
     if (!status) status = un_sha256_hex(hash, hex);
     un_sha256_close(hash);
     if (status) return status;
-    const char *const keys[OUTPUTS] = {"pooled", "regions"};
     const un_dtype types[OUTPUTS] = {x->options->pooled_dtype, x->options->regions_dtype};
-    x->identity = json_pack("{s:s, s:i, s:s, s:s}", "format", "unseen-extract", "version", 1,
-                            "root", x->dataset.image_root, "images", hex);
-    if (!x->identity) return un_fail_memory(0);
-    for (int k = 0; k < OUTPUTS; k++)
-        if (x->path[k])
-            UN_TRY(un_json_set(x->identity, keys[k],
-                               json_pack("[s, s, s]", x->result->names[k], x->recipe_text[k],
-                                         un_dtype_name(types[k]))));
+    for (int k = 0; k < OUTPUTS; k++) {
+        if (!x->path[k]) continue;
+        x->identity[k] = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s}", "format", "unseen-extract",
+                                   "version", 2, "root", x->dataset.image_root, "images", hex,
+                                   "recipe", x->recipe_text[k], "dtype", un_dtype_name(types[k]));
+        if (!x->identity[k]) return un_fail_memory(0);
+    }
     return UNSEEN_OK;
 }
 
-/* How many rows an earlier run left; anything odd about its journal means none. */
-static void read_journal(extraction *x) {
+/* Whether a journal's list of bad pictures is one: numbers below `done`, each once. */
+static int is_bad_list(const json_t *bad, json_int_t done) {
+    json_int_t last = -1;
+    size_t i = 0;
+    const json_t *item = NULL;
+    if (!json_is_array(bad)) return 0;
+    json_array_foreach(bad, i, item) {
+        if (!json_is_integer(item) || json_integer_value(item) <= last) return 0;
+        last = json_integer_value(item);
+    }
+    return last < done;
+}
+
+/* How many rows of one output an earlier run left, and which of its pictures were bad (new
+ * reference); anything odd about its journal means none. */
+static size_t read_journal(const extraction *x, int k, json_t **bad) {
     json_t *journal = NULL;
-    if (un_path_exists(x->journal) && un_json_read(x->journal, &journal) == UNSEEN_OK) {
-        const json_t *done = json_object_get(journal, "done");
-        json_t *bad = json_object_get(journal, "bad");
-        if (json_equal(json_object_get(journal, "identity"), x->identity) &&
-            json_is_integer(done) && json_integer_value(done) > 0 && json_is_array(bad) &&
-            (size_t)json_integer_value(done) <= x->dataset.image_count) {
-            x->done = (size_t)json_integer_value(done);
+    char *partial = NULL;
+    size_t rows = 0;
+    *bad = NULL;
+    if (un_format(&partial, "%s.partial", x->path[k]) == UNSEEN_OK && un_path_exists(partial) &&
+        un_path_exists(x->journal[k]) && un_json_read(x->journal[k], &journal) == UNSEEN_OK) {
+        json_int_t done = json_integer_value(json_object_get(journal, "done"));
+        json_t *list = json_object_get(journal, "bad");
+        if (json_equal(json_object_get(journal, "identity"), x->identity[k]) && done > 0 &&
+            (size_t)done <= x->dataset.image_count && is_bad_list(list, done)) {
+            rows = (size_t)done;
+            *bad = json_incref(list);
+        }
+    }
+    json_decref(journal);
+    free(partial);
+    return rows;
+}
+
+static void forget(const extraction *x) {
+    for (int k = 0; k < OUTPUTS; k++)
+        if (x->path[k]) (void)unlink(x->journal[k]);
+}
+
+/* Takes up what all outputs have. A journal whose rows are about to be overwritten goes first:
+ * if this run were killed, it would vouch for rows that are no longer there. */
+static void read_journals(extraction *x) {
+    x->done = x->dataset.image_count;
+    for (int k = 0; k < OUTPUTS; k++) {
+        json_t *bad = NULL;
+        if (!x->path[k]) continue;
+        size_t rows = read_journal(x, k, &bad);
+        if (bad && rows <= x->done) {
             json_decref(x->bad);
             x->bad = json_incref(bad);
         }
-        json_decref(journal);
+        json_decref(bad);
+        if (rows < x->done) x->done = rows;
     }
-    for (int k = 0; k < OUTPUTS; k++) { /* the rows must be there, too */
-        char *partial = NULL;
-        if (!x->path[k]) continue;
-        if (un_format(&partial, "%s.partial", x->path[k]) != UNSEEN_OK || !un_path_exists(partial))
-            x->done = 0;
-        free(partial);
+    /* Where bad pictures are errors, the first of them is where to go on. */
+    if (x->done > 0 && x->options->strict && json_array_size(x->bad) > 0) {
+        x->done = (size_t)json_integer_value(json_array_get(x->bad, 0));
+        json_array_clear(x->bad);
     }
     if (x->done == 0) json_array_clear(x->bad);
+    if (x->done == 0) forget(x);
     x->result->taken_up = x->done;
 }
 
-static un_status write_journal(extraction *x) {
-    for (int k = 0; k < OUTPUTS; k++)
-        if (x->writer[k]) UN_TRY(un_features_writer_sync(x->writer[k]));
-    json_t *journal = json_pack("{s:O, s:I, s:O}", "identity", x->identity, "done",
-                                (json_int_t)x->done, "bad", x->bad);
-    if (!journal) return un_fail_memory(0);
-    un_status status = un_json_write(x->journal, journal);
-    json_decref(journal);
+static un_status write_journals(extraction *x) {
+    for (int k = 0; k < OUTPUTS; k++) {
+        if (!x->writer[k]) continue;
+        UN_TRY(un_features_writer_sync(x->writer[k]));
+        json_t *journal = json_pack("{s:O, s:I, s:O}", "identity", x->identity[k], "done",
+                                    (json_int_t)x->done, "bad", x->bad);
+        if (!journal) return un_fail_memory(0);
+        un_status status = un_json_write(x->journal[k], journal);
+        json_decref(journal);
+        if (status) return status;
+    }
     x->saved = un_now();
-    return status;
+    return UNSEEN_OK;
 }
 
 static un_status open_writers(extraction *x) {
@@ -217,16 +257,21 @@ static un_status open_writers(extraction *x) {
             __builtin_mul_overflow(row, batch, &count))
             return un_fail(UNSEEN_E_ARGUMENT, "the features of %zu pictures are too large", batch);
         UN_TRY(un_alloc(count, sizeof(float), &x->rows[k]));
-        UN_TRY(un_features_writer_resume(&x->writer[k], x->path[k], &description, x->done));
+        un_status status =
+            un_features_writer_resume(&x->writer[k], x->path[k], &description, x->done);
+        if (status == UNSEEN_E_FORMAT) forget(x); /* the next run begins anew */
+        UN_TRY(status);
     }
     return UNSEEN_OK;
 }
 
-/* Names the bad pictures of a batch and empties their rows. */
+/* Names the bad pictures of a batch and empties their rows. A lack of memory says nothing about a
+ * picture. */
 static un_status note_bad(extraction *x, const un_loaded *batch) {
     for (size_t i = 0; i < batch->count; i++) {
         if (!batch->errors[i]) continue;
-        if (x->options->strict) return un_fail(UNSEEN_E_FORMAT, "%s", batch->errors[i]);
+        if (x->options->strict || batch->codes[i] == UNSEEN_E_MEMORY)
+            return un_fail(batch->codes[i], "%s", batch->errors[i]);
         un_log(UNSEEN_LOG_WARNING, "left out: %s", batch->errors[i]);
         UN_TRY(un_json_append(x->bad, json_integer((json_int_t)(batch->first + i))));
         for (int k = 0; k < OUTPUTS; k++) {
@@ -261,7 +306,7 @@ static un_status compute(extraction *x, un_loader *loader) {
         UN_GO(compute_batch(x, &batch));
         un_progress_update(&progress, x->done - first);
         int stop = x->options->stop && *x->options->stop && x->done < x->dataset.image_count;
-        if (stop || un_now() - x->saved > JOURNAL_SECONDS) UN_GO(write_journal(x));
+        if (stop || un_now() - x->saved > JOURNAL_SECONDS) UN_GO(write_journals(x));
         if (stop)
             UN_GO(un_fail(UNSEEN_E_INTERRUPTED,
                           "stopped after %zu of %zu images; the same command goes on from there",
@@ -287,9 +332,11 @@ static un_status drop_bad(extraction *x) {
     unsigned char *gone = NULL;
     x->result->bad = count;
     if (count == 0) return UNSEEN_OK;
-    if (count == d->image_count)
+    if (count == d->image_count) {
+        forget(x); /* the folder may be elsewhere for the moment: the next run looks again */
         return un_fail(UNSEEN_E_FORMAT, "none of the %zu pictures under %s could be used", count,
                        d->image_root);
+    }
     UN_TRY(un_alloc(d->image_count, 1, &gone));
     size_t i = 0;
     json_t *item = NULL;
@@ -323,15 +370,15 @@ static un_status commit(extraction *x) {
         x->writer[k] = NULL;
         if (writer) UN_TRY(un_features_writer_commit(writer));
     }
-    (void)unlink(x->journal); /* without its rows it means nothing */
+    forget(x); /* without their rows they mean nothing */
     return UNSEEN_OK;
 }
 
 static un_status run(extraction *x) {
     un_loader *loader = NULL;
     un_status status = UNSEEN_OK;
-    UN_TRY(make_identity(x));
-    read_journal(x);
+    UN_TRY(make_identities(x));
+    read_journals(x);
     UN_TRY(open_writers(x));
     const un_loader_options options = {.root = x->dataset.image_root,
                                        .names = x->dataset.images,
@@ -363,9 +410,9 @@ done:
         free(x.rows[k]);
         free(x.path[k]);
         free(x.recipe_text[k]);
+        free(x.journal[k]);
+        json_decref(x.identity[k]);
     }
-    free(x.journal);
-    json_decref(x.identity);
     json_decref(x.bad);
     un_backbone_close(x.backbone);
     un_dataset_close(&x.dataset);

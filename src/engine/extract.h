@@ -3,8 +3,9 @@
  * feature store.
  *
  * Work that is interrupted is taken up again by the same call: the rows lie in
- * features/NAME.safetensors.partial, features/NAME.journal says how far they go. Both
- * vanish when the file appears under its name.
+ * features/NAME.safetensors.partial, features/NAME.journal says how far they go and how
+ * they were made; rows made in another way are made anew. Both vanish when the file
+ * appears under its name.
  */
 #ifndef UN_ENGINE_EXTRACT_H
 #define UN_ENGINE_EXTRACT_H

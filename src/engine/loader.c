@@ -18,6 +18,7 @@ typedef struct {
     size_t missing;      /* pictures not yet loaded; count 0: the batch is free */
     float *pictures;     /* [batch, S, S, 3] */
     char **errors;       /* [batch] */
+    un_status *codes;    /* [batch] of them */
 } batch;
 
 struct un_loader {
@@ -86,11 +87,14 @@ static void load(un_loader *loader, size_t i) {
     batch *b = batch_of(loader, i);
     size_t slot = i - b->first;
     float *out = b->pictures + slot * loader->picture;
-    if (un_load_picture(o->root, o->names[i], &o->recipe, &o->decode, out, NULL) == UNSEEN_OK)
-        return;
+    un_status status = un_load_picture(o->root, o->names[i], &o->recipe, &o->decode, out, NULL);
+    b->codes[slot] = status;
+    if (!status) return;
     memset(out, 0, loader->picture * sizeof *out);
     b->errors[slot] = strdup(un_error());
-    if (!b->errors[slot]) b->errors[slot] = strdup("out of memory");
+    if (b->errors[slot]) return;
+    b->codes[slot] = UNSEEN_E_MEMORY;
+    b->errors[slot] = strdup("out of memory");
 }
 
 static void *work(void *context) {
@@ -140,6 +144,7 @@ un_status un_loader_open(un_loader **out, const un_loader_options *options) {
     for (int i = 0; i < BATCHES; i++) {
         UN_GO(un_alloc(batch_floats, sizeof(float), &loader->ring[i].pictures));
         UN_GO(un_alloc(options->batch, sizeof(char *), &loader->ring[i].errors));
+        UN_GO(un_alloc(options->batch, sizeof(un_status), &loader->ring[i].codes));
     }
     UN_GO(start_threads(loader));
     *out = loader;
@@ -172,7 +177,7 @@ un_status un_loader_next(un_loader *loader, un_loaded *out) {
             pthread_cond_wait(&loader->loaded, &loader->lock);
         loader->current = (int)(b - loader->ring);
         loader->delivered += b->count;
-        *out = (un_loaded){b->first, b->count, b->pictures, b->errors};
+        *out = (un_loaded){b->first, b->count, b->pictures, b->errors, b->codes};
     }
     pthread_mutex_unlock(&loader->lock);
     return UNSEEN_OK;
@@ -189,6 +194,7 @@ void un_loader_close(un_loader *loader) {
         for (size_t k = 0; loader->ring[i].errors && k < loader->options.batch; k++)
             free(loader->ring[i].errors[k]);
         free(loader->ring[i].errors);
+        free(loader->ring[i].codes);
         free(loader->ring[i].pictures);
     }
     pthread_cond_destroy(&loader->loaded);

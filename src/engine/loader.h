@@ -27,9 +27,10 @@ typedef struct {
 
 /* Up to `batch` pictures in order; valid until the next call. */
 typedef struct {
-    size_t first, count;   /* pictures first .. first + count - 1; count 0: no more */
-    const float *pictures; /* (count, S, S, 3) as un_recipe_normalize writes; zeros where failed */
-    char *const *errors;   /* [count] NULL, or a sentence about a picture that cannot be used */
+    size_t first, count;    /* pictures first .. first + count - 1; count 0: no more */
+    const float *pictures;  /* (count, S, S, 3) as un_recipe_normalize writes; zeros where failed */
+    char *const *errors;    /* [count] NULL, or a sentence about a picture that cannot be used */
+    const un_status *codes; /* [count] of those */
 } un_loaded;
 
 un_status un_loader_open(un_loader **out, const un_loader_options *options);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -27,6 +28,7 @@ struct un_st_writer {
     json_t *metadata;
     uint64_t header_bytes; /* 0 until begin; includes the length word */
     uint64_t data_bytes;
+    uint64_t found;   /* bytes of the file when it was opened */
     uint64_t written; /* of the declared tensors' bytes */
     uint64_t expected;
 };
@@ -45,6 +47,8 @@ static un_status writer_open(un_st_writer **out, const char *path,
         un_st_writer_abort(writer);
         return un_fail_memory(0);
     }
+    struct stat st;
+    if (fstat(writer->file.fd, &st) == 0) writer->found = (uint64_t)st.st_size;
     *out = writer;
     return UNSEEN_OK;
 }
@@ -180,6 +184,9 @@ un_status un_st_writer_take_up(un_st_writer *writer, size_t index, uint64_t byte
     if (!item || bytes > item->bytes)
         return un_fail(UNSEEN_E_ARGUMENT, "%s: more was written than its tensor holds",
                        writer->file.path);
+    if (bytes > 0 && writer->found != writer->header_bytes + writer->data_bytes)
+        return un_fail(UNSEEN_E_FORMAT, "%s is not what an earlier run left; run this again",
+                       writer->file.temporary);
     writer->written += bytes;
     if (!hash) return UNSEEN_OK;
     unsigned char *piece = NULL;
