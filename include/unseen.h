@@ -21,9 +21,11 @@
  * Conventions
  * - Every function that can fail returns an unseen_status. The sentence that
  *   says what went wrong, where, and what to do is in unseen_last_error().
- * - The library never prints, never exits and never aborts on input.
+ * - The library never prints, never exits and never aborts on input. A NULL where none
+ *   is allowed is UNSEEN_E_ARGUMENT; accessors answer NULL, 0 or -1 for a NULL model.
  * - Strings are UTF-8. Pointers returned by accessors belong to the object
- *   they came from and live as long as it does.
+ *   they came from and live as long as it does; names of classes until the next
+ *   class is added.
  * - Dimensions: C classes, A attributes, D feature length, n images of one call,
  *   h x w regions of a picture. Arrays are row-major and dense.
  * - One unseen_model may be used by one thread at a time.
@@ -44,7 +46,8 @@ extern "C" {
 #define UNSEEN_API
 #endif
 
-/* What a call came to. Anything but UNSEEN_OK leaves its outputs untouched. */
+/* What a call came to. Anything but UNSEEN_OK leaves pointers and counts untouched; arrays that
+ * the caller gave to be filled may hold a part of the answer. */
 typedef enum unseen_status {
     UNSEEN_OK = 0,
     UNSEEN_E_ARGUMENT = 1,    /* the caller asked for something impossible */
@@ -112,7 +115,7 @@ UNSEEN_API unseen_status unseen_model_open(const char *path, unseen_model **out)
 /* Releases a model; NULL is allowed. */
 UNSEEN_API void unseen_model_close(unseen_model *model);
 
-/* The name of the method: "dem", "eszsl", "msdn". */
+/* The name of the method: "dem", "duet", "eszsl", "msdn". */
 UNSEEN_API const char *unseen_model_method(const unseen_model *model);
 
 /* C, the number of classes that the model scores. */

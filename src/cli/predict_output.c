@@ -1,8 +1,8 @@
 /* predict_output.c - see predict_output.h. */
 #include "cli/predict_output.h"
 
+#include <math.h>
 #include <stdarg.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,10 +107,15 @@ static json_t *path_json(const char *path) {
 static un_status answer_json(predict_output *out, const char *image, const un_class_table *classes,
                              const float *scores, const size_t *best, size_t count) {
     json_t *list = json_array();
-    for (size_t i = 0; list && i < count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:f, s:b}", "label", classes->names[best[i]],
-                                              "score", (double)scores[best[i]], "seen",
-                                              classes->seen[best[i]]));
+    for (size_t i = 0; list && i < count; i++) {
+        double score = (double)scores[best[i]]; /* JSON has no word for infinity */
+        json_t *item = json_pack("{s:s, s:o, s:b}", "label", classes->names[best[i]], "score",
+                                 isfinite(score) ? json_real(score) : json_null(), "seen",
+                                 (int)classes->seen[best[i]]);
+        if (json_array_append_new(list, item) == 0) continue;
+        json_decref(list);
+        return un_fail_memory(0);
+    }
     return put_record(out, json_pack("{s:o, s:o}", "image", path_json(image), "predictions", list));
 }
 

@@ -185,10 +185,10 @@ un_status un_classifier_describe(un_classifier *c, const un_description *descrip
         if (table.count == before) continue;
         table.seen[before] = 0;
     }
-    UN_GO(c->model.method->class->set_classes(c->model.method, &table));
     /* Names of classes that were added before live in the arena that goes: keep copies. */
-    for (size_t k = c->model.classes.count; k < table.count; k++)
+    for (size_t k = c->model.classes.count; k < c->classes.count; k++)
         UN_GO(un_arena_string(&arena, table.names[k], &table.names[k]));
+    UN_GO(c->model.method->class->set_classes(c->model.method, &table)); /* the last to fail */
     un_arena_free(&c->arena);
     c->arena = arena;
     c->classes = table;

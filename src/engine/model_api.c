@@ -32,42 +32,42 @@ void unseen_model_close(unseen_model *model) {
 }
 
 const char *unseen_model_method(const unseen_model *model) {
-    return model->classifier.model.method->class->name;
+    return model ? model->classifier.model.method->class->name : NULL;
 }
 
 size_t unseen_model_class_count(const unseen_model *model) {
-    return model->classifier.classes.count;
+    return model ? model->classifier.classes.count : 0;
 }
 
 const char *unseen_model_class_name(const unseen_model *model, size_t k) {
-    const un_class_table *classes = &model->classifier.classes;
-    return k < classes->count ? classes->names[k] : NULL;
+    return k < unseen_model_class_count(model) ? model->classifier.classes.names[k] : NULL;
 }
 
 int unseen_model_class_seen(const unseen_model *model, size_t k) {
-    const un_class_table *classes = &model->classifier.classes;
-    return k < classes->count ? classes->seen[k] : -1;
+    return k < unseen_model_class_count(model) ? model->classifier.classes.seen[k] : -1;
 }
 
 size_t unseen_model_feature_length(const unseen_model *model) {
-    return model->classifier.model.regions * model->classifier.model.width;
+    return model ? model->classifier.model.regions * model->classifier.model.width : 0;
 }
 
-double unseen_model_gamma(const unseen_model *model) { return model->classifier.model.gamma; }
+double unseen_model_gamma(const unseen_model *model) {
+    return model ? model->classifier.model.gamma : 0;
+}
 
 const char *unseen_model_manifest(const unseen_model *model) {
-    return model->classifier.model.manifest_text;
+    return model ? model->classifier.model.manifest_text : NULL;
 }
 
 size_t unseen_model_attribute_count(const unseen_model *model) {
-    const un_class_table *classes = &model->classifier.classes;
-    return classes->modality_count == 1 ? classes->modality[0].width : 0;
+    if (!model || model->classifier.classes.modality_count != 1) return 0;
+    return model->classifier.classes.modality[0].width;
 }
 
 const char *unseen_model_attribute_name(const unseen_model *model, size_t i) {
-    const un_modality *modality = &model->classifier.classes.modality[0];
-    if (i >= unseen_model_attribute_count(model) || !modality->attributes) return NULL;
-    return modality->attributes[i];
+    if (i >= unseen_model_attribute_count(model)) return NULL;
+    char *const *names = model->classifier.classes.modality[0].attributes;
+    return names ? names[i] : NULL;
 }
 
 unseen_status unseen_model_add_class(unseen_model *model, const char *name,
@@ -78,7 +78,10 @@ unseen_status unseen_model_add_class(unseen_model *model, const char *name,
     UN_TRY(un_alloc(n, sizeof *numbers, &numbers));
     un_status status = UNSEEN_OK;
     for (size_t i = 0; i < n && !status; i++)
-        status = un_classifier_attribute(&model->classifier, attributes[i], &numbers[i]);
+        if (!attributes[i])
+            status = un_fail(UNSEEN_E_ARGUMENT, "unseen_model_add_class: name %zu is NULL", i);
+        else
+            status = un_classifier_attribute(&model->classifier, attributes[i], &numbers[i]);
     const un_description description = {name, n, numbers, values};
     if (!status) status = un_classifier_describe(&model->classifier, &description, 1);
     free(numbers);
@@ -106,12 +109,12 @@ unseen_status unseen_model_score(unseen_model *model, const float *features, siz
 }
 
 void unseen_model_grid(const unseen_model *model, size_t *height, size_t *width) {
-    *height = model->classifier.grid_height;
-    *width = model->classifier.grid_width;
+    if (height) *height = model ? model->classifier.grid_height : 0;
+    if (width) *width = model ? model->classifier.grid_width : 0;
 }
 
 size_t unseen_model_branch_count(const unseen_model *model) {
-    return model->classifier.model.method->class->attention_branches;
+    return model ? model->classifier.model.method->class->attention_branches : 0;
 }
 
 unseen_status unseen_attributes(unseen_model *model, const float *features, float *out) {

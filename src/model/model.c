@@ -162,6 +162,9 @@ static un_status read_modality(un_model *model, const un_safetensors *file, cons
     if (!label) return damaged(file, "a modality has no name");
     UN_TRY(un_arena_string(&model->arena, label, &copy));
     modality->name = copy;
+    for (size_t i = 0; i < model->classes.count * modality->width; i++)
+        if (!isfinite(modality->values[i]))
+            return damaged(file, "class semantics are not finite numbers");
     UN_TRY(read_vectors(model, file, m));
     if (!json_is_array(names)) return UNSEEN_OK;
     return read_strings(model, file, names, modality->width, &modality->attributes);
@@ -277,6 +280,7 @@ static un_status load(un_model *model, const un_safetensors *file, un_precision 
     const json_t *gamma = json_object_get(json_object_get(model->manifest, "selection"), "gamma");
     model->has_gamma = json_is_number(gamma);
     model->gamma = model->has_gamma ? json_number_value(gamma) : 0;
+    if (!isfinite((float)model->gamma)) return damaged(file, "its gamma is out of range");
     un_status status = model->method->class->set_classes(model->method, &model->classes);
     return status ? un_fail_prefix(status, "%s: not a usable model", file->path) : UNSEEN_OK;
 }

@@ -214,9 +214,50 @@ static void other_backbones_are_refused(void **state) {
     util_scene_free(&s);
 }
 
+static void null_is_an_argument_error(void **state) {
+    (void)state;
+    util_scene s;
+    unseen_model *model = NULL;
+    unseen_prediction best;
+    const char *no_name = NULL;
+    const float one = 1;
+    float out[1] = {0};
+    size_t n = 7, h = 7, w = 7;
+    save_model(&s, "descriptor-1");
+    util_fails(unseen_model_open(NULL, &model), UNSEEN_E_ARGUMENT, "NULL");
+    util_fails(unseen_model_open(g_model, NULL), UNSEEN_E_ARGUMENT, "NULL");
+    util_fails(unseen_model_attach_backbone(NULL, NULL), UNSEEN_E_ARGUMENT, "NULL");
+    util_fails(unseen_classify_file(NULL, "x", UNSEEN_AMONG_ALL, 1, &best, &n), UNSEEN_E_ARGUMENT,
+               "NULL");
+    util_fails(unseen_features_of_file(NULL, "x", out), UNSEEN_E_ARGUMENT, "NULL");
+    util_fails(unseen_attributes(NULL, out, out), UNSEEN_E_ARGUMENT, "NULL");
+    util_fails(unseen_attention(NULL, out, out), UNSEEN_E_ARGUMENT, "NULL");
+    assert_int_equal(n, 7);
+    unseen_model_close(NULL);
+    assert_null(unseen_model_method(NULL));
+    assert_null(unseen_model_manifest(NULL));
+    assert_null(unseen_model_class_name(NULL, 0));
+    assert_null(unseen_model_attribute_name(NULL, 0));
+    assert_int_equal(unseen_model_class_seen(NULL, 0), -1);
+    assert_int_equal(unseen_model_class_count(NULL), 0);
+    assert_int_equal(unseen_model_attribute_count(NULL), 0);
+    assert_int_equal(unseen_model_feature_length(NULL), 0);
+    assert_int_equal(unseen_model_branch_count(NULL), 0);
+    unseen_model_grid(NULL, &h, &w);
+    assert_int_equal(h + w, 0);
+
+    util_ok(unseen_model_open(g_model, &model));
+    unseen_model_grid(model, NULL, NULL);
+    util_fails(unseen_model_add_class(model, "x", &no_name, &one, 1), UNSEEN_E_ARGUMENT, "NULL");
+    util_fails(unseen_model_score(model, NULL, 1, UNSEEN_NATIVE, out), UNSEEN_E_ARGUMENT, "NULL");
+    unseen_model_close(model);
+    util_scene_free(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(files_and_pixels_agree),
                                        cmocka_unit_test(described_classes_get_their_rows),
-                                       cmocka_unit_test(other_backbones_are_refused)};
+                                       cmocka_unit_test(other_backbones_are_refused),
+                                       cmocka_unit_test(null_is_an_argument_error)};
     return cmocka_run_group_tests(tests, make_paths, remove_files);
 }
