@@ -28,10 +28,55 @@ ls other/features | grep -v safetensors$ && fail "something was left behind"
 $extract --data other --quiet | grep -q "already there" || fail "again"
 expect 1 "made in another way" $extract --data other --image-size 128 --pooled
 
-# Bad pictures are named and leave the split; --strict makes them fatal.
+# stop_when SIGNAL there|gone PATH COMMAND...: ends the command as soon as the file is there, or gone.
+stop_when() {
+    signal=$1 sign=$2 path=$3
+    shift 3
+    "$@" --quiet >/dev/null 2>&1 &
+    pid=$!
+    while kill -0 $pid 2>/dev/null; do
+        [ "$sign" = there ] && [ -e "$path" ] && break
+        [ "$sign" = gone ] && [ ! -e "$path" ] && break
+        sleep 0.01
+    done
+    kill "-$signal" $pid 2>/dev/null
+    wait $pid
+}
+
+# What another way of extracting has overwritten is not taken up, even if that was killed before
+# it could say so.
+rm -rf other/features/*
+stop_when TERM there other/features/d.safetensors.partial $extract --data other
+if [ -e other/features/d.journal ]; then
+    stop_when KILL gone other/features/d.journal $extract --data other --image-size 128
+    [ -e other/features/d.journal ] && fail "a journal outlived its rows"
+    rm -f other/features/d.safetensors other/features/d-regions.safetensors
+    $extract --data other --quiet >/dev/null || fail "extract after another way was killed"
+    for f in d d-regions; do
+        cmp birds/features/$f.safetensors other/features/$f.safetensors || fail "$f has other rows"
+    done
+else
+    echo "the extraction was done before it could be stopped"
+fi
+
+# A partial file that is not what its journal tells of is refused once, then made anew.
+rm -rf other/features/*
+stop_when TERM there other/features/d.safetensors.partial $extract --data other
+if [ -e other/features/d.journal ]; then
+    : >other/features/d.safetensors.partial
+    expect 1 "not what an earlier run left" $extract --data other
+    $extract --data other --quiet >/dev/null || fail "extract after a damaged partial file"
+    cmp birds/features/d.safetensors other/features/d.safetensors || fail "damaged rows were taken up"
+fi
+
+# Bad pictures are named and leave the split; --strict makes them fatal, also those that an
+# earlier run passed over.
 bad=$(find other/images -name '*.png' | sort | head -3)
 for f in $bad; do head -c 300 "$f" >cut && cp cut "$f"; done
 expect 1 "$(echo $bad | cut -d' ' -f1 | xargs basename)" $extract --strict --data other --name again
+stop_when TERM there other/features/again.safetensors.partial $extract --data other --name again
+expect 1 "$(echo $bad | cut -d' ' -f1 | xargs basename)" $extract --strict --data other --name again
+rm -f other/features/again*
 $extract --data other --name again >out 2>err || fail "bad pictures"
 [ "$(grep -c 'left out' err)" -ge 3 ] || fail "bad pictures were not named: $(cat err)"
 grep -q "3 could not be read" out || fail "bad pictures were not counted: $(cat out)"
@@ -50,6 +95,12 @@ for model in m e; do
     "$unseen" predict $model.model "$(dirname "$photo")" --csv answers.csv --top 1 || fail "folder"
     [ "$(wc -l <answers.csv)" = 7 ] || fail "CSV: $(cat answers.csv)"
 done
+
+# ESZSL's scores are sums over attributes and nothing else, of one branch.
+"$unseen" explain e.model "$photo" --among unseen -o why >/dev/null || fail "explain eszsl"
+explanation=$(find why -name explanation.json)
+awk '/"constant":/ { exit !($2 + 0 < 1e-5 && $2 + 0 > -1e-5) }' "$explanation" || fail "contributions do not add up"
+grep -q '"score": \[\]' "$explanation" && fail "no attribute scores"
 
 # A class described after training, whole and by a few attributes.
 printf 'Newbird,has_bill_color::red=1,has_size::small=0.9\n' >sparse.csv
