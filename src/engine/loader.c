@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/parallel.h"
 
-enum { BATCHES = 3, MAX_THREADS = 64, NICENESS = 10 };
+enum { BATCHES = 3, MAX_THREADS = 64, NICENESS = 3 };
 
 typedef struct {
     size_t first, count; /* pictures of this batch */
