@@ -1,6 +1,6 @@
 # The front door. Needs a Debian or Ubuntu machine; installs missing packages and says which.
 #
-#   make           build the program: build/unseen
+#   make           build the program, build/unseen, and the libraries
 #   make demo      build, then the whole way once on built-in data: unseen-demo/report.html
 #   make test      build and run all tests;  SANITIZE=1: under AddressSanitizer and UBSan
 #   make bench     compare speed with PyTorch (installs python3-torch and OpenBLAS)
@@ -29,7 +29,7 @@ PACKAGES += libclang-rt-14-dev
 endif
 endif
 
-.PHONY: all build demo test bench lint install clean packages bench-packages lint-packages
+.PHONY: all build build-all demo test bench lint install clean packages bench-packages lint-packages
 
 all: build
 
@@ -55,13 +55,17 @@ $(BUILD)/build.ninja: | packages
 		-DUNSEEN_SANITIZE=$(if $(filter 1,$(SANITIZE)),ON,OFF) -DUNSEEN_SHARED_DATA=$(SHARED) \
 		-DUNSEEN_WERROR=ON > /dev/null
 
+# The program and the libraries; a newcomer does not wait for the tests to be built.
 build: $(BUILD)/build.ninja
+	cmake --build $(BUILD) --parallel $(JOBS) --target unseen unseen_static unseen_shared
+
+build-all: $(BUILD)/build.ninja
 	cmake --build $(BUILD) --parallel $(JOBS)
 
 demo: build
 	$(BUILD)/unseen demo -o unseen-demo
 
-test: build
+test: build-all
 	UNSEEN_SHARED=$(SHARED) ctest --test-dir $(BUILD) --output-on-failure --timeout 1200
 
 bench: build bench-packages
@@ -73,7 +77,7 @@ bench-packages:
 lint-packages:
 	$(call need,clang-format clang-tidy cppcheck)
 
-lint: build lint-packages
+lint: build-all lint-packages
 	clang-format --dry-run --Werror $$(git ls-files '*.c' '*.h')
 	git ls-files 'src/*.c' | xargs -P $(JOBS) -n 4 clang-tidy -p $(BUILD) --quiet
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -Iinclude -Isrc \
