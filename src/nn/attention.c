@@ -70,6 +70,8 @@ static un_attend_args arguments(const un_attention_layer *layer, un_dtype type,
                             .ldq = 3 * H,
                             .ldk = 3 * H,
                             .key_mask = view->key_mask,
+                            .bias = view->bias,
+                            .group = view->group,
                             .scale = (float)(1.0 / sqrt((double)size)),
                             .dropout = view->dropout,
                             .log_sum = view->log_sum,
@@ -94,6 +96,7 @@ un_status un_attention_mix_backward(const un_attention_layer *layer, un_dtype ty
     args.dv = dk_side + 2 * H;
     args.lddq = args.lddk = 3 * H;
     args.probabilities = NULL;
+    args.dbias = view->dbias;
     return un_attend_backward_heads(&args);
 }
 

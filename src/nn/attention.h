@@ -43,6 +43,9 @@ typedef struct {
     const void *q_side;         /* qkv (rows of queries, 3H) of `type` */
     const void *k_side;         /* qkv (rows of keys, 3H) of `type` */
     const float *key_mask;      /* [rows of keys], added to the scores; NULL: none */
+    const float *bias;          /* (heads, queries, keys), added in every sequence; NULL: none */
+    float *dbias;               /* backward: its gradient, added to; NULL: not wanted */
+    const unsigned char *group; /* [rows]: keys of other groups are masked; NULL: none */
     un_dropout dropout;         /* of the probabilities */
     float *log_sum;             /* (rows of queries, heads), for backward; NULL: not kept */
     float *probabilities;       /* (heads, queries, keys) a sequence; NULL: not wanted */

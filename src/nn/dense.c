@@ -14,6 +14,7 @@ un_status un_dense_declare(un_dense *layer, un_params *params, const char *name,
 un_status un_dense_forward(const un_dense *layer, const un_params *params, un_dtype type,
                            const void *x, size_t rows, un_dense_epilogue epilogue, void *y,
                            size_t ldy, un_dtype output) {
+    const float *bias = layer->bias == UN_NO_BIAS ? NULL : un_param_value(params, layer->bias);
     const un_gemm_args product = {.m = rows,
                                   .n = layer->out,
                                   .k = layer->in,
@@ -24,7 +25,7 @@ un_status un_dense_forward(const un_dense *layer, const un_params *params, un_dt
                                   .b = un_param_operand(params, layer->weight, type),
                                   .c = y,
                                   .ldc = ldy,
-                                  .bias = un_param_value(params, layer->bias),
+                                  .bias = bias,
                                   .relu = epilogue == UN_DENSE_RELU,
                                   .gelu = epilogue == UN_DENSE_GELU,
                                   .accumulate = epilogue == UN_DENSE_ADD};
@@ -47,7 +48,8 @@ un_status un_dense_backward(const un_dense *layer, const un_params *params, un_d
                                  .c = un_param_grad(params, layer->weight),
                                  .accumulate = 1};
     UN_TRY(un_gemm(&weight));
-    un_column_sums_add(g->dy, g->rows, layer->out, ld, un_param_grad(params, layer->bias));
+    if (layer->bias != UN_NO_BIAS)
+        un_column_sums_add(g->dy, g->rows, layer->out, ld, un_param_grad(params, layer->bias));
     if (!g->dx) return UNSEEN_OK;
     const un_gemm_args input = {.m = g->rows,
                                 .n = layer->in,

@@ -12,6 +12,9 @@
 #include "nn/params.h"
 #include "tensor/gemm.h"
 
+/* In the place of the bias' piece: the layer has none. */
+#define UN_NO_BIAS SIZE_MAX
+
 typedef struct {
     size_t in, out;
     size_t weight, bias; /* pieces of the parameter set */

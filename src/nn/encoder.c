@@ -36,9 +36,10 @@ static un_status allocate(un_encoder_pass *pass, size_t rows) {
     }
     size_t states = keeps_all(pass) ? e->layers : 1;
     for (size_t l = 0; l < states; l++)
-        UN_TRY(un_block_state_create(config, pass->type, rows, pass->training, a, &pass->state[l]));
+        UN_TRY(
+            un_block_state_create(config, pass->type, rows, 0, pass->training, a, &pass->state[l]));
     if (pass->training)
-        UN_TRY(un_block_scratch_create(config, pass->type, rows, a, &pass->scratch));
+        UN_TRY(un_block_scratch_create(config, pass->type, rows, 0, a, &pass->scratch));
     pass->rows = rows;
     return UNSEEN_OK;
 }

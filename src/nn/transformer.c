@@ -29,14 +29,17 @@ un_dropout un_dropout_make(const un_dropout_source *source, float probability, c
 }
 
 un_status un_block_state_create(const un_block_config *config, un_dtype type, size_t rows,
-                                int training, un_arena *arena, un_block_state *out) {
+                                size_t windowed, int training, un_arena *arena,
+                                un_block_state *out) {
     size_t H = config->width, I = config->inner, f = sizeof(float), o = un_dtype_size(type);
+    size_t attended = windowed > 0 ? windowed : rows;
     *out = (un_block_state){.training = training};
     if (config->pre_norm || type == UN_BF16) {
-        UN_TRY(un_arena_alloc(arena, rows * H, o, &out->in));
+        UN_TRY(un_arena_alloc(arena, attended * H, o, &out->in));
         UN_TRY(un_arena_alloc(arena, rows * H, o, &out->middle_operand));
     }
-    UN_TRY(un_arena_alloc(arena, rows * 3 * H, o, &out->qkv));
+    if (windowed > 0) UN_TRY(un_arena_alloc(arena, windowed * H, o, &out->other));
+    UN_TRY(un_arena_alloc(arena, attended * 3 * H, o, &out->qkv));
     UN_TRY(un_arena_alloc(arena, rows * H, o, &out->context));
     UN_TRY(un_arena_alloc(arena, rows * I, o, &out->active));
     if (training || !config->pre_norm) UN_TRY(un_arena_alloc(arena, rows * H, f, &out->sum1));
@@ -46,7 +49,7 @@ un_status un_block_state_create(const un_block_config *config, un_dtype type, si
     }
     if (!training) return UNSEEN_OK;
     UN_TRY(un_arena_alloc(arena, rows * I, o, &out->hidden));
-    UN_TRY(un_arena_alloc(arena, rows * config->heads, f, &out->log_sum));
+    UN_TRY(un_arena_alloc(arena, attended * config->heads, f, &out->log_sum));
     UN_TRY(un_arena_alloc(arena, rows, f, &out->norm1.mean));
     UN_TRY(un_arena_alloc(arena, rows, f, &out->norm1.inverse));
     UN_TRY(un_arena_alloc(arena, rows, f, &out->norm2.mean));
@@ -54,17 +57,18 @@ un_status un_block_state_create(const un_block_config *config, un_dtype type, si
 }
 
 un_status un_block_scratch_create(const un_block_config *config, un_dtype type, size_t rows,
-                                  un_arena *arena, un_block_scratch *out) {
+                                  size_t windowed, un_arena *arena, un_block_scratch *out) {
     size_t H = config->width, I = config->inner, f = sizeof(float), s = sizeof(un_bf16);
+    size_t attended = windowed > 0 ? windowed : rows;
     *out = (un_block_scratch){0};
-    UN_TRY(un_arena_alloc(arena, rows * H, f, &out->masked));
+    UN_TRY(un_arena_alloc(arena, attended * H, f, &out->masked));
     UN_TRY(un_arena_alloc(arena, rows * H, f, &out->dcontext));
     UN_TRY(un_arena_alloc(arena, rows * I, f, &out->dhidden));
-    UN_TRY(un_arena_alloc(arena, rows * 3 * H, f, &out->dqkv));
+    UN_TRY(un_arena_alloc(arena, attended * 3 * H, f, &out->dqkv));
     if (type != UN_BF16) return UNSEEN_OK;
     UN_TRY(un_arena_alloc(arena, rows * H, s, &out->row16));
     UN_TRY(un_arena_alloc(arena, rows * I, s, &out->dhidden16));
-    return un_arena_alloc(arena, rows * 3 * H, s, &out->dqkv16);
+    return un_arena_alloc(arena, attended * 3 * H, s, &out->dqkv16);
 }
 
 enum { SITE_ATTENTION, SITE_ATTENTION_OUTPUT, SITE_OUTPUT, SITES };
@@ -99,27 +103,46 @@ static void normalize(const un_norm *norm, const un_pass_context *c, const float
         un_norm_forward(norm, c->params, x, rows, y ? y : operand, NULL, keep);
 }
 
+/* Rows that take part in attention. */
+static size_t attended_rows(const un_pass_context *c) {
+    return c->windows ? c->windows->rows : un_sequence_rows(&c->sequences);
+}
+
+static un_attention_view view_of(const un_pass_context *c, const char *site, size_t layer,
+                                 const un_block_state *state) {
+    const un_sequences *sequences = c->windows ? &c->windows->sequences : &c->sequences;
+    return (un_attention_view){.queries = *sequences,
+                               .keys = *sequences,
+                               .q_side = state->qkv,
+                               .k_side = state->qkv,
+                               .key_mask = c->key_mask,
+                               .bias = c->bias,
+                               .group = c->windows ? c->windows->group : NULL,
+                               .dropout = mask_of(c, site, layer, SITE_ATTENTION),
+                               .log_sum = state->log_sum};
+}
+
 static un_status attention_forward(const un_block *block, const un_pass_context *c,
                                    const char *site, size_t layer, const float *x,
                                    un_block_state *state, float *sum) {
     size_t rows = un_sequence_rows(&c->sequences);
+    size_t bytes = block->config.width * un_dtype_size(c->type);
     const void *operand = state->in;
     if (block->config.pre_norm)
-        normalize(&block->norm1, c, x, NULL, state->in, state, &state->norm1);
+        normalize(&block->norm1, c, x, NULL, c->windows ? state->other : state->in, state,
+                  &state->norm1);
     else if (c->type == UN_BF16)
         un_convert_to_bf16(x, state->in, rows * block->config.width);
     else
         operand = x;
-    UN_TRY(un_attention_project(&block->attention, c->params, c->type, operand, rows, state->qkv));
-    const un_attention_view view = {.queries = c->sequences,
-                                    .keys = c->sequences,
-                                    .q_side = state->qkv,
-                                    .k_side = state->qkv,
-                                    .key_mask = c->key_mask,
-                                    .dropout = mask_of(c, site, layer, SITE_ATTENTION),
-                                    .log_sum = state->log_sum,
-                                    .probabilities = state->probabilities};
-    UN_TRY(un_attention_mix(&block->attention, c->type, &view, state->context));
+    if (c->windows) un_windows_gather(c->windows, state->other, bytes, state->in);
+    UN_TRY(un_attention_project(&block->attention, c->params, c->type, operand, attended_rows(c),
+                                state->qkv));
+    un_attention_view view = view_of(c, site, layer, state);
+    view.probabilities = state->probabilities;
+    UN_TRY(un_attention_mix(&block->attention, c->type, &view,
+                            c->windows ? state->other : state->context));
+    if (c->windows) un_windows_scatter(c->windows, state->other, bytes, state->context);
     un_dropout mask = mask_of(c, site, layer, SITE_ATTENTION_OUTPUT);
     return add_residual(&block->attention.output, c, state->context, &mask, x, sum);
 }
@@ -196,6 +219,7 @@ static un_status feed_forward_backward(const un_block *block, const un_pass_cont
     return un_dense_backward(&block->inner, c->params, c->type, &inner);
 }
 
+/* dx (R, H) of the projections' operand; added to if `add`. */
 static un_status attention_backward(const un_block *block, const un_pass_context *c,
                                     const char *site, size_t layer, const void *operand,
                                     const un_block_state *state, un_block_scratch *scratch,
@@ -209,18 +233,21 @@ static un_status attention_backward(const un_block *block, const un_pass_context
                                       .rows = rows,
                                       .dx = scratch->dcontext};
     UN_TRY(un_dense_backward(&layers->output, c->params, c->type, &output));
-    const un_attention_view view = {.queries = c->sequences,
-                                    .keys = c->sequences,
-                                    .q_side = state->qkv,
-                                    .k_side = state->qkv,
-                                    .key_mask = c->key_mask,
-                                    .dropout = mask_of(c, site, layer, SITE_ATTENTION),
-                                    .log_sum = state->log_sum};
-    UN_TRY(un_attention_mix_backward(layers, c->type, &view, scratch->dcontext, scratch->dqkv,
-                                     scratch->dqkv));
-    if (c->type == UN_BF16) un_convert_to_bf16(scratch->dqkv, scratch->dqkv16, rows * 3 * H);
-    return un_attention_project_backward(layers, c->params, c->type, operand, rows, scratch->dqkv,
-                                         scratch->dqkv16, dx, add);
+    un_attention_view view = view_of(c, site, layer, state);
+    size_t attended = attended_rows(c);
+    float *dcontext = scratch->dcontext, *din = dx;
+    view.dbias = c->dbias;
+    if (c->windows) {
+        dcontext = din = scratch->masked;
+        un_windows_gather(c->windows, scratch->dcontext, H * sizeof *dcontext, dcontext);
+    }
+    UN_TRY(
+        un_attention_mix_backward(layers, c->type, &view, dcontext, scratch->dqkv, scratch->dqkv));
+    if (c->type == UN_BF16) un_convert_to_bf16(scratch->dqkv, scratch->dqkv16, attended * 3 * H);
+    UN_TRY(un_attention_project_backward(layers, c->params, c->type, operand, attended,
+                                         scratch->dqkv, scratch->dqkv16, din, add));
+    if (c->windows) un_windows_scatter(c->windows, din, H * sizeof *din, dx);
+    return UNSEEN_OK;
 }
 
 static un_status pre_norm_backward(const un_block *block, const un_pass_context *c,

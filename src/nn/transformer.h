@@ -9,6 +9,9 @@
  * of Att and FF before they are added. Linear layers compute in the operand type
  * (f32 or bf16); normalisation, softmax, residuals and gradients are f32.
  *
+ * Attention is within sequences of rows, or (Swin) within windows of maps of rows,
+ * with a bias for relative positions.
+ *
  * A stack comes in two parts: un_encoder names the parameters; a un_encoder_pass
  * holds the activations of one batch. Several passes may be under way over one
  * encoder, each to be propagated back before it runs forward again. A pass that is
@@ -22,6 +25,7 @@
 #include "base/rng.h"
 #include "nn/attention.h"
 #include "nn/layer_norm.h"
+#include "nn/windows.h"
 
 typedef struct {
     size_t width, heads, inner; /* H, heads, I */
@@ -64,15 +68,21 @@ typedef struct {
     un_dtype type; /* of operands: UN_F32 or UN_BF16 */
     un_sequences sequences;
     const float *key_mask;     /* [rows], added to attention scores; NULL: none */
+    const un_windows *windows; /* attention within these instead of `sequences`, pre-norm only;
+                                  NULL: none. Without a key_mask */
+    const float *bias;         /* (heads, tokens, tokens) of every window; NULL: none */
+    float *dbias;              /* backward: its gradient, added to; NULL: not wanted */
     un_dropout_source dropout; /* zero probabilities: none */
 } un_pass_context;
 
-/* Activations of one block, R rows. Operands are of the context's type. */
+/* Activations of one block, R rows. Operands are of the context's type. W: rows of windows, or R
+ * without windows. */
 typedef struct {
-    void *in;       /* (R, H) operand of the projections */
-    void *qkv;      /* (R, 3H) operand */
-    float *log_sum; /* (R, heads) */
+    void *in;       /* (W, H) operand of the projections */
+    void *qkv;      /* (W, 3H) operand */
+    float *log_sum; /* (W, heads) */
     void *context;  /* (R, H) operand */
+    void *other;    /* (W, H) operand on its way into windows or out of them; NULL without */
     float *sum1;    /* (R, H) x + Att */
     un_norm_state norm1, norm2;
     float *middle;        /* (R, H) LN1(sum1); post-norm only */
@@ -86,19 +96,21 @@ typedef struct {
 
 /* Work space of a block's backward pass. */
 typedef struct {
-    float *masked;   /* (R, H) */
+    float *masked;   /* (W, H) */
     un_bf16 *row16;  /* (R, H); NULL in f32, as the others of bf16 */
     float *dcontext; /* (R, H) */
     float *dhidden;  /* (R, I) */
     un_bf16 *dhidden16;
-    float *dqkv; /* (R, 3H) */
+    float *dqkv; /* (W, 3H) */
     un_bf16 *dqkv16;
 } un_block_scratch;
 
+/* `windowed`: rows of windows, at least `rows`; 0: no windows. */
 un_status un_block_state_create(const un_block_config *config, un_dtype type, size_t rows,
-                                int training, un_arena *arena, un_block_state *out);
+                                size_t windowed, int training, un_arena *arena,
+                                un_block_state *out);
 un_status un_block_scratch_create(const un_block_config *config, un_dtype type, size_t rows,
-                                  un_arena *arena, un_block_scratch *out);
+                                  size_t windowed, un_arena *arena, un_block_scratch *out);
 
 /* x (R, H) -> y (R, H). Unless training, y may be x, and there is no dropout. y NULL: only what
  * backward needs. `site` and `layer` name the dropout masks. */

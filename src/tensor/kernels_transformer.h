@@ -59,27 +59,35 @@ typedef struct {
 void un_dropout_rows(const un_dropout *dropout, float *x, const float *residual, size_t rows,
                      size_t n);
 
+/* What is added to the score of a key of another group than the query's. */
+#define UN_OTHER_GROUP (-100.0f)
+
 /* Multi-head attention: for every sequence s and head, with the head's slice of d columns,
- *     P = softmax(scale Q K^T + key_mask),   out = dropout(P) V.
+ *     P = softmax(scale Q K^T + key_mask + bias + group mask),   out = dropout(P) V.
  * Queries of sequence s are rows q_start[s] .. q_start[s+1]-1 of q and out, its keys and
  * values rows k_start[s] .. k_start[s+1]-1 of k and v. Every sequence needs a key. */
 typedef struct {
     size_t sequences, heads, size; /* size: d, of one head */
     const size_t *q_start, *k_start;
-    un_dtype type;         /* of q, k, v and out: UN_F32 or UN_BF16 */
-    const void *q, *k, *v; /* first column of head 0 */
-    size_t ldq, ldk;       /* elements from row to row of q; of k and v */
-    const float *key_mask; /* [rows of k], finite, added to the scores; NULL: none */
-    float scale;           /* 1/sqrt(d) */
-    un_dropout dropout;    /* of P */
-    void *out;             /* (rows of q, heads d), dense; forward */
-    float *log_sum;        /* (rows of q, heads): log sum exp of the scores; written
+    un_dtype type;              /* of q, k, v and out: UN_F32 or UN_BF16 */
+    const void *q, *k, *v;      /* first column of head 0 */
+    size_t ldq, ldk;            /* elements from row to row of q; of k and v */
+    const float *key_mask;      /* [rows of k], finite, added to the scores; NULL: none */
+    const float *bias;          /* (heads, queries, keys), the same for every sequence, all of which
+                                are then equally long; NULL: none */
+    const unsigned char *group; /* [rows], of q and k alike: UN_OTHER_GROUP is added to the score
+                                of a key whose group is not the query's; NULL: none */
+    float scale;                /* 1/sqrt(d) */
+    un_dropout dropout;         /* of P */
+    void *out;                  /* (rows of q, heads d), dense; forward */
+    float *log_sum;             /* (rows of q, heads): log sum exp of the scores; written
                                 forward unless NULL, read backward */
-    float *probabilities;  /* forward: P before dropout, (heads, queries, keys) of each
+    float *probabilities;       /* forward: P before dropout, (heads, queries, keys) of each
                                 sequence, one sequence after the other; NULL: not wanted */
-    const float *dout;     /* (rows of q, heads d); backward */
-    float *dq, *dk, *dv;   /* gradients, replaced; rows as q, k, v with lddq and lddk */
+    const float *dout;          /* (rows of q, heads d); backward */
+    float *dq, *dk, *dv;        /* gradients, replaced; rows as q, k, v with lddq and lddk */
     size_t lddq, lddk;
+    float *dbias; /* backward: the gradient of bias, added to; NULL: not wanted */
 } un_attend_args;
 
 un_status un_attend_forward(const un_attend_args *a);

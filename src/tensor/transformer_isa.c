@@ -363,13 +363,26 @@ static void scatter(const place *p, const float *in, size_t rows, float *out, si
         memcpy(out + (first + r) * ld + p->head * p->size, in + r * p->wide, p->size * sizeof *out);
 }
 
-/* scores = scale scores + mask; the padding becomes what softmax ignores. */
-static void scale_and_mask(const un_attend_args *a, const place *p, float *scores) {
+/* Where a row's part of bias and dbias begins. */
+static size_t bias_row(const place *p, size_t query) {
+    return (p->head * p->queries + query) * p->keys;
+}
+
+/* scores = scale scores + masks + bias; the padding becomes what softmax ignores. */
+static void scale_and_mask(const un_attend_args *a, const place *p, size_t query, float *scores) {
     if (a->key_mask) {
         const float *mask = a->key_mask + p->first_k;
         for (size_t i = 0; i < p->keys; i++) scores[i] = a->scale * scores[i] + mask[i];
     } else {
         for (size_t i = 0; i < p->keys; i++) scores[i] *= a->scale;
+    }
+    if (a->bias) {
+        const float *bias = a->bias + bias_row(p, query);
+        for (size_t i = 0; i < p->keys; i++) scores[i] += bias[i];
+    }
+    if (a->group) {
+        const unsigned char *of = a->group + p->first_k, own = a->group[p->first_q + query];
+        for (size_t i = 0; i < p->keys; i++) scores[i] += of[i] == own ? 0 : UN_OTHER_GROUP;
     }
     for (size_t i = p->keys; i < p->long_k; i++) scores[i] = -INFINITY;
 }
@@ -410,7 +423,7 @@ static void finish_rows(const un_attend_args *a, const place *p, size_t first, s
                         float *scores, float *mask) {
     for (size_t r = 0; r < rows; r++) {
         float *row = scores + r * p->long_k;
-        scale_and_mask(a, p, row);
+        scale_and_mask(a, p, first + r, row);
         float log_sum = softmax(row, p->long_k);
         if (a->log_sum) a->log_sum[(p->first_q + first + r) * a->heads + p->head] = log_sum;
         if (a->probabilities)
@@ -459,7 +472,7 @@ static void score_gradient(const un_attend_args *a, const place *p, size_t query
                            float *ds, float *mask) {
     float log_sum = a->log_sum[(p->first_q + query) * a->heads + p->head];
     float lane[LANES] = {0};
-    scale_and_mask(a, p, s);
+    scale_and_mask(a, p, query, s);
     for (size_t i = 0; i < p->long_k; i++) s[i] = exponential(s[i] - log_sum);
     if (a->dropout.probability > 0) {
         row_mask(a, p, query, mask);
@@ -469,6 +482,10 @@ static void score_gradient(const un_attend_args *a, const place *p, size_t query
     for (size_t i = 0; i < p->long_k; i += LANES)
         for (size_t j = 0; j < LANES; j++) lane[j] += s[i + j] * ds[i + j];
     float mean = (float)add_lanes(lane);
+    if (a->dbias) {
+        float *dbias = a->dbias + bias_row(p, query);
+        for (size_t i = 0; i < p->keys; i++) dbias[i] += s[i] * (ds[i] - mean);
+    }
     for (size_t i = 0; i < p->long_k; i++) ds[i] = a->scale * s[i] * (ds[i] - mean);
     if (a->dropout.probability > 0)
         for (size_t i = 0; i < p->keys; i++) s[i] *= mask[i];

@@ -100,9 +100,9 @@ static un_status reserve(duet_xlayer_pass *pass, size_t s, size_t rows) {
     UN_TRY(un_arena_alloc(a, rows, f, &side->norm.inverse));
     UN_TRY(un_arena_alloc(a, rows * H, f, &side->crossed));
     UN_TRY(un_arena_alloc(a, rows * H, f, &side->out));
-    UN_TRY(un_block_state_create(config, pass->type, rows, pass->training, a, &side->block));
+    UN_TRY(un_block_state_create(config, pass->type, rows, 0, pass->training, a, &side->block));
     if (pass->training)
-        UN_TRY(un_block_scratch_create(config, pass->type, rows, a, &side->scratch));
+        UN_TRY(un_block_scratch_create(config, pass->type, rows, 0, a, &side->scratch));
     side->room = rows;
     return UNSEEN_OK;
 }
