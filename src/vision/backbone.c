@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "vision/backbone_parts.h"
+#include "vision/swin.h"
 
 /* Those that need no file: a path, and how the architecture's name begins. */
 static const struct {
@@ -66,6 +67,7 @@ typedef un_status (*opener)(const un_safetensors *file, un_precision precision, 
 
 /* One telling name is enough to choose; what is missing is then told by the network itself. */
 static opener choose(const un_safetensors *file) {
+    if (un_swin_recognize(file)) return un_swin_open; /* its other names are ViT's or MobileNet's */
     for (size_t i = 0; i < file->count; i++) {
         const char *name = file->entries[i].name;
         if (strstr(name, "patch_embeddings.") || starts(name, "conv_proj.")) return un_vit_open;
@@ -92,8 +94,8 @@ static un_status open_file(const char *path, un_precision precision, un_backbone
     if (!open) {
         status = un_fail(UNSEEN_E_FORMAT,
                          "%s: not a known network; expected a ResNet or MobileNetV2 with "
-                         "torchvision's tensor names, or a ViT or DeiT with Hugging Face's or "
-                         "torchvision's",
+                         "torchvision's tensor names, or a ViT, DeiT or Swin transformer with "
+                         "Hugging Face's or torchvision's",
                          path);
         goto done;
     }

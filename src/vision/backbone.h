@@ -3,6 +3,7 @@
  * is found from the names and shapes of a safetensors file:
  *     ResNet with bottlenecks, MobileNetV2    torchvision's names
  *     ViT, DeiT                               Hugging Face's names, torchvision's ViT
+ *     Swin transformer                        Hugging Face's names, torchvision's
  *     "builtin:descriptor"                    no file: colour and gradient statistics
  *     "builtin:pixels"                        no file: the pixels themselves
  * One un_backbone may be used by one thread at a time; it computes in parallel.
@@ -18,7 +19,7 @@
 typedef struct un_backbone un_backbone;
 
 typedef struct un_backbone_class {
-    const char *name; /* "resnet", "mobilenetv2", "vit", "descriptor", "pixels" */
+    const char *name; /* "resnet", "mobilenetv2", "vit", "swin", "descriptor", "pixels" */
     void (*destroy)(un_backbone *backbone);
     /* The grid of regions for S x S pictures; an error if the network cannot take the size. */
     un_status (*grid)(const un_backbone *backbone, size_t size, size_t *height, size_t *width);

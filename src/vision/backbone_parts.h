@@ -17,6 +17,7 @@
 un_status un_resnet_open(const un_safetensors *file, un_precision precision, un_backbone **out);
 un_status un_mobilenet_open(const un_safetensors *file, un_precision precision, un_backbone **out);
 un_status un_vit_open(const un_safetensors *file, un_precision precision, un_backbone **out);
+un_status un_swin_open(const un_safetensors *file, un_precision precision, un_backbone **out);
 un_status un_descriptor_open(un_backbone **out);
 un_status un_pixels_open(un_backbone **out);
 
