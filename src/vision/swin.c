@@ -56,28 +56,26 @@ double un_swin_flops(const un_swin *swin, size_t size) {
     return sum;
 }
 
-un_status un_swin_config_check(const un_swin_config *c, const char *what) {
+un_status un_swin_config_check(const un_swin_config *c, un_status code, const char *what) {
     enum { WIDEST = 1 << 20 };
     if (c->stages == 0 || c->stages > UN_SWIN_STAGES)
-        return un_fail(UNSEEN_E_FORMAT, "%s: a Swin transformer of %zu stages; expected 1 to %d",
-                       what, c->stages, UN_SWIN_STAGES);
+        return un_fail(code, "%s: a Swin transformer of %zu stages; expected 1 to %d", what,
+                       c->stages, UN_SWIN_STAGES);
     if (c->patch == 0 || c->patch > 4096 || c->image == 0 || c->width == 0 || c->width > WIDEST ||
         c->inner == 0 || c->inner > WIDEST)
-        return un_fail(UNSEEN_E_FORMAT,
+        return un_fail(code,
                        "%s: a Swin transformer with patches of %zu, a width of %zu and a "
                        "feed-forward width of %zu cannot be",
                        what, c->patch, c->width, c->inner);
     for (size_t s = 0; s < c->stages; s++) {
         if (c->depth[s] == 0 || c->depth[s] > UN_SWIN_DEPTH)
-            return un_fail(UNSEEN_E_FORMAT, "%s: %zu blocks in stage %zu; expected 1 to %d", what,
-                           c->depth[s], s, UN_SWIN_DEPTH);
+            return un_fail(code, "%s: %zu blocks in stage %zu; expected 1 to %d", what, c->depth[s],
+                           s, UN_SWIN_DEPTH);
         if (c->heads[s] == 0 || (c->width << s) % c->heads[s] != 0)
-            return un_fail(UNSEEN_E_FORMAT,
-                           "%s: stage %zu is %zu wide, which %zu heads do not split", what, s,
+            return un_fail(code, "%s: stage %zu is %zu wide, which %zu heads do not split", what, s,
                            c->width << s, c->heads[s]);
         if (c->window[s] == 0 || c->window[s] > UN_SWIN_WINDOW)
-            return un_fail(UNSEEN_E_FORMAT,
-                           "%s: windows of %zu tokens in stage %zu; expected 1 to %d", what,
+            return un_fail(code, "%s: windows of %zu tokens in stage %zu; expected 1 to %d", what,
                            c->window[s], s, UN_SWIN_WINDOW);
     }
     return UNSEEN_OK;
@@ -185,7 +183,7 @@ un_status un_swin_config_read(const un_safetensors *file, un_swin_config *out) {
                            file->path, c.stages);
     }
     c.image = (c.window[0] * c.patch) << (c.stages > 0 ? c.stages - 1 : 0);
-    UN_TRY(un_swin_config_check(&c, file->path));
+    UN_TRY(un_swin_config_check(&c, UNSEEN_E_FORMAT, file->path));
     *out = c;
     return UNSEEN_OK;
 }

@@ -71,8 +71,8 @@ int un_swin_recognize(const un_safetensors *file);
 /* Sizes from names and shapes; the picture's is what makes the first stage's windows fit into
  * every stage (7 x 4 x 8 = 224). */
 un_status un_swin_config_read(const un_safetensors *file, un_swin_config *out);
-/* Refuses sizes that no network can have, with a sentence that begins with `what`. */
-un_status un_swin_config_check(const un_swin_config *config, const char *what);
+/* Refuses sizes that no network can have: `code`, with a sentence that begins with `what`. */
+un_status un_swin_config_check(const un_swin_config *config, un_status code, const char *what);
 
 /* Declares the pieces; `prefix` may be "". The structure belongs to un_swin_free. */
 un_status un_swin_declare(un_swin *swin, un_params *params, const char *prefix,

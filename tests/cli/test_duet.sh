@@ -6,6 +6,8 @@ cd "$scratch" || exit 1
 small="--set hidden=16 --set heads=2 --set inner=24 --set text_layers=1 --set batch=8"
 small="$small --set max_length=64 --set image_hidden=16 --set image_heads=2 --set image_inner=24"
 small="$small --set image_layers=1"
+swin="--set image_side=swin --set swin_width=8 --set swin_depths=2,1 --set swin_heads=2,2"
+swin="$swin --set swin_window=3"
 train="$unseen train duet --data maps $small --quiet"
 
 expect 0 "selection: validation" $train -o a.model --epochs 2 --log a.csv
@@ -45,7 +47,23 @@ expect 0 "T1" "$unseen" eval p.model --data pictures
 expect 0 "T1" $pixels -o p.model --freeze-backbone
 expect 0 "T1" $pixels -o p.model --set visual_tokens=logit --set labels=10
 
-expect 1 "Swin" $train -o d.model --preset sun
+# A Swin transformer: both kinds of visual tokens, frozen, resumed.
+expect 0 "T1" $pixels $swin -o s.model
+expect 0 "T1" "$unseen" eval s.model --data pictures
+expect 0 "T1" $pixels $swin -o s.model --freeze-backbone --set visual_tokens=logit --set labels=10
+swin="$unseen train duet --data pictures $small $swin --quiet --set batch=4 --epochs 3 --select none"
+swin="$swin --set recompute=yes"
+$swin -o swin.model >/dev/null || fail "whole Swin"
+$swin -o again.model --checkpoint-every 0.05 >/dev/null 2>&1 &
+pid=$!
+while kill -0 $pid 2>/dev/null && [ ! -e again.model.checkpoint ]; do sleep 0.01; done
+kill -9 $pid 2>/dev/null
+wait $pid 2>/dev/null
+[ -e again.model ] && echo "the run was over before it was killed"
+$swin -o again.model --resume >/dev/null || fail "resume Swin"
+cmp swin.model again.model || fail "killed and resumed Swin differs"
+
+expect 1 "pixels are asked for" $train -o d.model --preset sun
 expect 1 "among the semantics" $train -o d.model --set text_semantics=words
 expect 1 "give --set vocab" $train -o d.model --set text_weights=bert.safetensors
 finish

@@ -5,135 +5,8 @@
  */
 #include <math.h>
 
-#include "method/duet/duet.h"
+#include "duet_sample.h"
 #include "text/vocabulary.h"
-#include "util.h"
-
-enum { C = 9, A = 11, N = 40, R = 5, F = 8, SIDE = 16 };
-
-static const char *const g_names[A] = {"has_bill_shape::curved", "has_bill_shape::hooked sea",
-                                       "has_bill_shape::dagger", "has_wing_color::blue",
-                                       "has_wing_color::brown",  "has_wing_color::light blue",
-                                       "has_size::large",        "has_size::small",
-                                       "has_eye_color::black",   "has_eye_color::dark red",
-                                       "has_eye_color::yellow"};
-
-/* `width`: F of regions, 3 for pixels of SIDE x SIDE. */
-static void make_scene(util_scene *s, size_t regions, size_t width) {
-    static const size_t widths[] = {A, 4};
-    util_scene_make(s, C, N, regions * width, 2, widths, 3);
-    s->features.regions = regions;
-    s->features.width = width;
-    util_ok(
-        un_arena_alloc(&s->arena, A, sizeof(char *), (void *)&s->classes.modality[0].attributes));
-    for (size_t a = 0; a < A; a++)
-        util_ok(un_arena_string(&s->arena, g_names[a], &s->classes.modality[0].attributes[a]));
-    if (width == 3)
-        for (size_t i = 0; i < N * regions * width; i++) s->rows[i] *= 170;
-}
-
-static const char *const g_sizes[] = {
-    "hidden=8",      "heads=2",         "inner=12",       "text_layers=1",      "image_hidden=8",
-    "image_heads=2", "image_inner=12",  "image_layers=1", "max_length=48",      "batch=4",
-    "labels=6",      "dropout=0",       "contrast=0.5",   "class_contrast=0.5", "calibration=0.5",
-    "mse=1",         "temperature=0.5", "patch=8",        "prune_pieces=0",     NULL};
-
-/* Settings of a case after the small sizes. */
-static json_t *make_config(const char *const *sets) {
-    json_t *config = util_config(&un_method_duet, g_sizes);
-    for (size_t i = 0; sets && sets[i]; i++)
-        util_ok(un_config_set(&un_method_duet, config, sets[i]));
-    return config;
-}
-
-static un_status open_method(const util_scene *s, const json_t *config, const json_t *kept,
-                             un_method **out) {
-    const un_method_setup setup = {.classes = &s->classes,
-                                   .regions = s->features.regions,
-                                   .width = s->features.width,
-                                   .seed = 5,
-                                   .precision = UN_PRECISION_F32,
-                                   .config = config,
-                                   .data = kept ? NULL : &s->data,
-                                   .kept = kept};
-    return un_method_duet.create(&setup, out);
-}
-
-static un_method *make_method(const util_scene *s, const char *const *sets) {
-    json_t *config = make_config(sets);
-    un_method *method = NULL;
-    util_ok(open_method(s, config, NULL, &method));
-    json_decref(config);
-    return method;
-}
-
-/* Nothing is as small as it starts, so that every gradient counts. */
-static void set_parameters(un_method *method) {
-    un_rng rng = un_rng_stream(7, "test", 2);
-    for (size_t i = 0; i < method->params.count; i++) {
-        const un_param *item = &method->params.item[i];
-        int norm = strstr(item->name, "orm.weight") != NULL;
-        un_rng_fill_normal(&rng, un_param_value(&method->params, i), item->count, norm ? 1 : 0,
-                           norm ? 0.1 : 0.3);
-    }
-}
-
-static double total_loss(un_method *method, size_t step) {
-    double losses[UN_MAX_LOSSES] = {0}, total = 0;
-    util_ok(un_method_duet.step(method, 0, step, losses));
-    for (size_t i = 0; i < DUET_TERMS; i++) total += losses[i];
-    return total;
-}
-
-/* The slope of the loss along a direction of length 1, by central differences of step h. */
-static double slope_along(un_method *method, size_t index, const float *direction, double length,
-                          double h, size_t step) {
-    size_t count = method->params.item[index].count;
-    float *value = un_param_value(&method->params, index), *kept = NULL;
-    double ends[2];
-    util_ok(un_alloc(count, sizeof *kept, &kept));
-    memcpy(kept, value, count * sizeof *kept);
-    for (int side = 0; side < 2; side++) {
-        for (size_t i = 0; i < count; i++)
-            value[i] = (float)((double)kept[i] + (side ? h : -h) * (double)direction[i] / length);
-        ends[side] = total_loss(method, step);
-    }
-    memcpy(value, kept, count * sizeof *kept);
-    free(kept);
-    return (ends[1] - ends[0]) / (2 * h);
-}
-
-/* Each piece is moved along its own gradient: the slope there is the gradient's length. A long
- * step may cross a kink of ReLU, a short one drowns in rounding; one of both must agree. */
-static void check_piece(un_method *method, size_t index, const float *grad, size_t step) {
-    static const double lengths[] = {4e-3, 8e-4, 2e-4};
-    const un_param *item = &method->params.item[index];
-    double squares = 0, slope = 0;
-    for (size_t i = 0; i < item->count; i++) squares += (double)grad[i] * (double)grad[i];
-    double length = sqrt(squares);
-    if (length < 1e-5) return; /* keys' biases: zero by definition */
-    for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
-        slope = slope_along(method, index, grad, length, lengths[k], step);
-        if (fabs(slope - length) <= 2e-2 * length + 1e-3) return;
-    }
-    fail_msg("%s: slope %.6g, gradient %.6g", item->name, slope, length);
-}
-
-static void check_gradients(const char *const *sets, size_t regions, size_t width, size_t step) {
-    util_scene s;
-    make_scene(&s, regions, width);
-    un_method *method = make_method(&s, sets);
-    float *grad = NULL;
-    set_parameters(method);
-    assert_true(isfinite(total_loss(method, step)));
-    util_ok(un_alloc(method->params.total, sizeof *grad, &grad));
-    memcpy(grad, method->params.grad, method->params.total * sizeof *grad);
-    for (size_t i = 0; i < method->params.count; i++)
-        check_piece(method, i, grad + method->params.item[i].offset, step);
-    free(grad);
-    un_method_duet.destroy(method);
-    util_scene_free(&s);
-}
 
 /* Regions, prompt and masked texts, with all that goes with them. */
 static void test_gradients_regions(void **state) {
@@ -174,24 +47,9 @@ static void test_gradients_semantics(void **state) {
         0);
 }
 
-/* A frozen transformer receives nothing; what lies behind it does. */
 static void test_frozen(void **state) {
     (void)state;
-    util_scene s;
-    make_scene(&s, SIDE * SIDE, 3);
-    un_method *method = make_method(
-        &s, (const char *const[]){"mask_pro=0", "freeze_backbone=yes", "image_hidden=12", NULL});
-    total_loss(method, 0);
-    for (size_t i = 0; i < method->params.count; i++) {
-        const un_param *item = &method->params.item[i];
-        const float *grad = un_param_grad(&method->params, i);
-        double sum = 0;
-        for (size_t k = 0; k < item->count; k++) sum += fabs((double)grad[k]);
-        if (!strncmp(item->name, "deit.", 5)) assert_true(sum == 0);
-        if (!strcmp(item->name, "visual_projection.weight")) assert_true(sum > 0);
-    }
-    un_method_duet.destroy(method);
-    util_scene_free(&s);
+    check_frozen("image_side=pixels");
 }
 
 /* ---- losses by definition ---- */
@@ -300,55 +158,6 @@ static void test_class_contrast(void **state) {
 
 /* ---- life of a method ---- */
 
-static void move_parameters(un_method *method) {
-    for (size_t i = 0; i < method->params.total; i++)
-        method->params.value[i] -= 0.01f * method->params.grad[i];
-}
-
-/* What was kept makes the same scores; so do classes that came later. */
-static void check_again(const char *const *sets, size_t regions, size_t width) {
-    util_scene s;
-    make_scene(&s, regions, width);
-    json_t *config = make_config(sets), *kept = NULL, *read = NULL;
-    un_method *first = NULL, *second = NULL;
-    float scores[2][3 * C];
-    char *text = NULL;
-    util_ok(open_method(&s, config, NULL, &first));
-    set_parameters(first);
-    total_loss(first, 0);
-    move_parameters(first);
-    util_ok(un_method_duet.keep(first, &kept));
-    text = json_dumps(kept, 0);
-    read = json_loads(text, 0, NULL);
-    util_ok(open_method(&s, config, read, &second));
-    assert_int_equal(first->params.count, second->params.count);
-    memcpy(second->params.value, first->params.value, first->params.total * sizeof(float));
-    un_method *methods[] = {first, second};
-    for (size_t i = 0; i < 2; i++) {
-        util_ok(un_method_duet.set_classes(methods[i], &s.classes));
-        util_ok(un_method_duet.score(methods[i], s.rows, 3, scores[i]));
-    }
-    assert_memory_equal(scores[0], scores[1], sizeof scores[0]);
-    for (size_t i = 0; i < 3; i++) {
-        double sum = 0;
-        for (size_t k = 0; k < C; k++) sum += (double)scores[0][i * C + k];
-        util_near(sum, 1, 1e-5);
-    }
-    /* One class fewer: the others' odds stay as they are. */
-    un_class_table fewer = s.classes;
-    fewer.count = C - 1;
-    util_ok(un_method_duet.set_classes(second, &fewer));
-    util_ok(un_method_duet.score(second, s.rows, 1, scores[1]));
-    util_near((double)(scores[1][0] / scores[1][1]), (double)(scores[0][0] / scores[0][1]), 1e-4);
-    free(text);
-    json_decref(read);
-    json_decref(kept);
-    json_decref(config);
-    un_method_duet.destroy(first);
-    un_method_duet.destroy(second);
-    util_scene_free(&s);
-}
-
 static void test_again(void **state) {
     (void)state;
     check_again(NULL, R, F);
@@ -380,14 +189,6 @@ static void test_repeatable(void **state) {
     free(grad);
     un_method_duet.destroy(method);
     util_scene_free(&s);
-}
-
-static void refuse(const util_scene *s, const char *const *sets, un_status status,
-                   const char *part) {
-    json_t *config = make_config(sets);
-    un_method *method = NULL;
-    util_fails(open_method(s, config, NULL, &method), status, part);
-    json_decref(config);
 }
 
 /* bf16 products stay near f32's. */
@@ -523,7 +324,7 @@ static void test_refusals(void **state) {
     refuse(&s, (const char *const[]){"image_side=pixels", NULL}, UNSEEN_E_ARGUMENT, "square");
     refuse(&s, (const char *const[]){"text_semantics=sent", NULL}, UNSEEN_E_ARGUMENT, "sent");
     refuse(&s, (const char *const[]){"heads=3", NULL}, UNSEEN_E_ARGUMENT, "heads");
-    refuse(&s, (const char *const[]){"image_side=swin", NULL}, UNSEEN_E_UNSUPPORTED, "Swin");
+    refuse(&s, (const char *const[]){"image_side=swin", NULL}, UNSEEN_E_ARGUMENT, "square");
     refuse(&s, (const char *const[]){"hidden=16", "project=no", NULL}, UNSEEN_E_ARGUMENT,
            "project");
     refuse(&s, (const char *const[]){"vocab=/nonexistent/v.txt", NULL}, UNSEEN_E_IO, "nonexistent");

@@ -509,14 +509,15 @@ static void from_scratch(void **state) {
         un_params_free(&params);
     }
     assert_true(first[0] != first[1] && fabsf(first[0]) < 0.2f);
-    util_ok(un_swin_config_check(&config, "here"));
+    util_ok(un_swin_config_check(&config, UNSEEN_E_FORMAT, "here"));
     config.heads[1] = 5;
-    util_fails(un_swin_config_check(&config, "here"), UNSEEN_E_FORMAT, "here: stage 1");
+    util_fails(un_swin_config_check(&config, UNSEEN_E_FORMAT, "here"), UNSEEN_E_FORMAT,
+               "here: stage 1");
     config.heads[1] = 3;
     config.window[0] = 0;
-    util_fails(un_swin_config_check(&config, "here"), UNSEEN_E_FORMAT, "windows");
+    util_fails(un_swin_config_check(&config, UNSEEN_E_FORMAT, "here"), UNSEEN_E_FORMAT, "windows");
     config.stages = 9;
-    util_fails(un_swin_config_check(&config, "here"), UNSEEN_E_FORMAT, "stages");
+    util_fails(un_swin_config_check(&config, UNSEEN_E_FORMAT, "here"), UNSEEN_E_FORMAT, "stages");
 }
 
 int main(void) {

@@ -26,12 +26,23 @@ static const un_option g_options[] = {
      "do as the published code does: prompts, substring masks, padding, double softmax, all "
      "positions in the word loss, same-class pairs, the logit token"},
     {"image_side", UN_OPTION_CHOICE, "auto", 0, 0, "auto|regions|pixels|swin",
-     "auto: pixels if the features are a square of 3 colours, else regions"},
+     "auto: pixels if the features are a square of 3 colours, else regions; pixels are seen by a "
+     "ViT or DeiT, or by a Swin transformer if swin says so or image_weights holds one"},
     {"project", UN_OPTION_CHOICE, "yes", 0, 0, "yes|no", "a linear layer in front of regions' LN"},
     {"visual_tokens", UN_OPTION_CHOICE, "patch", 0, 0, "patch|logit",
-     "of pixels: CLS and patches, or one token of the classifier's logits"},
-    {"image_weights", UN_OPTION_TEXT, "", 0, 0, NULL, "safetensors file of a ViT or DeiT"},
-    {"patch", UN_OPTION_INTEGER, "16", 1, 1024, NULL, "pixels a side, without such a file"},
+     "of pixels: CLS and patches (of Swin the mean and the last map), or one token of the "
+     "classifier's logits"},
+    {"image_weights", UN_OPTION_TEXT, "", 0, 0, NULL,
+     "safetensors file of a ViT, DeiT or Swin transformer"},
+    {"swin_width", UN_OPTION_INTEGER, "128", 1, 4096, NULL,
+     "of the first stage of a Swin transformer with patches of 4 pixels, without such a file"},
+    {"swin_depths", UN_OPTION_NUMBERS, "2,2,18,2", 1, UN_SWIN_DEPTH, NULL,
+     "the same: blocks of each stage"},
+    {"swin_heads", UN_OPTION_NUMBERS, "4,8,16,32", 1, 4096, NULL, "the same: heads of each stage"},
+    {"swin_window", UN_OPTION_INTEGER, "7", 1, UN_SWIN_WINDOW, NULL,
+     "the same: tokens a side of a window"},
+    {"patch", UN_OPTION_INTEGER, "16", 1, 1024, NULL,
+     "pixels a side of a ViT's patch, without such a file"},
     {"image_layers", UN_OPTION_INTEGER, "12", 1, 256, NULL, "the same"},
     {"image_hidden", UN_OPTION_INTEGER, "768", 1, 65536, NULL, "the same"},
     {"image_heads", UN_OPTION_INTEGER, "12", 1, 1024, NULL, "the same"},
@@ -42,7 +53,7 @@ static const un_option g_options[] = {
      "of the colours of pixels, scaled to 0..1"},
     {"std", UN_OPTION_NUMBERS, "0.229,0.224,0.225", 1e-6, 10, NULL, "the same"},
     {"freeze_backbone", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
-     "no gradient into the vision transformer"},
+     "no gradient into the picture's transformer"},
     {"recompute", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
      "compute activations again instead of keeping them: less memory, 4/3 of the time"},
     {"text", UN_OPTION_CHOICE, "yes", 0, 0, "yes|no",
@@ -104,7 +115,7 @@ static const un_preset g_presets[] = {
     {"sun",
      "{" PAPER ",\"batch\":8,\"accumulate\":7,\"patience\":7,\"max_length\":150,"
      "\"text_dataset\":\"SUN\",\"image_side\":\"swin\"}",
-     "SUN, with Swin-B"},
+     "SUN, likewise with Swin-B"},
     {NULL, NULL, NULL},
 };
 
@@ -192,6 +203,7 @@ static un_status create_pixels(duet_method *m, const json_t *config, duet_image 
     duet_pixels_config pixels = {.size = (size_t)llround(sqrt((double)m->R)),
                                  .width = m->kept.text.width,
                                  .vit = m->kept.vit,
+                                 .swin = m->kept.swin,
                                  .logit =
                                      m->reference || un_config_is(config, "visual_tokens", "logit"),
                                  .labels = m->kept.labels,
@@ -232,7 +244,7 @@ static un_status declare(duet_method *m, const un_method_setup *setup) {
     if (m->kept.text.width % m->kept.text.heads != 0)
         return un_fail(UNSEEN_E_ARGUMENT, "a width of %zu does not split into %zu heads",
                        m->kept.text.width, m->kept.text.heads);
-    if (m->kept.vit.width > 0)
+    if (m->kept.vit.width > 0 || m->kept.swin.width > 0)
         UN_TRY(create_pixels(m, config, &image));
     else
         UN_TRY(duet_regions_create(&image, params, &regions));

@@ -35,8 +35,9 @@ typedef enum {
  * training begins, kept in the model's manifest. */
 typedef struct {
     un_bert_config text;
-    un_vit_config vit; /* width 0: the store has regions, not pixels */
-    size_t labels;     /* K of the classifier whose logits are handed on */
+    un_vit_config vit;   /* width 0: no ViT or DeiT */
+    un_swin_config swin; /* width 0: no Swin; neither: the store has regions, not pixels */
+    size_t labels;       /* K of the classifier whose logits are handed on */
     size_t prompt_length;
     int64_t *prompt;   /* [prompt_length] ids of the fixed prompt */
     size_t text_count; /* attributes of the texts */
@@ -146,6 +147,15 @@ un_status duet_recall(duet_method *m, const json_t *kept);
 un_status duet_setup_sampler(const duet_method *m, const un_class_table *classes,
                              const int32_t *labels, const un_index_list *images,
                              un_duet_sampler **out);
+
+/* setup_swin.c: Swin's sizes from a file or the settings (picture of `size` pixels), into the
+ * model's description and out of it. */
+un_status duet_swin_sizes(const json_t *config, const char *path, size_t size, un_swin_config *out);
+/* Whether the file of weights holds a Swin transformer. */
+un_status duet_swin_in_file(const char *path, int *out);
+un_status duet_swin_keep(const un_swin_config *swin, json_t *kept);
+/* `kept` without Swin: width 0. */
+un_status duet_swin_recall(const json_t *kept, const char *where, un_swin_config *out);
 
 /* batch.c: which images and texts make a mini-batch. */
 un_status duet_batch_create(duet_method *m);

@@ -4,8 +4,9 @@
  *
  * Two kinds exist, behind one interface, so that another backbone is one more file:
  *   regions  Linear(F -> H) + LN of each region (R, F), a learned CLS token in front
- *   pixels   a vision transformer over the picture itself, trained with the rest or
- *            frozen; its CLS and patch states, or as published one token made of the
+ *   pixels   a transformer over the picture itself (ViT, DeiT or Swin), trained with
+ *            the rest or frozen; its CLS and patch states (of Swin: the mean and the
+ *            states of the last map), or as published one token made of the
  *            classifier's logits
  *
  * The parameters are pieces of the caller's set. An image side is immutable after
@@ -16,6 +17,7 @@
 #ifndef UN_METHOD_DUET_IMAGE_H
 #define UN_METHOD_DUET_IMAGE_H
 
+#include "vision/swin.h"
 #include "vision/vit.h"
 
 typedef struct duet_image duet_image;
@@ -44,6 +46,8 @@ struct duet_image {
     size_t tokens;  /* T */
     size_t leading; /* tokens that stand for no place of the picture */
     size_t width;   /* H */
+    size_t place;   /* pixels a side of the square that every other token stands for, row by row;
+                       0: they are the store's regions */
     double flops;   /* of one picture, forward */
 };
 
@@ -66,6 +70,7 @@ typedef struct {
     size_t size;  /* S: pictures are S x S pixels of 3 colours, 0..255 */
     size_t width; /* H */
     un_vit_config vit;
+    un_swin_config swin;         /* width 0: ViT or DeiT */
     int logit;                   /* one token Linear(K -> H) of the classifier's K logits */
     size_t labels;               /* K */
     int frozen;                  /* no gradient reaches the transformer */
@@ -73,8 +78,9 @@ typedef struct {
     float mean[3], deviation[3]; /* of colours scaled to 0..1 */
 } duet_pixels_config;
 
-/* Declares "deit.deit.*", with `logit` also "deit.classifier.*" and "linear.*", else, where the
- * transformer's width is not H, "visual_projection.*". */
+/* Declares "deit.deit.*" or "deit.swin.*" (as the published models are called), with `logit`
+ * also "deit.classifier.*" and "linear.*", else, where the transformer's width is not H,
+ * "visual_projection.*". */
 un_status duet_pixels_create(duet_image **out, un_params *params, const duet_pixels_config *config);
 /* Fills the transformer (and the classifier if the file has it) from a file of weights. */
 un_status duet_pixels_load(const duet_image *image, const un_params *params,

@@ -1,4 +1,6 @@
-/* image_pixels.c - a vision transformer over the picture as DUET's image side; see image.h. */
+/* image_pixels.c - a transformer over the picture as DUET's image side: ViT, DeiT or Swin; see
+ * image.h. Whichever it is, the first of its states stands for the picture and the last ones for
+ * its places. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,12 +12,15 @@
 typedef struct {
     duet_image base;
     duet_pixels_config config;
-    size_t skipped;                  /* states between CLS and the patches */
-    size_t states;                   /* of a picture */
+    size_t skipped; /* states between the first and the places' */
+    size_t states;  /* of a picture */
+    size_t inner;   /* Hv: their width */
+    int is_swin;
     int projected;                   /* visual_projection exists */
     un_dense projection;             /* patch: state -> token */
     un_dense classifier, from_logit; /* logit */
-    un_vit vit;
+    un_vit vit;                      /* one of both */
+    un_swin swin;
 } pixels_image;
 
 typedef struct {
@@ -23,7 +28,8 @@ typedef struct {
     const un_params *params;
     int training;
     size_t n, room;
-    un_vit_pass vit;
+    un_vit_pass vit; /* one of both */
+    un_swin_pass swin;
     float *pictures; /* (n, S, S, 3) normalised */
     float *chosen;   /* (n, T, Hv) the states handed on */
     float *logits;   /* (n, K) */
@@ -36,12 +42,16 @@ typedef struct {
 static void destroy(duet_image *image) {
     if (!image) return;
     un_vit_free(&((pixels_image *)image)->vit);
+    un_swin_free(&((pixels_image *)image)->swin);
     free(image);
 }
 
 static void initialize(const duet_image *image, const un_params *params, uint64_t seed) {
     const pixels_image *v = (const pixels_image *)image;
-    un_vit_initialize(&v->vit, params, seed);
+    if (v->is_swin)
+        un_swin_initialize(&v->swin, params, seed);
+    else
+        un_vit_initialize(&v->vit, params, seed);
     if (v->projected)
         un_param_initialize_linear(params, v->projection.weight, v->projection.bias, seed,
                                    "duet.pixels", 0);
@@ -55,16 +65,22 @@ static void initialize(const duet_image *image, const un_params *params, uint64_
 un_status duet_pixels_load(const duet_image *image, const un_params *params,
                            const un_safetensors *file) {
     const pixels_image *v = (const pixels_image *)image;
+    static const char *const heads[] = {"classifier", "head"}; /* the second is torchvision's */
     char prefix[UN_NAME_LENGTH], name[UN_NAME_LENGTH];
-    UN_TRY(un_vit_load(&v->vit, params, file));
-    if (!v->config.logit || !un_weights_prefix(file, "classifier.weight", prefix)) return UNSEEN_OK;
+    size_t i = 0;
+    UN_TRY(v->is_swin ? un_swin_load(&v->swin, params, file) : un_vit_load(&v->vit, params, file));
+    for (; v->config.logit && i < 2; i++) {
+        UN_TRY(un_name(name, "%s.weight", heads[i]));
+        if (un_weights_prefix(file, name, prefix)) break;
+    }
+    if (!v->config.logit || i == 2) return UNSEEN_OK;
     const un_st_entry *entry = NULL;
-    UN_TRY(un_name(name, "%sclassifier.weight", prefix));
+    UN_TRY(un_name(name, "%s%s.weight", prefix, heads[i]));
     UN_TRY(un_safetensors_require(file, name, 2, &entry));
     /* A classifier of other classes has another width: the new one stays as it was drawn. */
     if (entry->tensor.shape[0] != v->config.labels) return UNSEEN_OK;
     UN_TRY(un_param_load(params, v->classifier.weight, file, name, SIZE_MAX));
-    UN_TRY(un_name(name, "%sclassifier.bias", prefix));
+    UN_TRY(un_name(name, "%s%s.bias", prefix, heads[i]));
     return un_param_load(params, v->classifier.bias, file, name, SIZE_MAX);
 }
 
@@ -72,6 +88,7 @@ static void pass_free(duet_image_pass *pass) {
     pixels_pass *p = (pixels_pass *)pass;
     if (!p) return;
     un_vit_pass_free(&p->vit);
+    un_swin_pass_free(&p->swin);
     un_arena_free(&p->arena);
     free(p);
 }
@@ -83,8 +100,9 @@ static un_status pass_create(const duet_image *image, un_dtype type, int trainin
     UN_TRY(un_alloc(1, sizeof *p, &p));
     p->base.image = image;
     p->training = training;
-    un_status status = un_vit_pass_create(&p->vit, &v->vit, type, training && !v->config.frozen,
-                                          v->config.recompute);
+    int back = training && !v->config.frozen, recompute = v->config.recompute;
+    un_status status = v->is_swin ? un_swin_pass_create(&p->swin, &v->swin, type, back, recompute)
+                                  : un_vit_pass_create(&p->vit, &v->vit, type, back, recompute);
     if (status) {
         free(p);
         return status;
@@ -95,7 +113,7 @@ static un_status pass_create(const duet_image *image, un_dtype type, int trainin
 
 static un_status reserve(pixels_pass *p, size_t n) {
     const pixels_image *v = (const pixels_image *)p->base.image;
-    size_t S = v->config.size, T = v->base.tokens, Hv = v->config.vit.width, f = sizeof(float);
+    size_t S = v->config.size, T = v->base.tokens, Hv = v->inner, f = sizeof(float);
     un_arena *a = &p->arena;
     if (n <= p->room) return UNSEEN_OK;
     un_arena_free(a);
@@ -137,9 +155,9 @@ static void normalize(pixels_pass *p, const float *pixels, size_t n) {
     un_parallel_for(n * v->config.size * v->config.size, 4096, colour_range, &job);
 }
 
-/* The states of a picture that are handed on: CLS, and with it the patches or nothing. */
+/* The states of a picture that are handed on: the first, and with it the places' or nothing. */
 static void choose(const pixels_image *v, const float *states, size_t n, float *chosen) {
-    size_t Hv = v->config.vit.width, T = v->base.tokens, row = Hv * sizeof *states;
+    size_t Hv = v->inner, T = v->base.tokens, row = Hv * sizeof *states;
     for (size_t i = 0; i < n; i++) {
         const float *from = states + i * v->states * Hv;
         memcpy(chosen + i * T * Hv, from, row);
@@ -148,7 +166,7 @@ static void choose(const pixels_image *v, const float *states, size_t n, float *
 }
 
 static void unchoose(const pixels_image *v, const float *dchosen, size_t n, float *dstates) {
-    size_t Hv = v->config.vit.width, T = v->base.tokens, row = Hv * sizeof *dstates;
+    size_t Hv = v->inner, T = v->base.tokens, row = Hv * sizeof *dstates;
     memset(dstates, 0, n * v->states * row);
     for (size_t i = 0; i < n; i++) {
         float *to = dstates + i * v->states * Hv;
@@ -163,12 +181,13 @@ static un_status forward(duet_image_pass *pass, const un_params *params, const f
     pixels_pass *p = (pixels_pass *)pass;
     const pixels_image *v = (const pixels_image *)pass->image;
     const float *states = NULL;
-    size_t T = v->base.tokens;
+    size_t T = v->base.tokens, S = v->config.size;
     UN_TRY(reserve(p, n));
     p->params = params;
     p->n = n;
     normalize(p, features, n);
-    UN_TRY(un_vit_forward(&p->vit, params, p->pictures, n, v->config.size, NULL, &states));
+    UN_TRY(v->is_swin ? un_swin_forward(&p->swin, params, p->pictures, n, S, &states)
+                      : un_vit_forward(&p->vit, params, p->pictures, n, S, NULL, &states));
     choose(v, states, n, p->chosen);
     *tokens = v->config.logit || v->projected ? p->tokens : p->chosen;
     if (v->projected)
@@ -203,7 +222,8 @@ static un_status backward(duet_image_pass *pass, const float *dtokens) {
     }
     if (v->config.frozen) return UNSEEN_OK;
     unchoose(v, d, p->n, p->dstates);
-    return un_vit_backward(&p->vit, p->dstates, NULL);
+    return v->is_swin ? un_swin_backward(&p->swin, p->dstates, NULL)
+                      : un_vit_backward(&p->vit, p->dstates, NULL);
 }
 
 static const duet_image_class g_class = {.name = "pixels",
@@ -214,15 +234,33 @@ static const duet_image_class g_class = {.name = "pixels",
                                          .forward = forward,
                                          .backward = backward};
 
+static un_status declare_transformer(pixels_image *v, un_params *params, size_t *grid) {
+    const duet_pixels_config *c = &v->config;
+    if (v->is_swin) {
+        UN_TRY(un_swin_declare(&v->swin, params, "deit.swin.", &c->swin));
+        UN_TRY(un_swin_grid(&v->swin, c->size, grid));
+        v->inner = un_swin_width(&c->swin);
+        v->states = 1 + *grid * *grid;
+        v->base.place = c->swin.patch << (c->swin.stages - 1);
+        v->base.flops = un_swin_flops(&v->swin, c->size);
+        return UNSEEN_OK;
+    }
+    UN_TRY(un_vit_declare(&v->vit, params, "deit.deit.", &c->vit));
+    UN_TRY(un_vit_grid(&v->vit, c->size, grid));
+    v->inner = c->vit.width;
+    v->states = un_vit_tokens(&v->vit, *grid);
+    v->base.place = c->vit.patch;
+    v->base.flops = un_vit_flops(&v->vit, *grid);
+    return UNSEEN_OK;
+}
+
 static un_status declare(pixels_image *v, un_params *params) {
     const duet_pixels_config *c = &v->config;
-    size_t grid = 0, Hv = c->vit.width;
-    UN_TRY(un_vit_declare(&v->vit, params, "deit.deit.", &c->vit));
-    UN_TRY(un_vit_grid(&v->vit, c->size, &grid));
-    v->states = un_vit_tokens(&v->vit, grid);
+    size_t grid = 0;
+    UN_TRY(declare_transformer(v, params, &grid));
+    size_t Hv = v->inner;
     v->skipped = v->states - 1 - grid * grid;
     v->base.tokens = c->logit ? 1 : grid * grid + 1;
-    v->base.flops = un_vit_flops(&v->vit, grid);
     v->projected = !c->logit && Hv != c->width;
     if (v->projected)
         UN_TRY(un_dense_declare(&v->projection, params, "visual_projection", Hv, c->width));
@@ -237,6 +275,7 @@ un_status duet_pixels_create(duet_image **out, un_params *params,
     UN_TRY(un_alloc(1, sizeof *v, &v));
     v->base = (duet_image){.class = &g_class, .leading = 1, .width = config->width};
     v->config = *config;
+    v->is_swin = config->swin.width > 0;
     un_status status = declare(v, params);
     if (status)
         destroy(&v->base);

@@ -15,7 +15,7 @@
 enum { SCORE_REGION_PICTURES = 32, SCORE_PIXEL_PICTURES = 8 };
 
 static size_t score_pictures(const duet_method *m) {
-    return m->kept.vit.width > 0 ? SCORE_PIXEL_PICTURES : SCORE_REGION_PICTURES;
+    return m->network.image->place > 0 ? SCORE_PIXEL_PICTURES : SCORE_REGION_PICTURES;
 }
 
 /* Unit rows of the regressed semantics side by side, the whole row again of length 1, in fresh
@@ -223,19 +223,20 @@ static void look(const gaze *g, size_t row) {
 
 /* The mean over rows begin..end-1 as a distribution over the R regions of the store. */
 static void draw_map(const duet_method *m, const gaze *g, size_t begin, size_t end, float *map) {
-    size_t places = g->tokens - g->leading;
+    size_t places = g->tokens - g->leading, place = m->network.image->place;
     double total = 0;
     memset(g->map, 0, places * sizeof *g->map);
     for (size_t row = begin; row < end; row++) look(g, row);
-    if (places == m->R) {
+    if (place == 0) {
         for (size_t r = 0; r < m->R; r++) total += g->map[r];
         for (size_t r = 0; r < m->R; r++) map[r] = (float)(g->map[r] / total);
         return;
     }
-    /* Patches of pixels: each pixel has its patch's share. */
+    /* Squares of pixels, of which the last may reach beyond the edge: each pixel has the share
+     * of its own. */
     size_t side = (size_t)llround(sqrt((double)m->R)), grid = (size_t)llround(sqrt((double)places));
     for (size_t r = 0; r < m->R; r++) {
-        size_t y = r / side * grid / side, x = r % side * grid / side;
+        size_t y = r / side / place, x = r % side / place;
         map[r] = (float)g->map[y * grid + x];
         total += g->map[y * grid + x];
     }

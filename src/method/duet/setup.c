@@ -186,16 +186,8 @@ static size_t side_of(size_t n) {
     return side * side == n ? side : 0;
 }
 
-static un_status pixel_sizes(duet_method *m, const json_t *config) {
-    const char *path = text_or_null(config, "image_weights");
-    un_vit_config *c = &m->kept.vit;
-    size_t size = side_of(m->R), labels = un_config_integer(config, "labels");
-    if (m->F != 3 || size == 0)
-        return un_fail(
-            UNSEEN_E_ARGUMENT,
-            "pixels are asked for, but the features are %zu regions of %zu values, not a "
-            "square of 3 colours",
-            m->R, m->F);
+/* ViT's or DeiT's, for pictures of size x size pixels. */
+static un_status vit_sizes(const json_t *config, const char *path, size_t size, un_vit_config *c) {
     *c = (un_vit_config){.patch = un_config_integer(config, "patch"),
                          .width = un_config_integer(config, "image_hidden"),
                          .heads = un_config_integer(config, "image_heads"),
@@ -212,7 +204,6 @@ static un_status pixel_sizes(duet_method *m, const json_t *config) {
     if (c->width % c->heads != 0 && !path)
         return un_fail(UNSEEN_E_ARGUMENT, "image_hidden=%zu does not split into %zu heads",
                        c->width, c->heads);
-    m->kept.labels = labels;
     if (!path) return UNSEEN_OK;
     un_safetensors file;
     UN_TRY(un_safetensors_open(&file, path));
@@ -221,16 +212,29 @@ static un_status pixel_sizes(duet_method *m, const json_t *config) {
     return status;
 }
 
+static un_status pixel_sizes(duet_method *m, const json_t *config) {
+    const char *path = text_or_null(config, "image_weights");
+    int swin = un_config_is(config, "image_side", "swin");
+    size_t size = side_of(m->R);
+    if (m->F != 3 || size == 0)
+        return un_fail(
+            UNSEEN_E_ARGUMENT,
+            "pixels are asked for, but the features are %zu regions of %zu values, not a "
+            "square of 3 colours",
+            m->R, m->F);
+    m->kept.labels = un_config_integer(config, "labels");
+    if (!swin && path) UN_TRY(duet_swin_in_file(path, &swin));
+    return swin ? duet_swin_sizes(config, path, size, &m->kept.swin)
+                : vit_sizes(config, path, size, &m->kept.vit);
+}
+
 un_status duet_setup_sizes(duet_method *m, const un_method_setup *setup) {
     const json_t *config = setup->config;
     enum { LEAST_PICTURE = 16 };
     int pixels =
         un_config_is(config, "image_side", "pixels") ||
+        un_config_is(config, "image_side", "swin") ||
         (un_config_is(config, "image_side", "auto") && m->F == 3 && side_of(m->R) >= LEAST_PICTURE);
-    if (un_config_is(config, "image_side", "swin"))
-        return un_fail(UNSEEN_E_UNSUPPORTED,
-                       "the Swin transformer as DUET's image side is not built; use "
-                       "--set image_side=pixels, or region features");
     UN_TRY(text_sizes(m, config));
     return pixels ? pixel_sizes(m, config) : UNSEEN_OK;
 }
@@ -241,7 +245,7 @@ un_status duet_setup_weights(duet_method *m, const json_t *config) {
     const char *image = text_or_null(config, "image_weights");
     const char *text = text_or_null(config, "text_weights");
     un_safetensors file;
-    if (image && m->kept.vit.width > 0) {
+    if (image && m->network.image->place > 0) {
         UN_TRY(un_safetensors_open(&file, image));
         un_status status = duet_pixels_load(m->network.image, &m->base.params, &file);
         un_safetensors_close(&file);
@@ -309,6 +313,7 @@ un_status duet_keep(const un_method *method, json_t **out) {
     UN_GO(un_json_set(image, "family", json_integer(k->vit.family)));
     UN_GO(un_json_set(image, "eps", json_real((double)k->vit.eps)));
     UN_GO(un_json_set(image, "labels", json_integer((json_int_t)k->labels)));
+    UN_GO(duet_swin_keep(&k->swin, kept));
     if (m->vocabulary_text) UN_GO(un_json_set(kept, "words", json_string(m->vocabulary_text)));
     *out = kept;
 done:
@@ -336,6 +341,7 @@ static un_status recall_sizes(duet_kept *k, const json_t *kept) {
     UN_TRY(un_json_get_size(image, "family", WHERE, &family));
     UN_TRY(un_json_get_size(image, "labels", WHERE, &k->labels));
     UN_TRY(un_json_get_number(image, "eps", WHERE, &eps));
+    UN_TRY(duet_swin_recall(kept, WHERE, &k->swin));
     /* Bounds against sizes that no file can have; the parameters' shapes are checked later. */
     const size_t sizes[] = {k->text.vocabulary, k->text.positions, k->text.width, k->text.inner,
                             k->vit.image,       k->vit.width,      k->vit.inner,  k->labels};
