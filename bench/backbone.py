@@ -10,8 +10,8 @@ PyTorch runs, in eval mode and without gradients,
   folded NCHW f32          batch norm folded into the convolutions
   folded channels-last f32
   NCHW bf16, channels-last bf16, folded channels-last bf16     under bf16 autocast
-(a ViT has no batch norm and no channels-last form: f32 and bf16 only). "Best" is the fastest of
-a round. The engine and PyTorch take turns; ratios are medians over the rounds, because shared
+(ViT and Swin have no batch norm and no channels-last form: f32 and bf16 only). "Best" is the
+fastest of a round. The engine and PyTorch take turns; ratios are medians over the rounds, because shared
 machines change their speed. Idle threads sleep on both sides (OMP_WAIT_POLICY=passive) unless the
 environment says otherwise. Without UNSEEN the PyTorch half runs alone.
 """
@@ -118,6 +118,87 @@ class ViT(nn.Module):
         return self.norm(x)
 
 
+class WindowAttention(nn.Module):
+    """Attention of (n, windows, 49, C) with a bias for relative positions; the rows of its table and
+    the mask of shifted windows are made once, as published implementations do."""
+    def __init__(self, width, heads, window, mask):
+        super().__init__()
+        self.heads, self.qkv, self.out = heads, nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.table = nn.Parameter(0.02 * torch.randn((2 * window - 1) ** 2, heads))
+        y, x = (t.reshape(-1) for t in torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij"))
+        rows = (y[:, None] - y + window - 1) * (2 * window - 1) + x[:, None] - x + window - 1
+        self.register_buffer("rows", rows)
+        self.register_buffer("mask", mask)
+
+    def forward(self, x):
+        n, w, t, d = x.shape
+        q, k, v = self.qkv(x).view(n, w, t, 3, self.heads, d // self.heads).permute(3, 0, 1, 4, 2, 5)
+        scores = q @ k.transpose(-1, -2) * (d // self.heads) ** -0.5 + self.table[self.rows].permute(2, 0, 1)
+        if self.mask is not None:
+            scores = scores + self.mask
+        return self.out((torch.softmax(scores, -1) @ v).transpose(2, 3).reshape(n, w, t, d))
+
+
+class SwinBlock(nn.Module):
+    def __init__(self, width, heads, side, window, shift):
+        super().__init__()
+        self.side, self.window, self.shift = side, window, shift if side > window else 0
+        mask = None
+        if self.shift:
+            part = torch.zeros(side)
+            part[side - window:], part[side - shift:] = 1, 2
+            label = self.split((3 * part[:, None] + part)[None, :, :, None]).squeeze(-1)[0]
+            mask = torch.where(label[:, None] == label[:, :, None], 0.0, -100.0)[:, None]
+        self.norm1, self.attention = nn.LayerNorm(width), WindowAttention(width, heads, window, mask)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def split(self, x):
+        n, w, c = self.side // self.window, self.window, x.shape[-1]
+        return x.view(-1, n, w, n, w, c).transpose(2, 3).reshape(-1, n * n, w * w, c)
+
+    def forward(self, x):
+        n, w, s = self.side // self.window, self.window, self.shift
+        y = self.norm1(x)
+        y = self.attention(self.split(torch.roll(y, (-s, -s), (1, 2)) if s else y))
+        y = y.view(-1, n, n, w, w, x.shape[-1]).transpose(2, 3).reshape(x.shape)
+        x = x + (torch.roll(y, (s, s), (1, 2)) if s else y)
+        return x + self.mlp(self.norm2(x))
+
+
+class Merging(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.norm, self.reduce = nn.LayerNorm(4 * width), nn.Linear(4 * width, 2 * width, bias=False)
+
+    def forward(self, x):
+        parts = [x[:, i % 2::2, i // 2::2] for i in range(4)]
+        return self.reduce(self.norm(torch.cat(parts, -1)))
+
+
+class Swin(nn.Module):
+    """For pictures whose maps windows of 7 x 7 divide."""
+    def __init__(self, size, width, depths, window=7, patch=4):
+        super().__init__()
+        self.patch, self.norm0 = nn.Conv2d(3, width, patch, patch), nn.LayerNorm(width)
+        layers, side = [], size // patch
+        if side % (8 * window):
+            raise SystemExit(f"the PyTorch half takes multiples of {8 * window * patch} pixels only")
+        for stage, depth in enumerate(depths):
+            layers += [SwinBlock(width, width // 32, side, window, i % 2 * (window // 2)) for i in range(depth)]
+            if stage + 1 < len(depths):
+                layers.append(Merging(width))
+                width, side = 2 * width, side // 2
+        self.layers, self.norm = nn.Sequential(*layers), nn.LayerNorm(width)
+
+    def forward(self, x):
+        x = self.norm0(self.patch(x).permute(0, 2, 3, 1))
+        return self.norm(self.layers(x)).flatten(1, 2)
+
+
+SWIN = {"swin_t": (96, (2, 2, 6, 2)), "swin_b": (128, (2, 2, 18, 2))}
+
+
 def fold(model):
     """Every batch norm into the convolution before it."""
     model = copy.deepcopy(model)
@@ -150,8 +231,8 @@ class Peer:
 def make_peers(a):
     torch.manual_seed(1)
     x = torch.randn(a.batch, 3, a.image_size, a.image_size)
-    if a.arch == "vit_b_16":
-        model = ViT(a.image_size).eval()
+    if a.arch == "vit_b_16" or a.arch in SWIN:
+        model = (Swin(a.image_size, *SWIN[a.arch]) if a.arch in SWIN else ViT(a.image_size)).eval()
         return {"f32": {"f32": Peer(model, x)}, "bf16": {"bf16": Peer(model, x, bf16=True)}}
     model = (mobilenet() if a.arch == "mobilenet_v2" else resnet(BLOCKS[a.arch])).eval()
     folded = fold(model)
@@ -187,7 +268,7 @@ def spread(values, form):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("program", nargs="?")
-    p.add_argument("--arch", default="resnet101", choices=[*BLOCKS, "mobilenet_v2", "vit_b_16"])
+    p.add_argument("--arch", default="resnet101", choices=[*BLOCKS, "mobilenet_v2", "vit_b_16", *SWIN])
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     for name, value in (("batch", 8), ("image-size", 224), ("rounds", 5), ("steps", 3)):
         p.add_argument("--" + name, type=int, default=value)

@@ -33,8 +33,8 @@ enum { KEY_WEIGHTS = 0x4101, KEY_ARCH, KEY_BATCH, KEY_SIZE, KEY_STEPS, KEY_JSON 
 static const struct argp_option g_options[] = {
     {"weights", KEY_WEIGHTS, "FILE", 0, "the backbone's weights, or builtin:descriptor", 1},
     {"arch", KEY_ARCH, "NAME", 0,
-     "resnet50, resnet101, resnet152, mobilenet_v2 or vit_b_16 with random weights (default "
-     "resnet101)",
+     "resnet50, resnet101, resnet152, mobilenet_v2, vit_b_16, swin_t or swin_b with random "
+     "weights (default resnet101)",
      1},
     {"batch", KEY_BATCH, "B", 0, "pictures at once (default 8)", 1},
     {"image-size", KEY_SIZE, "S", 0, "side of a picture in pixels (default 224)", 1},
@@ -206,14 +206,50 @@ static un_status put_vit(author *a) {
     return put_norm(a, "vit.", "layernorm", H);
 }
 
+static un_status put_swin_block(author *a, size_t stage, size_t block, size_t C, size_t heads) {
+    const size_t table[] = {13 * 13, heads};
+    char at[NAME_LENGTH / 2];
+    snprintf(at, sizeof at, "swin.encoder.layers.%zu.blocks.%zu.", stage, block);
+    UN_TRY(put(a, NORMAL, 0.02, 2, table, "%sattention.self.relative_position_bias_table", at));
+    UN_TRY(put_linear(a, at, "attention.self.query", C, C));
+    UN_TRY(put_linear(a, at, "attention.self.key", C, C));
+    UN_TRY(put_linear(a, at, "attention.self.value", C, C));
+    UN_TRY(put_linear(a, at, "attention.output.dense", C, C));
+    UN_TRY(put_linear(a, at, "intermediate.dense", 4 * C, C));
+    UN_TRY(put_linear(a, at, "output.dense", C, 4 * C));
+    UN_TRY(put_norm(a, at, "layernorm_before", C));
+    return put_norm(a, at, "layernorm_after", C);
+}
+
+/* Hugging Face's Swin transformer with 4 x 4 patches and windows of 7 x 7, heads 32 wide. */
+static un_status put_swin(author *a, size_t width, const size_t *depths) {
+    const size_t patch[] = {width, 3, 4, 4};
+    UN_TRY(put(a, NORMAL, 0.14, 4, patch, "swin.embeddings.patch_embeddings.projection.weight"));
+    UN_TRY(put(a, ZERO, 0, 1, &width, "swin.embeddings.patch_embeddings.projection.bias"));
+    UN_TRY(put_norm(a, "swin.", "embeddings.norm", width));
+    for (size_t s = 0; s < 4; s++) {
+        size_t C = width << s;
+        const size_t reduction[] = {2 * C, 4 * C};
+        char at[NAME_LENGTH / 2];
+        for (size_t b = 0; b < depths[s]; b++) UN_TRY(put_swin_block(a, s, b, C, C / 32));
+        if (s == 3) return put_norm(a, "swin.", "layernorm", C);
+        snprintf(at, sizeof at, "swin.encoder.layers.%zu.downsample.", s);
+        UN_TRY(put_norm(a, at, "norm", 4 * C));
+        UN_TRY(put(a, NORMAL, 0.5 / sqrt((double)C), 2, reduction, "%sreduction.weight", at));
+    }
+    return UNSEEN_OK;
+}
+
+static un_status put_swin_t(author *a) { return put_swin(a, 96, (const size_t[]){2, 2, 6, 2}); }
+static un_status put_swin_b(author *a) { return put_swin(a, 128, (const size_t[]){2, 2, 18, 2}); }
+
 static const struct {
     const char *name;
     un_status (*put)(author *a);
-} g_architectures[] = {{"resnet50", put_resnet50},
-                       {"resnet101", put_resnet101},
-                       {"resnet152", put_resnet152},
-                       {"mobilenet_v2", put_mobilenet},
-                       {"vit_b_16", put_vit}};
+} g_architectures[] = {{"resnet50", put_resnet50},   {"resnet101", put_resnet101},
+                       {"resnet152", put_resnet152}, {"mobilenet_v2", put_mobilenet},
+                       {"vit_b_16", put_vit},        {"swin_t", put_swin_t},
+                       {"swin_b", put_swin_b}};
 
 static un_status write_random(const char *path, un_status (*list)(author *a), uint64_t seed) {
     author a = {.rng = un_rng_stream(seed, "bench weights", 0)};

@@ -14,6 +14,8 @@ for key in step_ms gflops images_per_s rss_anon_mib precision threads probe_gflo
     *) fail "no $key in $output" ;;
     esac
 done
+expect 0 "\"backbone\": \"swin_t_4_7\"" "$unseen" bench backbone --arch swin_t --batch 1 \
+    --image-size 50 --steps 1 --json - --quiet
 expect 1 "no architecture \"resnet102\"" "$unseen" bench backbone --arch resnet102
 expect 1 "cannot open" "$unseen" bench backbone --weights no-such-file
 expect 2 "whole number" "$unseen" bench backbone --batch 0
