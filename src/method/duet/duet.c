@@ -52,6 +52,8 @@ static const un_option g_options[] = {
     {"mean", UN_OPTION_NUMBERS, "0.485,0.456,0.406", -10, 10, NULL,
      "of the colours of pixels, scaled to 0..1"},
     {"std", UN_OPTION_NUMBERS, "0.229,0.224,0.225", 1e-6, 10, NULL, "the same"},
+    {"augment", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
+     "pixels: train on pictures mirrored, moved, enlarged and brightened at random"},
     {"freeze_backbone", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
      "no gradient into the picture's transformer"},
     {"recompute", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
@@ -98,7 +100,8 @@ static const un_option g_options[] = {
     "\"hidden\":128,\"heads\":4,\"inner\":256,\"text_layers\":1,\"image_hidden\":128,"             \
     "\"image_heads\":4,\"image_inner\":256,\"image_layers\":4,\"distilled\":\"no\",\"patch\":8,"   \
     "\"dropout\":0,\"max_length\":192,\"prune_pieces\":160,\"batch\":32,\"accumulate\":1,"         \
-    "\"lr\":5e-4,\"mask_pro\":0.3,\"mlm\":0.1,\"contrast_samples\":2,\"epochs\":6"
+    "\"lr\":5e-4,\"mask_pro\":0.3,\"mlm\":0.1,\"contrast_samples\":2,\"epochs\":6,\"augment\":"    \
+    "\"yes\""
 #define PAPER "\"epochs\":30,\"recompute\":\"yes\""
 
 static const un_preset g_presets[] = {
@@ -125,10 +128,10 @@ static const char *const g_losses[] = {
 static void destroy(un_method *method) {
     duet_method *m = (duet_method *)method;
     if (!m) return;
-    enum { ARENAS = 8 };
-    un_arena *arenas[ARENAS] = {&m->arena,          &m->kept_arena, &m->trained.arena,
-                                &m->scored.arena,   &m->dvis_arena, &m->dlang_arena,
-                                &m->features_arena, &m->names_arena};
+    enum { ARENAS = 9 };
+    un_arena *arenas[ARENAS] = {&m->arena,          &m->kept_arena,  &m->trained.arena,
+                                &m->scored.arena,   &m->dvis_arena,  &m->dlang_arena,
+                                &m->features_arena, &m->names_arena, &m->changed_arena};
     duet_mlm_pass_free(&m->mlm);
     duet_pass_free(&m->pass);
     duet_pass_free(&m->scoring);
@@ -178,6 +181,7 @@ static void configure(duet_method *m, const un_method_setup *setup) {
         if (i < m->regressed) m->A += m->width[i];
     }
     m->reference = un_config_is(config, "reference", "yes");
+    m->augment = un_config_is(config, "augment", "yes");
     m->dropout = (float)un_config_number(config, "dropout");
     m->batch_size = un_config_integer(config, "batch");
     m->accumulate = un_config_integer(config, "accumulate");

@@ -111,7 +111,7 @@ typedef struct {
     duet_classes trained;
     double weight[DUET_TERMS], temperature, mask_pro;
     float dropout;
-    int reference;
+    int reference, augment;
     size_t batch_size, accumulate, contrast_samples;
     size_t steps;             /* of an epoch */
     un_duet_sample *sample;   /* [B] */
@@ -121,9 +121,10 @@ typedef struct {
     duet_pass pass;
     duet_mlm_pass mlm;
     float *features; /* (pictures, R, F) */
+    float *changed;  /* the same after random changes */
     float *dvis, *dlang;
-    size_t features_room, dvis_room, dlang_room;
-    un_arena features_arena, dvis_arena, dlang_arena;
+    size_t features_room, changed_room, dvis_room, dlang_room;
+    un_arena features_arena, changed_arena, dvis_arena, dlang_arena;
     double step_flops;
 
     /* scoring */

@@ -1,6 +1,8 @@
 /* step.c - a training step: mini-batches forward, their losses, and back; see duet.h. */
+#include <math.h>
 #include <string.h>
 
+#include "method/duet/augment.h"
 #include "method/duet/duet.h"
 #include "tensor/kernels.h"
 
@@ -40,6 +42,17 @@ static un_status gather(duet_method *m) {
     memset(m->dvis, 0, vis * sizeof *m->dvis);
     if (b->masked && lang > 0) memset(m->dlang, 0, lang * sizeof *m->dlang);
     un_features_gather_f32(m->data->features, b->image, n, m->features);
+    return UNSEEN_OK;
+}
+
+/* What the image side is shown: the pictures as they are, or changed at random. */
+static un_status show(duet_method *m, size_t epoch, size_t index, const float **features) {
+    size_t n = m->batch.pictures, side = (size_t)llround(sqrt((double)m->R));
+    *features = m->features;
+    if (!m->augment || m->network.image->place == 0) return UNSEEN_OK;
+    UN_TRY(room_for(n * m->R * m->F, &m->changed_room, &m->changed_arena, &m->changed));
+    duet_augment(m->seed, epoch, index, m->features, n, side, m->changed);
+    *features = m->changed;
     return UNSEEN_OK;
 }
 
@@ -93,7 +106,9 @@ static un_status mini_batch(duet_method *m, size_t epoch, size_t index, double *
                                        .attention = m->dropout,
                                        .seed = m->seed,
                                        .draw = (uint64_t)epoch << 32 | (uint64_t)index};
-    UN_TRY(duet_forward(&m->pass, &m->base.params, m->features, b->pictures, &text, &dropout));
+    const float *features = NULL;
+    UN_TRY(show(m, epoch, index, &features));
+    UN_TRY(duet_forward(&m->pass, &m->base.params, features, b->pictures, &text, &dropout));
     UN_TRY(visual_losses(m, losses));
     if (with_text && b->masked) UN_TRY(text_losses(m, losses));
     m->step_flops += count_flops(m);
