@@ -186,7 +186,8 @@ UNSEEN_API unseen_status unseen_features_of_pixels(unseen_model *model, const ui
                                                    size_t width, size_t height, size_t stride,
                                                    float *out);
 
-/* The grid of regions, h x w; 1 x 1 for models of pooled features. */
+/* The grid of attention maps, h x w: the regions, or for methods that learn from pixels their
+ * patches; 1 x 1 for models of pooled features. */
 UNSEEN_API void unseen_model_grid(const unseen_model *model, size_t *height, size_t *width);
 
 /* Number of attention branches of the method: 2 for MSDN, 0 for methods that do not look at

@@ -7,8 +7,9 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "engine/evaluation.h"
+#include "engine/grounding.h"
 #include "engine/localise.h"
-#include "method/duet/recovery.h"
+#include "protocol/localisation.h"
 
 enum { MAX_MODELS = 64 };
 
@@ -50,7 +51,10 @@ static const struct argp_option g_options[] = {
     {"per-class", KEY_PER_CLASS, "FILE.csv", 0, "accuracy of each class", 2},
     {"curve", KEY_CURVE, "FILE.csv", 0, "the exact seen-unseen curve", 2},
     {"confusion", KEY_CONFUSION, "FILE.csv", 0, "non-zero cells of the confusion matrix", 2},
-    {"recovery", KEY_RECOVERY, NULL, 0, "DUET: how often masked attributes are named", 2},
+    {"recovery", KEY_RECOVERY, NULL, 0,
+     "how often the model names attributes that are hidden from it, beside the best constant "
+     "answer (DUET; default: not measured)",
+     2},
     {0}};
 
 static error_t parse(int key, char *text, struct argp_state *state) {
@@ -88,35 +92,62 @@ static const struct argp g_argp = {
            "seen-unseen curve and its area; several models give mean ± sd.",
     .children = un_cli_common_children};
 
-static void print_pointing(const json_t *p) {
-    const json_t *branches = json_object_get(p, "branches");
-    for (size_t b = 0; b < json_array_size(branches); b++)
-        printf(" %7.1f", 100 * json_number_value(json_array_get(branches, b)));
-    printf(" %7.1f %8.1f %11.1f  %7lld  ", 100 * json_number_value(json_object_get(p, "centre")),
-           100 * json_number_value(json_object_get(p, "uniform")),
-           100 * json_number_value(json_object_get(p, "attainable")),
-           (long long)json_integer_value(json_object_get(p, "pairs")));
+static void print_percent(const json_t *value, int width) {
+    if (json_is_number(value))
+        printf(" %*.1f", width, 100 * json_number_value(value));
+    else
+        printf(" %*s", width, "-");
 }
 
+/* A line of the table; `name` last, since parts have names of any length. */
+static void print_pointing(const json_t *p, const char *name) {
+    const json_t *branches = json_object_get(p, "branches"),
+                 *sd = json_object_get(p, "branches_sd");
+    printf("   ");
+    for (size_t b = 0; b < json_array_size(branches); b++) {
+        print_percent(json_array_get(branches, b), 7);
+        if (!sd) continue;
+        printf(" ±");
+        print_percent(json_array_get(sd, b), 4);
+    }
+    print_percent(json_object_get(p, "centre"), 7);
+    print_percent(json_object_get(p, "uniform"), 8);
+    print_percent(json_object_get(p, "attainable"), 11);
+    printf("  %7lld  %s\n", (long long)json_integer_value(json_object_get(p, "pairs")), name);
+}
+
+/* Of one model, or the mean ± sd of several. */
 static void print_localisation(const json_t *l) {
     static const char *const lists[] = {"test_unseen", "test_seen"};
+    long long models = json_integer_value(json_object_get(l, "models"));
     if (!l) return;
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         const json_t *result = json_object_get(l, lists[i]), *part = NULL;
         size_t k = 0;
-        printf("  localisation, %s, percent of pairs:\n   ", lists[i]);
+        printf("  localisation, %s, percent of pairs", lists[i]);
+        if (models > 0) printf(", mean ± sd of %lld models", models);
+        printf(":\n   ");
         for (long long b = 1; b <= json_integer_value(json_object_get(l, "branches")); b++)
-            printf(" branch%lld", b);
-        printf("  centre  uniform  attainable    pairs  part\n   ");
-        print_pointing(result);
-        printf("all\n");
+            printf(models > 0 ? " branch%lld       " : " branch%lld", b);
+        printf("  centre  uniform  attainable    pairs  part\n");
+        print_pointing(result, "all");
         json_array_foreach(json_object_get(result, "parts"), k, part) {
-            if (json_integer_value(json_object_get(part, "pairs")) == 0) continue;
-            printf("   ");
-            print_pointing(part);
-            printf("%s\n", json_string_value(json_object_get(part, "name")));
+            if (json_integer_value(json_object_get(part, "pairs")) > 0)
+                print_pointing(part, json_string_value(json_object_get(part, "name")));
         }
     }
+    const json_t *titles = json_object_get(l, "branch_titles");
+    for (size_t b = 0; b < json_array_size(titles); b++)
+        printf("  branch%zu: %s\n", b + 1, json_string_value(json_array_get(titles, b)));
+}
+
+/* Whether all results are of one method. */
+static int one_method(const json_t *results) {
+    for (size_t i = 1; i < json_array_size(results); i++)
+        if (!json_equal(json_object_get(json_array_get(results, i), "method"),
+                        json_object_get(json_array_get(results, 0), "method")))
+            return 0;
+    return 1;
 }
 
 static un_status write_files(const arguments *a, const un_evaluation *e) {
@@ -124,29 +155,6 @@ static un_status write_files(const arguments *a, const un_evaluation *e) {
     if (a->curve) UN_TRY(un_result_write_curve(a->curve, &e->predictions, &e->context));
     if (a->confusion) UN_TRY(un_result_write_confusion(a->confusion, &e->predictions, &e->context));
     return UNSEEN_OK;
-}
-
-/* Masked attributes of seen and unseen test images, beside what a constant answer gets. */
-static un_status recover(const un_model *model, const un_features *features, const un_task *task,
-                         json_t *result) {
-    static const char *const names[] = {"seen", "unseen"};
-    const un_index_list *lists[] = {&task->seen, &task->unseen};
-    json_t *recovery = json_object();
-    un_status status = recovery ? UNSEEN_OK : un_fail_memory(0);
-    for (size_t i = 0; i < 2 && !status; i++) {
-        un_duet_recovered r;
-        status =
-            un_duet_recovery(model->method, &task->classes, features, task->labels, lists[i], &r);
-        if (!status)
-            status = un_json_set(recovery, names[i],
-                                 json_pack("{s:I, s:f, s:f, s:f, s:f}", "images",
-                                           (json_int_t)r.count, "in_group", r.in_group,
-                                           "in_group_prior", r.in_group_prior, "among_all",
-                                           r.among_all, "among_all_prior", r.among_all_prior));
-    }
-    if (!status) status = un_json_set(result, "recovery", json_incref(recovery));
-    json_decref(recovery);
-    return status;
 }
 
 static void print_recovery(const json_t *result) {
@@ -178,7 +186,11 @@ static un_status evaluate(const arguments *a, const un_dataset *dataset, const c
         UN_GO(un_localise(&e.model, dataset, &e.features, &e.task, &localisation));
         UN_GO(un_json_set(*out, "localisation", localisation));
     }
-    if (a->recovery) UN_GO(recover(&e.model, &e.features, &e.task, *out));
+    if (a->recovery) {
+        json_t *recovery = NULL;
+        UN_GO(un_grounding_recovery(&e, &recovery));
+        UN_GO(un_json_set(*out, "recovery", recovery));
+    }
     UN_GO(write_files(a, &e));
 done:
     un_evaluation_close(&e);
@@ -204,8 +216,13 @@ static int run(const arguments *a) {
         UN_GO(un_json_append(results, result));
     }
     if (a->model_count > 1) {
+        json_t *localisation = NULL;
         if (!to_stdout) code = un_cli_print_summary(results);
         UN_GO(un_result_summary(results, &summary));
+        /* Branches of different methods are different things. */
+        if (one_method(results)) UN_GO(un_localisation_summary(results, &localisation));
+        if (!to_stdout) print_localisation(localisation);
+        if (localisation) UN_GO(un_json_set(summary, "localisation", localisation));
         UN_GO(un_json_set(summary, "results", json_incref(results)));
     }
     if (a->json && !code)

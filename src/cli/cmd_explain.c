@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "engine/explain_files.h"
+#include "engine/grounding.h"
 #include "engine/new_classes.h"
 #include "engine/path_list.h"
 
@@ -128,10 +129,27 @@ static void print_attribute(const un_classifier *c, const un_explanation *e, siz
         printf("attribute %zu\n", i);
 }
 
+/* Where the picture looks in the text: the largest shares. */
+static un_status print_groups(const un_group_attention *g) {
+    enum { SHOWN = 4 };
+    size_t *order = NULL;
+    if (g->count == 0) return UNSEEN_OK;
+    UN_TRY(un_alloc(g->count, sizeof *order, &order));
+    un_group_attention_order(g, order);
+    printf("  of the text it attends most to");
+    for (size_t i = 0; i < g->count && i < SHOWN; i++)
+        printf("%s %s (%+.0f %%)", i > 0 ? "," : "", g->names[order[i]],
+               100 * ((double)g->share[order[i]] / (double)g->even[order[i]] - 1));
+    printf("\n");
+    free(order);
+    return UNSEEN_OK;
+}
+
 static un_status print_explanation(const un_classifier *c, const un_explanation *e,
                                    const char *image, const char *note, const char *folder,
                                    size_t top) {
     un_explain_choice choice;
+    un_status status = UNSEEN_OK;
     UN_TRY(un_explain_choose(e, top, &choice));
     printf("%s\n  %s (%s, %.4g) and not %s (%s, %.4g)\n", image, c->classes.names[e->answer],
            c->classes.seen[e->answer] ? "seen" : "unseen", (double)e->scores[e->answer],
@@ -139,12 +157,14 @@ static un_status print_explanation(const un_classifier *c, const un_explanation 
            (double)e->scores[e->other]);
     if (note) printf("  %s\n", note);
     if (!e->maps) printf("  %s has no attention maps\n", c->model.method->class->name);
+    UN_GO(print_groups(&e->groups));
     printf("  contribution  %sdescribed     other  attribute\n", e->found ? "   score " : "");
     for (size_t k = 0; k < choice.count; k++) print_attribute(c, e, choice.by_contribution[k]);
     printf("    %+9.3g  does not come from attributes\n  written to %s\n", un_explain_constant(e),
            folder);
+done:
     un_explain_choice_free(&choice);
-    return UNSEEN_OK;
+    return status;
 }
 
 /* A folder name that no earlier picture of this run has. */

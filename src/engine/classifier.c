@@ -19,6 +19,7 @@ static void read_grid(un_classifier *c) {
     }
     c->grid_height = h;
     c->grid_width = w;
+    un_method_grid(c->model.method, &c->grid_height, &c->grid_width);
 }
 
 un_status un_classifier_open(un_classifier *c, const char *model, un_precision precision) {

@@ -17,7 +17,7 @@ typedef struct {
     un_arena arena;                 /* of the table */
     un_backbone *backbone;          /* NULL until attached */
     un_recipe recipe;               /* of the features that the model was trained on */
-    size_t grid_height, grid_width; /* h, w; 1 x 1 for pooled features */
+    size_t grid_height, grid_width; /* h, w of the attention; 1 x 1 for pooled features */
     char *path;                     /* of the model, for sentences */
 } un_classifier;
 

@@ -36,6 +36,18 @@ static un_status choose_classes(const un_classifier *c, const un_explain_options
     return UNSEEN_OK;
 }
 
+/* The logarithm of a probability as the method gave it. */
+static double log_probability(const un_classifier *c, const un_explanation *e, size_t k) {
+    double p = (double)e->scores[k] + (c->classes.seen[k] ? c->model.gamma : 0);
+    return log(fmax(p, 1e-37));
+}
+
+static double gap_of(const un_classifier *c, const un_explanation *e) {
+    if (c->model.method->class->scores_are_probabilities && e->found)
+        return log_probability(c, e, e->answer) - log_probability(c, e, e->other);
+    return (double)e->scores[e->answer] - (double)e->scores[e->other];
+}
+
 /* Contributions of methods whose scores are sums over attributes. */
 static void add_up(const un_classifier *c, un_explanation *e) {
     size_t A = e->attribute_count;
@@ -47,7 +59,7 @@ static void add_up(const un_classifier *c, un_explanation *e) {
         e->contribution[i] = found * (e->rows[e->answer * A + i] - e->rows[e->other * A + i]);
         sum += (double)e->contribution[i];
     }
-    e->constant = (float)((double)e->scores[e->answer] - (double)e->scores[e->other] - sum);
+    e->constant = (float)(e->gap - sum);
 }
 
 /* Contributions of any method: A descriptions of the answer, each with one attribute of the other
@@ -81,7 +93,7 @@ static un_status swap_attributes(un_classifier *c, const float *features, un_exp
         e->contribution[i] = scores[A] - scores[i];
         sum += (double)e->contribution[i];
     }
-    e->constant = (float)((double)e->scores[e->answer] - (double)e->scores[e->other] - sum);
+    e->constant = (float)(e->gap - sum);
     e->rows = m->values;
 done:
     un_arena_free(&arena);
@@ -92,7 +104,7 @@ done:
 
 static un_status read_attributes(un_classifier *c, const float *features, un_explanation *e) {
     const un_method_class *class = c->model.method->class;
-    size_t maps = e->branches * e->attribute_count * c->model.regions;
+    size_t maps = e->branches * e->attribute_count * e->grid_height * e->grid_width;
     if (class->attributes) {
         UN_TRY(un_arena_alloc(&e->arena, e->attribute_branches * e->attribute_count, sizeof(float),
                               &e->found));
@@ -109,8 +121,26 @@ static un_status read_attributes(un_classifier *c, const float *features, un_exp
         }
     }
     UN_TRY(un_arena_alloc(&e->arena, e->attribute_count, sizeof(float), &e->contribution));
+    e->gap = gap_of(c, e);
     if (!class->attributes || !class->class_rows) return swap_attributes(c, features, e);
     add_up(c, e);
+    return UNSEEN_OK;
+}
+
+/* A copy of the attention over groups, where the method and this model have it. */
+static un_status read_groups(un_classifier *c, const float *features, un_explanation *e) {
+    un_method *method = c->model.method;
+    un_group_attention g;
+    float *share = NULL, *even = NULL;
+    if (!method->class->group_attention) return UNSEEN_OK;
+    un_status status = method->class->group_attention(method, features, &g);
+    if (status == UNSEEN_E_UNSUPPORTED) return UNSEEN_OK;
+    UN_TRY(status);
+    UN_TRY(un_arena_alloc(&e->arena, g.count, sizeof *share, &share));
+    UN_TRY(un_arena_alloc(&e->arena, g.count, sizeof *even, &even));
+    memcpy(share, g.share, g.count * sizeof *share);
+    memcpy(even, g.even, g.count * sizeof *even);
+    e->groups = (un_group_attention){g.count, g.names, share, even};
     return UNSEEN_OK;
 }
 
@@ -148,6 +178,7 @@ un_status un_explain(un_classifier *c, const char *path, const un_explain_option
     UN_GO(look(c, path, options, e, features));
     UN_GO(un_classifier_score(c, features, 1, 1, e->scores));
     UN_GO(choose_classes(c, options, e));
+    UN_GO(read_groups(c, features, e));
     UN_GO(read_attributes(c, features, e));
 done:
     free(features);

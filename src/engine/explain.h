@@ -26,11 +26,14 @@ typedef struct {
     float *found;      /* [attribute_branches, A] attribute scores; NULL: the method has none */
     float *maps;       /* [branches, A, R] where they were read; NULL: none */
     const float *rows; /* [C, A] class attributes as the scores use them; borrowed */
-    /* score(answer) - score(other) = constant + sum of contribution, for methods with attribute
-     * scores. For others contribution[i] is what the answer's score loses if its attribute i is
+    /* gap = constant + sum of contribution, for methods with attribute scores; the gap is
+     * score(answer) - score(other), of probabilities that of their logarithms before any gamma. For
+     * other methods contribution[i] is what the answer's score loses if its attribute i is
      * described as the other class's is, and constant what is left. */
     float *contribution; /* [A] */
     float constant;
+    double gap;
+    un_group_attention groups; /* attention over groups of attributes; count 0: none */
     un_arena arena;
 } un_explanation;
 

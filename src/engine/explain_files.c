@@ -13,11 +13,12 @@
 #include "base/json.h"
 #include "data/stage.h"
 #include "engine/explain_parts.h"
+#include "engine/grounding.h"
 #include "picture/canvas.h"
 #include "picture/heat.h"
 #include "picture/sheet.h"
 
-enum { BARS_PER_TOP = 2, MAP_SIDE = 448, LINES = 5, LINE = 200 };
+enum { BARS_PER_TOP = 2, MAP_SIDE = 448, LINES = 5, LINE = 200, MOST_GROUPS = 40 };
 
 float un_explain_found(const un_explanation *e, size_t i) {
     float sum = 0;
@@ -27,6 +28,7 @@ float un_explain_found(const un_explanation *e, size_t i) {
 
 double un_explain_constant(const un_explanation *e) {
     double largest = fmax(fabs((double)e->scores[e->answer]), fabs((double)e->scores[e->other]));
+    largest = fmax(largest, fabs(e->gap));
     double constant = (double)e->constant;
     return fabs(constant) > 1e-4 * largest ? constant : 0;
 }
@@ -109,6 +111,7 @@ static un_status write_sheet(const un_explanation *e, const un_classifier *c,
                       .lines = pointers,
                       .line_count = note || !e->maps ? LINES : LINES - 1,
                       .branches = e->maps ? e->branches : 0,
+                      .branch_titles = c->model.method->class->attention_titles,
                       .grid_height = e->grid_height,
                       .grid_width = e->grid_width,
                       .sections = sections};
@@ -116,11 +119,13 @@ static un_status write_sheet(const un_explanation *e, const un_classifier *c,
              (double)e->scores[e->answer]);
     snprintf(lines[1], LINE, "and not %.120s (%s), score %.4g", t->names[e->other],
              t->seen[e->other] ? "seen" : "unseen", (double)e->scores[e->other]);
-    snprintf(lines[2], LINE, "difference %.4g, of which %.4g does not come from attributes",
-             (double)(e->scores[e->answer] - e->scores[e->other]), un_explain_constant(e));
+    snprintf(lines[2], LINE, "%s %.4g, of which %.4g does not come from attributes",
+             c->model.method->class->scores_are_probabilities ? "difference of the logarithms"
+                                                              : "difference",
+             e->gap, un_explain_constant(e));
     snprintf(lines[3], LINE, "method %s; scores: %.140s", c->model.method->class->name,
              c->model.method->class->score_unit);
-    snprintf(lines[4], LINE, "%s", note ? note : "this method has no attention maps");
+    snprintf(lines[4], LINE, "%s", note ? note : "this model has no attention maps");
     for (size_t i = 0; i < LINES; i++) pointers[i] = lines[i];
     un_status status = UNSEEN_OK;
     if (e->maps) {
@@ -179,6 +184,39 @@ done:
     return status;
 }
 
+/* Attention on groups of attributes against an even spread, the most preferred first. */
+static un_status write_groups(const un_explanation *e, const char *path) {
+    const un_group_attention *g = &e->groups;
+    un_arena arena = {0};
+    const char **names = NULL;
+    size_t *order = NULL;
+    float *values = NULL;
+    size_t n = g->count < MOST_GROUPS ? g->count : MOST_GROUPS;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_arena_alloc(&arena, n, sizeof *names, &names));
+    UN_GO(un_arena_alloc(&arena, n, sizeof *values, &values));
+    UN_GO(un_arena_alloc(&arena, g->count, sizeof *order, &order));
+    un_group_attention_order(g, order);
+    for (size_t i = 0; i < n; i++) {
+        char text[LINE], *name = NULL;
+        double share = (double)g->share[order[i]], even = (double)g->even[order[i]];
+        snprintf(text, sizeof text, "%.120s  %.1f %%", g->names[order[i]], 100 * share);
+        UN_GO(un_arena_string(&arena, text, &name));
+        names[i] = name;
+        values[i] = (float)(100 * (share / even - 1));
+    }
+    const un_bar_chart chart = {"What the picture attends to in the text",
+                                "percent more than evenly",
+                                "percent less",
+                                names,
+                                values,
+                                n};
+    UN_GO(un_bar_chart_write(&chart, path));
+done:
+    un_arena_free(&arena);
+    return status;
+}
+
 /* The maps of one attribute, over the crop at a size that is worth looking at. */
 static un_status write_maps(const un_explanation *e, const un_classifier *c,
                             const un_image *backdrop, size_t rank, size_t i, const char *folder) {
@@ -233,8 +271,8 @@ int un_explain_shown(const un_explain_choice *choice, size_t rank, size_t number
 static un_status write_files(const un_explanation *e, const un_classifier *c, const char *image,
                              const char *note, const un_explain_choice *choice,
                              const char *folder) {
-    static const char *const names[] = {"sheet.png", "contributions.png", "crop.png", "maps",
-                                        "explanation.json"};
+    static const char *const names[] = {"sheet.png", "contributions.png", "crop.png",
+                                        "maps",      "groups.png",        "explanation.json"};
     char *path[sizeof names / sizeof *names] = {0};
     json_t *json = NULL;
     un_status status = UNSEEN_OK;
@@ -245,7 +283,8 @@ static un_status write_files(const un_explanation *e, const un_classifier *c, co
     UN_GO(un_image_write_png(&e->crop, path[2]));
     if (e->maps) UN_GO(write_all_maps(e, c, choice, path[3]));
     UN_GO(un_explain_json(e, c, image, note, choice, &json));
-    UN_GO(un_json_write(path[4], json));
+    if (e->groups.count > 0) UN_GO(write_groups(e, path[4]));
+    UN_GO(un_json_write(path[5], json));
 done:
     json_decref(json);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) free(path[i]);

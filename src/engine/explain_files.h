@@ -4,6 +4,7 @@
  *     explanation.json     everything as numbers, the raw maps of the attributes shown
  *     sheet.png            what the network saw and where it read each attribute shown
  *     contributions.png    what each attribute did for the answer against the other class
+ *     groups.png           attention on groups of attributes, of methods that read texts
  *     crop.png             what the network saw
  *     maps/<rank>-<attribute>-branch<b>.png   the maps one by one
  *
@@ -14,9 +15,12 @@
  *
  * Keys of the JSON: image, method, score_unit, answer and instead_of {label, score, seen},
  * crop {x, y, width, height} in pixels of the picture, grid [h, w], branches, contribution_kind
- * ("sum": score(answer) - score(other) = constant + sum of contributions; "exchange": what the
+ * ("sum": score(answer) - score(other) = constant + sum of contributions; "log": the same of the
+ * logarithms of probabilities before any gamma; "exchange": what the
  * answer's score loses if it is described as the other class in this attribute), constant, note,
- * shown {by_score, by_contribution} (numbers of attributes), attributes [{number, name,
+ * shown {by_score, by_contribution} (numbers of attributes), branch_titles, groups [{name, share,
+ * even}] (how the picture divides its attention over groups of attributes, and what no preference
+ * would give, or null), attributes [{number, name,
  * contribution, answer_value, other_value, mean_value: of the class descriptions; score: a list
  * over branches, or null; maps: [branches][h][w], or null}], the largest contribution first.
  */

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "engine/explain_parts.h"
+#include "engine/grounding.h"
 #include "picture/canvas.h"
 
 static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
@@ -73,16 +74,22 @@ static un_status fill(json_t *out, const un_explanation *e, const un_classifier 
     UN_TRY(un_json_set(out, "grid",
                        json_pack("[I, I]", (json_int_t)e->grid_height, (json_int_t)e->grid_width)));
     UN_TRY(un_json_set(out, "branches", json_integer((json_int_t)(e->maps ? e->branches : 0))));
-    UN_TRY(un_json_set(out, "contribution_kind", json_string(sum ? "sum" : "exchange")));
+    UN_TRY(un_json_set(out, "contribution_kind",
+                       json_string(!sum                              ? "exchange"
+                                   : class->scores_are_probabilities ? "log"
+                                                                     : "sum")));
     UN_TRY(un_json_set(out, "constant", number((double)e->constant)));
     UN_TRY(un_json_set(
         out, "note",
         note ? json_string(note)
-             : (e->maps ? json_null() : json_string("this method has no attention maps"))));
+             : (e->maps ? json_null() : json_string("this model has no attention maps"))));
     UN_TRY(un_json_set(out, "shown",
                        json_pack("{s:o, s:o}", "by_score",
                                  numbers_json(choice->by_score, choice->count), "by_contribution",
                                  numbers_json(choice->by_contribution, choice->count))));
+    UN_TRY(un_json_set(out, "branch_titles", un_attention_titles_json(class, e->maps != NULL)));
+    UN_TRY(un_json_set(out, "groups",
+                       e->groups.count > 0 ? un_group_attention_json(&e->groups) : json_null()));
     json_t *list = json_array();
     UN_TRY(un_json_set(out, "attributes", list));
     for (size_t k = 0; k < e->attribute_count; k++) {

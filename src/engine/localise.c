@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "data/parts.h"
 #include "data/readers/pictures.h"
+#include "engine/grounding.h"
 #include "protocol/localisation.h"
 #include "vision/recipe.h"
 
@@ -20,12 +21,13 @@ typedef struct {
     const un_task *task;
     un_parts parts;
     un_recipe recipe;
-    size_t A, R, branches;
-    double *mean;      /* [A] over the classes of the task */
-    float *row, *maps; /* [R, F], [branches, A, R] */
-    un_target *target; /* [P] of the image at hand */
-    int *inside;       /* [P] its part is visible and in the crop */
-    un_target *some;   /* [P] those of one attribute, and their numbers */
+    size_t A, branches;
+    size_t grid_height, grid_width, cells; /* h, w, h w of the maps */
+    double *mean;                          /* [A] over the classes of the task */
+    float *row, *maps;                     /* [R, F], [branches, A, h, w] */
+    un_target *target;                     /* [P] of the image at hand */
+    int *inside;                           /* [P] its part is visible and in the crop */
+    un_target *some;                       /* [P] those of one attribute, and their numbers */
     size_t *numbers;
     un_arena arena;
 } localiser;
@@ -84,11 +86,15 @@ static un_status begin(localiser *l) {
     const un_modality *m = &l->task->classes.modality[0];
     size_t P = l->parts.part_count, C = l->task->classes.count;
     l->A = m->width;
-    l->R = l->features->regions;
     l->branches = l->model->method->class->attention_branches;
+    l->grid_height = l->features->grid_height;
+    l->grid_width = l->features->grid_width;
+    un_method_grid(l->model->method, &l->grid_height, &l->grid_width);
+    l->cells = l->grid_height * l->grid_width;
     UN_TRY(un_arena_alloc(&l->arena, l->A, sizeof *l->mean, &l->mean));
-    UN_TRY(un_arena_alloc(&l->arena, l->R * l->features->width, sizeof *l->row, &l->row));
-    UN_TRY(un_arena_alloc(&l->arena, l->branches * l->A * l->R, sizeof *l->maps, &l->maps));
+    UN_TRY(un_arena_alloc(&l->arena, l->features->regions * l->features->width, sizeof *l->row,
+                          &l->row));
+    UN_TRY(un_arena_alloc(&l->arena, l->branches * l->A * l->cells, sizeof *l->maps, &l->maps));
     UN_TRY(un_arena_alloc(&l->arena, P, sizeof *l->target, &l->target));
     UN_TRY(un_arena_alloc(&l->arena, P, sizeof *l->inside, &l->inside));
     UN_TRY(un_arena_alloc(&l->arena, P, sizeof *l->some, &l->some));
@@ -169,8 +175,8 @@ static void add_image(localiser *l, size_t image, un_localisation *sum) {
             last = list;
         }
         if (n > 0)
-            un_localisation_add(sum, l->some, l->numbers, n, cover, l->maps + a * l->R, l->A * l->R,
-                                l->features->grid_height, l->features->grid_width);
+            un_localisation_add(sum, l->some, l->numbers, n, cover, l->maps + a * l->cells,
+                                l->A * l->cells, l->grid_height, l->grid_width);
     }
     sum->images += sum->all.pairs > before;
 }
@@ -217,10 +223,10 @@ un_status un_localise(const un_model *model, const un_dataset *dataset, const un
         result, "tolerance",
         l.parts.points ? json_real(l.parts.objects ? UN_POINT_TOLERANCE : UN_POINT_TOLERANCE_CROP)
                        : json_null()));
-    UN_GO(un_json_set(
-        result, "grid",
-        json_pack("[I, I]", (json_int_t)features->grid_height, (json_int_t)features->grid_width)));
+    UN_GO(un_json_set(result, "grid",
+                      json_pack("[I, I]", (json_int_t)l.grid_height, (json_int_t)l.grid_width)));
     UN_GO(un_json_set(result, "branches", json_integer((json_int_t)l.branches)));
+    UN_GO(un_json_set(result, "branch_titles", un_attention_titles_json(model->method->class, 1)));
     UN_GO(localise_list(&l, &task->unseen, "test_unseen", result));
     UN_GO(localise_list(&l, &task->seen, "test_seen", result));
     *out = result;

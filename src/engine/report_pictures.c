@@ -17,9 +17,10 @@ enum { SIDE = 176, QUALITY = 80 };
 typedef struct {
     report_pictures *r;
     un_recipe recipe;
-    int has_maps;        /* the method has attention, and the crop is the network's */
-    float *row, *scores; /* [R, F], [C] */
-    float *maps, *found; /* [branches, A, R], [attribute branches, A] */
+    int has_maps;                   /* the method has attention, and the crop is the network's */
+    float *row, *scores;            /* [R, F], [C] */
+    float *maps, *found;            /* [branches, A, h, w], [attribute branches, A] */
+    size_t grid_height, grid_width; /* h, w */
 } painter;
 
 /* Data set number of test picture i, in the order of the predictions. */
@@ -52,14 +53,18 @@ static un_status painter_open(painter *p, report_pictures *r) {
     const un_evaluation *e = r->evaluation;
     const un_method_class *class = e->model.method->class;
     size_t A = e->task.classes.modality[0].width, R = e->features.regions;
-    *p = (painter){.r = r};
+    *p = (painter){
+        .r = r, .grid_height = e->features.grid_height, .grid_width = e->features.grid_width};
+    un_method_grid(e->model.method, &p->grid_height, &p->grid_width);
+    size_t cells = p->grid_height * p->grid_width;
     int known = read_recipe(&e->features, &p->recipe);
     p->has_maps = known && class->attention && class->attributes && class->class_rows &&
                   class->attention_branches > 0 && R > 1;
     if (!p->has_maps) return UNSEEN_OK;
     UN_TRY(un_arena_alloc(r->arena, R * e->features.width, sizeof(float), &p->row));
     UN_TRY(un_arena_alloc(r->arena, e->task.classes.count, sizeof(float), &p->scores));
-    UN_TRY(un_arena_alloc(r->arena, class->attention_branches * A * R, sizeof(float), &p->maps));
+    UN_TRY(
+        un_arena_alloc(r->arena, class->attention_branches * A * cells, sizeof(float), &p->maps));
     return un_arena_alloc(r->arena, class->attribute_branches * A, sizeof(float), &p->found);
 }
 
@@ -140,16 +145,21 @@ static un_status add_maps(painter *p, int64_t image, const un_image *crop, size_
     const un_evaluation *e = p->r->evaluation;
     un_method *method = e->model.method;
     const un_modality *m = &e->task.classes.modality[0];
-    size_t A = m->width, R = e->features.regions;
+    size_t A = m->width, cells = p->grid_height * p->grid_width;
     un_features_gather_f32(&e->features, &image, 1, p->row);
     UN_TRY(method->class->score(method, p->row, 1, p->scores));
-    UN_TRY(method->class->attention(method, p->row, p->maps));
+    un_status looked = method->class->attention(method, p->row, p->maps);
+    if (looked == UNSEEN_E_UNSUPPORTED) { /* this model was trained without */
+        p->has_maps = 0;
+        return UNSEEN_OK;
+    }
+    UN_TRY(looked);
     UN_TRY(method->class->attributes(method, p->row, p->found));
     size_t attribute = decisive(p, chosen, chosen == truth ? runner_up(p, chosen) : truth);
     for (size_t b = 0; b < method->class->attention_branches && b + 1 < UN_REPORT_IMAGES; b++) {
         un_image heat;
-        UN_TRY(un_heat_picture(crop, p->maps + (b * A + attribute) * R, e->features.grid_height,
-                               e->features.grid_width, &heat));
+        UN_TRY(un_heat_picture(crop, p->maps + (b * A + attribute) * cells, p->grid_height,
+                               p->grid_width, &heat));
         un_status status = to_jpeg(p->r, &heat, &out->image[b + 1]);
         un_image_free(&heat);
         if (status) return status;
@@ -280,8 +290,8 @@ un_status report_add_pictures(report_pictures *r) {
     painter p;
     int there = r->dataset->image_root && r->dataset->images;
     UN_TRY(painter_open(&p, r));
-    UN_TRY(add_pairs(&p, there));
-    if (there) UN_TRY(add_gallery(&p));
+    UN_TRY(add_pairs(&p, there && r->budget > 0));
+    if (there && r->budget > 0) UN_TRY(add_gallery(&p));
     if (!there)
         r->model->note = "The data set has no pictures, only features, so none are shown.";
     else if (r->model->picture_count == 0)

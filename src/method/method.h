@@ -57,6 +57,24 @@ typedef struct {
     const char *summary; /* one line for --help */
 } un_preset;
 
+/* How a picture divides its attention over groups of attributes; belongs to the method. */
+typedef struct {
+    size_t count;             /* G */
+    const char *const *names; /* [G] */
+    const float *share;       /* [G] what is missing to a sum of 1 goes elsewhere */
+    const float *even;        /* [G] the share that attention without preference would give */
+} un_group_attention;
+
+/* How often a method names an attribute that is hidden from it, and the best that a constant
+ * answer does on the very same: always the most frequent one of as many word pieces. */
+typedef struct {
+    size_t count;    /* images that had something to hide */
+    double in_group; /* fraction right, among the attributes of the hidden one's group */
+    double in_group_prior;
+    double among_all; /* among all attributes; another one of the same words counts as right */
+    double among_all_prior;
+} un_recovered;
+
 typedef struct un_method_class {
     const char *name;       /* "dem" */
     const char *title;      /* with the paper */
@@ -102,10 +120,23 @@ typedef struct un_method_class {
     un_status (*set_classes)(un_method *method, const un_class_table *classes);
     /* features (n, R, F) f32 -> scores (n, C), higher is better. */
     un_status (*score)(un_method *method, const float *features, size_t n, float *scores);
-    /* Attention maps of image features (R, F) f32: maps (branches, A, R) row-major;
-     * NULL for methods without. */
+    /* Attention maps of image features (R, F) f32: maps (branches, A, h, w) row-major, h w the
+     * grid of un_method_grid; UNSEEN_E_UNSUPPORTED if this model has none, NULL for methods
+     * without. */
     un_status (*attention)(un_method *method, const float *features, float *maps);
     size_t attention_branches;
+    const char *const *attention_titles; /* [attention_branches] what each shows, a few words */
+    /* Sets the grid of the maps where it is not that of the features; NULL: always that. */
+    void (*attention_grid)(const un_method *method, size_t *height, size_t *width);
+    /* The attention of image features (R, F) f32 over groups of attributes; the arrays of *out are
+     * valid until the next call. UNSEEN_E_UNSUPPORTED if this model has none, NULL for methods
+     * without. */
+    un_status (*group_attention)(un_method *method, const float *features, un_group_attention *out);
+    /* Hides one attribute of each image's class, as in training, and asks for it: labels [N], rows
+     * of the class table. UNSEEN_E_UNSUPPORTED if this model cannot, NULL for methods without. */
+    un_status (*recovery)(un_method *method, const un_class_table *classes,
+                          const un_features *features, const int32_t *labels,
+                          const un_index_list *images, un_recovered *out);
     /* Attribute scores of image features (R, F) f32: out (branches, A), the weights of the
      * branches included, so that the score of class c is its constant plus
      * sum_i att[c, i] sum_b out[b, i], att from class_rows; of a probability this is the logarithm,
@@ -115,6 +146,7 @@ typedef struct un_method_class {
     const float *(*class_rows)(const un_method *method);
     /* Branches of `attributes`. */
     size_t attribute_branches;
+    int scores_are_probabilities; /* so that `attributes` add up to their logarithms */
 } un_method_class;
 
 /* Head of every method's own structure. */
@@ -127,6 +159,8 @@ struct un_method {
 extern const un_method_class *const un_methods[];
 /* Fails with a sentence that names the nearest. */
 un_status un_method_find(const char *name, const un_method_class **out);
+/* The grid of the attention maps of a method whose features are a grid of height x width. */
+void un_method_grid(const un_method *method, size_t *height, size_t *width);
 /* Number of terms in class->losses. */
 size_t un_method_loss_count(const un_method_class *class);
 

@@ -290,6 +290,8 @@ static const float *class_rows(const un_method *method) {
     return ((const msdn *)method)->scored.att;
 }
 
+static const char *const g_branches[] = {"from attribute to regions", "from regions to attribute"};
+
 const un_method_class un_method_msdn = {
     .name = "msdn",
     .title = "MSDN: Mutually Semantic Distillation Network for Zero-Shot Learning (CVPR 2022)",
@@ -310,6 +312,7 @@ const un_method_class un_method_msdn = {
     .score = score,
     .attention = attention,
     .attention_branches = 2,
+    .attention_titles = g_branches,
     .attributes = attributes,
     .class_rows = class_rows,
     .attribute_branches = 2,

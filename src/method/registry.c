@@ -26,6 +26,10 @@ un_status un_method_find(const char *name, const un_method_class **out) {
                    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
+void un_method_grid(const un_method *method, size_t *height, size_t *width) {
+    if (method->class->attention_grid) method->class->attention_grid(method, height, width);
+}
+
 size_t un_method_loss_count(const un_method_class *class) {
     size_t n = 0;
     while (class->losses[n]) n++;

@@ -59,11 +59,15 @@ static un_status draw_head(un_canvas *c, const un_sheet *s, const layout *l) {
     return UNSEEN_OK;
 }
 
-static un_status draw_legend(un_canvas *c, const un_sheet *s, double y) {
-    char text[128];
-    un_text_style left = style(12, 0, SOFT, 0);
-    snprintf(text, sizeof text, "attention: 0 to the map's highest value%s",
-             s->branches > 1 ? "; branch 1 left, branch 2 right" : "");
+static un_status draw_legend(un_canvas *c, const un_sheet *s, const layout *l, double y) {
+    char text[256];
+    un_text_style left = style(12, 0, SOFT, (double)l->width - 2 * MARGIN - 252);
+    int used = snprintf(text, sizeof text, "attention: 0 to the map's highest value");
+    if (s->branches == 2 && s->branch_titles)
+        snprintf(text + used, sizeof text - (size_t)used, "; left: %.80s, right: %.80s",
+                 s->branch_titles[0], s->branch_titles[1]);
+    else if (s->branches > 1)
+        snprintf(text + used, sizeof text - (size_t)used, "; branches from left to right");
     un_canvas_heat_scale(c, MARGIN, y, 240, 12);
     return un_canvas_text(c, MARGIN + 252, y + 11, text, &left);
 }
@@ -83,7 +87,7 @@ static un_status draw_sheet(un_canvas *c, const un_sheet *s, const layout *l) {
                 y += (double)l->tile_height;
         }
     }
-    return s->section_count > 0 ? draw_legend(c, s, y + GAP) : UNSEEN_OK;
+    return s->section_count > 0 ? draw_legend(c, s, l, y + GAP) : UNSEEN_OK;
 }
 
 un_status un_sheet_write(const un_sheet *sheet, const char *path) {

@@ -26,6 +26,7 @@ typedef struct {
     const char *const *lines; /* beside the picture */
     size_t line_count;
     size_t branches, grid_height, grid_width;
+    const char *const *branch_titles; /* [branches] what each shows; NULL: numbers */
     const un_sheet_section *sections;
     size_t section_count;
 } un_sheet;

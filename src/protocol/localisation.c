@@ -2,6 +2,7 @@
 #include "protocol/localisation.h"
 
 #include <math.h>
+#include <stdint.h>
 
 #include "base/json.h"
 
@@ -155,4 +156,110 @@ json_t *un_localisation_json(const un_localisation *l, char *const *part_names) 
     if (!status) return out;
     json_decref(out);
     return NULL;
+}
+
+/* ---- several models ---- */
+
+/* Where a number stands in every model's measurement: of all pairs, or of one part. */
+typedef struct {
+    const json_t *results;
+    const char *list; /* "test_unseen", "test_seen" */
+    size_t part;      /* SIZE_MAX: of all */
+} place;
+
+static const json_t *at_place(const place *p, size_t model) {
+    const json_t *one = json_object_get(json_array_get(p->results, model), "localisation");
+    const json_t *list = json_object_get(one, p->list);
+    return p->part == SIZE_MAX ? list : json_array_get(json_object_get(list, "parts"), p->part);
+}
+
+static const json_t *number_of(const place *p, size_t model, const char *key, size_t branch) {
+    const json_t *value = json_object_get(at_place(p, model), key);
+    return branch == SIZE_MAX ? value : json_array_get(value, branch);
+}
+
+/* Mean and sample deviation over the models; null without pairs. */
+static void average(const place *p, const char *key, size_t branch, json_t **middle,
+                    json_t **deviation) {
+    size_t n = json_array_size(p->results);
+    double sum = 0, squares = 0;
+    int missing = 0;
+    for (size_t i = 0; i < n; i++) {
+        missing |= !json_is_number(number_of(p, i, key, branch));
+        sum += json_number_value(number_of(p, i, key, branch)) / (double)n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        double x = json_number_value(number_of(p, i, key, branch)) - sum;
+        squares += x * x;
+    }
+    *middle = missing ? json_null() : json_real(sum);
+    *deviation = missing ? json_null() : json_real(n > 1 ? sqrt(squares / (double)(n - 1)) : 0);
+}
+
+/* Puts the averages of one place into `out`, a copy of the first model's. */
+static un_status average_place(const place *p, size_t branches, json_t *out) {
+    static const char *const keys[] = {"centre", "uniform", "attainable"};
+    json_t *means = json_array(), *deviations = json_array();
+    json_t *middle = NULL, *deviation = NULL;
+    un_status status = UNSEEN_OK;
+    for (size_t b = 0; b < branches && !status; b++) {
+        average(p, "branches", b, &middle, &deviation);
+        status = un_json_append(means, middle);
+        if (!status)
+            status = un_json_append(deviations, deviation);
+        else
+            json_decref(deviation);
+    }
+    for (size_t k = 0; k < sizeof keys / sizeof *keys && !status; k++) {
+        average(p, keys[k], SIZE_MAX, &middle, &deviation);
+        json_decref(deviation); /* of baselines: they are the data's, not the models' */
+        status = un_json_set(out, keys[k], middle);
+    }
+    if (!status) status = un_json_set(out, "branches", json_incref(means));
+    if (!status) status = un_json_set(out, "branches_sd", json_incref(deviations));
+    json_decref(means);
+    json_decref(deviations);
+    return status;
+}
+
+static int comparable(const json_t *a, const json_t *b, const char *list) {
+    const json_t *parts[] = {json_object_get(json_object_get(a, list), "parts"),
+                             json_object_get(json_object_get(b, list), "parts")};
+    if (json_integer_value(json_object_get(a, "branches")) !=
+            json_integer_value(json_object_get(b, "branches")) ||
+        json_array_size(parts[0]) != json_array_size(parts[1]))
+        return 0;
+    for (size_t i = 0; i < json_array_size(parts[0]); i++)
+        if (!json_equal(json_object_get(json_array_get(parts[0], i), "name"),
+                        json_object_get(json_array_get(parts[1], i), "name")))
+            return 0;
+    return 1;
+}
+
+un_status un_localisation_summary(const json_t *results, json_t **out) {
+    static const char *const lists[] = {"test_unseen", "test_seen"};
+    const json_t *first = json_object_get(json_array_get(results, 0), "localisation");
+    un_status status = UNSEEN_OK;
+    *out = NULL;
+    for (size_t i = 0; i < json_array_size(results); i++) {
+        const json_t *one = json_object_get(json_array_get(results, i), "localisation");
+        for (size_t k = 0; k < 2; k++)
+            if (!json_is_object(one) || !comparable(first, one, lists[k])) return UNSEEN_OK;
+    }
+    if (!first) return UNSEEN_OK;
+    json_t *summary = json_deep_copy(first);
+    size_t branches = (size_t)json_integer_value(json_object_get(first, "branches"));
+    status = un_json_set(summary, "models", json_integer((json_int_t)json_array_size(results)));
+    for (size_t k = 0; k < 2 && !status; k++) {
+        json_t *list = json_object_get(summary, lists[k]), *parts = json_object_get(list, "parts");
+        place p = {results, lists[k], SIZE_MAX};
+        status = average_place(&p, branches, list);
+        for (p.part = 0; p.part < json_array_size(parts) && !status; p.part++)
+            status = average_place(&p, branches, json_array_get(parts, p.part));
+    }
+    if (status)
+        json_decref(summary);
+    else
+        *out = summary;
+    return status;
 }

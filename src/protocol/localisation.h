@@ -85,4 +85,11 @@ void un_localisation_add(un_localisation *localisation, const un_target *targets
  * reference, NULL if memory is out. */
 json_t *un_localisation_json(const un_localisation *localisation, char *const *part_names);
 
+/* Several models measured on the same test sets: `results` is an array of objects whose
+ * "localisation" is {…, "test_unseen": …, "test_seen": …} as above. *out (new reference) is like
+ * one of them with every number the mean over the models; "branches_sd" beside "branches" is the
+ * sample standard deviation, "models" at the top how many they are. NULL if one has none, or
+ * another number of branches or parts. */
+un_status un_localisation_summary(const json_t *results, json_t **out);
+
 #endif

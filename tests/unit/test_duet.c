@@ -309,10 +309,118 @@ static void test_attention(void **state) {
         for (size_t r = 0; r < R; r++) sum += (double)maps[a * R + r];
         util_near(sum, 1, 1e-5);
     }
-    /* Attributes of a group share the group's map, not that of their own name. */
-    assert_memory_equal(maps, maps + R, R * sizeof *maps);
-    assert_memory_not_equal(maps, maps + 3 * R, R * sizeof *maps);
-    assert_memory_not_equal(maps + A * R, maps + (A + 1) * R, R * sizeof *maps);
+    /* Masked attributes of one group and length ask the same, but not by their names. */
+    const duet_kept *k = &((const duet_method *)method)->kept;
+    size_t lengths[A];
+    for (size_t a = 0; a < A; a++) lengths[a] = k->name_begin[a + 1] - k->name_begin[a];
+    assert_int_equal(lengths[3], lengths[4]);
+    assert_int_not_equal(lengths[3], lengths[5]);
+    assert_memory_equal(maps + 3 * R, maps + 4 * R, R * sizeof *maps);
+    assert_memory_not_equal(maps + 3 * R, maps + 5 * R, R * sizeof *maps);
+    assert_memory_not_equal(maps + 3 * R, maps + 6 * R, R * sizeof *maps);
+    assert_memory_not_equal(maps + (A + 3) * R, maps + (A + 4) * R, R * sizeof *maps);
+    un_method_duet.destroy(method);
+    util_scene_free(&s);
+}
+
+/* One picture beside one text through the whole layer, which tells its cross attention: of words
+ * (heads, words, T) or, `vision`, of the picture (heads, T, words). */
+static float *layer_attention(duet_method *m, const float *features, const un_duet_text *text,
+                              int vision) {
+    const duet_image *image = m->network.image;
+    size_t L = text->length, T = image->tokens, heads = m->network.config.text.heads;
+    const size_t words[2] = {0, L}, places[2] = {0, T};
+    int64_t ids[48];
+    const float *x[DUET_SIDES] = {NULL, NULL};
+    float *out = NULL;
+    duet_xlayer_pass pass;
+    for (size_t i = 0; i < L; i++) ids[i] = text->ids[i];
+    const un_bert_batch batch = {.sequences = {1, words}, .ids = ids};
+    const duet_xlayer_context context = {
+        .params = &m->base.params, .type = UN_F32, .sequences = {{1, words}, {1, places}}};
+    util_ok(un_alloc(heads * L * T, sizeof *out, &out));
+    util_ok(un_bert_forward(&m->scoring.bert, &m->base.params, &batch, NULL, &x[DUET_LANGUAGE]));
+    util_ok(image->class->forward(m->scoring.image, &m->base.params, features, 1, &x[DUET_VISION]));
+    util_ok(duet_xlayer_pass_create(&pass, &m->network.xlayer[0], UN_F32, 0));
+    pass.side[vision ? DUET_VISION : DUET_LANGUAGE].probabilities = out;
+    util_ok(duet_xlayer_forward(&pass, &context, x));
+    duet_xlayer_pass_free(&pass);
+    return out;
+}
+
+/* Maps and shares are those of the layer itself, beside texts that text/prompts.h makes. */
+static void test_attention_is_the_layers(void **state) {
+    (void)state;
+    util_scene s;
+    make_scene(&s, R, F);
+    un_method *method = make_method(&s, NULL);
+    duet_method *m = (duet_method *)method;
+    float maps[2 * A * R];
+    size_t T = R + 1, heads = 2;
+    un_group_attention groups;
+    set_parameters(method);
+    util_ok(un_method_duet.set_classes(method, &s.classes));
+    util_ok(un_method_duet.attention(method, s.rows, maps));
+    for (int branch = 0; branch < 2; branch++)
+        for (size_t a = 0; a < A; a++) {
+            unsigned char present[A] = {0};
+            double sums[R] = {0}, total = 0;
+            present[a] = 1;
+            util_ok(un_duet_texts_make(m->texts, present, a, branch == 0, &m->text));
+            assert_true(m->text.marked_count > 0);
+            float *p = layer_attention(m, s.rows, &m->text, 0);
+            for (size_t h = 0; h < heads; h++)
+                for (size_t i = 0; i < m->text.marked_count; i++)
+                    for (size_t r = 0; r < R; r++)
+                        sums[r] += (double)p[(h * m->text.length + m->text.marked[i]) * T + 1 + r];
+            for (size_t r = 0; r < R; r++) total += sums[r];
+            for (size_t r = 0; r < R; r++)
+                util_near(maps[((size_t)branch * A + a) * R + r], sums[r] / total, 1e-5);
+            free(p);
+        }
+    util_ok(un_method_duet.group_attention(method, s.rows, &groups));
+    assert_int_equal(groups.count, 4);
+    assert_string_equal(groups.names[0], "bill shape");
+    un_duet_texts_prompt(m->texts, &m->text);
+    float *p = layer_attention(m, s.rows, &m->text, 1);
+    double shares = 0;
+    for (size_t g = 0; g < groups.count; g++) {
+        double sum = 0;
+        for (size_t h = 0; h < heads; h++)
+            for (size_t i = m->kept.group[g][0]; i < m->kept.group[g][1]; i++)
+                sum += (double)p[h * T * m->text.length + i] / (double)heads;
+        util_near(groups.share[g], sum, 1e-5);
+        util_near(groups.even[g],
+                  (double)(m->kept.group[g][1] - m->kept.group[g][0]) / (double)m->text.length,
+                  1e-6);
+        shares += sum;
+    }
+    assert_true(shares > 0 && shares < 1);
+    free(p);
+    un_method_duet.destroy(method);
+    util_scene_free(&s);
+}
+
+/* Of pixels the maps have the grid of the patches. */
+static void test_attention_of_pixels(void **state) {
+    (void)state;
+    enum { PATCHES = 4 };
+    util_scene s;
+    make_scene(&s, (size_t)SIDE * SIDE, 3);
+    un_method *method = make_method(&s, NULL);
+    float maps[2 * A * PATCHES];
+    size_t h = SIDE, w = SIDE;
+    set_parameters(method);
+    un_method_grid(method, &h, &w);
+    assert_int_equal(h, 2);
+    assert_int_equal(w, 2);
+    util_ok(un_method_duet.set_classes(method, &s.classes));
+    util_ok(un_method_duet.attention(method, s.rows, maps));
+    for (size_t a = 0; a < 2 * A; a++) {
+        double sum = 0;
+        for (size_t r = 0; r < PATCHES; r++) sum += (double)maps[a * PATCHES + r];
+        util_near(sum, 1, 1e-5);
+    }
     un_method_duet.destroy(method);
     util_scene_free(&s);
 }
@@ -377,6 +485,8 @@ int main(void) {
         cmocka_unit_test(test_again),
         cmocka_unit_test(test_repeatable),
         cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_attention_is_the_layers),
+        cmocka_unit_test(test_attention_of_pixels),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,6 +100,57 @@ static void test_sums(void **state) {
 }
 
 /* The crop's place must be that of the crop that pictures really get. */
+/* One model's measurement: `hit` of its two branches everywhere, `null` where there is no pair. */
+static json_t *measured(double first, double second, int branches) {
+    json_t *parts =
+        json_pack("[{s:s, s:i, s:[f, f], s:f, s:f, s:f}, {s:s, s:i, s:[n, n], s:n}]", "name",
+                  "bill", "pairs", 4, "branches", first, second, "centre", 0.5, "uniform", 0.25,
+                  "attainable", 1.0, "name", "tail", "pairs", 0, "branches", "centre");
+    json_t *list =
+        json_pack("{s:i, s:[f, f], s:f, s:f, s:f, s:o}", "pairs", 4, "branches", first, second,
+                  "centre", 0.5, "uniform", 0.25, "attainable", 1.0, "parts", parts);
+    return json_pack("{s:{s:i, s:O, s:o}}", "localisation", "branches", branches, "test_unseen",
+                     list, "test_seen", list);
+}
+
+static double at(const json_t *list, const char *key, size_t branch) {
+    return json_number_value(json_array_get(json_object_get(list, key), branch));
+}
+
+static void test_summary(void **state) {
+    (void)state;
+    json_t *results = json_array(), *summary = NULL;
+    json_array_append_new(results, measured(0.2, 0.5, 2));
+    json_array_append_new(results, measured(0.4, 0.5, 2));
+    json_array_append_new(results, measured(0.9, 0.5, 2));
+    util_ok(un_localisation_summary(results, &summary));
+    assert_int_equal(json_integer_value(json_object_get(summary, "models")), 3);
+    const json_t *list = json_object_get(summary, "test_seen");
+    const json_t *bill = json_array_get(json_object_get(list, "parts"), 0);
+    const json_t *tail = json_array_get(json_object_get(list, "parts"), 1);
+    const json_t *places[] = {list, bill};
+    for (size_t i = 0; i < 2; i++) {
+        util_near(at(places[i], "branches", 0), 0.5, 1e-12);
+        util_near(at(places[i], "branches_sd", 0), sqrt(0.13), 1e-12);
+        util_near(at(places[i], "branches", 1), 0.5, 1e-12);
+        util_near(at(places[i], "branches_sd", 1), 0, 1e-12);
+        util_near(json_number_value(json_object_get(places[i], "centre")), 0.5, 1e-12);
+    }
+    assert_true(json_is_null(json_array_get(json_object_get(tail, "branches"), 0)));
+    json_decref(summary);
+    /* The models themselves are as they were. */
+    const json_t *first = json_object_get(json_array_get(results, 0), "localisation");
+    util_near(at(json_object_get(first, "test_seen"), "branches", 0), 0.2, 1e-12);
+    json_array_append_new(results, measured(0.9, 0.5, 3));
+    util_ok(un_localisation_summary(results, &summary));
+    assert_null(summary); /* other branches */
+    json_array_remove(results, 3);
+    json_array_append_new(results, json_object());
+    util_ok(un_localisation_summary(results, &summary));
+    assert_null(summary); /* one was not measured */
+    json_decref(results);
+}
+
 static void test_crop_box(void **state) {
     (void)state;
     un_recipe recipe;
@@ -124,8 +175,9 @@ static void test_crop_box(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places), cmocka_unit_test(test_cover),    cmocka_unit_test(test_hits),
-        cmocka_unit_test(test_sums),   cmocka_unit_test(test_crop_box),
+        cmocka_unit_test(test_places),  cmocka_unit_test(test_cover),
+        cmocka_unit_test(test_hits),    cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_summary), cmocka_unit_test(test_crop_box),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -139,7 +139,7 @@ static void test_files(void **state) {
     un_image_free(&back);
     const un_sheet_tile tiles[] = {{longest, "\xFE", map, 0}, {"", "", map, 0}, {"x", "y", map, 0}};
     const un_sheet_section section = {"section", tiles, 3};
-    const un_sheet sheet = {&image, longest, names, 3, 2, 2, 2, &section, 1};
+    const un_sheet sheet = {&image, longest, names, 3, 2, 2, 2, NULL, &section, 1};
     util_ok(un_sheet_write(&sheet, path));
     util_ok(un_image_read(path, NULL, &back));
     un_image_free(&back);

@@ -129,9 +129,9 @@ static void destroy(un_method *method) {
     duet_method *m = (duet_method *)method;
     if (!m) return;
     enum { ARENAS = 9 };
-    un_arena *arenas[ARENAS] = {&m->arena,          &m->kept_arena,  &m->trained.arena,
-                                &m->scored.arena,   &m->dvis_arena,  &m->dlang_arena,
-                                &m->features_arena, &m->names_arena, &m->changed_arena};
+    un_arena *arenas[ARENAS] = {&m->arena,          &m->kept_arena, &m->trained.arena,
+                                &m->scored.arena,   &m->dvis_arena, &m->dlang_arena,
+                                &m->features_arena, &m->gaze_arena, &m->changed_arena};
     duet_mlm_pass_free(&m->mlm);
     duet_pass_free(&m->pass);
     duet_pass_free(&m->scoring);
@@ -336,8 +336,13 @@ const un_method_class un_method_duet = {
     .set_classes = duet_set_classes,
     .score = duet_score,
     .attention = duet_attention,
-    .attention_branches = 2,
+    .attention_branches = DUET_ATTENTION_BRANCHES,
+    .attention_titles = duet_attention_titles,
+    .attention_grid = duet_attention_grid,
+    .group_attention = duet_group_attention,
+    .recovery = duet_recovery,
     .attributes = duet_attributes,
     .class_rows = duet_class_rows,
     .attribute_branches = 1,
+    .scores_are_probabilities = 1,
 };

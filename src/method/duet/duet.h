@@ -46,6 +46,7 @@ typedef struct {
     size_t (*group)[2];     /* [group_count] rows of the prompt that name a group: begin, end */
     size_t *name_begin;     /* [text_count + 1] into names */
     int64_t *names;         /* pieces of the attributes' names */
+    int64_t mask;           /* the id of [MASK]; -1: a model that does not say it */
     const char *vocabulary; /* where words come from, for people */
 } duet_kept;
 
@@ -56,6 +57,15 @@ typedef struct {
     unsigned char *seen;
     un_arena arena;
 } duet_classes;
+
+/* attention.c: what the words ask of a picture, made when first asked for. */
+enum { DUET_ATTENTION_BRANCHES = 2 };
+typedef struct {
+    int ready;
+    float *queries[DUET_ATTENTION_BRANCHES]; /* (pieces of all names, H) */
+    float *prompt_keys;                      /* (prompt_length, H) */
+    float *share;                            /* [2 G] of the last picture: attention, and even */
+} duet_gaze;
 
 /* The random draws and texts of one mini-batch. */
 typedef struct {
@@ -130,9 +140,9 @@ typedef struct {
     /* scoring */
     duet_classes scored;
     duet_pass scoring;
-    int ready;    /* classes are set and the prompt is folded in */
-    float *names; /* attention: states of the attributes' names, made when first asked for */
-    un_arena names_arena;
+    int ready; /* classes are set and the prompt is folded in */
+    duet_gaze gaze;
+    un_arena gaze_arena;
 } duet_method;
 
 extern const un_method_class un_method_duet;
@@ -140,6 +150,8 @@ extern const un_method_class un_method_duet;
 /* setup.c: sizes, texts and vocabulary, from files and the data set or from a model. */
 un_status duet_setup_texts(duet_method *m, const un_method_setup *setup);
 un_status duet_setup_sizes(duet_method *m, const un_method_setup *setup);
+/* m->wordpiece, if it is not open: from the file of the settings or the model's own words. */
+un_status duet_open_words(duet_method *m);
 /* Fills the pieces that weight files hold. */
 un_status duet_setup_weights(duet_method *m, const json_t *config);
 un_status duet_keep(const un_method *method, json_t **out);
@@ -176,6 +188,20 @@ un_status duet_score(un_method *method, const float *features, size_t n, float *
 un_status duet_attributes(un_method *method, const float *features, float *out);
 /* Unit rows (C, A) of the classes set. */
 const float *duet_class_rows(const un_method *method);
+/* The fixed prompt as a batch of one; `start` has two elements. */
+duet_text_batch duet_prompt_batch(const duet_method *m, size_t start[2]);
+
+/* attention.c */
+extern const char *const duet_attention_titles[];
 un_status duet_attention(un_method *method, const float *features, float *maps);
+void duet_attention_grid(const un_method *method, size_t *height, size_t *width);
+un_status duet_group_attention(un_method *method, const float *features, un_group_attention *out);
+/* After new classes or parameters. */
+void duet_attention_forget(duet_method *m);
+
+/* recovery.c */
+un_status duet_recovery(un_method *method, const un_class_table *classes,
+                        const un_features *features, const int32_t *labels,
+                        const un_index_list *images, un_recovered *out);
 
 #endif

@@ -1,6 +1,12 @@
-/* recovery.c - see recovery.h. */
-#include "method/duet/recovery.h"
-
+/*
+ * recovery.c - does DUET's grounding work? How often a model names an attribute that
+ * was masked in the text beside a picture.
+ *
+ * For every image one attribute of its class is drawn and masked, and others are
+ * dropped, as in training (sampling.h). Candidates are the attributes with as many
+ * word pieces as were masked; each is scored by its pieces' logits at the masked
+ * places.
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +30,7 @@ typedef struct {
     int64_t image[PICTURES];
     size_t target[PICTURES], count; /* of the batch under way */
     size_t *asked;                  /* [A] how often each attribute was masked */
-    un_duet_recovered *out;
+    un_recovered *out;
     un_arena arena;
 } recovery;
 
@@ -102,11 +108,7 @@ static un_status add(recovery *r, size_t number, int64_t image) {
 /* The texts of a model that was loaded, from its own names. */
 static un_status open_texts(duet_method *m) {
     if (m->texts) return UNSEEN_OK;
-    if (!m->wordpiece && m->vocabulary_path)
-        UN_TRY(un_wordpiece_open(&m->wordpiece, m->vocabulary_path));
-    if (!m->wordpiece)
-        UN_TRY(un_wordpiece_parse(&m->wordpiece, m->vocabulary_text, strlen(m->vocabulary_text),
-                                  "the model's vocabulary"));
+    UN_TRY(duet_open_words(m));
     UN_TRY(un_duet_texts_create(&m->texts, &m->groups, m->wordpiece, m->max_length));
     return un_duet_text_alloc(m->texts, &m->arena, &m->text);
 }
@@ -154,12 +156,12 @@ static double prior(const recovery *r, int by_group) {
     return (double)right / (double)r->out->count;
 }
 
-un_status un_duet_recovery(un_method *method, const un_class_table *classes,
-                           const un_features *features, const int32_t *labels,
-                           const un_index_list *images, un_duet_recovered *out) {
+un_status duet_recovery(un_method *method, const un_class_table *classes,
+                        const un_features *features, const int32_t *labels,
+                        const un_index_list *images, un_recovered *out) {
     duet_method *m = (duet_method *)method;
-    *out = (un_duet_recovered){0};
-    if (method->class != &un_method_duet || !m->network.config.with_text)
+    *out = (un_recovered){0};
+    if (!m->network.config.with_text)
         return un_fail(UNSEEN_E_UNSUPPORTED, "only DUET with text recovers masked attributes");
     recovery r = {.m = m, .features = features, .labels = labels, .out = out};
     un_status status = UNSEEN_OK;

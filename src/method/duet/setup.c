@@ -58,6 +58,15 @@ static un_status open_words(duet_method *m, const json_t *config) {
                               "the vocabulary of the attributes");
 }
 
+un_status duet_open_words(duet_method *m) {
+    if (m->wordpiece) return UNSEEN_OK;
+    if (m->vocabulary_path) return un_wordpiece_open(&m->wordpiece, m->vocabulary_path);
+    if (!m->vocabulary_text)
+        return un_fail(UNSEEN_E_FORMAT, "the model neither has a vocabulary nor names one");
+    return un_wordpiece_parse(&m->wordpiece, m->vocabulary_text, strlen(m->vocabulary_text),
+                              "the model's vocabulary");
+}
+
 /* The prompt's segments between the bars are its groups, if there are as many. */
 static void find_groups(duet_kept *k, int32_t bar, int32_t colon) {
     size_t end = k->prompt_length > 0 ? k->prompt_length - 1 : 0, segments = 1, at = 1;
@@ -82,6 +91,7 @@ static un_status keep_texts(duet_method *m) {
     un_status status = UNSEEN_OK;
     un_duet_texts_prompt(m->texts, &m->text);
     k->prompt_length = m->text.length;
+    k->mask = un_wordpiece_special(m->wordpiece, UN_TOKEN_MASK);
     k->text_count = m->groups.count;
     k->group_count = m->groups.group_count;
     UN_TRY(un_arena_alloc(a, k->prompt_length, sizeof *k->prompt, &k->prompt));
@@ -298,9 +308,9 @@ un_status duet_keep(const un_method *method, json_t **out) {
     const duet_kept *k = &m->kept;
     json_t *text = json_object(), *image = json_object();
     json_t *kept =
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "text", text, "image", image, "prompt",
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:I}", "text", text, "image", image, "prompt",
                   ids_json(k->prompt, k->prompt_length), "attributes", attributes_json(m), "groups",
-                  groups_json(m), "vocabulary", k->vocabulary);
+                  groups_json(m), "vocabulary", k->vocabulary, "mask", (json_int_t)k->mask);
     if (!kept) return un_fail_memory(0);
     un_status status = UNSEEN_OK;
 #define PUT(field) UN_GO(un_json_set(text, #field, json_integer((json_int_t)k->text.field)));
@@ -425,6 +435,9 @@ un_status duet_recall(duet_method *m, const json_t *kept) {
     const char *words = json_string_value(json_object_get(kept, "words"));
     k->vocabulary = words ? "attributes" : "file";
     if (words) UN_TRY(un_format(&m->vocabulary_text, "%s", words));
+    k->mask = -1;
+    if (json_object_get(kept, "mask"))
+        UN_TRY(recall_id(k, json_object_get(kept, "mask"), &k->mask));
     k->prompt_length = json_array_size(prompt);
     if (k->prompt_length < 2 || k->prompt_length > k->text.positions)
         return damaged("the prompt is empty or too long");
