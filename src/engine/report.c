@@ -1,14 +1,19 @@
 /* report.c - see report.h. */
 #include "engine/report.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "data/parts.h"
 #include "data/split.h"
+#include "engine/grounding.h"
+#include "engine/localise.h"
 #include "engine/report_parts.h"
+#include "protocol/localisation.h"
 
 enum {
     LARGEST = 5 * 1024 * 1024,     /* the page */
@@ -23,10 +28,107 @@ typedef struct {
     un_report_model *models;
     un_curve *curves;
     json_t **manifests;
-    json_t *results, *summary;
-    size_t done; /* models that hold something */
+    json_t *results;
+    un_report_group *groups;
+    size_t group_count;
+    size_t *members; /* [models] of all groups */
+    size_t done;     /* models that hold something */
     un_arena arena;
 } maker;
+
+/* ---- models that differ in their seed only ---- */
+
+static int same_but_seed(const json_t *a, const json_t *b) {
+    static const char *const keys[] = {"method", "config", "input", "data"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json_t *one = json_object_get(a, keys[i]), *other = json_object_get(b, keys[i]);
+        if ((one || other) && !json_equal(one, other)) return 0;
+    }
+    return 1;
+}
+
+/* Sorts the models into groups by their manifests, in the order given. */
+static un_status make_groups(maker *m, const json_t *const *manifests) {
+    size_t n = m->options->model_count, used = 0;
+    unsigned char *taken = NULL;
+    UN_TRY(un_arena_alloc(&m->arena, n, sizeof *m->groups, &m->groups));
+    UN_TRY(un_arena_alloc(&m->arena, n, sizeof *m->members, &m->members));
+    UN_TRY(un_arena_alloc(&m->arena, n, 1, &taken));
+    for (size_t i = 0; i < n; i++) {
+        if (taken[i]) continue;
+        const json_t *input = json_object_get(manifests[i], "input");
+        const char *features = json_string_value(json_object_get(input, "features"));
+        const char *method = json_string_value(json_object_get(manifests[i], "method"));
+        un_report_group *g = &m->groups[m->group_count++];
+        *g = (un_report_group){.method = method ? method : "?",
+                               .features = features ? features : "",
+                               .models = m->members + used};
+        for (size_t k = i; k < n; k++) {
+            if (taken[k] || !same_but_seed(manifests[i], manifests[k])) continue;
+            taken[k] = 1;
+            m->members[used++] = k;
+            g->count++;
+        }
+    }
+    return UNSEEN_OK;
+}
+
+/* Whether model i is the first of its group: the pictures of the others are not shown. */
+static int is_first(const maker *m, size_t i) {
+    for (size_t g = 0; g < m->group_count; g++)
+        if (m->groups[g].models[0] == i) return 1;
+    return 0;
+}
+
+/* Means over the models of each group. */
+static un_status summarise(maker *m) {
+    for (size_t g = 0; g < m->group_count; g++) {
+        un_report_group *group = &m->groups[g];
+        json_t *results = json_array(), *summary = NULL, *localisation = NULL;
+        un_status status = UNSEEN_OK;
+        for (size_t k = 0; k < group->count && !status; k++)
+            status =
+                un_json_append(results, json_incref(json_array_get(m->results, group->models[k])));
+        if (!status && group->count > 1) status = un_result_summary(results, &summary);
+        if (!status && group->count > 1) status = un_localisation_summary(results, &localisation);
+        if (!status && group->count == 1)
+            localisation = json_incref(
+                json_object_get(json_array_get(m->results, group->models[0]), "localisation"));
+        json_decref(results);
+        group->summary = summary;
+        group->localisation = localisation;
+        UN_TRY(status);
+    }
+    return UNSEEN_OK;
+}
+
+/* ---- one model ---- */
+
+/* What is measured for some methods only goes into the result; without it the page says nothing. */
+static un_status add_extra(json_t *result, const char *key, un_status status, json_t *value) {
+    if (status == UNSEEN_E_UNSUPPORTED) return UNSEEN_OK;
+    UN_TRY(status);
+    return un_json_set(result, key, value);
+}
+
+static un_status add_measurements(const maker *m, const un_evaluation *e, json_t *result) {
+    const un_method_class *class = e->model.method->class;
+    json_t *value = NULL;
+    un_status status = UNSEEN_OK;
+    if (class->attention && m->dataset.image_root && m->dataset.images &&
+        un_parts_exist(m->dataset.directory)) {
+        status = un_localise(&e->model, &m->dataset, &e->features, &e->task, &value);
+        if (status == UNSEEN_E_ARGUMENT) { /* features of unknown crops, other semantics */
+            un_log(UNSEEN_LOG_WARNING, "no localisation in the report: %s", un_error());
+            status = UNSEEN_E_UNSUPPORTED;
+        }
+        UN_TRY(add_extra(result, "localisation", status, value));
+    }
+    status = un_grounding_recovery(e, &value);
+    UN_TRY(add_extra(result, "recovery", status, value));
+    status = un_grounding_groups(e, &value);
+    return add_extra(result, "group_attention", status, value);
+}
 
 /* Everything about one model; the evaluation ends with it. */
 static un_status add_model(maker *m, size_t i) {
@@ -36,29 +138,32 @@ static un_status add_model(maker *m, size_t i) {
     un_evaluation e;
     json_t *result = NULL;
     char *base = NULL, *name = NULL;
-    size_t each = PICTURES / o->model_count;
+    size_t each = PICTURES / m->group_count;
     un_status status = UNSEEN_OK;
     m->done = i + 1;
     UN_TRY(un_evaluation_make(&e, &m->dataset, o->models[i], &options));
     report_pictures pictures = {.dataset = &m->dataset,
                                 .evaluation = &e,
                                 .arena = &m->arena,
-                                .budget = IMAGE_BYTES / o->model_count,
+                                .budget = is_first(m, i) ? IMAGE_BYTES / m->group_count : 0,
                                 .each = each < 2 ? 2 : each,
                                 .model = model};
     UN_GO(un_path_base(o->models[i], &base));
     UN_GO(un_arena_string(&m->arena, base, &name));
     model->name = name;
     UN_GO(un_evaluation_json(&e, &result));
+    UN_GO(add_measurements(m, &e, result));
     UN_GO(un_json_append(m->results, json_incref(result)));
     model->result = result;
-    m->manifests[i] = json_incref(e.model.manifest);
     model->manifest = m->manifests[i];
+    model->branches = e.model.method->class->attention_titles;
+    model->branch_count = e.model.method->class->attention_branches;
     UN_GO(un_curve_make(&m->curves[i], &e.predictions));
     model->curve = &m->curves[i];
     UN_GO(
         report_add_plots(e.model.manifest, i < o->log_count ? o->logs[i] : NULL, &m->arena, model));
     UN_GO(report_add_pictures(&pictures));
+    if (!is_first(m, i)) model->note = "Those of the first model with these settings are shown.";
     if (pictures.unreadable > 0)
         un_log(UNSEEN_LOG_WARNING, "%zu pictures could not be read and are not shown",
                pictures.unreadable);
@@ -70,13 +175,23 @@ done:
     return status;
 }
 
+/* The manifests are wanted first: what is shown of a model depends on what the others are. */
+static un_status read_manifest(const char *path, json_t **out) {
+    un_model model;
+    UN_TRY(un_model_open(&model, path, UN_PRECISION_F32));
+    *out = json_incref(model.manifest);
+    un_model_close(&model);
+    return UNSEEN_OK;
+}
+
 static un_status write_page(maker *m, const char *path, size_t *bytes) {
     const char *known = un_split_known_name(m->dataset.split_hash);
     const un_report report = {.dataset = m->dataset.name,
                               .split = known ? known : m->dataset.split_hash,
                               .models = m->models,
                               .count = m->options->model_count,
-                              .summary = m->summary};
+                              .groups = m->groups,
+                              .group_count = m->group_count};
     char *text = NULL;
     UN_TRY(un_report_html(&report, &text, bytes));
     un_status status =
@@ -94,10 +209,14 @@ static void release(maker *m) {
     for (size_t i = 0; i < m->done; i++) {
         report_images_free(&m->models[i]);
         if (m->models[i].curve) un_curve_free(&m->curves[i]);
+    }
+    for (size_t i = 0; m->manifests && i < m->options->model_count; i++)
         json_decref(m->manifests[i]);
+    for (size_t g = 0; g < m->group_count; g++) {
+        json_decref((json_t *)(uintptr_t)m->groups[g].summary);
+        json_decref((json_t *)(uintptr_t)m->groups[g].localisation);
     }
     json_decref(m->results);
-    json_decref(m->summary);
     un_arena_free(&m->arena);
     un_dataset_close(&m->dataset);
 }
@@ -110,8 +229,10 @@ un_status un_report_make(const un_report_options *o, const char *path, size_t *b
     UN_GO(un_arena_alloc(&m.arena, n, sizeof *m.models, &m.models));
     UN_GO(un_arena_alloc(&m.arena, n, sizeof *m.curves, &m.curves));
     UN_GO(un_arena_alloc(&m.arena, n, sizeof(json_t *), &m.manifests));
+    for (size_t i = 0; i < n; i++) UN_GO(read_manifest(o->models[i], &m.manifests[i]));
+    UN_GO(make_groups(&m, (const json_t *const *)m.manifests));
     for (size_t i = 0; i < n; i++) UN_GO(add_model(&m, i));
-    if (n > 1) UN_GO(un_result_summary(m.results, &m.summary));
+    UN_GO(summarise(&m));
     UN_GO(write_page(&m, path, bytes));
 done:
     release(&m);

@@ -51,20 +51,35 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    const json_t *result, *manifest; /* un_result_json; of the model */
+    /* un_result_json, and where they were measured "localisation" (protocol/localisation.h),
+     * "recovery" {"seen", "unseen"} and "group_attention" {"images", "groups"} */
+    const json_t *result;
+    const json_t *manifest; /* of the model */
     const un_curve *curve;
     const un_report_pair *pairs;
     const un_report_picture *pictures; /* the right ones first */
     const un_report_plot *plots;
     size_t pair_count, picture_count, plot_count;
-    const char *note; /* why there are no pictures; NULL: there are */
+    const char *note;            /* why there are no pictures; NULL: there are */
+    const char *const *branches; /* [branch_count] what its maps show; NULL: nothing is known */
+    size_t branch_count;
 } un_report_model;
+
+/* Models that differ in their seed only; most groups have one. */
+typedef struct {
+    const char *method, *features;
+    const size_t *models; /* [count] numbers of its models, ascending */
+    size_t count;
+    const json_t *summary;      /* un_result_summary; NULL: a single model */
+    const json_t *localisation; /* of the model, or un_localisation_summary; NULL: not measured */
+} un_report_group;
 
 typedef struct {
     const char *dataset, *split; /* name; hash or known name */
     const un_report_model *models;
     size_t count;
-    const json_t *summary; /* un_result_summary of several models, else NULL */
+    const un_report_group *groups; /* every model is in one */
+    size_t group_count;
 } un_report;
 
 /* The page as text, released with free(). */

@@ -70,12 +70,19 @@ static const char STYLE[] =
     ".strip.three{grid-template-columns:1fr 1fr 1fr}.strip.one{max-width:14rem}"
     "img{display:block;width:100%;height:auto;aspect-ratio:1;object-fit:cover}\n"
     ".tag{font-size:.75rem;color:var(--soft);border:1px solid var(--line);border-radius:4px;"
-    "padding:0 .3rem;white-space:nowrap}\n"
+    "padding:0 .3rem;white-space:nowrap}\n";
+
+static const char STYLE_PARTS[] =
+    ".again{border-top:1px solid var(--line);margin-top:1.5rem;padding-top:.5rem}"
+    ".tight th,.tight td{padding-right:.9rem}.tight tbody th{position:sticky;left:0;"
+    "background:var(--paper)}.scroll .parts tbody th{min-width:4.5rem}.sd{color:var(--soft);"
+    "font-size:.85em}.parts .all>*{border-bottom:1px solid var(--line)}\n"
+    "@media(max-width:34rem){.tight{font-size:.85rem}.tight th,.tight td{padding-right:.55rem}"
+    ".scroll .tight tbody th{min-width:4.5rem}.tight .sd{display:block}}\n"
     "@media print{details{break-inside:avoid}}\n"
     "</style>\n";
 
-static void percent_cell(FILE *out, const json_t *object, const char *key) {
-    const json_t *value = json_object_get(object, key);
+void un_report_percent(FILE *out, const json_t *value) {
     if (json_is_number(value))
         fprintf(out, "<td class=\"n\">%.1f</td>", 100 * json_number_value(value));
     else
@@ -88,14 +95,15 @@ static void number_card(FILE *out, const json_t *result, const char *key, const 
     fputs("</div>", out);
 }
 
-static const char *text_of(const json_t *object, const char *key) {
+const char *un_report_text(const json_t *object, const char *key) {
     const char *text = json_string_value(json_object_get(object, key));
     return text ? text : "?";
 }
 
 /* How the model and its gamma came about, in words. */
 static void write_origin(FILE *out, const json_t *r) {
-    const char *selection = text_of(r, "selection"), *source = text_of(r, "gamma_source");
+    const char *selection = un_report_text(r, "selection"),
+               *source = un_report_text(r, "gamma_source");
     fputs("<p>", out);
     if (!strcmp(selection, "none"))
         fputs("The length of training was given, not selected. ", out);
@@ -113,7 +121,7 @@ static void write_origin(FILE *out, const json_t *r) {
     else
         fputs("<b>selected on test</b>. ", out);
     fputs("The unit of scores and gamma: ", out);
-    un_html_text(out, text_of(r, "score_unit"));
+    un_html_text(out, un_report_text(r, "score_unit"));
     fputs(".</p>\n", out);
 }
 
@@ -124,9 +132,9 @@ static void gamma_row(FILE *out, const char *name, const json_t *r) {
         fprintf(out, "<td class=\"n\">%.4g</td>", json_number_value(gamma));
     else
         fputs("<td class=\"n\">–</td>", out);
-    percent_cell(out, r, "U");
-    percent_cell(out, r, "S");
-    percent_cell(out, r, "H");
+    un_report_percent(out, json_object_get(r, "U"));
+    un_report_percent(out, json_object_get(r, "S"));
+    un_report_percent(out, json_object_get(r, "H"));
     fputs("</tr>\n", out);
 }
 
@@ -146,10 +154,10 @@ static void write_numbers(FILE *out, const json_t *r) {
     gamma_row(out, "native scores", json_object_get(r, "native"));
     if (json_is_object(json_object_get(r, "validation")))
         gamma_row(out,
-                  strcmp(text_of(r, "selection"), "validation") ? "selected on test"
-                                                                : "selected on validation",
+                  strcmp(un_report_text(r, "selection"), "validation") ? "selected on test"
+                                                                       : "selected on validation",
                   json_object_get(r, "validation"));
-    if (!strcmp(text_of(r, "gamma_source"), "given")) gamma_row(out, "given", r);
+    if (!strcmp(un_report_text(r, "gamma_source"), "given")) gamma_row(out, "given", r);
     gamma_row(out, "best H, chosen on test", json_object_get(r, "best_curve"));
     gamma_row(out, "mean over pictures", json_object_get(r, "per_image"));
     fputs("</tbody></table></div>\n", out);
@@ -162,6 +170,15 @@ static void write_manifest(FILE *out, const json_t *manifest) {
     un_html_text(out, text);
     fputs("</pre></details>\n", out);
     free(text);
+}
+
+/* What the maps beside a picture show, from left to right. */
+static void write_branches(FILE *out, const un_report_model *m) {
+    for (size_t b = 0; b < m->branch_count && m->branches; b++) {
+        fputs(b > 0 ? "; " : "The maps from left to right: ", out);
+        un_html_text(out, m->branches[b]);
+    }
+    if (m->branch_count > 0 && m->branches) fputs(".", out);
 }
 
 static void write_pictures(FILE *out, const un_report_model *m) {
@@ -178,13 +195,15 @@ static void write_pictures(FILE *out, const un_report_model *m) {
         return;
     }
     fputs("Taken at even distances from the test pictures, not picked. ", out);
-    if (maps > 0)
-        fputs("Beside each what the network saw, under its attention (one map a branch; dark: "
-              "little, light: much) on the attribute that speaks most for the answer, against the "
-              "true class, or against the next best where the answer is right.",
+    if (maps > 0) {
+        fputs("Beside each what the network saw, under its attention (dark: little, light: much) "
+              "on the attribute that speaks most for the answer, against the true class, or "
+              "against the next best where the answer is right. ",
               out);
-    else
-        fputs("This method has no attention maps.", out);
+        write_branches(out, m);
+    } else {
+        fputs("This model has no attention maps.", out);
+    }
     fputs("</p>\n", out);
     for (int right = 0; right < 2; right++) {
         if (count[right] == 0) continue;
@@ -194,11 +213,20 @@ static void write_pictures(FILE *out, const un_report_model *m) {
     }
 }
 
-static void write_model(FILE *out, const un_report_model *m) {
-    fputs("<section><h2>", out);
+/* Whether model i is a further one of its group. */
+static int is_repeated(const un_report *report, size_t i) {
+    for (size_t g = 0; g < report->group_count; g++)
+        for (size_t k = 1; k < report->groups[g].count; k++)
+            if (report->groups[g].models[k] == i) return 1;
+    return 0;
+}
+
+/* A repeated one is folded away. */
+static void write_model(FILE *out, const un_report_model *m, int repeated) {
+    fputs(repeated ? "<details class=\"again\"><summary><b>" : "<section><h2>", out);
     un_html_text(out, m->name);
-    fputs("</h2>\n<p class=\"soft\">", out);
-    un_html_text(out, text_of(m->result, "method"));
+    fputs(repeated ? "</b></summary>\n<p class=\"soft\">" : "</h2>\n<p class=\"soft\">", out);
+    un_html_text(out, un_report_text(m->result, "method"));
     fprintf(out, ", seed %lld</p>\n",
             (long long)json_integer_value(json_object_get(m->result, "seed")));
     write_numbers(out, m->result);
@@ -224,56 +252,10 @@ static void write_model(FILE *out, const un_report_model *m) {
               "given.</p>\n",
               out);
     }
+    un_report_grounding(out, m->result);
     write_pictures(out, m);
     write_manifest(out, m->manifest);
-    fputs("</section>\n", out);
-}
-
-/* Mean and deviation say something about runs of one method only. */
-static int one_method(const un_report *report) {
-    for (size_t i = 1; i < report->count; i++)
-        if (strcmp(text_of(report->models[i].result, "method"),
-                   text_of(report->models[0].result, "method")) != 0)
-            return 0;
-    return 1;
-}
-
-static const char *const g_keys[] = {"T1", "U", "S", "H", "AUSUC"};
-enum { KEYS = sizeof g_keys / sizeof *g_keys };
-
-static void mean_row(FILE *out, const json_t *summary) {
-    const json_t *mean = json_object_get(summary, "mean"), *sd = json_object_get(summary, "sd");
-    fputs("<tr><th scope=\"row\">mean ± sd</th><td></td>", out);
-    for (size_t k = 0; k < KEYS; k++)
-        fprintf(out, "<td class=\"n\">%.1f ± %.1f</td>",
-                100 * json_number_value(json_object_get(mean, g_keys[k])),
-                100 * json_number_value(json_object_get(sd, g_keys[k])));
-    fputs("<td></td><td>", out);
-    un_html_text(out, text_of(summary, "selection"));
-    fputs("</td></tr>\n", out);
-}
-
-static void write_comparison(FILE *out, const un_report *report) {
-    fputs("<h2>Comparison</h2>\n<div class=\"scroll\"><table><thead><tr><th>percent</th>"
-          "<th>method</th>",
-          out);
-    for (size_t k = 0; k < KEYS; k++) fprintf(out, "<th class=\"n\">%s</th>", g_keys[k]);
-    fputs("<th class=\"n\">gamma</th><th>selection</th></tr></thead><tbody>\n", out);
-    for (size_t i = 0; i < report->count; i++) {
-        const json_t *r = report->models[i].result;
-        fputs("<tr><th scope=\"row\">", out);
-        un_html_text(out, report->models[i].name);
-        fputs("</th><td>", out);
-        un_html_text(out, text_of(r, "method"));
-        fputs("</td>", out);
-        for (size_t k = 0; k < KEYS; k++) percent_cell(out, r, g_keys[k]);
-        fprintf(out, "<td class=\"n\">%.4g</td><td>",
-                json_number_value(json_object_get(r, "gamma")));
-        un_html_text(out, text_of(r, "selection"));
-        fputs("</td></tr>\n", out);
-    }
-    if (one_method(report)) mean_row(out, report->summary);
-    fputs("</tbody></table></div>\n", out);
+    fputs(repeated ? "</details>\n" : "</section>\n", out);
 }
 
 un_status un_report_html(const un_report *report, char **out, size_t *size) {
@@ -284,6 +266,7 @@ un_status un_report_html(const un_report *report, char **out, size_t *size) {
     un_html_text(stream, report->dataset);
     fputs(": zero-shot classification</title>\n", stream);
     fputs(STYLE, stream);
+    fputs(STYLE_PARTS, stream);
     fputs("</head><body><main>\n<h1>", stream);
     un_html_text(stream, report->dataset);
     fputs("</h1>\n<p>Zero-shot classification: T1 is the accuracy on unseen classes when only they "
@@ -293,8 +276,10 @@ un_status un_report_html(const un_report *report, char **out, size_t *size) {
           stream);
     un_html_text(stream, report->split);
     fputs("</p>\n", stream);
-    if (report->count > 1) write_comparison(stream, report);
-    for (size_t i = 0; i < report->count; i++) write_model(stream, &report->models[i]);
+    if (report->count > 1) un_report_comparison(stream, report);
+    un_report_localisation(stream, report);
+    for (size_t i = 0; i < report->count; i++)
+        write_model(stream, &report->models[i], is_repeated(report, i));
     fputs("</main></body></html>\n", stream);
     int failed = ferror(stream);
     if (fclose(stream) != 0 || failed) {

@@ -66,10 +66,59 @@ grep -q '"score": \[' outes/1/explanation.json || fail "ESZSL has no attribute s
 expect 2 "--output is missing" "$unseen" explain m.model "own/red red/1.png"
 expect 2 "whole number" "$unseen" explain m.model "own/red red/1.png" -o x --top 0
 
+# DUET: over regions, without text, from pixels; maps, groups of attributes, recovery.
+tiny="--select none --epochs 1 --set hidden=16 --set heads=2 --set inner=24 --set max_length=64"
+tiny="$tiny --set image_hidden=16 --set image_heads=2 --set image_inner=24 --set image_layers=1"
+"$unseen" extract --backbone builtin:pixels --image-size 32 --data d -q >/dev/null || fail "pixels"
+pixels=$(ls d/features | sed -n 's/^\(pixels.*regions\)\.safetensors$/\1/p')
+expect 0 "written to" "$unseen" train duet --data d --features descriptor-1-regions -o t.model \
+    $tiny -q
+expect 0 "written to" "$unseen" train duet --data d --features "$pixels" -o p.model $tiny -q
+expect 0 "written to" "$unseen" train duet --data d --features descriptor-1-regions -o n.model \
+    $tiny --set text=no -q
+expect 0 "of the text it attends most to" "$unseen" explain t.model "own/red red/1.png" -o outt
+[ -s outt/1/groups.png ] || fail "no chart of the groups"
+grep -q '"contribution_kind": "log"' outt/1/explanation.json || fail "contributions to probabilities"
+grep -q '"attribute masked"' outt/1/explanation.json || fail "the branches have no titles"
+expect 0 "does not come" "$unseen" explain p.model "own/red red/1.png" -o outp
+cat >check.py <<'END'
+import json, math, sys
+regions, pixels = [json.load(open(name)) for name in sys.argv[1:]]
+for e in regions, pixels:
+    p = [e[k]["score"] for k in ("answer", "instead_of")]
+    total = e["constant"] + sum(a["contribution"] for a in e["attributes"])
+    assert abs(math.log(p[0] / p[1]) - total) < 1e-4, (p, total)
+    assert abs(e["constant"]) < 1e-3, e["constant"]
+    assert 0 < sum(g["share"] for g in e["groups"]) < 1
+    for a in e["attributes"]:
+        for m in a["maps"] or []:
+            assert len(m) == e["grid"][0] and len(m[0]) == e["grid"][1]
+            assert abs(sum(map(sum, m)) - 1) < 1e-4
+assert pixels["grid"] == [4, 4], pixels["grid"]
+END
+for python in /usr/bin/python3 python3 none; do
+    command -v "$python" >/dev/null 2>&1 && break
+done
+if [ "$python" = none ]; then
+    echo "no python3: the numbers of DUET's explanations are not checked"
+else
+    "$python" check.py outt/1/explanation.json outp/1/explanation.json || fail "DUET explained"
+fi
+expect 0 "duet has no attention maps" "$unseen" explain n.model "own/red red/1.png" -o outn
+expect 0 "rt.html" "$unseen" report t.model n.model p.model --data d -o rt.html
+grep -q 'Pictures and words' rt.html || fail "no recovery in the report"
+[ "$(grep -c 'How pictures divide' rt.html)" = 2 ] || fail "no groups of attributes in the report"
+expect 0 "attribute masked" "$unseen" eval p.model --data d --localisation
+
 # localisation
 expect 0 "uniform  attainable" "$unseen" eval m.model --data d --localisation --json l.json
 grep -q '"kind": "boxes"' l.json || fail "the kind of marks is not in the JSON"
 expect 1 "no attention maps" "$unseen" eval dem.model --data d --localisation
+expect 0 "written to" "$unseen" train msdn --data d --features descriptor-1-regions -o m2.model \
+    --epochs 3 --seed 2 -q
+expect 0 "mean ± sd of 2 models" "$unseen" eval m.model m2.model --data d --localisation \
+    --json l2.json
+grep -q '"branches_sd"' l2.json || fail "no deviation of the localisation in the JSON"
 mv d/parts.safetensors parts
 expect 1 "no marked parts" "$unseen" eval m.model --data d --localisation
 mv parts d/parts.safetensors
@@ -86,6 +135,11 @@ grep -q 'aria-label="loss"' r.html || fail "no losses of the log"
 [ "$(wc -c <r.html)" -le 5242880 ] || fail "the report is too large"
 expect 0 "r2.html" "$unseen" report m.model dem.model eszsl.model --data d -o r2.html
 grep -q 'Comparison' r2.html || fail "no comparison"
+grep -q 'Where attention points' r2.html || fail "no localisation in the report"
+grep -q 'class="again"' r2.html && fail "models of different methods were taken for seeds"
+expect 0 "r5.html" "$unseen" report m.model m2.model dem.model --data d -o r5.html
+grep -q 'mean ± sd of 2 models' r5.html || fail "two seeds were not averaged"
+[ "$(grep -c 'class="again"' r5.html)" = 1 ] || fail "the second seed is not folded away"
 expect 1 "is no log" "$unseen" report m.model --data d --log own.csv -o no.html
 [ -e no.html ] && fail "a failed report left a file"
 expect 2 "more logs" "$unseen" report m.model --data d --log m.csv --log m.csv -o no.html

@@ -243,7 +243,9 @@ static void test_page(void **state) {
                                    .pair_count = 1,
                                    .picture_count = 1,
                                    .plot_count = 2};
-    const un_report report = {evil, evil, &model, 1, NULL};
+    const size_t members[] = {0};
+    const un_report_group group = {.method = evil, .features = evil, .models = members, .count = 1};
+    const un_report report = {evil, evil, &model, 1, &group, 1};
     char *text = NULL;
     size_t size = 0;
     util_ok(un_report_html(&report, &text, &size));
@@ -261,12 +263,73 @@ static void test_page(void **state) {
     json_decref(manifest);
 }
 
+/* Two seeds of one method and a model of another: means, folded repeats, where attention points,
+ * what texts are good for; names are text. */
+static void test_groups(void **state) {
+    (void)state;
+    const char *evil = "<script>alert(1)</script>";
+    double threshold[2] = {0, 1}, U[3] = {0, 0.25, 0.5}, S[3] = {0.75, 0.5, 0};
+    const un_curve curve = {3, threshold, U, S};
+    json_t *result = json_pack(
+        "{s:s, s:i, s:f, s:{s:{s:i, s:f, s:f, s:f, s:f}}, s:{s:i, s:[{s:s, s:f, s:f}]}}", "method",
+        "msdn", "seed", 7, "T1", 0.5, "recovery", "unseen", "images", 9, "in_group", 0.321,
+        "in_group_prior", 0.123, "among_all", 0.25, "among_all_prior", 0.125, "group_attention",
+        "images", 5, "groups", "name", evil, "share", 0.5, "even", 0.2);
+    json_t *summary = json_pack("{s:{s:f}, s:{s:f}, s:s}", "mean", "T1", 0.456, "sd", "T1", 0.0123,
+                                "selection", "validation");
+    json_t *list = json_pack(
+        "{s:i, s:[f, f], s:[f, f], s:f, s:f, s:f, s:[{s:s, s:i, s:[f, n], s:f}, {s:s, s:i}]}",
+        "pairs", 4, "branches", 0.777, 0.111, "branches_sd", 0.0333, 0.0, "centre", 0.5, "uniform",
+        0.25, "attainable", 0.9, "parts", "name", evil, "pairs", 4, "branches", 0.222, "centre",
+        0.1, "name", "none", "pairs", 0);
+    json_t *localisation = json_pack("{s:s, s:i, s:[s, s], s:[i, i], s:O, s:o}", "kind", "boxes",
+                                     "branches", 2, "branch_titles", evil, "second", "grid", 3, 5,
+                                     "test_unseen", list, "test_seen", list);
+    json_t *manifest = json_object();
+    assert_non_null(result);
+    assert_non_null(list);
+    un_report_model models[3];
+    for (size_t i = 0; i < 3; i++)
+        models[i] = (un_report_model){.name = i == 0   ? "first"
+                                              : i == 1 ? "other"
+                                                       : "again",
+                                      .result = result,
+                                      .manifest = manifest,
+                                      .curve = &curve};
+    const size_t members[] = {0, 2, 1};
+    const un_report_group groups[] = {{"msdn", "maps", members, 2, summary, localisation},
+                                      {"dem", "rows", members + 2, 1, NULL, NULL}};
+    const un_report report = {"data", "split", models, 3, groups, 2};
+    char *text = NULL;
+    size_t size = 0;
+    util_ok(un_report_html(&report, &text, &size));
+    assert_null(strstr(text, "<script"));
+    assert_non_null(strstr(text, "45.6 <span class=\"sd\">± 1.2</span>"));
+    assert_non_null(strstr(text, "<b>77.7</b> <span class=\"sd\">± 3.3</span>")); /* better */
+    assert_non_null(strstr(text, "<td class=\"n\">11.1 <span"));                  /* not bold */
+    assert_non_null(strstr(text, "Map 1: &lt;script&gt;"));
+    assert_non_null(strstr(text, "Grid: 3 × 5."));
+    assert_null(strstr(text, ">none</th>")); /* a part without pairs */
+    assert_non_null(strstr(text, "<td class=\"n\">32.1</td><td class=\"n\">12.3</td>"));
+    assert_non_null(strstr(text, "× 2.50"));
+    const char *again = strstr(text, "<details class=\"again\">");
+    assert_non_null(again);
+    assert_non_null(strstr(again, "<b>again</b>"));
+    assert_null(strstr(again + 1, "<details class=\"again\">"));
+    assert_non_null(strstr(text, "<h2>other</h2>"));
+    free(text);
+    json_decref(result);
+    json_decref(summary);
+    json_decref(localisation);
+    json_decref(manifest);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scale_is_even), cmocka_unit_test(test_enlarge),
         cmocka_unit_test(test_heat_picture),  cmocka_unit_test(test_files),
         cmocka_unit_test(test_safe_names),    cmocka_unit_test(test_text),
-        cmocka_unit_test(test_page),
+        cmocka_unit_test(test_page),          cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
