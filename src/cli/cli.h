@@ -43,6 +43,10 @@ int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, in
 extern volatile sig_atomic_t un_cli_stop;
 void un_cli_catch_signals(void);
 
+/* A word as a shell takes it back: as it is, or in single quotes where it has blanks or signs that
+ * mean something to a shell. For commands that are printed for people to repeat. */
+void un_cli_print_word(const char *word);
+
 /* One line "T1 … U … S … H … AUSUC …" in percent of a result (protocol/report.h), with its
  * gamma and, where it applies, the words "selected on test". */
 void un_cli_print_result(const json_t *result);

@@ -19,17 +19,19 @@ enum { MAX_WORDS = 32, MAX_MODELS = 8 };
 typedef struct {
     un_cli_common common;
     const char *output, *backbone;
-    size_t images_per_class;
+    size_t images_per_class, epochs; /* 0: as the commands do */
     int full;
 } arguments;
 
-enum { KEY_BACKBONE = 0x6001, KEY_IMAGES, KEY_FULL };
+enum { KEY_BACKBONE = 0x6001, KEY_IMAGES, KEY_EPOCHS, KEY_FULL };
 
 static const struct argp_option g_options[] = {
     {"output", 'o', "DIR", 0, "where data, models and report go (default: unseen-demo)", 1},
     {"backbone", KEY_BACKBONE, "WEIGHTS", 0,
      "also train MSDN on features of this network (default: the built-in descriptor only)", 1},
     {"images-per-class", KEY_IMAGES, "N", 0, "pictures of each kind of bird (default 40)", 1},
+    {"epochs", KEY_EPOCHS, "N", 0,
+     "at most so many epochs of each training, for a quick look (default: each method's)", 1},
     {"full", KEY_FULL, NULL, 0, "also train DUET, which takes longer", 1},
     {0}};
 
@@ -42,8 +44,13 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_BACKBONE: a->backbone = text; return 0;
     case KEY_IMAGES:
         a->images_per_class = strtoul(text, &end, 10);
-        if (*end || *text == '-' || a->images_per_class < 4 || a->images_per_class > 10000)
-            argp_error(state, "--images-per-class is 4 to 10000, not \"%s\"", text);
+        if (*end || *text == '-' || a->images_per_class < 5 || a->images_per_class > 10000)
+            argp_error(state, "--images-per-class is 5 to 10000, not \"%s\"", text);
+        return 0;
+    case KEY_EPOCHS:
+        a->epochs = strtoul(text, &end, 10);
+        if (*end || *text == '-' || a->epochs < 1 || a->epochs > 10000)
+            argp_error(state, "--epochs is 1 to 10000, not \"%s\"", text);
         return 0;
     case KEY_FULL: a->full = 1; return 0;
     case ARGP_KEY_ARG: argp_error(state, "unexpected argument \"%s\"", text); return 0;
@@ -81,7 +88,10 @@ static void say(line *l, const char *format, ...) {
 static int run(const arguments *a, command run_command, line *l) {
     char *argv[MAX_WORDS + 1];
     printf("\n$ unseen");
-    for (int i = 0; i < l->count; i++) printf(" %s", l->words[i]);
+    for (int i = 0; i < l->count; i++) {
+        putchar(' ');
+        un_cli_print_word(l->words[i]);
+    }
     printf("\n");
     fflush(stdout);
     say(l, "--seed=%llu", (unsigned long long)a->common.seed);
@@ -141,6 +151,7 @@ static int train(const arguments *a, const char *method, const char *name, const
     say(&l, "%s/birds", a->output);
     say(&l, "--features=%s", features);
     for (; settings && *settings; settings++) say(&l, "--set=%s", *settings);
+    if (a->epochs && strcmp(method, "eszsl") != 0) say(&l, "--epochs=%zu", a->epochs);
     say(&l, "--log");
     say(&l, "%s/%s.csv", a->output, name);
     say(&l, "--resume"); /* a demo that was stopped goes on where it was */
@@ -184,23 +195,28 @@ static int print_row(const arguments *a, const char *name) {
 
 static int print_summary(const arguments *a, const char *const *names, size_t count,
                          double seconds) {
+    char *page = NULL;
     printf("\n%-16s %6s  %6s %6s %6s  %6s   percent, per class\n", "", "T1", "U", "S", "H",
            "AUSUC");
     for (size_t i = 0; i < count; i++) {
         int code = print_row(a, names[i]);
         if (code) return code;
     }
+    if (un_path_join(a->output, "report.html", &page)) return un_cli_fail();
     printf("\nT1: pictures of the 15 kinds that no training picture showed, named among those 15\n"
            "    (chance: 6.7).\n"
            "U, S: pictures of unseen and of seen kinds, named among all 60; H: their harmonic\n"
            "    mean. Length and gamma were chosen on validation folds of the seen kinds.\n"
-           "Done in %.0f s. Look at %s/report.html\n\n"
+           "Done in %.0f s. Look at ",
+           seconds);
+    un_cli_print_word(page);
+    printf("\n\n"
            "Your own pictures, a folder a class and a table of attributes:\n"
            "  unseen import folder PICTURES --attributes CLASSES.csv -o mine\n"
            "  unseen extract --backbone builtin:descriptor --data mine\n"
            "  unseen train msdn --data mine --features descriptor-1-regions -o mine.model\n"
-           "  unseen predict mine.model PHOTO.jpg\n",
-           seconds, a->output);
+           "  unseen predict mine.model PHOTO.jpg\n");
+    free(page);
     return UN_EXIT_OK;
 }
 

@@ -121,6 +121,23 @@ int un_cli_start(const un_cli_common *common) {
     return un_set_threads(common->threads) == UNSEEN_OK ? UN_EXIT_OK : un_cli_fail();
 }
 
+void un_cli_print_word(const char *word) {
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "%+,-./:=@_^";
+    if (*word && word[strspn(word, plain)] == '\0') {
+        fputs(word, stdout);
+        return;
+    }
+    putchar('\'');
+    for (const char *c = word; *c; c++) {
+        if (*c == '\'')
+            fputs("'\\''", stdout); /* out of the quotes, an escaped one, in again */
+        else
+            putchar(*c);
+    }
+    putchar('\'');
+}
+
 int un_cli_write_json(const char *path, const json_t *value) {
     if (!strcmp(path, "-")) {
         if (json_dumpf(value, stdout, UN_JSON_FOR_PEOPLE) != 0 || putchar('\n') == EOF ||
