@@ -106,6 +106,16 @@ static void test_import_validation(void **state) {
     assert_non_null(strstr(json_string_value(json_array_get(d.notes, 0)), "hen"));
     un_dataset_close(&d);
     assert_int_equal(un_directory_remove(options.output), UNSEEN_OK);
+    /* A published list that is named although it would be found: one fold, one note. */
+    const char *beside = in_folder("valclasses1.txt");
+    write_text(beside, "elk\nyak\ncat\n");
+    options.validation = &beside;
+    import_and_open(&options, &d);
+    assert_int_equal(d.fold_count, 2);
+    assert_int_equal(json_array_size(d.notes), 2);
+    assert_non_null(strstr(json_string_value(json_array_get(d.notes, 0)), "1 of its 3 classes"));
+    un_dataset_close(&d);
+    assert_int_equal(un_directory_remove(options.output), UNSEEN_OK);
     options.validation = &broken; /* what was asked for must work */
     expect(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "did you mean \"dog\"");
     options.validation = &options.features;

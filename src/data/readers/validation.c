@@ -19,6 +19,9 @@ un_status un_dataset_note(un_dataset *dataset, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    for (size_t i = 0; i < json_array_size(dataset->notes); i++)
+        if (strcmp(json_string_value(json_array_get(dataset->notes, i)), text) == 0)
+            return UNSEEN_OK;
     un_log(UNSEEN_LOG_WARNING, "%s", text);
     if (!dataset->notes) dataset->notes = json_array();
     if (!dataset->notes) return un_fail_memory(0);

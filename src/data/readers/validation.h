@@ -52,7 +52,8 @@ un_status un_import_validation(un_dataset *dataset, const un_published_lists *ow
                                const un_numbering *numbering, const char *const *files,
                                size_t count);
 
-/* Adds a sentence to dataset->notes and logs it. */
+/* Adds a sentence to dataset->notes and logs it, unless it is there: a list that is both named and
+ * found beside the split says the same twice. */
 un_status un_dataset_note(un_dataset *dataset, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
