@@ -193,43 +193,72 @@ un_status un_file_write(const char *path, const void *data, size_t n) {
     return un_atomic_commit(&file);
 }
 
-un_status un_file_read(const char *path, size_t limit, char **out, size_t *length) {
-    un_map map;
-    UN_TRY(un_map_open(&map, path));
-    if (map.size > limit) {
-        un_map_close(&map);
-        return un_fail(UNSEEN_E_FORMAT, "%s is larger than the %zu bytes expected at most", path,
-                       limit);
-    }
-    char *text = malloc(map.size + 1);
-    if (!text) {
-        un_map_close(&map);
-        return un_fail_memory(map.size + 1);
-    }
-    if (map.size > 0) memcpy(text, map.data, map.size);
-    text[map.size] = 0;
-    *out = text;
-    *length = map.size;
-    un_map_close(&map);
-    return UNSEEN_OK;
-}
-
-un_status un_map_open(un_map *map, const char *path) {
-    *map = (un_map){0};
+/* A regular file that is open for reading. */
+static un_status open_regular(const char *path, int *out, size_t *size) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for its writer */
     if (fd < 0) return un_fail_errno(errno, "cannot open %s", path);
     struct stat st;
     un_status status = UNSEEN_OK;
-    if (fstat(fd, &st) != 0) {
+    if (fstat(fd, &st) != 0)
         status = un_fail_errno(errno, "cannot stat %s", path);
-    } else if (!S_ISREG(st.st_mode)) {
+    else if (!S_ISREG(st.st_mode))
         status = un_fail(UNSEEN_E_IO, "%s is not a regular file", path);
-    } else if (st.st_size > 0) {
-        void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (status) {
+        close(fd);
+        return status;
+    }
+    *out = fd;
+    *size = (size_t)st.st_size;
+    return UNSEEN_OK;
+}
+
+/* Up to n bytes; *got is less where the file ends. */
+static un_status read_all(int fd, const char *path, char *out, size_t n, size_t *got) {
+    for (*got = 0; *got < n;) {
+        ssize_t some = read(fd, out + *got, n - *got);
+        if (some < 0 && errno == EINTR) continue;
+        if (some < 0) return un_fail_errno(errno, "cannot read %s", path);
+        if (some == 0) break; /* it became shorter meanwhile */
+        *got += (size_t)some;
+    }
+    return UNSEEN_OK;
+}
+
+/* Not through a map: there a disk that fails ends the program. */
+un_status un_file_read(const char *path, size_t limit, char **out, size_t *length) {
+    int fd = -1;
+    size_t size = 0, got = 0;
+    char *text = NULL;
+    un_status status = UNSEEN_OK;
+    UN_TRY(open_regular(path, &fd, &size));
+    if (size > limit)
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s is larger than the %zu bytes expected at most", path,
+                      limit));
+    text = malloc(size + 1);
+    if (!text) UN_GO(un_fail_memory(size + 1));
+    UN_GO(read_all(fd, path, text, size, &got));
+    text[got] = 0;
+    *out = text;
+    *length = got;
+    text = NULL;
+done:
+    free(text);
+    close(fd);
+    return status;
+}
+
+un_status un_map_open(un_map *map, const char *path) {
+    int fd = -1;
+    size_t size = 0;
+    un_status status = UNSEEN_OK;
+    *map = (un_map){0};
+    UN_TRY(open_regular(path, &fd, &size));
+    if (size > 0) {
+        void *data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
         if (data == MAP_FAILED)
             status = un_fail_errno(errno, "cannot map %s", path);
         else
-            *map = (un_map){data, (size_t)st.st_size};
+            *map = (un_map){data, size};
     }
     close(fd);
     return status;

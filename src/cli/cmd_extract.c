@@ -41,7 +41,8 @@ static const struct argp_option g_options[] = {
     {"dtype", KEY_DTYPE, "bf16|f32", 0,
      "type of the stored features (default: bf16 for regions, f32 for pooled)", 2},
     {"strict", KEY_STRICT, NULL, 0,
-     "stop at the first picture that cannot be read (default: name it and leave it out of the "
+     "stop at the first picture that is damaged or cannot be read (default: name it and leave it "
+     "out of the "
      "split)",
      2},
     {0}};
@@ -100,7 +101,8 @@ static void print_result(const un_extract_result *r) {
     double images = (double)(r->images - r->taken_up);
     printf("images        %zu", r->images);
     if (r->taken_up > 0) printf(", %zu of them from an earlier run", r->taken_up);
-    if (r->bad > 0) printf(", %zu could not be read", r->bad);
+    if (r->bad > r->unreadable) printf(", %zu damaged", r->bad - r->unreadable);
+    if (r->unreadable > 0) printf(", %zu could not be read", r->unreadable);
     printf("\ntime          %.1f s", r->seconds);
     if (r->network_seconds > 0) /* an earlier run may have left nothing but the renaming */
         printf(", %.1f images/s; the network alone %.1f images/s", images / r->seconds,

@@ -140,7 +140,7 @@ static un_status answer_batch(session *s, const arguments *a, const un_loaded *b
         if (batch->errors[i]) {
             un_log(UNSEEN_LOG_ERROR, "unseen: %s", batch->errors[i]);
             s->bad++;
-            UN_TRY(predict_output_error(out, path, batch->errors[i]));
+            UN_TRY(predict_output_error(out, path, batch->codes[i], batch->errors[i]));
             continue;
         }
         size_t count = un_classifier_top(&s->classifier, scores, a->among, a->top, s->best);

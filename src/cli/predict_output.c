@@ -141,11 +141,15 @@ un_status predict_output_answer(predict_output *out, const char *image,
     return UNSEEN_OK;
 }
 
-un_status predict_output_error(predict_output *out, const char *image, const char *sentence) {
-    if (out->format == PREDICT_TABLE) return put_format(out, "%s\n       cannot be read\n", image);
+un_status predict_output_error(predict_output *out, const char *image, un_status code,
+                               const char *sentence) {
+    int readable = code != UNSEEN_E_IO;
+    if (out->format == PREDICT_TABLE)
+        return put_format(out, "%s\n       %s\n", image,
+                          readable ? "is no usable picture" : "cannot be read");
     if (out->format == PREDICT_JSON)
-        return put_record(
-            out, json_pack("{s:o, s:o}", "image", path_json(image), "error", path_json(sentence)));
+        return put_record(out, json_pack("{s:o, s:o, s:b}", "image", path_json(image), "error",
+                                         path_json(sentence), "readable", readable));
     UN_TRY(put_field(out, image));
     UN_TRY(put(out, ",,,,,"));
     UN_TRY(put_field(out, sentence));

@@ -3,7 +3,7 @@
  * grow with the number of pictures.
  *
  * Table: the picture's path, then a line a candidate.
- * JSON: [{"image", "predictions": [{"label", "score", "seen"}, …]} or {"image", "error"}, …]
+ * JSON: [{"image", "predictions": [{"label", "score", "seen"}, …]} or {"image", "error", "readable"}, …]
  * CSV: image,rank,label,score,seen,error
  * A file appears whole or not at all.
  */
@@ -21,7 +21,9 @@ un_status predict_output_open(predict_output **out, predict_format format, const
 un_status predict_output_answer(predict_output *out, const char *image,
                                 const un_class_table *classes, const float *scores,
                                 const size_t *best, size_t count);
-un_status predict_output_error(predict_output *out, const char *image, const char *sentence);
+/* `code` tells a damaged picture from one that the system does not let us read. */
+un_status predict_output_error(predict_output *out, const char *image, un_status code,
+                               const char *sentence);
 /* Completes it; always releases. */
 un_status predict_output_commit(predict_output *out);
 void predict_output_abort(predict_output *out);

@@ -28,6 +28,7 @@ typedef struct {
     char *journal[OUTPUTS];    /* paths */
     json_t *identity[OUTPUTS]; /* what must be equal for rows to be taken up again */
     json_t *bad;               /* list of image numbers */
+    json_t *unreadable;        /* those of them that the system did not let us read */
     un_features_writer *writer[OUTPUTS];
     float *rows[OUTPUTS]; /* of one batch */
     size_t done;
@@ -149,7 +150,7 @@ static un_status make_identities(extraction *x) {
     for (int k = 0; k < OUTPUTS; k++) {
         if (!x->path[k]) continue;
         x->identity[k] = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s}", "format", "unseen-extract",
-                                   "version", 2, "root", x->dataset.image_root, "images", hex,
+                                   "version", 3, "root", x->dataset.image_root, "images", hex,
                                    "recipe", x->recipe_text[k], "dtype", un_dtype_name(types[k]));
         if (!x->identity[k]) return un_fail_memory(0);
     }
@@ -171,19 +172,22 @@ static int is_bad_list(const json_t *bad, json_int_t done) {
 
 /* How many rows of one output an earlier run left, and which of its pictures were bad (new
  * reference); anything odd about its journal means none. */
-static size_t read_journal(const extraction *x, int k, json_t **bad) {
+static size_t read_journal(const extraction *x, int k, json_t **bad, json_t **unreadable) {
     json_t *journal = NULL;
     char *partial = NULL;
     size_t rows = 0;
-    *bad = NULL;
+    *bad = *unreadable = NULL;
     if (un_format(&partial, "%s.partial", x->path[k]) == UNSEEN_OK && un_path_exists(partial) &&
         un_path_exists(x->journal[k]) && un_json_read(x->journal[k], &journal) == UNSEEN_OK) {
         json_int_t done = json_integer_value(json_object_get(journal, "done"));
         json_t *list = json_object_get(journal, "bad");
+        json_t *io = json_object_get(journal, "unreadable");
         if (json_equal(json_object_get(journal, "identity"), x->identity[k]) && done > 0 &&
-            (size_t)done <= x->dataset.image_count && is_bad_list(list, done)) {
+            (size_t)done <= x->dataset.image_count && is_bad_list(list, done) &&
+            is_bad_list(io, done)) {
             rows = (size_t)done;
             *bad = json_incref(list);
+            *unreadable = json_incref(io);
         }
     }
     json_decref(journal);
@@ -196,27 +200,35 @@ static void forget(const extraction *x) {
         if (x->path[k]) (void)unlink(x->journal[k]);
 }
 
+static void forget_bad(extraction *x) {
+    json_array_clear(x->bad);
+    json_array_clear(x->unreadable);
+}
+
 /* Takes up what all outputs have. A journal whose rows are about to be overwritten goes first:
  * if this run were killed, it would vouch for rows that are no longer there. */
 static void read_journals(extraction *x) {
     x->done = x->dataset.image_count;
     for (int k = 0; k < OUTPUTS; k++) {
-        json_t *bad = NULL;
+        json_t *bad = NULL, *unreadable = NULL;
         if (!x->path[k]) continue;
-        size_t rows = read_journal(x, k, &bad);
+        size_t rows = read_journal(x, k, &bad, &unreadable);
         if (bad && rows <= x->done) {
             json_decref(x->bad);
+            json_decref(x->unreadable);
             x->bad = json_incref(bad);
+            x->unreadable = json_incref(unreadable);
         }
         json_decref(bad);
+        json_decref(unreadable);
         if (rows < x->done) x->done = rows;
     }
     /* Where bad pictures are errors, the first of them is where to go on. */
     if (x->done > 0 && x->options->strict && json_array_size(x->bad) > 0) {
         x->done = (size_t)json_integer_value(json_array_get(x->bad, 0));
-        json_array_clear(x->bad);
+        forget_bad(x);
     }
-    if (x->done == 0) json_array_clear(x->bad);
+    if (x->done == 0) forget_bad(x);
     if (x->done == 0) forget(x);
     x->result->taken_up = x->done;
 }
@@ -225,8 +237,9 @@ static un_status write_journals(extraction *x) {
     for (int k = 0; k < OUTPUTS; k++) {
         if (!x->writer[k]) continue;
         UN_TRY(un_features_writer_sync(x->writer[k]));
-        json_t *journal = json_pack("{s:O, s:I, s:O}", "identity", x->identity[k], "done",
-                                    (json_int_t)x->done, "bad", x->bad);
+        json_t *journal =
+            json_pack("{s:O, s:I, s:O, s:O}", "identity", x->identity[k], "done",
+                      (json_int_t)x->done, "bad", x->bad, "unreadable", x->unreadable);
         if (!journal) return un_fail_memory(0);
         un_status status = un_json_write(x->journal[k], journal);
         json_decref(journal);
@@ -272,8 +285,12 @@ static un_status note_bad(extraction *x, const un_loaded *batch) {
         if (!batch->errors[i]) continue;
         if (x->options->strict || batch->codes[i] == UNSEEN_E_MEMORY)
             return un_fail(batch->codes[i], "%s", batch->errors[i]);
-        un_log(UNSEEN_LOG_WARNING, "left out: %s", batch->errors[i]);
-        UN_TRY(un_json_append(x->bad, json_integer((json_int_t)(batch->first + i))));
+        int unreadable = batch->codes[i] == UNSEEN_E_IO;
+        json_int_t image = (json_int_t)(batch->first + i);
+        un_log(UNSEEN_LOG_WARNING, "%sleft out: %s", unreadable ? "cannot be read, " : "",
+               batch->errors[i]);
+        UN_TRY(un_json_append(x->bad, json_integer(image)));
+        if (unreadable) UN_TRY(un_json_append(x->unreadable, json_integer(image)));
         for (int k = 0; k < OUTPUTS; k++) {
             size_t row = x->backbone->width * (k == REGIONS ? x->grid_height * x->grid_width : 1);
             if (x->rows[k]) memset(x->rows[k] + i * row, 0, row * sizeof(float));
@@ -330,12 +347,16 @@ static un_status drop_bad(extraction *x) {
     size_t count = json_array_size(x->bad);
     un_dataset *d = &x->dataset;
     unsigned char *gone = NULL;
+    size_t unreadable = json_array_size(x->unreadable);
     x->result->bad = count;
+    x->result->unreadable = unreadable;
     if (count == 0) return UNSEEN_OK;
     if (count == d->image_count) {
         forget(x); /* the folder may be elsewhere for the moment: the next run looks again */
-        return un_fail(UNSEEN_E_FORMAT, "none of the %zu pictures under %s could be used", count,
-                       d->image_root);
+        return un_fail(unreadable == count ? UNSEEN_E_IO : UNSEEN_E_FORMAT,
+                       "none of the %zu pictures under %s could be used: %zu damaged, %zu cannot "
+                       "be read",
+                       count, d->image_root, count - unreadable, unreadable);
     }
     UN_TRY(un_alloc(d->image_count, 1, &gone));
     size_t i = 0;
@@ -357,9 +378,9 @@ static un_status drop_bad(extraction *x) {
     size_t after = d->trainval.count + d->test_seen.count + d->test_unseen.count;
     if (after == before) return UNSEEN_OK; /* an earlier extraction did it */
     UN_TRY(un_dataset_note(d,
-                           "%zu of the images in the split could not be read as pictures and "
-                           "were left out of it",
-                           before - after));
+                           "%zu of the images in the split could not be used and were left out of "
+                           "it (of all images %zu are damaged, %zu could not be read)",
+                           before - after, count - unreadable, unreadable));
     return un_dataset_write(d, x->options->directory);
 }
 
@@ -394,11 +415,12 @@ static un_status run(extraction *x) {
 }
 
 un_status un_extract(const un_extract_options *options, un_extract_result *result) {
-    extraction x = {.options = options, .result = result, .bad = json_array()};
+    extraction x = {
+        .options = options, .result = result, .bad = json_array(), .unreadable = json_array()};
     double start = un_now();
     un_status status = UNSEEN_OK;
     *result = (un_extract_result){0};
-    if (!x.bad) UN_GO(un_fail_memory(0));
+    if (!x.bad || !x.unreadable) UN_GO(un_fail_memory(0));
     UN_GO(check_options(options));
     UN_GO(open_inputs(&x));
     UN_GO(name_outputs(&x));
@@ -414,6 +436,7 @@ done:
         json_decref(x.identity[k]);
     }
     json_decref(x.bad);
+    json_decref(x.unreadable);
     un_backbone_close(x.backbone);
     un_dataset_close(&x.dataset);
     return status;

@@ -33,14 +33,16 @@ typedef struct {
 typedef struct {
     size_t images;          /* of the data set */
     size_t taken_up;        /* of those, done by an earlier run */
-    size_t bad;             /* pictures that could not be used */
+    size_t bad;             /* pictures that were left out */
+    size_t unreadable;      /* of those, what the system did not let us read */
     int already_there;      /* nothing was left to do */
     double seconds;         /* of this run */
     double network_seconds; /* of those, in the network */
     char names[2][160];     /* of the feature sets written, "" for none: pooled, regions */
 } un_extract_result;
 
-/* Fails with UNSEEN_E_INTERRUPTED when stopped. Every bad picture is logged as a warning. */
+/* Fails with UNSEEN_E_INTERRUPTED when stopped. Every bad picture is logged as a warning,
+ * which tells damaged ones from those that the system does not let us read. */
 un_status un_extract(const un_extract_options *options, un_extract_result *result);
 
 #endif

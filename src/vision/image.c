@@ -78,10 +78,12 @@ void un_cmyk_row(const unsigned char *in, size_t n, size_t stride, unsigned char
 }
 
 un_status un_image_read(const char *path, const un_image_options *options, un_image *out) {
-    un_map map;
+    enum { LARGEST = 1 << 30 };
+    char *bytes = NULL;
+    size_t size = 0;
     *out = (un_image){0};
-    UN_TRY(un_map_open(&map, path));
-    un_status status = un_image_decode(map.data, map.size, path, options, out);
-    un_map_close(&map);
+    UN_TRY(un_file_read(path, LARGEST, &bytes, &size));
+    un_status status = un_image_decode(bytes, size, path, options, out);
+    free(bytes);
     return status;
 }

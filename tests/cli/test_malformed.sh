@@ -82,7 +82,7 @@ expect 1 "$first" $extract --strict
 [ -e d/features/descriptor-1-64.safetensors ] && fail "--strict left features"
 
 $extract >out 2>err || fail "malformed pictures ended the extraction: $(tail -3 err)"
-grep -q "200 could not be read" out || fail "they were not counted: $(cat out)"
+grep -q "200 damaged" out || fail "they were not counted: $(cat out)"
 sed -n 's/^warning: left out: .*\(photos[^:]*\): .*/\1/p' err | LC_ALL=C sort >named
 cmp -s bad named || fail "not each was named once: $(diff bad named | head -5)"
 expect 0 "0 errors" "$unseen" check d

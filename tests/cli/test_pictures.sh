@@ -79,8 +79,17 @@ expect 1 "$(echo $bad | cut -d' ' -f1 | xargs basename)" $extract --strict --dat
 rm -f other/features/again*
 $extract --data other --name again >out 2>err || fail "bad pictures"
 [ "$(grep -c 'left out' err)" -ge 3 ] || fail "bad pictures were not named: $(cat err)"
-grep -q "3 could not be read" out || fail "bad pictures were not counted: $(cat out)"
+grep -q "3 damaged" out || fail "bad pictures were not counted: $(cat out)"
 "$unseen" check other | grep -q "left out of it" || fail "no note about bad pictures"
+
+# What the system does not let us read is told apart from what is damaged, also after a stop.
+gone=$(find other/images -name '*.png' | sort | sed -n 5p)
+ln -sf nowhere.png "$gone"
+stop_when TERM there other/features/third.safetensors.partial $extract --data other --name third
+$extract --data other --name third >out 2>>err || fail "an unreadable picture"
+grep -q "3 damaged, 1 could not be read" out || fail "the unreadable picture was not counted: $(cat out)"
+grep -q "cannot be read, left out: .*$(basename "$gone")" err || fail "it was not named: $(cat err)"
+"$unseen" check other | grep -q "3 are damaged, 1 could not be read" || fail "no note about it"
 
 # Train on pooled and on region features, ask about pictures.
 "$unseen" train msdn --data birds --features d-regions --select none --epochs 1 \
@@ -118,6 +127,10 @@ expect 1 "trained on pictures" "$unseen" predict m.model "$photo" --classes agai
 # What cannot be read is named, the rest is answered, the status says so.
 echo text >broken.jpg
 expect 1 "broken.jpg" "$unseen" predict m.model broken.jpg "$photo"
+expect 1 "is no usable picture" "$unseen" predict m.model broken.jpg "$photo"
+expect 1 "cannot be read" "$unseen" predict m.model gone.jpg "$photo"
+expect 1 "cannot open gone.jpg" "$unseen" predict m.model gone.jpg "$photo" --json gone.json
+grep -q '"readable": *false' gone.json || fail "a picture that is not there, in JSON"
 expect 1 "no pictures" "$unseen" predict m.model "$scratch/birds/features"
 expect 2 "which pictures" "$unseen" predict m.model
 finish
