@@ -27,8 +27,8 @@ enum {
 
 static const struct argp_option g_options[] = {
     {"backbone", KEY_BACKBONE, "WEIGHTS", 0,
-     "safetensors file of a ResNet, MobileNetV2, ViT or DeiT, or builtin:descriptor, which needs "
-     "no file (required)",
+     "safetensors file of a ResNet, MobileNetV2, ViT, DeiT or Swin transformer, or "
+     "builtin:descriptor, which needs no file (required)",
      1},
     {"data", KEY_DATA, "DIR", 0, "data set directory (required)", 1},
     {"pooled", KEY_POOLED, NULL, 0, "one vector a picture, for DEM (default: both)", 1},

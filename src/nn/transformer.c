@@ -92,6 +92,12 @@ static un_status add_residual(const un_dense *layer, const un_pass_context *c, c
     return un_dense_forward(layer, c->params, c->type, x, rows, UN_DENSE_ADD, out, 0, UN_F32);
 }
 
+/* x (R, width) of each map times its factor. */
+static void scale_maps(const un_pass_context *c, float *x, size_t width) {
+    size_t count = un_sequence_rows(&c->sequences) / c->maps * width;
+    for (size_t i = 0; i < c->maps; i++) un_scale(c->branch[i], x + i * count, count);
+}
+
 /* LN into the operand, and into y where it is wanted. In f32 the operand may be y itself. */
 static void normalize(const un_norm *norm, const un_pass_context *c, const float *x, float *y,
                       void *operand, const un_block_state *state, const un_norm_state *kept) {
@@ -144,7 +150,13 @@ static un_status attention_forward(const un_block *block, const un_pass_context 
                             c->windows ? state->other : state->context));
     if (c->windows) un_windows_scatter(c->windows, state->other, bytes, state->context);
     un_dropout mask = mask_of(c, site, layer, SITE_ATTENTION_OUTPUT);
-    return add_residual(&block->attention.output, c, state->context, &mask, x, sum);
+    if (!c->branch) return add_residual(&block->attention.output, c, state->context, &mask, x, sum);
+    UN_TRY(un_dense_forward(&block->attention.output, c->params, c->type, state->context, rows,
+                            UN_DENSE_PLAIN, sum, 0, UN_F32));
+    un_dropout_rows(&mask, sum, NULL, rows, block->config.width);
+    scale_maps(c, sum, block->config.width);
+    un_add(x, sum, rows * block->config.width);
+    return UNSEEN_OK;
 }
 
 /* operand (R, H) -> y = residual + FF(operand). */
@@ -182,14 +194,15 @@ un_status un_block_forward(const un_block *block, const un_pass_context *c, cons
     return UNSEEN_OK;
 }
 
-/* The gradient that reaches a sublayer's last linear layer: d behind its dropout mask, and the
- * bf16 copy. */
-static const float *through_mask(const un_pass_context *c, const un_dropout *mask, const float *d,
-                                 size_t width, un_block_scratch *scratch) {
+/* The gradient that reaches a sublayer's last linear layer: d behind its dropout mask and, if
+ * `branch`, the factors of maps, and the bf16 copy. */
+static const float *through_mask(const un_pass_context *c, const un_dropout *mask, int branch,
+                                 const float *d, size_t width, un_block_scratch *scratch) {
     size_t rows = un_sequence_rows(&c->sequences);
-    if (mask->probability > 0) {
+    if (mask->probability > 0 || branch) {
         un_copy(d, scratch->masked, rows * width);
         un_dropout_rows(mask, scratch->masked, NULL, rows, width);
+        if (branch) scale_maps(c, scratch->masked, width);
         d = scratch->masked;
     }
     if (c->type == UN_BF16) un_convert_to_bf16(d, scratch->row16, rows * width);
@@ -203,7 +216,8 @@ static un_status feed_forward_backward(const un_block *block, const un_pass_cont
                                        const float *d, float *dx, int add) {
     size_t rows = un_sequence_rows(&c->sequences);
     const un_dense_gradient outer = {.x = state->active,
-                                     .dy = through_mask(c, mask, d, block->config.width, scratch),
+                                     .dy =
+                                         through_mask(c, mask, 0, d, block->config.width, scratch),
                                      .dy16 = scratch->row16,
                                      .rows = rows,
                                      .dx = scratch->dhidden};
@@ -228,7 +242,8 @@ static un_status attention_backward(const un_block *block, const un_pass_context
     const un_attention_layer *layers = &block->attention;
     un_dropout mask = mask_of(c, site, layer, SITE_ATTENTION_OUTPUT);
     const un_dense_gradient output = {.x = state->context,
-                                      .dy = through_mask(c, &mask, d, H, scratch),
+                                      .dy =
+                                          through_mask(c, &mask, c->branch != NULL, d, H, scratch),
                                       .dy16 = scratch->row16,
                                       .rows = rows,
                                       .dx = scratch->dcontext};

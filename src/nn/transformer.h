@@ -55,6 +55,7 @@ un_status un_block_declare(un_block *block, un_params *params, const char *prefi
 typedef struct {
     float hidden;    /* probability for outputs of sublayers and embeddings */
     float attention; /* probability for attention weights */
+    float path;      /* largest probability of stochastic depth, where a network has that */
     uint64_t seed, draw;
 } un_dropout_source;
 
@@ -72,7 +73,11 @@ typedef struct {
                                   NULL: none. Without a key_mask */
     const float *bias;         /* (heads, tokens, tokens) of every window; NULL: none */
     float *dbias;              /* backward: its gradient, added to; NULL: not wanted */
-    un_dropout_source dropout; /* zero probabilities: none */
+    un_dropout_source dropout; /* zero probabilities: none; `path` is not read */
+    const float *branch;       /* [maps] what the attention's result is multiplied with before it
+                                  is added to the rows of each map (stochastic depth); training
+                                  only; NULL: 1 */
+    size_t maps;               /* with branch: equally many rows each */
 } un_pass_context;
 
 /* Activations of one block, R rows. Operands are of the context's type. W: rows of windows, or R

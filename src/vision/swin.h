@@ -14,8 +14,12 @@
  * with zeros on the right and below (maps behind their normalisation, so that what fills a
  * window takes part in attention with the biases of keys and values); a map that is not
  * larger than a window is one window, not shifted. The window is then as small as the map,
- * its biases those of the same relative positions. There is no dropout and no stochastic
- * depth.
+ * its biases those of the same relative positions.
+ *
+ * In training a block may leave out what attention brings to a picture (stochastic depth;
+ * as in Hugging Face's model the probability rises from 0 in the first block to the given
+ * one in the last, and the feed-forward network is not left out). The published networks
+ * were made with 0.1 and have no other dropout.
  *
  * Parameters are pieces of the caller's parameter set under Hugging Face's names behind a
  * prefix ("swin." + "embeddings.norm.weight"). Files may carry Hugging Face's names behind
@@ -105,8 +109,9 @@ typedef struct {
 /* Activations of one batch. */
 typedef struct {
     const un_swin *swin;
-    const un_params *params; /* of the last forward pass */
-    un_dtype type;           /* of operands: UN_F32 or UN_BF16 */
+    const un_params *params;   /* of the last forward pass */
+    un_dropout_source dropout; /* of the last forward pass */
+    un_dtype type;             /* of operands: UN_F32 or UN_BF16 */
     int training, recompute;
     size_t pictures, size; /* of the last forward pass; 0: there was none */
     size_t room;           /* pictures of `size` that there is room for */
@@ -117,6 +122,7 @@ typedef struct {
     float *projected;         /* (n h^2, C) before LN */
     float *merged;            /* (n h^2 / 4, 4 width) of one stage, before LN */
     void *merged_operand;     /* the same behind it */
+    float *branch;            /* [n] of one block: 0 where attention is left out */
     float *bias, *dbias;      /* (heads, w^2, w^2) of one block */
     float *normal;            /* (n g^2, H) behind the last LN */
     float *states;            /* (n, T, H): the result */
@@ -132,9 +138,11 @@ un_status un_swin_pass_create(un_swin_pass *pass, const un_swin *swin, un_dtype 
 void un_swin_pass_free(un_swin_pass *pass);
 
 /* Normalised pictures (n, S, S, 3) f32 -> *states (n, T, H), owned by the pass until its next
- * forward: the mean of the map's states (Hugging Face's pooler_output), then these. */
+ * forward: the mean of the map's states (Hugging Face's pooler_output), then these. `dropout` may
+ * be NULL: none. */
 un_status un_swin_forward(un_swin_pass *pass, const un_params *params, const float *pictures,
-                          size_t n, size_t size, const float **states);
+                          size_t n, size_t size, const un_dropout_source *dropout,
+                          const float **states);
 /* dstates (n, T, H): the gradient of the states of the last forward. Adds to the gradients of
  * the parameters; dpictures (n, S, S, 3) is written unless NULL. */
 un_status un_swin_backward(un_swin_pass *pass, const float *dstates, float *dpictures);

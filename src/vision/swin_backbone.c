@@ -51,7 +51,7 @@ static un_status swin_forward(un_backbone *backbone, const float *pictures, size
         size_t count = n - begin < CHUNK ? n - begin : CHUNK;
         const float *states = NULL;
         UN_TRY(un_swin_forward(&b->pass, &b->params, pictures + begin * size * size * 3, count,
-                               size, &states));
+                               size, NULL, &states));
         for (size_t i = 0; i < count; i++) {
             const float *of = states + i * (N + 1) * H;
             if (pooled) memcpy(pooled + (begin + i) * H, of, H * sizeof *of);

@@ -111,6 +111,7 @@ static un_status reserve_shared(un_swin_pass *pass, size_t n, size_t size, size_
     }
     size_t room = most(rows * C, merged);
     UN_TRY(un_arena_alloc(a, biases, f, &pass->dbias));
+    UN_TRY(un_arena_alloc(a, n, f, &pass->branch));
     UN_TRY(un_arena_alloc(a, room, f, &pass->d));
     UN_TRY(un_arena_alloc(a, room, f, &pass->other));
     return pass->type == UN_BF16 ? un_arena_alloc(a, room, sizeof(un_bf16), &pass->d16) : UNSEEN_OK;
@@ -327,6 +328,25 @@ static un_status merge_backward(un_swin_pass *pass, size_t s) {
 
 /* ---- blocks ---- */
 
+/* Blocks in front of block b of stage s. */
+static size_t block_number(const un_swin_config *c, size_t s, size_t b) {
+    for (size_t k = 0; k < s; k++) b += c->depth[k];
+    return b;
+}
+
+/* Which pictures block b of stage s leaves out of attention: a function of the source and the
+ * place, so that recomputation and backward find it again. 0: there is nothing to leave out. */
+static int draw_branches(un_swin_pass *pass, size_t s, size_t b) {
+    const un_swin_config *c = &pass->swin->config;
+    size_t number = block_number(c, s, b), blocks = block_number(c, c->stages, 0);
+    if (pass->dropout.path <= 0 || number == 0) return 0;
+    double p = (double)pass->dropout.path * (double)number / (double)(blocks - 1);
+    un_rng rng = un_rng_stream(pass->dropout.seed, "swin.path", pass->dropout.draw << 16 | number);
+    for (size_t i = 0; i < pass->pictures; i++)
+        pass->branch[i] = un_rng_uniform(&rng) < p ? 0 : (float)(1 / (1 - p));
+    return 1;
+}
+
 /* What block b of a stage runs with; lays out its biases. */
 static un_pass_context prepare(un_swin_pass *pass, size_t s, size_t b) {
     const un_swin_config *c = &pass->swin->config;
@@ -338,14 +358,18 @@ static un_pass_context prepare(un_swin_pass *pass, size_t s, size_t b) {
                              .sequences = {1, map->start},
                              .windows = &map->windows[b % 2],
                              .bias = pass->bias,
-                             .dbias = pass->dbias};
+                             .dbias = pass->dbias,
+                             .dropout = pass->dropout,
+                             .branch = draw_branches(pass, s, b) ? pass->branch : NULL,
+                             .maps = pass->pictures};
 }
 
 static un_status stage_forward(un_swin_pass *pass, size_t s) {
     un_swin_map *map = &pass->map[s];
     for (size_t b = 0; b < pass->swin->config.depth[s]; b++) {
         const un_pass_context context = prepare(pass, s, b);
-        UN_TRY(un_block_forward(&pass->swin->stage[s].block[b], &context, SITE, b, map->x[b],
+        size_t number = block_number(&pass->swin->config, s, b);
+        UN_TRY(un_block_forward(&pass->swin->stage[s].block[b], &context, SITE, number, map->x[b],
                                 map->state ? &map->state[b] : &pass->state, map->x[b + 1]));
     }
     return UNSEEN_OK;
@@ -358,11 +382,13 @@ static un_status stage_backward(un_swin_pass *pass, size_t s) {
     size_t w = map->window, biases = c->heads[s] * w * w * w * w;
     for (size_t b = c->depth[s]; b-- > 0;) {
         const un_pass_context context = prepare(pass, s, b);
+        size_t number = block_number(c, s, b);
         un_block_state *state = map->state ? &map->state[b] : &pass->state;
         if (!map->state)
-            UN_TRY(un_block_forward(&stage->block[b], &context, SITE, b, map->x[b], state, NULL));
+            UN_TRY(
+                un_block_forward(&stage->block[b], &context, SITE, number, map->x[b], state, NULL));
         memset(pass->dbias, 0, biases * sizeof *pass->dbias);
-        UN_TRY(un_block_backward(&stage->block[b], &context, SITE, b, map->x[b], state,
+        UN_TRY(un_block_backward(&stage->block[b], &context, SITE, number, map->x[b], state,
                                  &pass->scratch, pass->d));
         un_position_bias_backward(pass->dbias, c->window[s], w, c->heads[s],
                                   un_param_grad(pass->params, stage->table[b]));
@@ -395,11 +421,15 @@ static void pool_backward(const un_swin_pass *pass, const float *dstates, size_t
 }
 
 un_status un_swin_forward(un_swin_pass *pass, const un_params *params, const float *pictures,
-                          size_t n, size_t size, const float **states) {
+                          size_t n, size_t size, const un_dropout_source *dropout,
+                          const float **states) {
     const un_swin *swin = pass->swin;
     size_t last = swin->config.stages - 1;
     UN_TRY(reserve(pass, n, size));
     pass->params = params;
+    pass->dropout = dropout ? *dropout : (un_dropout_source){0};
+    if (!pass->training && dropout)
+        return un_fail(UNSEEN_E_ARGUMENT, "dropout belongs to training");
     UN_TRY(embed(pass, pictures));
     for (size_t s = 0; s <= last; s++) {
         UN_TRY(stage_forward(pass, s));

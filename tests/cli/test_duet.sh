@@ -52,7 +52,7 @@ expect 0 "T1" $pixels $swin -o s.model
 expect 0 "T1" "$unseen" eval s.model --data pictures
 expect 0 "T1" $pixels $swin -o s.model --freeze-backbone --set visual_tokens=logit --set labels=10
 swin="$unseen train duet --data pictures $small $swin --quiet --set batch=4 --epochs 3 --select none"
-swin="$swin --set recompute=yes"
+swin="$swin --set recompute=yes --set drop_path=0.3"
 $swin -o swin.model >/dev/null || fail "whole Swin"
 $swin -o again.model --checkpoint-every 0.05 >/dev/null 2>&1 &
 pid=$!

@@ -205,9 +205,25 @@ enum { SEQUENCES = 3, HEADS = 2 };
 typedef struct {
     un_arena arena;
     size_t q_start[SEQUENCES + 1], k_start[SEQUENCES + 1], H, d;
-    float *q, *k, *v, *out, *dout, *dq, *dk, *dv, *mask, *log_sum, *p;
+    float *q, *k, *v, *out, *dout, *dq, *dk, *dv, *mask, *log_sum, *p, *bias, *dbias;
+    unsigned char *group;
     un_attend_args args;
 } meeting;
+
+/* A bias that all sequences share, and groups in three bands. */
+static void give_bias(meeting *m, uint64_t number) {
+    size_t queries = m->q_start[1], rows = m->q_start[SEQUENCES];
+    size_t count = HEADS * queries * m->k_start[1];
+    un_rng rng = un_rng_stream(6, "attention", number);
+    util_ok(un_arena_alloc(&m->arena, count, sizeof(float), &m->bias));
+    util_ok(un_arena_alloc(&m->arena, count, sizeof(float), &m->dbias));
+    util_ok(un_arena_alloc(&m->arena, rows, 1, &m->group));
+    un_rng_fill_normal(&rng, m->bias, count, 0, 1);
+    for (size_t i = 0; i < rows; i++) m->group[i] = (unsigned char)(i % queries % 3);
+    m->args.bias = m->bias;
+    m->args.dbias = m->dbias;
+    m->args.group = m->group;
+}
 
 static void meeting_make(meeting *m, const size_t *queries, const size_t *keys, size_t d,
                          int masked, uint64_t number) {
@@ -267,6 +283,8 @@ static void probabilities(const meeting *m, size_t s, size_t h, size_t i, double
         for (size_t c = 0; c < m->d; c++) p[j] += (double)q[c] * (double)k[c];
         p[j] /= sqrt((double)m->d);
         if (m->args.key_mask) p[j] += (double)m->args.key_mask[m->k_start[s] + j];
+        if (m->bias) p[j] += (double)m->bias[(h * m->q_start[1] + i) * keys + j];
+        if (m->group && m->group[m->q_start[s] + i] != m->group[m->k_start[s] + j]) p[j] -= 100;
         largest = fmax(largest, p[j]);
     }
     for (size_t j = 0; j < keys; j++) sum += p[j] = exp(p[j] - largest);
@@ -276,7 +294,9 @@ static void probabilities(const meeting *m, size_t s, size_t h, size_t i, double
 /* Forward and backward of everything, in double. */
 static void check_meeting(meeting *m) {
     size_t Q = m->q_start[SEQUENCES], K = m->k_start[SEQUENCES], map = 0, H = m->H;
-    double *p = NULL, *dq = NULL, *dk = NULL, *dv = NULL;
+    double *p = NULL, *dq = NULL, *dk = NULL, *dv = NULL, *dbias = NULL;
+    size_t biases = m->bias ? HEADS * m->q_start[1] * m->k_start[1] : 0;
+    util_ok(un_arena_alloc(&m->arena, biases, sizeof *p, &dbias));
     util_ok(un_arena_alloc(&m->arena, K, sizeof *p, &p));
     util_ok(un_arena_alloc(&m->arena, Q * H, sizeof *p, &dq));
     util_ok(un_arena_alloc(&m->arena, K * H, sizeof *p, &dk));
@@ -301,6 +321,7 @@ static void check_meeting(meeting *m) {
                     double dp = 0;
                     for (size_t c = 0; c < m->d; c++) dp += (double)dout[c] * (double)m->v[key + c];
                     double ds = p[j] * (dp - mean) / sqrt((double)m->d);
+                    if (m->bias) dbias[(h * m->q_start[1] + i) * keys + j] += p[j] * (dp - mean);
                     for (size_t c = 0; c < m->d; c++) {
                         dv[key + c] += p[j] * (double)dout[c];
                         dq[query + c] += ds * (double)m->k[key + c];
@@ -308,6 +329,7 @@ static void check_meeting(meeting *m) {
                     }
                 }
             }
+    for (size_t i = 0; i < biases; i++) util_near((double)m->dbias[i], dbias[i], 2e-4);
     for (size_t i = 0; i < Q * H; i++) util_near((double)m->dq[i], dq[i], 2e-4);
     for (size_t i = 0; i < K * H; i++) util_near((double)m->dk[i], dk[i], 3e-4);
     for (size_t i = 0; i < K * H; i++) util_near((double)m->dv[i], dv[i], 2e-4);
@@ -315,11 +337,12 @@ static void check_meeting(meeting *m) {
 
 static const struct {
     size_t queries[SEQUENCES], keys[SEQUENCES], d;
-    int masked;
-} g_meetings[] = {{{1, 2, 3}, {1, 5, 2}, 1, 0},
-                  {{5, 1, 9}, {16, 17, 31}, 5, 1},
-                  {{49, 48, 13}, {33, 64, 1}, 16, 1},
-                  {{97, 0, 50}, {20, 7, 80}, 24, 0}};
+    int masked, biased;
+} g_meetings[] = {{{1, 2, 3}, {1, 5, 2}, 1, 0, 0},
+                  {{5, 1, 9}, {16, 17, 31}, 5, 1, 0},
+                  {{49, 48, 13}, {33, 64, 1}, 16, 1, 0},
+                  {{97, 0, 50}, {20, 7, 80}, 24, 0, 0},
+                  {{49, 49, 49}, {49, 49, 49}, 8, 0, 1}};
 
 static void attention(void **state) {
     (void)state;
@@ -327,6 +350,7 @@ static void attention(void **state) {
         meeting m;
         meeting_make(&m, g_meetings[i].queries, g_meetings[i].keys, g_meetings[i].d,
                      g_meetings[i].masked, i);
+        if (g_meetings[i].biased) give_bias(&m, i);
         util_ok(un_attend_forward(&m.args));
         util_ok(un_attend_backward_heads(&m.args));
         check_meeting(&m);
@@ -336,6 +360,8 @@ static void attention(void **state) {
     const size_t queries[] = {1, 1, 1}, keys[] = {1, 0, 1};
     meeting_make(&m, queries, keys, 4, 0, 9);
     util_fails(un_attend_forward(&m.args), UNSEEN_E_ARGUMENT, "no keys");
+    give_bias(&m, 9);
+    util_fails(un_attend_forward(&m.args), UNSEEN_E_ARGUMENT, "length");
     un_arena_free(&m.arena);
 }
 
@@ -420,6 +446,7 @@ static void instruction_sets_agree(void **state) {
             float *scratch = NULL;
             meeting_make(&m, g_meetings[i].queries, g_meetings[i].keys, g_meetings[i].d,
                          g_meetings[i].masked, i);
+            if (g_meetings[i].biased) give_bias(&m, i);
             util_ok(un_arena_alloc(&m.arena, attend_scratch_size(80, g_meetings[i].d, 1),
                                    sizeof *scratch, &scratch));
             for (size_t k = 0; k < SEQUENCES * HEADS; k++) {

@@ -92,7 +92,7 @@ static void scene_forward(scene *s, const char *name) {
     const float *planes = stored(s, &s->pixels, "%s", tensor);
     util_ok(un_arena_alloc(&s->arena, s->pixels, sizeof *s->pictures, &s->pictures));
     to_pixels(planes, s->n, s->S, s->pictures);
-    util_ok(un_swin_forward(&s->pass, &s->params, s->pictures, s->n, s->S, &s->states));
+    util_ok(un_swin_forward(&s->pass, &s->params, s->pictures, s->n, s->S, NULL, &s->states));
     size_t grid = 0;
     util_ok(un_swin_grid(&s->swin, s->S, &grid));
     s->count = s->n * (1 + grid * grid) * un_swin_width(&s->swin.config);
@@ -180,10 +180,10 @@ static void batches_do_not_matter(void **state) {
     size_t half = s.count / 2;
     util_ok(un_alloc(half, sizeof *second, &second));
     memcpy(second, s.states + half, half * sizeof *second);
-    util_ok(un_swin_forward(&s.pass, &s.params, s.pictures + s.pixels / 2, 1, s.S, &one));
+    util_ok(un_swin_forward(&s.pass, &s.params, s.pictures + s.pixels / 2, 1, s.S, NULL, &one));
     check("one picture", one, second, half, 1e-6);
     util_fails(un_swin_backward(&p.pass, p.states, NULL), UNSEEN_E_ARGUMENT, "training");
-    util_fails(un_swin_forward(&s.pass, &s.params, s.pictures, 1, 0, &one), UNSEEN_E_ARGUMENT,
+    util_fails(un_swin_forward(&s.pass, &s.params, s.pictures, 1, 0, NULL, &one), UNSEEN_E_ARGUMENT,
                "pixels");
     free(second);
     scene_free(&s);
@@ -223,6 +223,50 @@ static void biases_by_differences(void **state) {
             /* f32 rounding of the loss, 1e-6 of about 30, over the step; curvature */
             util_near((up - down) / 0.04, length, 1e-2 * length + 2e-3);
         }
+    scene_free(&s);
+}
+
+/* Stochastic depth: the loss rises along the gradient as fast as that is long, with and without
+ * recomputation; another draw leaves out others, and none in the first block. */
+static void stochastic_depth(void **state) {
+    (void)state;
+    const un_dropout_source source = {.path = 0.6f, .seed = 3, .draw = 5};
+    const float *states = NULL;
+    float first[2] = {0};
+    scene s;
+    for (int recompute = 0; recompute < 2; recompute++) {
+        size_t n = 0;
+        double loss[2] = {0};
+        scene_make(&s, UN_F32, 1, recompute);
+        scene_forward(&s, "padded");
+        const float *R = stored(&s, &n, "in.%s.R", "padded");
+        util_ok(un_swin_forward(&s.pass, &s.params, s.pictures, s.n, s.S, &source, &states));
+        first[recompute] = states[3];
+        size_t side = s.pass.map[0].side, count = s.n * side * side * s.swin.config.width;
+        float *after = NULL;
+        util_ok(un_alloc(count, sizeof *after, &after));
+        memcpy(after, s.pass.map[0].x[1], count * sizeof *after);
+        util_ok(un_swin_backward(&s.pass, R, NULL));
+        double length = sqrt(un_sum_squares(s.params.grad, s.params.total));
+        float step = (float)(2e-3 / length);
+        for (int k = 0; k < 2; k++) {
+            un_axpy(k ? 2 * step : -step, s.params.grad, s.params.value, s.params.total);
+            util_ok(un_swin_forward(&s.pass, &s.params, s.pictures, s.n, s.S, &source, &states));
+            for (size_t i = 0; i < n; i++) loss[k] += (double)states[i] * (double)R[i];
+        }
+        util_near((loss[1] - loss[0]) / 4e-3, length, 2e-2 * length);
+        un_axpy(-step, s.params.grad, s.params.value, s.params.total);
+        scene_forward(&s, "padded");
+        assert_true(fabsf(first[recompute] - s.states[3]) > 1e-3f);
+        check("first block", s.pass.map[0].x[1], after, count, 1e-5);
+        free(after);
+        scene_free(&s);
+    }
+    assert_true(first[0] == first[1]);
+    scene_make(&s, UN_F32, 0, 0);
+    scene_forward(&s, "padded");
+    util_fails(un_swin_forward(&s.pass, &s.params, s.pictures, s.n, s.S, &source, &states),
+               UNSEEN_E_ARGUMENT, "training");
     scene_free(&s);
 }
 
@@ -522,10 +566,15 @@ static void from_scratch(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_reference),          cmocka_unit_test(batches_do_not_matter),
-        cmocka_unit_test(biases_by_differences), cmocka_unit_test(bf16_is_close),
-        cmocka_unit_test(opens_files),           cmocka_unit_test(damaged_files_are_refused),
-        cmocka_unit_test(random_shapes),         cmocka_unit_test(from_scratch),
+        cmocka_unit_test(as_reference),
+        cmocka_unit_test(batches_do_not_matter),
+        cmocka_unit_test(biases_by_differences),
+        cmocka_unit_test(stochastic_depth),
+        cmocka_unit_test(bf16_is_close),
+        cmocka_unit_test(opens_files),
+        cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(random_shapes),
+        cmocka_unit_test(from_scratch),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -151,7 +151,7 @@ static un_status check(const duet_method *m) {
 /* The visual tokens (T, H) of one picture. */
 static un_status visual_tokens(duet_method *m, const float *features, const float **tokens) {
     const duet_image *image = m->network.image;
-    return image->class->forward(m->scoring.image, &m->base.params, features, 1, tokens);
+    return image->class->forward(m->scoring.image, &m->base.params, features, 1, NULL, tokens);
 }
 
 /* All maps of a branch; attributes that are masked alike have the map of the first of them. */

@@ -70,6 +70,8 @@ static const un_option g_options[] = {
     {"text_layers", UN_OPTION_INTEGER, "12", 1, 256, NULL, "the same"},
     {"cross_layers", UN_OPTION_INTEGER, "1", 1, DUET_MAX_XLAYERS, NULL, "cross-modal layers"},
     {"dropout", UN_OPTION_NUMBER, "0.1", 0, 0.9, NULL, "in text encoder and cross-modal layers"},
+    {"drop_path", UN_OPTION_NUMBER, "0", 0, 0.9, NULL,
+     "stochastic depth of a Swin transformer: how often its last block leaves attention out"},
     {"max_length", UN_OPTION_INTEGER, "250", 4, 100000, NULL, "tokens of a text"},
     {"prune_pieces", UN_OPTION_INTEGER, "0", 0, 100000, NULL,
      "longer texts are cut down to some attributes; 0: never"},
@@ -117,7 +119,7 @@ static const un_preset g_presets[] = {
      "AWA2, likewise"},
     {"sun",
      "{" PAPER ",\"batch\":8,\"accumulate\":7,\"patience\":7,\"max_length\":150,"
-     "\"text_dataset\":\"SUN\",\"image_side\":\"swin\"}",
+     "\"text_dataset\":\"SUN\",\"image_side\":\"swin\",\"drop_path\":0.1}",
      "SUN, likewise with Swin-B"},
     {NULL, NULL, NULL},
 };
@@ -183,6 +185,7 @@ static void configure(duet_method *m, const un_method_setup *setup) {
     m->reference = un_config_is(config, "reference", "yes");
     m->augment = un_config_is(config, "augment", "yes");
     m->dropout = (float)un_config_number(config, "dropout");
+    m->drop_path = (float)un_config_number(config, "drop_path");
     m->batch_size = un_config_integer(config, "batch");
     m->accumulate = un_config_integer(config, "accumulate");
     m->contrast_samples = un_config_integer(config, "contrast_samples");

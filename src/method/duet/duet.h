@@ -120,7 +120,7 @@ typedef struct {
     un_duet_sampler *sampler;
     duet_classes trained;
     double weight[DUET_TERMS], temperature, mask_pro;
-    float dropout;
+    float dropout, drop_path;
     int reference, augment;
     size_t batch_size, accumulate, contrast_samples;
     size_t steps;             /* of an epoch */

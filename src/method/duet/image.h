@@ -33,9 +33,9 @@ typedef struct {
     void (*pass_free)(duet_image_pass *pass);
     /* What the store has of n pictures (n, R, F) f32 -> *tokens (n, T, H), owned by the pass
      * until its next forward. The first token of a picture is the one that its attributes are
-     * read from. */
+     * read from. `dropout` is for a transformer that is trained; NULL: none. */
     un_status (*forward)(duet_image_pass *pass, const un_params *params, const float *features,
-                         size_t n, const float **tokens);
+                         size_t n, const un_dropout_source *dropout, const float **tokens);
     /* dtokens (n, T, H) of the last forward; adds to the gradients of the parameters. */
     un_status (*backward)(duet_image_pass *pass, const float *dtokens);
 } duet_image_class;

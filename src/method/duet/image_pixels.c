@@ -177,17 +177,18 @@ static void unchoose(const pixels_image *v, const float *dchosen, size_t n, floa
 
 /* The layers behind the transformer are small: they compute in f32. */
 static un_status forward(duet_image_pass *pass, const un_params *params, const float *features,
-                         size_t n, const float **tokens) {
+                         size_t n, const un_dropout_source *dropout, const float **tokens) {
     pixels_pass *p = (pixels_pass *)pass;
     const pixels_image *v = (const pixels_image *)pass->image;
     const float *states = NULL;
     size_t T = v->base.tokens, S = v->config.size;
+    if (!p->training || v->config.frozen) dropout = NULL;
     UN_TRY(reserve(p, n));
     p->params = params;
     p->n = n;
     normalize(p, features, n);
-    UN_TRY(v->is_swin ? un_swin_forward(&p->swin, params, p->pictures, n, S, &states)
-                      : un_vit_forward(&p->vit, params, p->pictures, n, S, NULL, &states));
+    UN_TRY(v->is_swin ? un_swin_forward(&p->swin, params, p->pictures, n, S, dropout, &states)
+                      : un_vit_forward(&p->vit, params, p->pictures, n, S, dropout, &states));
     choose(v, states, n, p->chosen);
     *tokens = v->config.logit || v->projected ? p->tokens : p->chosen;
     if (v->projected)

@@ -80,7 +80,8 @@ static un_status reserve(regions_pass *p, size_t n) {
 }
 
 static un_status forward(duet_image_pass *pass, const un_params *params, const float *features,
-                         size_t n, const float **tokens) {
+                         size_t n, const un_dropout_source *dropout, const float **tokens) {
+    (void)dropout;
     regions_pass *p = (regions_pass *)pass;
     const regions_image *r = (const regions_image *)pass->image;
     size_t R = r->config.regions, F = r->config.features, H = r->config.width, T = R + 1;

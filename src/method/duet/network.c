@@ -189,11 +189,16 @@ static un_status forward_text(duet_pass *p, const un_params *params, size_t n,
 un_status duet_forward(duet_pass *p, const un_params *params, const float *features, size_t n,
                        const duet_text_batch *text, const un_dropout_source *dropout) {
     const duet_image *image = p->network->image;
+    un_dropout_source path = {0}; /* vision transformers are trained without other dropout */
+    if (dropout)
+        path = (un_dropout_source){
+            .path = dropout->path, .seed = dropout->seed, .draw = dropout->draw};
     p->params = params;
     p->pictures = n;
     un_arena_free(&p->lists);
     UN_TRY(un_sequences_equal(&p->lists, n, image->tokens, &p->vision));
-    UN_TRY(image->class->forward(p->image, params, features, n, &p->visual_tokens));
+    UN_TRY(image->class->forward(p->image, params, features, n, dropout ? &path : NULL,
+                                 &p->visual_tokens));
     if (!p->network->config.with_text) return forward_alone(p, params);
     return forward_text(p, params, n, text, dropout);
 }

@@ -89,7 +89,8 @@ un_status duet_pass_create(duet_pass *pass, const duet_network *network, int tra
 void duet_pass_free(duet_pass *pass);
 
 /* What the store has of n pictures and their texts -> pass->vis and pass->lang. `text` is not
- * read by a network without text. `dropout` is for text encoder and cross-modal layers; NULL: none. */
+ * read by a network without text. `dropout` is for text encoder and cross-modal layers, its `path`
+ * for the picture's transformer; NULL: none. */
 un_status duet_forward(duet_pass *pass, const un_params *params, const float *features, size_t n,
                        const duet_text_batch *text, const un_dropout_source *dropout);
 /* dvis (n T, H) and dlang (rows, H; NULL: zero), which are lost. Adds to all gradients. */

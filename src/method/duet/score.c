@@ -95,7 +95,7 @@ static un_status see(duet_method *m, const float *features, size_t n, const floa
     }
     un_arena_free(&p->lists);
     UN_TRY(un_sequences_equal(&p->lists, n, image->tokens, &p->vision));
-    UN_TRY(image->class->forward(p->image, &m->base.params, features, n, &p->visual_tokens));
+    UN_TRY(image->class->forward(p->image, &m->base.params, features, n, NULL, &p->visual_tokens));
     UN_TRY(duet_xlayer_see(&p->xlayer[0], p->visual_tokens, &p->vision));
     *vis = p->xlayer[0].side[DUET_VISION].out;
     return UNSEEN_OK;

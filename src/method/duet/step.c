@@ -104,6 +104,7 @@ static un_status mini_batch(duet_method *m, size_t epoch, size_t index, double *
                                   .key_mask = b->padded ? b->key_mask : NULL};
     const un_dropout_source dropout = {.hidden = m->dropout,
                                        .attention = m->dropout,
+                                       .path = m->drop_path,
                                        .seed = m->seed,
                                        .draw = (uint64_t)epoch << 32 | (uint64_t)index};
     const float *features = NULL;
