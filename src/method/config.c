@@ -76,11 +76,11 @@ static un_status wrong(const un_option *o, const char *where) {
     if (o->kind == UN_OPTION_NAMES)
         return un_fail(UNSEEN_E_ARGUMENT, "%s: %s must be 1 to %d names separated by commas", where,
                        o->key, MAX_ITEMS);
-    return un_fail(UNSEEN_E_ARGUMENT, "%s: %s must be %s between %g and %g%s", where, o->key,
+    return un_fail(UNSEEN_E_ARGUMENT, "%s: %s must be %s between %g and %g%s%s", where, o->key,
                    o->kind == UN_OPTION_INTEGER  ? "a whole number"
                    : o->kind == UN_OPTION_NUMBER ? "a number"
                                                  : "numbers separated by commas, each",
-                   o->low, o->high, is_choice(o->choices, "auto") ? " or auto" : "");
+                   o->low, o->high, o->choices ? ", or " : "", o->choices ? o->choices : "");
 }
 
 static int in_range(const un_option *o, double x) {
@@ -101,11 +101,11 @@ static json_t *item_from_text(const un_option *o, const char *text) {
     case UN_OPTION_CHOICE: return is_choice(o->choices, text) ? json_string(text) : NULL;
     case UN_OPTION_NAMES: return *text ? json_string(text) : NULL;
     case UN_OPTION_TEXT: return json_string(text);
+    case UN_OPTION_NUMBER:
     case UN_OPTION_NUMBERS:
         if (is_choice(o->choices, text)) return json_string(text);
         break;
-    case UN_OPTION_INTEGER:
-    case UN_OPTION_NUMBER: break;
+    case UN_OPTION_INTEGER: break;
     }
     if (!parse_number(text, &x) || !in_range(o, x)) return NULL;
     if (o->kind != UN_OPTION_INTEGER) return json_real(x);
@@ -235,7 +235,8 @@ done:
 }
 
 double un_config_number(const json_t *config, const char *key) {
-    return json_number_value(json_object_get(config, key));
+    const json_t *value = json_object_get(config, key);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
 }
 
 size_t un_config_integer(const json_t *config, const char *key) {

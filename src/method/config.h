@@ -15,11 +15,11 @@
 
 typedef enum {
     UN_OPTION_INTEGER,
-    UN_OPTION_NUMBER,
+    UN_OPTION_NUMBER, /* a number, or one of `choices` if there are any */
     UN_OPTION_CHOICE, /* one of `choices` */
     UN_OPTION_NAMES,  /* comma-separated names, at least one */
     UN_OPTION_TEXT,   /* any text, such as a path; may be empty */
-    UN_OPTION_NUMBERS /* comma-separated numbers; "auto" is allowed if `choices` says "auto" */
+    UN_OPTION_NUMBERS /* comma-separated numbers, each as above */
 } un_option_kind;
 
 typedef struct {
@@ -47,12 +47,12 @@ un_status un_config_set(const struct un_method_class *class, json_t *config,
 un_status un_config_merge(const struct un_method_class *class, json_t *config, const json_t *values,
                           const char *where);
 
-/* Values of a complete configuration. */
+/* Values of a complete configuration. Number: NAN for a word. */
 double un_config_number(const json_t *config, const char *key);
 size_t un_config_integer(const json_t *config, const char *key);
 const char *un_config_text(const json_t *config, const char *key);
 int un_config_is(const json_t *config, const char *key, const char *choice);
-/* Item i of a list; a list of one item serves every i. Numbers: NAN for "auto". */
+/* Item i of a list; a list of one item serves every i. Numbers: NAN for a word. */
 double un_config_list_number(const json_t *config, const char *key, size_t i);
 /* Number of items of a list. */
 size_t un_config_list_count(const json_t *config, const char *key);

@@ -1,8 +1,12 @@
 /* dem.c - DEM as a method: settings, presets, life cycle. See dem.h. */
 #include "method/dem.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/log.h"
+#include "method/whiten.h"
 
 static const un_option g_options[] = {
     {"semantics", UN_OPTION_NAMES, "att", 0, 0, NULL,
@@ -24,6 +28,11 @@ static const un_option g_options[] = {
     {"lambda", UN_OPTION_NUMBERS, "1e-4", 0, 1e6, NULL,
      "L2 weight of each layer, biases included: first layer(s) then last; one value serves all"},
     {"distance", UN_OPTION_CHOICE, "cosine", 0, 0, "euclidean|cosine", "to the prototypes"},
+    {"whiten", UN_OPTION_NUMBER, "no", 0, 1, "no|auto",
+     "features in units of their spread within classes, shrunk towards one unit for all by this "
+     "share; auto: by Ledoit and Wolf's formula; no beyond 8192 values. The last layer then has no "
+     "ReLU and "
+     "starts at 0"},
     {"init_sd", UN_OPTION_NUMBER, "0.1", 1e-9, 1e3, NULL,
      "standard deviation of initial weights, truncated at two"},
     {"init_bias", UN_OPTION_NUMBER, "0.1", -1e3, 1e3, NULL, "initial biases"},
@@ -114,6 +123,9 @@ static un_status configure(dem *d, const un_method_setup *setup) {
     d->type = setup->data ? un_precision_dtype(setup->precision) : UN_F32;
     d->hidden = un_config_integer(config, "hidden");
     d->visual = setup->regions * setup->width;
+    d->shrinkage = un_config_number(config, "whiten");
+    d->whitened = un_config_is(config, "whiten", "auto") ? d->visual <= UN_WHITEN_MAX_WIDTH
+                                                         : !isnan(d->shrinkage);
     d->class_means = un_config_is(config, "batching", "class-means");
     d->batch = un_config_integer(config, "batch");
     d->seed = setup->seed;
@@ -153,7 +165,17 @@ done:
     return status;
 }
 
-static un_status prepare(un_method *method) { return dem_rows_prepare((dem *)method); }
+static un_status prepare(un_method *method) {
+    dem *d = (dem *)method;
+    double used = 0;
+    if (d->whitened) {
+        UN_TRY(un_whiten_fit(d->data, d->class_count, d->shrinkage,
+                             un_param_value(&d->base.params, d->whiten_mean),
+                             un_param_value(&d->base.params, d->whiten_weight), &used));
+        un_log(UNSEEN_LOG_DEBUG, "features whitened with shrinkage %.4g", used);
+    }
+    return dem_rows_prepare(d);
+}
 
 static size_t steps_before(const un_method *method, size_t epoch) {
     return epoch * dem_rows_steps_per_epoch((const dem *)method);

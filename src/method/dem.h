@@ -7,6 +7,8 @@
  *   two-layer  f(a) = relu(relu(a W1 + b1) W2 + b2)
  *   one-layer  f(a) = relu(a W + b)
  *   fusion     f(u_1..u_M) = relu((sum_m s_m tanh(u_m W_m + b_m)) Wc + bc)
+ * With whitened features (whiten.h), which have either sign, the last relu is left out, and
+ * x is the whitened feature everywhere below.
  * Loss of a step: mean over B x D of (f(a_y) - x)^2, plus lambda/2 |theta|^2, which
  * the trainer's optimiser adds.
  *
@@ -45,6 +47,9 @@ typedef struct {
     double modality_scale[UN_MAX_MODALITIES]; /* s_m */
     size_t hidden, visual;                    /* h, D */
     size_t input_scale;                       /* parameter [M]: what semantics are multiplied by */
+    int whitened;
+    double shrinkage;                  /* NAN: Ledoit and Wolf's */
+    size_t whiten_mean, whiten_weight; /* fixed parameters [D], [D, D] */
     un_linear first[UN_MAX_MODALITIES];
     un_linear last;
     un_optimizer_settings optimizer;
@@ -58,7 +63,8 @@ typedef struct {
     float *semantics[UN_MAX_MODALITIES]; /* [C, A_m], scaled */
     int64_t *order;                      /* the epoch's permutation of the training images */
     size_t order_epoch;                  /* SIZE_MAX: none yet */
-    float *gathered;                     /* [B, D] */
+    float *gathered;                     /* [B, D], whitened if so set */
+    float *raw;                          /* [B, D] features before whitening; NULL without */
     int32_t *row_of_class;               /* [C] scratch */
     dem_rows rows;
 
@@ -91,6 +97,9 @@ un_status dem_rows_prepare(dem *d);
 size_t dem_rows_steps_per_epoch(const dem *d);
 un_status dem_rows_plan(dem *d, size_t epoch, size_t step, const int64_t **images, size_t *count);
 un_status dem_rows_fill(dem *d, size_t epoch, size_t step);
+
+/* x (n, D), centred in place, -> out (n, D) as the network's outputs are compared with it. */
+un_status dem_whiten(const dem *d, size_t n, float *x, float *out);
 
 /* dem_network.c: forward and backward. */
 un_status dem_network_declare(dem *d, const json_t *config);

@@ -52,7 +52,11 @@ un_status dem_network_declare(dem *d, const json_t *config) {
     }
     /* Its gradient is always 0, so no optimiser moves it; being a parameter, it travels with
      * the model and scales classes that are described later. */
-    return un_params_add(&d->base.params, "input_scale", 1, &d->modalities, 0, &d->input_scale);
+    UN_TRY(un_params_add(&d->base.params, "input_scale", 1, &d->modalities, 0, &d->input_scale));
+    if (!d->whitened) return UNSEEN_OK;
+    const size_t shape[] = {d->visual, d->visual};
+    UN_TRY(un_params_add_fixed(&d->base.params, "whiten.mean", 1, shape, &d->whiten_mean));
+    return un_params_add_fixed(&d->base.params, "whiten.weight", 2, shape, &d->whiten_weight);
 }
 
 static double automatic_scale(const un_class_table *classes, size_t m) {
@@ -80,7 +84,10 @@ void dem_network_initialize(dem *d, const json_t *config, const un_class_table *
     double sd = un_config_number(config, "init_sd"), bias = un_config_number(config, "init_bias");
     if (d->network != DEM_ONE_LAYER)
         for (size_t m = 0; m < d->modalities; m++) initialize_layer(d, &d->first[m], m, sd, bias);
-    initialize_layer(d, &d->last, d->modalities, sd, bias);
+    /* A whitened feature is mostly what its class does not explain: prototypes of random
+     * outputs' size would drown the rest, and keep their share on classes without images. At 0
+     * every class starts at the mean of all images. */
+    if (!d->whitened) initialize_layer(d, &d->last, d->modalities, sd, bias);
     float *scale = un_param_value(&d->base.params, d->input_scale);
     for (size_t m = 0; m < d->modalities; m++) {
         double x = un_config_list_number(config, "input_scale", m);
@@ -144,8 +151,8 @@ un_status dem_network_forward(dem *d, size_t rows, un_dtype type) {
         void *y = type == UN_BF16 ? (void *)d->middle16 : (void *)d->middle;
         UN_TRY(un_linear_forward(&d->first[0], &d->base.params, type, x, rows, 1, y, type));
     }
-    return un_linear_forward(&d->last, &d->base.params, type, last_input(d, type), rows, 1,
-                             d->output, UN_F32);
+    return un_linear_forward(&d->last, &d->base.params, type, last_input(d, type), rows,
+                             !d->whitened, d->output, UN_F32);
 }
 
 /* Gradient of one first layer from d_middle, through its activation. */
@@ -170,8 +177,9 @@ static un_status backward_first(dem *d, size_t m, size_t rows) {
 
 un_status dem_network_backward(dem *d, double *fit) {
     size_t rows = d->rows.rows;
-    *fit = d->rows.constant + un_squared_error_relu(d->output, d->rows.target, d->rows.weight, rows,
-                                                    d->visual, d->d_output);
+    *fit = d->rows.constant +
+           (d->whitened ? un_squared_error : un_squared_error_relu)(
+               d->output, d->rows.target, d->rows.weight, rows, d->visual, d->d_output);
     if (d->type == UN_BF16) un_convert_to_bf16(d->d_output, d->d_output16, rows * d->visual);
     int deeper = d->network != DEM_ONE_LAYER;
     UN_TRY(un_linear_backward(&d->last, &d->base.params, d->type, last_input(d, d->type), rows,

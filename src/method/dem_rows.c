@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "method/dem.h"
+#include "method/whiten.h"
 #include "tensor/kernels.h"
 
 enum { CHUNK = 256 }; /* images of one gather of the preparing pass */
@@ -15,6 +16,8 @@ un_status dem_rows_create(dem *d) {
     size_t gathered = d->class_means ? CHUNK : d->batch;
     UN_TRY(un_arena_alloc(&d->arena, d->data->train->count, sizeof *d->order, &d->order));
     UN_TRY(un_arena_alloc(&d->arena, gathered * d->visual, sizeof(float), &d->gathered));
+    if (d->whitened)
+        UN_TRY(un_arena_alloc(&d->arena, gathered * d->visual, sizeof(float), &d->raw));
     UN_TRY(un_arena_alloc(&d->arena, d->class_count, sizeof(int32_t), &d->row_of_class));
     UN_TRY(un_arena_alloc(&d->arena, most, sizeof *d->rows.class, &d->rows.class));
     UN_TRY(un_arena_alloc(&d->arena, most, sizeof *d->rows.weight, &d->rows.weight));
@@ -41,6 +44,18 @@ static void number_rows(dem *d, const int64_t *images, size_t n) {
         }
         d->rows.weight[d->row_of_class[class]] += 1;
     }
+}
+
+un_status dem_whiten(const dem *d, size_t n, float *x, float *out) {
+    const un_params *p = &d->base.params;
+    return un_whiten(un_param_value(p, d->whiten_mean), un_param_value(p, d->whiten_weight), n,
+                     d->visual, x, out);
+}
+
+/* Features of n images into d->gathered. */
+static un_status gather(dem *d, const int64_t *images, size_t n) {
+    un_features_gather_f32(d->data->features, images, n, d->whitened ? d->raw : d->gathered);
+    return d->whitened ? dem_whiten(d, n, d->raw, d->gathered) : UNSEEN_OK;
 }
 
 /* Column ranges of the means and the spread of one mini-batch. */
@@ -106,7 +121,7 @@ un_status dem_rows_fill(dem *d, size_t epoch, size_t step) {
     size_t n = 0;
     UN_TRY(dem_rows_plan(d, epoch, step, &images, &n));
     if (n == 0) return un_fail(UNSEEN_E_ARGUMENT, "step %zu lies beyond the epoch", step);
-    un_features_gather_f32(d->data->features, images, n, d->gathered);
+    UN_TRY(gather(d, images, n));
     number_rows(d, images, n);
     means_job job = {.d = d, .images = images, .n = n};
     un_parallel_slots(d->visual, 256, means_columns, &job);
@@ -127,10 +142,11 @@ un_status dem_rows_prepare(dem *d) {
     double squares = 0;
     un_progress progress;
     un_progress_begin(&progress, "class means", "images", train->count);
-    for (size_t at = 0; at < train->count; at += CHUNK) {
+    un_status status = UNSEEN_OK;
+    for (size_t at = 0; at < train->count && !status; at += CHUNK) {
         size_t n = train->count - at < CHUNK ? train->count - at : CHUNK;
-        un_features_gather_f32(d->data->features, train->items + at, n, d->gathered);
-        for (size_t i = 0; i < n; i++) {
+        status = gather(d, train->items + at, n);
+        for (size_t i = 0; i < n && !status; i++) {
             size_t g = (size_t)d->row_of_class[d->data->labels[train->items[at + i]]];
             const float *x = d->gathered + i * D;
             for (size_t j = 0; j < D; j++) sums[g * D + j] += (double)x[j];
@@ -140,7 +156,7 @@ un_status dem_rows_prepare(dem *d) {
     }
     un_progress_end(&progress);
     double explained = 0;
-    for (size_t g = 0; g < d->rows.rows; g++) {
+    for (size_t g = 0; g < d->rows.rows && !status; g++) {
         for (size_t j = 0; j < D; j++) {
             double mean = sums[g * D + j] / d->rows.weight[g];
             d->rows.target[g * D + j] = (float)mean;
@@ -148,6 +164,6 @@ un_status dem_rows_prepare(dem *d) {
         }
     }
     free(sums);
-    finish_weights(d, squares - explained, train->count);
-    return UNSEEN_OK;
+    if (!status) finish_weights(d, squares - explained, train->count);
+    return status;
 }

@@ -91,9 +91,8 @@ static void finish_rows(size_t begin, size_t end, void *context) {
     }
 }
 
-un_status dem_score(un_method *method, const float *features, size_t n, float *scores) {
-    dem *d = (dem *)method;
-    if (!d->packed) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
+/* Scores of features as the network's outputs are compared with them. */
+static un_status score_rows(const dem *d, const float *features, size_t n, float *scores) {
     double *norm = NULL;
     UN_TRY(un_alloc(n, sizeof *norm, &norm));
     un_row_norms(features, n, d->visual, norm);
@@ -109,5 +108,26 @@ un_status dem_score(un_method *method, const float *features, size_t n, float *s
     finish_job job = {d, norm, scores};
     if (!status) un_parallel_for(n, 16, finish_rows, &job);
     free(norm);
+    return status;
+}
+
+un_status dem_score(un_method *method, const float *features, size_t n, float *scores) {
+    const dem *d = (dem *)method;
+    size_t D = d->visual, rows = n < CHUNK ? n : CHUNK;
+    float *raw = NULL, *white = NULL;
+    un_status status = UNSEEN_OK;
+    if (!d->packed) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
+    if (!d->whitened) return score_rows(d, features, n, scores);
+    UN_GO(un_alloc(rows * D, sizeof *raw, &raw));
+    UN_GO(un_alloc(rows * D, sizeof *white, &white));
+    for (size_t at = 0; at < n; at += rows) {
+        size_t count = n - at < rows ? n - at : rows;
+        memcpy(raw, features + at * D, count * D * sizeof *raw);
+        UN_GO(dem_whiten(d, count, raw, white));
+        UN_GO(score_rows(d, white, count, scores + at * d->scored));
+    }
+done:
+    free(raw);
+    free(white);
     return status;
 }

@@ -10,6 +10,7 @@ typedef struct {
     const double *weight;
     float *df;
     size_t rows, n;
+    int relu;
     double partial[MAX_SLOTS];
 } job;
 
@@ -27,7 +28,7 @@ static void rows_slot(size_t begin, size_t end, size_t slot, void *context) {
             for (size_t i = block; i < stop; i++) {
                 float error = f[i] - target[i];
                 lane[i % 16] += error * error;
-                df[i] = f[i] > 0 ? factor * error : 0.0f;
+                df[i] = f[i] > 0 || !j->relu ? factor * error : 0.0f;
             }
             for (int l = 0; l < 16; l++) squares += (double)lane[l];
         }
@@ -36,11 +37,21 @@ static void rows_slot(size_t begin, size_t end, size_t slot, void *context) {
     j->partial[slot] = total;
 }
 
+static double sum_rows(job *j) {
+    double total = 0;
+    un_parallel_slots(j->rows, 4, rows_slot, j);
+    for (int i = 0; i < MAX_SLOTS; i++) total += j->partial[i];
+    return total;
+}
+
 double un_squared_error_relu(const float *f, const float *target, const double *weight, size_t rows,
                              size_t n, float *df) {
+    job j = {.f = f, .target = target, .weight = weight, .df = df, .rows = rows, .n = n, .relu = 1};
+    return sum_rows(&j);
+}
+
+double un_squared_error(const float *f, const float *target, const double *weight, size_t rows,
+                        size_t n, float *df) {
     job j = {.f = f, .target = target, .weight = weight, .df = df, .rows = rows, .n = n};
-    un_parallel_slots(rows, 4, rows_slot, &j);
-    double total = 0;
-    for (int i = 0; i < MAX_SLOTS; i++) total += j.partial[i];
-    return total;
+    return sum_rows(&j);
 }

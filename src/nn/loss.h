@@ -12,4 +12,8 @@
 double un_squared_error_relu(const float *f, const float *target, const double *weight, size_t rows,
                              size_t n, float *df);
 
+/* The same without a ReLU: f has any sign, df is 2 weight[r] (f - target) everywhere. */
+double un_squared_error(const float *f, const float *target, const double *weight, size_t rows,
+                        size_t n, float *df);
+
 #endif

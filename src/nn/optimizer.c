@@ -7,11 +7,12 @@
 
 un_status un_optimizer_create(un_optimizer *optimizer, const un_optimizer_settings *settings,
                               const un_params *params) {
-    *optimizer = (un_optimizer){.settings = *settings, .total = params->total};
+    *optimizer = (un_optimizer){.settings = *settings, .total = params->trained};
     un_status status =
-        un_arena_alloc(&optimizer->arena, params->total, sizeof(float), &optimizer->second);
+        un_arena_alloc(&optimizer->arena, optimizer->total, sizeof(float), &optimizer->second);
     if (!status && (settings->kind != UN_RMSPROP || settings->momentum != 0))
-        status = un_arena_alloc(&optimizer->arena, params->total, sizeof(float), &optimizer->first);
+        status =
+            un_arena_alloc(&optimizer->arena, optimizer->total, sizeof(float), &optimizer->first);
     if (status) un_optimizer_free(optimizer);
     return status;
 }
@@ -48,6 +49,7 @@ double un_optimizer_step(un_optimizer *optimizer, un_params *params) {
     for (size_t i = 0; i < params->count; i++) {
         const un_param *item = &params->item[i];
         size_t at = item->offset;
+        if (at >= params->trained) break; /* fixed ones come last */
         un_bf16 *shadow = params->value16 ? params->value16 + at : NULL;
         float *first = optimizer->first ? optimizer->first + at : NULL;
         double squares = 0;

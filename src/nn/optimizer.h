@@ -38,7 +38,7 @@ un_status un_optimizer_create(un_optimizer *optimizer, const un_optimizer_settin
                               const un_params *params);
 void un_optimizer_free(un_optimizer *optimizer);
 
-/* One update of all parameters from their gradients, and of the bf16 copy.
+/* One update of all trained parameters from their gradients, and of the bf16 copy.
  * Returns the L2 term sum decay/2 |p|^2 as it was before the update. */
 double un_optimizer_step(un_optimizer *optimizer, un_params *params);
 

@@ -18,8 +18,8 @@ static un_status grow(un_params *params) {
     return UNSEEN_OK;
 }
 
-un_status un_params_add(un_params *params, const char *name, int rank, const size_t *shape,
-                        float decay, size_t *index) {
+static un_status add(un_params *params, const char *name, int rank, const size_t *shape,
+                     float decay, size_t *index) {
     if (params->count == UN_MAX_PARAMS || params->value || rank > UN_MAX_RANK)
         return un_fail(UNSEEN_E_ARGUMENT, "cannot declare parameter \"%s\"", name);
     if (params->count == params->capacity) UN_TRY(grow(params));
@@ -38,6 +38,21 @@ un_status un_params_add(un_params *params, const char *name, int rank, const siz
     return UNSEEN_OK;
 }
 
+un_status un_params_add(un_params *params, const char *name, int rank, const size_t *shape,
+                        float decay, size_t *index) {
+    if (params->has_fixed)
+        return un_fail(UNSEEN_E_ARGUMENT, "parameter \"%s\" comes after a fixed one", name);
+    UN_TRY(add(params, name, rank, shape, decay, index));
+    params->trained = params->total;
+    return UNSEEN_OK;
+}
+
+un_status un_params_add_fixed(un_params *params, const char *name, int rank, const size_t *shape,
+                              size_t *index) {
+    params->has_fixed = 1;
+    return add(params, name, rank, shape, 0, index);
+}
+
 un_status un_params_allocate(un_params *params, int training, int bf16) {
     size_t declared = 0;
     for (size_t i = 0; i < params->count; i++)
@@ -48,9 +63,9 @@ un_status un_params_allocate(un_params *params, int training, int bf16) {
                        params->available);
     UN_TRY(un_arena_alloc(&params->arena, params->total, sizeof(float), &params->value));
     if (training)
-        UN_TRY(un_arena_alloc(&params->arena, params->total, sizeof(float), &params->grad));
+        UN_TRY(un_arena_alloc(&params->arena, params->trained, sizeof(float), &params->grad));
     if (bf16)
-        UN_TRY(un_arena_alloc(&params->arena, params->total, sizeof(un_bf16), &params->value16));
+        UN_TRY(un_arena_alloc(&params->arena, params->trained, sizeof(un_bf16), &params->value16));
     return UNSEEN_OK;
 }
 
@@ -73,5 +88,5 @@ const void *un_param_operand(const un_params *params, size_t index, un_dtype typ
 }
 
 void un_params_refresh(un_params *params) {
-    if (params->value16) un_convert_to_bf16(params->value, params->value16, params->total);
+    if (params->value16) un_convert_to_bf16(params->value, params->value16, params->trained);
 }

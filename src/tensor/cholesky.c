@@ -144,3 +144,7 @@ un_status un_cholesky_solve(const double *l, size_t n, double *x, size_t rows) {
     UN_TRY(solve_forward(l, n, n, x, rows, n));
     return solve_backward(l, n, n, x, rows, n);
 }
+
+un_status un_cholesky_whiten(const double *l, size_t n, double *x, size_t rows) {
+    return solve_forward(l, n, n, x, rows, n);
+}

@@ -19,4 +19,8 @@ un_status un_cholesky(double *a, size_t n);
 /* Each row x of x (rows, n) becomes the solution y of A y = x, with L as un_cholesky left it. */
 un_status un_cholesky_solve(const double *l, size_t n, double *x, size_t rows);
 
+/* Each row x of x (rows, n) becomes x L^-T, the solution y of L y = x: rows whose covariance is A
+ * become rows whose covariance is I. */
+un_status un_cholesky_whiten(const double *l, size_t n, double *x, size_t rows);
+
 #endif

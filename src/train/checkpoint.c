@@ -1,8 +1,8 @@
 /*
  * checkpoint.c - the state of a training between two steps, as a safetensors file.
  *
- * Tensors: values, first, second (F32 [total], the flat arrays of parameters and
- * optimiser), curves.<run> (F64 [evaluations, THIN_POINTS, 3]). Metadata "state":
+ * Tensors: values (F32 [total], all parameters), first, second (F32 [trained], the
+ * optimiser's state), curves.<run> (F64 [evaluations, THIN_POINTS, 3]). Metadata "state":
  * JSON with the position, loss sums, evaluations and an identity (configuration,
  * seed, split, features) that a resumed run must share. Numbers are doubles in
  * JSON's 17 digits, which keep every bit.
@@ -106,10 +106,10 @@ static un_status state_json(const trainer *t, json_t **out) {
 }
 
 static un_status declare(un_st_writer *writer, const trainer *t) {
-    size_t total = t->method->params.total;
-    UN_TRY(un_st_writer_add(writer, "values", UN_F32, 1, &total));
-    if (t->optimizer.second) UN_TRY(un_st_writer_add(writer, "second", UN_F32, 1, &total));
-    if (t->optimizer.first) UN_TRY(un_st_writer_add(writer, "first", UN_F32, 1, &total));
+    size_t trained = t->method->params.trained;
+    UN_TRY(un_st_writer_add(writer, "values", UN_F32, 1, &t->method->params.total));
+    if (t->optimizer.second) UN_TRY(un_st_writer_add(writer, "second", UN_F32, 1, &trained));
+    if (t->optimizer.first) UN_TRY(un_st_writer_add(writer, "first", UN_F32, 1, &trained));
     for (size_t r = 0; r < t->selection_runs; r++) {
         char name[32];
         snprintf(name, sizeof name, "curves.%zu", r);
@@ -120,8 +120,9 @@ static un_status declare(un_st_writer *writer, const trainer *t) {
 }
 
 static un_status write_arrays(un_st_writer *writer, const trainer *t) {
-    size_t bytes = t->method->params.total * sizeof(float), index = 0;
-    UN_TRY(un_st_writer_write(writer, index++, 0, t->method->params.value, bytes));
+    const un_params *p = &t->method->params;
+    size_t bytes = p->trained * sizeof(float), index = 0;
+    UN_TRY(un_st_writer_write(writer, index++, 0, p->value, p->total * sizeof(float)));
     if (t->optimizer.second)
         UN_TRY(un_st_writer_write(writer, index++, 0, t->optimizer.second, bytes));
     if (t->optimizer.first)
@@ -246,10 +247,10 @@ static un_status restore(trainer *t, const un_safetensors *file) {
     UN_GO(load_position(t, file, state, &log_at));
     if (is_final(t)) UN_GO(history_choose(t));
     UN_GO(run_open(t));
-    size_t total = t->method->params.total;
-    UN_GO(load_array(file, "values", t->method->params.value, total));
-    UN_GO(load_array(file, "second", t->optimizer.second, total));
-    UN_GO(load_array(file, "first", t->optimizer.first, total));
+    const un_params *p = &t->method->params;
+    UN_GO(load_array(file, "values", p->value, p->total));
+    UN_GO(load_array(file, "second", t->optimizer.second, p->trained));
+    UN_GO(load_array(file, "first", t->optimizer.first, p->trained));
     un_params_refresh(&t->method->params);
     t->optimizer.steps = t->steps_done;
     if (t->epoch > run_epochs(t) || t->step >= run_epoch_steps(t))

@@ -118,7 +118,7 @@ static un_status mini_batch(duet_method *m, size_t epoch, size_t index, double *
 
 un_status duet_step(un_method *method, size_t epoch, size_t step, double *losses) {
     duet_method *m = (duet_method *)method;
-    memset(m->base.params.grad, 0, m->base.params.total * sizeof(float));
+    memset(m->base.params.grad, 0, m->base.params.trained * sizeof(float));
     memset(losses, 0, DUET_TERMS * sizeof *losses);
     m->step_flops = 0;
     m->ready = 0; /* the parameters are about to change */
