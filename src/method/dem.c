@@ -44,8 +44,8 @@ static const un_option g_options[] = {
 static const un_preset g_presets[] = {
     {"auto",
      "{\"semantics\":\"att\",\"input_scale\":\"auto\",\"lr\":3e-4,\"lambda\":1e-5,"
-     "\"distance\":\"cosine\",\"epochs\":60,\"batch\":64}",
-     "any data set: random mini-batches, attributes scaled to a common size"},
+     "\"distance\":\"cosine\",\"epochs\":60,\"batch\":64,\"whiten\":\"auto\"}",
+     "any data set: random mini-batches, attributes scaled to a common size, whitened features"},
     {"cub-vgg",
      "{\"semantics\":\"original_att\",\"input_scale\":\"auto\",\"hidden\":1200,"
      "\"batching\":\"class-means\",\"batch\":100,\"lr\":1e-3,\"lambda\":1e-5,"

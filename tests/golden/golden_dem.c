@@ -67,9 +67,9 @@ static un_status make_config(scene *s) {
     s->lambda = p[0];
     UN_TRY(un_config_create(&un_method_dem, NULL, &s->config));
     json_t *values =
-        json_pack("{s:f, s:f, s:f, s:f, s:f, s:I, s:i, s:s, s:s}", "lambda", p[0], "lr", p[1],
+        json_pack("{s:f, s:f, s:f, s:f, s:f, s:I, s:i, s:s, s:s, s:s}", "lambda", p[0], "lr", p[1],
                   "beta1", p[2], "beta2", p[3], "epsilon", p[4], "hidden", (json_int_t)s->h,
-                  "input_scale", 1, "network", "two-layer", "batching", "mini");
+                  "input_scale", 1, "network", "two-layer", "batching", "mini", "whiten", "no");
     if (!values) return un_fail_memory(0);
     un_status status = un_config_merge(&un_method_dem, s->config, values, s->g->file->path);
     json_decref(values);

@@ -36,6 +36,7 @@ enum { CASES = sizeof g_cases / sizeof *g_cases, C = 11, N = 45, D = 13 };
 static un_method *make_method(const util_scene *s, const char *const *sets, const char *extra,
                               un_precision precision) {
     json_t *config = util_config(&un_method_dem, sets);
+    util_ok(un_config_set(&un_method_dem, config, "whiten=no")); /* test_whiten.c has the rest */
     if (extra) util_ok(un_config_set(&un_method_dem, config, extra));
     const un_method_setup setup = {.classes = &s->classes,
                                    .regions = 1,

@@ -191,6 +191,24 @@ static void squared_error_behind_relu(void **state) {
     util_near(un_squared_error_relu(f, target, weight, 0, WIDTH, df), 0, 0);
 }
 
+static void squared_error_of_any_sign(void **state) {
+    (void)state;
+    enum { R = 5, WIDTH = 67 };
+    static float f[R * WIDTH], target[R * WIDTH], df[R * WIDTH];
+    double weight[R], sum = 0;
+    un_rng rng = un_rng_stream(2, "loss", 1);
+    un_rng_fill_normal(&rng, f, R * WIDTH, 0, 1);
+    un_rng_fill_normal(&rng, target, R * WIDTH, 0, 1);
+    for (size_t r = 0; r < R; r++) weight[r] = 0.1 * (double)(r + 1);
+    double loss = un_squared_error(f, target, weight, R, WIDTH, df);
+    for (size_t i = 0; i < R * WIDTH; i++) {
+        double error = (double)f[i] - (double)target[i];
+        sum += weight[i / WIDTH] * error * error;
+        util_near((double)df[i], 2 * weight[i / WIDTH] * error, 1e-6);
+    }
+    util_near(loss, sum, 1e-6 * sum);
+}
+
 /* ---- optimisers ---- */
 
 static const un_optimizer_settings g_settings[] = {
@@ -329,6 +347,36 @@ static void threads_do_not_change_the_bytes(void **state) {
     util_ok(un_set_threads(0));
 }
 
+/* A fixed piece has a value and nothing else: no gradient, no bf16 copy, no optimiser's state. */
+static void fixed_pieces_stay(void **state) {
+    (void)state;
+    const size_t shape[] = {5, 7};
+    un_params p = {0};
+    size_t moving = 0;
+    size_t fixed = 0;
+    size_t late = 0;
+    util_ok(un_params_add(&p, "moving", 1, shape, 0.1F, &moving));
+    util_ok(un_params_add_fixed(&p, "fixed", 2, shape, &fixed));
+    util_fails(un_params_add(&p, "late", 1, shape, 0, &late), UNSEEN_E_ARGUMENT, "after a fixed");
+    util_ok(un_params_allocate(&p, 1, 1));
+    assert_int_equal(p.trained, p.item[fixed].offset);
+    assert_int_equal(p.total, p.trained + 48); /* 35 in pieces of 16 */
+    for (size_t k = 0; k < sizeof g_settings / sizeof *g_settings; k++) {
+        un_optimizer optimizer;
+        util_ok(un_optimizer_create(&optimizer, &g_settings[k], &p));
+        assert_int_equal(optimizer.total, p.trained);
+        for (size_t i = 0; i < 5; i++) un_param_grad(&p, moving)[i] = 1;
+        for (size_t i = 0; i < 35; i++) un_param_value(&p, fixed)[i] = (float)i;
+        float before = *un_param_value(&p, moving);
+        un_optimizer_step(&optimizer, &p);
+        assert_true(*un_param_value(&p, moving) < before);
+        for (size_t i = 0; i < 35; i++) assert_true(un_param_value(&p, fixed)[i] == (float)i);
+        un_optimizer_free(&optimizer);
+    }
+    un_params_refresh(&p);
+    un_params_free(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameter_layout),
@@ -336,6 +384,8 @@ int main(void) {
         cmocka_unit_test(linear_forward_by_hand),
         cmocka_unit_test(linear_in_bf16),
         cmocka_unit_test(squared_error_behind_relu),
+        cmocka_unit_test(squared_error_of_any_sign),
+        cmocka_unit_test(fixed_pieces_stay),
         cmocka_unit_test(updates_follow_the_formulas),
         cmocka_unit_test(still_parameters_stay),
         cmocka_unit_test(threads_do_not_change_the_bytes),
