@@ -1,14 +1,10 @@
 /*
- * test_tensor.c - element types, kernels and matrix products against double
- * precision. Tolerances come from the arithmetic: K products of relative error
- * eps each, summed in f32, are off by at most about K eps sum |a b|, and by far
- * less in practice; the tests allow sqrt(K) + 8 of them.
+ * test_tensor.c - element types and kernels against double precision, with tolerances
+ * that come from the arithmetic; matrix products are in test_gemm.c.
  */
 #include <float.h>
 #include <math.h>
 
-#include "base/parallel.h"
-#include "tensor/gemm.h"
 #include "tensor/kernels_isa.h"
 #include "util.h"
 
@@ -147,205 +143,6 @@ static void dense_tensors(void **state) {
     assert_int_equal(un_precision_dtype(p), UN_BF16);
     assert_int_not_equal(un_precision_resolve(UN_PRECISION_AUTO), UN_PRECISION_AUTO);
     util_fails(un_precision_parse("fp32", &p), UNSEEN_E_ARGUMENT, "auto, f32 or bf16");
-}
-
-/* ---- matrix products ---- */
-
-typedef struct {
-    size_t m, n, k;
-    int trans_a, trans_b, bf16, bf16_out, bias, relu, accumulate, packed;
-    size_t pad; /* columns beyond the matrices: leading dimensions that are not dense */
-} product;
-
-typedef struct {
-    float *a, *b, *bias, *c, *before;
-    un_bf16 *a16, *b16, *c16;
-    size_t lda, ldb, ldc, c_size;
-} operands;
-
-static void random_matrix(un_rng *rng, size_t n, int bf16, float **out, un_bf16 **out16) {
-    util_ok(un_alloc(n, sizeof **out, out));
-    util_ok(un_alloc(n, sizeof **out16, out16));
-    un_rng_fill_normal(rng, *out, n, 0, 1);
-    for (size_t i = 0; i < n; i++) {
-        (*out16)[i] = un_bf16_from_float((*out)[i]);
-        if (bf16) (*out)[i] = un_float_from_bf16((*out16)[i]);
-    }
-}
-
-static operands make_operands(const product *p, un_rng *rng) {
-    operands o = {0};
-    size_t k = p->k ? p->k : 1;
-    o.lda = (p->trans_a ? p->m : k) + p->pad;
-    o.ldb = (p->trans_b ? k : p->n) + p->pad;
-    o.ldc = p->n + p->pad;
-    o.c_size = p->m * o.ldc;
-    random_matrix(rng, (p->trans_a ? k : p->m) * o.lda, p->bf16, &o.a, &o.a16);
-    random_matrix(rng, (p->trans_b ? p->n : k) * o.ldb, p->bf16, &o.b, &o.b16);
-    random_matrix(rng, o.c_size, p->bf16_out, &o.c, &o.c16);
-    util_ok(un_alloc(o.c_size, sizeof *o.before, &o.before));
-    memcpy(o.before, o.c, o.c_size * sizeof *o.c);
-    util_ok(un_alloc(p->n, sizeof *o.bias, &o.bias));
-    un_rng_fill_normal(rng, o.bias, p->n, 0, 1);
-    return o;
-}
-
-static void free_operands(operands *o) {
-    void *owned[] = {o->a, o->b, o->bias, o->c, o->before, o->a16, o->b16, o->c16};
-    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
-}
-
-static float result(const product *p, const operands *o, size_t at) {
-    return p->bf16_out ? un_float_from_bf16(o->c16[at]) : o->c[at];
-}
-
-/* Every element of C, and the padding beside it, which must be untouched. */
-static void check_result(const product *p, const operands *o) {
-    for (size_t i = 0; i < p->m; i++) {
-        for (size_t j = 0; j < o->ldc; j++) {
-            size_t at = i * o->ldc + j;
-            double got = (double)result(p, o, at), sum = 0, size = 0;
-            if (j >= p->n) {
-                util_near(got, (double)o->before[at], 0);
-                continue;
-            }
-            for (size_t k = 0; k < p->k; k++) {
-                double x = (double)o->a[p->trans_a ? k * o->lda + i : i * o->lda + k] *
-                           (double)o->b[p->trans_b ? j * o->ldb + k : k * o->ldb + j];
-                sum += x;
-                size += fabs(x);
-            }
-            if (p->bias) sum += (double)o->bias[j];
-            if (p->accumulate) sum += (double)o->before[at];
-            if (p->relu && sum < 0) sum = 0;
-            size += fabs(sum) + 1;
-            double eps = (double)FLT_EPSILON * (sqrt((double)p->k) + 8) * size;
-            if (p->bf16_out) eps += fabs(sum) / 256;
-            if (!(fabs(got - sum) <= eps))
-                fail_msg("m %zu n %zu k %zu, transposed %d %d, bf16 %d %d, bias %d relu %d add %d "
-                         "packed %d pad %zu: C[%zu, %zu] is %g, expected %g",
-                         p->m, p->n, p->k, p->trans_a, p->trans_b, p->bf16, p->bf16_out, p->bias,
-                         p->relu, p->accumulate, p->packed, p->pad, i, j, got, sum);
-        }
-    }
-}
-
-static void check_product(const product *p, un_rng *rng) {
-    operands o = make_operands(p, rng);
-    un_packed *packed = NULL;
-    un_dtype type = p->bf16 ? UN_BF16 : UN_F32;
-    const void *b = p->bf16 ? (const void *)o.b16 : (const void *)o.b;
-    if (p->packed) {
-        util_ok(un_gemm_pack(&packed, type, p->trans_b, p->m, p->n, p->k, b, p->pad ? o.ldb : 0));
-        memset(o.b16, 0x7F, sizeof *o.b16); /* b may go afterwards */
-    }
-    const un_gemm_args args = {.m = p->m,
-                               .n = p->n,
-                               .k = p->k,
-                               .trans_a = p->trans_a,
-                               .trans_b = p->trans_b,
-                               .input = type,
-                               .output = p->bf16_out ? UN_BF16 : UN_F32,
-                               .a = p->bf16 ? (const void *)o.a16 : (const void *)o.a,
-                               .b = packed ? NULL : b,
-                               .packed = packed,
-                               .c = p->bf16_out ? (void *)o.c16 : (void *)o.c,
-                               .lda = p->pad ? o.lda : 0,
-                               .ldb = p->pad ? o.ldb : 0,
-                               .ldc = p->pad ? o.ldc : 0,
-                               .bias = p->bias ? o.bias : NULL,
-                               .relu = p->relu,
-                               .accumulate = p->accumulate};
-    util_ok(un_gemm(&args));
-    check_result(p, &o);
-    un_packed_free(packed);
-    free_operands(&o);
-}
-
-/* Long sums over a transposed A, which take another implementation than the small shapes. */
-static void long_transposed_products_match(void **state) {
-    (void)state;
-    un_rng rng = un_rng_stream(1, "gemm", 2);
-    for (unsigned bits = 0; bits < 8; bits++) {
-        const product p = {.m = 130,
-                           .n = 129,
-                           .k = 1100,
-                           .trans_a = 1,
-                           .bf16 = bits & 1,
-                           .accumulate = bits >> 1 & 1,
-                           .pad = bits >> 2 & 1 ? 5 : 0};
-        check_product(&p, &rng);
-    }
-}
-
-static void products_match_triple_loops(void **state) {
-    (void)state;
-    static const size_t sizes[][3] = {{17, 13, 9}, {1, 1, 1},    {1, 7, 3},     {5, 1, 2},
-                                      {3, 4, 1},   {33, 65, 31}, {64, 48, 128}, {2, 150, 257}};
-    un_rng rng = un_rng_stream(1, "gemm", 0);
-    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        /* all variants of one shape, a sample of those of the others: each costs a compilation */
-        for (unsigned bits = (unsigned)s; bits < 512; bits += s == 0 ? 1 : 11) {
-            product p = {.m = sizes[s][0],
-                         .n = sizes[s][1],
-                         .k = sizes[s][2],
-                         .trans_a = bits & 1,
-                         .trans_b = bits >> 1 & 1,
-                         .bf16 = bits >> 2 & 1,
-                         .bf16_out = bits >> 3 & 1,
-                         .bias = bits >> 4 & 1,
-                         .relu = bits >> 5 & 1,
-                         .accumulate = bits >> 6 & 1,
-                         .packed = bits >> 7 & 1,
-                         .pad = bits >> 8 & 1 ? 5 : 0};
-            if ((p.bf16_out && !p.bf16) || (p.relu && p.accumulate)) continue;
-            check_product(&p, &rng);
-        }
-    }
-}
-
-static void empty_products(void **state) {
-    (void)state;
-    float c[6] = {7, 7, 7, 7, 7, 7}, bias[3] = {1, -2, 3};
-    un_gemm_args args = {.m = 0, .n = 3, .k = 2, .c = c};
-    util_ok(un_gemm(&args));
-    args.m = 2;
-    args.n = 0;
-    util_ok(un_gemm(&args));
-    for (size_t i = 0; i < 6; i++) util_near((double)c[i], 7, 0);
-    args = (un_gemm_args){.m = 2, .n = 3, .a = c, .b = c, .c = c, .bias = bias};
-    util_ok(un_gemm(&args)); /* an empty sum is 0 */
-    for (size_t i = 0; i < 6; i++) util_near((double)c[i], (double)bias[i % 3], 0);
-}
-
-static void wrong_products_are_refused(void **state) {
-    (void)state;
-    float x[4] = {1, 2, 3, 4}, c[4];
-    un_packed *packed = NULL;
-    un_gemm_args args = {
-        .m = 2, .n = 2, .k = 2, .a = x, .b = x, .c = c, .relu = 1, .accumulate = 1};
-    util_fails(un_gemm(&args), UNSEEN_E_ARGUMENT, "unsupported");
-    args.relu = 0;
-    args.output = UN_BF16;
-    assert_int_equal(un_gemm(&args), UNSEEN_E_ARGUMENT);
-    args.output = UN_F32;
-    args.input = UN_F64;
-    assert_int_equal(un_gemm(&args), UNSEEN_E_ARGUMENT);
-    args.input = UN_F32;
-    util_ok(un_gemm_pack(&packed, UN_F32, 0, 2, 2, 2, x, 0));
-    args.packed = packed;
-    args.k = 1;
-    util_fails(un_gemm(&args), UNSEEN_E_ARGUMENT, "does not fit");
-    un_packed_free(packed);
-    assert_int_equal(un_gemm_pack(&packed, UN_F32, 0, 2, 0, 2, x, 0), UNSEEN_E_ARGUMENT);
-}
-
-/* More shapes than the table of primitives holds. */
-static void many_shapes(void **state) {
-    (void)state;
-    un_rng rng = un_rng_stream(1, "gemm", 1);
-    for (size_t i = 0; i < 600; i++)
-        check_product(&(product){.m = 1 + i % 450, .n = 3, .k = 2}, &rng);
 }
 
 /* ---- kernels ---- */
@@ -594,11 +391,6 @@ int main(void) {
         cmocka_unit_test(every_bf16_survives),
         cmocka_unit_test(elements_of_every_type),
         cmocka_unit_test(dense_tensors),
-        cmocka_unit_test(products_match_triple_loops),
-        cmocka_unit_test(long_transposed_products_match),
-        cmocka_unit_test(empty_products),
-        cmocka_unit_test(wrong_products_are_refused),
-        cmocka_unit_test(many_shapes),
         cmocka_unit_test(sums),
         cmocka_unit_test(elementwise),
         cmocka_unit_test(hyperbolic_tangent),
