@@ -2,96 +2,14 @@
  * test_msdn.c - MSDN against its definition, in double precision and written out
  * region by region as in the paper, sharing no code with the library: attention,
  * scores, losses, gradients (by central differences of the definition, whose error
- * is far below f32's), ten steps of training; then sampling and scoring.
+ * is far below f32's), ten steps of training; then scoring.
  */
 #include <math.h>
 
-#include "method/msdn.h"
-#include "util.h"
+#include "msdn_sample.h"
 
-enum { C = 11, PIECES = 5, SHAPES = 8, INITIAL_SHAPE = 6 };
 /* What a loss is made of; a run uses one of CUBES and SQUARES. */
 enum { CE1, CE2, CAL1, CAL2, CUBES, SQUARES, KL, TERMS };
-
-/* Parameters: random, as training starts with them, or such that both branches score alike. */
-typedef enum { DENSE, INITIAL, EQUAL } origin;
-
-typedef struct {
-    const char *name;
-    size_t A, E, F, R;
-    int seen; /* 0 or 1: no class is, all are; 2: two in three */
-    origin origin;
-} shape;
-
-/* A multiple of the vector width, and on either side of it; odd F; one region; one of all. */
-static const shape g_shapes[SHAPES] = {
-    {"odd", 19, 5, 9, 4, 2, DENSE},           {"one region", 17, 4, 7, 1, 2, DENSE},
-    {"whole vectors", 32, 3, 5, 3, 2, DENSE}, {"all seen", 5, 3, 11, 6, 1, DENSE},
-    {"all unseen", 6, 3, 4, 5, 0, DENSE},     {"one of everything", 1, 1, 1, 1, 2, DENSE},
-    {"initial", 19, 5, 9, 4, 2, INITIAL},     {"equal branches", 5, 3, 7, 4, 2, EQUAL},
-};
-
-/* Besides ordinary rows: regions of zeros, a word vector of zeros, negative attributes (which
- * count as 0) and a class without any attribute. */
-static void make_scene(util_scene *s, const shape *k, size_t N) {
-    un_rng rng = un_rng_stream(N, "test", 1);
-    util_scene_make(s, C, N, k->R * k->F, 1, &k->A, N);
-    s->features.regions = s->features.grid_width = k->R;
-    s->features.width = k->F;
-    un_modality *modality = &s->classes.modality[0];
-    float *vectors = NULL;
-    util_ok(un_arena_alloc(&s->arena, k->A * k->E, sizeof *vectors, &vectors));
-    un_rng_fill_normal(&rng, vectors, k->A * k->E, 0, 1);
-    memset(modality->values + 5 * k->A, 0, k->A * sizeof(float));
-    modality->values[0] = modality->values[3 * k->A + 1] = -1;
-    if (k->A > 1) memset(vectors + k->E, 0, k->E * sizeof *vectors);
-    modality->vector_width = k->E;
-    modality->vectors = vectors;
-    for (size_t i = 0; i < N && k->R > 1; i += 3)
-        memset(s->rows + (i * k->R + i % k->R) * k->F, 0, k->F * sizeof(float));
-    for (size_t c = 0; c < C && k->seen < 2; c++) s->classes.seen[c] = (unsigned char)k->seen;
-}
-
-static un_method *make_method(const util_scene *s, const char *const *sets, un_precision type) {
-    json_t *config = util_config(&un_method_msdn, sets);
-    util_ok(un_config_set(&un_method_msdn, config, "clip_negative=yes")); /* make_scene has some */
-    const un_method_setup setup = {.classes = &s->classes,
-                                   .regions = s->features.regions,
-                                   .width = s->features.width,
-                                   .seed = 5,
-                                   .precision = type,
-                                   .config = config,
-                                   .data = s->data.train ? &s->data : NULL};
-    un_method *method = NULL;
-    util_ok(un_method_msdn.create(&setup, &method));
-    json_decref(config);
-    return method;
-}
-
-/* Nothing is saturated. Row 1 of V stays 0, as its word vector. */
-static void set_parameters(un_method *method, origin from) {
-    const un_param *item = method->params.item;
-    un_rng rng = un_rng_stream(7, "test", 2);
-    float *value = method->params.value;
-    for (size_t k = 0; k < PIECES && from != INITIAL; k++) {
-        un_rng_fill_normal(&rng, value + item[k].offset, item[k].count, 0, 1);
-        if (from == EQUAL && (k == 1 || k == 3)) /* every value attended to is 0 */
-            memset(value + item[k].offset, 0, item[k].count * sizeof *value);
-    }
-    if (item[0].shape[0] > 1) memset(value + item[0].shape[1], 0, item[0].shape[1] * sizeof *value);
-}
-
-static un_method *open_method(util_scene *s, const shape *k, size_t N, const char *const *sets) {
-    make_scene(s, k, N);
-    un_method *method = make_method(s, sets, UN_PRECISION_F32);
-    set_parameters(method, k->origin);
-    return method;
-}
-
-static void close_method(un_method *method, util_scene *s) {
-    un_method_msdn.destroy(method);
-    util_scene_free(s);
-}
 
 /* The network on one batch, in double; sizes as in msdn.h. */
 enum { ROW = 64, PARAMETERS = 512, INPUTS = 8192, ATTENTION = 32768, SCORES = 12000 };
@@ -409,91 +327,6 @@ static void training_follows_the_definition(void **state) {
     for (int k = 0; k < 4; k++) check_training(sets[k / 2], k % 2 ? DENSE : INITIAL);
 }
 
-enum { IMAGES = 240, EPOCHS = 150, STEPS = 4 };
-
-static const struct {
-    const char *sets[4];
-    size_t count; /* images of a step */
-} g_samplings[] = {{{"sampling=random", "batch=8"}, 8},
-                   {{"sampling=balanced", "batch=2"}, 7},
-                   {{"sampling=classes", "batch=5"}, 5},
-                   {{"sampling=classes", "batch=50"}, 7}};
-
-/* Distinct images, of distinct classes unless drawn at random. */
-static void check_batch(const util_scene *s, size_t k, const int64_t *images, size_t *drawn) {
-    for (size_t i = 0; i < g_samplings[k].count; i++) {
-        drawn[images[i]]++;
-        for (size_t j = 0; j < i; j++) {
-            assert_true(images[i] != images[j]);
-            if (k > 0) assert_int_not_equal(s->labels[images[i]], s->labels[images[j]]);
-        }
-    }
-}
-
-/* One method trains forwards and plans each next step before the one under way, as the trainer
- * does, and is evaluated in between; another goes backwards and does nothing else. */
-static void check_sampling(const util_scene *s, size_t k) {
-    double ahead[2 * STEPS][UN_MAX_LOSSES], plain[UN_MAX_LOSSES];
-    const int64_t *images = NULL;
-    float scores[C];
-    size_t n = 0, drawn[IMAGES] = {0}, bytes = MSDN_LOSSES * sizeof **ahead;
-    un_method *a = make_method(s, g_samplings[k].sets, UN_PRECISION_F32);
-    un_method *b = make_method(s, g_samplings[k].sets, UN_PRECISION_F32);
-    for (size_t e = 0; e <= EPOCHS; e++)
-        assert_int_equal(un_method_msdn.steps_before(a, e), 206 * e / 50);
-    for (size_t i = 0; i < 2 * STEPS; i++) {
-        util_ok(un_method_msdn.plan(a, (i + 1) / STEPS, (i + 1) % STEPS, &images, &n));
-        util_ok(un_method_msdn.step(a, i / STEPS, i % STEPS, ahead[i]));
-        util_ok(un_method_msdn.set_classes(a, &s->classes));
-        util_ok(un_method_msdn.score(a, s->rows, 1, scores));
-    }
-    for (size_t i = (size_t)EPOCHS * STEPS; i-- > 0;) {
-        util_ok(un_method_msdn.plan(b, i / STEPS, i % STEPS, &images, &n));
-        assert_int_equal(n, g_samplings[k].count);
-        check_batch(s, k, images, drawn);
-        if (i >= 2 * STEPS) continue;
-        util_ok(un_method_msdn.step(b, i / STEPS, i % STEPS, plain));
-        assert_memory_equal(plain, ahead[i], bytes);
-        for (size_t j = 0; j < i; j++) assert_memory_not_equal(plain, ahead[j], bytes);
-    }
-    for (size_t i = 0; i < IMAGES; i++) assert_int_equal(drawn[i] > 0, i % 7 != 6);
-    ((msdn *)b)->seed++;
-    util_ok(un_method_msdn.step(b, 1, 0, plain));
-    assert_memory_not_equal(plain, ahead[STEPS], bytes);
-    un_method_msdn.destroy(a);
-    un_method_msdn.destroy(b);
-}
-
-/* Class 4 counts as seen but has no image: seven classes can be drawn. */
-static void batches_depend_on_seed_epoch_and_step_only(void **state) {
-    (void)state;
-    util_scene s;
-    make_scene(&s, &g_shapes[0], IMAGES);
-    for (size_t i = 0; i < IMAGES; i++) s.labels[i] -= s.labels[i] == 4;
-    assert_int_equal(s.train.count, 206);
-    for (size_t k = 0; k < sizeof g_samplings / sizeof *g_samplings; k++) check_sampling(&s, k);
-    util_scene_free(&s);
-}
-
-/* The published numbers of iterations, ntrain epochs / 50; no epoch is empty, nothing overflows. */
-static void training_is_as_long_as_published(void **state) {
-    (void)state;
-    static const size_t cases[][3] = {{7057, 30, 4234},
-                                      {23527, 50, 23527},
-                                      {10320, 70, 14448},
-                                      {3, 40, 40},
-                                      {1000000007, 1000000000, 20000000140000000}};
-    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        const un_index_list train = {.count = cases[k][0]};
-        const un_training_data data = {.train = &train};
-        const msdn n = {.data = &data, .epoch_images = 50};
-        assert_int_equal(un_method_msdn.steps_before(&n.base, cases[k][1]), cases[k][2]);
-        for (size_t e = 0; e < 200; e++)
-            assert_true(un_method_msdn.steps_before(&n.base, e) <
-                        un_method_msdn.steps_before(&n.base, e + 1));
-    }
-}
-
 /* Scores of `classes` against weight1 s1 + weight2 s2, for all images at once and one by one. */
 static void check_scores(un_method *method, const util_scene *s, const un_class_table *classes,
                          size_t images) {
@@ -610,8 +443,6 @@ int main(void) {
         cmocka_unit_test(steps_follow_the_definition),
         cmocka_unit_test(initial_values),
         cmocka_unit_test(training_follows_the_definition),
-        cmocka_unit_test(batches_depend_on_seed_epoch_and_step_only),
-        cmocka_unit_test(training_is_as_long_as_published),
         cmocka_unit_test(scores_are_the_fused_branches),
         cmocka_unit_test(attention_maps),
         cmocka_unit_test(bf16_is_close),
