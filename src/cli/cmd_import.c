@@ -15,6 +15,7 @@
 enum {
     KEY_NAME = 3000,
     KEY_WORD_VECTORS,
+    KEY_SEMANTICS,
     KEY_TENSOR,
     KEY_ATTRIBUTES,
     KEY_SPLITS,
@@ -47,6 +48,13 @@ static const struct argp_option g_output_options[] = {
 static const struct argp_option g_names_options[] = {
     {"attributes", KEY_ATTRIBUTES, "FILE", 0,
      "Names of the attributes, as `unseen words --attributes` takes them (default: none)", 0},
+    {0}};
+
+static const struct argp_option g_semantics_options[] = {
+    {"semantics", KEY_SEMANTICS, "NAME=G.mat", 0,
+     "Further semantics: att or embeddings of this file, matched by class name, or by position if "
+     "it names no classes; may be repeated (default: none)",
+     0},
     {0}};
 
 static const struct argp_option g_split_options[] = {
@@ -125,13 +133,14 @@ static void set_count(struct argp_state *state, un_import_arguments *a, const ch
     a->split.unseen_number = n;
 }
 
-/* For all five; which of the options a format has, its children say. */
+/* For all; which of the options a format has, its children say. */
 static error_t parse_shared(int key, char *text, struct argp_state *state) {
     un_import_arguments *a = state->input;
     switch (key) {
     case KEY_NAME: a->name = text; return 0;
     case KEY_WORD_VECTORS: a->words.vectors = text; return 0;
     case KEY_TENSOR: a->words.tensor = text; return 0;
+    case KEY_SEMANTICS: un_import_add_semantics(state, a, text); return 0;
     case KEY_ATTRIBUTES: a->words.attributes = text; return 0;
     case KEY_SPLITS: a->split.file = text; return 0;
     case KEY_IMAGE_FILES: a->split.image_files = text; return 0;
@@ -156,6 +165,8 @@ static error_t parse_output(int key, char *text, struct argp_state *state) {
 
 const struct argp un_import_output_argp = {.options = g_output_options, .parser = parse_output};
 const struct argp un_import_names_argp = {.options = g_names_options, .parser = parse_shared};
+const struct argp un_import_semantics_argp = {.options = g_semantics_options,
+                                              .parser = parse_shared};
 const struct argp un_import_split_argp = {.options = g_split_options, .parser = parse_shared};
 const struct argp un_import_store_argp = {.options = g_store_options, .parser = parse_shared};
 const struct argp un_import_pictures_argp = {.options = g_pictures_options, .parser = parse_shared};

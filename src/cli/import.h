@@ -29,11 +29,12 @@ typedef struct {
 } un_import_arguments;
 
 /* Parsers to be children of a format's; their input is the un_import_arguments. */
-extern const struct argp un_import_output_argp;   /* --name, -o, --word-vectors, --tensor */
-extern const struct argp un_import_names_argp;    /* --attributes: names for the attributes */
-extern const struct argp un_import_split_argp;    /* --splits, --unseen, …, --validation */
-extern const struct argp un_import_store_argp;    /* --features-name, --dtype */
-extern const struct argp un_import_pictures_argp; /* --images, --allow-missing */
+extern const struct argp un_import_output_argp;    /* --name, -o, --word-vectors, --tensor */
+extern const struct argp un_import_names_argp;     /* --attributes: names for the attributes */
+extern const struct argp un_import_semantics_argp; /* --semantics NAME=G.mat */
+extern const struct argp un_import_split_argp;     /* --splits, --unseen, …, --validation */
+extern const struct argp un_import_store_argp;     /* --features-name, --dtype */
+extern const struct argp un_import_pictures_argp;  /* --images, --allow-missing */
 
 /* For parsers of the options themselves; what cannot be ends through argp_error. */
 void un_import_add_semantics(struct argp_state *state, un_import_arguments *a, char *text);

@@ -13,9 +13,10 @@ typedef struct {
     const char *features, *splits;
 } arguments;
 
-enum { KEY_FEATURES = 2000, KEY_SPLITS, KEY_SEMANTICS, KEY_VALIDATION };
+enum { KEY_FEATURES = 2000, KEY_SPLITS, KEY_VALIDATION };
 
-static const struct argp_child g_children[] = {{&un_import_store_argp, 0, NULL, 0},
+static const struct argp_child g_children[] = {{&un_import_semantics_argp, 0, NULL, 0},
+                                               {&un_import_store_argp, 0, NULL, 0},
                                                {&un_import_pictures_argp, 0, NULL, 0},
                                                {&un_import_names_argp, 0, NULL, 0},
                                                {&un_import_output_argp, 0, NULL, 0},
@@ -26,10 +27,6 @@ static const struct argp_option g_xlsa17_options[] = {
     {"splits", KEY_SPLITS, "S.mat", 0, "Split file with att and the lists (required)", 0},
     {"features", KEY_FEATURES, "F.mat", 0,
      "Feature file like res101.mat, one column an image (default: none, import classes and lists)",
-     0},
-    {"semantics", KEY_SEMANTICS, "NAME=G.mat", 0,
-     "Further semantics: att or embeddings of this file, matched by class name; may be repeated "
-     "(default: none)",
      0},
     {"validation", KEY_VALIDATION, "FILE", 0,
      "Validation fold from a MAT file with train_loc and val_loc, or from a text of class names; "
@@ -43,8 +40,8 @@ static error_t parse_both(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        for (int i = 0; i < 4; i++) state->child_inputs[i] = &a->base;
-        state->child_inputs[4] = &a->base.common;
+        for (int i = 0; i < 5; i++) state->child_inputs[i] = &a->base;
+        state->child_inputs[5] = &a->base.common;
         return 0;
     case KEY_SPLITS: a->splits = text; return 0;
     case KEY_VALIDATION: un_import_add_validation(state, &a->base, text); return 0;
@@ -57,7 +54,6 @@ static error_t parse_xlsa17(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
     switch (key) {
     case KEY_FEATURES: a->features = text; return 0;
-    case KEY_SEMANTICS: un_import_add_semantics(state, &a->base, text); return 0;
     case ARGP_KEY_END:
         if (!a->splits) argp_error(state, "--splits is missing");
         return 0;
@@ -145,6 +141,8 @@ int un_import_run_region_maps(int argc, char **argv) {
     if (code) return code;
     un_region_maps_options options = {.file = a.file,
                                       .splits = a.splits,
+                                      .semantics = a.base.semantics,
+                                      .semantics_count = a.base.semantics_count,
                                       .features_name = a.base.features_name,
                                       .validation = a.base.validation,
                                       .validation_count = a.base.validation_count,

@@ -28,7 +28,8 @@ static const struct argp_option g_folder_options[] = {
      0},
     {0}};
 
-static const struct argp_child g_children[] = {{&un_import_split_argp, 0, NULL, 0},
+static const struct argp_child g_children[] = {{&un_import_semantics_argp, 0, NULL, 0},
+                                               {&un_import_split_argp, 0, NULL, 0},
                                                {&un_import_output_argp, 0, NULL, 0},
                                                {&un_cli_common_argp, 0, "Common options:", 100},
                                                {0}};
@@ -37,9 +38,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->base;
-        state->child_inputs[1] = &a->base;
-        state->child_inputs[2] = &a->base.common;
+        for (int i = 0; i < 3; i++) state->child_inputs[i] = &a->base;
+        state->child_inputs[3] = &a->base.common;
         return 0;
     case KEY_TABLE: a->attributes = text; return 0;
     case KEY_SCALE: a->scale = text; return 0;
@@ -94,6 +94,13 @@ static const struct argp g_folder_argp = {
     NULL,
     NULL};
 
+static un_status finish(un_dataset *dataset, void *user) {
+    un_import_arguments *a = user;
+    for (size_t i = 0; i < a->semantics_count; i++)
+        UN_TRY(un_import_semantics_file(dataset, &a->semantics[i]));
+    return un_import_add_words(dataset, &a->words);
+}
+
 static int run(const struct argp *argp, un_status (*import)(const un_picture_set_options *options),
                int has_table, int argc, char **argv) {
     arguments a = {.has_table = has_table};
@@ -109,8 +116,8 @@ static int run(const struct argp *argp, un_status (*import)(const un_picture_set
                                       .split = a.base.split,
                                       .name = a.base.name,
                                       .output = a.base.output,
-                                      .finish = un_import_add_words,
-                                      .finish_user = &a.base.words};
+                                      .finish = finish,
+                                      .finish_user = &a.base};
     if (a.scale && un_scale_parse(a.scale, &options.scale)) return un_cli_fail();
     return un_import_show(import(&options), a.base.output);
 }

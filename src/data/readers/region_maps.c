@@ -337,6 +337,8 @@ static un_status import_all(importer *im) {
     if (o->splits) UN_TRY(un_mat_open(&im->splits, o->splits));
     UN_TRY(un_hdf5_require(im->file, "feature_map", UN_HDF5_NUMERIC, 4, &im->map));
     UN_TRY(import_classes(im));
+    for (size_t i = 0; i < o->semantics_count; i++)
+        UN_TRY(un_import_semantics_file(&im->dataset, &o->semantics[i]));
     UN_TRY(import_images(im));
     UN_TRY(import_lists(im));
     UN_TRY(import_validation(im));

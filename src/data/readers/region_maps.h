@@ -13,11 +13,13 @@
 #ifndef UN_DATA_READERS_REGION_MAPS_H
 #define UN_DATA_READERS_REGION_MAPS_H
 
-#include "data/dataset.h"
+#include "data/readers/semantics_file.h"
 
 typedef struct {
     const char *file;   /* HDF5 */
     const char *splits; /* MAT file with class names, in the order of the labels; NULL: none */
+    const un_named_path *semantics; /* further ones, of MAT files */
+    size_t semantics_count;
     const char *features_name;     /* name of the feature set; NULL: the file's stem */
     const char *const *validation; /* MAT files (train_loc/val_loc) or class lists */
     size_t validation_count;

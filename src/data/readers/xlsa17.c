@@ -34,25 +34,13 @@ typedef struct {
 
 /* ---- classes and semantics ---- */
 
-/* Names from allclasses_names; *count 0 if the file has none. */
-static un_status read_class_names(un_mat *mat, un_arena *arena, char ***names, size_t *count) {
-    *count = 0;
-    if (!un_mat_find(mat, "allclasses_names")) return UNSEEN_OK;
-    UN_TRY(un_mat_read_strings(mat, "allclasses_names", arena, names, count));
-    for (size_t i = 0; i < *count; i++)
-        if ((*names)[i][0] == 0)
-            return un_fail(UNSEEN_E_FORMAT, "%s: entry %zu of allclasses_names is empty",
-                           un_mat_path(mat), i + 1);
-    return UNSEEN_OK;
-}
-
 /* The number of classes is the number of columns of att; FLO has no names. */
 static un_status import_classes(importer *im) {
     un_dataset *d = &im->dataset;
     const un_mat_variable *att = NULL;
     size_t named = 0;
     UN_TRY(un_mat_require(im->splits, "att", UN_MAT_NUMERIC, &att));
-    UN_TRY(read_class_names(im->splits, &d->arena, &d->classes, &named));
+    UN_TRY(un_mat_class_names(im->splits, &d->arena, &d->classes, &named));
     d->class_count = att->dims[1];
     if (d->class_count == 0 || att->dims[0] == 0)
         return un_fail(UNSEEN_E_FORMAT, "%s: \"att\" is empty", im->options->splits);
@@ -66,126 +54,21 @@ static un_status import_classes(importer *im) {
     return un_import_number_classes(d, "the split file");
 }
 
-/* The values of a class table as the file has them: columns are classes, or rows
- * if `by_rows`; class_map[c] is the file's number of class c. */
-static un_status add_semantics(importer *im, un_mat *mat, const char *variable, const char *name,
-                               int by_rows, const size_t *class_map) {
-    un_dataset *d = &im->dataset;
-    const un_mat_variable *v = NULL;
-    double *values = NULL;
-    un_status status = UNSEEN_OK;
-    UN_TRY(un_mat_require(mat, variable, UN_MAT_NUMERIC, &v));
-    if (d->semantics_count == UN_MAX_SEMANTICS)
-        return un_fail(UNSEEN_E_ARGUMENT, "a data set holds at most %d semantics",
-                       UN_MAX_SEMANTICS);
-    if (un_dataset_semantics(d, name))
-        return un_fail(UNSEEN_E_ARGUMENT, "there are two semantics called \"%s\"; rename one",
-                       name);
-    un_semantics *s = &d->semantics[d->semantics_count];
-    *s = (un_semantics){.width = v->dims[by_rows ? 1 : 0]};
-    size_t stride = by_rows ? v->dims[0] : 1; /* between the values of one class */
-    char *copy = NULL;
-    UN_GO(un_arena_string(&d->arena, name, &copy));
-    UN_GO(un_mat_read_double(mat, variable, &values));
-    UN_GO(un_arena_alloc(&d->arena, d->class_count * s->width, sizeof *s->values, &s->values));
-    for (size_t c = 0; c < d->class_count; c++) {
-        size_t base = by_rows ? class_map[c] : class_map[c] * s->width;
-        for (size_t a = 0; a < s->width; a++) {
-            float x = (float)values[base + a * stride];
-            if (!isfinite(x))
-                UN_GO(un_fail(UNSEEN_E_FORMAT,
-                              "%s: \"%s\" is not a finite number for class \"%s\", attribute %zu",
-                              un_mat_path(mat), variable, d->classes[c], a + 1));
-            s->values[c * s->width + a] = x;
-        }
-    }
-    s->name = copy;
-    d->semantics_count++;
-done:
-    free(values);
-    return status;
-}
-
-static un_status map_one(const importer *im, const char *path, size_t c, char *const *names,
-                         size_t count, size_t *out) {
-    const char *name = im->dataset.classes[c];
-    size_t k = 0;
-    while (k < count && strcmp(names[k], name) != 0) k++;
-    *out = k;
-    if (k < count) return UNSEEN_OK;
-    const char *nearest = un_nearest_name(name, (const char *const *)names, count);
-    return un_fail(UNSEEN_E_FORMAT, "%s has no class \"%s\"%s%s%s", path, name,
-                   nearest ? "; the nearest name in it is \"" : "", nearest ? nearest : "",
-                   nearest ? "\"" : "");
-}
-
-/* Which of the `available` classes of a file each of ours is: by name where the
- * file names them, else by position, and then the numbers must agree. */
-static un_status map_classes(importer *im, un_mat *mat, size_t available, size_t *map) {
-    un_dataset *d = &im->dataset;
-    char **names = NULL;
-    size_t count = 0;
-    UN_TRY(read_class_names(mat, &d->arena, &names, &count));
-    if (count > 0 && count != available)
-        return un_fail(UNSEEN_E_FORMAT, "%s: allclasses_names has %zu names for %zu classes",
-                       un_mat_path(mat), count, available);
-    if (count == 0 && available != d->class_count)
-        return un_fail(UNSEEN_E_FORMAT,
-                       "%s has %zu classes without names, the split file has %zu; they cannot be "
-                       "matched",
-                       un_mat_path(mat), available, d->class_count);
-    for (size_t c = 0; c < d->class_count; c++) {
-        map[c] = c;
-        if (count > 0) UN_TRY(map_one(im, un_mat_path(mat), c, names, count, &map[c]));
-    }
-    return UNSEEN_OK;
-}
-
-static un_status import_extra(importer *im, const un_named_path *extra) {
-    un_mat *mat = NULL;
-    size_t *map = NULL;
-    const un_mat_variable *v = NULL;
-    un_status status = UNSEEN_OK;
-    UN_TRY(un_mat_open(&mat, extra->path));
-    int by_rows = !un_mat_find(mat, "att") && un_mat_find(mat, "embeddings");
-    const char *variable = by_rows ? "embeddings" : "att";
-    if (!un_mat_find(mat, variable))
-        UN_GO(un_fail(UNSEEN_E_FORMAT,
-                      "%s has neither \"att\" (attributes x classes) nor \"embeddings\" (classes x "
-                      "width)",
-                      extra->path));
-    UN_GO(un_mat_require(mat, variable, UN_MAT_NUMERIC, &v));
-    if (v->dims[0] == 0 || v->dims[1] == 0)
-        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is empty", extra->path, variable));
-    UN_GO(un_alloc(im->dataset.class_count, sizeof *map, &map));
-    UN_GO(map_classes(im, mat, v->dims[by_rows ? 0 : 1], map));
-    UN_GO(add_semantics(im, mat, variable, extra->name, by_rows, map));
-    if (!un_mat_find(mat, "allclasses_names"))
-        UN_GO(un_dataset_note(&im->dataset,
-                              "semantics \"%s\" were matched to the classes by position: their "
-                              "file has no class names",
-                              extra->name));
-done:
-    free(map);
-    un_mat_close(mat);
-    return status;
-}
-
 static un_status import_semantics(importer *im) {
     un_dataset *d = &im->dataset;
     size_t *identity = NULL;
     UN_TRY(un_alloc(d->class_count, sizeof *identity, &identity));
     for (size_t c = 0; c < d->class_count; c++) identity[c] = c;
     un_status status = UNSEEN_OK;
-    UN_GO(add_semantics(im, im->splits, "att", "att", 0, identity));
+    UN_GO(un_mat_add_semantics(d, im->splits, "att", "att", 0, identity));
     const un_mat_variable *original = un_mat_find(im->splits, "original_att");
     if (original && original->kind == UN_MAT_NUMERIC && original->rank == 2 &&
         original->dims[1] == d->class_count && original->dims[0] > 0)
-        UN_GO(add_semantics(im, im->splits, "original_att", "original_att", 0, identity));
+        UN_GO(un_mat_add_semantics(d, im->splits, "original_att", "original_att", 0, identity));
     else if (original)
         UN_GO(un_dataset_note(d, "original_att was left out: it has not one column a class"));
     for (size_t i = 0; i < im->options->semantics_count; i++)
-        UN_GO(import_extra(im, &im->options->semantics[i]));
+        UN_GO(un_import_semantics_file(d, &im->options->semantics[i]));
 done:
     free(identity);
     return status;

@@ -5,12 +5,7 @@
 #ifndef UN_DATA_READERS_XLSA17_H
 #define UN_DATA_READERS_XLSA17_H
 
-#include "data/dataset.h"
-
-typedef struct {
-    const char *name; /* of the new semantics, e.g. "sent" */
-    const char *path; /* a MAT file with `att` (A x C) or else `embeddings` (C x E) */
-} un_named_path;
+#include "data/readers/semantics_file.h"
 
 typedef struct {
     const char *features;      /* MAT file with features and labels; NULL: without features */
