@@ -12,6 +12,9 @@ enum { SCORE_IMAGES = 32 };
 static const un_option g_options[] = {
     {"semantics", UN_OPTION_NAMES, "att", 0, 0, NULL,
      "named semantics of the classes; its attributes need word vectors"},
+    {"vectors", UN_OPTION_CHOICE, "words", 0, 0, "words|one-hot",
+     "what V starts from: word vectors; one-hot: a direction of its own for each value, for "
+     "semantics whose values have no names, such as embeddings"},
     {"batch", UN_OPTION_INTEGER, "50", 1, 1e6, NULL, "images of a step"},
     {"epoch_images", UN_OPTION_INTEGER, "50", 1, 1e6, NULL,
      "e epochs have training images * e / this many steps, whatever the batch"},
@@ -70,7 +73,8 @@ static void configure(msdn *n, const un_method_setup *setup) {
     const un_modality *modality = &setup->classes->modality[0];
     n->type = un_precision_dtype(setup->precision);
     n->A = modality->width;
-    n->E = modality->vector_width;
+    n->one_hot = un_config_is(config, "vectors", "one-hot");
+    n->E = n->one_hot ? n->A : modality->vector_width;
     n->F = setup->width;
     n->R = setup->regions;
     n->normalize_v = un_config_is(config, "normalize_v", "yes");
@@ -114,10 +118,13 @@ static un_status declare(msdn *n, const json_t *config) {
     return UNSEEN_OK;
 }
 
-/* W_1 is normal, the other matrices start at 0, V at the attributes' word vectors. */
+/* W_1 is normal, the other matrices start at 0, V at the attributes' word vectors, or at 1. */
 static void initialize(msdn *n, const un_modality *modality) {
     float *v = un_param_value(&n->base.params, n->v);
-    memcpy(v, modality->vectors, n->A * n->E * sizeof *v);
+    if (n->one_hot)
+        for (size_t i = 0; i < n->A; i++) v[i * n->E + i] = 1;
+    else
+        memcpy(v, modality->vectors, n->A * n->E * sizeof *v);
     un_normalize_rows(v, n->A, n->E, 1e-12f, NULL);
     un_rng rng = un_rng_stream(n->seed, "init", 0);
     un_rng_fill_normal(&rng, un_param_value(&n->base.params, n->w1), n->E * n->F, 0, 1);
@@ -163,11 +170,13 @@ static un_status create(const un_method_setup *setup, un_method **out) {
                        setup->classes->modality_count);
     if (setup->data && setup->data->train->count == 0)
         return un_fail(UNSEEN_E_ARGUMENT, "there are no training images");
-    if (!modality->vectors || modality->vector_width == 0)
+    if (!un_config_is(setup->config, "vectors", "one-hot") &&
+        (!modality->vectors || modality->vector_width == 0))
         return un_fail(UNSEEN_E_ARGUMENT,
                        "semantics \"%s\" has no word vectors of its attributes, which MSDN starts "
                        "from: add them with `unseen words DIR --vectors FILE`, or builtin:words "
-                       "for FILE if there is none",
+                       "for FILE if there is none; if its values have no names, as those of an "
+                       "embedding, start without: --set vectors=one-hot",
                        modality->name);
     msdn *n = calloc(1, sizeof *n);
     if (!n) return un_fail_memory(sizeof *n);

@@ -54,6 +54,7 @@ typedef struct {
     size_t A, E, F, R;
     size_t v, w1, w2, w11, w21; /* parameters */
     int normalize_v, clip_negative;
+    int one_hot; /* V starts at the identity, E = A */
     double lambda, eta, weight1, weight2;
     int squared_distance; /* the paper's |d|^2 instead of the code's form */
     un_optimizer_settings optimizer;

@@ -279,6 +279,29 @@ static void initial_values(void **state) {
     close_method(method, &s);
 }
 
+/* Without word vectors each value has a direction of its own; the rest is as with them. */
+static void one_hot_vectors(void **state) {
+    (void)state;
+    static const char *const sets[] = {"vectors=one-hot", NULL};
+    util_scene s;
+    double losses[UN_MAX_LOSSES];
+    make_scene(&s, &g_shapes[0], 20);
+    s.classes.modality[0].vectors = NULL;
+    s.classes.modality[0].vector_width = 0;
+    un_method *method = make_method(&s, sets, UN_PRECISION_F32);
+    const un_param *p = method->params.item;
+    assert_int_equal(p->shape[0], 19);
+    assert_int_equal(p->shape[1], 19);
+    for (size_t i = 0; i < p->count; i++)
+        assert_true(method->params.value[p->offset + i] == (i / 19 == i % 19 ? 1.0f : 0.0f));
+    util_ok(un_method_msdn.step(method, 0, 0, losses));
+    s.data.train = NULL;
+    un_method *loaded = make_method(&s, sets, UN_PRECISION_F32);
+    assert_int_equal(loaded->params.total, method->params.total);
+    un_method_msdn.destroy(loaded);
+    close_method(method, &s);
+}
+
 /* One step of the definition's own training, RMSprop with weight decay; returns the L2 term. */
 static double train_definition(definition *d, const un_optimizer_settings *o,
                                const double weight[TERMS], double *square, double *velocity) {
@@ -442,6 +465,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_follow_the_definition),
         cmocka_unit_test(initial_values),
+        cmocka_unit_test(one_hot_vectors),
         cmocka_unit_test(training_follows_the_definition),
         cmocka_unit_test(scores_are_the_fused_branches),
         cmocka_unit_test(attention_maps),
