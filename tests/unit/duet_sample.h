@@ -33,18 +33,12 @@ static inline void make_scene(util_scene *s, size_t regions, size_t width) {
         for (size_t i = 0; i < N * regions * width; i++) s->rows[i] *= 170;
 }
 
-static const char *const g_sizes[] = {"hidden=8",        "heads=2",
-                                      "inner=12",        "text_layers=1",
-                                      "image_hidden=8",  "image_heads=2",
-                                      "image_inner=12",  "image_layers=1",
-                                      "max_length=48",   "batch=4",
-                                      "labels=6",        "dropout=0",
-                                      "contrast=0.5",    "class_contrast=0.5",
-                                      "calibration=0.5", "mse=1",
-                                      "temperature=0.5", "patch=8",
-                                      "prune_pieces=0",  "swin_width=6",
-                                      "swin_window=2",   "swin_depths=2,1",
-                                      "swin_heads=2,3",  NULL};
+static const char *const g_sizes[] = {
+    "hidden=8",      "heads=2",         "inner=12",       "text_layers=1",      "image_hidden=8",
+    "image_heads=2", "image_inner=12",  "image_layers=1", "max_length=48",      "batch=4",
+    "labels=6",      "dropout=0",       "contrast=0.5",   "class_contrast=0.5", "calibration=0.5",
+    "mse=1",         "temperature=0.5", "patch=8",        "prune_pieces=0",     "swin_width=6",
+    "swin_window=2", "swin_depths=2,1", "swin_heads=2,3", "regress=first",      NULL};
 
 /* Settings of a case after the small sizes. */
 static inline json_t *make_config(const char *const *sets) {

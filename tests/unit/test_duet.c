@@ -437,7 +437,7 @@ static void test_refusals(void **state) {
            "project");
     refuse(&s, (const char *const[]){"vocab=/nonexistent/v.txt", NULL}, UNSEEN_E_IO, "nonexistent");
     s.classes.modality[0].attributes = NULL;
-    refuse(&s, NULL, UNSEEN_E_ARGUMENT, "called");
+    refuse(&s, NULL, UNSEEN_E_ARGUMENT, "names of attributes");
     un_method_duet.destroy(make_method(&s, (const char *const[]){"text=no", NULL}));
     json_t *config = make_config(NULL), *kept = json_pack("{s:{s:i}}", "text", "width", 8);
     un_method *method = NULL;

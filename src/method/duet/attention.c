@@ -189,7 +189,7 @@ un_status duet_attention(un_method *method, const float *features, float *maps) 
     if (T == image->leading || T == 1)
         return un_fail(UNSEEN_E_UNSUPPORTED, "this DUET model has no attention over regions: it "
                                              "was trained with visual_tokens=logit");
-    if (m->kept.text_count != m->A)
+    if (!m->own_texts || m->kept.text_count != m->A)
         return un_fail(UNSEEN_E_UNSUPPORTED,
                        "this DUET model's texts tell of other attributes than its scores");
     UN_TRY(prepare_gaze(m));

@@ -9,10 +9,11 @@
 
 static const un_option g_options[] = {
     {"semantics", UN_OPTION_NAMES, "att", 0, 0, NULL, "named semantics of the classes"},
-    {"regress", UN_OPTION_CHOICE, "first", 0, 0, "first|all",
-     "which of them attribute scores are regressed to"},
+    {"regress", UN_OPTION_CHOICE, "auto", 0, 0, "auto|first|all",
+     "which of them scores are regressed to; auto: all that text_semantics and binary_semantics do "
+     "not name, and the first"},
     {"text_semantics", UN_OPTION_TEXT, "", 0, 0, NULL,
-     "which of them the texts tell of; empty: the first"},
+     "which of them the texts tell of; empty: the first whose attributes have names"},
     {"binary_semantics", UN_OPTION_TEXT, "", 0, 0, NULL,
      "which of them says 0 or 1 what is present; empty: by threshold"},
     {"threshold", UN_OPTION_NUMBERS, "auto", -1e30, 1e30, "auto",
@@ -170,18 +171,32 @@ static un_status configure_texts(duet_method *m, const json_t *config) {
     return *path ? un_arena_string(&m->arena, path, &m->vocabulary_path) : UNSEEN_OK;
 }
 
+/* Which semantics the scores are regressed to, and how many values that makes. */
+static un_status configure_regressed(duet_method *m, const un_class_table *classes,
+                                     const json_t *config) {
+    int all = un_config_is(config, "regress", "all");
+    int named = un_config_is(config, "regress", "auto");
+    size_t texts = 0;
+    UN_TRY(duet_find_texts(m, classes, &texts));
+    m->modality_count = classes->modality_count;
+    m->A = 0;
+    for (size_t i = 0; i < m->modality_count; i++) {
+        const char *name = classes->modality[i].name;
+        int of_texts = !strcmp(name, m->text_name) || !strcmp(name, m->binary_name);
+        m->width[i] = classes->modality[i].width;
+        m->regressed[i] = i == 0 || all || (named && !of_texts);
+        if (m->regressed[i]) m->A += m->width[i];
+    }
+    m->own_texts = m->regressed[texts] && m->A == m->width[texts];
+    return UNSEEN_OK;
+}
+
 static void configure(duet_method *m, const un_method_setup *setup) {
     const json_t *config = setup->config;
     m->R = setup->regions;
     m->F = setup->width;
     m->seed = setup->seed;
     m->data = setup->data;
-    m->modality_count = setup->classes->modality_count;
-    m->regressed = un_config_is(config, "regress", "all") ? m->modality_count : 1;
-    for (size_t i = 0; i < m->modality_count; i++) {
-        m->width[i] = setup->classes->modality[i].width;
-        if (i < m->regressed) m->A += m->width[i];
-    }
     m->reference = un_config_is(config, "reference", "yes");
     m->augment = un_config_is(config, "augment", "yes");
     m->dropout = (float)un_config_number(config, "dropout");
@@ -286,6 +301,7 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     un_status status = UNSEEN_OK;
     configure(m, setup);
     UN_GO(configure_texts(m, setup->config));
+    UN_GO(configure_regressed(m, setup->classes, setup->config));
     if (m->data) {
         UN_GO(duet_setup_texts(m, setup));
         UN_GO(duet_setup_sizes(m, setup));

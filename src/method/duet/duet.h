@@ -96,12 +96,13 @@ typedef struct {
     size_t R, F, A;
     uint64_t seed;
     size_t modality_count, width[UN_MAX_MODALITIES];
-    size_t regressed;                    /* the first so many modalities make att */
-    char text_name[64], binary_name[64]; /* modalities that the texts come from; "" : the first,
-                                            none */
-    double threshold;                    /* present above it; NAN: above the mean */
-    char *vocabulary_path;               /* NULL: words of the attributes */
-    size_t max_length;                   /* tokens of a text */
+    unsigned char regressed[UN_MAX_MODALITIES]; /* modalities that make att */
+    char text_name[64], binary_name[64];        /* modalities that the texts come from; "": the
+                                                   first whose attributes have names, none */
+    int own_texts;         /* the texts tell of what is regressed, and of nothing else */
+    double threshold;      /* present above it; NAN: above the mean */
+    char *vocabulary_path; /* NULL: words of the attributes */
+    size_t max_length;     /* tokens of a text */
     size_t prune_pieces, prune_attributes;
     double attribute_miss;
     duet_kept kept;
@@ -149,6 +150,8 @@ extern const un_method_class un_method_duet;
 
 /* setup.c: sizes, texts and vocabulary, from files and the data set or from a model. */
 un_status duet_setup_texts(duet_method *m, const un_method_setup *setup);
+/* The place in the table of the semantics that the texts tell of. */
+un_status duet_find_texts(const duet_method *m, const un_class_table *classes, size_t *out);
 un_status duet_setup_sizes(duet_method *m, const un_method_setup *setup);
 /* m->wordpiece, if it is not open: from the file of the settings or the model's own words. */
 un_status duet_open_words(duet_method *m);

@@ -23,11 +23,14 @@ static size_t score_pictures(const duet_method *m) {
 un_status duet_take_classes(const duet_method *m, duet_classes *out,
                             const un_class_table *classes) {
     if (classes->count == 0) return un_fail(UNSEEN_E_ARGUMENT, "there are no classes to score");
-    if (classes->modality_count < m->regressed)
-        return un_fail(UNSEEN_E_ARGUMENT, "DUET was trained with %zu semantics, not %zu",
-                       m->regressed, classes->modality_count);
-    for (size_t i = 0; i < m->regressed; i++)
-        if (classes->modality[i].width != m->width[i])
+    size_t needed = 0;
+    for (size_t i = 0; i < m->modality_count; i++)
+        if (m->regressed[i]) needed = i + 1;
+    if (classes->modality_count < needed)
+        return un_fail(UNSEEN_E_ARGUMENT, "DUET was trained with %zu semantics, not %zu", needed,
+                       classes->modality_count);
+    for (size_t i = 0; i < needed; i++)
+        if (m->regressed[i] && classes->modality[i].width != m->width[i])
             return un_fail(UNSEEN_E_ARGUMENT, "DUET needs semantics of %zu values; \"%s\" has %zu",
                            m->width[i], classes->modality[i].name, classes->modality[i].width);
     duet_classes fresh = {.count = classes->count};
@@ -35,12 +38,15 @@ un_status duet_take_classes(const duet_method *m, duet_classes *out,
     UN_GO(un_arena_alloc(&fresh.arena, fresh.count * m->A, sizeof(float), &fresh.att));
     UN_GO(un_arena_alloc(&fresh.arena, fresh.count, 1, &fresh.seen));
     memcpy(fresh.seen, classes->seen, fresh.count);
-    for (size_t i = 0, at = 0; i < m->regressed; at += m->width[i++])
+    for (size_t i = 0, at = 0; i < needed; i++) {
+        if (!m->regressed[i]) continue;
         for (size_t c = 0; c < fresh.count; c++) {
             float *row = fresh.att + c * m->A + at;
             memcpy(row, classes->modality[i].values + c * m->width[i], m->width[i] * sizeof *row);
             un_normalize_rows(row, 1, m->width[i], 1e-12f, NULL);
         }
+        at += m->width[i];
+    }
     un_normalize_rows(fresh.att, fresh.count, m->A, 1e-12f, NULL);
     un_arena_free(&out->arena);
     *out = fresh;

@@ -20,15 +20,23 @@ static const char *text_or_null(const json_t *config, const char *key) {
 }
 
 static un_status find_modality(const un_class_table *classes, const char *name, const char *key,
-                               const un_modality **out) {
+                               size_t *out) {
     for (size_t i = 0; i < classes->modality_count; i++)
         if (!strcmp(classes->modality[i].name, name)) {
-            *out = &classes->modality[i];
+            *out = i;
             return UNSEEN_OK;
         }
     return un_fail(UNSEEN_E_ARGUMENT,
                    "%s=%s is not among the semantics that are trained with: add it to --semantics",
                    key, name);
+}
+
+un_status duet_find_texts(const duet_method *m, const un_class_table *classes, size_t *out) {
+    if (*m->text_name) return find_modality(classes, m->text_name, "text_semantics", out);
+    *out = 0;
+    for (size_t i = classes->modality_count; i-- > 0;)
+        if (classes->modality[i].attributes) *out = i;
+    return UNSEEN_OK;
 }
 
 /* ---- texts ---- */
@@ -116,9 +124,12 @@ done:
 un_status duet_setup_sampler(const duet_method *m, const un_class_table *classes,
                              const int32_t *labels, const un_index_list *images,
                              un_duet_sampler **out) {
-    const un_modality *modality = &classes->modality[0], *flags = NULL;
-    if (*m->text_name) UN_TRY(find_modality(classes, m->text_name, "text_semantics", &modality));
-    if (*m->binary_name) UN_TRY(find_modality(classes, m->binary_name, "binary_semantics", &flags));
+    size_t texts = 0, binary = 0;
+    UN_TRY(duet_find_texts(m, classes, &texts));
+    if (*m->binary_name)
+        UN_TRY(find_modality(classes, m->binary_name, "binary_semantics", &binary));
+    const un_modality *modality = &classes->modality[texts];
+    const un_modality *flags = *m->binary_name ? &classes->modality[binary] : NULL;
     if (flags && flags->width != modality->width)
         return un_fail(UNSEEN_E_ARGUMENT, "binary_semantics=%s has %zu values, %s has %zu",
                        flags->name, flags->width, modality->name, modality->width);
@@ -139,16 +150,23 @@ un_status duet_setup_sampler(const duet_method *m, const un_class_table *classes
 
 un_status duet_setup_texts(duet_method *m, const un_method_setup *setup) {
     const json_t *config = setup->config;
-    const un_modality *modality = &setup->classes->modality[0];
+    size_t place = 0;
     const un_attribute_groups_options options = {.table = text_or_null(config, "groups"),
                                                  .mapping = text_or_null(config, "mapping"),
                                                  .dataset = text_or_null(config, "text_dataset"),
                                                  .reference = m->reference};
-    if (*m->text_name)
-        UN_TRY(find_modality(setup->classes, m->text_name, "text_semantics", &modality));
+    UN_TRY(duet_find_texts(m, setup->classes, &place));
+    const un_modality *modality = &setup->classes->modality[place];
     char **names = modality->attributes;
     if (!names && !options.table && un_config_is(config, "text", "no"))
         UN_TRY(numbered_names(m, modality->width, &names));
+    if (!names && !options.table)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "DUET's texts are made of the names of attributes, which semantics \"%s\" "
+                       "does not have: add semantics that have them (--semantics %s,NAME --set "
+                       "text_semantics=NAME), import with a file of attribute names, give a table "
+                       "with \"names\" (--set groups=FILE), or go without text (--set text=no)",
+                       modality->name, modality->name);
     UN_TRY(un_attribute_groups_make(names, modality->width, &options, &m->arena, &m->groups));
     UN_TRY(open_words(m, config));
     UN_TRY(un_duet_texts_create(&m->texts, &m->groups, m->wordpiece, m->max_length));
