@@ -112,8 +112,8 @@ static const struct argp g_argp = {
            "explanation.json; a folder of an earlier run is replaced.",
     .children = un_cli_common_children};
 
-static void print_attribute(const un_classifier *c, const un_explanation *e, size_t i) {
-    const un_modality *m = &c->classes.modality[0];
+static void print_attribute(const un_explanation *e, size_t i) {
+    const un_modality *m = &e->described;
     size_t A = e->attribute_count;
     printf("    %+9.3g  ", (double)e->contribution[i]);
     if (e->found) {
@@ -126,7 +126,7 @@ static void print_attribute(const un_classifier *c, const un_explanation *e, siz
     if (m->attributes)
         printf("%s\n", m->attributes[i]);
     else
-        printf("attribute %zu\n", i);
+        printf("%s %zu\n", m->name, i);
 }
 
 /* Where the picture looks in the text: the largest shares. */
@@ -159,7 +159,7 @@ static un_status print_explanation(const un_classifier *c, const un_explanation 
     if (!e->maps) printf("  %s has no attention maps\n", c->model.method->class->name);
     UN_GO(print_groups(&e->groups));
     printf("  contribution  %sdescribed     other  attribute\n", e->found ? "   score " : "");
-    for (size_t k = 0; k < choice.count; k++) print_attribute(c, e, choice.by_contribution[k]);
+    for (size_t k = 0; k < choice.count; k++) print_attribute(e, choice.by_contribution[k]);
     printf("    %+9.3g  does not come from attributes\n  written to %s\n", un_explain_constant(e),
            folder);
 done:

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 
 static un_status find_class(const un_classifier *c, const char *name, size_t *out) {
@@ -62,13 +63,82 @@ static void add_up(const un_classifier *c, un_explanation *e) {
     e->constant = (float)(e->gap - sum);
 }
 
+/* ---- descriptions side by side ---- */
+
+static int is_used(const un_classifier *c, size_t m) {
+    const un_method *method = c->model.method;
+    return !method->class->scores_with || method->class->scores_with(method, m);
+}
+
+/* "kg 17" for values without names. */
+static un_status name_values(const un_modality *m, un_arena *arena, char **out) {
+    for (size_t i = 0; i < m->width; i++) {
+        char *text = NULL;
+        if (m->attributes) {
+            out[i] = m->attributes[i];
+            continue;
+        }
+        UN_TRY(un_format(&text, "%s %zu", m->name, i));
+        un_status status = un_arena_string(arena, text, &out[i]);
+        free(text);
+        UN_TRY(status);
+    }
+    return UNSEEN_OK;
+}
+
+static un_status describe(const un_classifier *c, un_explanation *e) {
+    const un_class_table *t = &c->classes;
+    un_modality *d = &e->described;
+    size_t used = 0, A = 0, at = 0;
+    for (size_t m = 0; m < t->modality_count; m++) {
+        if (!is_used(c, m)) continue;
+        *d = t->modality[m];
+        A += d->width;
+        used++;
+    }
+    e->attribute_count = A;
+    if (used == 1) return UNSEEN_OK;
+    *d = (un_modality){.name = "semantics", .width = A};
+    UN_TRY(un_arena_alloc(&e->arena, t->count * A, sizeof *d->values, &d->values));
+    UN_TRY(un_arena_alloc(&e->arena, A, sizeof *d->attributes, (void *)&d->attributes));
+    for (size_t m = 0; m < t->modality_count; m++) {
+        const un_modality *from = &t->modality[m];
+        if (!is_used(c, m)) continue;
+        UN_TRY(name_values(from, &e->arena, d->attributes + at));
+        for (size_t k = 0; k < t->count; k++)
+            memcpy(d->values + k * A + at, from->values + k * from->width,
+                   from->width * sizeof *d->values);
+        at += from->width;
+    }
+    return UNSEEN_OK;
+}
+
+/* ---- contributions ---- */
+
+/* A + 1 descriptions of the answer; in row i its value i is the other class's. */
+static un_status make_swaps(const un_classifier *c, const un_explanation *e, un_arena *arena,
+                            un_class_table *table) {
+    size_t A = e->attribute_count, at = 0;
+    for (size_t k = 0; k < table->modality_count; k++) {
+        const un_modality *m = &c->classes.modality[k];
+        const float *answer = m->values + e->answer * m->width;
+        const float *other = m->values + e->other * m->width;
+        float *rows = NULL;
+        UN_TRY(un_arena_alloc(arena, (A + 1) * m->width, sizeof *rows, &rows));
+        for (size_t i = 0; i <= A; i++)
+            memcpy(rows + i * m->width, answer, m->width * sizeof *rows);
+        table->modality[k].values = rows;
+        if (!is_used(c, k)) continue;
+        for (size_t j = 0; j < m->width; j++) rows[(at + j) * m->width + j] = other[j];
+        at += m->width;
+    }
+    return UNSEEN_OK;
+}
+
 /* Contributions of any method: A descriptions of the answer, each with one attribute of the other
  * class, and the answer itself last. */
 static un_status swap_attributes(un_classifier *c, const float *features, un_explanation *e) {
-    const un_modality *m = &c->classes.modality[0];
     size_t A = e->attribute_count;
-    const float *answer = m->values + e->answer * A;
-    const float *other = m->values + e->other * A;
     un_class_table table = c->classes;
     un_arena arena = {0};
     float *scores = NULL;
@@ -78,15 +148,10 @@ static un_status swap_attributes(un_classifier *c, const float *features, un_exp
     table.count = A + 1;
     UN_GO(un_arena_alloc(&arena, A + 1, sizeof *table.names, &table.names));
     UN_GO(un_arena_alloc(&arena, A + 1, 1, &table.seen));
-    UN_GO(un_arena_alloc(&arena, (A + 1) * A, sizeof(float), &table.modality[0].values));
     UN_GO(un_arena_alloc(&arena, A + 1, sizeof *scores, &scores));
     memset(table.seen, c->classes.seen[e->answer], A + 1);
-    for (size_t i = 0; i <= A; i++) {
-        float *row = table.modality[0].values + i * A;
-        table.names[i] = c->classes.names[e->answer];
-        memcpy(row, answer, A * sizeof *row);
-        if (i < A) row[i] = other[i];
-    }
+    for (size_t i = 0; i <= A; i++) table.names[i] = c->classes.names[e->answer];
+    UN_GO(make_swaps(c, e, &arena, &table));
     UN_GO(method->class->set_classes(method, &table));
     UN_GO(method->class->score(method, features, 1, scores));
     for (size_t i = 0; i < A; i++) {
@@ -94,7 +159,7 @@ static un_status swap_attributes(un_classifier *c, const float *features, un_exp
         sum += (double)e->contribution[i];
     }
     e->constant = (float)(e->gap - sum);
-    e->rows = m->values;
+    e->rows = e->described.values;
 done:
     un_arena_free(&arena);
     if (method->class->set_classes(method, &c->classes) && !status)
@@ -167,12 +232,9 @@ un_status un_explain(un_classifier *c, const char *path, const un_explain_option
     un_status status = UNSEEN_OK;
     *e = (un_explanation){.branches = c->model.method->class->attention_branches,
                           .attribute_branches = c->model.method->class->attribute_branches,
-                          .attribute_count = c->classes.modality[0].width,
                           .grid_height = c->grid_height,
                           .grid_width = c->grid_width};
-    if (c->classes.modality_count != 1)
-        return un_fail(UNSEEN_E_UNSUPPORTED, "%s fuses several semantics; explain takes one",
-                       c->path);
+    UN_GO(describe(c, e));
     UN_GO(un_alloc(c->model.regions * c->model.width, sizeof *features, &features));
     UN_GO(un_arena_alloc(&e->arena, c->classes.count, sizeof(float), &e->scores));
     UN_GO(look(c, path, options, e, features));

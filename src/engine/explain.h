@@ -19,6 +19,8 @@ typedef struct {
     un_image crop;   /* what the network saw, before normalisation */
     un_crop_box box; /* where that lies in the picture */
     size_t attribute_count, grid_height, grid_width;
+    un_modality described;     /* the classes' descriptions as given, fused semantics side by side:
+                                  A values of each class; names NULL where there are none */
     size_t branches;           /* of attention: maps */
     size_t attribute_branches; /* of attribute scores: found */
     float *scores;             /* [C] calibrated */
@@ -37,7 +39,7 @@ typedef struct {
     un_arena arena;
 } un_explanation;
 
-/* Fails on models that fuse several semantics, and with fewer than two candidates. */
+/* Fails with fewer than two candidates. */
 un_status un_explain(un_classifier *classifier, const char *path, const un_explain_options *options,
                      un_explanation *out);
 void un_explanation_free(un_explanation *explanation);

@@ -63,20 +63,20 @@ void un_explain_choice_free(un_explain_choice *choice) {
     *choice = (un_explain_choice){0};
 }
 
-/* "name", or "attribute 17" where the table has no names. */
-static un_status attribute_title(const un_classifier *c, size_t i, un_arena *arena, char **out) {
-    const un_modality *m = &c->classes.modality[0];
+/* "name", or "kg 17" where the semantics kg have no names. */
+static un_status value_name(const un_explanation *e, size_t i, un_arena *arena, char **out) {
+    const un_modality *m = &e->described;
     if (m->attributes) return un_arena_string(arena, m->attributes[i], out);
-    char text[64];
-    snprintf(text, sizeof text, "attribute %zu", i);
+    char text[128];
+    snprintf(text, sizeof text, "%.90s %zu", m->name, i);
     return un_arena_string(arena, text, out);
 }
 
 /* ---- the sheet ---- */
 
-static un_status make_tiles(const un_explanation *e, const un_classifier *c, const size_t *list,
-                            size_t n, un_arena *arena, un_sheet_section *section) {
-    const un_modality *m = &c->classes.modality[0];
+static un_status make_tiles(const un_explanation *e, const size_t *list, size_t n, un_arena *arena,
+                            un_sheet_section *section) {
+    const un_modality *m = &e->described;
     size_t A = e->attribute_count, R = e->grid_height * e->grid_width;
     un_sheet_tile *tiles = NULL;
     UN_TRY(un_arena_alloc(arena, n, sizeof *tiles, &tiles));
@@ -89,7 +89,7 @@ static un_status make_tiles(const un_explanation *e, const un_classifier *c, con
         snprintf(text + length, sizeof text - (size_t)length,
                  "effect %+.3g; class %.3g, other %.3g", (double)e->contribution[i],
                  (double)m->values[e->answer * A + i], (double)m->values[e->other * A + i]);
-        UN_TRY(attribute_title(c, i, arena, &title));
+        UN_TRY(value_name(e, i, arena, &title));
         UN_TRY(un_arena_string(arena, text, &detail));
         tiles[k] = (un_sheet_tile){title, detail, e->maps + i * R, A * R};
     }
@@ -131,10 +131,10 @@ static un_status write_sheet(const un_explanation *e, const un_classifier *c,
     if (e->maps) {
         size_t used = 0;
         if (choice->by_score)
-            UN_GO(make_tiles(e, c, choice->by_score, choice->count, &arena, &sections[used++]));
+            UN_GO(make_tiles(e, choice->by_score, choice->count, &arena, &sections[used++]));
         else
             sections[0] = sections[1];
-        UN_GO(make_tiles(e, c, choice->by_contribution, choice->count, &arena, &sections[used++]));
+        UN_GO(make_tiles(e, choice->by_contribution, choice->count, &arena, &sections[used++]));
         sheet.section_count = used;
     }
     UN_GO(un_sheet_write(&sheet, path));
@@ -163,7 +163,7 @@ static un_status write_bars(const un_explanation *e, const un_classifier *c,
             rest += (double)e->contribution[i];
             continue;
         }
-        UN_GO(attribute_title(c, i, &arena, &name));
+        UN_GO(value_name(e, i, &arena, &name));
         names[k] = name;
         values[k] = e->contribution[i];
     }
@@ -218,12 +218,12 @@ done:
 }
 
 /* The maps of one attribute, over the crop at a size that is worth looking at. */
-static un_status write_maps(const un_explanation *e, const un_classifier *c,
-                            const un_image *backdrop, size_t rank, size_t i, const char *folder) {
+static un_status write_maps(const un_explanation *e, const un_image *backdrop, size_t rank,
+                            size_t i, const char *folder) {
     un_arena arena = {0};
     char *title = NULL, *safe = NULL;
     size_t A = e->attribute_count, R = e->grid_height * e->grid_width;
-    un_status status = attribute_title(c, i, &arena, &title);
+    un_status status = value_name(e, i, &arena, &title);
     if (!status) status = un_safe_name(title, 0, &safe);
     for (size_t b = 0; b < e->branches && !status; b++) {
         un_image heat = {0};
@@ -241,8 +241,8 @@ static un_status write_maps(const un_explanation *e, const un_classifier *c,
     return status;
 }
 
-static un_status write_all_maps(const un_explanation *e, const un_classifier *c,
-                                const un_explain_choice *choice, const char *folder) {
+static un_status write_all_maps(const un_explanation *e, const un_explain_choice *choice,
+                                const char *folder) {
     un_image backdrop = {0};
     size_t side = e->crop.width < MAP_SIDE ? MAP_SIDE : e->crop.width, rank = 0;
     un_status status = UNSEEN_OK;
@@ -252,7 +252,7 @@ static un_status write_all_maps(const un_explanation *e, const un_classifier *c,
     for (size_t i = 0; i < e->attribute_count; i++) {
         size_t number = choice->by_contribution[i];
         if (un_explain_shown(choice, i, number))
-            UN_GO(write_maps(e, c, &backdrop, rank++, number, folder));
+            UN_GO(write_maps(e, &backdrop, rank++, number, folder));
     }
 done:
     un_image_free(&backdrop);
@@ -281,7 +281,7 @@ static un_status write_files(const un_explanation *e, const un_classifier *c, co
     UN_GO(write_sheet(e, c, choice, note, path[0]));
     UN_GO(write_bars(e, c, choice, path[1]));
     UN_GO(un_image_write_png(&e->crop, path[2]));
-    if (e->maps) UN_GO(write_all_maps(e, c, choice, path[3]));
+    if (e->maps) UN_GO(write_all_maps(e, choice, path[3]));
     UN_GO(un_explain_json(e, c, image, note, choice, &json));
     if (e->groups.count > 0) UN_GO(write_groups(e, path[4]));
     UN_GO(un_json_write(path[5], json));

@@ -41,7 +41,7 @@ static json_t *maps_json(const un_explanation *e, size_t attribute) {
 
 static json_t *attribute_json(const un_explanation *e, const un_classifier *c, size_t i,
                               int with_maps) {
-    const un_modality *m = &c->classes.modality[0];
+    const un_modality *m = &e->described;
     size_t A = e->attribute_count;
     json_t *scores = json_null();
     double mean = 0;

@@ -58,8 +58,9 @@ static un_status painter_open(painter *p, report_pictures *r) {
     un_method_grid(e->model.method, &p->grid_height, &p->grid_width);
     size_t cells = p->grid_height * p->grid_width;
     int known = read_recipe(&e->features, &p->recipe);
+    /* Fused semantics would make longer rows than these. */
     p->has_maps = known && class->attention && class->attributes && class->class_rows &&
-                  class->attention_branches > 0 && R > 1;
+                  class->attention_branches > 0 && R > 1 && e->task.classes.modality_count == 1;
     if (!p->has_maps) return UNSEEN_OK;
     UN_TRY(un_arena_alloc(r->arena, R * e->features.width, sizeof(float), &p->row));
     UN_TRY(un_arena_alloc(r->arena, e->task.classes.count, sizeof(float), &p->scores));
@@ -166,8 +167,8 @@ static un_status add_maps(painter *p, int64_t image, const un_image *crop, size_
     }
     if (m->attributes)
         return un_arena_string(p->r->arena, m->attributes[attribute], (char **)&out->attribute);
-    char text[64];
-    snprintf(text, sizeof text, "attribute %zu", attribute);
+    char text[96];
+    snprintf(text, sizeof text, "%.50s %zu", m->name, attribute);
     return un_arena_string(p->r->arena, text, (char **)&out->attribute);
 }
 

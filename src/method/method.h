@@ -142,6 +142,9 @@ typedef struct un_method_class {
      * sum_i att[c, i] sum_b out[b, i], att from class_rows; of a probability this is the logarithm,
      * up to a number that all classes share. NULL for methods whose scores are no such sum. */
     un_status (*attributes)(un_method *method, const float *features, float *out);
+    /* Whether the scores are made of the semantics at this place of the table, so that A counts
+     * its values, too; NULL: they are made of all. */
+    int (*scores_with)(const un_method *method, size_t modality);
     /* The class attributes (C, A) as the scores use them, of the last set_classes; borrowed. */
     const float *(*class_rows)(const un_method *method);
     /* Branches of `attributes`. */

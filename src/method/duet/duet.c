@@ -316,6 +316,10 @@ done:
     return status;
 }
 
+static int scores_with(const un_method *method, size_t modality) {
+    return ((const duet_method *)method)->regressed[modality];
+}
+
 static size_t steps_before(const un_method *method, size_t epoch) {
     return epoch * ((const duet_method *)method)->steps;
 }
@@ -361,6 +365,7 @@ const un_method_class un_method_duet = {
     .group_attention = duet_group_attention,
     .recovery = duet_recovery,
     .attributes = duet_attributes,
+    .scores_with = scores_with,
     .class_rows = duet_class_rows,
     .attribute_branches = 1,
     .scores_are_probabilities = 1,
