@@ -249,6 +249,27 @@ static int has_long_list(const json_t *object) {
     return 0;
 }
 
+/* Texts that nobody reads to the end, such as a model's vocabulary, by their beginnings; a new
+ * reference. */
+static json_t *shortened(const json_t *value) {
+    enum { LONGEST = 200, BEGINNING = 40 };
+    const char *key = NULL;
+    json_t *item = NULL;
+    if (json_is_string(value) && json_string_length(value) > LONGEST) {
+        size_t n = BEGINNING; /* whole characters of UTF-8 */
+        const char *text = json_string_value(value);
+        while (n > 0 && ((unsigned char)text[n] & 0xC0u) == 0x80u) n--;
+        return json_sprintf("%.*s… (%zu bytes)", (int)n, text, json_string_length(value));
+    }
+    if (json_is_object(value)) {
+        json_t *out = json_object();
+        json_object_foreach((json_t *)(uintptr_t)value, key, item)
+            json_object_set_new(out, key, shortened(item));
+        return out;
+    }
+    return json_incref((json_t *)(uintptr_t)value);
+}
+
 /* One line if it is short; pretty-printed if it is an object; its length if it
  * is a long list, such as the names of all images, or an object with one. */
 static void print_value(const char *key, const json_t *value) {
@@ -261,8 +282,10 @@ static void print_value(const char *key, const json_t *value) {
     } else if (has_long_list(value)) {
         printf("  %s: an object of %zu\n", key, json_object_size(value));
     } else if (json_is_object(value) && json_object_size(value) > 0) {
-        char *pretty = json_dumps(value, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        json_t *brief = shortened(value);
+        char *pretty = json_dumps(brief, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
         printf("  %s:\n%s\n", key, pretty ? pretty : text);
+        json_decref(brief);
         free(pretty);
     } else {
         printf("  %s: %s\n", key, text);

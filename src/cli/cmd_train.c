@@ -216,23 +216,29 @@ static un_status seed_path(const char *path, uint64_t seed, char **out) {
 static un_status finished(const un_train_options *o, json_t **result) {
     un_model model;
     char *checkpoint = NULL;
+    json_t *config = NULL, *files = NULL;
     UN_TRY(un_format(&checkpoint, "%s.checkpoint", o->output));
     int pending = un_path_exists(checkpoint) || !un_path_exists(o->output);
     free(checkpoint);
     if (pending || un_model_open(&model, o->output, o->precision) != UNSEEN_OK) return UNSEEN_OK;
+    un_status status = un_config_portable(o->class, o->config, &config, &files);
     const json_t *m = model.manifest, *data = json_object_get(m, "data");
     const char *split = json_string_value(json_object_get(data, "split_hash"));
     const char *mode = json_string_value(json_object_get(json_object_get(m, "selection"), "mode"));
     json_t *metrics = json_object_get(m, "metrics");
-    if (model.method->class == o->class && json_equal(json_object_get(m, "config"), o->config) &&
+    if (!status && model.method->class == o->class &&
+        json_equal(json_object_get(m, "config"), config) &&
+        json_equal(json_object_get(m, "files"), files) &&
         json_integer_value(json_object_get(m, "seed")) == (json_int_t)o->seed && split &&
         !strcmp(split, o->dataset->split_hash) && mode &&
         !strcmp(mode, un_select_text(o->select)) && json_is_object(metrics)) {
         un_log(UNSEEN_LOG_INFO, "%s is already trained", o->output);
         *result = json_deep_copy(metrics);
     }
+    json_decref(config);
+    json_decref(files);
     un_model_close(&model);
-    return UNSEEN_OK;
+    return status;
 }
 
 /* One training a seed; their results go to `results`. */

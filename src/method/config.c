@@ -71,7 +71,7 @@ static int is_choice(const char *choices, const char *word) {
 static un_status wrong(const un_option *o, const char *where) {
     if (o->kind == UN_OPTION_CHOICE)
         return un_fail(UNSEEN_E_ARGUMENT, "%s: %s must be one of %s", where, o->key, o->choices);
-    if (o->kind == UN_OPTION_TEXT)
+    if (o->kind == UN_OPTION_TEXT || o->kind == UN_OPTION_FILE)
         return un_fail(UNSEEN_E_ARGUMENT, "%s: %s must be a text in UTF-8", where, o->key);
     if (o->kind == UN_OPTION_NAMES)
         return un_fail(UNSEEN_E_ARGUMENT, "%s: %s must be 1 to %d names separated by commas", where,
@@ -100,7 +100,8 @@ static json_t *item_from_text(const un_option *o, const char *text) {
     switch (o->kind) {
     case UN_OPTION_CHOICE: return is_choice(o->choices, text) ? json_string(text) : NULL;
     case UN_OPTION_NAMES: return *text ? json_string(text) : NULL;
-    case UN_OPTION_TEXT: return json_string(text);
+    case UN_OPTION_TEXT:
+    case UN_OPTION_FILE: return json_string(text);
     case UN_OPTION_NUMBER:
     case UN_OPTION_NUMBERS:
         if (is_choice(o->choices, text)) return json_string(text);
@@ -152,7 +153,7 @@ static json_t *value_from_json(const un_option *o, const json_t *value) {
     }
     if (json_is_string(value)) return value_from_text(o, json_string_value(value));
     if (!json_is_number(value) || o->kind == UN_OPTION_CHOICE || o->kind == UN_OPTION_NAMES ||
-        o->kind == UN_OPTION_TEXT)
+        o->kind == UN_OPTION_TEXT || o->kind == UN_OPTION_FILE)
         return NULL;
     double x = json_number_value(value);
     if (!in_range(o, x)) return NULL;
@@ -231,6 +232,50 @@ un_status un_config_create(const un_method_class *class, const char *preset, jso
     *out = config;
 done:
     if (status) json_decref(config);
+    return status;
+}
+
+static un_status hash_file(const char *path, char out[65]) {
+    un_map map;
+    un_sha256 *hash = NULL;
+    out[0] = 0;
+    if (!un_path_exists(path)) return UNSEEN_OK;
+    UN_TRY(un_map_open(&map, path));
+    un_status status = un_sha256_open(&hash);
+    if (!status) status = un_sha256_add(hash, map.data, map.size);
+    if (!status) status = un_sha256_hex(hash, out);
+    un_sha256_close(hash);
+    un_map_close(&map);
+    return status;
+}
+
+static un_status make_portable(const un_option *o, json_t *config, json_t *files) {
+    const char *path = un_config_text(config, o->key);
+    char *base = NULL, hash[65];
+    if (!path || !*path) return UNSEEN_OK;
+    UN_TRY(hash_file(path, hash));
+    UN_TRY(un_path_base(path, &base));
+    un_status status =
+        un_json_set(files, o->key, json_pack("{s:s, s:s}", "name", base, "sha256", hash));
+    if (!status) status = un_json_set(config, o->key, json_string(base));
+    free(base);
+    return status;
+}
+
+un_status un_config_portable(const un_method_class *class, const json_t *config, json_t **portable,
+                             json_t **files) {
+    const un_option *tables[UN_OPTION_TABLES];
+    un_option_tables(class, tables);
+    *portable = json_copy((json_t *)(uintptr_t)config);
+    *files = json_object();
+    un_status status = *portable && *files ? UNSEEN_OK : un_fail_memory(0);
+    for (size_t t = 0; tables[t] && !status; t++)
+        for (const un_option *o = tables[t]; o->key && !status; o++)
+            if (o->kind == UN_OPTION_FILE) status = make_portable(o, *portable, *files);
+    if (!status) return UNSEEN_OK;
+    json_decref(*portable);
+    json_decref(*files);
+    *portable = *files = NULL;
     return status;
 }
 

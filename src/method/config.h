@@ -18,7 +18,8 @@ typedef enum {
     UN_OPTION_NUMBER, /* a number, or one of `choices` if there are any */
     UN_OPTION_CHOICE, /* one of `choices` */
     UN_OPTION_NAMES,  /* comma-separated names, at least one */
-    UN_OPTION_TEXT,   /* any text, such as a path; may be empty */
+    UN_OPTION_TEXT,   /* any text; may be empty */
+    UN_OPTION_FILE,   /* path of a file that training reads; may be empty */
     UN_OPTION_NUMBERS /* comma-separated numbers, each as above */
 } un_option_kind;
 
@@ -46,6 +47,12 @@ un_status un_config_set(const struct un_method_class *class, json_t *config,
 /* Takes over the keys of `values`, each checked; `where` names their source. */
 un_status un_config_merge(const struct un_method_class *class, json_t *config, const json_t *values,
                           const char *where);
+
+/* The configuration as a model keeps it, without a machine's paths: files by their base names;
+ * *files (new reference) says of each {setting: {"name", "sha256"}}, the hash "" if there is no
+ * such file. Both are new references. */
+un_status un_config_portable(const struct un_method_class *class, const json_t *config,
+                             json_t **portable, json_t **files);
 
 /* Values of a complete configuration. Number: NAN for a word. */
 double un_config_number(const json_t *config, const char *key);

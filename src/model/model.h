@@ -4,7 +4,8 @@
  *
  * A safetensors file with the metadata
  *     format "unseen-model", format_version "1"
- *     manifest    JSON: method, configuration, seed, precision, data and split hash,
+ *     manifest    JSON: method, configuration (files by their base names), files (the names and
+ *                 hashes of those), seed, precision, data and split hash,
  *                 input (kind, regions, width, feature set, hash, recipe), selection
  *                 (how, metric, epochs, gamma), metrics of the test sets, kept (what the
  *                 method must know beyond its configuration; method.h)

@@ -60,13 +60,13 @@ static json_t *identity(const trainer *t) {
     const un_train_options *o = t->options;
     char data[65];
     if (data_hash(o->dataset, data) != UNSEEN_OK) return NULL;
-    return json_pack("{s:s, s:s, s:s, s:O, s:I, s:s, s:s, s:s, s:s, s:I}", "method", o->class->name,
-                     "preset", o->preset ? o->preset : "", "data", data, "config", o->config,
-                     "seed", (json_int_t)o->seed, "split", o->dataset->split_hash, "features",
-                     o->features->sha256 ? o->features->sha256 : "", "select",
-                     un_select_text(o->select), "precision",
-                     un_precision_name(un_precision_resolve(o->precision)), "max_steps",
-                     (json_int_t)o->max_steps);
+    return json_pack(
+        "{s:s, s:s, s:s, s:O, s:O, s:I, s:s, s:s, s:s, s:s, s:I}", "method", o->class->name,
+        "preset", o->preset ? o->preset : "", "data", data, "config", t->config, "files", t->files,
+        "seed", (json_int_t)o->seed, "split", o->dataset->split_hash, "features",
+        o->features->sha256 ? o->features->sha256 : "", "select", un_select_text(o->select),
+        "precision", un_precision_name(un_precision_resolve(o->precision)), "max_steps",
+        (json_int_t)o->max_steps);
 }
 
 static json_t *evaluation_json(const evaluation *e) {

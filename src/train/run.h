@@ -36,6 +36,7 @@ typedef struct {
 
 typedef struct {
     const un_train_options *options;
+    json_t *config, *files; /* as a model keeps them: un_config_portable */
     size_t selection_runs;
     history history[MAX_RUNS];
     /* position: run, epoch and step that come next */

@@ -69,14 +69,14 @@ static un_status make_manifest(const trainer *t, json_t **out) {
     const un_train_options *o = t->options;
     const char *known = un_split_known_name(o->dataset->split_hash);
     json_t *manifest = json_pack(
-        "{s:s, s:s, s:s, s:s, s:O, s:I, s:s, s:I, s:o, s:{s:s, s:s, s:o}, s:o, s:s, s:b}",
+        "{s:s, s:s, s:s, s:s, s:O, s:O, s:I, s:s, s:I, s:o, s:{s:s, s:s, s:o}, s:o, s:s, s:b}",
         "program", "unseen", "version", unseen_version(), "method", o->class->name, "preset",
-        o->preset ? o->preset : o->class->presets[0].name, "config", o->config, "seed",
-        (json_int_t)o->seed, "precision", un_precision_name(un_precision_resolve(o->precision)),
-        "steps", (json_int_t)t->steps_done, "input", input_json(o->features), "data", "name",
-        o->dataset->name, "split_hash", o->dataset->split_hash, "split_name",
-        known ? json_string(known) : json_null(), "selection", selection_json(t), "score_unit",
-        o->class->score_unit, "trained_with_unseen_attribute_rows",
+        o->preset ? o->preset : o->class->presets[0].name, "config", t->config, "files", t->files,
+        "seed", (json_int_t)o->seed, "precision",
+        un_precision_name(un_precision_resolve(o->precision)), "steps", (json_int_t)t->steps_done,
+        "input", input_json(o->features), "data", "name", o->dataset->name, "split_hash",
+        o->dataset->split_hash, "split_name", known ? json_string(known) : json_null(), "selection",
+        selection_json(t), "score_unit", o->class->score_unit, "trained_with_unseen_attribute_rows",
         o->class->trains_with_unseen_rows);
     if (!manifest) return un_fail_memory(0);
     *out = manifest;
@@ -193,6 +193,7 @@ un_status un_train(const un_train_options *options, json_t **result) {
     t.last_checkpoint = un_now();
     un_status status = UNSEEN_OK;
     int found = 0;
+    UN_GO(un_config_portable(options->class, options->config, &t.config, &t.files));
     UN_GO(checkpoint_load(&t, &found));
     if (!found) {
         UN_GO(log_open(&t, 0));
@@ -209,5 +210,7 @@ done:
     run_close(&t);
     log_close(&t);
     for (size_t r = 0; r < t.selection_runs; r++) history_free(&t.history[r]);
+    json_decref(t.config);
+    json_decref(t.files);
     return status;
 }

@@ -4,6 +4,7 @@
  */
 #include <math.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "util.h"
 
@@ -15,6 +16,8 @@ static const un_option g_options[] = {
     {"parts", UN_OPTION_NAMES, "att", 0, 0, NULL, "names"},
     {"weights", UN_OPTION_NUMBERS, "1", 0, 5, "auto", "numbers"},
     {"plain", UN_OPTION_NUMBERS, "2,3", 0, 5, NULL, "numbers without auto"},
+    {"table", UN_OPTION_FILE, "", 0, 0, NULL, "a file"},
+    {"book", UN_OPTION_FILE, "", 0, 0, NULL, "another"},
     {NULL, UN_OPTION_INTEGER, NULL, 0, 0, NULL, NULL},
 };
 static const un_preset g_presets[] = {
@@ -245,6 +248,42 @@ static void large_values(void **state) {
     json_decref(config);
 }
 
+/* Files by their names and hashes, wherever they lie; the rest as it is. */
+static void portable_configurations(void **state) {
+    (void)state;
+    char folder[] = "/tmp/unseen-config-XXXXXX", path[64], assignment[80];
+    json_t *config = NULL, *portable = NULL, *files = NULL, *original = NULL;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/abc.txt", folder);
+    snprintf(assignment, sizeof assignment, "table=%s", path);
+    util_ok(un_file_write(path, "abc", 3));
+    util_ok(un_config_create(&g_class, NULL, &config));
+    util_ok(un_config_portable(&g_class, config, &portable, &files));
+    assert_true(json_equal(portable, config));
+    assert_int_equal(json_object_size(files), 0);
+    json_decref(portable);
+    json_decref(files);
+    util_ok(un_config_set(&g_class, config, assignment));
+    util_ok(un_config_set(&g_class, config, "book=elsewhere/none.json"));
+    original = json_deep_copy(config);
+    util_ok(un_config_portable(&g_class, config, &portable, &files));
+    assert_true(json_equal(original, config));
+    assert_string_equal(un_config_text(portable, "table"), "abc.txt");
+    assert_string_equal(un_config_text(portable, "book"), "none.json");
+    assert_int_equal(un_config_integer(portable, "count"), 7);
+    json_t *expected =
+        json_pack("{s:{s:s, s:s}, s:{s:s, s:s}}", "table", "name", "abc.txt", "sha256",
+                  "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "book",
+                  "name", "none.json", "sha256", "");
+    assert_true(json_equal(files, expected));
+    json_decref(expected);
+    json_decref(original);
+    json_decref(portable);
+    json_decref(files);
+    json_decref(config);
+    util_ok(un_directory_remove(folder));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_preset_is_complete),
@@ -255,6 +294,7 @@ int main(void) {
         cmocka_unit_test(values_from_files),
         cmocka_unit_test(hostile_values),
         cmocka_unit_test(large_values),
+        cmocka_unit_test(portable_configurations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,8 @@
 
 static const float EPSILON = 1e-12f;
 
+enum { MOST_VOCABULARY = 64 << 20 }; /* bytes */
+
 /* A setting of text; NULL if it is empty. */
 static const char *text_or_null(const json_t *config, const char *key) {
     const char *text = un_config_text(config, key);
@@ -56,7 +58,11 @@ static un_status numbered_names(duet_method *m, size_t A, char ***out) {
 
 static un_status open_words(duet_method *m, const json_t *config) {
     m->kept.vocabulary = m->vocabulary_path ? "file" : "attributes";
-    if (m->vocabulary_path) return un_wordpiece_open(&m->wordpiece, m->vocabulary_path);
+    if (m->vocabulary_path) {
+        size_t length = 0;
+        UN_TRY(un_file_read(m->vocabulary_path, MOST_VOCABULARY, &m->vocabulary_text, &length));
+        return un_wordpiece_parse(&m->wordpiece, m->vocabulary_text, length, m->vocabulary_path);
+    }
     if (text_or_null(config, "text_weights"))
         return un_fail(UNSEEN_E_ARGUMENT,
                        "text_weights without the vocabulary that they were trained with: give "
@@ -68,9 +74,8 @@ static un_status open_words(duet_method *m, const json_t *config) {
 
 un_status duet_open_words(duet_method *m) {
     if (m->wordpiece) return UNSEEN_OK;
-    if (m->vocabulary_path) return un_wordpiece_open(&m->wordpiece, m->vocabulary_path);
     if (!m->vocabulary_text)
-        return un_fail(UNSEEN_E_FORMAT, "the model neither has a vocabulary nor names one");
+        return un_fail(UNSEEN_E_UNSUPPORTED, "the model does not hold its vocabulary");
     return un_wordpiece_parse(&m->wordpiece, m->vocabulary_text, strlen(m->vocabulary_text),
                               "the model's vocabulary");
 }
@@ -451,7 +456,8 @@ un_status duet_recall(duet_method *m, const json_t *kept) {
     if (k->text.vocabulary == 0) return UNSEEN_OK; /* without text */
     const json_t *prompt = json_object_get(kept, "prompt");
     const char *words = json_string_value(json_object_get(kept, "words"));
-    k->vocabulary = words ? "attributes" : "file";
+    const char *from = json_string_value(json_object_get(kept, "vocabulary"));
+    k->vocabulary = from && !strcmp(from, "file") ? "file" : "attributes";
     if (words) UN_TRY(un_format(&m->vocabulary_text, "%s", words));
     k->mask = -1;
     if (json_object_get(kept, "mask"))
