@@ -3,7 +3,7 @@
  * and serving know a method through this header and nothing else.
  *
  * Life of a method that learns:
- *     create(setup with data) -> prepare -> for every epoch and step: step, then
+ *     create(setup with data) -> freeze, prepare -> for every epoch and step: step, then
  *     the trainer's optimiser moves params -> set_classes -> score …
  * of one in closed form:
  *     create(setup with data) -> prepare -> for every point of its grid: fit -> set_classes …
@@ -21,6 +21,7 @@
 #define UN_METHOD_METHOD_H
 
 #include <jansson.h>
+#include <signal.h>
 
 #include "data/features.h"
 #include "data/task.h"
@@ -88,6 +89,14 @@ typedef struct un_method_class {
 
     un_status (*create)(const un_method_setup *setup, un_method **out);
     void (*destroy)(un_method *method);
+    /* For what training leaves as it is, such as a frozen backbone: computes what that makes of
+     * every image of setup->data, once, into a file that later runs take up, and gives it as the
+     * feature store (owned by the method) that step and score take from then on in place of
+     * setup->data's; the caller points setup->data there. *out stays NULL where there is none.
+     * UNSEEN_E_INTERRUPTED when *stop (may be NULL): the next call goes on from there. Called
+     * right after create; may be NULL. */
+    un_status (*freeze)(un_method *method, const volatile sig_atomic_t *stop,
+                        const un_features **out);
     /* One pass over the training images before the first step; may be NULL. */
     un_status (*prepare)(un_method *method);
     /* Steps of all epochs before this one: 0 for the first, and each epoch has at least one. */

@@ -49,6 +49,11 @@ un_status run_open(trainer *t) {
                                    .config = o->config,
                                    .data = &t->data};
     UN_TRY(o->class->create(&setup, &t->method));
+    if (o->class->freeze) {
+        const un_features *states = NULL;
+        UN_TRY(o->class->freeze(t->method, o->stop, &states));
+        if (states) t->data.features = states;
+    }
     if (o->class->fit && t->selection_runs == 0 && o->class->fit_points(t->method) != 1)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "without selection nothing chooses among the %zu points of %s's grid: give "
@@ -107,7 +112,7 @@ static un_status evaluate(trainer *t, int *stop) {
     if (is_final(t)) return log_row(t, NULL);
     un_predictions predictions;
     UN_TRY(o->class->set_classes(t->method, &t->task.classes));
-    UN_TRY(un_predictions_make(&predictions, t->method, o->features, &t->task, 0));
+    UN_TRY(un_predictions_make(&predictions, t->method, t->data.features, &t->task, 0));
     history *h = &t->history[t->run];
     evaluation *e = NULL;
     /* A run that is capped within an epoch has begun it: no length is 0. */
@@ -166,7 +171,7 @@ static un_status read_ahead(trainer *t) {
     size_t step = t->step + 1 < run_epoch_steps(t) ? t->step + 1 : 0;
     size_t epoch = step == 0 ? t->epoch + 1 : t->epoch;
     UN_TRY(t->options->class->plan(t->method, epoch, step, &images, &n));
-    un_features_prefetch(t->options->features, images, n);
+    un_features_prefetch(t->data.features, images, n);
     return UNSEEN_OK;
 }
 

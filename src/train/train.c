@@ -88,7 +88,8 @@ static un_status test(trainer *t, json_t **result) {
     const un_train_options *o = t->options;
     un_predictions predictions;
     UN_TRY(o->class->set_classes(t->method, &t->task.classes));
-    UN_TRY(un_predictions_make(&predictions, t->method, o->features, &t->task, t->chosen.gamma));
+    UN_TRY(
+        un_predictions_make(&predictions, t->method, t->data.features, &t->task, t->chosen.gamma));
     const un_result_context context = {.method = o->class->name,
                                        .score_unit = o->class->score_unit,
                                        .selection = un_select_text(o->select),

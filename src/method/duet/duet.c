@@ -54,9 +54,12 @@ static const un_option g_options[] = {
      "of the colours of pixels, scaled to 0..1"},
     {"std", UN_OPTION_NUMBERS, "0.229,0.224,0.225", 1e-6, 10, NULL, "the same"},
     {"augment", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
-     "pixels: train on pictures mirrored, moved, enlarged and brightened at random"},
+     "pixels: train on pictures mirrored, moved, enlarged and brightened at random; not where a "
+     "frozen transformer's states are kept"},
     {"freeze_backbone", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
      "no gradient into the picture's transformer"},
+    {"keep_states", UN_OPTION_CHOICE, "f32", 0, 0, "f32|bf16|no",
+     "of a frozen one: compute its states once and keep them beside the data set, in DIR/states"},
     {"recompute", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
      "compute activations again instead of keeping them: less memory, 4/3 of the time"},
     {"text", UN_OPTION_CHOICE, "yes", 0, 0, "yes|no",
@@ -142,6 +145,7 @@ static void destroy(un_method *method) {
     un_duet_sampler_free(m->sampler);
     un_duet_texts_free(m->texts);
     un_wordpiece_close(m->wordpiece);
+    un_features_close(&m->states);
     free(m->vocabulary_text);
     for (size_t i = 0; i < ARENAS; i++) un_arena_free(arenas[i]);
     un_params_free(&m->base.params);
@@ -197,6 +201,8 @@ static void configure(duet_method *m, const un_method_setup *setup) {
     m->F = setup->width;
     m->seed = setup->seed;
     m->data = setup->data;
+    m->keep_states = !un_config_is(config, "keep_states", "no");
+    m->states_dtype = un_config_is(config, "keep_states", "bf16") ? UN_BF16 : UN_F32;
     m->reference = un_config_is(config, "reference", "yes");
     m->augment = un_config_is(config, "augment", "yes");
     m->dropout = (float)un_config_number(config, "dropout");
@@ -271,8 +277,10 @@ static un_status declare(duet_method *m, const un_method_setup *setup) {
     else
         UN_TRY(duet_regions_create(&image, params, &regions));
     UN_TRY(duet_network_declare(&m->network, params, image, &network));
-    for (size_t i = 0; i < params->count; i++)
-        if (params->item[i].rank > 1) params->item[i].decay = decay;
+    for (size_t i = 0; i < params->count; i++) {
+        int frozen = i - image->frozen_first < image->frozen_count; /* below it i wraps */
+        if (params->item[i].rank > 1 && !frozen) params->item[i].decay = decay;
+    }
     return un_params_allocate(params, m->data != NULL, network.type == UN_BF16);
 }
 
@@ -353,6 +361,7 @@ const un_method_class un_method_duet = {
     .plan = duet_plan,
     .step = duet_step,
     .step_flops = step_flops,
+    .freeze = duet_freeze,
     .optimizer = optimizer,
     .learning_rate = learning_rate,
     .keep = duet_keep,

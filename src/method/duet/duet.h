@@ -114,6 +114,9 @@ typedef struct {
 
     /* training */
     const un_training_data *data;
+    int keep_states;
+    un_dtype states_dtype;
+    un_features states; /* of a frozen image side, in place of data's; file.path NULL: none */
     char *vocabulary_text;
     un_wordpiece *wordpiece;
     un_attribute_groups groups;
@@ -172,6 +175,10 @@ un_status duet_swin_in_file(const char *path, int *out);
 un_status duet_swin_keep(const un_swin_config *swin, json_t *kept);
 /* `kept` without Swin: width 0. */
 un_status duet_swin_recall(const json_t *kept, const char *where, un_swin_config *out);
+
+/* states.c: the states of a frozen image side, computed once. */
+un_status duet_freeze(un_method *method, const volatile sig_atomic_t *stop,
+                      const un_features **out);
 
 /* batch.c: which images and texts make a mini-batch. */
 un_status duet_batch_create(duet_method *m);

@@ -36,6 +36,11 @@ typedef struct {
      * read from. `dropout` is for a transformer that is trained; NULL: none. */
     un_status (*forward)(duet_image_pass *pass, const un_params *params, const float *features,
                          size_t n, const un_dropout_source *dropout, const float **tokens);
+    /* The frozen part alone: the same pictures -> states (n, state_tokens, state_width) f32, which
+     * forward takes in place of the store's values while image->from_states is set. NULL: no part
+     * can be frozen. */
+    un_status (*states)(duet_image_pass *pass, const un_params *params, const float *features,
+                        size_t n, float *states);
     /* dtokens (n, T, H) of the last forward; adds to the gradients of the parameters. */
     un_status (*backward)(duet_image_pass *pass, const float *dtokens);
 } duet_image_class;
@@ -49,6 +54,10 @@ struct duet_image {
     size_t place;   /* pixels a side of the square that every other token stands for, row by row;
                        0: they are the store's regions */
     double flops;   /* of one picture, forward */
+    size_t frozen_first, frozen_count; /* pieces of the parameters that training leaves alone */
+    size_t state_tokens, state_width;  /* what comes of them; 0: nothing is frozen */
+    char frozen_settings[256];         /* what they depend on besides pictures and parameters */
+    int from_states;
 };
 
 struct duet_image_pass {

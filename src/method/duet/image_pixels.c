@@ -1,6 +1,7 @@
 /* image_pixels.c - a transformer over the picture as DUET's image side: ViT, DeiT or Swin; see
  * image.h. Whichever it is, the first of its states stands for the picture and the last ones for
  * its places. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,7 +119,7 @@ static un_status reserve(pixels_pass *p, size_t n) {
     if (n <= p->room) return UNSEEN_OK;
     un_arena_free(a);
     p->room = 0;
-    UN_TRY(un_arena_alloc(a, n * S * S * 3, f, &p->pictures));
+    if (!v->base.from_states) UN_TRY(un_arena_alloc(a, n * S * S * 3, f, &p->pictures));
     UN_TRY(un_arena_alloc(a, n * T * Hv, f, &p->chosen));
     UN_TRY(un_arena_alloc(a, n * T * (v->base.width > Hv ? v->base.width : Hv), f, &p->tokens));
     if (v->config.logit) {
@@ -175,21 +176,40 @@ static void unchoose(const pixels_image *v, const float *dchosen, size_t n, floa
     }
 }
 
+/* The transformer: pictures to the states that are handed on. */
+static un_status see(duet_image_pass *pass, const un_params *params, const float *features,
+                     size_t n, const un_dropout_source *dropout, float *chosen) {
+    pixels_pass *p = (pixels_pass *)pass;
+    const pixels_image *v = (const pixels_image *)pass->image;
+    const float *states = NULL;
+    size_t S = v->config.size;
+    if (!p->training || v->config.frozen) dropout = NULL;
+    UN_TRY(reserve(p, n));
+    normalize(p, features, n);
+    UN_TRY(v->is_swin ? un_swin_forward(&p->swin, params, p->pictures, n, S, dropout, &states)
+                      : un_vit_forward(&p->vit, params, p->pictures, n, S, dropout, &states));
+    choose(v, states, n, chosen);
+    return UNSEEN_OK;
+}
+
+static un_status look(duet_image_pass *pass, const un_params *params, const float *features,
+                      size_t n, float *states) {
+    return see(pass, params, features, n, NULL, states);
+}
+
 /* The layers behind the transformer are small: they compute in f32. */
 static un_status forward(duet_image_pass *pass, const un_params *params, const float *features,
                          size_t n, const un_dropout_source *dropout, const float **tokens) {
     pixels_pass *p = (pixels_pass *)pass;
     const pixels_image *v = (const pixels_image *)pass->image;
-    const float *states = NULL;
-    size_t T = v->base.tokens, S = v->config.size;
-    if (!p->training || v->config.frozen) dropout = NULL;
+    size_t T = v->base.tokens;
     UN_TRY(reserve(p, n));
     p->params = params;
     p->n = n;
-    normalize(p, features, n);
-    UN_TRY(v->is_swin ? un_swin_forward(&p->swin, params, p->pictures, n, S, dropout, &states)
-                      : un_vit_forward(&p->vit, params, p->pictures, n, S, dropout, &states));
-    choose(v, states, n, p->chosen);
+    if (v->base.from_states)
+        memcpy(p->chosen, features, n * T * v->inner * sizeof *features);
+    else
+        UN_TRY(see(pass, params, features, n, dropout, p->chosen));
     *tokens = v->config.logit || v->projected ? p->tokens : p->chosen;
     if (v->projected)
         return un_dense_forward(&v->projection, params, UN_F32, p->chosen, n * T, UN_DENSE_PLAIN,
@@ -233,6 +253,7 @@ static const duet_image_class g_class = {.name = "pixels",
                                          .pass_create = pass_create,
                                          .pass_free = pass_free,
                                          .forward = forward,
+                                         .states = look,
                                          .backward = backward};
 
 static un_status declare_transformer(pixels_image *v, un_params *params, size_t *grid) {
@@ -255,13 +276,38 @@ static un_status declare_transformer(pixels_image *v, un_params *params, size_t 
     return UNSEEN_OK;
 }
 
+/* What the states of a frozen transformer depend on besides its parameters and the pictures. */
+static void describe(const pixels_image *v, char out[256]) {
+    const duet_pixels_config *c = &v->config;
+    int n =
+        v->is_swin
+            ? snprintf(out, 256, "swin %zu, patch %zu, eps %.9g, heads %zu, window %zu", c->size,
+                       c->swin.patch, (double)c->swin.eps, c->swin.heads[0], c->swin.window[0])
+            : snprintf(out, 256, "size %zu, patch %zu, heads %zu, family %d, eps %.9g", c->size,
+                       c->vit.patch, c->vit.heads, (int)c->vit.family, (double)c->vit.eps);
+    if (n > 0 && n < 256)
+        snprintf(out + n, (size_t)(256 - n), ", mean %.9g %.9g %.9g, deviation %.9g %.9g %.9g",
+                 (double)c->mean[0], (double)c->mean[1], (double)c->mean[2],
+                 (double)c->deviation[0], (double)c->deviation[1], (double)c->deviation[2]);
+}
+
+/* The pieces first .. count-1 of the parameters are left as they are. */
+static void freeze(pixels_image *v, size_t first, size_t count) {
+    v->base.frozen_first = first;
+    v->base.frozen_count = count - first;
+    v->base.state_tokens = v->base.tokens;
+    v->base.state_width = v->inner;
+    describe(v, v->base.frozen_settings);
+}
+
 static un_status declare(pixels_image *v, un_params *params) {
     const duet_pixels_config *c = &v->config;
-    size_t grid = 0;
+    size_t grid = 0, first = params->count;
     UN_TRY(declare_transformer(v, params, &grid));
-    size_t Hv = v->inner;
+    size_t Hv = v->inner, pieces = params->count;
     v->skipped = v->states - 1 - grid * grid;
     v->base.tokens = c->logit ? 1 : grid * grid + 1;
+    if (c->frozen) freeze(v, first, pieces);
     v->projected = !c->logit && Hv != c->width;
     if (v->projected)
         UN_TRY(un_dense_declare(&v->projection, params, "visual_projection", Hv, c->width));
