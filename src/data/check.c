@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "data/alike.h"
 #include "data/check_parts.h"
 #include "data/split.h"
 
@@ -192,6 +193,28 @@ static un_status check_equal_rows(un_checker *c, const un_semantics *s) {
     return status;
 }
 
+/* Rows that differ, but in length only. */
+static un_status check_alike_rows(un_checker *c, const un_semantics *s) {
+    enum { MOST = 20 };
+    const un_dataset *d = c->dataset;
+    un_alike alike;
+    UN_TRY(un_alike_find(s->values, d->class_count, s->width, MOST, &alike));
+    un_status status = UNSEEN_OK;
+    for (size_t i = 0; i < alike.count && !status; i++) {
+        size_t a = alike.pair[i][0], b = alike.pair[i][1];
+        if (!memcmp(s->values + a * s->width, s->values + b * s->width,
+                    s->width * sizeof *s->values))
+            continue; /* told already */
+        status = un_check_say(c->warnings,
+                              "the rows of classes \"%s\" and \"%s\" in semantics \"%s\" differ "
+                              "in length only: methods that bring rows to length 1 cannot tell "
+                              "them apart",
+                              d->classes[a], d->classes[b], s->name);
+    }
+    un_alike_free(&alike);
+    return status;
+}
+
 static un_status check_one_semantics(un_checker *c, const un_semantics *s, json_t *list) {
     const un_dataset *d = c->dataset;
     double low = INFINITY;
@@ -218,7 +241,8 @@ static un_status check_one_semantics(un_checker *c, const un_semantics *s, json_
     UN_TRY(un_json_append(list, json_pack("{s:s, s:I, s:f, s:f, s:b}", "name", s->name, "width",
                                           (json_int_t)s->width, "min", low, "max", high,
                                           "unit_rows", unit)));
-    return check_equal_rows(c, s);
+    UN_TRY(check_equal_rows(c, s));
+    return check_alike_rows(c, s);
 }
 
 static un_status check_semantics(un_checker *c) {

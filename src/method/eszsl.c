@@ -248,6 +248,8 @@ done:
 
 static const float *class_rows(const un_method *method) { return ((const eszsl *)method)->rows; }
 
+static int unit_rows(const json_t *config) { return un_config_is(config, "unit_classes", "yes"); }
+
 const un_method_class un_method_eszsl = {
     .name = "eszsl",
     .title = "ESZSL: An embarrassingly simple approach to zero-shot learning (ICML 2015), in "
@@ -255,6 +257,7 @@ const un_method_class un_method_eszsl = {
     .score_unit = "bilinear score, 1 for the class and -1 for others in training",
     .input = UN_INPUT_POOLED,
     .losses = g_losses,
+    .unit_rows = unit_rows,
     .options = g_options,
     .presets = g_presets,
     .create = create,

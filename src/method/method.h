@@ -81,6 +81,8 @@ typedef struct un_method_class {
     const char *title;      /* with the paper */
     const char *score_unit; /* "negative distance": the unit of scores and gamma */
     un_input_kind input;
+    /* Whether, with these settings, each class's description is brought to length 1; NULL: never. */
+    int (*unit_rows)(const json_t *config);
     int trains_with_unseen_rows; /* unseen classes' attributes enter the loss: the manifest says so */
     const char *const
         *losses; /* names of step()'s terms, NULL-terminated; the L2 term is the trainer's */

@@ -295,6 +295,11 @@ static un_status attributes(un_method *method, const float *features, float *out
     return UNSEEN_OK;
 }
 
+static int unit_rows(const json_t *config) {
+    (void)config;
+    return 1;
+}
+
 static const float *class_rows(const un_method *method) {
     return ((const msdn *)method)->scored.att;
 }
@@ -306,6 +311,7 @@ const un_method_class un_method_msdn = {
     .title = "MSDN: Mutually Semantic Distillation Network for Zero-Shot Learning (CVPR 2022)",
     .score_unit = "fused score with a bias of +1 for unseen and -1 for seen classes",
     .input = UN_INPUT_REGIONS,
+    .unit_rows = unit_rows,
     .trains_with_unseen_rows = 1,
     .losses = g_losses,
     .options = g_options,

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "data/alike.h"
 #include "model/model.h"
 #include "protocol/report.h"
 #include "train/run.h"
@@ -185,8 +186,29 @@ static un_status check_options(const un_train_options *o) {
     return UNSEEN_OK;
 }
 
+/* Classes that the method will take for one. Fused semantics may still tell them apart. */
+static un_status warn_of_alike(const un_train_options *o) {
+    const un_semantics *s = NULL;
+    un_alike alike;
+    if (!o->class->unit_rows || !o->class->unit_rows(o->config) ||
+        un_config_list_count(o->config, "semantics") != 1)
+        return UNSEEN_OK;
+    UN_TRY(un_dataset_require_semantics(o->dataset, un_config_list_name(o->config, "semantics", 0),
+                                        &s));
+    UN_TRY(un_alike_find(s->values, o->dataset->class_count, s->width, 1, &alike));
+    if (alike.count > 0)
+        un_log(UNSEEN_LOG_WARNING,
+               "classes \"%s\" and \"%s\" are one to %s, which brings the rows of semantics "
+               "\"%s\" to length 1; `unseen check` lists all such classes",
+               o->dataset->classes[alike.pair[0][0]], o->dataset->classes[alike.pair[0][1]],
+               o->class->name, s->name);
+    un_alike_free(&alike);
+    return UNSEEN_OK;
+}
+
 un_status un_train(const un_train_options *options, json_t **result) {
     UN_TRY(check_options(options));
+    UN_TRY(warn_of_alike(options));
     trainer t = {.options = options};
     t.selection_runs = options->select == UN_SELECT_VALIDATION ? options->dataset->fold_count
                        : options->select == UN_SELECT_TEST     ? 1

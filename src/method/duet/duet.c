@@ -324,6 +324,11 @@ done:
     return status;
 }
 
+static int unit_rows(const json_t *config) {
+    (void)config;
+    return 1;
+}
+
 static int scores_with(const un_method *method, size_t modality) {
     return ((const duet_method *)method)->regressed[modality];
 }
@@ -351,6 +356,7 @@ const un_method_class un_method_duet = {
     .title = "DUET: Cross-modal Semantic Grounding for Contrastive Zero-shot Learning (AAAI 2023)",
     .score_unit = "probability",
     .input = UN_INPUT_REGIONS,
+    .unit_rows = unit_rows,
     .trains_with_unseen_rows = 1,
     .losses = g_losses,
     .options = g_options,
