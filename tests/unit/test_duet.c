@@ -340,7 +340,8 @@ static float *layer_attention(duet_method *m, const float *features, const un_du
         .params = &m->base.params, .type = UN_F32, .sequences = {{1, words}, {1, places}}};
     util_ok(un_alloc(heads * L * T, sizeof *out, &out));
     util_ok(un_bert_forward(&m->scoring.bert, &m->base.params, &batch, NULL, &x[DUET_LANGUAGE]));
-    util_ok(image->class->forward(m->scoring.image, &m->base.params, features, 1, &x[DUET_VISION]));
+    util_ok(image->class->forward(m->scoring.image, &m->base.params, features, 1, NULL,
+                                  &x[DUET_VISION]));
     util_ok(duet_xlayer_pass_create(&pass, &m->network.xlayer[0], UN_F32, 0));
     pass.side[vision ? DUET_VISION : DUET_LANGUAGE].probabilities = out;
     util_ok(duet_xlayer_forward(&pass, &context, x));
