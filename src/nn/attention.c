@@ -55,6 +55,29 @@ un_status un_attention_project(const un_attention_layer *layer, const un_params 
     return UNSEEN_OK;
 }
 
+/* The layer of keys and values together, where they lie so. */
+static un_dense both(const un_attention_layer *layer) {
+    size_t H = layer->width;
+    return (un_dense){.in = H, .out = 2 * H, .weight = layer->key.weight, .bias = layer->key.bias};
+}
+
+un_status un_attention_queries(const un_attention_layer *layer, const un_params *params,
+                               un_dtype type, const void *x, size_t rows, void *q, size_t ldq) {
+    return un_dense_forward(&layer->query, params, type, x, rows, UN_DENSE_PLAIN, q, ldq, type);
+}
+
+un_status un_attention_keys(const un_attention_layer *layer, const un_params *params, un_dtype type,
+                            const void *x, size_t rows, void *qkv) {
+    size_t H = layer->width, bytes = H * un_dtype_size(type);
+    unsigned char *k = (unsigned char *)qkv + bytes;
+    const un_dense merged = both(layer);
+    if (layer->fused)
+        return un_dense_forward(&merged, params, type, x, rows, UN_DENSE_PLAIN, k, 3 * H, type);
+    UN_TRY(un_dense_forward(&layer->key, params, type, x, rows, UN_DENSE_PLAIN, k, 3 * H, type));
+    return un_dense_forward(&layer->value, params, type, x, rows, UN_DENSE_PLAIN, k + bytes, 3 * H,
+                            type);
+}
+
 static un_attend_args arguments(const un_attention_layer *layer, un_dtype type,
                                 const un_attention_view *view) {
     size_t H = layer->width, bytes = H * un_dtype_size(type), size = H / layer->heads;
@@ -67,7 +90,7 @@ static un_attend_args arguments(const un_attention_layer *layer, un_dtype type,
                             .q = view->q_side,
                             .k = (const unsigned char *)view->k_side + bytes,
                             .v = (const unsigned char *)view->k_side + 2 * bytes,
-                            .ldq = 3 * H,
+                            .ldq = view->ldq ? view->ldq : 3 * H,
                             .ldk = 3 * H,
                             .key_mask = view->key_mask,
                             .scale = (float)(1.0 / sqrt((double)size)),
@@ -92,7 +115,8 @@ un_status un_attention_mix_backward(const un_attention_layer *layer, un_dtype ty
     args.dq = dq_side;
     args.dk = dk_side + H;
     args.dv = dk_side + 2 * H;
-    args.lddq = args.lddk = 3 * H;
+    args.lddq = args.ldq;
+    args.lddk = 3 * H;
     args.probabilities = NULL;
     return un_attend_backward_heads(&args);
 }
@@ -110,6 +134,36 @@ un_status un_attention_project_backward(const un_attention_layer *layer, const u
         g.dy = dqkv + i * H;
         g.dy16 = dqkv16 ? dqkv16 + i * H : NULL;
         UN_TRY(un_dense_backward(three[i], params, type, &g));
+        g.add = 1;
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_attention_queries_backward(const un_attention_layer *layer, const un_params *params,
+                                        un_dtype type, const void *x, size_t rows, const float *dq,
+                                        const un_bf16 *dq16, size_t lddq, float *dx, int add) {
+    const un_dense_gradient g = {
+        .x = x, .dy = dq, .dy16 = dq16, .lddy = lddq, .rows = rows, .dx = dx, .add = add};
+    return un_dense_backward(&layer->query, params, type, &g);
+}
+
+un_status un_attention_keys_backward(const un_attention_layer *layer, const un_params *params,
+                                     un_dtype type, const void *x, size_t rows, const float *dqkv,
+                                     const un_bf16 *dqkv16, float *dx, int add) {
+    size_t H = layer->width;
+    const un_dense merged = both(layer), *two[2] = {&layer->key, &layer->value};
+    un_dense_gradient g = {.x = x,
+                           .dy = dqkv + H,
+                           .dy16 = dqkv16 ? dqkv16 + H : NULL,
+                           .lddy = 3 * H,
+                           .rows = rows,
+                           .dx = dx,
+                           .add = add};
+    if (layer->fused) return un_dense_backward(&merged, params, type, &g);
+    for (size_t i = 0; i < 2; i++) {
+        UN_TRY(un_dense_backward(two[i], params, type, &g));
+        g.dy += H;
+        if (g.dy16) g.dy16 += H;
         g.add = 1;
     }
     return UNSEEN_OK;

@@ -36,11 +36,20 @@ un_status un_attention_declare(un_attention_layer *layer, un_params *params, con
 un_status un_attention_project(const un_attention_layer *layer, const un_params *params,
                                un_dtype type, const void *x, size_t rows, void *qkv);
 
+/* Some rows of x are only asked for their queries, or only for keys and values: the queries of
+ * x (rows, H) go to q, rows of ldq elements, ... */
+un_status un_attention_queries(const un_attention_layer *layer, const un_params *params,
+                               un_dtype type, const void *x, size_t rows, void *q, size_t ldq);
+/* ... keys and values to the last 2H columns of qkv (rows, 3H). */
+un_status un_attention_keys(const un_attention_layer *layer, const un_params *params, un_dtype type,
+                            const void *x, size_t rows, void *qkv);
+
 /* One direction: the queries of one batch of sequences look at the keys of another; equal
  * batches make it self-attention. */
 typedef struct {
     un_sequences queries, keys; /* equally many sequences */
     const void *q_side;         /* qkv (rows of queries, 3H) of `type` */
+    size_t ldq;                 /* rows of q_side are that long, 0: 3H; backward those of dq_side */
     const void *k_side;         /* qkv (rows of keys, 3H) of `type` */
     const float *key_mask;      /* [rows of keys], added to the scores; NULL: none */
     un_dropout dropout;         /* of the probabilities */
@@ -63,5 +72,13 @@ un_status un_attention_project_backward(const un_attention_layer *layer, const u
                                         un_dtype type, const void *x, size_t rows,
                                         const float *dqkv, const un_bf16 *dqkv16, float *dx,
                                         int add);
+
+/* The same for what un_attention_queries and un_attention_keys made. */
+un_status un_attention_queries_backward(const un_attention_layer *layer, const un_params *params,
+                                        un_dtype type, const void *x, size_t rows, const float *dq,
+                                        const un_bf16 *dq16, size_t lddq, float *dx, int add);
+un_status un_attention_keys_backward(const un_attention_layer *layer, const un_params *params,
+                                     un_dtype type, const void *x, size_t rows, const float *dqkv,
+                                     const un_bf16 *dqkv16, float *dx, int add);
 
 #endif

@@ -67,6 +67,25 @@ un_status un_block_scratch_create(const un_block_config *config, un_dtype type, 
     return un_arena_alloc(arena, rows * 3 * H, s, &out->dqkv16);
 }
 
+un_status un_wanted_reserve(un_wanted *wanted, size_t width, un_dtype type, int training,
+                            un_arena *arena) {
+    size_t W = un_sequence_rows(&wanted->sequences), o = un_dtype_size(type), f = sizeof(float);
+    wanted->dquery = NULL;
+    wanted->dquery16 = NULL;
+    UN_TRY(un_arena_alloc(arena, W * width, o, &wanted->operand));
+    UN_TRY(un_arena_alloc(arena, W * width, o, &wanted->query));
+    UN_TRY(un_arena_alloc(arena, W * width, f, &wanted->x));
+    if (!training) return UNSEEN_OK;
+    UN_TRY(un_arena_alloc(arena, W * width, f, &wanted->dquery));
+    if (type != UN_BF16) return UNSEEN_OK;
+    return un_arena_alloc(arena, W * width, sizeof(un_bf16), &wanted->dquery16);
+}
+
+/* Rows that a block computes beyond its keys and values. */
+static size_t own_rows(const un_pass_context *c) {
+    return un_sequence_rows(c->wanted ? &c->wanted->sequences : &c->sequences);
+}
+
 enum { SITE_ATTENTION, SITE_ATTENTION_OUTPUT, SITE_OUTPUT, SITES };
 
 static un_dropout mask_of(const un_pass_context *c, const char *site, size_t layer, size_t place) {
@@ -77,7 +96,7 @@ static un_dropout mask_of(const un_pass_context *c, const char *site, size_t lay
 /* out = residual + dropout(x W^T + b). */
 static un_status add_residual(const un_dense *layer, const un_pass_context *c, const void *x,
                               const un_dropout *dropout, const float *residual, float *out) {
-    size_t rows = un_sequence_rows(&c->sequences);
+    size_t rows = own_rows(c);
     if (dropout->probability > 0) {
         UN_TRY(
             un_dense_forward(layer, c->params, c->type, x, rows, UN_DENSE_PLAIN, out, 0, UN_F32));
@@ -91,7 +110,7 @@ static un_status add_residual(const un_dense *layer, const un_pass_context *c, c
 /* LN into the operand, and into y where it is wanted. In f32 the operand may be y itself. */
 static void normalize(const un_norm *norm, const un_pass_context *c, const float *x, float *y,
                       void *operand, const un_block_state *state, const un_norm_state *kept) {
-    size_t rows = un_sequence_rows(&c->sequences);
+    size_t rows = own_rows(c);
     const un_norm_state *keep = state->training ? kept : NULL;
     if (c->type == UN_BF16)
         un_norm_forward(norm, c->params, x, rows, y, operand, keep);
@@ -99,10 +118,45 @@ static void normalize(const un_norm *norm, const un_pass_context *c, const float
         un_norm_forward(norm, c->params, x, rows, y ? y : operand, NULL, keep);
 }
 
+/* `bytes` a row: out[i] = x[row[i]]. */
+static void pick_rows(const un_wanted *wanted, const void *x, size_t bytes, void *out) {
+    for (size_t i = 0; i < un_sequence_rows(&wanted->sequences); i++)
+        memcpy((unsigned char *)out + i * bytes, (const unsigned char *)x + wanted->row[i] * bytes,
+               bytes);
+}
+
+/* Queries of the wanted rows, keys and values of all. */
+static un_status project_wanted(const un_block *block, const un_pass_context *c, const float *x,
+                                const void *operand, void *qkv) {
+    const un_wanted *wanted = c->wanted;
+    size_t H = block->config.width;
+    pick_rows(wanted, x, H * sizeof *x, wanted->x);
+    pick_rows(wanted, operand, H * un_dtype_size(c->type), wanted->operand);
+    UN_TRY(un_attention_queries(&block->attention, c->params, c->type, wanted->operand, own_rows(c),
+                                wanted->query, H));
+    return un_attention_keys(&block->attention, c->params, c->type, operand,
+                             un_sequence_rows(&c->sequences), qkv);
+}
+
+static un_attention_view view_of(const un_block *block, const un_pass_context *c,
+                                 const un_block_state *state, un_dropout mask) {
+    const un_wanted *wanted = c->wanted;
+    return (un_attention_view){.queries = wanted ? wanted->sequences : c->sequences,
+                               .keys = c->sequences,
+                               .q_side = wanted ? wanted->query : state->qkv,
+                               .ldq = wanted ? block->config.width : 0,
+                               .k_side = state->qkv,
+                               .key_mask = c->key_mask,
+                               .dropout = mask,
+                               .log_sum = state->log_sum,
+                               .probabilities = state->probabilities};
+}
+
 static un_status attention_forward(const un_block *block, const un_pass_context *c,
                                    const char *site, size_t layer, const float *x,
                                    un_block_state *state, float *sum) {
     size_t rows = un_sequence_rows(&c->sequences);
+    const un_wanted *wanted = c->wanted;
     const void *operand = state->in;
     if (block->config.pre_norm)
         normalize(&block->norm1, c, x, NULL, state->in, state, &state->norm1);
@@ -110,25 +164,24 @@ static un_status attention_forward(const un_block *block, const un_pass_context 
         un_convert_to_bf16(x, state->in, rows * block->config.width);
     else
         operand = x;
-    UN_TRY(un_attention_project(&block->attention, c->params, c->type, operand, rows, state->qkv));
-    const un_attention_view view = {.queries = c->sequences,
-                                    .keys = c->sequences,
-                                    .q_side = state->qkv,
-                                    .k_side = state->qkv,
-                                    .key_mask = c->key_mask,
-                                    .dropout = mask_of(c, site, layer, SITE_ATTENTION),
-                                    .log_sum = state->log_sum,
-                                    .probabilities = state->probabilities};
+    if (wanted)
+        UN_TRY(project_wanted(block, c, x, operand, state->qkv));
+    else
+        UN_TRY(
+            un_attention_project(&block->attention, c->params, c->type, operand, rows, state->qkv));
+    const un_attention_view view =
+        view_of(block, c, state, mask_of(c, site, layer, SITE_ATTENTION));
     UN_TRY(un_attention_mix(&block->attention, c->type, &view, state->context));
     un_dropout mask = mask_of(c, site, layer, SITE_ATTENTION_OUTPUT);
-    return add_residual(&block->attention.output, c, state->context, &mask, x, sum);
+    return add_residual(&block->attention.output, c, state->context, &mask, wanted ? wanted->x : x,
+                        sum);
 }
 
 /* operand (R, H) -> y = residual + FF(operand). */
 static un_status feed_forward(const un_block *block, const un_pass_context *c, const char *site,
                               size_t layer, const void *operand, const float *residual,
                               un_block_state *state, float *y) {
-    size_t rows = un_sequence_rows(&c->sequences);
+    size_t rows = own_rows(c);
     if (state->training) {
         UN_TRY(un_dense_forward(&block->inner, c->params, c->type, operand, rows, UN_DENSE_PLAIN,
                                 state->hidden, 0, c->type));
@@ -144,6 +197,8 @@ static un_status feed_forward(const un_block *block, const un_pass_context *c, c
 
 un_status un_block_forward(const un_block *block, const un_pass_context *c, const char *site,
                            size_t layer, const float *x, un_block_state *state, float *y) {
+    if (block->config.pre_norm && c->wanted)
+        return un_fail(UNSEEN_E_ARGUMENT, "rows are wanted of a block that normalises first");
     if (block->config.pre_norm) {
         float *sum = state->training ? state->sum1 : y;
         UN_TRY(attention_forward(block, c, site, layer, x, state, sum));
@@ -163,7 +218,7 @@ un_status un_block_forward(const un_block *block, const un_pass_context *c, cons
  * bf16 copy. */
 static const float *through_mask(const un_pass_context *c, const un_dropout *mask, const float *d,
                                  size_t width, un_block_scratch *scratch) {
-    size_t rows = un_sequence_rows(&c->sequences);
+    size_t rows = own_rows(c);
     if (mask->probability > 0) {
         un_copy(d, scratch->masked, rows * width);
         un_dropout_rows(mask, scratch->masked, NULL, rows, width);
@@ -178,7 +233,7 @@ static un_status feed_forward_backward(const un_block *block, const un_pass_cont
                                        const un_dropout *mask, const void *operand,
                                        const un_block_state *state, un_block_scratch *scratch,
                                        const float *d, float *dx, int add) {
-    size_t rows = un_sequence_rows(&c->sequences);
+    size_t rows = own_rows(c);
     const un_dense_gradient outer = {.x = state->active,
                                      .dy = through_mask(c, mask, d, block->config.width, scratch),
                                      .dy16 = scratch->row16,
@@ -196,6 +251,23 @@ static un_status feed_forward_backward(const un_block *block, const un_pass_cont
     return un_dense_backward(&block->inner, c->params, c->type, &inner);
 }
 
+/* From the gradients of queries, keys and values, and that of the wanted rows behind the residual
+ * in d, to the input's in d. */
+static un_status wanted_backward(const un_block *block, const un_pass_context *c,
+                                 const void *operand, const un_block_scratch *scratch, float *d) {
+    const un_wanted *wanted = c->wanted;
+    size_t W = own_rows(c), H = block->config.width;
+    if (wanted->dquery16) un_convert_to_bf16(wanted->dquery, wanted->dquery16, W * H);
+    un_copy(d, wanted->x, W * H);
+    UN_TRY(un_attention_queries_backward(&block->attention, c->params, c->type, wanted->operand, W,
+                                         wanted->dquery, wanted->dquery16, H, wanted->x, 1));
+    UN_TRY(un_attention_keys_backward(&block->attention, c->params, c->type, operand,
+                                      un_sequence_rows(&c->sequences), scratch->dqkv,
+                                      scratch->dqkv16, d, 0));
+    for (size_t i = 0; i < W; i++) un_axpy(1, wanted->x + i * H, d + wanted->row[i] * H, H);
+    return UNSEEN_OK;
+}
+
 static un_status attention_backward(const un_block *block, const un_pass_context *c,
                                     const char *site, size_t layer, const void *operand,
                                     const un_block_state *state, un_block_scratch *scratch,
@@ -206,19 +278,16 @@ static un_status attention_backward(const un_block *block, const un_pass_context
     const un_dense_gradient output = {.x = state->context,
                                       .dy = through_mask(c, &mask, d, H, scratch),
                                       .dy16 = scratch->row16,
-                                      .rows = rows,
+                                      .rows = own_rows(c),
                                       .dx = scratch->dcontext};
     UN_TRY(un_dense_backward(&layers->output, c->params, c->type, &output));
-    const un_attention_view view = {.queries = c->sequences,
-                                    .keys = c->sequences,
-                                    .q_side = state->qkv,
-                                    .k_side = state->qkv,
-                                    .key_mask = c->key_mask,
-                                    .dropout = mask_of(c, site, layer, SITE_ATTENTION),
-                                    .log_sum = state->log_sum};
-    UN_TRY(un_attention_mix_backward(layers, c->type, &view, scratch->dcontext, scratch->dqkv,
+    const un_attention_view view =
+        view_of(block, c, state, mask_of(c, site, layer, SITE_ATTENTION));
+    float *dquery = c->wanted ? c->wanted->dquery : scratch->dqkv;
+    UN_TRY(un_attention_mix_backward(layers, c->type, &view, scratch->dcontext, dquery,
                                      scratch->dqkv));
     if (c->type == UN_BF16) un_convert_to_bf16(scratch->dqkv, scratch->dqkv16, rows * 3 * H);
+    if (c->wanted) return wanted_backward(block, c, operand, scratch, dx);
     return un_attention_project_backward(layers, c->params, c->type, operand, rows, scratch->dqkv,
                                          scratch->dqkv16, dx, add);
 }
@@ -242,7 +311,7 @@ static un_status post_norm_backward(const un_block *block, const un_pass_context
                                     const char *site, size_t layer, const float *x,
                                     const un_block_state *state, un_block_scratch *scratch,
                                     float *d) {
-    size_t rows = un_sequence_rows(&c->sequences);
+    size_t rows = own_rows(c);
     int bf16 = c->type == UN_BF16;
     const void *in = bf16 ? state->in : (const void *)x;
     const void *middle = bf16 ? state->middle_operand : (const void *)state->middle;

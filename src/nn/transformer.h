@@ -58,6 +58,21 @@ typedef struct {
 un_dropout un_dropout_make(const un_dropout_source *source, float probability, const char *site,
                            size_t layer);
 
+/* The rows of a batch whose output is wanted, for the last block of a stack: all rows are keys
+ * and values, but queries, feed-forward network and output are those of W rows only, one after
+ * the other. Dropout masks go by their place among the wanted. */
+typedef struct {
+    un_sequences sequences; /* as many as the batch has; start[] counts wanted rows */
+    const size_t *row;      /* [W] rows of the batch, ascending */
+    void *operand, *query;  /* (W, H) operands; work space from un_wanted_reserve */
+    float *x;               /* (W, H) their input; backward: its gradient */
+    float *dquery;          /* (W, H); training only */
+    un_bf16 *dquery16;      /* (W, H); the same in bf16, else NULL */
+} un_wanted;
+
+un_status un_wanted_reserve(un_wanted *wanted, size_t width, un_dtype type, int training,
+                            un_arena *arena);
+
 /* What a pass is run with; the same for its backward. */
 typedef struct {
     const un_params *params;
@@ -65,6 +80,7 @@ typedef struct {
     un_sequences sequences;
     const float *key_mask;     /* [rows], added to attention scores; NULL: none */
     un_dropout_source dropout; /* zero probabilities: none */
+    const un_wanted *wanted;   /* NULL: all rows. Post-norm blocks only */
 } un_pass_context;
 
 /* Activations of one block, R rows. Operands are of the context's type. */
@@ -100,11 +116,11 @@ un_status un_block_state_create(const un_block_config *config, un_dtype type, si
 un_status un_block_scratch_create(const un_block_config *config, un_dtype type, size_t rows,
                                   un_arena *arena, un_block_scratch *out);
 
-/* x (R, H) -> y (R, H). Unless training, y may be x, and there is no dropout. y NULL: only what
+/* x (R, H) -> y (R, H), or of the wanted rows (W, H). Unless training, y may be x, and there is no dropout. y NULL: only what
  * backward needs. `site` and `layer` name the dropout masks. */
 un_status un_block_forward(const un_block *block, const un_pass_context *context, const char *site,
                            size_t layer, const float *x, un_block_state *state, float *y);
-/* d (R, H): the gradient of y on entry, of x on return. Adds to the parameters' gradients.
+/* d (R, H): the gradient of y on entry (in its first W rows), of x on return. Adds to the parameters' gradients.
  * x and state as forward left them. */
 un_status un_block_backward(const un_block *block, const un_pass_context *context, const char *site,
                             size_t layer, const float *x, const un_block_state *state,

@@ -77,6 +77,11 @@ typedef struct {
     size_t groups; /* of the attribute contrast */
     size_t *pair_begin, *pair_row;
     double *group_weight;
+    /* Rows of the outputs that losses read. word_row and pair_row are places among those of
+     * language. */
+    un_wanted wanted[DUET_SIDES];
+    size_t *place; /* [rows] work space */
+    size_t *start_of[DUET_SIDES], *row_of[DUET_SIDES];
 } duet_batch;
 
 typedef struct {
