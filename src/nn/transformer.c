@@ -53,6 +53,13 @@ un_status un_block_state_create(const un_block_config *config, un_dtype type, si
     return un_arena_alloc(arena, rows, f, &out->norm2.inverse);
 }
 
+size_t un_block_state_bytes(const un_block_config *config, un_dtype type, size_t rows) {
+    size_t H = config->width, I = config->inner, f = sizeof(float), o = un_dtype_size(type);
+    size_t operands = 4 * H + 2 * I + (config->pre_norm || type == UN_BF16 ? 2 * H : 0);
+    size_t floats = (config->pre_norm ? 1 : 3) * H + config->heads + 4;
+    return rows * (operands * o + floats * f);
+}
+
 un_status un_block_scratch_create(const un_block_config *config, un_dtype type, size_t rows,
                                   un_arena *arena, un_block_scratch *out) {
     size_t H = config->width, I = config->inner, f = sizeof(float), s = sizeof(un_bf16);

@@ -14,7 +14,8 @@
  * encoder, each to be propagated back before it runs forward again. A pass that is
  * not for training overwrites its activations layer by layer. With `recompute` a
  * training pass keeps the input of every block only and computes the rest again
- * during the backward pass: about a quarter of the memory for 4/3 of the time.
+ * during the backward pass: about a quarter of the memory for 4/3 of the time; or of as many
+ * blocks as do not fit into a budget.
  */
 #ifndef UN_NN_TRANSFORMER_H
 #define UN_NN_TRANSFORMER_H
@@ -113,6 +114,8 @@ typedef struct {
 
 un_status un_block_state_create(const un_block_config *config, un_dtype type, size_t rows,
                                 int training, un_arena *arena, un_block_state *out);
+/* What un_block_state_create takes for training, to a few hundred bytes. */
+size_t un_block_state_bytes(const un_block_config *config, un_dtype type, size_t rows);
 un_status un_block_scratch_create(const un_block_config *config, un_dtype type, size_t rows,
                                   un_arena *arena, un_block_scratch *out);
 
@@ -136,6 +139,10 @@ typedef struct {
     const un_encoder *encoder;
     un_dtype type;
     int training, recompute;
+    size_t budget; /* with recompute: bytes for the activations of blocks, 0 by default; the last
+                      blocks keep theirs as long as they fit in, and nothing is computed again if
+                      all do. The caller's, before rows are reserved */
+    size_t kept;   /* so many do */
     float **probabilities; /* [layers], each NULL or room for that layer's; the caller's */
     size_t rows;           /* room for so many */
     float **x;             /* [layers + 1] of (R, H): inputs of the blocks and the result */

@@ -43,8 +43,9 @@ static const un_option g_options[] = {
     {"std", UN_OPTION_NUMBERS, "0.229,0.224,0.225", 1e-6, 10, NULL, "the same"},
     {"freeze_backbone", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
      "no gradient into the vision transformer"},
-    {"recompute", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
-     "compute activations again instead of keeping them: less memory, 4/3 of the time"},
+    {"recompute", UN_OPTION_CHOICE, "no", 0, 0, "no|yes|auto",
+     "compute activations again instead of keeping them: less memory, 4/3 of the time; auto: what "
+     "goes beyond 3.5 GiB of either transformer's"},
     {"text", UN_OPTION_CHOICE, "yes", 0, 0, "yes|no",
      "no: visual states alone, without the cross-modal layer"},
     {"text_weights", UN_OPTION_TEXT, "", 0, 0, NULL, "safetensors file of a BERT"},
@@ -88,7 +89,7 @@ static const un_option g_options[] = {
     "\"image_heads\":4,\"image_inner\":256,\"image_layers\":4,\"distilled\":\"no\",\"patch\":8,"   \
     "\"dropout\":0,\"max_length\":192,\"prune_pieces\":160,\"batch\":32,\"accumulate\":1,"         \
     "\"lr\":5e-4,\"mask_pro\":0.3,\"mlm\":0.1,\"contrast_samples\":2,\"epochs\":6"
-#define PAPER "\"epochs\":30,\"recompute\":\"yes\""
+#define PAPER "\"epochs\":30,\"recompute\":\"auto\""
 
 static const un_preset g_presets[] = {
     {"auto", "{" SMALL "}", "small and from scratch, for region features on a CPU"},
@@ -188,6 +189,12 @@ static void configure(duet_method *m, const un_method_setup *setup) {
                                            .epsilon = 1e-8};
 }
 
+/* Bytes that each transformer may keep for its backward pass; with them a step at full size stays
+ * below 16 GiB. */
+static size_t activation_budget(const json_t *config) {
+    return un_config_is(config, "recompute", "auto") ? (size_t)7 << 29 : 0;
+}
+
 static un_status create_pixels(duet_method *m, const json_t *config, duet_image **image) {
     duet_pixels_config pixels = {.size = (size_t)llround(sqrt((double)m->R)),
                                  .width = m->kept.text.width,
@@ -196,7 +203,8 @@ static un_status create_pixels(duet_method *m, const json_t *config, duet_image 
                                      m->reference || un_config_is(config, "visual_tokens", "logit"),
                                  .labels = m->kept.labels,
                                  .frozen = un_config_is(config, "freeze_backbone", "yes"),
-                                 .recompute = un_config_is(config, "recompute", "yes")};
+                                 .recompute = !un_config_is(config, "recompute", "no"),
+                                 .budget = activation_budget(config)};
     if (m->F != 3 || pixels.size * pixels.size != m->R)
         return un_fail(UNSEEN_E_ARGUMENT, "%zu x %zu values are not a square of 3 colours", m->R,
                        m->F);
@@ -222,7 +230,8 @@ static un_status declare(duet_method *m, const un_method_setup *setup) {
                                          .with_text = un_config_is(config, "text", "yes"),
                                          .text = m->kept.text,
                                          .xlayers = un_config_integer(config, "cross_layers"),
-                                         .recompute = un_config_is(config, "recompute", "yes"),
+                                         .recompute = !un_config_is(config, "recompute", "no"),
+                                         .budget = activation_budget(config),
                                          .type = un_precision_dtype(setup->precision)};
     un_params *params = &m->base.params;
     duet_image *image = NULL;

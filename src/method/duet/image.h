@@ -69,7 +69,8 @@ typedef struct {
     int logit;                   /* one token Linear(K -> H) of the classifier's K logits */
     size_t labels;               /* K */
     int frozen;                  /* no gradient reaches the transformer */
-    int recompute;               /* activations anew in the backward pass */
+    int recompute;               /* activations anew in the backward pass ... */
+    size_t budget;               /* ... of blocks beyond that many bytes */
     float mean[3], deviation[3]; /* of colours scaled to 0..1 */
 } duet_pixels_config;
 

@@ -99,6 +99,7 @@ un_status duet_pass_create(duet_pass *p, const duet_network *n, int training) {
         return un_encoder_pass_create(&p->alone, &p->alone_encoder, type, training, 0);
     }
     UN_GO(un_bert_pass_create(&p->bert, &n->bert, type, training, n->config.recompute));
+    p->bert.encoder.budget = n->config.budget;
     for (size_t i = 0; i < n->config.xlayers; i++)
         UN_GO(duet_xlayer_pass_create(&p->xlayer[i], &n->xlayer[i], type, training));
 done:

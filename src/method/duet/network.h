@@ -30,7 +30,8 @@ typedef struct {
     int with_text;       /* 0: no text, no cross-modal layer */
     un_bert_config text; /* width is H, and the cross-modal layers' sizes */
     size_t xlayers;      /* 1 .. DUET_MAX_XLAYERS */
-    int recompute;       /* text encoder: activations anew in the backward pass */
+    int recompute;       /* text encoder: activations anew in the backward pass ... */
+    size_t budget;       /* ... of blocks beyond that many bytes */
     un_dtype type;       /* of the large products' operands */
 } duet_network_config;
 
