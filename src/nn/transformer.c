@@ -140,7 +140,7 @@ static un_status project_wanted(const un_block *block, const un_pass_context *c,
     pick_rows(wanted, x, H * sizeof *x, wanted->x);
     pick_rows(wanted, operand, H * un_dtype_size(c->type), wanted->operand);
     UN_TRY(un_attention_queries(&block->attention, c->params, c->type, wanted->operand, own_rows(c),
-                                wanted->query, H));
+                                wanted->query));
     return un_attention_keys(&block->attention, c->params, c->type, operand,
                              un_sequence_rows(&c->sequences), qkv);
 }
@@ -148,15 +148,18 @@ static un_status project_wanted(const un_block *block, const un_pass_context *c,
 static un_attention_view view_of(const un_block *block, const un_pass_context *c,
                                  const un_block_state *state, un_dropout mask) {
     const un_wanted *wanted = c->wanted;
-    return (un_attention_view){.queries = wanted ? wanted->sequences : c->sequences,
-                               .keys = c->sequences,
-                               .q_side = wanted ? wanted->query : state->qkv,
-                               .ldq = wanted ? block->config.width : 0,
-                               .k_side = state->qkv,
-                               .key_mask = c->key_mask,
-                               .dropout = mask,
-                               .log_sum = state->log_sum,
-                               .probabilities = state->probabilities};
+    size_t H = block->config.width;
+    return (un_attention_view){
+        .queries = wanted ? wanted->sequences : c->sequences,
+        .keys = c->sequences,
+        .q = wanted ? wanted->query : state->qkv,
+        .k = wanted ? state->qkv : (unsigned char *)state->qkv + H * un_dtype_size(c->type),
+        .ldq = wanted ? H : 3 * H,
+        .ldk = wanted ? 2 * H : 3 * H,
+        .key_mask = c->key_mask,
+        .dropout = mask,
+        .log_sum = state->log_sum,
+        .probabilities = state->probabilities};
 }
 
 static un_status attention_forward(const un_block *block, const un_pass_context *c,
@@ -267,7 +270,7 @@ static un_status wanted_backward(const un_block *block, const un_pass_context *c
     if (wanted->dquery16) un_convert_to_bf16(wanted->dquery, wanted->dquery16, W * H);
     un_copy(d, wanted->x, W * H);
     UN_TRY(un_attention_queries_backward(&block->attention, c->params, c->type, wanted->operand, W,
-                                         wanted->dquery, wanted->dquery16, H, wanted->x, 1));
+                                         wanted->dquery, wanted->dquery16, wanted->x, 1));
     UN_TRY(un_attention_keys_backward(&block->attention, c->params, c->type, operand,
                                       un_sequence_rows(&c->sequences), scratch->dqkv,
                                       scratch->dqkv16, d, 0));
@@ -290,10 +293,11 @@ static un_status attention_backward(const un_block *block, const un_pass_context
     UN_TRY(un_dense_backward(&layers->output, c->params, c->type, &output));
     const un_attention_view view =
         view_of(block, c, state, mask_of(c, site, layer, SITE_ATTENTION));
-    float *dquery = c->wanted ? c->wanted->dquery : scratch->dqkv;
-    UN_TRY(un_attention_mix_backward(layers, c->type, &view, scratch->dcontext, dquery,
-                                     scratch->dqkv));
-    if (c->type == UN_BF16) un_convert_to_bf16(scratch->dqkv, scratch->dqkv16, rows * 3 * H);
+    size_t width = c->wanted ? 2 * H : 3 * H; /* of dqkv, which is keys and values only then */
+    UN_TRY(un_attention_mix_backward(layers, c->type, &view, scratch->dcontext,
+                                     c->wanted ? c->wanted->dquery : scratch->dqkv,
+                                     c->wanted ? scratch->dqkv : scratch->dqkv + H));
+    if (c->type == UN_BF16) un_convert_to_bf16(scratch->dqkv, scratch->dqkv16, rows * width);
     if (c->wanted) return wanted_backward(block, c, operand, scratch, dx);
     return un_attention_project_backward(layers, c->params, c->type, operand, rows, scratch->dqkv,
                                          scratch->dqkv16, dx, add);

@@ -144,6 +144,20 @@ static un_status reserve_wanted(duet_xlayer_pass *pass, size_t s) {
                              &side->wanted_arena);
 }
 
+/* Where queries, keys and values of a side lie in an array of (R, 3H): row by row, or, if not the
+ * same rows look and are looked at, queries first and then the others. */
+typedef struct {
+    int merged;
+    size_t key, ldq, ldk; /* elements: the first key; rows */
+} arrangement;
+
+static arrangement arrange(const duet_xlayer_pass *pass, size_t s) {
+    const duet_xlayer_side *side = &pass->side[s];
+    size_t H = pass->layer->cross.width;
+    if (side->queries == side->keys) return (arrangement){1, H, 3 * H, 3 * H};
+    return (arrangement){0, side->queries * H, H, 2 * H};
+}
+
 /* Queries of the rows that look, keys and values of those that are looked at. */
 static un_status project(duet_xlayer_pass *pass, size_t s) {
     const un_attention_layer *cross = &pass->layer->cross;
@@ -151,17 +165,17 @@ static un_status project(duet_xlayer_pass *pass, size_t s) {
     duet_xlayer_side *side = &pass->side[s];
     size_t H = cross->width, rows = side->queries > side->keys ? side->queries : side->keys;
     const void *in = side->x;
+    const arrangement at = arrange(pass, s);
     if (pass->type == UN_BF16) {
         un_convert_to_bf16(side->x, side->in, rows * H);
         in = side->in;
     }
-    if (side->queries == side->keys)
-        return un_attention_project(cross, params, pass->type, in, rows, side->qkv);
+    if (at.merged) return un_attention_project(cross, params, pass->type, in, rows, side->qkv);
     if (side->queries > 0)
-        UN_TRY(
-            un_attention_queries(cross, params, pass->type, in, side->queries, side->qkv, 3 * H));
+        UN_TRY(un_attention_queries(cross, params, pass->type, in, side->queries, side->qkv));
     if (side->keys == 0) return UNSEEN_OK;
-    return un_attention_keys(cross, params, pass->type, in, side->keys, side->qkv);
+    return un_attention_keys(cross, params, pass->type, in, side->keys,
+                             (unsigned char *)side->qkv + at.key * un_dtype_size(pass->type));
 }
 
 enum { PLACE_CROSS, PLACE_OUTPUT, PLACES };
@@ -176,6 +190,7 @@ static un_dropout mask_of(const duet_xlayer_context *c, size_t s, size_t place) 
 static un_attention_view view_of(const duet_xlayer_pass *pass, size_t s) {
     const duet_xlayer_context *c = &pass->context;
     size_t other = DUET_SIDES - 1 - s;
+    const arrangement at = arrange(pass, other);
     /* All pictures looking at one text are, for the attention, one sequence of queries. */
     un_sequences queries = c->sequences[s], keys = c->sequences[other];
     queries.count = keys.count = pass->side[s].active;
@@ -185,8 +200,11 @@ static un_attention_view view_of(const duet_xlayer_pass *pass, size_t s) {
     }
     return (un_attention_view){.queries = queries,
                                .keys = keys,
-                               .q_side = pass->side[s].qkv,
-                               .k_side = pass->side[other].qkv,
+                               .q = pass->side[s].qkv,
+                               .k = (unsigned char *)pass->side[other].qkv +
+                                    at.key * un_dtype_size(c->type),
+                               .ldq = arrange(pass, s).ldq,
+                               .ldk = at.ldk,
                                .key_mask = c->key_mask[other],
                                .dropout = mask_of(c, s, PLACE_CROSS),
                                .log_sum = pass->side[s].log_sum,
@@ -284,20 +302,22 @@ static un_status project_backward(duet_xlayer_pass *pass, size_t s, float *d) {
     const un_attention_layer *cross = &pass->layer->cross;
     const un_params *params = pass->context.params;
     duet_xlayer_side *side = &pass->side[s];
-    size_t H = cross->width, most = side->queries > side->keys ? side->queries : side->keys;
+    size_t H = cross->width;
     const void *in = pass->type == UN_BF16 ? side->in : (const void *)side->x;
     const float *dqkv = side->scratch.dqkv;
     un_bf16 *dqkv16 = side->scratch.dqkv16;
-    if (pass->type == UN_BF16) un_convert_to_bf16(dqkv, dqkv16, most * 3 * H);
-    if (side->queries == side->keys)
-        return un_attention_project_backward(cross, params, pass->type, in, most, dqkv, dqkv16, d,
-                                             1);
+    const arrangement at = arrange(pass, s);
+    if (pass->type == UN_BF16)
+        un_convert_to_bf16(dqkv, dqkv16, (side->queries + 2 * side->keys) * H);
+    if (at.merged)
+        return un_attention_project_backward(cross, params, pass->type, in, side->keys, dqkv,
+                                             dqkv16, d, 1);
     if (side->queries > 0)
         UN_TRY(un_attention_queries_backward(cross, params, pass->type, in, side->queries, dqkv,
-                                             dqkv16, 3 * H, d, 1));
+                                             dqkv16, d, 1));
     if (side->keys == 0) return UNSEEN_OK;
-    return un_attention_keys_backward(cross, params, pass->type, in, side->keys, dqkv, dqkv16, d,
-                                      1);
+    return un_attention_keys_backward(cross, params, pass->type, in, side->keys, dqkv + at.key,
+                                      dqkv16 ? dqkv16 + at.key : NULL, d, 1);
 }
 
 un_status duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES]) {
@@ -315,9 +335,10 @@ un_status duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES
     for (size_t s = 0; s < DUET_SIDES; s++) {
         if (pass->side[s].queries == 0) continue;
         un_attention_view view = view_of(pass, s);
-        UN_TRY(un_attention_mix_backward(cross, c->type, &view, pass->side[s].scratch.dcontext,
-                                         pass->side[s].scratch.dqkv,
-                                         pass->side[DUET_SIDES - 1 - s].scratch.dqkv));
+        size_t other = DUET_SIDES - 1 - s;
+        UN_TRY(un_attention_mix_backward(
+            cross, c->type, &view, pass->side[s].scratch.dcontext, pass->side[s].scratch.dqkv,
+            pass->side[other].scratch.dqkv + arrange(pass, other).key));
     }
     for (size_t s = 0; s < DUET_SIDES; s++) UN_TRY(project_backward(pass, s, d[s]));
     return UNSEEN_OK;
