@@ -49,6 +49,14 @@ TOKENS = (SIZE // PATCH) ** 2 + 1           # CLS and patches; the distillation 
 KINDS = {"masked": 1, "prompt": 0}
 
 
+class Norm(nn.LayerNorm):
+    def __init__(self):
+        super().__init__(H, 1e-12)
+
+    def forward(self, x):
+        return super().forward(x.float())   # PyTorch 1.13 normalises no bf16 with f32 weights
+
+
 class Attention(nn.Module):
     def __init__(self, p):
         super().__init__()
@@ -75,7 +83,7 @@ class Block(nn.Module):
         super().__init__()
         self.p, self.pre = p, pre
         self.attention, self.feed = Attention(p), Feed()
-        self.norm1, self.norm2 = nn.LayerNorm(H, 1e-12), nn.LayerNorm(H, 1e-12)
+        self.norm1, self.norm2 = Norm(), Norm()
 
     def forward(self, x, mask=None):
         if self.pre:
@@ -93,16 +101,16 @@ class DUET(nn.Module):
         self.tokens = nn.Parameter(torch.randn(1, 2, H) * 0.02)
         self.place = nn.Parameter(torch.randn(1, TOKENS + 1, H) * 0.02)
         self.vision = nn.ModuleList(Block(0, True) for _ in range(image_layers))
-        self.vision_norm = nn.LayerNorm(H, 1e-12)
+        self.vision_norm = Norm()
         self.words = nn.Embedding(WORDS, H, padding_idx=0)
         self.positions, self.types = nn.Embedding(250, H), nn.Embedding(2, H)
-        self.text_norm = nn.LayerNorm(H, 1e-12)
+        self.text_norm = Norm()
         self.text = nn.ModuleList(Block(0.1, False) for _ in range(text_layers))
-        self.cross, self.cross_norm = Attention(0.1), nn.LayerNorm(H, 1e-12)
+        self.cross, self.cross_norm = Attention(0.1), Norm()
         self.see, self.tell = Block(0.1, False), Block(0.1, False)
         self.scores = nn.Linear(H, A)
         self.project = nn.Sequential(nn.Linear(H, H), nn.ReLU(), nn.Linear(H, H))
-        self.head = nn.Sequential(nn.Linear(H, H), nn.GELU(), nn.LayerNorm(H, 1e-12))
+        self.head = nn.Sequential(nn.Linear(H, H), nn.GELU(), Norm())
         self.decoder = nn.Linear(H, WORDS)
 
     def forward(self, pictures, ids):

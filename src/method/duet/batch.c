@@ -32,7 +32,8 @@ un_status duet_batch_create(duet_method *m) {
     un_arena *a = &m->arena;
     size_t B = m->batch_size, n = most_pictures(m), L = un_duet_texts_max_length(m->texts);
     size_t rows = 0, planned = 0;
-    if (__builtin_mul_overflow(n, L, &rows) || __builtin_mul_overflow(n, m->accumulate, &planned))
+    if (__builtin_mul_overflow(n, L, &rows) ||
+        __builtin_mul_overflow(n, m->accumulate + m->leftover, &planned))
         return un_fail(UNSEEN_E_ARGUMENT, "a step of %zu mini-batches of %zu texts is too large",
                        m->accumulate, n);
     UN_TRY(un_arena_alloc(a, n, sizeof *b->image, &b->image));
@@ -84,9 +85,13 @@ un_status duet_plan(un_method *method, size_t epoch, size_t step, const int64_t 
                     size_t *count) {
     duet_method *m = (duet_method *)method;
     duet_batch *b = &m->batch;
+    size_t before = step == 0 && epoch > 0 ? m->leftover : 0;
     *count = 0;
-    for (size_t k = 0; k < m->accumulate; k++) {
-        UN_TRY(draw(m, epoch, step * m->accumulate + k));
+    for (size_t k = 0; k < before + m->accumulate; k++) {
+        if (k < before)
+            UN_TRY(draw(m, epoch - 1, m->steps * m->accumulate + k));
+        else
+            UN_TRY(draw(m, epoch, step * m->accumulate + k - before));
         memcpy(m->planned + *count, b->image, b->pictures * sizeof *b->image);
         *count += b->pictures;
         if (!b->masked || !m->network.config.with_text) continue;

@@ -24,7 +24,8 @@ static const un_option g_options[] = {
      "the data set's entry in these files: CUB, AWA2 or SUN"},
     {"reference", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
      "do as the published code does: prompts, substring masks, padding, double softmax, all "
-     "positions in the word loss, same-class pairs, the logit token"},
+     "positions in the word loss, same-class pairs, the logit token; Adam anew with every epoch, "
+     "whose last mini-batches go into the next one's first step"},
     {"image_side", UN_OPTION_CHOICE, "auto", 0, 0, "auto|regions|pixels|swin",
      "auto: pixels if the features are a square of 3 colours, else regions"},
     {"project", UN_OPTION_CHOICE, "yes", 0, 0, "yes|no", "a linear layer in front of regions' LN"},
@@ -93,7 +94,6 @@ static const un_option g_options[] = {
 
 static const un_preset g_presets[] = {
     {"auto", "{" SMALL "}", "small and from scratch, for region features on a CPU"},
-    {"small", "{" SMALL "}", "the same"},
     {"cub",
      "{" PAPER ",\"batch\":7,\"accumulate\":10,\"patience\":7,\"mlm\":5,\"contrast\":0.001,"
      "\"max_length\":250,\"prune_pieces\":170,\"text_dataset\":\"CUB\"}",
@@ -186,7 +186,8 @@ static void configure(duet_method *m, const un_method_setup *setup) {
                                            .lr = un_config_number(config, "lr"),
                                            .beta1 = 0.9,
                                            .beta2 = 0.999,
-                                           .epsilon = 1e-8};
+                                           .epsilon = 1e-8,
+                                           .fresh = m->reference};
 }
 
 /* Bytes that each transformer may keep for its backward pass; with them a step at full size stays
@@ -259,6 +260,7 @@ static un_status start_training(duet_method *m, const un_method_setup *setup) {
     size_t train = m->data->train->count;
     if (m->batch_size > train) m->batch_size = train;
     m->steps = train / (m->batch_size * m->accumulate);
+    if (m->reference && m->steps > 0) m->leftover = train / m->batch_size % m->accumulate;
     if (m->steps == 0) m->steps = 1;
     UN_TRY(duet_batch_create(m));
     UN_TRY(duet_pass_create(&m->pass, &m->network, 1));

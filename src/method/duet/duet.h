@@ -118,6 +118,8 @@ typedef struct {
     int reference;
     size_t batch_size, accumulate, contrast_samples;
     size_t steps;             /* of an epoch */
+    size_t leftover;          /* mini-batches of an epoch that fill no step; published: their
+                                 gradients go into the first step of the next epoch */
     un_duet_sample *sample;   /* [B] */
     un_duet_text text, plain; /* work space */
     duet_batch batch;

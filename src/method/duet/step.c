@@ -120,6 +120,8 @@ un_status duet_step(un_method *method, size_t epoch, size_t step, double *losses
     memset(losses, 0, DUET_TERMS * sizeof *losses);
     m->step_flops = 0;
     m->ready = 0; /* the parameters are about to change */
+    for (size_t k = 0; step == 0 && epoch > 0 && k < m->leftover; k++)
+        UN_TRY(mini_batch(m, epoch - 1, m->steps * m->accumulate + k, losses));
     for (size_t k = 0; k < m->accumulate; k++)
         UN_TRY(mini_batch(m, epoch, step * m->accumulate + k, losses));
     return UNSEEN_OK;
