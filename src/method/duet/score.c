@@ -123,11 +123,7 @@ done:
 /* softmax(g att^T) of one picture. */
 static void class_probabilities(const duet_method *m, const float *g, float *scores) {
     const duet_classes *c = &m->scored;
-    for (size_t k = 0; k < c->count; k++) {
-        double sum = 0;
-        for (size_t a = 0; a < m->A; a++) sum += (double)g[a] * (double)c->att[k * m->A + a];
-        scores[k] = (float)sum;
-    }
+    for (size_t k = 0; k < c->count; k++) scores[k] = (float)un_dot(g, c->att + k * m->A, m->A);
     un_softmax_rows(scores, 1, c->count, c->count);
 }
 
