@@ -221,7 +221,7 @@ class Peer:
             start = time.perf_counter()
             step()
             times.append(1e3 * (time.perf_counter() - start))
-        return statistics.median(times)
+        return statistics.median(times) if times else 0
 
     def update_ms(self):
         start = time.perf_counter()
@@ -252,7 +252,7 @@ def write_vocabulary(path):
 
 def unseen_run(a, precision, kind, threads=None):
     command = [a.program, "bench", "duet", "--json", "-", "--features", "3", "--regions", str(SIZE * SIZE),
-               "--images", "300", "--steps", str(a.steps), "--warmup", "1", "--scored", "1",
+               "--images", "300", "--steps", str(a.steps), "--warmup", str(a.warmup), "--scored", "1",
                "--precision", precision, "--threads", str(threads or a.threads), "--quiet"]
     sets = {"vocab": a.vocabulary, "accumulate": 1, "image_layers": a.image_layers,
             "text_layers": a.text_layers, "mask_pro": KINDS[kind], "threshold": 0.085}
@@ -304,7 +304,8 @@ def main():
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     p.add_argument("--best", action="store_true", help="also time PyTorch's best formulations")
     p.add_argument("--scaling", action="store_true", help="also time the engine with 1 thread")
-    for name, value in (("image-layers", 2), ("text-layers", 2), ("rounds", 3), ("steps", 1), ("chunk", B)):
+    for name, value in (("image-layers", 2), ("text-layers", 2), ("rounds", 3), ("steps", 1), ("warmup", 1),
+                        ("chunk", B)):
         p.add_argument("--" + name, type=int, default=value)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
@@ -321,7 +322,7 @@ def main():
         a.vocabulary = os.path.join(folder, "vocab.txt")
         write_vocabulary(a.vocabulary)
         for peer in peers.values():
-            peer.ms("prompt", 1)
+            peer.ms("prompt", a.warmup)
         for _ in range(a.rounds):
             for kind in KINDS:
                 for precision in engine:

@@ -65,12 +65,16 @@ static const struct argp_option g_options[] = {
     {"json", KEY_JSON, "FILE", 0, "results as JSON, - for standard output", 1},
     {0}};
 
-static size_t parse_size(struct argp_state *state, const char *text) {
+static size_t parse_count(struct argp_state *state, const char *text, size_t least) {
     char *end = NULL;
     unsigned long long value = strtoull(text, &end, 10);
-    if (*end || end == text || value == 0 || value > 100000000)
-        argp_error(state, "\"%s\" is not a size above 0", text);
+    if (*end || end == text || value < least || value > 100000000)
+        argp_error(state, "\"%s\" is not a number from %zu on", text, least);
     return (size_t)value;
+}
+
+static size_t parse_size(struct argp_state *state, const char *text) {
+    return parse_count(state, text, 1);
 }
 
 static void add_set(arguments *a, struct argp_state *state, const char *key, const char *value) {
@@ -92,7 +96,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_VECTORS: a->vector_width = parse_size(state, text); return 0;
     case KEY_IMAGES: a->images = parse_size(state, text); return 0;
     case KEY_STEPS: a->steps = parse_size(state, text); return 0;
-    case KEY_WARMUP: a->warmup = parse_size(state, text); return 0;
+    case KEY_WARMUP: a->warmup = parse_count(state, text, 0); return 0;
     case KEY_SCORED: a->scored = parse_size(state, text); return 0;
     case KEY_BATCH: add_set(a, state, "batch", text); return 0;
     case KEY_HIDDEN: add_set(a, state, "hidden", text); return 0;
