@@ -34,6 +34,10 @@ typedef struct {
      * read from. */
     un_status (*forward)(duet_image_pass *pass, const un_params *params, const float *features,
                          size_t n, const float **tokens);
+    /* The same from a bf16 copy of it, which stays where it is until backward is done; NULL if the
+     * image side does not take one. Only in passes of bf16. */
+    un_status (*forward16)(duet_image_pass *pass, const un_params *params, const un_bf16 *features,
+                           size_t n, const float **tokens);
     /* dtokens (n, T, H) of the last forward; adds to the gradients of the parameters. */
     un_status (*backward)(duet_image_pass *pass, const float *dtokens);
 } duet_image_class;

@@ -203,7 +203,10 @@ un_status duet_forward(duet_pass *p, const un_params *params, const float *featu
     p->pictures = n;
     un_arena_free(&p->lists);
     UN_TRY(un_sequences_equal(&p->lists, n, image->tokens, &p->vision));
-    UN_TRY(image->class->forward(p->image, params, features, n, &p->visual_tokens));
+    if (p->features16)
+        UN_TRY(image->class->forward16(p->image, params, p->features16, n, &p->visual_tokens));
+    else
+        UN_TRY(image->class->forward(p->image, params, features, n, &p->visual_tokens));
     if (!p->network->config.with_text)
         return forward_alone(p, params, wanted ? wanted[DUET_VISION] : NULL);
     return forward_text(p, params, n, text, dropout, wanted);

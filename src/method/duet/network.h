@@ -66,6 +66,8 @@ typedef struct {
     const duet_network *network;
     const un_params *params; /* of the last forward */
     int training;
+    const un_bf16 *features16; /* (n, R, F), the caller's: if not NULL, forward reads these
+                                  instead, which must stay until backward is done */
     duet_image_pass *image;
     un_bert_pass bert;
     duet_xlayer_pass xlayer[DUET_MAX_XLAYERS];

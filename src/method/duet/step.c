@@ -50,6 +50,13 @@ static un_status gather(duet_method *m) {
         read[s] = un_sequence_rows(&b->wanted[s].sequences) * H * sizeof(float);
     memset(m->dvis, 0, read[DUET_VISION]);
     if (read[DUET_LANGUAGE] > 0) memset(m->dlang, 0, read[DUET_LANGUAGE]);
+    /* Regions that are multiplied in bf16 need not be widened on the way. */
+    if (m->network.config.type == UN_BF16 && m->network.image->class->forward16) {
+        un_bf16 *features = (un_bf16 *)(void *)m->features;
+        un_features_gather_bf16(m->data->features, b->image, n, features);
+        m->pass.features16 = features;
+        return UNSEEN_OK;
+    }
     un_features_gather_f32(m->data->features, b->image, n, m->features);
     return UNSEEN_OK;
 }
