@@ -23,7 +23,7 @@ enum { MAX_SETS = 32 };
 typedef struct {
     un_cli_common common;
     const char *method, *preset, *json;
-    size_t attributes, classes, width, regions, images, vector_width, steps, warmup;
+    size_t attributes, classes, width, regions, images, vector_width, steps, warmup, scored;
     const char *sets[MAX_SETS];
     char *owned[MAX_SETS];
     size_t set_count, owned_count;
@@ -42,7 +42,8 @@ enum {
     KEY_WARMUP,
     KEY_JSON,
     KEY_SET,
-    KEY_PRESET
+    KEY_PRESET,
+    KEY_SCORED
 };
 
 static const struct argp_option g_options[] = {
@@ -59,16 +60,21 @@ static const struct argp_option g_options[] = {
      "measured steps; of a closed form, points of its grid (default 50, or the whole grid)", 1},
     {"preset", KEY_PRESET, "NAME", 0, "settings to start from (default: cub, or the first)", 1},
     {"warmup", KEY_WARMUP, "N", 0, "steps before them (default 5)", 1},
+    {"scored", KEY_SCORED, "N", 0, "images that scoring is measured with (default 256)", 1},
     {"set", KEY_SET, "KEY=VALUE", 0, "a setting of the method", 1},
     {"json", KEY_JSON, "FILE", 0, "results as JSON, - for standard output", 1},
     {0}};
 
-static size_t parse_size(struct argp_state *state, const char *text) {
+static size_t parse_count(struct argp_state *state, const char *text, size_t least) {
     char *end = NULL;
     unsigned long long value = strtoull(text, &end, 10);
-    if (*end || end == text || value == 0 || value > 100000000)
-        argp_error(state, "\"%s\" is not a size above 0", text);
+    if (*end || end == text || value < least || value > 100000000)
+        argp_error(state, "\"%s\" is not a number from %zu on", text, least);
     return (size_t)value;
+}
+
+static size_t parse_size(struct argp_state *state, const char *text) {
+    return parse_count(state, text, 1);
 }
 
 static void add_set(arguments *a, struct argp_state *state, const char *key, const char *value) {
@@ -90,7 +96,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_VECTORS: a->vector_width = parse_size(state, text); return 0;
     case KEY_IMAGES: a->images = parse_size(state, text); return 0;
     case KEY_STEPS: a->steps = parse_size(state, text); return 0;
-    case KEY_WARMUP: a->warmup = parse_size(state, text); return 0;
+    case KEY_WARMUP: a->warmup = parse_count(state, text, 0); return 0;
+    case KEY_SCORED: a->scored = parse_size(state, text); return 0;
     case KEY_BATCH: add_set(a, state, "batch", text); return 0;
     case KEY_HIDDEN: add_set(a, state, "hidden", text); return 0;
     case KEY_PRESET: a->preset = text; return 0;
@@ -303,8 +310,8 @@ done:
     return status;
 }
 
-static un_status measure_scoring(un_method *method, const scene *s, figures *out) {
-    size_t n = s->features.image_count < 256 ? s->features.image_count : 256, runs = 5;
+static un_status measure_scoring(un_method *method, const scene *s, size_t most, figures *out) {
+    size_t n = s->features.image_count < most ? s->features.image_count : most, runs = 5;
     float *rows = NULL, *scores = NULL;
     double best = INFINITY;
     un_status status = UNSEEN_OK;
@@ -407,7 +414,7 @@ static int run(arguments *a) {
     UN_GO(un_bench_probe(UN_F32, &probes[0]));
     UN_GO(un_bench_probe(UN_BF16, &probes[1]));
     UN_GO(class->fit ? measure_fits(method, a, &f) : measure_steps(method, a, &f));
-    UN_GO(measure_scoring(method, &s, &f));
+    UN_GO(measure_scoring(method, &s, a->scored, &f));
     code = print(a, &f, precision, probes, un_config_integer(config, "batch"));
 done:
     if (status) code = un_cli_fail();
@@ -429,7 +436,8 @@ int un_cmd_bench(int argc, char **argv) {
                    .vector_width = 300,
                    .images = 7057,
                    .steps = 50,
-                   .warmup = 5};
+                   .warmup = 5,
+                   .scored = 256};
     int code = 0;
     if (un_cli_parse(&g_argp, argc, argv, &a, &code)) {
         code = un_cli_start(&a.common);

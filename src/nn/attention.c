@@ -55,20 +55,43 @@ un_status un_attention_project(const un_attention_layer *layer, const un_params 
     return UNSEEN_OK;
 }
 
+/* The layer of keys and values together, where they lie so. */
+static un_dense both(const un_attention_layer *layer) {
+    size_t H = layer->width;
+    return (un_dense){.in = H, .out = 2 * H, .weight = layer->key.weight, .bias = layer->key.bias};
+}
+
+un_status un_attention_queries(const un_attention_layer *layer, const un_params *params,
+                               un_dtype type, const void *x, size_t rows, void *q) {
+    return un_dense_forward(&layer->query, params, type, x, rows, UN_DENSE_PLAIN, q, 0, type);
+}
+
+un_status un_attention_keys(const un_attention_layer *layer, const un_params *params, un_dtype type,
+                            const void *x, size_t rows, void *kv) {
+    size_t H = layer->width;
+    const un_dense merged = both(layer), *two[2] = {&layer->key, &layer->value};
+    if (layer->fused)
+        return un_dense_forward(&merged, params, type, x, rows, UN_DENSE_PLAIN, kv, 0, type);
+    for (size_t i = 0; i < 2; i++)
+        UN_TRY(un_dense_forward(two[i], params, type, x, rows, UN_DENSE_PLAIN,
+                                (unsigned char *)kv + i * H * un_dtype_size(type), 2 * H, type));
+    return UNSEEN_OK;
+}
+
 static un_attend_args arguments(const un_attention_layer *layer, un_dtype type,
                                 const un_attention_view *view) {
-    size_t H = layer->width, bytes = H * un_dtype_size(type), size = H / layer->heads;
+    size_t H = layer->width, size = H / layer->heads;
     return (un_attend_args){.sequences = view->queries.count,
                             .heads = layer->heads,
                             .size = size,
                             .q_start = view->queries.start,
                             .k_start = view->keys.start,
                             .type = type,
-                            .q = view->q_side,
-                            .k = (const unsigned char *)view->k_side + bytes,
-                            .v = (const unsigned char *)view->k_side + 2 * bytes,
-                            .ldq = 3 * H,
-                            .ldk = 3 * H,
+                            .q = view->q,
+                            .k = view->k,
+                            .v = (const unsigned char *)view->k + H * un_dtype_size(type),
+                            .ldq = view->ldq,
+                            .ldk = view->ldk,
                             .key_mask = view->key_mask,
                             .bias = view->bias,
                             .group = view->group,
@@ -86,15 +109,15 @@ un_status un_attention_mix(const un_attention_layer *layer, un_dtype type,
 }
 
 un_status un_attention_mix_backward(const un_attention_layer *layer, un_dtype type,
-                                    const un_attention_view *view, const float *dcontext,
-                                    float *dq_side, float *dk_side) {
+                                    const un_attention_view *view, const float *dcontext, float *dq,
+                                    float *dk) {
     un_attend_args args = arguments(layer, type, view);
-    size_t H = layer->width;
     args.dout = dcontext;
-    args.dq = dq_side;
-    args.dk = dk_side + H;
-    args.dv = dk_side + 2 * H;
-    args.lddq = args.lddk = 3 * H;
+    args.dq = dq;
+    args.dk = dk;
+    args.dv = dk + layer->width;
+    args.lddq = args.ldq;
+    args.lddk = args.ldk;
     args.probabilities = NULL;
     args.dbias = view->dbias;
     return un_attend_backward_heads(&args);
@@ -113,6 +136,31 @@ un_status un_attention_project_backward(const un_attention_layer *layer, const u
         g.dy = dqkv + i * H;
         g.dy16 = dqkv16 ? dqkv16 + i * H : NULL;
         UN_TRY(un_dense_backward(three[i], params, type, &g));
+        g.add = 1;
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_attention_queries_backward(const un_attention_layer *layer, const un_params *params,
+                                        un_dtype type, const void *x, size_t rows, const float *dq,
+                                        const un_bf16 *dq16, float *dx, int add) {
+    const un_dense_gradient g = {
+        .x = x, .dy = dq, .dy16 = dq16, .rows = rows, .dx = dx, .add = add};
+    return un_dense_backward(&layer->query, params, type, &g);
+}
+
+un_status un_attention_keys_backward(const un_attention_layer *layer, const un_params *params,
+                                     un_dtype type, const void *x, size_t rows, const float *dkv,
+                                     const un_bf16 *dkv16, float *dx, int add) {
+    size_t H = layer->width;
+    const un_dense merged = both(layer), *two[2] = {&layer->key, &layer->value};
+    un_dense_gradient g = {.x = x, .dy = dkv, .dy16 = dkv16, .rows = rows, .dx = dx, .add = add};
+    if (layer->fused) return un_dense_backward(&merged, params, type, &g);
+    g.lddy = 2 * H;
+    for (size_t i = 0; i < 2; i++) {
+        g.dy = dkv + i * H;
+        g.dy16 = dkv16 ? dkv16 + i * H : NULL;
+        UN_TRY(un_dense_backward(two[i], params, type, &g));
         g.add = 1;
     }
     return UNSEEN_OK;

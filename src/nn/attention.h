@@ -36,12 +36,19 @@ un_status un_attention_declare(un_attention_layer *layer, un_params *params, con
 un_status un_attention_project(const un_attention_layer *layer, const un_params *params,
                                un_dtype type, const void *x, size_t rows, void *qkv);
 
+/* Of some rows x (rows, H) only the queries are asked for: q (rows, H) ... */
+un_status un_attention_queries(const un_attention_layer *layer, const un_params *params,
+                               un_dtype type, const void *x, size_t rows, void *q);
+/* ... of others only keys and values: kv (rows, 2H). */
+un_status un_attention_keys(const un_attention_layer *layer, const un_params *params, un_dtype type,
+                            const void *x, size_t rows, void *kv);
+
 /* One direction: the queries of one batch of sequences look at the keys of another; equal
  * batches make it self-attention. */
 typedef struct {
     un_sequences queries, keys; /* equally many sequences */
-    const void *q_side;         /* qkv (rows of queries, 3H) of `type` */
-    const void *k_side;         /* qkv (rows of keys, 3H) of `type` */
+    const void *q, *k;          /* first query and first key, of `type`; values are H behind keys */
+    size_t ldq, ldk;            /* elements from row to row: 3H of qkv, H of q, 2H of kv */
     const float *key_mask;      /* [rows of keys], added to the scores; NULL: none */
     const float *bias;          /* (heads, queries, keys), added in every sequence; NULL: none */
     float *dbias;               /* backward: its gradient, added to; NULL: not wanted */
@@ -54,11 +61,11 @@ typedef struct {
 /* -> context (rows of queries, H) of `type`. */
 un_status un_attention_mix(const un_attention_layer *layer, un_dtype type,
                            const un_attention_view *view, void *context);
-/* dcontext (rows of queries, H) -> the query part of dq_side (rows of queries, 3H) and the key
- * and value parts of dk_side (rows of keys, 3H), which are replaced. Both may be one array. */
+/* dcontext (rows of queries, H) -> dq, and dk with the values' gradient behind it, which lie as q
+ * and k do and are replaced. */
 un_status un_attention_mix_backward(const un_attention_layer *layer, un_dtype type,
-                                    const un_attention_view *view, const float *dcontext,
-                                    float *dq_side, float *dk_side);
+                                    const un_attention_view *view, const float *dcontext, float *dq,
+                                    float *dk);
 
 /* dqkv (rows, 3H) f32 and in bf16 its copy; x as in project. Adds to the gradients of the
  * three layers; dx (rows, H) is written or, if `add`, added to; NULL: not wanted. */
@@ -66,5 +73,13 @@ un_status un_attention_project_backward(const un_attention_layer *layer, const u
                                         un_dtype type, const void *x, size_t rows,
                                         const float *dqkv, const un_bf16 *dqkv16, float *dx,
                                         int add);
+
+/* The same for what un_attention_queries and un_attention_keys made. */
+un_status un_attention_queries_backward(const un_attention_layer *layer, const un_params *params,
+                                        un_dtype type, const void *x, size_t rows, const float *dq,
+                                        const un_bf16 *dq16, float *dx, int add);
+un_status un_attention_keys_backward(const un_attention_layer *layer, const un_params *params,
+                                     un_dtype type, const void *x, size_t rows, const float *dkv,
+                                     const un_bf16 *dkv16, float *dx, int add);
 
 #endif

@@ -21,7 +21,17 @@ void un_encoder_pass_free(un_encoder_pass *pass) {
     *pass = (un_encoder_pass){0};
 }
 
-static int keeps_all(const un_encoder_pass *pass) { return pass->training && !pass->recompute; }
+/* How many blocks, the last ones, keep all of their activations. */
+static size_t blocks_kept(const un_encoder_pass *pass, size_t rows) {
+    const un_encoder *e = pass->encoder;
+    if (!pass->training) return 0;
+    if (!pass->recompute) return e->layers;
+    size_t bytes = un_block_state_bytes(&e->block[0].config, pass->type, rows);
+    /* One more state serves the others in turn. */
+    size_t states = bytes > 0 ? pass->budget / bytes : 0;
+    if (states >= e->layers) return e->layers;
+    return states > 0 ? states - 1 : 0;
+}
 
 static un_status allocate(un_encoder_pass *pass, size_t rows) {
     const un_encoder *e = pass->encoder;
@@ -34,7 +44,8 @@ static un_status allocate(un_encoder_pass *pass, size_t rows) {
         else
             UN_TRY(un_arena_alloc(a, rows * config->width, sizeof(float), &pass->x[l]));
     }
-    size_t states = keeps_all(pass) ? e->layers : 1;
+    pass->kept = blocks_kept(pass, rows);
+    size_t states = pass->kept < e->layers ? pass->kept + 1 : e->layers;
     for (size_t l = 0; l < states; l++)
         UN_TRY(
             un_block_state_create(config, pass->type, rows, 0, pass->training, a, &pass->state[l]));
@@ -51,8 +62,13 @@ un_status un_encoder_pass_reserve(un_encoder_pass *pass, size_t rows) {
     return allocate(pass, rows);
 }
 
+static int is_kept(const un_encoder_pass *pass, size_t layer) {
+    return layer >= pass->encoder->layers - pass->kept;
+}
+
 static un_block_state *state_of(un_encoder_pass *pass, size_t layer) {
-    un_block_state *state = &pass->state[keeps_all(pass) ? layer : 0];
+    size_t first = pass->encoder->layers - pass->kept;
+    un_block_state *state = &pass->state[is_kept(pass, layer) ? layer - first : pass->kept];
     state->probabilities = pass->probabilities[layer];
     return state;
 }
@@ -76,7 +92,7 @@ un_status un_encoder_backward(un_encoder_pass *pass, const un_pass_context *cont
     for (size_t l = e->layers; l-- > 0;) {
         un_block_state *state = state_of(pass, l);
         state->probabilities = NULL; /* given by the forward pass already */
-        if (pass->recompute)
+        if (!is_kept(pass, l))
             UN_TRY(un_block_forward(&e->block[l], context, e->site, l, pass->x[l], state, NULL));
         UN_TRY(un_block_backward(&e->block[l], context, e->site, l, pass->x[l], state,
                                  &pass->scratch, d));

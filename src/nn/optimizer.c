@@ -2,6 +2,7 @@
 #include "nn/optimizer.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "tensor/kernels.h"
 
@@ -20,6 +21,12 @@ un_status un_optimizer_create(un_optimizer *optimizer, const un_optimizer_settin
 void un_optimizer_free(un_optimizer *optimizer) {
     un_arena_free(&optimizer->arena);
     *optimizer = (un_optimizer){0};
+}
+
+void un_optimizer_restart(un_optimizer *optimizer) {
+    optimizer->steps = 0;
+    memset(optimizer->second, 0, optimizer->total * sizeof(float));
+    if (optimizer->first) memset(optimizer->first, 0, optimizer->total * sizeof(float));
 }
 
 /* The constants of step t; computed in f64, since 1 - beta2^t cancels. */

@@ -22,6 +22,7 @@ typedef struct {
     double beta2; /* Adam; RMSprop's alpha */
     double epsilon;
     double momentum; /* RMSprop */
+    int fresh;       /* its state begins anew with every epoch: whoever counts epochs sees to it */
 } un_optimizer_settings;
 
 typedef struct {
@@ -37,6 +38,9 @@ typedef struct {
 un_status un_optimizer_create(un_optimizer *optimizer, const un_optimizer_settings *settings,
                               const un_params *params);
 void un_optimizer_free(un_optimizer *optimizer);
+
+/* Back to the state that un_optimizer_create made. */
+void un_optimizer_restart(un_optimizer *optimizer);
 
 /* One update of all trained parameters from their gradients, and of the bf16 copy.
  * Returns the L2 term sum decay/2 |p|^2 as it was before the update. */

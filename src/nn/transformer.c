@@ -56,6 +56,13 @@ un_status un_block_state_create(const un_block_config *config, un_dtype type, si
     return un_arena_alloc(arena, rows, f, &out->norm2.inverse);
 }
 
+size_t un_block_state_bytes(const un_block_config *config, un_dtype type, size_t rows) {
+    size_t H = config->width, I = config->inner, f = sizeof(float), o = un_dtype_size(type);
+    size_t operands = 4 * H + 2 * I + (config->pre_norm || type == UN_BF16 ? 2 * H : 0);
+    size_t floats = (config->pre_norm ? 1 : 3) * H + config->heads + 4;
+    return rows * (operands * o + floats * f);
+}
+
 un_status un_block_scratch_create(const un_block_config *config, un_dtype type, size_t rows,
                                   size_t windowed, un_arena *arena, un_block_scratch *out) {
     size_t H = config->width, I = config->inner, f = sizeof(float), s = sizeof(un_bf16);
@@ -71,6 +78,25 @@ un_status un_block_scratch_create(const un_block_config *config, un_dtype type, 
     return un_arena_alloc(arena, attended * 3 * H, s, &out->dqkv16);
 }
 
+un_status un_wanted_reserve(un_wanted *wanted, size_t width, un_dtype type, int training,
+                            un_arena *arena) {
+    size_t W = un_sequence_rows(&wanted->sequences), o = un_dtype_size(type), f = sizeof(float);
+    wanted->dquery = NULL;
+    wanted->dquery16 = NULL;
+    UN_TRY(un_arena_alloc(arena, W * width, o, &wanted->operand));
+    UN_TRY(un_arena_alloc(arena, W * width, o, &wanted->query));
+    UN_TRY(un_arena_alloc(arena, W * width, f, &wanted->x));
+    if (!training) return UNSEEN_OK;
+    UN_TRY(un_arena_alloc(arena, W * width, f, &wanted->dquery));
+    if (type != UN_BF16) return UNSEEN_OK;
+    return un_arena_alloc(arena, W * width, sizeof(un_bf16), &wanted->dquery16);
+}
+
+/* Rows that a block computes beyond its keys and values. */
+static size_t own_rows(const un_pass_context *c) {
+    return un_sequence_rows(c->wanted ? &c->wanted->sequences : &c->sequences);
+}
+
 enum { SITE_ATTENTION, SITE_ATTENTION_OUTPUT, SITE_OUTPUT, SITES };
 
 static un_dropout mask_of(const un_pass_context *c, const char *site, size_t layer, size_t place) {
@@ -81,7 +107,7 @@ static un_dropout mask_of(const un_pass_context *c, const char *site, size_t lay
 /* out = residual + dropout(x W^T + b). */
 static un_status add_residual(const un_dense *layer, const un_pass_context *c, const void *x,
                               const un_dropout *dropout, const float *residual, float *out) {
-    size_t rows = un_sequence_rows(&c->sequences);
+    size_t rows = own_rows(c);
     if (dropout->probability > 0) {
         UN_TRY(
             un_dense_forward(layer, c->params, c->type, x, rows, UN_DENSE_PLAIN, out, 0, UN_F32));
@@ -101,7 +127,7 @@ static void scale_maps(const un_pass_context *c, float *x, size_t width) {
 /* LN into the operand, and into y where it is wanted. In f32 the operand may be y itself. */
 static void normalize(const un_norm *norm, const un_pass_context *c, const float *x, float *y,
                       void *operand, const un_block_state *state, const un_norm_state *kept) {
-    size_t rows = un_sequence_rows(&c->sequences);
+    size_t rows = own_rows(c);
     const un_norm_state *keep = state->training ? kept : NULL;
     if (c->type == UN_BF16)
         un_norm_forward(norm, c->params, x, rows, y, operand, keep);
@@ -114,18 +140,44 @@ static size_t attended_rows(const un_pass_context *c) {
     return c->windows ? c->windows->rows : un_sequence_rows(&c->sequences);
 }
 
-static un_attention_view view_of(const un_pass_context *c, const char *site, size_t layer,
-                                 const un_block_state *state) {
-    const un_sequences *sequences = c->windows ? &c->windows->sequences : &c->sequences;
-    return (un_attention_view){.queries = *sequences,
-                               .keys = *sequences,
-                               .q_side = state->qkv,
-                               .k_side = state->qkv,
-                               .key_mask = c->key_mask,
-                               .bias = c->bias,
-                               .group = c->windows ? c->windows->group : NULL,
-                               .dropout = mask_of(c, site, layer, SITE_ATTENTION),
-                               .log_sum = state->log_sum};
+/* `bytes` a row: out[i] = x[row[i]]. */
+static void pick_rows(const un_wanted *wanted, const void *x, size_t bytes, void *out) {
+    for (size_t i = 0; i < un_sequence_rows(&wanted->sequences); i++)
+        memcpy((unsigned char *)out + i * bytes, (const unsigned char *)x + wanted->row[i] * bytes,
+               bytes);
+}
+
+/* Queries of the wanted rows, keys and values of all. */
+static un_status project_wanted(const un_block *block, const un_pass_context *c, const float *x,
+                                const void *operand, void *qkv) {
+    const un_wanted *wanted = c->wanted;
+    size_t H = block->config.width;
+    pick_rows(wanted, x, H * sizeof *x, wanted->x);
+    pick_rows(wanted, operand, H * un_dtype_size(c->type), wanted->operand);
+    UN_TRY(un_attention_queries(&block->attention, c->params, c->type, wanted->operand, own_rows(c),
+                                wanted->query));
+    return un_attention_keys(&block->attention, c->params, c->type, operand,
+                             un_sequence_rows(&c->sequences), qkv);
+}
+
+static un_attention_view view_of(const un_block *block, const un_pass_context *c, const char *site,
+                                 size_t layer, const un_block_state *state) {
+    const un_wanted *wanted = c->wanted;
+    const un_sequences *all = c->windows ? &c->windows->sequences : &c->sequences;
+    size_t H = block->config.width;
+    return (un_attention_view){
+        .queries = wanted ? wanted->sequences : *all,
+        .keys = *all,
+        .q = wanted ? wanted->query : state->qkv,
+        .k = wanted ? state->qkv : (unsigned char *)state->qkv + H * un_dtype_size(c->type),
+        .ldq = wanted ? H : 3 * H,
+        .ldk = wanted ? 2 * H : 3 * H,
+        .key_mask = c->key_mask,
+        .bias = c->bias,
+        .group = c->windows ? c->windows->group : NULL,
+        .dropout = mask_of(c, site, layer, SITE_ATTENTION),
+        .log_sum = state->log_sum,
+        .probabilities = state->probabilities};
 }
 
 static un_status attention_forward(const un_block *block, const un_pass_context *c,
@@ -133,6 +185,7 @@ static un_status attention_forward(const un_block *block, const un_pass_context 
                                    un_block_state *state, float *sum) {
     size_t rows = un_sequence_rows(&c->sequences);
     size_t bytes = block->config.width * un_dtype_size(c->type);
+    const un_wanted *wanted = c->wanted;
     const void *operand = state->in;
     if (block->config.pre_norm)
         normalize(&block->norm1, c, x, NULL, c->windows ? state->other : state->in, state,
@@ -142,15 +195,19 @@ static un_status attention_forward(const un_block *block, const un_pass_context 
     else
         operand = x;
     if (c->windows) un_windows_gather(c->windows, state->other, bytes, state->in);
-    UN_TRY(un_attention_project(&block->attention, c->params, c->type, operand, attended_rows(c),
-                                state->qkv));
-    un_attention_view view = view_of(c, site, layer, state);
-    view.probabilities = state->probabilities;
+    if (wanted)
+        UN_TRY(project_wanted(block, c, x, operand, state->qkv));
+    else
+        UN_TRY(un_attention_project(&block->attention, c->params, c->type, operand,
+                                    attended_rows(c), state->qkv));
+    const un_attention_view view = view_of(block, c, site, layer, state);
     UN_TRY(un_attention_mix(&block->attention, c->type, &view,
                             c->windows ? state->other : state->context));
     if (c->windows) un_windows_scatter(c->windows, state->other, bytes, state->context);
     un_dropout mask = mask_of(c, site, layer, SITE_ATTENTION_OUTPUT);
-    if (!c->branch) return add_residual(&block->attention.output, c, state->context, &mask, x, sum);
+    if (!c->branch)
+        return add_residual(&block->attention.output, c, state->context, &mask,
+                            wanted ? wanted->x : x, sum);
     UN_TRY(un_dense_forward(&block->attention.output, c->params, c->type, state->context, rows,
                             UN_DENSE_PLAIN, sum, 0, UN_F32));
     un_dropout_rows(&mask, sum, NULL, rows, block->config.width);
@@ -163,7 +220,7 @@ static un_status attention_forward(const un_block *block, const un_pass_context 
 static un_status feed_forward(const un_block *block, const un_pass_context *c, const char *site,
                               size_t layer, const void *operand, const float *residual,
                               un_block_state *state, float *y) {
-    size_t rows = un_sequence_rows(&c->sequences);
+    size_t rows = own_rows(c);
     if (state->training) {
         UN_TRY(un_dense_forward(&block->inner, c->params, c->type, operand, rows, UN_DENSE_PLAIN,
                                 state->hidden, 0, c->type));
@@ -179,6 +236,8 @@ static un_status feed_forward(const un_block *block, const un_pass_context *c, c
 
 un_status un_block_forward(const un_block *block, const un_pass_context *c, const char *site,
                            size_t layer, const float *x, un_block_state *state, float *y) {
+    if (block->config.pre_norm && c->wanted)
+        return un_fail(UNSEEN_E_ARGUMENT, "rows are wanted of a block that normalises first");
     if (block->config.pre_norm) {
         float *sum = state->training ? state->sum1 : y;
         UN_TRY(attention_forward(block, c, site, layer, x, state, sum));
@@ -198,7 +257,7 @@ un_status un_block_forward(const un_block *block, const un_pass_context *c, cons
  * `branch`, the factors of maps, and the bf16 copy. */
 static const float *through_mask(const un_pass_context *c, const un_dropout *mask, int branch,
                                  const float *d, size_t width, un_block_scratch *scratch) {
-    size_t rows = un_sequence_rows(&c->sequences);
+    size_t rows = own_rows(c);
     if (mask->probability > 0 || branch) {
         un_copy(d, scratch->masked, rows * width);
         un_dropout_rows(mask, scratch->masked, NULL, rows, width);
@@ -214,7 +273,7 @@ static un_status feed_forward_backward(const un_block *block, const un_pass_cont
                                        const un_dropout *mask, const void *operand,
                                        const un_block_state *state, un_block_scratch *scratch,
                                        const float *d, float *dx, int add) {
-    size_t rows = un_sequence_rows(&c->sequences);
+    size_t rows = own_rows(c);
     const un_dense_gradient outer = {.x = state->active,
                                      .dy =
                                          through_mask(c, mask, 0, d, block->config.width, scratch),
@@ -233,32 +292,52 @@ static un_status feed_forward_backward(const un_block *block, const un_pass_cont
     return un_dense_backward(&block->inner, c->params, c->type, &inner);
 }
 
+/* From the gradients of queries, keys and values, and that of the wanted rows behind the residual
+ * in d, to the input's in d. */
+static un_status wanted_backward(const un_block *block, const un_pass_context *c,
+                                 const void *operand, const un_block_scratch *scratch, float *d) {
+    const un_wanted *wanted = c->wanted;
+    size_t W = own_rows(c), H = block->config.width;
+    if (wanted->dquery16) un_convert_to_bf16(wanted->dquery, wanted->dquery16, W * H);
+    un_copy(d, wanted->x, W * H);
+    UN_TRY(un_attention_queries_backward(&block->attention, c->params, c->type, wanted->operand, W,
+                                         wanted->dquery, wanted->dquery16, wanted->x, 1));
+    UN_TRY(un_attention_keys_backward(&block->attention, c->params, c->type, operand,
+                                      un_sequence_rows(&c->sequences), scratch->dqkv,
+                                      scratch->dqkv16, d, 0));
+    for (size_t i = 0; i < W; i++) un_axpy(1, wanted->x + i * H, d + wanted->row[i] * H, H);
+    return UNSEEN_OK;
+}
+
 /* dx (R, H) of the projections' operand; added to if `add`. */
 static un_status attention_backward(const un_block *block, const un_pass_context *c,
                                     const char *site, size_t layer, const void *operand,
                                     const un_block_state *state, un_block_scratch *scratch,
                                     const float *d, float *dx, int add) {
-    size_t rows = un_sequence_rows(&c->sequences), H = block->config.width;
+    size_t H = block->config.width;
     const un_attention_layer *layers = &block->attention;
     un_dropout mask = mask_of(c, site, layer, SITE_ATTENTION_OUTPUT);
     const un_dense_gradient output = {.x = state->context,
                                       .dy =
                                           through_mask(c, &mask, c->branch != NULL, d, H, scratch),
                                       .dy16 = scratch->row16,
-                                      .rows = rows,
+                                      .rows = own_rows(c),
                                       .dx = scratch->dcontext};
     UN_TRY(un_dense_backward(&layers->output, c->params, c->type, &output));
-    un_attention_view view = view_of(c, site, layer, state);
+    un_attention_view view = view_of(block, c, site, layer, state);
     size_t attended = attended_rows(c);
+    size_t width = c->wanted ? 2 * H : 3 * H; /* of dqkv, which is keys and values only then */
     float *dcontext = scratch->dcontext, *din = dx;
     view.dbias = c->dbias;
     if (c->windows) {
         dcontext = din = scratch->masked;
         un_windows_gather(c->windows, scratch->dcontext, H * sizeof *dcontext, dcontext);
     }
-    UN_TRY(
-        un_attention_mix_backward(layers, c->type, &view, dcontext, scratch->dqkv, scratch->dqkv));
-    if (c->type == UN_BF16) un_convert_to_bf16(scratch->dqkv, scratch->dqkv16, attended * 3 * H);
+    UN_TRY(un_attention_mix_backward(layers, c->type, &view, dcontext,
+                                     c->wanted ? c->wanted->dquery : scratch->dqkv,
+                                     c->wanted ? scratch->dqkv : scratch->dqkv + H));
+    if (c->type == UN_BF16) un_convert_to_bf16(scratch->dqkv, scratch->dqkv16, attended * width);
+    if (c->wanted) return wanted_backward(block, c, operand, scratch, dx);
     UN_TRY(un_attention_project_backward(layers, c->params, c->type, operand, attended,
                                          scratch->dqkv, scratch->dqkv16, din, add));
     if (c->windows) un_windows_scatter(c->windows, din, H * sizeof *din, dx);
@@ -284,7 +363,7 @@ static un_status post_norm_backward(const un_block *block, const un_pass_context
                                     const char *site, size_t layer, const float *x,
                                     const un_block_state *state, un_block_scratch *scratch,
                                     float *d) {
-    size_t rows = un_sequence_rows(&c->sequences);
+    size_t rows = own_rows(c);
     int bf16 = c->type == UN_BF16;
     const void *in = bf16 ? state->in : (const void *)x;
     const void *middle = bf16 ? state->middle_operand : (const void *)state->middle;

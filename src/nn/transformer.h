@@ -17,7 +17,8 @@
  * encoder, each to be propagated back before it runs forward again. A pass that is
  * not for training overwrites its activations layer by layer. With `recompute` a
  * training pass keeps the input of every block only and computes the rest again
- * during the backward pass: about a quarter of the memory for 4/3 of the time.
+ * during the backward pass: about a quarter of the memory for 4/3 of the time; or of as many
+ * blocks as do not fit into a budget.
  */
 #ifndef UN_NN_TRANSFORMER_H
 #define UN_NN_TRANSFORMER_H
@@ -63,6 +64,21 @@ typedef struct {
 un_dropout un_dropout_make(const un_dropout_source *source, float probability, const char *site,
                            size_t layer);
 
+/* The rows of a batch whose output is wanted, for the last block of a stack: all rows are keys
+ * and values, but queries, feed-forward network and output are those of W rows only, one after
+ * the other. Dropout masks go by their place among the wanted. */
+typedef struct {
+    un_sequences sequences; /* as many as the batch has; start[] counts wanted rows */
+    const size_t *row;      /* [W] rows of the batch, ascending */
+    void *operand, *query;  /* (W, H) operands; work space from un_wanted_reserve */
+    float *x;               /* (W, H) their input; backward: its gradient */
+    float *dquery;          /* (W, H); training only */
+    un_bf16 *dquery16;      /* (W, H); the same in bf16, else NULL */
+} un_wanted;
+
+un_status un_wanted_reserve(un_wanted *wanted, size_t width, un_dtype type, int training,
+                            un_arena *arena);
+
 /* What a pass is run with; the same for its backward. */
 typedef struct {
     const un_params *params;
@@ -78,6 +94,7 @@ typedef struct {
                                   is added to the rows of each map (stochastic depth); training
                                   only; NULL: 1 */
     size_t maps;               /* with branch: equally many rows each */
+    const un_wanted *wanted;   /* NULL: all rows. Post-norm blocks only */
 } un_pass_context;
 
 /* Activations of one block, R rows. Operands are of the context's type. W: rows of windows, or R
@@ -114,14 +131,16 @@ typedef struct {
 un_status un_block_state_create(const un_block_config *config, un_dtype type, size_t rows,
                                 size_t windowed, int training, un_arena *arena,
                                 un_block_state *out);
+/* What un_block_state_create takes for training without windows, to a few hundred bytes. */
+size_t un_block_state_bytes(const un_block_config *config, un_dtype type, size_t rows);
 un_status un_block_scratch_create(const un_block_config *config, un_dtype type, size_t rows,
                                   size_t windowed, un_arena *arena, un_block_scratch *out);
 
-/* x (R, H) -> y (R, H). Unless training, y may be x, and there is no dropout. y NULL: only what
+/* x (R, H) -> y (R, H), or of the wanted rows (W, H). Unless training, y may be x, and there is no dropout. y NULL: only what
  * backward needs. `site` and `layer` name the dropout masks. */
 un_status un_block_forward(const un_block *block, const un_pass_context *context, const char *site,
                            size_t layer, const float *x, un_block_state *state, float *y);
-/* d (R, H): the gradient of y on entry, of x on return. Adds to the parameters' gradients.
+/* d (R, H): the gradient of y on entry (in its first W rows), of x on return. Adds to the parameters' gradients.
  * x and state as forward left them. */
 un_status un_block_backward(const un_block *block, const un_pass_context *context, const char *site,
                             size_t layer, const float *x, const un_block_state *state,
@@ -137,6 +156,10 @@ typedef struct {
     const un_encoder *encoder;
     un_dtype type;
     int training, recompute;
+    size_t budget; /* with recompute: bytes for the activations of blocks, 0 by default; the last
+                      blocks keep theirs as long as they fit in, and nothing is computed again if
+                      all do. The caller's, before rows are reserved */
+    size_t kept;   /* so many do */
     float **probabilities; /* [layers], each NULL or room for that layer's; the caller's */
     size_t rows;           /* room for so many */
     float **x;             /* [layers + 1] of (R, H): inputs of the blocks and the result */

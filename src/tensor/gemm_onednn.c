@@ -232,7 +232,9 @@ static void empty_sum(const un_gemm_args *args) {
 /* oneDNN 2.6 reads a plain f32 B of long rows where it lies, at two thirds of the speed it has
  * on one that is packed; packing costs a few percent of a large product. */
 static int worth_packing(const un_gemm_args *args) {
-    return args->input == UN_F32 && !args->packed && !args->trans_b && args->n >= 512 &&
+    size_t dense = args->trans_a ? args->m : args->k;
+    int gaps = args->lda != 0 && args->lda != dense; /* no fast implementation has both */
+    return args->input == UN_F32 && !gaps && !args->packed && !args->trans_b && args->n >= 512 &&
            args->m >= 256 && args->k >= 256 &&
            !is_long_sum(args->trans_a, args->m, args->n, args->k);
 }

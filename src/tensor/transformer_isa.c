@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "tensor/attend_scratch.h"
 #include "tensor/isa_math.h"
+#include "tensor/isa_matrix.h"
 #include "tensor/kernels_isa.h"
 
 #ifndef UN_TRANSFORMER_TABLE
@@ -219,89 +220,6 @@ static void dropout(const un_dropout *d, uint64_t row, float *x, const float *re
     }
 }
 
-/* ---- small matrix products ---- */
-
-#if defined(__AVX512F__)
-enum { VECTOR = 16, TILE = 12, HALF_TILE = 8 };
-#elif defined(__AVX2__)
-enum { VECTOR = 8, TILE = 6, HALF_TILE = 4 };
-#else
-enum { VECTOR = 4, TILE = 6, HALF_TILE = 4 };
-#endif
-
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
-typedef float vector __attribute__((vector_size(VECTOR * sizeof(float))));
-
-static inline vector load(const float *p) {
-    vector v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static inline void store(float *p, vector v) { memcpy(p, &v, sizeof v); }
-
-/* C (m, n) = A B or C += A B; A's element (i, k) is a[i * row + k * step], B (depth, n) and C
- * have rows of ldb and ldc floats, n a multiple of ATTEND_ALIGN. */
-typedef struct {
-    size_t m, n, depth;
-    const float *a;
-    size_t row, step;
-    const float *b;
-    size_t ldb;
-    float *c;
-    size_t ldc;
-    int add;
-} product;
-
-/* `rows` x `vectors` accumulators stay in registers; both are constants after inlining. */
-static inline __attribute__((always_inline)) void tile(const product *p, size_t i, size_t j,
-                                                       const size_t rows, const size_t vectors) {
-    vector sum[TILE][2];
-    const float *a = p->a + i * p->row, *b = p->b + j;
-    float *c = p->c + i * p->ldc + j;
-    UNROLL for (size_t r = 0; r < rows; r++) {
-        UNROLL for (size_t v = 0; v < vectors; v++) {
-            if (p->add)
-                sum[r][v] = load(c + r * p->ldc + v * VECTOR);
-            else
-                sum[r][v] = (vector){0};
-        }
-    }
-    for (size_t k = 0; k < p->depth; k++) {
-        vector right[2];
-        UNROLL for (size_t v = 0; v < vectors; v++) right[v] = load(b + v * VECTOR);
-        UNROLL for (size_t r = 0; r < rows; r++) {
-            float left = a[r * p->row];
-            UNROLL for (size_t v = 0; v < vectors; v++) sum[r][v] += left * right[v];
-        }
-        a += p->step;
-        b += p->ldb;
-    }
-    UNROLL for (size_t r = 0; r < rows; r++) {
-        UNROLL for (size_t v = 0; v < vectors; v++) store(c + r * p->ldc + v * VECTOR, sum[r][v]);
-    }
-}
-
-static inline __attribute__((always_inline)) void columns(const product *p, size_t i,
-                                                          const size_t rows) {
-    size_t j = 0;
-    for (; j + 2 * VECTOR <= p->n; j += 2 * VECTOR) tile(p, i, j, rows, 2);
-    for (; j < p->n; j += VECTOR) tile(p, i, j, rows, 1);
-}
-
-static void multiply(const product *p) {
-    size_t i = 0;
-    for (; i + TILE <= p->m; i += TILE) columns(p, i, TILE);
-    for (; i + HALF_TILE <= p->m; i += HALF_TILE) columns(p, i, HALF_TILE);
-    for (; i + 2 <= p->m; i += 2) columns(p, i, 2);
-    for (; i < p->m; i++) columns(p, i, 1);
-}
-
 /* ---- attention ---- */
 
 /* Where one head of one sequence lies. */
@@ -342,18 +260,17 @@ static void gather(const place *p, const void *x, un_dtype type, size_t first, s
     }
 }
 
-/* The transpose of what gather gives for all keys: out (d, long_k), padded with zeros. */
-static void gather_transposed(const place *p, const void *x, un_dtype type, size_t ld, float *out) {
-    for (size_t r = 0; r < p->long_k; r++) {
-        size_t at = (p->first_k + r) * ld + p->head * p->size;
-        for (size_t i = 0; i < p->size; i++) {
-            float value = 0;
-            if (r < p->keys)
-                value = type == UN_BF16 ? widen(((const un_bf16 *)x)[at + i])
-                                        : ((const float *)x)[at + i];
-            out[i * p->long_k + r] = value;
-        }
-    }
+/* in (long_k, wide), whose last rows are 0, to out (wide, long_k). */
+static void transpose(const place *p, const float *in, float *out) {
+    for (size_t r = 0; r < p->long_k; r += ATTEND_ALIGN)
+        for (size_t i = 0; i < p->wide; i += ATTEND_ALIGN)
+            transpose_square(in + r * p->wide + i, p->wide, out + i * p->long_k + r, p->long_k);
+}
+
+/* All keys (or values) as gather gives them, (long_k, wide), the rows behind the last one 0. */
+static void gather_keys(const un_attend_args *a, const place *p, const void *x, float *out) {
+    gather(p, x, a->type, p->first_k, a->ldk, p->keys, out);
+    memset(out + p->keys * p->wide, 0, (p->long_k - p->keys) * p->wide * sizeof *out);
 }
 
 /* Rows of f32 into a head's columns. */
@@ -448,13 +365,75 @@ static void write_rows(const un_attend_args *a, const place *p, const float *in,
     }
 }
 
+/* ---- few queries ---- */
+
+/* Below so many queries, keys and values are read where they lie: to lay them out first costs
+ * more than the products. */
+enum { FEW_QUERIES = 4 };
+
+/* Partial products of a row with f32 `q`; the columns behind the last whole lane go to the first. */
+static inline float dot_row(const float *q, const void *x, un_dtype type, size_t n) {
+    float lane[LANES] = {0};
+    const un_bf16 *x16 = x;
+    const float *x32 = x;
+    size_t i = 0;
+    if (type == UN_BF16) {
+        for (; i + LANES <= n; i += LANES)
+            for (size_t j = 0; j < LANES; j++) lane[j] += q[i + j] * widen(x16[i + j]);
+        for (; i < n; i++) lane[0] += q[i] * widen(x16[i]);
+    } else {
+        for (; i + LANES <= n; i += LANES)
+            for (size_t j = 0; j < LANES; j++) lane[j] += q[i + j] * x32[i + j];
+        for (; i < n; i++) lane[0] += q[i] * x32[i];
+    }
+    for (size_t width = LANES / 2; width > 0; width /= 2)
+        for (size_t j = 0; j < width; j++) lane[j] += lane[j + width];
+    return lane[0];
+}
+
+static inline void add_row(float factor, const void *x, un_dtype type, size_t n,
+                           float *restrict y) {
+    const un_bf16 *x16 = x;
+    const float *x32 = x;
+    if (type == UN_BF16)
+        for (size_t i = 0; i < n; i++) y[i] += factor * widen(x16[i]);
+    else
+        for (size_t i = 0; i < n; i++) y[i] += factor * x32[i];
+}
+
+/* Row `r` of keys or values, the columns of this head. */
+static inline const void *row_at(const un_attend_args *a, const place *p, const void *x, size_t r) {
+    return (const unsigned char *)x +
+           ((p->first_k + r) * a->ldk + p->head * p->size) * un_dtype_size(a->type);
+}
+
+static void few_forward(const un_attend_args *a, const place *p, float *scratch) {
+    float *query = scratch, *out = query + FEW_QUERIES * p->wide, *scores = out + p->wide;
+    float *mask = scores + p->long_k;
+    gather(p, a->q, a->type, p->first_q, a->ldq, p->queries, query);
+    for (size_t r = 0; r < p->queries; r++) {
+        for (size_t j = 0; j < p->keys; j++)
+            scores[j] = dot_row(query + r * p->wide, row_at(a, p, a->k, j), a->type, p->size);
+        finish_rows(a, p, r, 1, scores, mask);
+        memset(out, 0, p->wide * sizeof *out);
+        for (size_t j = 0; j < p->keys; j++)
+            add_row(scores[j], row_at(a, p, a->v, j), a->type, p->size, out);
+        write_rows(a, p, out, r, 1);
+    }
+}
+
 static void attend_head(const un_attend_args *a, size_t sequence, size_t head, float *scratch) {
     place p = find_place(a, sequence, head);
+    if (p.queries <= FEW_QUERIES) {
+        few_forward(a, &p, scratch);
+        return;
+    }
     float *keys = scratch, *values = keys + p.wide * p.long_k;
     float *query = values + p.wide * p.long_k, *out = query + ATTEND_BLOCK * p.wide;
     float *scores = out + ATTEND_BLOCK * p.wide, *mask = scores + ATTEND_BLOCK * p.long_k;
-    gather_transposed(&p, a->k, a->type, a->ldk, keys);
-    gather(&p, a->v, a->type, p.first_k, a->ldk, p.keys, values);
+    gather_keys(a, &p, a->k, values);
+    transpose(&p, values, keys);
+    gather_keys(a, &p, a->v, values);
     for (size_t first = 0; first < p.queries; first += ATTEND_BLOCK) {
         size_t rows = p.queries - first < ATTEND_BLOCK ? p.queries - first : ATTEND_BLOCK;
         gather(&p, a->q, a->type, p.first_q + first, a->ldq, rows, query);
@@ -491,17 +470,52 @@ static void score_gradient(const un_attend_args *a, const place *p, size_t query
         for (size_t i = 0; i < p->keys; i++) s[i] *= mask[i];
 }
 
+static void few_backward(const un_attend_args *a, const place *p, float *scratch) {
+    float *query = scratch, *dout = query + FEW_QUERIES * p->wide;
+    float *dq = dout + FEW_QUERIES * p->wide, *s = dq + p->wide, *ds = s + p->long_k;
+    float *mask = ds + p->long_k;
+    gather(p, a->q, a->type, p->first_q, a->ldq, p->queries, query);
+    gather(p, a->dout, UN_F32, p->first_q, a->heads * p->size, p->queries, dout);
+    for (size_t j = 0; j < p->keys; j++) {
+        size_t at = (p->first_k + j) * a->lddk + p->head * p->size;
+        memset(a->dk + at, 0, p->size * sizeof *a->dk);
+        memset(a->dv + at, 0, p->size * sizeof *a->dv);
+    }
+    for (size_t r = 0; r < p->queries; r++) {
+        const float *q = query + r * p->wide, *d = dout + r * p->wide;
+        for (size_t j = 0; j < p->keys; j++) {
+            s[j] = dot_row(q, row_at(a, p, a->k, j), a->type, p->size);
+            ds[j] = dot_row(d, row_at(a, p, a->v, j), a->type, p->size);
+        }
+        for (size_t j = p->keys; j < p->long_k; j++) s[j] = ds[j] = 0;
+        score_gradient(a, p, r, s, ds, mask);
+        memset(dq, 0, p->wide * sizeof *dq);
+        for (size_t j = 0; j < p->keys; j++) {
+            size_t at = (p->first_k + j) * a->lddk + p->head * p->size;
+            add_row(ds[j], row_at(a, p, a->k, j), a->type, p->size, dq);
+            add_row(ds[j], q, UN_F32, p->size, a->dk + at);
+            add_row(s[j], d, UN_F32, p->size, a->dv + at);
+        }
+        scatter(p, dq, 1, a->dq, p->first_q + r, a->lddq);
+    }
+}
+
 static void attend_head_backward(const un_attend_args *a, size_t sequence, size_t head,
                                  float *scratch) {
     place p = find_place(a, sequence, head);
+    if (p.queries <= FEW_QUERIES) {
+        few_backward(a, &p, scratch);
+        return;
+    }
     size_t panel = p.wide * p.long_k, block = ATTEND_BLOCK * p.wide;
     float *keys_t = scratch, *values_t = keys_t + panel, *keys = values_t + panel;
     float *dk = keys + panel, *dv = dk + panel;
     float *query = dv + panel, *dout = query + block, *dq = dout + block;
     float *s = dq + block, *ds = s + ATTEND_BLOCK * p.long_k, *mask = ds + ATTEND_BLOCK * p.long_k;
-    gather_transposed(&p, a->k, a->type, a->ldk, keys_t);
-    gather_transposed(&p, a->v, a->type, a->ldk, values_t);
-    gather(&p, a->k, a->type, p.first_k, a->ldk, p.keys, keys);
+    gather_keys(a, &p, a->v, keys);
+    transpose(&p, keys, values_t);
+    gather_keys(a, &p, a->k, keys);
+    transpose(&p, keys, keys_t);
     memset(dk, 0, 2 * panel * sizeof *dk);
     for (size_t first = 0; first < p.queries; first += ATTEND_BLOCK) {
         size_t rows = p.queries - first < ATTEND_BLOCK ? p.queries - first : ATTEND_BLOCK;

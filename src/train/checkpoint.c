@@ -252,7 +252,7 @@ static un_status restore(trainer *t, const un_safetensors *file) {
     UN_GO(load_array(file, "second", t->optimizer.second, p->trained));
     UN_GO(load_array(file, "first", t->optimizer.first, p->trained));
     un_params_refresh(&t->method->params);
-    t->optimizer.steps = t->steps_done;
+    t->optimizer.steps = t->optimizer.settings.fresh ? t->step : t->steps_done;
     if (t->epoch > run_epochs(t) || t->step >= run_epoch_steps(t))
         UN_GO(damaged(file, "its position lies outside the run"));
     UN_GO(log_open(t, (long)log_at));

@@ -100,6 +100,7 @@ static un_status add_losses(trainer *t, const double *losses, double l2) {
 /* One gradient and one update. */
 static un_status train_step(trainer *t) {
     double losses[UN_MAX_LOSSES] = {0};
+    if (t->optimizer.settings.fresh && t->step == 0) un_optimizer_restart(&t->optimizer);
     UN_TRY(t->options->class->step(t->method, t->epoch, t->step, losses));
     if (t->options->class->learning_rate)
         t->optimizer.settings.lr = t->options->class->learning_rate(t->method, t->epoch);

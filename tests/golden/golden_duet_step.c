@@ -117,7 +117,7 @@ static un_status forward(scene *s, const duet_text_batch *text) {
     memset(s->params.grad, 0, s->params.total * sizeof(float));
     memset(s->dvis, 0, s->n * s->H * sizeof(float));
     memset(s->dlang, 0, s->n * s->L * s->H * sizeof(float));
-    return duet_forward(&s->pass, &s->params, s->pixels, s->n, text, NULL);
+    return duet_forward(&s->pass, &s->params, s->pixels, s->n, text, NULL, NULL);
 }
 
 static un_status compare_number(scene *s, const char *name, double value) {

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "duet_sample.h"
+#include "tensor/kernels.h"
 #include "text/vocabulary.h"
 
 /* Regions, prompt and masked texts, with all that goes with them. */
@@ -191,6 +192,7 @@ static void test_repeatable(void **state) {
     util_scene_free(&s);
 }
 
+#include "tensor/kernels.h"
 /* bf16 products stay near f32's. */
 static void test_bf16(void **state) {
     (void)state;
@@ -471,6 +473,49 @@ static void test_refusals(void **state) {
     util_scene_free(&s);
 }
 
+/* As published: Adam anew with every epoch, and mini-batches that fill no step go into the next
+ * epoch's first. */
+static void test_epochs_as_published(void **state) {
+    (void)state;
+    util_scene s;
+    make_scene(&s, SIDE * SIDE, 3);
+    static const char *const sets[] = {"reference=yes", "accumulate=3", NULL};
+    const int64_t *images = NULL;
+    size_t count[2] = {0};
+    un_optimizer_settings settings;
+    un_method *method = make_method(&s, sets);
+    const duet_method *m = (const duet_method *)method;
+    un_method_duet.optimizer(method, &settings);
+    assert_int_equal(settings.fresh, 1);
+    size_t batches = s.train.count / m->batch_size;
+    assert_int_equal(m->leftover, batches % 3);
+    assert_true(m->leftover > 0);
+    util_ok(un_method_duet.plan(method, 0, 0, &images, &count[0]));
+    util_ok(un_method_duet.plan(method, 1, 0, &images, &count[1]));
+    assert_true(count[1] >= (3 + m->leftover) * m->batch_size);
+    /* The gradient of the step is that of the next epoch's own and of the mini-batches before. */
+    double losses[UN_MAX_LOSSES];
+    float *sum = NULL;
+    util_ok(un_alloc(method->params.total, sizeof *sum, &sum));
+    util_ok(un_method_duet.step(method, 1, 0, losses));
+    memcpy(sum, method->params.grad, method->params.total * sizeof *sum);
+    size_t leftover = m->leftover;
+    ((duet_method *)method)->leftover = 0;
+    util_ok(un_method_duet.step(method, 1, 0, losses));
+    un_axpy(-1, method->params.grad, sum, method->params.total);
+    ((duet_method *)method)->accumulate = 1;
+    for (size_t k = 0; k < leftover; k++) {
+        util_ok(un_method_duet.step(method, 0, m->steps * 3 + k, losses));
+        un_axpy(-1.0f / 3, method->params.grad, sum, method->params.total);
+    }
+    double rest = 0;
+    for (size_t i = 0; i < method->params.total; i++) rest = fmax(rest, fabs((double)sum[i]));
+    util_near(rest, 0, 1e-4);
+    free(sum);
+    un_method_duet.destroy(method);
+    util_scene_free(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients_regions),
@@ -485,6 +530,7 @@ int main(void) {
         cmocka_unit_test(test_class_contrast),
         cmocka_unit_test(test_again),
         cmocka_unit_test(test_repeatable),
+        cmocka_unit_test(test_epochs_as_published),
         cmocka_unit_test(test_attention),
         cmocka_unit_test(test_attention_is_the_layers),
         cmocka_unit_test(test_attention_of_pixels),

@@ -321,6 +321,35 @@ static void still_parameters_stay(void **state) {
     }
 }
 
+/* After a restart an optimiser moves parameters as a new one does. */
+static void restart_forgets(void **state) {
+    (void)state;
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        un_params p[2];
+        un_optimizer o[2];
+        for (size_t i = 0; i < 2; i++) {
+            make_params(&p[i], 0);
+            util_ok(un_optimizer_create(&o[i], &g_settings[kind], &p[i]));
+        }
+        for (uint64_t t = 0; t < STEPS; t++) {
+            make_gradients(&p[0], t);
+            un_optimizer_step(&o[0], &p[0]);
+        }
+        memcpy(p[1].value, p[0].value, p[0].total * sizeof(float));
+        un_optimizer_restart(&o[0]);
+        for (uint64_t t = 0; t < STEPS; t++)
+            for (size_t i = 0; i < 2; i++) {
+                make_gradients(&p[i], t);
+                un_optimizer_step(&o[i], &p[i]);
+            }
+        assert_memory_equal(p[0].value, p[1].value, p[0].total * sizeof(float));
+        for (size_t i = 0; i < 2; i++) {
+            un_optimizer_free(&o[i]);
+            un_params_free(&p[i]);
+        }
+    }
+}
+
 /* A resumed run may have other threads: parameters may not depend on the chunking. */
 static void threads_do_not_change_the_bytes(void **state) {
     (void)state;
@@ -388,6 +417,7 @@ int main(void) {
         cmocka_unit_test(fixed_pieces_stay),
         cmocka_unit_test(updates_follow_the_formulas),
         cmocka_unit_test(still_parameters_stay),
+        cmocka_unit_test(restart_forgets),
         cmocka_unit_test(threads_do_not_change_the_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

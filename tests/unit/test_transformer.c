@@ -8,10 +8,12 @@
 
 #include "nn/transformer.h"
 
+enum { BLOCKS = 3 };
+
 typedef struct {
     un_arena arena;
     un_params params;
-    un_block block[2];
+    un_block block[BLOCKS];
     un_encoder encoder;
     un_encoder_pass pass;
     un_pass_context context;
@@ -21,19 +23,19 @@ typedef struct {
 
 static const un_block_names g_names = {{"q", "k", "v", "o"}, "n1", "i", "f", "n2"};
 
-static void stack_make(stack *s, size_t H, size_t heads, int pre_norm, un_dtype type, int recompute,
-                       float probability) {
+static void stack_make(stack *s, size_t layers, size_t H, size_t heads, int pre_norm, un_dtype type,
+                       int recompute, float probability) {
     static const size_t lengths[] = {5, 1, 12, 7};
     const un_block_config config = {H, heads, 2 * H + 3, pre_norm, 1e-12f};
-    const char *const prefix[] = {"0.", "1."};
+    const char *const prefix[BLOCKS] = {"0.", "1.", "2."};
     *s = (stack){.H = H};
-    for (size_t l = 0; l < 2; l++)
+    for (size_t l = 0; l < layers; l++)
         util_ok(un_block_declare(&s->block[l], &s->params, prefix[l], &g_names, &config));
     util_ok(un_params_allocate(&s->params, 1, type == UN_BF16));
     un_rng rng = un_rng_stream(6, "test", H);
     un_rng_fill_normal(&rng, s->params.value, s->params.total, 0.1, 0.3);
     un_params_refresh(&s->params);
-    s->encoder = (un_encoder){2, s->block, "test"};
+    s->encoder = (un_encoder){layers, s->block, "test"};
     util_ok(un_encoder_pass_create(&s->pass, &s->encoder, type, 1, recompute));
     s->context = (un_pass_context){
         .params = &s->params, .type = type, .dropout = {probability, probability, 3, 4}};
@@ -56,7 +58,8 @@ static double stack_loss(stack *s) {
     util_ok(un_encoder_pass_reserve(&s->pass, s->rows));
     memcpy(s->pass.x[0], s->x, s->rows * s->H * sizeof(float));
     util_ok(un_encoder_forward(&s->pass, &s->context));
-    for (size_t i = 0; i < s->rows * s->H; i++) loss += (double)s->pass.x[2][i] * (double)s->R[i];
+    for (size_t i = 0; i < s->rows * s->H; i++)
+        loss += (double)s->pass.x[s->encoder.layers][i] * (double)s->R[i];
     return loss;
 }
 
@@ -99,7 +102,7 @@ static void blocks_have_right_gradients(void **state) {
             for (int drop = 0; drop < 2; drop++) {
                 stack s;
                 float *d = NULL;
-                stack_make(&s, widths[w][0], widths[w][1], pre_norm, UN_F32, 0, drop ? 0.2f : 0);
+                stack_make(&s, 2, widths[w][0], widths[w][1], pre_norm, UN_F32, 0, drop ? 0.2f : 0);
                 assert_int_equal(s.block[0].attention.fused, w == 1);
                 util_ok(un_arena_alloc(&s.arena, s.rows * s.H, sizeof *d, &d));
                 stack_loss(&s);
@@ -115,18 +118,24 @@ static void blocks_have_right_gradients(void **state) {
 static void recomputation_changes_nothing(void **state) {
     (void)state;
     for (int pre_norm = 0; pre_norm < 2; pre_norm++) {
-        stack s[2];
-        float *d[2];
-        for (int i = 0; i < 2; i++) {
-            stack_make(&s[i], 32, 4, pre_norm, UN_F32, i, 0.2f);
+        /* nothing, everything, and what goes beyond a budget of 2 and of 3 blocks */
+        enum { WAYS = 4 };
+        static const size_t kept[WAYS] = {BLOCKS, 0, 1, BLOCKS};
+        stack s[WAYS];
+        float *d[WAYS];
+        for (size_t i = 0; i < WAYS; i++) {
+            stack_make(&s[i], BLOCKS, 32, 4, pre_norm, UN_F32, i > 0, 0.2f);
+            s[i].pass.budget = i * un_block_state_bytes(&s[i].block[0].config, UN_F32, s[i].rows);
+            if (i < 2) s[i].pass.budget = 0;
             util_ok(un_arena_alloc(&s[i].arena, s[i].rows * 32, sizeof(float), &d[i]));
             stack_loss(&s[i]);
             stack_backward(&s[i], d[i]);
+            assert_int_equal(s[i].pass.kept, kept[i]);
+            assert_memory_equal(d[0], d[i], s[0].rows * 32 * sizeof(float));
+            assert_memory_equal(s[0].params.grad, s[i].params.grad,
+                                s[0].params.total * sizeof(float));
         }
-        assert_memory_equal(d[0], d[1], s[0].rows * 32 * sizeof(float));
-        assert_memory_equal(s[0].params.grad, s[1].params.grad, s[0].params.total * sizeof(float));
-        stack_free(&s[0]);
-        stack_free(&s[1]);
+        for (size_t i = 0; i < WAYS; i++) stack_free(&s[i]);
     }
 }
 
@@ -137,7 +146,7 @@ static void bf16_blocks_are_close(void **state) {
         float *d[2];
         double gap = 0, size = 0;
         for (int i = 0; i < 2; i++) {
-            stack_make(&s[i], 32, 4, pre_norm, i ? UN_BF16 : UN_F32, i, 0.1f);
+            stack_make(&s[i], 2, 32, 4, pre_norm, i ? UN_BF16 : UN_F32, i, 0.1f);
             util_ok(un_arena_alloc(&s[i].arena, s[i].rows * 32, sizeof(float), &d[i]));
             stack_loss(&s[i]);
             stack_backward(&s[i], d[i]);
@@ -158,7 +167,7 @@ static void prediction_in_place(void **state) {
     for (int pre_norm = 0; pre_norm < 2; pre_norm++) {
         stack s;
         un_encoder_pass plain;
-        stack_make(&s, 32, 4, pre_norm, UN_F32, 0, 0);
+        stack_make(&s, 2, 32, 4, pre_norm, UN_F32, 0, 0);
         stack_loss(&s);
         util_ok(un_encoder_pass_create(&plain, &s.encoder, UN_F32, 0, 0));
         util_ok(un_encoder_pass_reserve(&plain, s.rows));

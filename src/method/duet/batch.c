@@ -32,7 +32,8 @@ un_status duet_batch_create(duet_method *m) {
     un_arena *a = &m->arena;
     size_t B = m->batch_size, n = most_pictures(m), L = un_duet_texts_max_length(m->texts);
     size_t rows = 0, planned = 0;
-    if (__builtin_mul_overflow(n, L, &rows) || __builtin_mul_overflow(n, m->accumulate, &planned))
+    if (__builtin_mul_overflow(n, L, &rows) ||
+        __builtin_mul_overflow(n, m->accumulate + m->leftover, &planned))
         return un_fail(UNSEEN_E_ARGUMENT, "a step of %zu mini-batches of %zu texts is too large",
                        m->accumulate, n);
     UN_TRY(un_arena_alloc(a, n, sizeof *b->image, &b->image));
@@ -47,6 +48,12 @@ un_status duet_batch_create(duet_method *m) {
     UN_TRY(un_arena_alloc(a, B * UN_DUET_PAIRS + 1, sizeof *b->pair_begin, &b->pair_begin));
     UN_TRY(un_arena_alloc(a, rows + B * L, sizeof *b->pair_row, &b->pair_row));
     UN_TRY(un_arena_alloc(a, B, sizeof *b->group_weight, &b->group_weight));
+    UN_TRY(un_arena_alloc(a, rows, sizeof *b->place, &b->place));
+    const size_t most[DUET_SIDES] = {rows, 2 * B};
+    for (size_t s = 0; s < DUET_SIDES; s++) {
+        UN_TRY(un_arena_alloc(a, n + 1, sizeof *b->start_of[s], &b->start_of[s]));
+        UN_TRY(un_arena_alloc(a, most[s], sizeof *b->row_of[s], &b->row_of[s]));
+    }
     UN_TRY(un_arena_alloc(a, planned, sizeof *m->planned, &m->planned));
     UN_TRY(un_arena_alloc(a, B, sizeof *m->sample, &m->sample));
     for (size_t i = 0; i < B; i++) UN_TRY(un_duet_sample_alloc(m->sampler, a, &m->sample[i]));
@@ -78,9 +85,13 @@ un_status duet_plan(un_method *method, size_t epoch, size_t step, const int64_t 
                     size_t *count) {
     duet_method *m = (duet_method *)method;
     duet_batch *b = &m->batch;
+    size_t before = step == 0 && epoch > 0 ? m->leftover : 0;
     *count = 0;
-    for (size_t k = 0; k < m->accumulate; k++) {
-        UN_TRY(draw(m, epoch, step * m->accumulate + k));
+    for (size_t k = 0; k < before + m->accumulate; k++) {
+        if (k < before)
+            UN_TRY(draw(m, epoch - 1, m->steps * m->accumulate + k));
+        else
+            UN_TRY(draw(m, epoch, step * m->accumulate + k - before));
         memcpy(m->planned + *count, b->image, b->pictures * sizeof *b->image);
         *count += b->pictures;
         if (!b->masked || !m->network.config.with_text) continue;
@@ -221,6 +232,39 @@ static void prompt_texts(duet_method *m) {
     while (m->dropout > 0 && m->batch.texts < m->batch.pictures);
 }
 
+/* ---- what the losses read ---- */
+
+/* The first visual states of samples and partners. */
+static void want_vision(duet_method *m) {
+    duet_batch *b = &m->batch;
+    size_t *start = b->start_of[DUET_VISION], *row = b->row_of[DUET_VISION];
+    size_t count = b->partners ? 2 * b->samples : b->samples;
+    for (size_t i = 0; i <= b->pictures; i++) start[i] = i < count ? i : count;
+    for (size_t i = 0; i < count; i++) row[i] = i * m->network.image->tokens;
+    b->wanted[DUET_VISION] = (un_wanted){.sequences = {b->pictures, start}, .row = row};
+}
+
+/* The rows of words to be named and of pairs, whose lists then tell places among them. */
+static void want_language(duet_batch *b) {
+    size_t *start = b->start_of[DUET_LANGUAGE], *row = b->row_of[DUET_LANGUAGE], count = 0;
+    size_t pairs = b->masked ? b->pair_begin[b->groups * UN_DUET_PAIRS] : 0;
+    memset(b->place, 0, b->start[b->texts] * sizeof *b->place);
+    for (size_t i = 0; i < b->words; i++) b->place[b->word_row[i]] = 1;
+    for (size_t i = 0; i < pairs; i++) b->place[b->pair_row[i]] = 1;
+    for (size_t t = 0; t < b->texts; t++) {
+        start[t] = count;
+        for (size_t r = b->start[t]; r < b->start[t + 1]; r++) {
+            if (!b->place[r]) continue;
+            b->place[r] = count;
+            row[count++] = r;
+        }
+    }
+    start[b->texts] = count;
+    for (size_t i = 0; i < b->words; i++) b->word_row[i] = b->place[b->word_row[i]];
+    for (size_t i = 0; i < pairs; i++) b->pair_row[i] = b->place[b->pair_row[i]];
+    b->wanted[DUET_LANGUAGE] = (un_wanted){.sequences = {b->texts, start}, .row = row};
+}
+
 un_status duet_batch_make(duet_method *m, size_t epoch, size_t index) {
     duet_batch *b = &m->batch;
     double scale = 1 / (double)m->accumulate;
@@ -228,13 +272,13 @@ un_status duet_batch_make(duet_method *m, size_t epoch, size_t index) {
     b->texts = b->words = b->groups = 0;
     b->padded = 0;
     b->start[0] = b->pair_begin[0] = 0;
-    if (!m->network.config.with_text) return UNSEEN_OK;
-    if (!b->masked) {
-        prompt_texts(m);
-        return UNSEEN_OK;
+    if (m->network.config.with_text && !b->masked) prompt_texts(m);
+    if (m->network.config.with_text && b->masked) {
+        UN_TRY(sample_texts(m, scale));
+        for (size_t i = 0; i < b->samples && b->groups < contrast_limit(m); i++)
+            if (m->sample[i].has_contrast) UN_TRY(contrast_texts(m, i, scale));
     }
-    UN_TRY(sample_texts(m, scale));
-    for (size_t i = 0; i < b->samples && b->groups < contrast_limit(m); i++)
-        if (m->sample[i].has_contrast) UN_TRY(contrast_texts(m, i, scale));
+    want_vision(m);
+    want_language(b);
     return UNSEEN_OK;
 }

@@ -25,7 +25,8 @@ static const un_option g_options[] = {
      "the data set's entry in these files: CUB, AWA2 or SUN"},
     {"reference", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
      "do as the published code does: prompts, substring masks, padding, double softmax, all "
-     "positions in the word loss, same-class pairs, the logit token"},
+     "positions in the word loss, same-class pairs, the logit token; Adam anew with every epoch, "
+     "whose last mini-batches go into the next one's first step"},
     {"image_side", UN_OPTION_CHOICE, "auto", 0, 0, "auto|regions|pixels|swin",
      "auto: pixels if the features are a square of 3 colours, else regions; pixels are seen by a "
      "ViT or DeiT, or by a Swin transformer if swin says so or image_weights holds one"},
@@ -60,8 +61,9 @@ static const un_option g_options[] = {
      "no gradient into the picture's transformer"},
     {"keep_states", UN_OPTION_CHOICE, "f32", 0, 0, "f32|bf16|no",
      "of a frozen one: compute its states once and keep them beside the data set, in DIR/states"},
-    {"recompute", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
-     "compute activations again instead of keeping them: less memory, 4/3 of the time"},
+    {"recompute", UN_OPTION_CHOICE, "no", 0, 0, "no|yes|auto",
+     "compute activations again instead of keeping them: less memory, 4/3 of the time; auto: what "
+     "goes beyond 3.5 GiB of either transformer's"},
     {"text", UN_OPTION_CHOICE, "yes", 0, 0, "yes|no",
      "no: visual states alone, without the cross-modal layer"},
     {"text_weights", UN_OPTION_FILE, "", 0, 0, NULL, "safetensors file of a BERT"},
@@ -108,11 +110,10 @@ static const un_option g_options[] = {
     "\"dropout\":0,\"max_length\":192,\"prune_pieces\":160,\"batch\":32,\"accumulate\":1,"         \
     "\"lr\":5e-4,\"mask_pro\":0.3,\"mlm\":0.1,\"contrast_samples\":2,\"epochs\":6,\"augment\":"    \
     "\"yes\""
-#define PAPER "\"epochs\":30,\"recompute\":\"yes\""
+#define PAPER "\"epochs\":30,\"recompute\":\"auto\""
 
 static const un_preset g_presets[] = {
     {"auto", "{" SMALL "}", "small and from scratch, for region features on a CPU"},
-    {"small", "{" SMALL "}", "the same"},
     {"cub",
      "{" PAPER ",\"batch\":7,\"accumulate\":10,\"patience\":7,\"mlm\":5,\"contrast\":0.001,"
      "\"max_length\":250,\"prune_pieces\":170,\"text_dataset\":\"CUB\"}",
@@ -224,7 +225,14 @@ static void configure(duet_method *m, const un_method_setup *setup) {
                                            .lr = un_config_number(config, "lr"),
                                            .beta1 = 0.9,
                                            .beta2 = 0.999,
-                                           .epsilon = 1e-8};
+                                           .epsilon = 1e-8,
+                                           .fresh = m->reference};
+}
+
+/* Bytes that each transformer may keep for its backward pass; with them a step at full size stays
+ * below 16 GiB. */
+static size_t activation_budget(const json_t *config) {
+    return un_config_is(config, "recompute", "auto") ? (size_t)7 << 29 : 0;
 }
 
 static un_status create_pixels(duet_method *m, const json_t *config, duet_image **image) {
@@ -236,7 +244,8 @@ static un_status create_pixels(duet_method *m, const json_t *config, duet_image 
                                      m->reference || un_config_is(config, "visual_tokens", "logit"),
                                  .labels = m->kept.labels,
                                  .frozen = un_config_is(config, "freeze_backbone", "yes"),
-                                 .recompute = un_config_is(config, "recompute", "yes")};
+                                 .recompute = !un_config_is(config, "recompute", "no"),
+                                 .budget = activation_budget(config)};
     if (m->F != 3 || pixels.size * pixels.size != m->R)
         return un_fail(UNSEEN_E_ARGUMENT, "%zu x %zu values are not a square of 3 colours", m->R,
                        m->F);
@@ -262,7 +271,8 @@ static un_status declare(duet_method *m, const un_method_setup *setup) {
                                          .with_text = un_config_is(config, "text", "yes"),
                                          .text = m->kept.text,
                                          .xlayers = un_config_integer(config, "cross_layers"),
-                                         .recompute = un_config_is(config, "recompute", "yes"),
+                                         .recompute = !un_config_is(config, "recompute", "no"),
+                                         .budget = activation_budget(config),
                                          .type = un_precision_dtype(setup->precision)};
     un_params *params = &m->base.params;
     duet_image *image = NULL;
@@ -292,6 +302,7 @@ static un_status start_training(duet_method *m, const un_method_setup *setup) {
     size_t train = m->data->train->count;
     if (m->batch_size > train) m->batch_size = train;
     m->steps = train / (m->batch_size * m->accumulate);
+    if (m->reference && m->steps > 0) m->leftover = train / m->batch_size % m->accumulate;
     if (m->steps == 0) m->steps = 1;
     UN_TRY(duet_batch_create(m));
     UN_TRY(duet_pass_create(&m->pass, &m->network, 1));

@@ -88,6 +88,11 @@ typedef struct {
     size_t groups; /* of the attribute contrast */
     size_t *pair_begin, *pair_row;
     double *group_weight;
+    /* Rows of the outputs that losses read. word_row and pair_row are places among those of
+     * language. */
+    un_wanted wanted[DUET_SIDES];
+    size_t *place; /* [rows] work space */
+    size_t *start_of[DUET_SIDES], *row_of[DUET_SIDES];
 } duet_batch;
 
 typedef struct {
@@ -128,6 +133,8 @@ typedef struct {
     int reference, augment;
     size_t batch_size, accumulate, contrast_samples;
     size_t steps;             /* of an epoch */
+    size_t leftover;          /* mini-batches of an epoch that fill no step; published: their
+                                 gradients go into the first step of the next epoch */
     un_duet_sample *sample;   /* [B] */
     un_duet_text text, plain; /* work space */
     duet_batch batch;

@@ -36,6 +36,10 @@ typedef struct {
      * read from. `dropout` is for a transformer that is trained; NULL: none. */
     un_status (*forward)(duet_image_pass *pass, const un_params *params, const float *features,
                          size_t n, const un_dropout_source *dropout, const float **tokens);
+    /* The same from a bf16 copy of it, which stays where it is until backward is done; NULL if the
+     * image side does not take one. Only in passes of bf16. */
+    un_status (*forward16)(duet_image_pass *pass, const un_params *params, const un_bf16 *features,
+                           size_t n, const float **tokens);
     /* The frozen part alone: the same pictures -> states (n, state_tokens, state_width) f32, which
      * forward takes in place of the store's values while image->from_states is set. NULL: no part
      * can be frozen. */
@@ -83,7 +87,8 @@ typedef struct {
     int logit;                   /* one token Linear(K -> H) of the classifier's K logits */
     size_t labels;               /* K */
     int frozen;                  /* no gradient reaches the transformer */
-    int recompute;               /* activations anew in the backward pass */
+    int recompute;               /* activations anew in the backward pass ... */
+    size_t budget;               /* ... of blocks beyond that many bytes */
     float mean[3], deviation[3]; /* of colours scaled to 0..1 */
 } duet_pixels_config;
 

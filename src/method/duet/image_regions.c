@@ -5,6 +5,7 @@
 #include "method/duet/image.h"
 #include "nn/naming.h"
 #include "tensor/kernels.h"
+#include "tensor/kernels_transformer.h"
 
 typedef struct {
     duet_image base;
@@ -20,7 +21,8 @@ typedef struct {
     un_dtype type;
     int training;
     size_t n, room; /* pictures */
-    void *x;        /* (n R, F) operand of the projection */
+    void *own;      /* (n R, F) of the operand type: a copy of the regions */
+    const void *x;  /* (n R, F) operand of the projection: that copy, or the caller's */
     float *before;  /* (n R, H) before LN */
     float *normal;  /* (n R, H) after it; backward: the gradient */
     un_norm_state norm;
@@ -65,7 +67,7 @@ static un_status reserve(regions_pass *p, size_t n) {
     un_arena_free(a);
     p->room = 0;
     if (r->config.project) {
-        UN_TRY(un_arena_alloc(a, rows * r->config.features, un_dtype_size(p->type), &p->x));
+        UN_TRY(un_arena_alloc(a, rows * r->config.features, un_dtype_size(p->type), &p->own));
     }
     UN_TRY(un_arena_alloc(a, rows * H, f, &p->before));
     UN_TRY(un_arena_alloc(a, rows * H, f, &p->normal));
@@ -79,25 +81,14 @@ static un_status reserve(regions_pass *p, size_t n) {
     return UNSEEN_OK;
 }
 
-static un_status forward(duet_image_pass *pass, const un_params *params, const float *features,
-                         size_t n, const un_dropout_source *dropout, const float **tokens) {
-    (void)dropout;
-    regions_pass *p = (regions_pass *)pass;
-    const regions_image *r = (const regions_image *)pass->image;
-    size_t R = r->config.regions, F = r->config.features, H = r->config.width, T = R + 1;
-    UN_TRY(reserve(p, n));
-    p->params = params;
-    p->n = n;
-    if (!r->config.project) {
-        memcpy(p->before, features, n * R * H * sizeof *features);
-    } else {
-        if (p->type == UN_BF16)
-            un_convert_to_bf16(features, p->x, n * R * F);
-        else
-            memcpy(p->x, features, n * R * F * sizeof *features);
+/* Tokens from p->x, or from p->before without a projection. */
+static un_status finish(regions_pass *p, const float **tokens) {
+    const regions_image *r = (const regions_image *)p->base.image;
+    const un_params *params = p->params;
+    size_t n = p->n, R = r->config.regions, H = r->config.width, T = R + 1;
+    if (r->config.project)
         UN_TRY(un_dense_forward(&r->projection, params, p->type, p->x, n * R, UN_DENSE_PLAIN,
                                 p->before, 0, UN_F32));
-    }
     un_norm_forward(&r->norm, params, p->before, n * R, p->normal, NULL,
                     p->training ? &p->norm : NULL);
     const float *cls = un_param_value(params, r->cls);
@@ -107,6 +98,35 @@ static un_status forward(duet_image_pass *pass, const un_params *params, const f
     }
     *tokens = p->tokens;
     return UNSEEN_OK;
+}
+
+static un_status forward(duet_image_pass *pass, const un_params *params, const float *features,
+                         size_t n, const un_dropout_source *dropout, const float **tokens) {
+    (void)dropout;
+    regions_pass *p = (regions_pass *)pass;
+    const regions_image *r = (const regions_image *)pass->image;
+    size_t size = n * r->config.regions * r->config.features;
+    UN_TRY(reserve(p, n));
+    p->params = params;
+    p->n = n;
+    p->x = p->own;
+    if (!r->config.project)
+        un_copy(features, p->before, size);
+    else if (p->type == UN_BF16)
+        un_convert_to_bf16(features, p->own, size);
+    else
+        un_copy(features, p->own, size);
+    return finish(p, tokens);
+}
+
+static un_status forward16(duet_image_pass *pass, const un_params *params, const un_bf16 *features,
+                           size_t n, const float **tokens) {
+    regions_pass *p = (regions_pass *)pass;
+    UN_TRY(reserve(p, n));
+    p->params = params;
+    p->n = n;
+    p->x = features;
+    return finish(p, tokens);
 }
 
 static un_status backward(duet_image_pass *pass, const float *dtokens) {
@@ -126,13 +146,12 @@ static un_status backward(duet_image_pass *pass, const float *dtokens) {
     return un_dense_backward(&r->projection, p->params, p->type, &gradient);
 }
 
-static const duet_image_class g_class = {.name = "regions",
-                                         .destroy = destroy,
-                                         .initialize = initialize,
-                                         .pass_create = pass_create,
-                                         .pass_free = pass_free,
-                                         .forward = forward,
-                                         .backward = backward};
+#define CLASS                                                                                      \
+    .name = "regions", .destroy = destroy, .initialize = initialize, .pass_create = pass_create,   \
+    .pass_free = pass_free, .forward = forward, .backward = backward
+static const duet_image_class g_projected = {CLASS, .forward16 = forward16};
+/* Without a projection regions are normalised in f32. */
+static const duet_image_class g_plain = {CLASS};
 
 un_status duet_regions_create(duet_image **out, un_params *params,
                               const duet_regions_config *config) {
@@ -145,7 +164,7 @@ un_status duet_regions_create(duet_image **out, un_params *params,
                        config->features, H);
     UN_TRY(un_alloc(1, sizeof *r, &r));
     un_status status = UNSEEN_OK;
-    r->base = (duet_image){.class = &g_class,
+    r->base = (duet_image){.class = config->project ? &g_projected : &g_plain,
                            .tokens = config->regions + 1,
                            .leading = 1,
                            .width = H,

@@ -8,6 +8,29 @@
 
 #include "base/arena.h"
 
+/* Several sums side by side: one alone would wait for each addition. */
+enum { SUMS = 8 };
+
+static double dot_f32(const float *x, const float *y, size_t n) {
+    double sum[SUMS] = {0}, total = 0;
+    size_t i = 0;
+    for (; i + SUMS <= n; i += SUMS)
+        for (size_t j = 0; j < SUMS; j++) sum[j] += (double)x[i + j] * (double)y[i + j];
+    for (; i < n; i++) sum[i % SUMS] += (double)x[i] * (double)y[i];
+    for (i = 0; i < SUMS; i++) total += sum[i];
+    return total;
+}
+
+static double dot_f64(const double *x, const double *y, size_t n) {
+    double sum[SUMS] = {0}, total = 0;
+    size_t i = 0;
+    for (; i + SUMS <= n; i += SUMS)
+        for (size_t j = 0; j < SUMS; j++) sum[j] += x[i + j] * y[i + j];
+    for (; i < n; i++) sum[i % SUMS] += x[i] * y[i];
+    for (i = 0; i < SUMS; i++) total += sum[i];
+    return total;
+}
+
 /* p = softmax(s), may be s, over the entries with use[k] (NULL: all); 0 elsewhere. */
 static void softmax(const double *s, const unsigned char *use, size_t n, double *p) {
     double largest = -INFINITY, total = 0;
@@ -68,9 +91,7 @@ un_status duet_class_losses(const duet_loss_classes *c, const double weight[DUET
     double *s = work, *ds = s + n * C, *pm = ds + n * C, *p = pm + n * C, *q = p + C, *row = q + C;
     loss[DUET_CLASS] = 0;
     for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < C; k++)
-            for (size_t a = 0; a < A; a++)
-                s[i * C + k] += (double)g[i * A + a] * (double)c->att[k * A + a];
+        for (size_t k = 0; k < C; k++) s[i * C + k] = dot_f32(g + i * A, c->att + k * A, A);
         loss[DUET_CLASS] += cross_entropy(c, twice, s + i * C, (size_t)label[i],
                                           weight[DUET_CLASS] * share, p, q, ds + i * C);
     }
@@ -131,13 +152,11 @@ un_status duet_info_nce(const float *features, const int32_t *label, size_t B, s
         return status;
     }
     for (size_t i = 0; i < n; i++) {
-        for (size_t h = 0; h < H; h++) norm[i] += pow((double)features[i * H + h], 2);
-        norm[i] = fmax(sqrt(norm[i]), LEAST_NORM);
+        norm[i] = fmax(sqrt(dot_f32(features + i * H, features + i * H, H)), LEAST_NORM);
         for (size_t h = 0; h < H; h++) unit[i * H + h] = (double)features[i * H + h] / norm[i];
     }
     for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++)
-            for (size_t h = 0; h < H; h++) cosine[i * n + j] += unit[i * H + h] * unit[j * H + h];
+        for (size_t j = 0; j < n; j++) cosine[i * n + j] = dot_f64(unit + i * H, unit + j * H, H);
     *loss = 0;
     for (size_t i = 0; i < n; i++) {
         size_t partner = (i + B) % n;

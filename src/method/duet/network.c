@@ -99,6 +99,7 @@ un_status duet_pass_create(duet_pass *p, const duet_network *n, int training) {
         return un_encoder_pass_create(&p->alone, &p->alone_encoder, type, training, 0);
     }
     UN_GO(un_bert_pass_create(&p->bert, &n->bert, type, training, n->config.recompute));
+    p->bert.encoder.budget = n->config.budget;
     for (size_t i = 0; i < n->config.xlayers; i++)
         UN_GO(duet_xlayer_pass_create(&p->xlayer[i], &n->xlayer[i], type, training));
 done:
@@ -128,11 +129,17 @@ static un_status reserve(duet_pass *p, size_t s, size_t rows) {
     return UNSEEN_OK;
 }
 
-static un_status forward_alone(duet_pass *p, const un_params *params) {
+static un_status forward_alone(duet_pass *p, const un_params *params, const un_wanted *wanted) {
     size_t rows = un_sequence_rows(&p->vision);
     UN_TRY(un_encoder_pass_reserve(&p->alone, rows));
     p->alone_context = (un_pass_context){
         .params = params, .type = p->network->config.type, .sequences = p->vision};
+    if (wanted) {
+        p->alone_wanted = *wanted;
+        p->alone_context.wanted = &p->alone_wanted;
+        UN_TRY(un_wanted_reserve(&p->alone_wanted, p->network->config.text.width,
+                                 p->network->config.type, p->training, &p->lists));
+    }
     un_copy(p->visual_tokens, p->alone.x[0], rows * p->network->config.text.width);
     UN_TRY(un_encoder_forward(&p->alone, &p->alone_context));
     p->vis = p->alone.x[1];
@@ -155,7 +162,8 @@ static un_status copy_text(duet_pass *p, size_t n) {
 }
 
 static un_status forward_text(duet_pass *p, const un_params *params, size_t n,
-                              const duet_text_batch *text, const un_dropout_source *dropout) {
+                              const duet_text_batch *text, const un_dropout_source *dropout,
+                              const un_wanted *const wanted[DUET_SIDES]) {
     const duet_network *net = p->network;
     const un_bert_batch batch = {
         .sequences = text->sequences, .ids = text->ids, .key_mask = text->key_mask};
@@ -172,22 +180,24 @@ static un_status forward_text(duet_pass *p, const un_params *params, size_t n,
         x[DUET_LANGUAGE] = p->copy;
     }
     for (size_t i = 0; i < xlayers; i++) {
-        const duet_xlayer_context context = {.params = params,
-                                             .type = net->config.type,
-                                             .sequences = {p->text, p->vision},
-                                             .dropout = dropout ? *dropout : (un_dropout_source){0},
-                                             .layer = i,
-                                             .one_text = p->shared};
+        duet_xlayer_context context = {.params = params,
+                                       .type = net->config.type,
+                                       .sequences = {p->text, p->vision},
+                                       .dropout = dropout ? *dropout : (un_dropout_source){0},
+                                       .layer = i,
+                                       .one_text = p->shared};
+        if (wanted && i + 1 == xlayers) memcpy(context.wanted, wanted, sizeof context.wanted);
         UN_TRY(duet_xlayer_forward(&p->xlayer[i], &context, x));
         for (size_t s = 0; s < DUET_SIDES; s++) x[s] = p->xlayer[i].side[s].out;
     }
     p->vis = x[DUET_VISION];
-    p->lang = p->shared ? NULL : x[DUET_LANGUAGE];
+    p->lang = p->xlayer[xlayers - 1].side[DUET_LANGUAGE].queries > 0 ? x[DUET_LANGUAGE] : NULL;
     return UNSEEN_OK;
 }
 
 un_status duet_forward(duet_pass *p, const un_params *params, const float *features, size_t n,
-                       const duet_text_batch *text, const un_dropout_source *dropout) {
+                       const duet_text_batch *text, const un_dropout_source *dropout,
+                       const un_wanted *const wanted[DUET_SIDES]) {
     const duet_image *image = p->network->image;
     un_dropout_source path = {0}; /* vision transformers are trained without other dropout */
     if (dropout)
@@ -197,10 +207,14 @@ un_status duet_forward(duet_pass *p, const un_params *params, const float *featu
     p->pictures = n;
     un_arena_free(&p->lists);
     UN_TRY(un_sequences_equal(&p->lists, n, image->tokens, &p->vision));
-    UN_TRY(image->class->forward(p->image, params, features, n, dropout ? &path : NULL,
-                                 &p->visual_tokens));
-    if (!p->network->config.with_text) return forward_alone(p, params);
-    return forward_text(p, params, n, text, dropout);
+    if (p->features16)
+        UN_TRY(image->class->forward16(p->image, params, p->features16, n, &p->visual_tokens));
+    else
+        UN_TRY(image->class->forward(p->image, params, features, n, dropout ? &path : NULL,
+                                     &p->visual_tokens));
+    if (!p->network->config.with_text)
+        return forward_alone(p, params, wanted ? wanted[DUET_VISION] : NULL);
+    return forward_text(p, params, n, text, dropout, wanted);
 }
 
 /* From the gradient of the text's states to the text encoder. */
@@ -227,7 +241,7 @@ un_status duet_backward(duet_pass *p, float *dvis, float *dlang) {
     if (!dlang) {
         UN_TRY(reserve(p, DUET_LANGUAGE, rows));
         dlang = p->d[DUET_LANGUAGE];
-        memset(dlang, 0, rows * H * sizeof *dlang);
+        if (p->lang) memset(dlang, 0, rows * H * sizeof *dlang);
     }
     float *const d[DUET_SIDES] = {dlang, dvis};
     for (size_t i = net->config.xlayers; i-- > 0;) UN_TRY(duet_xlayer_backward(&p->xlayer[i], d));
@@ -255,14 +269,15 @@ un_status duet_attributes_backward(const duet_network *n, const un_params *param
     return dense_backward(&n->attributes, params, first, dg, rows, dfirst);
 }
 
-void duet_first_states(const duet_network *n, const float *vis, size_t rows, float *first) {
-    size_t H = n->config.text.width, T = n->image->tokens;
-    for (size_t i = 0; i < rows; i++) memcpy(first + i * H, vis + i * T * H, H * sizeof *first);
-}
-
-void duet_first_states_add(const duet_network *n, const float *dfirst, size_t rows, float *dvis) {
-    size_t H = n->config.text.width, T = n->image->tokens;
-    for (size_t i = 0; i < rows; i++) un_axpy(1, dfirst + i * H, dvis + i * T * H, H);
+un_status duet_first_rows(const duet_network *n, size_t count, size_t pictures, un_arena *arena,
+                          un_wanted *out) {
+    size_t *start = NULL, *row = NULL, T = n->image->tokens;
+    UN_TRY(un_arena_alloc(arena, pictures + 1, sizeof *start, &start));
+    UN_TRY(un_arena_alloc(arena, count, sizeof *row, &row));
+    for (size_t i = 0; i <= pictures; i++) start[i] = i < count ? i : count;
+    for (size_t i = 0; i < count; i++) row[i] = i * T;
+    *out = (un_wanted){.sequences = {pictures, start}, .row = row};
+    return UNSEEN_OK;
 }
 
 un_status duet_contrast_forward(const duet_network *n, const un_params *params, const float *x,

@@ -30,7 +30,8 @@ typedef struct {
     int with_text;       /* 0: no text, no cross-modal layer */
     un_bert_config text; /* width is H, and the cross-modal layers' sizes */
     size_t xlayers;      /* 1 .. DUET_MAX_XLAYERS */
-    int recompute;       /* text encoder: activations anew in the backward pass */
+    int recompute;       /* text encoder: activations anew in the backward pass ... */
+    size_t budget;       /* ... of blocks beyond that many bytes */
     un_dtype type;       /* of the large products' operands */
 } duet_network_config;
 
@@ -65,6 +66,8 @@ typedef struct {
     const duet_network *network;
     const un_params *params; /* of the last forward */
     int training;
+    const un_bf16 *features16; /* (n, R, F), the caller's: if not NULL, forward reads these
+                                  instead, which must stay until backward is done */
     duet_image_pass *image;
     un_bert_pass bert;
     duet_xlayer_pass xlayer[DUET_MAX_XLAYERS];
@@ -74,11 +77,13 @@ typedef struct {
     /* of the last forward */
     size_t pictures;
     int shared, copied; /* one text for all, seen by all at once, or copied for every picture */
+    un_wanted alone_wanted;
     un_sequences text, vision;
     const float *visual_tokens; /* (n T, H) */
     const float *text_states;   /* (rows, H) of the text encoder */
-    const float *vis;           /* (n T, H) */
-    const float *lang;          /* (rows, H); NULL where the texts' own states were not computed */
+    const float *vis;           /* (n T, H), or of the wanted rows (W, H) */
+    const float *lang;          /* (rows, H), likewise; NULL where the texts' own states were not
+                                   computed */
     float *copy;                /* (n rows, H): text_states for every picture */
     float *d[DUET_SIDES];
     size_t room[DUET_SIDES], copy_room; /* rows */
@@ -90,10 +95,14 @@ void duet_pass_free(duet_pass *pass);
 
 /* What the store has of n pictures and their texts -> pass->vis and pass->lang. `text` is not
  * read by a network without text. `dropout` is for text encoder and cross-modal layers, its `path`
- * for the picture's transformer; NULL: none. */
+ * for the picture's transformer; NULL: none. `wanted` says which rows of both are asked for
+ * (sequences and row; kept until backward is done): the last layer then computes no others; NULL,
+ * or of a side: all. */
 un_status duet_forward(duet_pass *pass, const un_params *params, const float *features, size_t n,
-                       const duet_text_batch *text, const un_dropout_source *dropout);
-/* dvis (n T, H) and dlang (rows, H; NULL: zero), which are lost. Adds to all gradients. */
+                       const duet_text_batch *text, const un_dropout_source *dropout,
+                       const un_wanted *const wanted[DUET_SIDES]);
+/* Room for dvis (n T, H) and dlang (rows, H; NULL: zero), whose first rows are the gradients of
+ * pass->vis and pass->lang, and which are lost. Adds to all gradients. */
 un_status duet_backward(duet_pass *pass, float *dvis, float *dlang);
 
 /* g (n, A) from first states (n, H), and back: dfirst (n, H) is written. */
@@ -101,9 +110,10 @@ un_status duet_attributes_forward(const duet_network *network, const un_params *
                                   const float *first, size_t n, float *g);
 un_status duet_attributes_backward(const duet_network *network, const un_params *params,
                                    const float *first, const float *dg, size_t n, float *dfirst);
-/* Row 0 of each picture: (n T, H) -> (n, H), and back into zeros. */
-void duet_first_states(const duet_network *network, const float *vis, size_t n, float *first);
-void duet_first_states_add(const duet_network *network, const float *dfirst, size_t n, float *dvis);
+/* Row 0 of each of the first `count` of n pictures, for duet_forward, where 0 means that nothing of
+ * a side is wanted; the arena owns the lists. */
+un_status duet_first_rows(const duet_network *network, size_t count, size_t n, un_arena *arena,
+                          un_wanted *out);
 
 /* Contrast projection of rows (n, H): hidden (n, H) is kept for backward, out (n, H). */
 un_status duet_contrast_forward(const duet_network *network, const un_params *params,

@@ -8,25 +8,23 @@
 #include "tensor/kernels.h"
 
 un_status duet_visual_losses(const duet_network *n, const un_params *params,
-                             const duet_visual_targets *t, const float *vis, double *loss,
-                             float *dvis) {
-    size_t B = t->samples, rows = t->partners ? 2 * B : B, H = n->config.text.width;
-    size_t A = n->config.attributes;
-    float *first = NULL;
-    UN_TRY(un_alloc(2 * (rows * H + B * A), sizeof *first, &first));
-    float *dfirst = first + rows * H, *g = dfirst + rows * H, *dg = g + B * A;
+                             const duet_visual_targets *t, const float *first, double *loss,
+                             float *dfirst) {
+    size_t B = t->samples, H = n->config.text.width, A = n->config.attributes;
+    float *g = NULL;
+    UN_TRY(un_alloc(2 * B * A + B * H, sizeof *g, &g));
+    float *dg = g + B * A, *d = dg + B * A;
     un_status status = UNSEEN_OK;
     loss[DUET_CLASS_TERMS] = 0;
-    duet_first_states(n, vis, rows, first);
     UN_GO(duet_attributes_forward(n, params, first, B, g));
     UN_GO(duet_class_losses(t->classes, t->weight, t->published, g, t->label, B, loss, dg));
-    UN_GO(duet_attributes_backward(n, params, first, dg, B, dfirst));
+    UN_GO(duet_attributes_backward(n, params, first, dg, B, d));
+    un_axpy(1, d, dfirst, B * H);
     if (t->partners)
         UN_GO(duet_info_nce(first, t->label, B, H, t->temperature, t->published, t->contrast,
                             &loss[DUET_CLASS_TERMS], dfirst));
-    duet_first_states_add(n, dfirst, rows, dvis);
 done:
-    free(first);
+    free(g);
     return status;
 }
 

@@ -23,13 +23,13 @@ typedef struct {
     int published; /* double softmax; same-class pairs count with similarity 0 */
 } duet_visual_targets;
 
-/* vis (n T, H) -> loss[DUET_CLASS_TERMS + 1], weights included, the last the contrast; adds to
- * dvis (n T, H). */
+/* First visual states (B, H) or, with partners, (2B, H) -> loss[DUET_CLASS_TERMS + 1], weights
+ * included, the last the contrast; adds to dfirst, as large. */
 un_status duet_visual_losses(const duet_network *network, const un_params *params,
-                             const duet_visual_targets *targets, const float *vis, double *loss,
-                             float *dvis);
+                             const duet_visual_targets *targets, const float *first, double *loss,
+                             float *dfirst);
 
-/* Rows of the language states at which a word is to be named. */
+/* Rows of the language states given at which a word is to be named. */
 typedef struct {
     size_t count;
     const size_t *row;

@@ -68,7 +68,7 @@ static un_status flush(recovery *r) {
     const duet_text_batch text = {.sequences = {r->count, r->start}, .ids = r->ids};
     if (r->count == 0) return UNSEEN_OK;
     un_features_gather_f32(r->features, r->image, r->count, r->rows);
-    UN_TRY(duet_forward(&r->pass, &m->base.params, r->rows, r->count, &text, NULL));
+    UN_TRY(duet_forward(&r->pass, &m->base.params, r->rows, r->count, &text, NULL, NULL));
     for (size_t i = 0; i < r->count; i++) {
         float *logits = NULL;
         size_t pieces = r->marked_begin[i + 1] - r->marked_begin[i], a = r->target[i];

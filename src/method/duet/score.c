@@ -87,43 +87,47 @@ un_status duet_set_classes(un_method *method, const un_class_table *classes) {
     return UNSEEN_OK;
 }
 
-/* vis (n T, H) of pictures beside the prompt; n is at most score_pictures(). */
-static un_status see(duet_method *m, const float *features, size_t n, const float **vis) {
+/* The wanted visual states (W, H) of pictures beside the prompt; n is at most score_pictures(). */
+static un_status see(duet_method *m, const float *features, size_t n,
+                     const un_wanted *const wanted[DUET_SIDES], const float **vis) {
     duet_pass *p = &m->scoring;
     const duet_image *image = m->network.image;
     if (!m->ready) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
     if (!folds(m)) {
         size_t start[2];
         const duet_text_batch text = duet_prompt_batch(m, start);
-        UN_TRY(duet_forward(p, &m->base.params, features, n, &text, NULL));
+        UN_TRY(duet_forward(p, &m->base.params, features, n, &text, NULL, wanted));
         *vis = p->vis;
         return UNSEEN_OK;
     }
     un_arena_free(&p->lists);
     UN_TRY(un_sequences_equal(&p->lists, n, image->tokens, &p->vision));
     UN_TRY(image->class->forward(p->image, &m->base.params, features, n, NULL, &p->visual_tokens));
-    UN_TRY(duet_xlayer_see(&p->xlayer[0], p->visual_tokens, &p->vision));
+    UN_TRY(duet_xlayer_see(&p->xlayer[0], p->visual_tokens, &p->vision, wanted[DUET_VISION]));
     *vis = p->xlayer[0].side[DUET_VISION].out;
     return UNSEEN_OK;
 }
 
-/* g (n, A) of up to score_pictures() pictures; `first` (n, H) is work space. */
-static un_status see_attributes(duet_method *m, const float *features, size_t n, float *first,
-                                float *g) {
-    const float *vis = NULL;
-    UN_TRY(see(m, features, n, &vis));
-    duet_first_states(&m->network, vis, n, first);
-    return duet_attributes_forward(&m->network, &m->base.params, first, n, g);
+/* g (n, A) of up to score_pictures() pictures. */
+static un_status see_attributes(duet_method *m, const float *features, size_t n, float *g) {
+    const float *first = NULL;
+    un_arena lists = {0};
+    un_wanted none, rows;
+    const un_wanted *const wanted[DUET_SIDES] = {&none, &rows};
+    un_status status = UNSEEN_OK;
+    UN_GO(duet_first_rows(&m->network, 0, n, &lists, &none));
+    UN_GO(duet_first_rows(&m->network, n, n, &lists, &rows));
+    UN_GO(see(m, features, n, wanted, &first));
+    UN_GO(duet_attributes_forward(&m->network, &m->base.params, first, n, g));
+done:
+    un_arena_free(&lists);
+    return status;
 }
 
 /* softmax(g att^T) of one picture. */
 static void class_probabilities(const duet_method *m, const float *g, float *scores) {
     const duet_classes *c = &m->scored;
-    for (size_t k = 0; k < c->count; k++) {
-        double sum = 0;
-        for (size_t a = 0; a < m->A; a++) sum += (double)g[a] * (double)c->att[k * m->A + a];
-        scores[k] = (float)sum;
-    }
+    for (size_t k = 0; k < c->count; k++) scores[k] = (float)un_dot(g, c->att + k * m->A, m->A);
     un_softmax_rows(scores, 1, c->count, c->count);
 }
 
@@ -131,11 +135,11 @@ un_status duet_score(un_method *method, const float *features, size_t n, float *
     duet_method *m = (duet_method *)method;
     size_t most = score_pictures(m), C = m->scored.count;
     float *g = NULL;
-    UN_TRY(un_alloc(most * (m->A + m->network.config.text.width), sizeof *g, &g));
+    UN_TRY(un_alloc(most * m->A, sizeof *g, &g));
     un_status status = UNSEEN_OK;
     for (size_t at = 0; at < n; at += most) {
         size_t count = n - at < most ? n - at : most;
-        UN_GO(see_attributes(m, features + at * m->R * m->F, count, g + most * m->A, g));
+        UN_GO(see_attributes(m, features + at * m->R * m->F, count, g));
         for (size_t i = 0; i < count; i++)
             class_probabilities(m, g + i * m->A, scores + (at + i) * C);
     }
@@ -145,12 +149,7 @@ done:
 }
 
 un_status duet_attributes(un_method *method, const float *features, float *out) {
-    duet_method *m = (duet_method *)method;
-    float *first = NULL;
-    UN_TRY(un_alloc(m->network.config.text.width, sizeof *first, &first));
-    un_status status = see_attributes(m, features, 1, first, out);
-    free(first);
-    return status;
+    return see_attributes((duet_method *)method, features, 1, out);
 }
 
 const float *duet_class_rows(const un_method *method) {

@@ -16,18 +16,26 @@ static un_status room_for(size_t count, size_t *room, un_arena *arena, float **o
     return UNSEEN_OK;
 }
 
-/* Multiply-adds of a forward pass, two operations each; backward is twice that. */
+/* Multiply-adds of the linear layers of a forward pass, two operations each; backward is twice
+ * that. Of the last cross-modal layer what is computed counts. */
 static double count_flops(const duet_method *m) {
     const duet_network_config *c = &m->network.config;
     const duet_batch *b = &m->batch;
-    double H = (double)c->text.width, I = (double)c->text.inner;
-    double row = 2 * (4 * H * H + 2 * H * I), text = (double)b->start[b->texts];
-    double vision = (double)(b->pictures * m->network.image->tokens);
-    double flops = (double)b->pictures * m->network.image->flops;
-    if (!c->with_text) return 3 * (flops + vision * row);
-    double language = b->texts == 1 && b->pictures > 1 && c->xlayers == 1 ? 0 : text;
-    double cross = (row + 2 * 4 * H * H) * (double)c->xlayers;
-    flops += text * row * (double)c->text.layers + cross * (vision + language);
+    double H = (double)c->text.width, I = (double)c->text.inner, square = 2 * H * H;
+    double row = 4 * square + 4 * H * I, flops = (double)b->pictures * m->network.image->flops;
+    double text = (double)b->start[b->texts], vision = (double)b->pictures;
+    double wanted[DUET_SIDES];
+    vision *= (double)m->network.image->tokens;
+    for (size_t s = 0; s < DUET_SIDES; s++)
+        wanted[s] = (double)un_sequence_rows(&b->wanted[s].sequences) * (2 * square + 4 * H * I);
+    if (!c->with_text) return 3 * (flops + vision * 2 * square + wanted[DUET_VISION]);
+    flops += text * row * (double)c->text.layers;
+    flops += (row + 4 * square) * (double)(c->xlayers - 1) * (vision + text);
+    for (size_t s = 0; s < DUET_SIDES; s++) {
+        const duet_xlayer_side *side = &m->pass.xlayer[c->xlayers - 1].side[s];
+        /* cross: query and output, key and value; itself: key and value; the wanted rows */
+        flops += (double)side->queries * 4 * square + (double)side->keys * 2 * square + wanted[s];
+    }
     flops += 2 * (double)b->words * H * (H + (double)c->text.vocabulary);
     return 3 * flops;
 }
@@ -36,11 +44,21 @@ static un_status gather(duet_method *m) {
     const duet_batch *b = &m->batch;
     size_t n = b->pictures, H = m->network.config.text.width;
     size_t vis = n * m->network.image->tokens * H, lang = b->start[b->texts] * H;
+    size_t read[DUET_SIDES];
     UN_TRY(room_for(n * m->R * m->F, &m->features_room, &m->features_arena, &m->features));
     UN_TRY(room_for(vis, &m->dvis_room, &m->dvis_arena, &m->dvis));
     UN_TRY(room_for(lang, &m->dlang_room, &m->dlang_arena, &m->dlang));
-    memset(m->dvis, 0, vis * sizeof *m->dvis);
-    if (b->masked && lang > 0) memset(m->dlang, 0, lang * sizeof *m->dlang);
+    for (size_t s = 0; s < DUET_SIDES; s++)
+        read[s] = un_sequence_rows(&b->wanted[s].sequences) * H * sizeof(float);
+    memset(m->dvis, 0, read[DUET_VISION]);
+    if (read[DUET_LANGUAGE] > 0) memset(m->dlang, 0, read[DUET_LANGUAGE]);
+    /* Regions that are multiplied in bf16 need not be widened on the way. */
+    if (m->network.config.type == UN_BF16 && m->network.image->class->forward16) {
+        un_bf16 *features = (un_bf16 *)(void *)m->features;
+        un_features_gather_bf16(m->data->features, b->image, n, features);
+        m->pass.features16 = features;
+        return UNSEEN_OK;
+    }
     un_features_gather_f32(m->data->features, b->image, n, m->features);
     return UNSEEN_OK;
 }
@@ -108,13 +126,15 @@ static un_status mini_batch(duet_method *m, size_t epoch, size_t index, double *
                                        .path = m->drop_path,
                                        .seed = m->seed,
                                        .draw = (uint64_t)epoch << 32 | (uint64_t)index};
+    const un_wanted *const wanted[DUET_SIDES] = {&b->wanted[DUET_LANGUAGE],
+                                                 &b->wanted[DUET_VISION]};
     const float *features = NULL;
     UN_TRY(show(m, epoch, index, &features));
-    UN_TRY(duet_forward(&m->pass, &m->base.params, features, b->pictures, &text, &dropout));
+    UN_TRY(duet_forward(&m->pass, &m->base.params, features, b->pictures, &text, &dropout, wanted));
     UN_TRY(visual_losses(m, losses));
     if (with_text && b->masked) UN_TRY(text_losses(m, losses));
     m->step_flops += count_flops(m);
-    return duet_backward(&m->pass, m->dvis, with_text && b->masked ? m->dlang : NULL);
+    return duet_backward(&m->pass, m->dvis, m->pass.lang ? m->dlang : NULL);
 }
 
 un_status duet_step(un_method *method, size_t epoch, size_t step, double *losses) {
@@ -123,6 +143,8 @@ un_status duet_step(un_method *method, size_t epoch, size_t step, double *losses
     memset(losses, 0, DUET_TERMS * sizeof *losses);
     m->step_flops = 0;
     m->ready = 0; /* the parameters are about to change */
+    for (size_t k = 0; step == 0 && epoch > 0 && k < m->leftover; k++)
+        UN_TRY(mini_batch(m, epoch - 1, m->steps * m->accumulate + k, losses));
     for (size_t k = 0; k < m->accumulate; k++)
         UN_TRY(mini_batch(m, epoch, step * m->accumulate + k, losses));
     return UNSEEN_OK;

@@ -78,7 +78,10 @@ un_status duet_xlayer_pass_create(duet_xlayer_pass *pass, const duet_xlayer *lay
 }
 
 void duet_xlayer_pass_free(duet_xlayer_pass *pass) {
-    for (size_t s = 0; s < DUET_SIDES; s++) un_arena_free(&pass->side[s].arena);
+    for (size_t s = 0; s < DUET_SIDES; s++) {
+        un_arena_free(&pass->side[s].arena);
+        un_arena_free(&pass->side[s].wanted_arena);
+    }
     *pass = (duet_xlayer_pass){0};
 }
 
@@ -107,12 +110,72 @@ static un_status reserve(duet_xlayer_pass *pass, size_t s, size_t rows) {
     return UNSEEN_OK;
 }
 
-/* Operand of the projections of a side's input. */
-static const void *operand(duet_xlayer_pass *pass, size_t s, size_t rows) {
+/* Which rows of a side look and are looked at. Sequences behind the last one that is wanted matter
+ * as what the other side sees at most. */
+static void plan_sides(duet_xlayer_pass *pass) {
+    const duet_xlayer_context *c = &pass->context;
+    for (size_t s = 0; s < DUET_SIDES; s++) {
+        const un_wanted *wanted = c->wanted[s];
+        size_t active = c->sequences[s].count;
+        while (wanted && active > 0 &&
+               wanted->sequences.start[active] == wanted->sequences.start[active - 1])
+            active--;
+        if (c->one_text && s == DUET_LANGUAGE) active = 0;
+        pass->side[s].active = active;
+        pass->side[s].queries = active > 0 ? c->sequences[s].start[active] : 0;
+    }
+    for (size_t s = 0; s < DUET_SIDES; s++) {
+        size_t looking = pass->side[DUET_SIDES - 1 - s].active;
+        if (c->one_text && looking > 0) looking = c->sequences[s].count;
+        pass->side[s].keys = looking > 0 ? c->sequences[s].start[looking] : 0;
+    }
+    for (size_t s = 0; s < DUET_SIDES; s++) pass->whole[s][1] = pass->side[s].queries;
+    if (c->one_text) pass->whole[DUET_LANGUAGE][1] = pass->side[DUET_LANGUAGE].keys;
+}
+
+static un_status reserve_wanted(duet_xlayer_pass *pass, size_t s) {
     duet_xlayer_side *side = &pass->side[s];
-    if (pass->type == UN_F32) return side->x;
-    un_convert_to_bf16(side->x, side->in, rows * pass->layer->cross.width);
-    return side->in;
+    const un_wanted *wanted = pass->context.wanted[s];
+    un_arena_free(&side->wanted_arena);
+    if (!wanted || side->active == 0) return UNSEEN_OK;
+    side->wanted =
+        (un_wanted){.sequences = {side->active, wanted->sequences.start}, .row = wanted->row};
+    return un_wanted_reserve(&side->wanted, pass->layer->cross.width, pass->type, pass->training,
+                             &side->wanted_arena);
+}
+
+/* Where queries, keys and values of a side lie in an array of (R, 3H): row by row, or, if not the
+ * same rows look and are looked at, queries first and then the others. */
+typedef struct {
+    int merged;
+    size_t key, ldq, ldk; /* elements: the first key; rows */
+} arrangement;
+
+static arrangement arrange(const duet_xlayer_pass *pass, size_t s) {
+    const duet_xlayer_side *side = &pass->side[s];
+    size_t H = pass->layer->cross.width;
+    if (side->queries == side->keys) return (arrangement){1, H, 3 * H, 3 * H};
+    return (arrangement){0, side->queries * H, H, 2 * H};
+}
+
+/* Queries of the rows that look, keys and values of those that are looked at. */
+static un_status project(duet_xlayer_pass *pass, size_t s) {
+    const un_attention_layer *cross = &pass->layer->cross;
+    const un_params *params = pass->context.params;
+    duet_xlayer_side *side = &pass->side[s];
+    size_t H = cross->width, rows = side->queries > side->keys ? side->queries : side->keys;
+    const void *in = side->x;
+    const arrangement at = arrange(pass, s);
+    if (pass->type == UN_BF16) {
+        un_convert_to_bf16(side->x, side->in, rows * H);
+        in = side->in;
+    }
+    if (at.merged) return un_attention_project(cross, params, pass->type, in, rows, side->qkv);
+    if (side->queries > 0)
+        UN_TRY(un_attention_queries(cross, params, pass->type, in, side->queries, side->qkv));
+    if (side->keys == 0) return UNSEEN_OK;
+    return un_attention_keys(cross, params, pass->type, in, side->keys,
+                             (unsigned char *)side->qkv + at.key * un_dtype_size(pass->type));
 }
 
 enum { PLACE_CROSS, PLACE_OUTPUT, PLACES };
@@ -127,44 +190,52 @@ static un_dropout mask_of(const duet_xlayer_context *c, size_t s, size_t place) 
 static un_attention_view view_of(const duet_xlayer_pass *pass, size_t s) {
     const duet_xlayer_context *c = &pass->context;
     size_t other = DUET_SIDES - 1 - s;
+    const arrangement at = arrange(pass, other);
     /* All pictures looking at one text are, for the attention, one sequence of queries. */
     un_sequences queries = c->sequences[s], keys = c->sequences[other];
+    queries.count = keys.count = pass->side[s].active;
     if (c->one_text) {
         queries = (un_sequences){1, pass->whole[s]};
         keys = (un_sequences){1, pass->whole[other]};
     }
     return (un_attention_view){.queries = queries,
                                .keys = keys,
-                               .q_side = pass->side[s].qkv,
-                               .k_side = pass->side[other].qkv,
+                               .q = pass->side[s].qkv,
+                               .k = (unsigned char *)pass->side[other].qkv +
+                                    at.key * un_dtype_size(c->type),
+                               .ldq = arrange(pass, s).ldq,
+                               .ldk = at.ldk,
                                .key_mask = c->key_mask[other],
                                .dropout = mask_of(c, s, PLACE_CROSS),
                                .log_sum = pass->side[s].log_sum,
                                .probabilities = pass->side[s].probabilities};
 }
 
-static un_pass_context block_context(const duet_xlayer_context *c, size_t s) {
+static un_pass_context block_context(const duet_xlayer_pass *pass, size_t s) {
+    const duet_xlayer_context *c = &pass->context;
     return (un_pass_context){.params = c->params,
                              .type = c->type,
-                             .sequences = c->sequences[s],
+                             .sequences = {pass->side[s].active, c->sequences[s].start},
                              .key_mask = c->key_mask[s],
-                             .dropout = c->dropout};
+                             .dropout = c->dropout,
+                             .wanted = c->wanted[s] ? &pass->side[s].wanted : NULL};
 }
 
 /* From the projections of both sides to this side's output. */
-static un_status finish(duet_xlayer_pass *pass, size_t s, const un_attention_view *view,
-                        size_t rows) {
+static un_status finish(duet_xlayer_pass *pass, size_t s, const un_attention_view *view) {
     const duet_xlayer *layer = pass->layer;
     const duet_xlayer_context *c = &pass->context;
     duet_xlayer_side *side = &pass->side[s];
     const un_dense *output = &layer->cross.output;
+    size_t rows = side->queries;
+    if (rows == 0) return UNSEEN_OK;
     UN_TRY(un_attention_mix(&layer->cross, c->type, view, side->context));
     UN_TRY(un_dense_forward(output, c->params, c->type, side->context, rows, UN_DENSE_PLAIN,
                             side->sum, 0, UN_F32));
     un_dropout mask = mask_of(c, s, PLACE_OUTPUT);
     un_dropout_rows(&mask, side->sum, side->x, rows, output->out);
     un_norm_forward(&layer->norm, c->params, side->sum, rows, side->crossed, NULL, &side->norm);
-    un_pass_context block = block_context(c, s);
+    un_pass_context block = block_context(pass, s);
     return un_block_forward(&layer->block[s], &block, g_site[s], c->layer, side->crossed,
                             &side->block, side->out);
 }
@@ -185,18 +256,16 @@ un_status duet_xlayer_forward(duet_xlayer_pass *pass, const duet_xlayer_context 
                               const float *const x[DUET_SIDES]) {
     UN_TRY(check(pass, context));
     pass->context = *context;
-    size_t rows[DUET_SIDES];
+    plan_sides(pass);
     for (size_t s = 0; s < DUET_SIDES; s++) {
-        rows[s] = un_sequence_rows(&context->sequences[s]);
-        pass->whole[s][1] = rows[s];
-        UN_TRY(reserve(pass, s, rows[s]));
+        UN_TRY(reserve(pass, s, un_sequence_rows(&context->sequences[s])));
+        UN_TRY(reserve_wanted(pass, s));
         pass->side[s].x = x[s];
-        UN_TRY(un_attention_project(&pass->layer->cross, context->params, context->type,
-                                    operand(pass, s, rows[s]), rows[s], pass->side[s].qkv));
+        UN_TRY(project(pass, s));
     }
-    for (size_t s = context->one_text ? DUET_VISION : 0; s < DUET_SIDES; s++) {
+    for (size_t s = 0; s < DUET_SIDES; s++) {
         un_attention_view view = view_of(pass, s);
-        UN_TRY(finish(pass, s, &view, rows[s]));
+        UN_TRY(finish(pass, s, &view));
     }
     return UNSEEN_OK;
 }
@@ -207,82 +276,107 @@ static un_status finish_backward(duet_xlayer_pass *pass, size_t s, float *d) {
     const duet_xlayer *layer = pass->layer;
     const duet_xlayer_context *c = &pass->context;
     duet_xlayer_side *side = &pass->side[s];
-    un_pass_context block = block_context(c, s);
-    size_t rows = un_sequence_rows(&c->sequences[s]), H = layer->cross.width;
+    un_pass_context block = block_context(pass, s);
+    size_t rows = side->queries, H = layer->cross.width;
     UN_TRY(un_block_backward(&layer->block[s], &block, g_site[s], c->layer, side->crossed,
                              &side->block, &side->scratch, d));
     un_norm_backward(&layer->norm, c->params, side->sum, rows, &side->norm, d, d, 0);
     un_dropout mask = mask_of(c, s, PLACE_OUTPUT);
-    un_copy(d, side->scratch.masked, rows * H);
-    un_dropout_rows(&mask, side->scratch.masked, NULL, rows, H);
-    if (c->type == UN_BF16) un_convert_to_bf16(side->scratch.masked, side->scratch.row16, rows * H);
+    const float *dsum = d;
+    if (mask.probability > 0) {
+        un_copy(d, side->scratch.masked, rows * H);
+        un_dropout_rows(&mask, side->scratch.masked, NULL, rows, H);
+        dsum = side->scratch.masked;
+    }
+    if (c->type == UN_BF16) un_convert_to_bf16(dsum, side->scratch.row16, rows * H);
     const un_dense_gradient output = {.x = side->context,
-                                      .dy = side->scratch.masked,
+                                      .dy = dsum,
                                       .dy16 = side->scratch.row16,
                                       .rows = rows,
                                       .dx = side->scratch.dcontext};
     return un_dense_backward(&layer->cross.output, c->params, c->type, &output);
 }
 
+/* Adds the gradients of a side's projections to that of its input. */
+static un_status project_backward(duet_xlayer_pass *pass, size_t s, float *d) {
+    const un_attention_layer *cross = &pass->layer->cross;
+    const un_params *params = pass->context.params;
+    duet_xlayer_side *side = &pass->side[s];
+    size_t H = cross->width;
+    const void *in = pass->type == UN_BF16 ? side->in : (const void *)side->x;
+    const float *dqkv = side->scratch.dqkv;
+    un_bf16 *dqkv16 = side->scratch.dqkv16;
+    const arrangement at = arrange(pass, s);
+    if (pass->type == UN_BF16)
+        un_convert_to_bf16(dqkv, dqkv16, (side->queries + 2 * side->keys) * H);
+    if (at.merged)
+        return un_attention_project_backward(cross, params, pass->type, in, side->keys, dqkv,
+                                             dqkv16, d, 1);
+    if (side->queries > 0)
+        UN_TRY(un_attention_queries_backward(cross, params, pass->type, in, side->queries, dqkv,
+                                             dqkv16, d, 1));
+    if (side->keys == 0) return UNSEEN_OK;
+    return un_attention_keys_backward(cross, params, pass->type, in, side->keys, dqkv + at.key,
+                                      dqkv16 ? dqkv16 + at.key : NULL, d, 1);
+}
+
 un_status duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES]) {
     const un_attention_layer *cross = &pass->layer->cross;
     const duet_xlayer_context *c = &pass->context;
+    size_t H = cross->width;
     if (!pass->training)
         return un_fail(UNSEEN_E_ARGUMENT, "a pass that is not for training cannot go back");
-    size_t first = c->one_text ? DUET_VISION : 0;
-    for (size_t s = first; s < DUET_SIDES; s++) UN_TRY(finish_backward(pass, s, d[s]));
-    for (size_t s = 0; c->one_text && s < DUET_SIDES; s++)
-        memset(pass->side[s].scratch.dqkv, 0,
-               un_sequence_rows(&c->sequences[s]) * 3 * cross->width * sizeof(float));
-    /* Each direction fills the query part of one side and the rest of the other. */
-    for (size_t s = first; s < DUET_SIDES; s++) {
-        un_attention_view view = view_of(pass, s);
-        UN_TRY(un_attention_mix_backward(cross, c->type, &view, pass->side[s].scratch.dcontext,
-                                         pass->side[s].scratch.dqkv,
-                                         pass->side[DUET_SIDES - 1 - s].scratch.dqkv));
-    }
     for (size_t s = 0; s < DUET_SIDES; s++) {
-        duet_xlayer_side *side = &pass->side[s];
-        size_t rows = un_sequence_rows(&c->sequences[s]);
-        const void *in = c->type == UN_BF16 ? side->in : (const void *)side->x;
-        if (c->type == UN_BF16)
-            un_convert_to_bf16(side->scratch.dqkv, side->scratch.dqkv16, rows * 3 * cross->width);
-        UN_TRY(un_attention_project_backward(cross, c->params, c->type, in, rows,
-                                             side->scratch.dqkv, side->scratch.dqkv16, d[s],
-                                             s >= first));
+        size_t queries = pass->side[s].queries, rows = un_sequence_rows(&c->sequences[s]);
+        if (queries > 0) UN_TRY(finish_backward(pass, s, d[s]));
+        memset(d[s] + queries * H, 0, (rows - queries) * H * sizeof(float));
     }
+    /* Each direction fills the query part of one side and the rest of the other. */
+    for (size_t s = 0; s < DUET_SIDES; s++) {
+        if (pass->side[s].queries == 0) continue;
+        un_attention_view view = view_of(pass, s);
+        size_t other = DUET_SIDES - 1 - s;
+        UN_TRY(un_attention_mix_backward(
+            cross, c->type, &view, pass->side[s].scratch.dcontext, pass->side[s].scratch.dqkv,
+            pass->side[other].scratch.dqkv + arrange(pass, other).key));
+    }
+    for (size_t s = 0; s < DUET_SIDES; s++) UN_TRY(project_backward(pass, s, d[s]));
     return UNSEEN_OK;
 }
 
 un_status duet_xlayer_fix_language(duet_xlayer_pass *pass, const un_params *params,
                                    const float *language, size_t rows, const float *key_mask) {
+    duet_xlayer_side *side = &pass->side[DUET_LANGUAGE];
     UN_TRY(reserve(pass, DUET_LANGUAGE, rows));
-    pass->side[DUET_LANGUAGE].x = language;
     pass->context = (duet_xlayer_context){.params = params, .type = pass->type};
     pass->context.key_mask[DUET_LANGUAGE] = key_mask;
     pass->fixed_rows = rows;
-    return un_attention_project(&pass->layer->cross, params, pass->type,
-                                operand(pass, DUET_LANGUAGE, rows), rows,
-                                pass->side[DUET_LANGUAGE].qkv);
+    side->x = language;
+    side->queries = side->active = 0;
+    side->keys = rows;
+    return project(pass, DUET_LANGUAGE);
 }
 
 un_status duet_xlayer_see(duet_xlayer_pass *pass, const float *vision,
-                          const un_sequences *sequences) {
-    const un_attention_layer *cross = &pass->layer->cross;
+                          const un_sequences *sequences, const un_wanted *wanted) {
     duet_xlayer_context *c = &pass->context;
+    duet_xlayer_side *side = &pass->side[DUET_VISION];
     size_t rows = un_sequence_rows(sequences);
-    /* All pictures look at one text: for the attention they are one sequence of queries. */
-    const size_t queries[2] = {0, rows}, keys[2] = {0, pass->fixed_rows};
     if (!c->params || pass->fixed_rows == 0)
         return un_fail(UNSEEN_E_ARGUMENT, "the cross-modal layer has no fixed text yet");
     UN_TRY(reserve(pass, DUET_VISION, rows));
-    pass->side[DUET_VISION].x = vision;
+    /* All pictures look at one text: for the attention they are one sequence of queries. */
+    const size_t queries[2] = {0, rows}, keys[2] = {0, pass->fixed_rows};
+    side->x = vision;
+    side->active = sequences->count;
+    side->queries = rows;
+    side->keys = 0;
     c->sequences[DUET_VISION] = *sequences;
-    UN_TRY(un_dense_forward(&cross->query, c->params, c->type, operand(pass, DUET_VISION, rows),
-                            rows, UN_DENSE_PLAIN, pass->side[DUET_VISION].qkv, 3 * cross->width,
-                            c->type));
+    c->wanted[DUET_VISION] = wanted;
+    UN_TRY(reserve_wanted(pass, DUET_VISION));
+    UN_TRY(project(pass, DUET_VISION));
     un_attention_view view = view_of(pass, DUET_VISION);
     view.queries = (un_sequences){1, queries};
     view.keys = (un_sequences){1, keys};
-    return finish(pass, DUET_VISION, &view, rows);
+    return finish(pass, DUET_VISION, &view);
 }

@@ -43,11 +43,18 @@ typedef struct {
     size_t layer;                       /* its number, for the dropout masks */
     int one_text; /* all pictures share the one language sequence, whose own output is neither
                      wanted nor computed */
+    const un_wanted *wanted[DUET_SIDES]; /* rows of the outputs (sequences and row only), W of a
+                                            side; NULL: all. Nothing else is computed than what
+                                            they need */
 } duet_xlayer_context;
 
 /* Activations of one side. */
 typedef struct {
     size_t room;
+    size_t active;        /* the first so many sequences have rows that are wanted */
+    size_t queries, keys; /* the first so many rows look, and are looked at */
+    un_wanted wanted;
+    un_arena wanted_arena;
     const float *x; /* (R, H) the input, borrowed until backward is done */
     void *in;       /* (R, H) bf16 copy of it; NULL in f32 */
     void *qkv;      /* (R, 3H) operand */
@@ -57,7 +64,7 @@ typedef struct {
     un_norm_state norm;
     float *crossed; /* (R, H) l1 or v1 */
     un_block_state block;
-    float *out;           /* (R, H) */
+    float *out;           /* (R, H), or (W, H) */
     float *probabilities; /* of the cross attention of this side's queries, (heads, queries,
                              keys) a pair; NULL: not wanted. The caller's */
     un_block_scratch scratch;
@@ -78,19 +85,21 @@ un_status duet_xlayer_pass_create(duet_xlayer_pass *pass, const duet_xlayer *lay
                                   int training);
 void duet_xlayer_pass_free(duet_xlayer_pass *pass);
 
-/* x[side] (R, H) -> pass->side[side].out (R, H); with one_text of vision only. */
+/* x[side] (R, H) -> pass->side[side].out (R, H), of wanted rows (W, H); with one_text of vision
+ * only. */
 un_status duet_xlayer_forward(duet_xlayer_pass *pass, const duet_xlayer_context *context,
                               const float *const x[DUET_SIDES]);
-/* d[side] (R, H): the gradients of the outputs on entry (with one_text that of language is not
- * read), of the inputs on return. Adds to the gradients of the parameters. */
+/* d[side] (R, H): the gradients of the outputs on entry (of wanted rows in the first W; with
+ * one_text that of language is not read), of the inputs on return. Adds to the gradients of the parameters. */
 un_status duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES]);
 
 /* Prediction with one fixed text: its keys and values are made once ... */
 un_status duet_xlayer_fix_language(duet_xlayer_pass *pass, const un_params *params,
                                    const float *language, size_t rows, const float *key_mask);
-/* ... and pictures see them: v (Rv, H) -> pass->side[DUET_VISION].out (Rv, H), the same as forward
- * with that text for every picture. The language side is not computed. */
+/* ... and pictures see them: v (Rv, H) -> pass->side[DUET_VISION].out (Rv, H), or of the wanted rows
+ * (W, H) unless NULL; the same as forward with that text for every picture. The language side is
+ * not computed. */
 un_status duet_xlayer_see(duet_xlayer_pass *pass, const float *vision,
-                          const un_sequences *sequences);
+                          const un_sequences *sequences, const un_wanted *wanted);
 
 #endif
