@@ -80,7 +80,7 @@ static un_status wrong(const un_option *o, const char *where) {
                    o->kind == UN_OPTION_INTEGER  ? "a whole number"
                    : o->kind == UN_OPTION_NUMBER ? "a number"
                                                  : "numbers separated by commas, each",
-                   o->low, o->high, o->choices ? ", or " : "", o->choices ? o->choices : "");
+                   o->low, o->high, o->choices ? " or " : "", o->choices ? o->choices : "");
 }
 
 static int in_range(const un_option *o, double x) {
@@ -219,7 +219,7 @@ static un_status apply_preset(const un_method_class *class, json_t *config, cons
     return status;
 }
 
-un_status un_config_create(const un_method_class *class, const char *preset, json_t **out) {
+un_status un_config_defaults(const un_method_class *class, json_t **out) {
     json_t *config = json_object();
     if (!config) return un_fail_memory(0);
     un_status status = UNSEEN_OK;
@@ -228,10 +228,20 @@ un_status un_config_create(const un_method_class *class, const char *preset, jso
     for (size_t t = 0; tables[t]; t++)
         for (const un_option *o = tables[t]; o->key; o++)
             UN_GO(un_json_set(config, o->key, value_from_text(o, o->fallback)));
-    UN_GO(apply_preset(class, config, preset));
     *out = config;
 done:
     if (status) json_decref(config);
+    return status;
+}
+
+un_status un_config_create(const un_method_class *class, const char *preset, json_t **out) {
+    json_t *config = NULL;
+    UN_TRY(un_config_defaults(class, &config));
+    un_status status = apply_preset(class, config, preset);
+    if (status)
+        json_decref(config);
+    else
+        *out = config;
     return status;
 }
 

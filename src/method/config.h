@@ -39,6 +39,8 @@ struct un_method_class;
 enum { UN_OPTION_TABLES = 4 };
 void un_option_tables(const struct un_method_class *class, const un_option **out);
 
+/* Every key at its default, without a preset. *out is a new reference. */
+un_status un_config_defaults(const struct un_method_class *class, json_t **out);
 /* Defaults, then `preset` (NULL: the method's default one). *out is a new reference. */
 un_status un_config_create(const struct un_method_class *class, const char *preset, json_t **out);
 /* Sets one key from text ("key=value"). */

@@ -29,10 +29,8 @@ static const un_option g_options[] = {
      "L2 weight of each layer, biases included: first layer(s) then last; one value serves all"},
     {"distance", UN_OPTION_CHOICE, "cosine", 0, 0, "euclidean|cosine", "to the prototypes"},
     {"whiten", UN_OPTION_NUMBER, "no", 0, 1, "no|auto",
-     "features in units of their spread within classes, shrunk towards one unit for all by this "
-     "share; auto: by Ledoit and Wolf's formula; no beyond 8192 values. The last layer then has no "
-     "ReLU and "
-     "starts at 0"},
+     "features in units of their spread within classes, which is shrunk towards one unit for all "
+     "by this share (auto: Ledoit and Wolf's, no above 8192 values); the output has no ReLU then"},
     {"init_sd", UN_OPTION_NUMBER, "0.1", 1e-9, 1e3, NULL,
      "standard deviation of initial weights, truncated at two"},
     {"init_bias", UN_OPTION_NUMBER, "0.1", -1e3, 1e3, NULL, "initial biases"},
@@ -44,7 +42,7 @@ static const un_option g_options[] = {
 static const un_preset g_presets[] = {
     {"auto",
      "{\"semantics\":\"att\",\"input_scale\":\"auto\",\"lr\":3e-4,\"lambda\":1e-5,"
-     "\"distance\":\"cosine\",\"epochs\":60,\"batch\":64,\"whiten\":\"auto\"}",
+     "\"distance\":\"cosine\",\"epochs\":60,\"batch\":64,\"whiten\":\"auto\",\"patience\":15}",
      "any data set: random mini-batches, attributes scaled to a common size, whitened features"},
     {"cub-vgg",
      "{\"semantics\":\"original_att\",\"input_scale\":\"auto\",\"hidden\":1200,"
@@ -203,8 +201,10 @@ static double step_flops(const un_method *method) {
     double first = 0, last = (double)d->last.in * (double)d->last.out;
     for (size_t m = 0; d->network != DEM_ONE_LAYER && m < d->modalities; m++)
         first += (double)d->first[m].in * (double)d->first[m].out;
+    double square = (double)d->visual * (double)d->visual;
+    double white = d->whitened ? 2.0 * (double)d->step_images * square : 0;
     /* forward and weight gradients of both, input gradient of the last */
-    return 2.0 * (double)d->rows.rows * (2 * (first + last) + (first > 0 ? last : 0));
+    return white + 2.0 * (double)d->rows.rows * (2 * (first + last) + (first > 0 ? last : 0));
 }
 
 static void optimizer(const un_method *method, un_optimizer_settings *out) {

@@ -65,6 +65,7 @@ typedef struct {
     size_t order_epoch;                  /* SIZE_MAX: none yet */
     float *gathered;                     /* [B, D], whitened if so set */
     float *raw;                          /* [B, D] features before whitening; NULL without */
+    size_t step_images;                  /* gathered in this step; 0 with class means */
     int32_t *row_of_class;               /* [C] scratch */
     dem_rows rows;
 

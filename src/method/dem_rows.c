@@ -122,6 +122,7 @@ un_status dem_rows_fill(dem *d, size_t epoch, size_t step) {
     UN_TRY(dem_rows_plan(d, epoch, step, &images, &n));
     if (n == 0) return un_fail(UNSEEN_E_ARGUMENT, "step %zu lies beyond the epoch", step);
     UN_TRY(gather(d, images, n));
+    d->step_images = n;
     number_rows(d, images, n);
     means_job job = {.d = d, .images = images, .n = n};
     un_parallel_slots(d->visual, 256, means_columns, &job);

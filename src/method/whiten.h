@@ -19,7 +19,8 @@
  * of Multivariate Analysis 88, 2004; b^2 / d^2 of its section 3.2), applied to the rows
  * x_i - mean_y(i). It looks at no validation image and no test image.
  *
- * Two passes over the images, in double; memory is (2 D + C) D, whatever their number.
+ * Two passes over the images, in double; memory is (D + C) D doubles and W in f32,
+ * whatever their number.
  *
  * Letters: N training images, D values of one (all its regions), C classes.
  */

@@ -245,7 +245,9 @@ static un_status create_method(un_model *model, const un_safetensors *file,
         model->width > 100000000)
         return damaged(file, "the input shape is impossible");
     if (precision == UN_PRECISION_AUTO) precision = trained_precision(model->manifest);
-    UN_TRY(un_config_create(class, NULL, &config));
+    /* A file holds all settings that there were; one that came later is at what was usual before,
+     * whatever a preset makes of it now. */
+    UN_TRY(un_config_defaults(class, &config));
     un_status status =
         un_config_merge(class, config, json_object_get(model->manifest, "config"), file->path);
     const un_method_setup setup = {.classes = &model->classes,

@@ -23,6 +23,8 @@ expect 1 "cannot open" "$unseen" eval no-such-model --data no-such-folder
 expect 1 "did you mean \"hidden\"" "$unseen" train dem --data toy -o m --set hiden=3
 expect 1 "must be" "$unseen" train dem --data toy -o m --set lr=fast
 expect 1 "must be" "$unseen" train dem --data toy -o m --set hidden=0
+expect 1 "whiten must be a number between 0 and 1 or no|auto" \
+    "$unseen" train dem --data toy -o m --set whiten=2
 expect 1 "no preset" "$unseen" train dem --data toy -o m --preset cubb
 expect 1 "att" "$unseen" train dem --data toy -o m --semantics attt
 expect 1 "toy" "$unseen" train dem --data toy -o m --features nothing
@@ -31,7 +33,7 @@ expect 1 "precision must be" "$unseen" train dem --data toy -o m --precision f16
 expect 1 "threads must be" "$unseen" train dem --data toy -o m --threads -3
 expect 1 "cannot create" "$unseen" train dem --data toy -o no/such/folder/m --epochs 1
 "$tools/make_dataset" huge 10 32 1e25 || fail "make_dataset"
-expect 1 "lower lr" "$unseen" train dem --data huge -o m --epochs 2
+expect 1 "lower lr" "$unseen" train dem --data huge -o m --epochs 2 --set whiten=no
 [ -e m ] && fail "a failed training left a model"
 printf 'garbage' >broken.model
 expect 1 "broken.model" "$unseen" eval broken.model --data toy

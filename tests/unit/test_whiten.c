@@ -357,6 +357,33 @@ static void model_keeps_the_whitening(void **state) {
     unlink(path);
 }
 
+/* A file from before there was whitening says nothing of it, and is read without. */
+static void older_models_open(void **state) {
+    (void)state;
+    enum { D = 20, N = 60 };
+    const char *const sets[] = {"hidden=9", "whiten=no", NULL};
+    char path[] = "/tmp/unseen-whiten-XXXXXX";
+    util_scene s;
+    un_model model;
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    close(file);
+    util_scene_make(&s, C, N, D, 1, g_width, 51);
+    un_method *method = make_dem(&s, sets, UN_PRECISION_F32);
+    json_t *config = util_config(&un_method_dem, sets);
+    assert_int_equal(json_object_del(config, "whiten"), 0);
+    json_t *manifest = json_pack("{s:s, s:o, s:s, s:{s:i, s:i}}", "method", "dem", "config", config,
+                                 "precision", "f32", "input", "regions", 1, "width", D);
+    util_ok(un_model_save(path, method, &s.classes, manifest));
+    util_ok(un_model_open(&model, path, UN_PRECISION_AUTO));
+    assert_int_equal(model.method->params.count, method->params.count);
+    un_model_close(&model);
+    json_decref(manifest);
+    un_method_dem.destroy(method);
+    util_scene_free(&s);
+    unlink(path);
+}
+
 /* auto leaves what is too wide as it is; a number insists. */
 static void wide_features_stay_as_they_are(void **state) {
     (void)state;
@@ -384,6 +411,7 @@ int main(void) {
         cmocka_unit_test(scores_are_whitened_distances),
         cmocka_unit_test(other_images_change_nothing),
         cmocka_unit_test(model_keeps_the_whitening),
+        cmocka_unit_test(older_models_open),
         cmocka_unit_test(wide_features_stay_as_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
