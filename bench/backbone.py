@@ -173,11 +173,11 @@ class Merging(nn.Module):
 
     def forward(self, x):
         parts = [x[:, i % 2::2, i // 2::2] for i in range(4)]
-        return self.reduce(self.norm(torch.cat(parts, -1)))
+        return self.reduce(self.norm(torch.cat(parts, -1))).float()
 
 
 class Swin(nn.Module):
-    """For pictures whose maps windows of 7 x 7 divide."""
+    """For pictures whose maps windows of 7 x 7 divide. Normalisation in f32, also under autocast."""
     def __init__(self, size, width, depths, window=7, patch=4):
         super().__init__()
         self.patch, self.norm0 = nn.Conv2d(3, width, patch, patch), nn.LayerNorm(width)
@@ -192,7 +192,7 @@ class Swin(nn.Module):
         self.layers, self.norm = nn.Sequential(*layers), nn.LayerNorm(width)
 
     def forward(self, x):
-        x = self.norm0(self.patch(x).permute(0, 2, 3, 1))
+        x = self.norm0(self.patch(x).permute(0, 2, 3, 1).float())
         return self.norm(self.layers(x)).flatten(1, 2)
 
 

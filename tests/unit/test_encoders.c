@@ -474,7 +474,7 @@ static void cross_modal_gradients(void **state) {
     util_ok(un_params_allocate(&params, 1, 1));
     duet_xlayer_initialize(&layer, &params, 1, 0);
     un_params_refresh(&params);
-    duet_xlayer_context context = {.params = &params, .dropout = {0.1f, 0.1f, 5, 6}};
+    duet_xlayer_context context = {.params = &params, .dropout = {0.1f, 0.1f, 0, 5, 6}};
     util_ok(un_sequences_ragged(&arena, 3, words, &context.sequences[0]));
     util_ok(un_sequences_ragged(&arena, 3, regions, &context.sequences[1]));
     for (int bf16 = 0; bf16 < 2; bf16++) {
