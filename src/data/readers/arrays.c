@@ -202,7 +202,8 @@ static un_status describe_features(const importer *im, un_features_description *
     return UNSEEN_OK;
 }
 
-static un_status copy_features(const un_array *a, un_features_writer *writer) {
+static un_status copy_features(void *user, un_features_writer *writer) {
+    const un_array *a = user;
     size_t row = 0;
     if (__builtin_mul_overflow(a->width, sizeof(float), &row))
         return un_fail(UNSEEN_E_FORMAT, "%s: the size of a row overflows", a->spec);
@@ -238,28 +239,13 @@ static un_status name_features(const importer *im, char **out) {
 }
 
 static un_status import_features(importer *im) {
-    const un_array *a = &im->features;
-    un_features_description description;
-    un_features_writer *writer = NULL;
-    char *path = NULL;
+    un_import_store store = {.file = im->features.spec, .suffix = ""};
     char *name = NULL;
-    char *source = NULL;
-    un_status status = UNSEEN_OK;
-    UN_GO(describe_features(im, &description));
-    UN_GO(un_path_base(a->spec, &source));
-    UN_GO(name_features(im, &name));
-    UN_GO(un_import_feature_path(im->stage.partial, name, a->spec, "", &path));
-    description.source = source;
-    UN_GO(un_features_writer_open(&writer, path, &description));
-    status = copy_features(a, writer);
-    if (status) UN_GO(un_fail_prefix(status, "%s", a->spec));
-    status = un_features_writer_commit(writer);
-    writer = NULL;
-done:
-    un_features_writer_abort(writer);
-    free(path);
+    UN_TRY(describe_features(im, &store.description));
+    UN_TRY(name_features(im, &name));
+    store.name = name;
+    un_status status = un_import_features(im->stage.partial, &store, copy_features, &im->features);
     free(name);
-    free(source);
     return status;
 }
 

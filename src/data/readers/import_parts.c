@@ -81,8 +81,8 @@ static un_status stem(const char *file, const char *suffix, char **out) {
     return UNSEEN_OK;
 }
 
-un_status un_import_feature_path(const char *partial, const char *name, const char *file,
-                                 const char *suffix, char **out) {
+static un_status feature_path(const char *partial, const char *name, const char *file,
+                              const char *suffix, char **out) {
     char *text = NULL;
     char *folder = NULL;
     un_status status = UNSEEN_OK;
@@ -99,6 +99,30 @@ un_status un_import_feature_path(const char *partial, const char *name, const ch
 done:
     free(text);
     free(folder);
+    return status;
+}
+
+un_status un_import_features(const char *partial, const un_import_store *store,
+                             un_status (*copy)(void *user, un_features_writer *writer),
+                             void *user) {
+    un_features_description description = store->description;
+    un_features_writer *writer = NULL;
+    char *path = NULL, *source = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_path_base(store->file, &source));
+    UN_GO(feature_path(partial, store->name, store->file, store->suffix, &path));
+    description.source = source;
+    UN_GO(un_features_writer_open(&writer, path, &description));
+    status = copy(user, writer);
+    if (status && !strstr(un_error(), store->file))
+        status = un_fail_prefix(status, "%s", store->file);
+    if (status) goto done;
+    status = un_features_writer_commit(writer);
+    writer = NULL;
+done:
+    un_features_writer_abort(writer);
+    free(path);
+    free(source);
     return status;
 }
 

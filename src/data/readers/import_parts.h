@@ -5,6 +5,7 @@
 #define UN_DATA_READERS_IMPORT_PARTS_H
 
 #include "data/dataset.h"
+#include "data/features.h"
 
 /* dataset->name = name, or the last part of the path `output` if name is NULL. */
 un_status un_import_name(un_dataset *dataset, const char *name, const char *output);
@@ -18,10 +19,16 @@ un_status un_import_number_classes(un_dataset *dataset, const char *where);
 un_status un_import_check_lists(const un_dataset *dataset, const char *where, const char *hint,
                                 int base);
 
-/* PARTIAL/features/NAME.safetensors, released with free(); makes the folder. NAME
- * is `name`, or the name of `file` without `suffix` if that is NULL. */
-un_status un_import_feature_path(const char *partial, const char *name, const char *file,
-                                 const char *suffix, char **out);
+/* Features on their way from a foreign file into a data set. */
+typedef struct {
+    const char *name;   /* of the feature set; NULL: that of `file` without `suffix` */
+    const char *file;   /* where they come from: their source, and named in sentences */
+    const char *suffix; /* "" for none */
+    un_features_description description; /* its source is set here */
+} un_import_store;
+/* PARTIAL/features/NAME.safetensors with what `copy` writes; makes the folder. */
+un_status un_import_features(const char *partial, const un_import_store *store,
+                             un_status (*copy)(void *user, un_features_writer *writer), void *user);
 
 /* Names for a sentence, `"a", "b" and more`: whole ones, so that it stays UTF-8. */
 typedef struct {

@@ -299,32 +299,24 @@ done:
 
 /* ---- features ---- */
 
+static un_status copy_features(void *user, un_features_writer *writer) {
+    importer *im = user;
+    return un_region_features_copy(im->file, im->map, writer, im->stage.partial,
+                                   im->options->step_bytes);
+}
+
 static un_status import_features(importer *im) {
-    const un_region_maps_options *o = im->options;
     const size_t *dims = im->map->dims;
-    un_features_writer *writer = NULL;
-    char *path = NULL;
-    char *source = NULL;
-    un_status status = UNSEEN_OK;
-    UN_GO(un_path_base(o->file, &source));
-    UN_GO(un_import_feature_path(im->stage.partial, o->features_name, o->file, ".hdf5", &path));
-    un_features_description description = {.image_count = dims[0],
-                                           .regions = dims[2] * dims[3],
-                                           .width = dims[1],
-                                           .grid_height = dims[2],
-                                           .grid_width = dims[3],
-                                           .dtype = o->dtype,
-                                           .source = source};
-    UN_GO(un_features_writer_open(&writer, path, &description));
-    status = un_region_features_copy(im->file, im->map, writer, im->stage.partial, o->step_bytes);
-    if (status) UN_GO(strstr(un_error(), o->file) ? status : un_fail_prefix(status, "%s", o->file));
-    status = un_features_writer_commit(writer);
-    writer = NULL;
-done:
-    un_features_writer_abort(writer);
-    free(path);
-    free(source);
-    return status;
+    const un_import_store store = {.name = im->options->features_name,
+                                   .file = im->options->file,
+                                   .suffix = ".hdf5",
+                                   .description = {.image_count = dims[0],
+                                                   .regions = dims[2] * dims[3],
+                                                   .width = dims[1],
+                                                   .grid_height = dims[2],
+                                                   .grid_width = dims[3],
+                                                   .dtype = im->options->dtype}};
+    return un_import_features(im->stage.partial, &store, copy_features, im);
 }
 
 /* ---- all of it ---- */

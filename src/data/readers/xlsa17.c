@@ -172,7 +172,9 @@ static un_status import_lists(importer *im) {
 
 /* ---- features ---- */
 
-static un_status copy_features(importer *im, un_features_writer *writer, const un_mat_variable *v) {
+static un_status copy_features(void *user, un_features_writer *writer) {
+    importer *im = user;
+    const un_mat_variable *v = un_mat_find(im->features, "features");
     size_t columns = v->dims[1];
     size_t slab = un_mat_slab_columns(v);
     un_progress progress;
@@ -195,32 +197,18 @@ done:
 
 static un_status import_features(importer *im) {
     const un_mat_variable *v = NULL;
-    un_features_writer *writer = NULL;
-    char *path = NULL;
-    char *source = NULL;
-    un_status status = UNSEEN_OK;
     if (!im->features) return UNSEEN_OK;
     UN_TRY(un_mat_require(im->features, "features", UN_MAT_NUMERIC, &v));
-    UN_GO(un_path_base(im->options->features, &source));
-    UN_GO(un_import_feature_path(im->stage.partial, im->options->features_name,
-                                 im->options->features, ".mat", &path));
-    un_features_description description = {.image_count = v->dims[1],
-                                           .regions = 1,
-                                           .width = v->dims[0],
-                                           .grid_height = 1,
-                                           .grid_width = 1,
-                                           .dtype = im->options->dtype,
-                                           .source = source};
-    UN_GO(un_features_writer_open(&writer, path, &description));
-    status = copy_features(im, writer, v);
-    if (status) UN_GO(un_fail_prefix(status, "%s", im->options->features));
-    status = un_features_writer_commit(writer);
-    writer = NULL;
-done:
-    un_features_writer_abort(writer);
-    free(path);
-    free(source);
-    return status;
+    const un_import_store store = {.name = im->options->features_name,
+                                   .file = im->options->features,
+                                   .suffix = ".mat",
+                                   .description = {.image_count = v->dims[1],
+                                                   .regions = 1,
+                                                   .width = v->dims[0],
+                                                   .grid_height = 1,
+                                                   .grid_width = 1,
+                                                   .dtype = im->options->dtype}};
+    return un_import_features(im->stage.partial, &store, copy_features, im);
 }
 
 /* ---- all of it ---- */
