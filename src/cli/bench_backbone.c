@@ -391,9 +391,6 @@ done:
 int un_bench_backbone(int argc, char **argv) {
     arguments a = {.architecture = "resnet101", .batch = 8, .size = 224, .steps = 10};
     int code = 0;
-    if (un_cli_parse(&g_argp, argc, argv, &a, &code)) {
-        code = un_cli_start(&a.common);
-        if (!code) code = run(&a);
-    }
+    if (un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) code = run(&a);
     return code;
 }

@@ -39,6 +39,21 @@ int un_cli_write_json(const char *path, const json_t *value);
 /* Runs argp for a command; an exit code through *exit_code if it should end now. */
 int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, int *exit_code);
 
+/* Both: parses into `input`, in which `common` lies, and starts. 1: go on; 0: end with *exit_code. */
+int un_cli_begin(const struct argp *argp, int argc, char **argv, void *input,
+                 const un_cli_common *common, int *exit_code);
+
+/* A command that looks at one thing and prints what it finds, or writes it as JSON. */
+typedef struct {
+    un_cli_common common;
+    const char *path, *json;
+    const char *missing; /* the sentence where no path is given */
+} un_cli_subject;
+/* Parser of PATH and --json; its input is a un_cli_subject. */
+extern const struct argp un_cli_subject_argp;
+/* That parser as the only child. */
+extern const struct argp_child un_cli_subject_children[];
+
 /* Set by SIGINT and SIGTERM once un_cli_catch_signals was called. */
 extern volatile sig_atomic_t un_cli_stop;
 void un_cli_catch_signals(void);

@@ -439,10 +439,7 @@ int un_cmd_bench(int argc, char **argv) {
                    .warmup = 5,
                    .scored = 256};
     int code = 0;
-    if (un_cli_parse(&g_argp, argc, argv, &a, &code)) {
-        code = un_cli_start(&a.common);
-        if (!code) code = run(&a);
-    }
+    if (un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) code = run(&a);
     for (size_t i = 0; i < a.owned_count; i++) free(a.owned[i]);
     return code;
 }

@@ -8,42 +8,13 @@
 #include "cli/cli.h"
 #include "data/check.h"
 
-typedef struct {
-    un_cli_common common;
-    const char *directory;
-    const char *json;
-} arguments;
-
-enum { KEY_JSON = 2000 };
-
-static const struct argp_option g_options[] = {
-    {"json", KEY_JSON, "FILE", 0, "Write the report as JSON, - for standard output (default: none)",
-     0},
-    {0}};
-
-static error_t parse(int key, char *text, struct argp_state *state) {
-    arguments *a = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
-    case KEY_JSON: a->json = text; return 0;
-    case ARGP_KEY_ARG:
-        if (a->directory) argp_error(state, "unexpected argument \"%s\"", text);
-        a->directory = text;
-        return 0;
-    case ARGP_KEY_END:
-        if (!a->directory) argp_error(state, "the data set directory is missing");
-        return 0;
-    default: return ARGP_ERR_UNKNOWN;
-    }
-}
-
 static const struct argp g_argp = {
-    g_options,
-    parse,
+    NULL,
+    NULL,
     "DIR",
     "Verifies a data set: lists, index base, counts, duplicates, validation folds, semantics, "
     "features and their hashes, pictures and parts. Ends 1 if it finds errors.",
-    un_cli_common_children,
+    un_cli_subject_children,
     NULL,
     NULL};
 
@@ -136,13 +107,11 @@ static void print_report(const json_t *report) {
 }
 
 int un_cmd_check(int argc, char **argv) {
-    arguments a = {0};
+    un_cli_subject a = {.missing = "the data set directory is missing"};
     int code = UN_EXIT_OK;
-    if (!un_cli_parse(&g_argp, argc, argv, &a, &code)) return code;
-    code = un_cli_start(&a.common);
-    if (code) return code;
+    if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
     json_t *report = NULL;
-    if (un_check(a.directory, &report)) return un_cli_fail();
+    if (un_check(a.path, &report)) return un_cli_fail();
     /* JSON on standard output is alone there. */
     if (!a.json || strcmp(a.json, "-") != 0) print_report(report);
     if (a.json) code = un_cli_write_json(a.json, report);

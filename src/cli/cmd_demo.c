@@ -242,9 +242,7 @@ int un_cmd_demo(int argc, char **argv) {
     const char *names[MAX_MODELS] = {NULL};
     size_t count = 0;
     int code = UN_EXIT_OK;
-    if (!un_cli_parse(&g_argp, argc, argv, &a, &code)) return code;
-    code = un_cli_start(&a.common);
-    if (code) return code;
+    if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
     double started = un_now();
     un_cli_catch_signals();
     if (mkdir(a.output, 0777) != 0 && !un_path_is_directory(a.output)) {

@@ -238,7 +238,5 @@ done:
 int un_cmd_eval(int argc, char **argv) {
     arguments a = {0};
     int code = 0;
-    if (!un_cli_parse(&g_argp, argc, argv, &a, &code)) return code;
-    code = un_cli_start(&a.common);
-    return code ? code : run(&a);
+    return un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code) ? run(&a) : code;
 }

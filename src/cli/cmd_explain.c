@@ -8,95 +8,37 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "cli/cli.h"
+#include "cli/pictures.h"
 #include "engine/explain_files.h"
 #include "engine/grounding.h"
-#include "engine/new_classes.h"
-#include "engine/path_list.h"
-
-enum { MAX_CLASS_FILES = 16 };
 
 typedef struct {
-    un_cli_common common;
-    const char *model, *backbone, *output, *instead_of;
-    un_path_list pictures;
-    const char *class_files[MAX_CLASS_FILES];
-    size_t class_file_count;
+    un_cli_pictures base;
+    const char *output, *instead_of;
     size_t top;
-    un_among among;
-    int stored_orientation;
-    un_status list_status; /* of gathering the pictures while parsing */
 } arguments;
 
-enum { KEY_BACKBONE = 0x6001, KEY_TOP, KEY_AMONG, KEY_CLASSES, KEY_INSTEAD, KEY_STORED };
+enum { KEY_TOP = 0x6001, KEY_INSTEAD, MOST_SHOWN = 50 };
 
 static const struct argp_option g_options[] = {
     {"output", 'o', "DIR", 0, "a folder for each picture is made in DIR (required)", 1},
-    {"backbone", KEY_BACKBONE, "WEIGHTS", 0,
-     "the weights file that the model's features were extracted with (not needed for the built-in "
-     "descriptor)",
-     1},
     {"top", KEY_TOP, "K", 0,
      "attributes to show of each list: found most strongly, and deciding between the two classes "
      "(default 6)",
      1},
     {"instead-of", KEY_INSTEAD, "CLASS", 0,
      "the class to compare the answer with (default: the next best candidate)", 1},
-    {"among", KEY_AMONG, "all|seen|unseen|new", 0,
-     "which classes are candidates; new: those of --classes (default all)", 2},
-    {"classes", KEY_CLASSES, "NEW.csv", 0,
-     "new classes by description, as predict takes them; may be repeated (default: none)", 2},
-    {"ignore-exif", KEY_STORED, NULL, 0,
-     "take pictures as they are stored (default: turned as EXIF says)", 2},
     {0}};
-
-static un_among parse_among(struct argp_state *state, const char *text) {
-    static const char *const names[] = {"all", "seen", "unseen", "new"};
-    static const un_among values[] = {UN_AMONG_ALL, UN_AMONG_SEEN, UN_AMONG_UNSEEN, UN_AMONG_NEW};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(text, names[i])) return values[i];
-    argp_error(state, "--among must be all, seen, unseen or new, not \"%s\"", text);
-    return UN_AMONG_ALL;
-}
-
-static size_t parse_top(struct argp_state *state, const char *text) {
-    char *end = NULL;
-    unsigned long value = strtoul(text, &end, 10);
-    if (*end || end == text || *text == '-' || value == 0 || value > 50)
-        argp_error(state, "--top must be a whole number from 1 to 50, not \"%s\"", text);
-    return value;
-}
-
-/* The first argument is the model, the rest are pictures; the first failure is kept. */
-static void take_argument(arguments *a, const char *text) {
-    if (!a->model)
-        a->model = text;
-    else if (!a->list_status)
-        a->list_status = un_path_list_add(&a->pictures, text);
-}
 
 static error_t parse(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
+    case ARGP_KEY_INIT: state->child_inputs[0] = &a->base; return 0;
     case 'o': a->output = text; return 0;
-    case KEY_BACKBONE: a->backbone = text; return 0;
-    case KEY_TOP: a->top = parse_top(state, text); return 0;
+    case KEY_TOP: a->top = un_cli_parse_top(state, text, MOST_SHOWN); return 0;
     case KEY_INSTEAD: a->instead_of = text; return 0;
-    case KEY_AMONG: a->among = parse_among(state, text); return 0;
-    case KEY_CLASSES:
-        if (a->class_file_count == MAX_CLASS_FILES)
-            argp_error(state, "at most %d --classes", MAX_CLASS_FILES);
-        a->class_files[a->class_file_count++] = text;
-        return 0;
-    case KEY_STORED: a->stored_orientation = 1; return 0;
-    case ARGP_KEY_ARG: take_argument(a, text); return 0;
     case ARGP_KEY_END:
-        if (!a->model) argp_error(state, "which model?");
-        if (!a->list_status && a->pictures.count == 0) argp_error(state, "which pictures?");
         if (!a->output) argp_error(state, "--output is missing");
-        if (a->among == UN_AMONG_NEW && a->class_file_count == 0)
-            argp_error(state, "--among new needs --classes");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -110,7 +52,7 @@ static const struct argp g_argp = {
            "found and where, and what each of them does for the answer against another class. Each "
            "picture gets a folder in DIR with sheet.png, contributions.png, the maps and "
            "explanation.json; a folder of an earlier run is replaced.",
-    .children = un_cli_common_children};
+    .children = un_cli_pictures_children};
 
 static void print_attribute(const un_explanation *e, size_t i) {
     const un_modality *m = &e->described;
@@ -194,8 +136,8 @@ static un_status explain_one(un_classifier *c, const arguments *a, const char *i
                              const char *name) {
     un_explanation e;
     char *folder = NULL, *note = NULL;
-    un_explain_options options = {.decode = {.orient = !a->stored_orientation},
-                                  .among = a->among,
+    un_explain_options options = {.decode = {.orient = !a->base.stored_orientation},
+                                  .among = a->base.among,
                                   .instead_of = a->instead_of};
     UN_TRY(un_explain(c, image, &options, &e));
     un_status status = UNSEEN_OK;
@@ -220,12 +162,12 @@ done:
 static un_status explain_all(un_classifier *c, const arguments *a, size_t *bad) {
     char **names = NULL;
     un_status status = UNSEEN_OK;
-    UN_TRY(un_alloc(a->pictures.count, sizeof *names, &names));
-    for (size_t i = 0; i < a->pictures.count; i++) {
-        UN_GO(folder_name(a->pictures.paths[i], names, i, &names[i]));
-        un_status one = explain_one(c, a, a->pictures.paths[i], names[i]);
+    UN_TRY(un_alloc(a->base.pictures.count, sizeof *names, &names));
+    for (size_t i = 0; i < a->base.pictures.count; i++) {
+        UN_GO(folder_name(a->base.pictures.paths[i], names, i, &names[i]));
+        un_status one = explain_one(c, a, a->base.pictures.paths[i], names[i]);
         /* A bad picture is named and left out; anything else, like a full disk, ends the run. */
-        int unreadable = one == UNSEEN_E_IO && access(a->pictures.paths[i], R_OK) != 0;
+        int unreadable = one == UNSEEN_E_IO && access(a->base.pictures.paths[i], R_OK) != 0;
         if (one == UNSEEN_E_FORMAT || one == UNSEEN_E_UNSUPPORTED || unreadable) {
             un_log(UNSEEN_LOG_ERROR, "unseen: %s", un_error());
             (*bad)++;
@@ -234,18 +176,13 @@ static un_status explain_all(un_classifier *c, const arguments *a, size_t *bad) 
         }
     }
 done:
-    for (size_t i = 0; i < a->pictures.count; i++) free(names[i]);
+    for (size_t i = 0; i < a->base.pictures.count; i++) free(names[i]);
     free(names);
     return status;
 }
 
 static un_status explain(un_classifier *c, const arguments *a, size_t *bad) {
-    un_precision precision = UN_PRECISION_AUTO;
-    UN_TRY(un_precision_parse(a->common.precision, &precision));
-    UN_TRY(un_classifier_open(c, a->model, precision));
-    UN_TRY(un_classifier_attach(c, a->backbone, precision));
-    for (size_t i = 0; i < a->class_file_count; i++)
-        UN_TRY(un_new_classes_read(c, a->class_files[i]));
+    UN_TRY(un_cli_pictures_open(&a->base, c));
     if (mkdir(a->output, 0777) != 0 && !un_path_is_directory(a->output))
         return un_fail_errno(errno, "cannot make the directory %s", a->output);
     return explain_all(c, a, bad);
@@ -256,14 +193,11 @@ int un_cmd_explain(int argc, char **argv) {
     un_classifier classifier = {0};
     size_t bad = 0;
     int code = UN_EXIT_OK;
-    if (!un_cli_parse(&g_argp, argc, argv, &a, &code)) {
-        un_path_list_free(&a.pictures);
-        return code;
-    }
-    code = un_cli_start(&a.common);
-    if (!code && (a.list_status || explain(&classifier, &a, &bad))) code = un_cli_fail();
+    if (un_cli_begin(&g_argp, argc, argv, &a, &a.base.common, &code) &&
+        (a.base.list_status || explain(&classifier, &a, &bad)))
+        code = un_cli_fail();
     if (!code && bad > 0) code = UN_EXIT_FAILURE;
     un_classifier_close(&classifier);
-    un_path_list_free(&a.pictures);
+    un_cli_pictures_free(&a.base);
     return code;
 }

@@ -114,9 +114,7 @@ int un_cmd_extract(int argc, char **argv) {
     arguments a = {.extract = {.batch = 16, .regions_dtype = UN_BF16, .pooled_dtype = UN_F32}};
     char *regions_name = NULL;
     int code = UN_EXIT_OK;
-    if (!un_cli_parse(&g_argp, argc, argv, &a, &code)) return code;
-    code = un_cli_start(&a.common);
-    if (code) return code;
+    if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
     un_extract_options *o = &a.extract;
     if (!o->pooled && !o->regions) o->pooled = o->regions = 1;
     o->pooled_name = o->regions_name = a.name;

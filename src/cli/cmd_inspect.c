@@ -16,42 +16,15 @@
 #include "data/readers/mat.h"
 #include "tensor/safetensors.h"
 
-typedef struct {
-    un_cli_common common;
-    const char *path;
-    const char *json;
-} arguments;
-
-enum { KEY_JSON = 2000, LONG_TEXT = 300, LONG_LIST = 100 };
-
-static const struct argp_option g_options[] = {
-    {"json", KEY_JSON, "FILE", 0,
-     "Write the description as JSON, - for standard output (default: none)", 0},
-    {0}};
-
-static error_t parse(int key, char *text, struct argp_state *state) {
-    arguments *a = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
-    case KEY_JSON: a->json = text; return 0;
-    case ARGP_KEY_ARG:
-        if (a->path) argp_error(state, "unexpected argument \"%s\"", text);
-        a->path = text;
-        return 0;
-    case ARGP_KEY_END:
-        if (!a->path) argp_error(state, "the file or directory is missing");
-        return 0;
-    default: return ARGP_ERR_UNKNOWN;
-    }
-}
+enum { LONG_TEXT = 300, LONG_LIST = 100 };
 
 static const struct argp g_argp = {
-    g_options,
-    parse,
+    NULL,
+    NULL,
     "FILE|DIR",
     "Says what is in a data set directory, a feature file, a model, any safetensors file or a "
     "MATLAB file.",
-    un_cli_common_children,
+    un_cli_subject_children,
     NULL,
     NULL};
 
@@ -353,11 +326,9 @@ static void print_description(const char *path, const json_t *d) {
 }
 
 int un_cmd_inspect(int argc, char **argv) {
-    arguments a = {0};
+    un_cli_subject a = {.missing = "the file or directory is missing"};
     int code = UN_EXIT_OK;
-    if (!un_cli_parse(&g_argp, argc, argv, &a, &code)) return code;
-    code = un_cli_start(&a.common);
-    if (code) return code;
+    if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
     json_t *description = json_object();
     if (!description || describe(a.path, description)) {
         json_decref(description);

@@ -73,9 +73,7 @@ int un_cmd_report(int argc, char **argv) {
     arguments a = {0};
     size_t bytes = 0;
     int code = UN_EXIT_OK;
-    if (!un_cli_parse(&g_argp, argc, argv, &a, &code)) return code;
-    code = un_cli_start(&a.common);
-    if (code) return code;
+    if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
     a.report.models = a.models;
     a.report.logs = a.logs;
     a.report.precision = a.common.precision;

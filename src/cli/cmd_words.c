@@ -70,9 +70,7 @@ int un_cmd_words(int argc, char **argv) {
     arguments a = {0};
     int code = UN_EXIT_OK;
     a.words.semantics = a.semantics;
-    if (!un_cli_parse(&g_argp, argc, argv, &a, &code)) return code;
-    code = un_cli_start(&a.common);
-    if (code) return code;
+    if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
     un_dataset d;
     if (un_dataset_open(&d, a.directory)) return un_cli_fail();
     un_status status = un_words_add(&d, &a.words);

@@ -113,6 +113,41 @@ int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, in
     return code == 0;
 }
 
+int un_cli_begin(const struct argp *argp, int argc, char **argv, void *input,
+                 const un_cli_common *common, int *exit_code) {
+    if (!un_cli_parse(argp, argc, argv, input, exit_code)) return 0;
+    *exit_code = un_cli_start(common);
+    return *exit_code == UN_EXIT_OK;
+}
+
+enum { KEY_JSON = 0x1101 };
+
+static const struct argp_option g_subject_options[] = {
+    {"json", KEY_JSON, "FILE", 0,
+     "Write what is found as JSON, - for standard output (default: none)", 0},
+    {0}};
+
+static error_t parse_subject(int key, char *text, struct argp_state *state) {
+    un_cli_subject *s = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &s->common; return 0;
+    case KEY_JSON: s->json = text; return 0;
+    case ARGP_KEY_ARG:
+        if (s->path) argp_error(state, "unexpected argument \"%s\"", text);
+        s->path = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!s->path) argp_error(state, "%s", s->missing);
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp un_cli_subject_argp = {
+    .options = g_subject_options, .parser = parse_subject, .children = un_cli_common_children};
+
+const struct argp_child un_cli_subject_children[] = {{&un_cli_subject_argp, 0, NULL, 0}, {0}};
+
 int un_cli_start(const un_cli_common *common) {
     g_level =
         common->quiet ? UNSEEN_LOG_ERROR : (common->verbose ? UNSEEN_LOG_DEBUG : UNSEEN_LOG_INFO);

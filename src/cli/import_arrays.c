@@ -79,9 +79,7 @@ static const struct argp g_argp = {
 int un_import_run_arrays(int argc, char **argv) {
     arguments a = {.base.dtype = UN_F32};
     int code = UN_EXIT_OK;
-    if (!un_cli_parse(&g_argp, argc, argv, &a, &code)) return code;
-    code = un_cli_start(&a.base.common);
-    if (code) return code;
+    if (!un_cli_begin(&g_argp, argc, argv, &a, &a.base.common, &code)) return code;
     un_import_finish_split(&a.base);
     un_arrays_options options = {.features = a.features,
                                  .labels = a.labels,

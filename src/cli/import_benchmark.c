@@ -113,9 +113,7 @@ static const struct argp g_region_maps_argp = {
 int un_import_run_xlsa17(int argc, char **argv) {
     arguments a = {.base.dtype = UN_F32};
     int code = UN_EXIT_OK;
-    if (!un_cli_parse(&g_xlsa17_argp, argc, argv, &a, &code)) return code;
-    code = un_cli_start(&a.base.common);
-    if (code) return code;
+    if (!un_cli_begin(&g_xlsa17_argp, argc, argv, &a, &a.base.common, &code)) return code;
     un_xlsa17_options options = {.features = a.features,
                                  .features_name = a.base.features_name,
                                  .splits = a.splits,
@@ -136,9 +134,7 @@ int un_import_run_xlsa17(int argc, char **argv) {
 int un_import_run_region_maps(int argc, char **argv) {
     arguments a = {.base.dtype = UN_BF16};
     int code = UN_EXIT_OK;
-    if (!un_cli_parse(&g_region_maps_argp, argc, argv, &a, &code)) return code;
-    code = un_cli_start(&a.base.common);
-    if (code) return code;
+    if (!un_cli_begin(&g_region_maps_argp, argc, argv, &a, &a.base.common, &code)) return code;
     un_region_maps_options options = {.file = a.file,
                                       .splits = a.splits,
                                       .semantics = a.base.semantics,

@@ -105,9 +105,7 @@ static int run(const struct argp *argp, un_status (*import)(const un_picture_set
                int has_table, int argc, char **argv) {
     arguments a = {.has_table = has_table};
     int code = UN_EXIT_OK;
-    if (!un_cli_parse(argp, argc, argv, &a, &code)) return code;
-    code = un_cli_start(&a.base.common);
-    if (code) return code;
+    if (!un_cli_begin(argp, argc, argv, &a, &a.base.common, &code)) return code;
     un_import_finish_split(&a.base);
     /* The published sets have published vectors; people's own tables rarely have any. */
     if (has_table && !a.base.words.vectors) a.base.words.vectors = UN_WORDS_BUILTIN;

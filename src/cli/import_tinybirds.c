@@ -74,9 +74,7 @@ static un_status add_words(const char *directory) {
 int un_import_tinybirds(int argc, char **argv) {
     arguments a = {0};
     int code = UN_EXIT_OK;
-    if (!un_cli_parse(&g_argp, argc, argv, &a, &code)) return code;
-    code = un_cli_start(&a.common);
-    if (code) return code;
+    if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
     a.options.seed = a.common.seed;
     double started = un_now();
     if (un_tinybirds_make(&a.options, a.output) || add_words(a.output)) return un_cli_fail();

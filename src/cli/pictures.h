@@ -1,0 +1,37 @@
+/*
+ * pictures.h - what the commands share that ask a model about pictures: which model, which
+ * pictures, which classes are candidates.
+ */
+#ifndef UN_CLI_PICTURES_H
+#define UN_CLI_PICTURES_H
+
+#include "cli/cli.h"
+#include "engine/classifier.h"
+#include "engine/path_list.h"
+
+enum { UN_CLI_CLASS_FILES = 16 };
+
+typedef struct {
+    un_cli_common common;
+    int from_stdin; /* set before parsing: the argument - stands for paths on standard input */
+    const char *model, *backbone;
+    un_path_list pictures;
+    const char *class_files[UN_CLI_CLASS_FILES];
+    size_t class_file_count;
+    un_among among;
+    int stored_orientation;
+    un_status list_status; /* of gathering the pictures while parsing */
+} un_cli_pictures;
+
+/* Parser of MODEL PICTURES..., --backbone, --among, --classes and --ignore-exif as the only child
+ * of a command's; its input is the un_cli_pictures. */
+extern const struct argp_child un_cli_pictures_children[];
+
+/* The model with its backbone and the new classes; un_classifier_close releases it in any case. */
+un_status un_cli_pictures_open(const un_cli_pictures *pictures, un_classifier *classifier);
+void un_cli_pictures_free(un_cli_pictures *pictures);
+
+/* A whole number from 1 to `most` for --top; anything else ends through argp_error. */
+size_t un_cli_parse_top(struct argp_state *state, const char *text, size_t most);
+
+#endif
