@@ -1,5 +1,6 @@
 /* report_learning.c - learning curves for the report, from a manifest and a CSV log. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,22 @@ static un_status new_series(un_arena *arena, const char *name, size_t capacity,
     return un_arena_alloc(arena, capacity, sizeof(double), &out->y);
 }
 
+/* The name of run r; folds of one source are told apart by their number. */
+static const char *run_name(const json_t *names, size_t r, char *text, size_t size) {
+    const char *name = json_string_value(json_array_get(names, r));
+    size_t same = 0, before = 0;
+    for (size_t i = 0; i < json_array_size(names) && name; i++) {
+        const char *other = json_string_value(json_array_get(names, i));
+        if (!other || strcmp(other, name) != 0) continue;
+        same++;
+        before += i < r;
+    }
+    if (!name) name = "run";
+    if (same < 2) return name;
+    snprintf(text, size, "%.200s %zu", name, before + 1);
+    return text;
+}
+
 /* The evaluations of the selection runs: [[epoch, T1, U, S, H, AUSUC, best_H], …] a run. */
 static un_status add_evaluations(const json_t *manifest, un_arena *arena, un_report_plot *plots,
                                  size_t *count) {
@@ -36,9 +53,10 @@ static un_status add_evaluations(const json_t *manifest, un_arena *arena, un_rep
         UN_TRY(un_arena_alloc(arena, n, sizeof *series, &series));
         for (size_t r = 0; r < n; r++) {
             const json_t *run = json_array_get(runs, r);
-            const char *name = json_string_value(json_array_get(names, r));
             size_t points = json_array_size(run);
-            UN_TRY(new_series(arena, name ? name : "run", points + 1, &series[r]));
+            char text[256];
+            UN_TRY(
+                new_series(arena, run_name(names, r, text, sizeof text), points + 1, &series[r]));
             for (size_t i = 0; i < points; i++) {
                 const json_t *row = json_array_get(run, i);
                 series[r].x[i] = json_number_value(json_array_get(row, 0));

@@ -132,6 +132,7 @@ grep -q '<b onclick' r.html && fail "the name of a class became markup"
 grep -q '&lt;b onclick=&quot;x()&quot;&gt;&amp;&#39;green green&#39;' r.html || fail "no escaped name"
 grep -q 'data:image/jpeg;base64' r.html || fail "no pictures in the report"
 grep -q 'aria-label="loss"' r.html || fail "no losses of the log"
+grep -q '</i>proposed 1</span>' r.html || fail "folds of one source have one name"
 [ "$(wc -c <r.html)" -le 5242880 ] || fail "the report is too large"
 expect 0 "r2.html" "$unseen" report m.model dem.model eszsl.model --data d -o r2.html
 grep -q 'Comparison' r2.html || fail "no comparison"
