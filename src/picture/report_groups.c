@@ -203,7 +203,8 @@ void un_report_grounding(FILE *out, const json_t *result) {
     if (recovery) {
         fputs("<p>One attribute of each test picture’s class is hidden from its text: how often "
               "the model names it, beside the best answer that is always the same. Percent.</p>\n"
-              "<div class=\"scroll\"><table><thead><tr><th></th><th class=\"n\">in its group</th>"
+              "<div class=\"scroll\"><table class=\"tight\"><thead><tr><th></th><th "
+              "class=\"n\">in group</th>"
               "<th class=\"n\">constant</th><th class=\"n\">among all</th><th "
               "class=\"n\">constant</th><th class=\"n\">pictures</th></tr></thead><tbody>\n",
               out);
