@@ -24,7 +24,8 @@ cmp m.model before || fail "a failed run damaged the old model"
 # Room for the model but not for checkpoints, which are three times as large: the training goes on
 # and says so; only a training that is to stop needs its checkpoint.
 "$tools/make_dataset" wide 100 256 || fail "make_dataset"
-train="$unseen train dem --data wide --epochs 20 --set hidden=256 --set whiten=no --precision f32"
+train="$unseen train dem --data wide --epochs 20 --set hidden=256 --set whiten=no --set patience=0 \
+    --precision f32"
 output=$( (ulimit -f 500; $train -o wide.model --checkpoint-every 0.01) 2>&1)
 status=$?
 [ $status = 0 ] || fail "a training without room for checkpoints ended with $status: $output"

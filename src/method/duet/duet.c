@@ -55,8 +55,8 @@ static const un_option g_options[] = {
      "of the colours of pixels, scaled to 0..1"},
     {"std", UN_OPTION_NUMBERS, "0.229,0.224,0.225", 1e-6, 10, NULL, "the same"},
     {"augment", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
-     "pixels: train on pictures mirrored, moved, enlarged and brightened at random; not where a "
-     "frozen transformer's states are kept"},
+     "pixels: train on pictures mirrored, moved, enlarged and brightened at random, unless "
+     "the transformer is frozen"},
     {"freeze_backbone", UN_OPTION_CHOICE, "no", 0, 0, "no|yes",
      "no gradient into the picture's transformer"},
     {"keep_states", UN_OPTION_CHOICE, "f32", 0, 0, "f32|bf16|no",
