@@ -32,7 +32,8 @@ static const struct argp_option g_options[] = {
     {"images-per-class", KEY_IMAGES, "N", 0, "pictures of each kind of bird (default 40)", 1},
     {"epochs", KEY_EPOCHS, "N", 0,
      "at most so many epochs of each training, for a quick look (default: each method's)", 1},
-    {"full", KEY_FULL, NULL, 0, "also train DUET, which takes longer", 1},
+    {"full", KEY_FULL, NULL, 0, "also train DUET, on regions and from pixels, which takes longer",
+     1},
     {0}};
 
 static error_t parse(int key, char *text, struct argp_state *state) {
@@ -127,14 +128,15 @@ static int draw(const arguments *a) {
     return run(a, un_cmd_import, &l);
 }
 
-static int extract(const arguments *a, const char *backbone, const char *name) {
+static int extract(const arguments *a, const char *backbone, const char *name, const char *size) {
     line l = {0};
     say(&l, "extract");
     say(&l, "--backbone");
     say(&l, "%s", backbone);
     say(&l, "--data");
     say(&l, "%s/birds", a->output);
-    if (name) say(&l, "--name=%s", name);
+    if (name) say(&l, "%s", name);
+    if (size) say(&l, "%s", size);
     return run(a, un_cmd_extract, &l);
 }
 
@@ -222,15 +224,20 @@ static int print_summary(const arguments *a, const char *const *names, size_t co
 
 static int steps(const arguments *a, const char **names, size_t *count) {
     static const char *const msdn[] = {"epochs=20", "patience=4", "evaluate_every=2", NULL};
+    /* A transformer from scratch takes its time. */
+    static const char *const pixels[] = {"epochs=60", "evaluate_every=10", "lr=1e-3", NULL};
     int code = draw(a);
-    if (!code) code = extract(a, "builtin:descriptor", NULL);
+    if (!code) code = extract(a, "builtin:descriptor", NULL, NULL);
     if (!code) code = train(a, "eszsl", names[(*count)++] = "eszsl", "descriptor-1", NULL);
     if (!code) code = train(a, "dem", names[(*count)++] = "dem", "descriptor-1", NULL);
     if (!code) code = train(a, "msdn", names[(*count)++] = "msdn", "descriptor-1-regions", msdn);
     if (!code && a->full)
         code = train(a, "duet", names[(*count)++] = "duet", "descriptor-1-regions", NULL);
+    if (!code && a->full) code = extract(a, "builtin:pixels", NULL, "--image-size=64");
+    if (!code && a->full)
+        code = train(a, "duet", names[(*count)++] = "duet-pixels", "pixels-1-64-regions", pixels);
     if (!code && a->backbone) {
-        code = extract(a, a->backbone, "backbone");
+        code = extract(a, a->backbone, "--name=backbone", NULL);
         names[*count] = "msdn-backbone";
         if (!code) code = train(a, "msdn", names[(*count)++], "backbone-regions", msdn);
     }

@@ -13,7 +13,7 @@ expect 2 "1 to 10000" "$unseen" demo --epochs 0
 
 expect 0 "Look at 'a demo/report.html'" "$unseen" demo -o "a demo" --images-per-class 5 --epochs 1 \
     --full -q
-for method in eszsl dem msdn duet; do
+for method in eszsl dem msdn duet duet-pixels; do
     [ -s "a demo/$method.model" ] || fail "no model of $method"
     echo "$output" | grep -q "^  $method  *[0-9.]*  *[0-9.]*" || fail "$method is not in the summary"
     grep -q "$method.model" "a demo/report.html" || fail "$method is not in the report"
