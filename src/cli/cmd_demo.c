@@ -225,7 +225,8 @@ static int print_summary(const arguments *a, const char *const *names, size_t co
 static int steps(const arguments *a, const char **names, size_t *count) {
     static const char *const msdn[] = {"epochs=20", "patience=4", "evaluate_every=2", NULL};
     /* A transformer from scratch takes its time. */
-    static const char *const pixels[] = {"epochs=60", "evaluate_every=10", "lr=1e-3", NULL};
+    static const char *const pixels[] = {"epochs=60", "evaluate_every=10", "lr=1e-3", "mlm=0.01",
+                                         NULL};
     int code = draw(a);
     if (!code) code = extract(a, "builtin:descriptor", NULL, NULL);
     if (!code) code = train(a, "eszsl", names[(*count)++] = "eszsl", "descriptor-1", NULL);
