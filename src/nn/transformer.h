@@ -136,12 +136,13 @@ size_t un_block_state_bytes(const un_block_config *config, un_dtype type, size_t
 un_status un_block_scratch_create(const un_block_config *config, un_dtype type, size_t rows,
                                   size_t windowed, un_arena *arena, un_block_scratch *out);
 
-/* x (R, H) -> y (R, H), or of the wanted rows (W, H). Unless training, y may be x, and there is no dropout. y NULL: only what
- * backward needs. `site` and `layer` name the dropout masks. */
+/* x (R, H) -> y (R, H), or of the wanted rows alone, one after the other. Unless training, y may be
+ * x (pre-norm), and there is no dropout. y NULL: only what backward needs. `site` and `layer` name
+ * the dropout masks. */
 un_status un_block_forward(const un_block *block, const un_pass_context *context, const char *site,
                            size_t layer, const float *x, un_block_state *state, float *y);
-/* d (R, H): the gradient of y on entry (in its first W rows), of x on return. Adds to the parameters' gradients.
- * x and state as forward left them. */
+/* d (R, H): the gradient of y on entry (with wanted rows in so many of its first), of x on return.
+ * Adds to the parameters' gradients. x and state as forward left them. */
 un_status un_block_backward(const un_block *block, const un_pass_context *context, const char *site,
                             size_t layer, const float *x, const un_block_state *state,
                             un_block_scratch *scratch, float *d);

@@ -24,6 +24,9 @@ static void test_gradients_variants(void **state) {
     check_gradients((const char *const[]){"mask_pro=0", "reference=yes", NULL}, R, F, 0);
     check_gradients((const char *const[]){"mask_pro=1", "cross_layers=2", NULL}, R, F, 0);
     check_gradients((const char *const[]){"mask_pro=0", "cross_layers=2", NULL}, R, F, 0);
+    /* The prompt of all pictures behind masked texts. */
+    check_gradients((const char *const[]){"mask_pro=0.5", "cross_layers=2", "accumulate=4", NULL},
+                    R, F, 0);
     check_gradients((const char *const[]){"text=no", NULL}, R, F, 0);
     check_gradients((const char *const[]){"mask_pro=0", "project=no", "regress=all",
                                           "semantics=att,word", NULL},

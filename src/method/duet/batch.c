@@ -244,9 +244,11 @@ static void want_vision(duet_method *m) {
     b->wanted[DUET_VISION] = (un_wanted){.sequences = {b->pictures, start}, .row = row};
 }
 
-/* The rows of words to be named and of pairs, whose lists then tell places among them. */
+/* The rows of words to be named and of pairs, whose lists then tell places among them. One prompt
+ * may become a sequence for each picture; nothing is wanted of any of them. */
 static void want_language(duet_batch *b) {
     size_t *start = b->start_of[DUET_LANGUAGE], *row = b->row_of[DUET_LANGUAGE], count = 0;
+    size_t sequences = b->texts > b->pictures ? b->texts : b->pictures;
     size_t pairs = b->masked ? b->pair_begin[b->groups * UN_DUET_PAIRS] : 0;
     memset(b->place, 0, b->start[b->texts] * sizeof *b->place);
     for (size_t i = 0; i < b->words; i++) b->place[b->word_row[i]] = 1;
@@ -259,10 +261,10 @@ static void want_language(duet_batch *b) {
             row[count++] = r;
         }
     }
-    start[b->texts] = count;
+    for (size_t t = b->texts; t <= sequences; t++) start[t] = count;
     for (size_t i = 0; i < b->words; i++) b->word_row[i] = b->place[b->word_row[i]];
     for (size_t i = 0; i < pairs; i++) b->pair_row[i] = b->place[b->pair_row[i]];
-    b->wanted[DUET_LANGUAGE] = (un_wanted){.sequences = {b->texts, start}, .row = row};
+    b->wanted[DUET_LANGUAGE] = (un_wanted){.sequences = {sequences, start}, .row = row};
 }
 
 un_status duet_batch_make(duet_method *m, size_t epoch, size_t index) {

@@ -247,6 +247,10 @@ static un_status check(const duet_xlayer_pass *pass, const duet_xlayer_context *
                     : c->sequences[0].count != c->sequences[1].count)
         return un_fail(UNSEEN_E_ARGUMENT, "%zu texts for %zu pictures", c->sequences[0].count,
                        c->sequences[1].count);
+    for (size_t s = 0; s < DUET_SIDES; s++)
+        if (c->wanted[s] && c->wanted[s]->sequences.count < c->sequences[s].count)
+            return un_fail(UNSEEN_E_ARGUMENT, "rows are wanted of %zu of %zu sequences",
+                           c->wanted[s]->sequences.count, c->sequences[s].count);
     if (!pass->training && (c->dropout.hidden > 0 || c->dropout.attention > 0))
         return un_fail(UNSEEN_E_ARGUMENT, "dropout belongs to training");
     return UNSEEN_OK;

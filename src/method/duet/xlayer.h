@@ -43,9 +43,9 @@ typedef struct {
     size_t layer;                       /* its number, for the dropout masks */
     int one_text; /* all pictures share the one language sequence, whose own output is neither
                      wanted nor computed */
-    const un_wanted *wanted[DUET_SIDES]; /* rows of the outputs (sequences and row only), W of a
-                                            side; NULL: all. Nothing else is computed than what
-                                            they need */
+    const un_wanted *wanted[DUET_SIDES]; /* rows of the outputs (sequences, at least as many as the
+                                            side has, and row only), W of a side; NULL: all.
+                                            Nothing else is computed than what they need */
 } duet_xlayer_context;
 
 /* Activations of one side. */
