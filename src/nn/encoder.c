@@ -26,7 +26,7 @@ static size_t blocks_kept(const un_encoder_pass *pass, size_t rows) {
     const un_encoder *e = pass->encoder;
     if (!pass->training) return 0;
     if (!pass->recompute) return e->layers;
-    size_t bytes = un_block_state_bytes(&e->block[0].config, pass->type, rows);
+    size_t bytes = un_block_state_bytes(&e->block[0].config, pass->type, rows, 0);
     /* One more state serves the others in turn. */
     size_t states = bytes > 0 ? pass->budget / bytes : 0;
     if (states >= e->layers) return e->layers;

@@ -56,11 +56,14 @@ un_status un_block_state_create(const un_block_config *config, un_dtype type, si
     return un_arena_alloc(arena, rows, f, &out->norm2.inverse);
 }
 
-size_t un_block_state_bytes(const un_block_config *config, un_dtype type, size_t rows) {
+size_t un_block_state_bytes(const un_block_config *config, un_dtype type, size_t rows,
+                            size_t windowed) {
     size_t H = config->width, I = config->inner, f = sizeof(float), o = un_dtype_size(type);
-    size_t operands = 4 * H + 2 * I + (config->pre_norm || type == UN_BF16 ? 2 * H : 0);
-    size_t floats = (config->pre_norm ? 1 : 3) * H + config->heads + 4;
-    return rows * (operands * o + floats * f);
+    size_t attended = windowed > 0 ? windowed : rows;
+    size_t operand = config->pre_norm || type == UN_BF16 ? H : 0;
+    size_t floats = (config->pre_norm ? 1 : 3) * H + 4;
+    return rows * ((H + operand + 2 * I) * o + floats * f) +
+           attended * ((3 * H + operand) * o + config->heads * f) + windowed * H * o;
 }
 
 un_status un_block_scratch_create(const un_block_config *config, un_dtype type, size_t rows,

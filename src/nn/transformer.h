@@ -131,8 +131,9 @@ typedef struct {
 un_status un_block_state_create(const un_block_config *config, un_dtype type, size_t rows,
                                 size_t windowed, int training, un_arena *arena,
                                 un_block_state *out);
-/* What un_block_state_create takes for training without windows, to a few hundred bytes. */
-size_t un_block_state_bytes(const un_block_config *config, un_dtype type, size_t rows);
+/* What un_block_state_create takes for training, to a few hundred bytes. */
+size_t un_block_state_bytes(const un_block_config *config, un_dtype type, size_t rows,
+                            size_t windowed);
 un_status un_block_scratch_create(const un_block_config *config, un_dtype type, size_t rows,
                                   size_t windowed, un_arena *arena, un_block_scratch *out);
 

@@ -103,7 +103,8 @@ typedef struct {
     size_t side, window;   /* h and w of the last forward pass */
     un_windows windows[2]; /* of blocks 0, 2, … and of the others */
     float **x;             /* [depth + 1] (rows, width): inputs of the blocks and the result */
-    un_block_state *state; /* [depth], or NULL: the pass's own */
+    size_t kept;           /* the last so many blocks keep their activations in a training pass */
+    un_block_state *state; /* [kept]; the pass's own serves the others */
 } un_swin_map;
 
 /* Activations of one batch. */
@@ -113,10 +114,13 @@ typedef struct {
     un_dropout_source dropout; /* of the last forward pass */
     un_dtype type;             /* of operands: UN_F32 or UN_BF16 */
     int training, recompute;
+    size_t budget; /* with recompute: bytes for the activations of blocks, 0 by default; the last
+                      blocks keep theirs as long as they fit in, and nothing is computed again if
+                      all do. The caller's, before the first forward pass */
     size_t pictures, size; /* of the last forward pass; 0: there was none */
     size_t room;           /* pictures of `size` that there is room for */
     un_swin_map map[UN_SWIN_STAGES];
-    un_block_state state;     /* of any block, where not all are kept */
+    un_block_state state;     /* of any block that does not keep its own */
     un_block_scratch scratch; /* of any block */
     void *patches;            /* (n h^2, 3PP) operand */
     float *projected;         /* (n h^2, C) before LN */
@@ -132,7 +136,8 @@ typedef struct {
     un_arena arena, lists; /* buffers; the windows of the last forward pass */
 } un_swin_pass;
 
-/* `training`: keep what backward needs; `recompute`: of the blocks only their inputs. */
+/* `training`: keep what backward needs; `recompute`: beyond the budget of the blocks only their
+ * inputs. */
 un_status un_swin_pass_create(un_swin_pass *pass, const un_swin *swin, un_dtype type, int training,
                               int recompute);
 void un_swin_pass_free(un_swin_pass *pass);

@@ -21,8 +21,6 @@ void un_swin_pass_free(un_swin_pass *pass) {
     *pass = (un_swin_pass){0};
 }
 
-static int keeps_all(const un_swin_pass *pass) { return pass->training && !pass->recompute; }
-
 static size_t most(size_t a, size_t b) { return a > b ? a : b; }
 
 static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
@@ -55,6 +53,34 @@ static un_block_config widest(const un_swin_config *c, size_t n, size_t size, si
     return block;
 }
 
+/* How many blocks of each stage keep their activations; one more state, of `shared` bytes, serves
+ * the others. */
+static void plan_kept(un_swin_pass *pass, size_t n, size_t size, size_t shared) {
+    const un_swin_config *c = &pass->swin->config;
+    size_t bytes[UN_SWIN_STAGES], all = 0, left = pass->recompute ? pass->budget : SIZE_MAX;
+    for (size_t s = 0; s < c->stages; s++) {
+        size_t rows = 0, windowed = 0;
+        count_rows(c, n, size, s, &rows, &windowed);
+        bytes[s] =
+            un_block_state_bytes(&pass->swin->stage[s].block[0].config, pass->type, rows, windowed);
+        all += c->depth[s] * bytes[s];
+    }
+    if (!pass->training) left = 0;
+    if (all > left) left = left > shared ? left - shared : 0;
+    for (size_t s = c->stages; s-- > 0;) {
+        size_t fit = left / bytes[s];
+        pass->map[s].kept = fit < c->depth[s] ? fit : c->depth[s];
+        left = fit < c->depth[s] ? 0 : left - c->depth[s] * bytes[s];
+    }
+}
+
+static int keeps_all(const un_swin_pass *pass) {
+    const un_swin_config *c = &pass->swin->config;
+    for (size_t s = 0; s < c->stages; s++)
+        if (pass->map[s].kept < c->depth[s]) return 0;
+    return 1;
+}
+
 static un_status reserve_stage(un_swin_pass *pass, size_t n, size_t size, size_t s) {
     const un_swin_config *c = &pass->swin->config;
     const un_swin_stage *stage = &pass->swin->stage[s];
@@ -69,9 +95,8 @@ static un_status reserve_stage(un_swin_pass *pass, size_t n, size_t size, size_t
             map->x[b] = map->x[0];
         else
             UN_TRY(un_arena_alloc(a, rows * stage->width, sizeof(float), &map->x[b]));
-    if (!keeps_all(pass)) return UNSEEN_OK;
-    UN_TRY(un_arena_alloc(a, depth, sizeof *map->state, &map->state));
-    for (size_t b = 0; b < depth; b++)
+    UN_TRY(un_arena_alloc(a, map->kept, sizeof *map->state, &map->state));
+    for (size_t b = 0; b < map->kept; b++)
         UN_TRY(un_block_state_create(&stage->block[b].config, pass->type, rows, windowed, 1, a,
                                      &map->state[b]));
     return UNSEEN_OK;
@@ -123,6 +148,7 @@ static un_status reserve_buffers(un_swin_pass *pass, size_t n, size_t size) {
     un_arena_free(&pass->arena);
     pass->room = 0;
     const un_block_config block = widest(c, n, size, &rows, &windowed);
+    plan_kept(pass, n, size, un_block_state_bytes(&block, pass->type, rows, windowed));
     for (size_t s = 0; s < c->stages; s++) UN_TRY(reserve_stage(pass, n, size, s));
     UN_TRY(reserve_shared(pass, n, size, rows));
     if (!keeps_all(pass))
@@ -364,13 +390,23 @@ static un_pass_context prepare(un_swin_pass *pass, size_t s, size_t b) {
                              .maps = pass->pictures};
 }
 
+static int is_kept(const un_swin_pass *pass, size_t s, size_t b) {
+    return b + pass->map[s].kept >= pass->swin->config.depth[s];
+}
+
+static un_block_state *state_of(un_swin_pass *pass, size_t s, size_t b) {
+    un_swin_map *map = &pass->map[s];
+    return is_kept(pass, s, b) ? &map->state[b + map->kept - pass->swin->config.depth[s]]
+                               : &pass->state;
+}
+
 static un_status stage_forward(un_swin_pass *pass, size_t s) {
     un_swin_map *map = &pass->map[s];
     for (size_t b = 0; b < pass->swin->config.depth[s]; b++) {
         const un_pass_context context = prepare(pass, s, b);
         size_t number = block_number(&pass->swin->config, s, b);
         UN_TRY(un_block_forward(&pass->swin->stage[s].block[b], &context, SITE, number, map->x[b],
-                                map->state ? &map->state[b] : &pass->state, map->x[b + 1]));
+                                state_of(pass, s, b), map->x[b + 1]));
     }
     return UNSEEN_OK;
 }
@@ -383,8 +419,8 @@ static un_status stage_backward(un_swin_pass *pass, size_t s) {
     for (size_t b = c->depth[s]; b-- > 0;) {
         const un_pass_context context = prepare(pass, s, b);
         size_t number = block_number(c, s, b);
-        un_block_state *state = map->state ? &map->state[b] : &pass->state;
-        if (!map->state)
+        un_block_state *state = state_of(pass, s, b);
+        if (!is_kept(pass, s, b))
             UN_TRY(
                 un_block_forward(&stage->block[b], &context, SITE, number, map->x[b], state, NULL));
         memset(pass->dbias, 0, biases * sizeof *pass->dbias);

@@ -166,6 +166,29 @@ static void as_reference(void **state) {
     }
 }
 
+/* The same gradients to the bit, whatever is kept: nothing, the last block, more and more, all. */
+static void budgets_do_not_matter(void **state) {
+    (void)state;
+    scene s[26]; /* budgets of 2^i bytes */
+    size_t n = 0, last = 0, steps = 0;
+    for (size_t i = 0; i < sizeof s / sizeof *s; i++) {
+        size_t kept = 0;
+        scene_make(&s[i], UN_F32, 1, 1);
+        s[i].pass.budget = (size_t)1 << i;
+        scene_forward(&s[i], "padded");
+        util_ok(un_swin_backward(&s[i].pass, stored(&s[i], &n, "in.%s.R", "padded"), NULL));
+        for (size_t k = 0; k < 3; k++) kept += s[i].pass.map[k].kept;
+        assert_true(i == 0 ? kept == 0 : kept >= last);
+        steps += kept > last;
+        last = kept;
+        assert_memory_equal(s[i].params.grad, s[0].params.grad, s[0].params.total * sizeof(float));
+        if (i > 0) scene_free(&s[i]);
+    }
+    for (size_t k = 0; k < 3; k++) last -= s[0].swin.config.depth[k];
+    assert_true(last == 0 && steps > 2);
+    scene_free(&s[0]);
+}
+
 /* Fewer pictures than there is room for; prediction in place, where GELU is part of a product. */
 static void batches_do_not_matter(void **state) {
     (void)state;
@@ -566,15 +589,11 @@ static void from_scratch(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_reference),
-        cmocka_unit_test(batches_do_not_matter),
-        cmocka_unit_test(biases_by_differences),
-        cmocka_unit_test(stochastic_depth),
-        cmocka_unit_test(bf16_is_close),
-        cmocka_unit_test(opens_files),
-        cmocka_unit_test(damaged_files_are_refused),
-        cmocka_unit_test(random_shapes),
-        cmocka_unit_test(from_scratch),
+        cmocka_unit_test(as_reference),          cmocka_unit_test(budgets_do_not_matter),
+        cmocka_unit_test(batches_do_not_matter), cmocka_unit_test(biases_by_differences),
+        cmocka_unit_test(stochastic_depth),      cmocka_unit_test(bf16_is_close),
+        cmocka_unit_test(opens_files),           cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(random_shapes),         cmocka_unit_test(from_scratch),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

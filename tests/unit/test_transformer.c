@@ -125,7 +125,8 @@ static void recomputation_changes_nothing(void **state) {
         float *d[WAYS];
         for (size_t i = 0; i < WAYS; i++) {
             stack_make(&s[i], BLOCKS, 32, 4, pre_norm, UN_F32, i > 0, 0.2f);
-            s[i].pass.budget = i * un_block_state_bytes(&s[i].block[0].config, UN_F32, s[i].rows);
+            s[i].pass.budget =
+                i * un_block_state_bytes(&s[i].block[0].config, UN_F32, s[i].rows, 0);
             if (i < 2) s[i].pass.budget = 0;
             util_ok(un_arena_alloc(&s[i].arena, s[i].rows * 32, sizeof(float), &d[i]));
             stack_loss(&s[i]);

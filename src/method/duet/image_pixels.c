@@ -108,7 +108,10 @@ static un_status pass_create(const duet_image *image, un_dtype type, int trainin
         free(p);
         return status;
     }
-    p->vit.encoder.budget = v->config.budget;
+    if (v->is_swin)
+        p->swin.budget = v->config.budget;
+    else
+        p->vit.encoder.budget = v->config.budget;
     *out = &p->base;
     return UNSEEN_OK;
 }
