@@ -24,6 +24,7 @@ un_status un_grounding_recovery(const un_evaluation *e, json_t **out) {
     un_status status = UNSEEN_OK;
     for (size_t i = 0; i < 2 && !status; i++) {
         un_recovered r;
+        if (lists[i]->count == 0) continue; /* splits without pictures of seen classes */
         status = method->class->recovery(method, &e->task.classes, &e->features, e->task.labels,
                                          lists[i], &r);
         if (!status) status = un_json_set(recovery, names[i], recovered_json(&r));

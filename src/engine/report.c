@@ -39,7 +39,7 @@ typedef struct {
 /* ---- models that differ in their seed only ---- */
 
 static int same_but_seed(const json_t *a, const json_t *b) {
-    static const char *const keys[] = {"method", "config", "input", "data"};
+    static const char *const keys[] = {"method", "config", "files", "input", "data"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const json_t *one = json_object_get(a, keys[i]), *other = json_object_get(b, keys[i]);
         if ((one || other) && !json_equal(one, other)) return 0;
@@ -104,8 +104,13 @@ static un_status summarise(maker *m) {
 
 /* ---- one model ---- */
 
-/* What is measured for some methods only goes into the result; without it the page says nothing. */
+/* What is measured for some methods only goes into the result; without it the page says nothing.
+ * Nor does it where the data do not allow it: features of unknown crops, other semantics. */
 static un_status add_extra(json_t *result, const char *key, un_status status, json_t *value) {
+    if (status == UNSEEN_E_ARGUMENT) {
+        un_log(UNSEEN_LOG_WARNING, "no %s in the report: %s", key, un_error());
+        return UNSEEN_OK;
+    }
     if (status == UNSEEN_E_UNSUPPORTED) return UNSEEN_OK;
     UN_TRY(status);
     return un_json_set(result, key, value);
@@ -118,10 +123,6 @@ static un_status add_measurements(const maker *m, const un_evaluation *e, json_t
     if (class->attention && m->dataset.image_root && m->dataset.images &&
         un_parts_exist(m->dataset.directory)) {
         status = un_localise(&e->model, &m->dataset, &e->features, &e->task, &value);
-        if (status == UNSEEN_E_ARGUMENT) { /* features of unknown crops, other semantics */
-            un_log(UNSEEN_LOG_WARNING, "no localisation in the report: %s", un_error());
-            status = UNSEEN_E_UNSUPPORTED;
-        }
         UN_TRY(add_extra(result, "localisation", status, value));
     }
     status = un_grounding_recovery(e, &value);

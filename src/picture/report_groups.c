@@ -209,7 +209,8 @@ void un_report_grounding(FILE *out, const json_t *result) {
               "class=\"n\">constant</th><th class=\"n\">pictures</th></tr></thead><tbody>\n",
               out);
         recovery_row(out, "unseen", json_object_get(recovery, "unseen"));
-        recovery_row(out, "seen", json_object_get(recovery, "seen"));
+        if (json_object_get(recovery, "seen"))
+            recovery_row(out, "seen", json_object_get(recovery, "seen"));
         fputs("</tbody></table></div>\n", out);
     }
     if (!attention) return;

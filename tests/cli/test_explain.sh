@@ -110,6 +110,34 @@ grep -q 'Pictures and words' rt.html || fail "no recovery in the report"
 [ "$(grep -c 'How pictures divide' rt.html)" = 2 ] || fail "no groups of attributes in the report"
 expect 0 "attribute masked" "$unseen" eval p.model --data d --localisation
 
+# A split without test pictures of seen classes.
+cat >cut.py <<'END'
+import json, struct
+from pathlib import Path
+path = Path("u/dataset.safetensors")
+data = path.read_bytes()
+size, = struct.unpack("<Q", data[:8])
+header, tensors, body = json.loads(data[8:8 + size]), data[8 + size:], b""
+for name in sorted(set(header) - {"__metadata__"}, key=lambda n: header[n]["data_offsets"]):
+    entry = header[name]
+    piece = tensors[slice(*entry["data_offsets"])]
+    if name == "split.test_seen":
+        entry["shape"], piece = [0], b""
+    entry["data_offsets"] = [len(body), len(body) + len(piece)]
+    body += piece
+text = json.dumps(header).encode()
+text += b" " * (-len(text) % 8)
+path.write_bytes(struct.pack("<Q", len(text)) + text + body)
+END
+if [ "$python" != none ]; then
+    cp -r d u
+    "$python" cut.py || fail "cut.py"
+    expect 0 "of unseen classes" "$unseen" eval t.model --data u --recovery
+    expect 0 "ru.html" "$unseen" report t.model --data u -o ru.html
+    grep -q 'unseen classes</th>' ru.html || fail "no recovery without seen classes"
+    grep -q '"row">seen classes</th>' ru.html && fail "recovery of no pictures"
+fi
+
 # localisation
 expect 0 "uniform  attainable" "$unseen" eval m.model --data d --localisation --json l.json
 grep -q '"kind": "boxes"' l.json || fail "the kind of marks is not in the JSON"
