@@ -324,6 +324,14 @@ static void test_attention(void **state) {
     assert_memory_not_equal(maps + 3 * R, maps + 5 * R, R * sizeof *maps);
     assert_memory_not_equal(maps + 3 * R, maps + 6 * R, R * sizeof *maps);
     assert_memory_not_equal(maps + (A + 3) * R, maps + (A + 4) * R, R * sizeof *maps);
+    /* A name without words, as a model file may have one. */
+    k->name_begin[A - 1] = k->name_begin[A];
+    util_ok(un_method_duet.set_classes(method, &s.classes));
+    util_ok(un_method_duet.attention(method, s.rows, maps));
+    for (size_t r = 0; r < R; r++) {
+        util_near((double)maps[(A - 1) * R + r], 1.0 / R, 1e-6);
+        util_near((double)maps[(2 * A - 1) * R + r], 1.0 / R, 1e-6);
+    }
     un_method_duet.destroy(method);
     util_scene_free(&s);
 }

@@ -173,7 +173,9 @@ static void draw_maps(const duet_method *m, int branch, const float *keys, doubl
         for (size_t i = k->name_begin[a]; i < k->name_begin[a + 1]; i++)
             look(cross, m->gaze.queries[branch] + i * H, keys, T, sums + T, sums);
         for (size_t r = leading; r < T; r++) total += sums[r];
-        for (size_t r = leading; r < T; r++) map[r - leading] = (float)(sums[r] / total);
+        /* An attribute without words, or one that sees CLS alone, prefers no place. */
+        for (size_t r = leading; r < T; r++)
+            map[r - leading] = (float)(total > 0 ? sums[r] / total : 1 / (double)places);
     }
 }
 
