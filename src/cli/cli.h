@@ -39,7 +39,8 @@ int un_cli_write_json(const char *path, const json_t *value);
 /* Runs argp for a command; an exit code through *exit_code if it should end now. */
 int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, int *exit_code);
 
-/* Both: parses into `input`, in which `common` lies, and starts. 1: go on; 0: end with *exit_code. */
+/* Both: parses into `input`, in which `common` lies, and starts. 1: go on; 0: end with
+ * *exit_code. */
 int un_cli_begin(const struct argp *argp, int argc, char **argv, void *input,
                  const un_cli_common *common, int *exit_code);
 

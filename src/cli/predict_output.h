@@ -3,7 +3,8 @@
  * grow with the number of pictures.
  *
  * Table: the picture's path, then a line a candidate.
- * JSON: [{"image", "predictions": [{"label", "score", "seen"}, …]} or {"image", "error", "readable"}, …]
+ * JSON: [{"image", "predictions": [{"label", "score", "seen"}, …]} or
+ *     {"image", "error", "readable"}, …]
  * CSV: image,rank,label,score,seen,error
  * A file appears whole or not at all.
  */

@@ -11,9 +11,9 @@
 /* Verifies the data set in `directory`: list ranges, order, duplicates and
  * disjointness, coverage of all images, labels in range, seen/unseen classes
  * disjoint and complete, fold lists inside trainval, semantics finite, no two
- * classes with equal rows or rows of one direction, class and image names unique, feature files finite,
- * of the right length and with the hash they carry, images with equal features,
- * pictures there, parts in their pictures.
+ * classes with equal rows or rows of one direction, class and image names unique,
+ * feature files finite, of the right length and with the hash they carry, images
+ * with equal features, pictures there, parts in their pictures.
  *
  * *report (new reference) is
  *   {"name", "images", "classes", "seen_classes" and "unseen_classes" (null

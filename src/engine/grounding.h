@@ -9,13 +9,13 @@
 #include "engine/evaluation.h"
 
 /* *out (new reference): {"seen": …, "unseen": …} of {"images", "in_group", "in_group_prior",
- * "among_all", "among_all_prior"} as un_recovered has them. UNSEEN_E_UNSUPPORTED for methods and
- * models that hide nothing. */
+ * "among_all", "among_all_prior"} as un_recovered has them; without "seen" where no test picture is
+ * of a seen class. UNSEEN_E_UNSUPPORTED for methods and models that hide nothing. */
 un_status un_grounding_recovery(const un_evaluation *evaluation, json_t **out);
 
 /* *out (new reference): {"images", "groups": [{"name", "share", "even"}, …]}, the mean over at most
- * 1000 test images, taken at even distances; the most preferred first (share / even). UNSEEN_E_UNSUPPORTED for
- * methods and models without. */
+ * 1000 test images, taken at even distances; the most preferred first (share / even).
+ * UNSEEN_E_UNSUPPORTED for methods and models without. */
 un_status un_grounding_groups(const un_evaluation *evaluation, json_t **out);
 
 /* Titles of the branches of attention, a list; empty without `attention`. A new reference. */

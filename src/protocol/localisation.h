@@ -80,9 +80,8 @@ void un_localisation_add(un_localisation *localisation, const un_target *targets
                          size_t stride, size_t height, size_t width);
 
 /* {"images", "pairs", "branches": [accuracy, …], "centre", "uniform", "attainable",
- * "parts": [{"name", "pairs",
- * "branches", "centre", "uniform", "attainable"}, …]}; accuracies are fractions, null without pairs. A new
- * reference, NULL if memory is out. */
+ * "parts": [{"name", "pairs", "branches", "centre", "uniform", "attainable"}, …]}; accuracies are
+ * fractions, null without pairs. A new reference, NULL if memory is out. */
 json_t *un_localisation_json(const un_localisation *localisation, char *const *part_names);
 
 /* Several models measured on the same test sets: `results` is an array of objects whose

@@ -82,7 +82,8 @@ static un_status describe(const shape *s, const un_packed *packed, plan *p) {
 
 /* oneDNN's first choice for A stored (K, M) copies A block by block for every block of columns.
  * Over a long sum its second one, which packs both operands once, does the same in less: about
- * 12 % on a Zen 4 core for (1248, 9800) x (9800, 2048) in f32, 18 % in bf16. Where AMX is the first choice it stays. */
+ * 12 % on a Zen 4 core for (1248, 9800) x (9800, 2048) in f32, 18 % in bf16. Where AMX is the
+ * first choice it stays. */
 static int is_long_sum(int trans_a, size_t m, size_t n, size_t k) {
     return trans_a && k >= 1024 && m >= 128 && n >= 128;
 }

@@ -9,7 +9,8 @@
  *                               group and length share a map. Branch 1: its name in that place.
  *                               The other groups of the text are empty.
  *   from the picture to words   what the visual state that attributes are read from sees of the
- *                               fixed prompt, the mean over heads, added up over each group's words.
+ *                               fixed prompt, the mean over heads, added up over each group's
+ *                               words.
  *
  * What the words ask does not depend on the picture: it is made once for the classes set.
  */

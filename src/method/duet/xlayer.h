@@ -90,15 +90,16 @@ void duet_xlayer_pass_free(duet_xlayer_pass *pass);
 un_status duet_xlayer_forward(duet_xlayer_pass *pass, const duet_xlayer_context *context,
                               const float *const x[DUET_SIDES]);
 /* d[side] (R, H): the gradients of the outputs on entry (of wanted rows in the first W; with
- * one_text that of language is not read), of the inputs on return. Adds to the gradients of the parameters. */
+ * one_text that of language is not read), of the inputs on return. Adds to the gradients of the
+ * parameters. */
 un_status duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES]);
 
 /* Prediction with one fixed text: its keys and values are made once ... */
 un_status duet_xlayer_fix_language(duet_xlayer_pass *pass, const un_params *params,
                                    const float *language, size_t rows, const float *key_mask);
-/* ... and pictures see them: v (Rv, H) -> pass->side[DUET_VISION].out (Rv, H), or of the wanted rows
- * (W, H) unless NULL; the same as forward with that text for every picture. The language side is
- * not computed. */
+/* ... and pictures see them: v (Rv, H) -> pass->side[DUET_VISION].out (Rv, H), or of the wanted
+ * rows (W, H) unless NULL; the same as forward with that text for every picture. The language side
+ * is not computed. */
 un_status duet_xlayer_see(duet_xlayer_pass *pass, const float *vision,
                           const un_sequences *sequences, const un_wanted *wanted);
 
