@@ -122,6 +122,10 @@ static un_status prepare(recovery *r, const un_class_table *classes, const un_in
     if (r->sampler->settings.attribute_count != m->kept.text_count)
         return un_fail(UNSEEN_E_ARGUMENT, "the classes have %zu attributes, the model's texts %zu",
                        r->sampler->settings.attribute_count, m->kept.text_count);
+    if (r->features->regions != m->R || r->features->width != m->F)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "the features have %zu regions of %zu values, not %zu of %zu",
+                       r->features->regions, r->features->width, m->R, m->F);
     UN_TRY(un_duet_sample_alloc(r->sampler, a, &r->sample));
     UN_TRY(un_arena_alloc(a, PICTURES * m->R * m->F, sizeof(float), &r->rows));
     UN_TRY(un_arena_alloc(a, L * m->kept.text.width, sizeof(float), &r->states));
