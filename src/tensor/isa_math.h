@@ -30,6 +30,7 @@ static inline float widen(un_bf16 x) {
 
 static inline double add_lanes(const float *lane) {
     double total = 0;
+    /* cppcheck-suppress objectIndex; a vector of LANES */
     for (int j = 0; j < LANES; j++) total += (double)lane[j];
     return total;
 }

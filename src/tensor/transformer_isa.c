@@ -54,6 +54,7 @@ static void norm_rows(const un_layer_norm_args *a, size_t begin, size_t end) {
         for (size_t at = 0; at < n; at += PIECE) {
             size_t width = n - at < PIECE ? n - at : PIECE;
             const float *in = x + at, *gamma = a->gamma + at, *beta = a->beta + at;
+            /* cppcheck-suppress legacyUninitvar; it is written first */
             float *out = a->y ? a->y + r * n + at : piece;
             for (size_t i = 0; i < width; i++)
                 out[i] = (in[i] - mean) * inverse * gamma[i] + beta[i];

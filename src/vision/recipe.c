@@ -161,6 +161,7 @@ void un_recipe_box(const un_recipe *recipe, size_t width, size_t height, un_crop
 un_status un_recipe_crop(const un_recipe *recipe, const un_image *image, un_image *out,
                          un_crop_box *box) {
     *out = (un_image){0};
+    /* cppcheck-suppress ctunullpointer; callers without a picture read a file instead */
     if (!image->pixels) return un_fail(UNSEEN_E_ARGUMENT, "an empty picture cannot be cropped");
     placement p = place(recipe, image->width, image->height);
     UN_TRY(un_image_resize_part(image, p.width, p.height, recipe->interpolation, p.x, p.y,

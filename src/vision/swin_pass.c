@@ -57,7 +57,7 @@ static un_block_config widest(const un_swin_config *c, size_t n, size_t size, si
  * the others. */
 static void plan_kept(un_swin_pass *pass, size_t n, size_t size, size_t shared) {
     const un_swin_config *c = &pass->swin->config;
-    size_t bytes[UN_SWIN_STAGES], all = 0, left = pass->recompute ? pass->budget : SIZE_MAX;
+    size_t bytes[UN_SWIN_STAGES] = {0}, all = 0, left = pass->recompute ? pass->budget : SIZE_MAX;
     for (size_t s = 0; s < c->stages; s++) {
         size_t rows = 0, windowed = 0;
         count_rows(c, n, size, s, &rows, &windowed);
@@ -68,7 +68,7 @@ static void plan_kept(un_swin_pass *pass, size_t n, size_t size, size_t shared) 
     if (!pass->training) left = 0;
     if (all > left) left = left > shared ? left - shared : 0;
     for (size_t s = c->stages; s-- > 0;) {
-        size_t fit = left / bytes[s];
+        size_t fit = bytes[s] > 0 ? left / bytes[s] : 0;
         pass->map[s].kept = fit < c->depth[s] ? fit : c->depth[s];
         left = fit < c->depth[s] ? 0 : left - c->depth[s] * bytes[s];
     }

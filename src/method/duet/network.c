@@ -257,41 +257,40 @@ static un_status dense_backward(const un_dense *layer, const un_params *params, 
     return un_dense_backward(layer, params, UN_F32, &gradient);
 }
 
-un_status duet_attributes_forward(const duet_network *n, const un_params *params,
-                                  const float *first, size_t rows, float *g) {
-    return un_dense_forward(&n->attributes, params, UN_F32, first, rows, UN_DENSE_PLAIN, g, 0,
+un_status duet_attributes_forward(const duet_network *network, const un_params *params,
+                                  const float *first, size_t n, float *g) {
+    return un_dense_forward(&network->attributes, params, UN_F32, first, n, UN_DENSE_PLAIN, g, 0,
                             UN_F32);
 }
 
-un_status duet_attributes_backward(const duet_network *n, const un_params *params,
-                                   const float *first, const float *dg, size_t rows,
-                                   float *dfirst) {
-    return dense_backward(&n->attributes, params, first, dg, rows, dfirst);
+un_status duet_attributes_backward(const duet_network *network, const un_params *params,
+                                   const float *first, const float *dg, size_t n, float *dfirst) {
+    return dense_backward(&network->attributes, params, first, dg, n, dfirst);
 }
 
-un_status duet_first_rows(const duet_network *n, size_t count, size_t pictures, un_arena *arena,
+un_status duet_first_rows(const duet_network *network, size_t count, size_t n, un_arena *arena,
                           un_wanted *out) {
-    size_t *start = NULL, *row = NULL, T = n->image->tokens;
-    UN_TRY(un_arena_alloc(arena, pictures + 1, sizeof *start, &start));
+    size_t *start = NULL, *row = NULL, T = network->image->tokens;
+    UN_TRY(un_arena_alloc(arena, n + 1, sizeof *start, &start));
     UN_TRY(un_arena_alloc(arena, count, sizeof *row, &row));
-    for (size_t i = 0; i <= pictures; i++) start[i] = i < count ? i : count;
+    for (size_t i = 0; i <= n; i++) start[i] = i < count ? i : count;
     for (size_t i = 0; i < count; i++) row[i] = i * T;
-    *out = (un_wanted){.sequences = {pictures, start}, .row = row};
+    *out = (un_wanted){.sequences = {n, start}, .row = row};
     return UNSEEN_OK;
 }
 
-un_status duet_contrast_forward(const duet_network *n, const un_params *params, const float *x,
-                                size_t rows, float *hidden, float *out) {
-    UN_TRY(
-        un_dense_forward(&n->contrast1, params, UN_F32, x, rows, UN_DENSE_RELU, hidden, 0, UN_F32));
-    return un_dense_forward(&n->contrast2, params, UN_F32, hidden, rows, UN_DENSE_PLAIN, out, 0,
+un_status duet_contrast_forward(const duet_network *network, const un_params *params,
+                                const float *x, size_t n, float *hidden, float *out) {
+    UN_TRY(un_dense_forward(&network->contrast1, params, UN_F32, x, n, UN_DENSE_RELU, hidden, 0,
+                            UN_F32));
+    return un_dense_forward(&network->contrast2, params, UN_F32, hidden, n, UN_DENSE_PLAIN, out, 0,
                             UN_F32);
 }
 
-un_status duet_contrast_backward(const duet_network *n, const un_params *params, const float *x,
-                                 const float *hidden, const float *dout, size_t rows,
+un_status duet_contrast_backward(const duet_network *network, const un_params *params,
+                                 const float *x, const float *hidden, const float *dout, size_t n,
                                  float *dhidden, float *dx) {
-    UN_TRY(dense_backward(&n->contrast2, params, hidden, dout, rows, dhidden));
-    un_relu_backward(hidden, UN_F32, dhidden, rows * n->config.text.width);
-    return dense_backward(&n->contrast1, params, x, dhidden, rows, dx);
+    UN_TRY(dense_backward(&network->contrast2, params, hidden, dout, n, dhidden));
+    un_relu_backward(hidden, UN_F32, dhidden, n * network->config.text.width);
+    return dense_backward(&network->contrast1, params, x, dhidden, n, dx);
 }
