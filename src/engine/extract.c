@@ -286,7 +286,7 @@ static un_status note_bad(extraction *x, const un_loaded *batch) {
         if (x->options->strict || batch->codes[i] == UNSEEN_E_MEMORY)
             return un_fail(batch->codes[i], "%s", batch->errors[i]);
         int unreadable = batch->codes[i] == UNSEEN_E_IO;
-        json_int_t image = (json_int_t)(batch->first + i);
+        json_int_t image = (json_int_t)batch->first + (json_int_t)i;
         un_log(UNSEEN_LOG_WARNING, "%sleft out: %s", unreadable ? "cannot be read, " : "",
                batch->errors[i]);
         UN_TRY(un_json_append(x->bad, json_integer(image)));
