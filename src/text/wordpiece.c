@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "text/uncased.h"
 
-enum { VOCABULARY_LIMIT = 64 * 1024 * 1024, FIRST_TOKENS = 64, NOTHING = -1 };
+enum { FIRST_TOKENS = 64, NOTHING = -1 };
 
 static const char CONTINUED[] = "##";
 
@@ -141,7 +141,7 @@ static un_status check_text(const char *text, size_t n, const char *where) {
 
 static un_status load(un_wordpiece *w, const char *text, size_t n, const char *where) {
     static const char mark[] = "\xEF\xBB\xBF"; /* byte order mark of some editors */
-    if (n > VOCABULARY_LIMIT)
+    if (n > UN_VOCABULARY_LIMIT)
         return un_fail(UNSEEN_E_FORMAT, "%s is too large for a vocabulary: %zu bytes", where, n);
     UN_TRY(check_text(text, n, where));
     if (n >= sizeof mark - 1 && !memcmp(text, mark, sizeof mark - 1)) {
@@ -184,7 +184,7 @@ un_status un_wordpiece_parse(un_wordpiece **out, const char *text, size_t n, con
 un_status un_wordpiece_open(un_wordpiece **out, const char *path) {
     char *text = NULL;
     size_t n = 0;
-    UN_TRY(un_file_read(path, VOCABULARY_LIMIT, &text, &n));
+    UN_TRY(un_file_read(path, UN_VOCABULARY_LIMIT, &text, &n));
     un_status status = un_wordpiece_parse(out, text, n, path);
     free(text);
     return status;

@@ -20,6 +20,8 @@
 
 #include "base/arena.h"
 
+enum { UN_VOCABULARY_LIMIT = 64 << 20 }; /* bytes of a vocabulary */
+
 typedef struct un_wordpiece un_wordpiece;
 
 /* The tokens that every vocabulary has. */

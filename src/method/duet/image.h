@@ -52,12 +52,11 @@ typedef struct {
 /* Head of each kind's own structure. */
 struct duet_image {
     const duet_image_class *class;
-    size_t tokens;  /* T */
-    size_t leading; /* tokens that stand for no place of the picture */
-    size_t width;   /* H */
-    size_t place;   /* pixels a side of the square that every other token stands for, row by row;
-                       0: they are the store's regions */
-    double flops;   /* of one picture, forward */
+    size_t tokens;                     /* T */
+    size_t leading;                    /* tokens that stand for no place of the picture */
+    size_t width;                      /* H */
+    int pixels;                        /* the store's rows are pictures, not regions */
+    double flops;                      /* of one picture, forward */
     size_t frozen_first, frozen_count; /* pieces of the parameters that training leaves alone */
     size_t state_tokens, state_width;  /* what comes of them; 0: nothing is frozen */
     char frozen_settings[256];         /* what they depend on besides pictures and parameters */

@@ -267,7 +267,6 @@ static un_status declare_transformer(pixels_image *v, un_params *params, size_t 
         UN_TRY(un_swin_grid(&v->swin, c->size, grid));
         v->inner = un_swin_width(&c->swin);
         v->states = 1 + *grid * *grid;
-        v->base.place = c->swin.patch << (c->swin.stages - 1);
         v->base.flops = un_swin_flops(&v->swin, c->size);
         return UNSEEN_OK;
     }
@@ -275,7 +274,6 @@ static un_status declare_transformer(pixels_image *v, un_params *params, size_t 
     UN_TRY(un_vit_grid(&v->vit, c->size, grid));
     v->inner = c->vit.width;
     v->states = un_vit_tokens(&v->vit, *grid);
-    v->base.place = c->vit.patch;
     v->base.flops = un_vit_flops(&v->vit, *grid);
     return UNSEEN_OK;
 }
@@ -324,7 +322,7 @@ un_status duet_pixels_create(duet_image **out, un_params *params,
                              const duet_pixels_config *config) {
     pixels_image *v = NULL;
     UN_TRY(un_alloc(1, sizeof *v, &v));
-    v->base = (duet_image){.class = &g_class, .leading = 1, .width = config->width};
+    v->base = (duet_image){.class = &g_class, .leading = 1, .pixels = 1, .width = config->width};
     v->config = *config;
     v->is_swin = config->swin.width > 0;
     un_status status = declare(v, params);

@@ -15,7 +15,7 @@
 enum { SCORE_REGION_PICTURES = 32, SCORE_PIXEL_PICTURES = 8 };
 
 static size_t score_pictures(const duet_method *m) {
-    return m->network.image->place > 0 ? SCORE_PIXEL_PICTURES : SCORE_REGION_PICTURES;
+    return m->network.image->pixels ? SCORE_PIXEL_PICTURES : SCORE_REGION_PICTURES;
 }
 
 /* Unit rows of the regressed semantics side by side, the whole row again of length 1, in fresh

@@ -13,8 +13,6 @@
 
 static const float EPSILON = 1e-12f;
 
-enum { MOST_VOCABULARY = 64 << 20 }; /* bytes */
-
 /* A setting of text; NULL if it is empty. */
 static const char *text_or_null(const json_t *config, const char *key) {
     const char *text = un_config_text(config, key);
@@ -60,7 +58,7 @@ static un_status open_words(duet_method *m, const json_t *config) {
     m->kept.vocabulary = m->vocabulary_path ? "file" : "attributes";
     if (m->vocabulary_path) {
         size_t length = 0;
-        UN_TRY(un_file_read(m->vocabulary_path, MOST_VOCABULARY, &m->vocabulary_text, &length));
+        UN_TRY(un_file_read(m->vocabulary_path, UN_VOCABULARY_LIMIT, &m->vocabulary_text, &length));
         return un_wordpiece_parse(&m->wordpiece, m->vocabulary_text, length, m->vocabulary_path);
     }
     if (text_or_null(config, "text_weights"))
@@ -278,7 +276,7 @@ un_status duet_setup_weights(duet_method *m, const json_t *config) {
     const char *image = text_or_null(config, "image_weights");
     const char *text = text_or_null(config, "text_weights");
     un_safetensors file;
-    if (image && m->network.image->place > 0) {
+    if (image && m->network.image->pixels) {
         UN_TRY(un_safetensors_open(&file, image));
         un_status status = duet_pixels_load(m->network.image, &m->base.params, &file);
         un_safetensors_close(&file);

@@ -69,7 +69,7 @@ static un_status show(duet_method *m, size_t epoch, size_t index, const float **
     const duet_image *image = m->network.image;
     size_t n = m->batch.pictures, side = (size_t)llround(sqrt((double)m->R));
     *features = m->features;
-    if (!m->augment || image->place == 0 || image->frozen_count > 0) return UNSEEN_OK;
+    if (!m->augment || !image->pixels || image->frozen_count > 0) return UNSEEN_OK;
     UN_TRY(room_for(n * m->R * m->F, &m->changed_room, &m->changed_arena, &m->changed));
     duet_augment(m->seed, epoch, index, m->features, n, side, m->changed);
     *features = m->changed;
