@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "data/check.h"
+#include "data/check/check.h"
 
 static const struct argp g_argp = {
     NULL,

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "data/tinybirds/tinybirds.h"
 #include "text/word_vectors.h"
+#include "tinybirds/tinybirds.h"
 
 typedef struct {
     un_cli_common common;

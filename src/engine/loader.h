@@ -9,7 +9,7 @@
 #ifndef UN_ENGINE_LOADER_H
 #define UN_ENGINE_LOADER_H
 
-#include "vision/recipe.h"
+#include "vision/image/recipe.h"
 
 typedef struct un_loader un_loader;
 

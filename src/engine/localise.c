@@ -11,7 +11,7 @@
 #include "data/readers/pictures.h"
 #include "engine/grounding.h"
 #include "protocol/localisation.h"
-#include "vision/recipe.h"
+#include "vision/image/recipe.h"
 
 /* What holds for all images. */
 typedef struct {

@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "engine/report_parts.h"
 #include "picture/heat.h"
-#include "vision/jpeg.h"
-#include "vision/recipe.h"
+#include "vision/image/jpeg.h"
+#include "vision/image/recipe.h"
 
 enum { SIDE = 176, QUALITY = 80 };
 

@@ -2,11 +2,11 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "method/dem.h"
+#include "method/dem/dem.h"
 #include "method/duet/duet.h"
-#include "method/eszsl.h"
+#include "method/eszsl/eszsl.h"
 #include "method/method.h"
-#include "method/msdn.h"
+#include "method/msdn/msdn.h"
 
 const un_method_class *const un_methods[] = {&un_method_dem, &un_method_msdn, &un_method_duet,
                                              &un_method_eszsl, NULL};

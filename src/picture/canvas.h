@@ -5,7 +5,7 @@
 #ifndef UN_PICTURE_CANVAS_H
 #define UN_PICTURE_CANVAS_H
 
-#include "vision/image.h"
+#include "vision/image/image.h"
 
 typedef struct un_canvas un_canvas;
 

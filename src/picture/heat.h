@@ -10,7 +10,7 @@
 #ifndef UN_PICTURE_HEAT_H
 #define UN_PICTURE_HEAT_H
 
-#include "vision/image.h"
+#include "vision/image/image.h"
 
 /* sRGB bytes of the scale at t, cut to 0..1. */
 void un_heat_colour(double t, unsigned char rgb[3]);

@@ -5,7 +5,7 @@
 #ifndef UN_PICTURE_SHEET_H
 #define UN_PICTURE_SHEET_H
 
-#include "vision/image.h"
+#include "vision/image/image.h"
 
 /* An attribute and its maps, one for each branch. */
 typedef struct {

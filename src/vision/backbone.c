@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "vision/backbone_parts.h"
-#include "vision/swin.h"
+#include "vision/transformer/swin.h"
 
 /* Those that need no file: a path, and how the architecture's name begins. */
 static const struct {

@@ -14,7 +14,7 @@
 #define UN_VISION_BACKBONE_H
 
 #include "tensor/tensor.h"
-#include "vision/recipe.h"
+#include "vision/image/recipe.h"
 
 typedef struct un_backbone un_backbone;
 

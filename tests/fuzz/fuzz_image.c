@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "vision/image.h"
+#include "vision/image/image.h"
 
 static const char NAME[] = "input";
 

@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "tensor/winograd.h"
-#include "vision/cnn.h"
+#include "vision/cnn/cnn.h"
 
 enum { NAME_LENGTH = 128, MAX_TAPS = 8 };
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "golden.h"
-#include "vision/vit.h"
+#include "vision/transformer/vit.h"
 
 typedef struct {
     un_params params;

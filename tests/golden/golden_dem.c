@@ -15,7 +15,7 @@
 
 #include "base/json.h"
 #include "golden.h"
-#include "method/dem.h"
+#include "method/dem/dem.h"
 #include "protocol/predictions.h"
 
 enum { NAME_LENGTH = 64, HPARAMS = 5 };

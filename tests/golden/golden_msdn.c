@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "golden.h"
-#include "method/msdn.h"
+#include "method/msdn/msdn.h"
 
 /* The published computation was itself done in f32. */
 #define MSDN_TOLERANCE 1e-4

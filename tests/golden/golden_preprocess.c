@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "golden.h"
-#include "vision/recipe.h"
+#include "vision/image/recipe.h"
 
 enum { NAME_LENGTH = 256, PATH_LENGTH = 4096, ROW_STEP = 7, COLUMN_STEP = 5 };
 static const double MEAN_TOLERANCE = 0.5, LEVEL_TOLERANCE = 2;

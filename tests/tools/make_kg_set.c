@@ -27,7 +27,7 @@
 #include "data/readers/lines.h"
 #include "data/readers/mat.h"
 #include "data/readers/validation.h"
-#include "data/tinybirds/png.h"
+#include "tinybirds/png.h"
 
 enum { ROLES = 3, SHIFT = 7 };
 /* A picture has SQUARES x SQUARES squares of SQUARE pixels. */

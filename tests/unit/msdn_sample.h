@@ -5,7 +5,7 @@
 #ifndef UN_TESTS_MSDN_SAMPLE_H
 #define UN_TESTS_MSDN_SAMPLE_H
 
-#include "method/msdn.h"
+#include "method/msdn/msdn.h"
 #include "util.h"
 
 enum { C = 11, PIECES = 5, SHAPES = 8, INITIAL_SHAPE = 6 };

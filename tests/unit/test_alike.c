@@ -6,7 +6,7 @@
 
 #include "base/rng.h"
 #include "data/alike.h"
-#include "data/check.h"
+#include "data/check/check.h"
 
 enum { CLASSES = 300, WIDTH = 12, MOST = 1000 };
 

@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "engine/classifier.h"
-#include "method/msdn.h"
+#include "method/msdn/msdn.h"
 #include "unseen.h"
 #include "util.h"
 

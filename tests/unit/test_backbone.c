@@ -11,7 +11,7 @@
 #include "tensor/conv.h"
 #include "tensor/winograd.h"
 #include "util.h"
-#include "vision/cnn.h"
+#include "vision/cnn/cnn.h"
 
 /* ------------------------------------------------------------------ convolution */
 

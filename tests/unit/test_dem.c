@@ -9,7 +9,7 @@
  */
 #include <math.h>
 
-#include "method/dem.h"
+#include "method/dem/dem.h"
 #include "util.h"
 
 enum { MAX_WIDTH = 64, MAX_SETS = 16 };

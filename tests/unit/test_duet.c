@@ -6,8 +6,8 @@
 #include <math.h>
 
 #include "duet_sample.h"
+#include "method/duet/vocabulary.h"
 #include "tensor/kernels.h"
-#include "text/vocabulary.h"
 
 /* Regions, prompt and masked texts, with all that goes with them. */
 static void test_gradients_regions(void **state) {
@@ -362,7 +362,7 @@ static float *layer_attention(duet_method *m, const float *features, const un_du
     return out;
 }
 
-/* Maps and shares are those of the layer itself, beside texts that text/prompts.h makes. */
+/* Maps and shares are those of the layer itself, beside texts that method/duet/prompts.h makes. */
 static void test_attention_is_the_layers(void **state) {
     (void)state;
     util_scene s;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "text/prompts.h"
+#include "method/duet/prompts.h"
 
 static char g_folder[256], g_table[300], g_mapping[300];
 

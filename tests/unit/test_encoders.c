@@ -11,7 +11,7 @@
 #include "tensor/kernels.h"
 #include "text/bert.h"
 #include "vision/backbone_parts.h"
-#include "vision/vit_parts.h"
+#include "vision/transformer/vit_parts.h"
 
 static char g_folder[256], g_file[300];
 

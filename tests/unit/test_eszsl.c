@@ -4,7 +4,7 @@
  */
 #include <math.h>
 
-#include "method/eszsl.h"
+#include "method/eszsl/eszsl.h"
 #include "util.h"
 
 enum { MAX = 80, IMAGES = 1300 };

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/parallel.h"
 #include "unit/util.h"
-#include "vision/recipe.h"
+#include "vision/image/recipe.h"
 
 enum { WIDTH = 61, HEIGHT = 47, FORMATS = 6 };
 

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 
 #include "base/log.h"
-#include "data/check.h"
+#include "data/check/check.h"
 #include "data/features.h"
 #include "data/stage.h"
 

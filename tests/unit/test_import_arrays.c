@@ -3,7 +3,7 @@
 
 #include <zip.h>
 
-#include "data/check.h"
+#include "data/check/check.h"
 #include "data/features.h"
 #include "data/readers/array_file.h"
 #include "data/readers/arrays.h"

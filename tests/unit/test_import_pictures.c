@@ -5,7 +5,7 @@
 #include "unit/picture_sample.h"
 
 #include "base/rng.h"
-#include "data/check.h"
+#include "data/check/check.h"
 #include "data/parts.h"
 #include "data/readers/picture_set.h"
 #include "data/split_propose.h"

@@ -3,7 +3,7 @@
 
 #include "protocol/localisation.h"
 #include "util.h"
-#include "vision/recipe.h"
+#include "vision/image/recipe.h"
 
 static const un_rectangle CROP = {100, 50, 300, 250}; /* 200 x 200 pixels */
 

@@ -3,9 +3,9 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "method/dem.h"
-#include "method/eszsl.h"
-#include "method/msdn.h"
+#include "method/dem/dem.h"
+#include "method/eszsl/eszsl.h"
+#include "method/msdn/msdn.h"
 #include "model/model.h"
 #include "util.h"
 

@@ -13,7 +13,7 @@
 #include "picture/report.h"
 #include "picture/sheet.h"
 #include "util.h"
-#include "vision/jpeg.h"
+#include "vision/image/jpeg.h"
 
 /* ---- colours ---- */
 

@@ -5,7 +5,7 @@
 #include "unit/picture_sample.h"
 
 #include "base/rng.h"
-#include "data/check.h"
+#include "data/check/check.h"
 #include "data/readers/pictures.h"
 #include "data/readers/table.h"
 

@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/rng.h"
-#include "data/check.h"
+#include "data/check/check.h"
 #include "data/features.h"
 #include "data/readers/region_maps.h"
 

@@ -8,9 +8,9 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "data/dataset.h"
-#include "data/tinybirds/png.h"
-#include "data/tinybirds/tinybirds.h"
 #include "tensor/safetensors.h"
+#include "tinybirds/png.h"
+#include "tinybirds/tinybirds.h"
 #include "unit/util.h"
 
 static char g_folder[256];

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "method/dem.h"
+#include "method/dem/dem.h"
 #include "method/whiten.h"
 #include "model/model.h"
 #include "util.h"

@@ -3,7 +3,7 @@
  * Contrastive Zero-shot Learning", AAAI 2023) as a method; shared by the files of
  * this folder and their tests only.
  *
- * Names of the paper: FST, feature-to-sequence transformation, is text/prompts.h;
+ * Names of the paper: FST, feature-to-sequence transformation, is method/duet/prompts.h;
  * CSG, cross-modal semantic grounding, with CMR, cross-modal mask reconstruction, is
  * the word loss; ACL the attribute-level contrast. The multi-task policy draws for
  * every mini-batch whether texts are masked (grounding, ACL) or the fixed prompt

@@ -17,8 +17,8 @@
 #ifndef UN_METHOD_DUET_IMAGE_H
 #define UN_METHOD_DUET_IMAGE_H
 
-#include "vision/swin.h"
-#include "vision/vit.h"
+#include "vision/transformer/swin.h"
+#include "vision/transformer/vit.h"
 
 typedef struct duet_image duet_image;
 typedef struct duet_image_pass duet_image_pass;

@@ -16,7 +16,7 @@
 
 #include "base/rng.h"
 #include "data/dataset.h"
-#include "text/prompts.h"
+#include "method/duet/prompts.h"
 
 enum {
     UN_DUET_NEGATIVES = 4,

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "method/duet/duet.h"
-#include "text/vocabulary.h"
+#include "method/duet/vocabulary.h"
 
 static const float EPSILON = 1e-12f;
 

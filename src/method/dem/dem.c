@@ -1,0 +1,232 @@
+/* dem.c - DEM as a method: settings, presets, life cycle. See dem.h. */
+#include "method/dem/dem.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "method/whiten.h"
+
+static const un_option g_options[] = {
+    {"semantics", UN_OPTION_NAMES, "att", 0, 0, NULL,
+     "named semantics to learn from; several are fused"},
+    {"input_scale", UN_OPTION_NUMBERS, "1", 1e-9, 1e9, "auto",
+     "factor on each semantics; auto: mean row norm of the seen classes becomes 2"},
+    {"network", UN_OPTION_CHOICE, "auto", 0, 0, "auto|two-layer|one-layer|fusion",
+     "auto: two layers for one semantics, fusion for several"},
+    {"modality_scale", UN_OPTION_NUMBERS, "1", 0, 1e6, NULL,
+     "fusion: weight s_m of each semantics' tanh branch"},
+    {"hidden", UN_OPTION_INTEGER, "1600", 1, 1e6, NULL, "hidden units h"},
+    {"batching", UN_OPTION_CHOICE, "mini", 0, 0, "mini|class-means",
+     "random mini-batches, or the exact loss of all images on class means"},
+    {"batch", UN_OPTION_INTEGER, "64", 1, 1e6, NULL, "images of a mini-batch"},
+    {"lr", UN_OPTION_NUMBER, "1e-4", 1e-12, 1e3, NULL, "Adam's learning rate"},
+    {"beta1", UN_OPTION_NUMBER, "0.9", 0, 0.999999, NULL, "Adam"},
+    {"beta2", UN_OPTION_NUMBER, "0.999", 0, 0.99999999, NULL, "Adam"},
+    {"epsilon", UN_OPTION_NUMBER, "1e-8", 1e-30, 1, NULL, "Adam, TensorFlow's form"},
+    {"lambda", UN_OPTION_NUMBERS, "1e-4", 0, 1e6, NULL,
+     "L2 weight of each layer, biases included: first layer(s) then last; one value serves all"},
+    {"distance", UN_OPTION_CHOICE, "cosine", 0, 0, "euclidean|cosine", "to the prototypes"},
+    {"whiten", UN_OPTION_NUMBER, "no", 0, 1, "no|auto",
+     "features in units of their spread within classes, which is shrunk towards one unit for all "
+     "by this share (auto: Ledoit and Wolf's, no above 8192 values); the output has no ReLU then"},
+    {"init_sd", UN_OPTION_NUMBER, "0.1", 1e-9, 1e3, NULL,
+     "standard deviation of initial weights, truncated at two"},
+    {"init_bias", UN_OPTION_NUMBER, "0.1", -1e3, 1e3, NULL, "initial biases"},
+    {NULL, UN_OPTION_INTEGER, NULL, 0, 0, NULL, NULL},
+};
+
+/* The papers' runs are 1,000,000 steps long, of which nobody needs more than a
+ * fraction: epochs here bound the search, validation picks within them. */
+static const un_preset g_presets[] = {
+    {"auto",
+     "{\"semantics\":\"att\",\"input_scale\":\"auto\",\"lr\":3e-4,\"lambda\":1e-5,"
+     "\"distance\":\"cosine\",\"epochs\":60,\"batch\":64,\"whiten\":\"auto\",\"patience\":15}",
+     "any data set: random mini-batches, attributes scaled to a common size, whitened features"},
+    {"cub-vgg",
+     "{\"semantics\":\"original_att\",\"input_scale\":\"auto\",\"hidden\":1200,"
+     "\"batching\":\"class-means\",\"batch\":100,\"lr\":1e-3,\"lambda\":1e-5,"
+     "\"distance\":\"cosine\",\"epochs\":600,\"evaluate_every\":20,\"patience\":5}",
+     "CUB on VGG-16 fc7 features, found on validation folds"},
+    {"cub-vgg-fusion",
+     "{\"semantics\":\"original_att,sent\",\"input_scale\":\"auto\","
+     "\"modality_scale\":\"1,3\",\"hidden\":1200,\"batching\":\"class-means\","
+     "\"batch\":100,\"lr\":1e-3,\"lambda\":1e-5,\"distance\":\"cosine\",\"epochs\":600,"
+     "\"evaluate_every\":20,\"patience\":5}",
+     "the same with attributes and sentences fused"},
+    {"cub",
+     "{\"semantics\":\"original_att\",\"hidden\":1200,\"batch\":100,\"lr\":1e-5,"
+     "\"lambda\":1e-2,\"distance\":\"cosine\",\"epochs\":1000,\"evaluate_every\":10}",
+     "CUB on ResNet-101 features, as published"},
+    {"awa1",
+     "{\"semantics\":\"original_att\",\"lambda\":1e-3,\"distance\":\"euclidean\","
+     "\"epochs\":300,\"evaluate_every\":5}",
+     "AWA1 on ResNet-101 features, as published"},
+    {"awa2",
+     "{\"semantics\":\"original_att\",\"lambda\":1e-3,\"distance\":\"euclidean\","
+     "\"epochs\":300,\"evaluate_every\":5}",
+     "AWA2 on ResNet-101 features, as published"},
+    {"sun",
+     "{\"semantics\":\"original_att\",\"lambda\":1e-5,\"distance\":\"euclidean\","
+     "\"epochs\":500,\"evaluate_every\":5}",
+     "SUN on ResNet-101 features, as published"},
+    {"apy",
+     "{\"semantics\":\"original_att\",\"lambda\":1e-4,\"distance\":\"euclidean\","
+     "\"epochs\":1000,\"evaluate_every\":10}",
+     "aPY on ResNet-101 features, as published"},
+    {"awa-fusion",
+     "{\"semantics\":\"original_att,word\",\"modality_scale\":\"3,1\",\"hidden\":900,"
+     "\"lambda\":\"1e-2,1e-3,1e-2\",\"distance\":\"euclidean\",\"epochs\":300,"
+     "\"evaluate_every\":5}",
+     "AwA with attributes and word vectors fused, as published"},
+    {NULL, NULL, NULL},
+};
+
+static const char *const g_losses[] = {"fit", NULL};
+
+static void destroy(un_method *method) {
+    dem *d = (dem *)method;
+    if (!d) return;
+    dem_score_free(d);
+    un_params_free(&d->base.params);
+    un_arena_free(&d->arena);
+    free(d);
+}
+
+/* A list setting has one value, or one for each semantics. */
+static un_status check_list(const json_t *config, const char *key, size_t modalities) {
+    size_t n = un_config_list_count(config, key);
+    if (n == 1 || n == modalities) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_ARGUMENT, "%s needs one value, or one for each of the %zu semantics",
+                   key, modalities);
+}
+
+static un_status configure(dem *d, const un_method_setup *setup) {
+    const json_t *config = setup->config;
+    d->modalities = setup->classes->modality_count;
+    UN_TRY(check_list(config, "modality_scale", d->modalities));
+    UN_TRY(check_list(config, "input_scale", d->modalities));
+    for (size_t m = 0; m < d->modalities; m++) {
+        d->width[m] = setup->classes->modality[m].width;
+        d->modality_scale[m] = un_config_list_number(config, "modality_scale", m);
+    }
+    d->network = un_config_is(config, "network", "one-layer")                   ? DEM_ONE_LAYER
+                 : un_config_is(config, "network", "fusion")                    ? DEM_FUSION
+                 : un_config_is(config, "network", "auto") && d->modalities > 1 ? DEM_FUSION
+                                                                                : DEM_TWO_LAYER;
+    if (d->modalities > 1 && d->network != DEM_FUSION)
+        return un_fail(UNSEEN_E_ARGUMENT, "several semantics need network=fusion (or auto)");
+    d->cosine = un_config_is(config, "distance", "cosine");
+    d->type = setup->data ? un_precision_dtype(setup->precision) : UN_F32;
+    d->hidden = un_config_integer(config, "hidden");
+    d->visual = setup->regions * setup->width;
+    d->shrinkage = un_config_number(config, "whiten");
+    d->whitened = un_config_is(config, "whiten", "auto") ? d->visual <= UN_WHITEN_MAX_WIDTH
+                                                         : !isnan(d->shrinkage);
+    d->class_means = un_config_is(config, "batching", "class-means");
+    d->batch = un_config_integer(config, "batch");
+    d->seed = setup->seed;
+    d->data = setup->data;
+    d->class_count = setup->classes->count;
+    d->optimizer = (un_optimizer_settings){.kind = UN_ADAM_TF,
+                                           .lr = un_config_number(config, "lr"),
+                                           .beta1 = un_config_number(config, "beta1"),
+                                           .beta2 = un_config_number(config, "beta2"),
+                                           .epsilon = un_config_number(config, "epsilon")};
+    return UNSEEN_OK;
+}
+
+static un_status create(const un_method_setup *setup, un_method **out) {
+    dem *d = calloc(1, sizeof *d);
+    if (!d) return un_fail_memory(sizeof *d);
+    d->base.class = &un_method_dem;
+    un_status status = UNSEEN_OK;
+    UN_GO(configure(d, setup));
+    UN_GO(dem_network_declare(d, setup->config));
+    d->base.params.available = setup->available;
+    UN_GO(un_params_allocate(&d->base.params, d->data != NULL, d->type == UN_BF16));
+    if (d->data) {
+        dem_network_initialize(d, setup->config, setup->classes);
+        for (size_t m = 0; m < d->modalities; m++) {
+            const un_modality *modality = &setup->classes->modality[m];
+            size_t n = d->class_count * modality->width;
+            float scale = un_param_value(&d->base.params, d->input_scale)[m];
+            UN_GO(un_arena_alloc(&d->arena, n, sizeof(float), &d->semantics[m]));
+            for (size_t i = 0; i < n; i++) d->semantics[m][i] = scale * modality->values[i];
+        }
+        UN_GO(dem_rows_create(d));
+    }
+    *out = &d->base;
+done:
+    if (status) destroy(&d->base);
+    return status;
+}
+
+static un_status prepare(un_method *method) {
+    dem *d = (dem *)method;
+    double used = 0;
+    if (d->whitened) {
+        UN_TRY(un_whiten_fit(d->data, d->class_count, d->shrinkage,
+                             un_param_value(&d->base.params, d->whiten_mean),
+                             un_param_value(&d->base.params, d->whiten_weight), &used));
+        un_log(UNSEEN_LOG_DEBUG, "features whitened with shrinkage %.4g", used);
+    }
+    return dem_rows_prepare(d);
+}
+
+static size_t steps_before(const un_method *method, size_t epoch) {
+    return epoch * dem_rows_steps_per_epoch((const dem *)method);
+}
+
+static un_status plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
+                      size_t *count) {
+    return dem_rows_plan((dem *)method, epoch, step, images, count);
+}
+
+static un_status step(un_method *method, size_t epoch, size_t number, double *losses) {
+    dem *d = (dem *)method;
+    UN_TRY(dem_rows_fill(d, epoch, number));
+    for (size_t m = 0; m < d->modalities; m++)
+        for (size_t g = 0; g < d->rows.rows; g++)
+            memcpy(d->input[m] + g * d->width[m],
+                   d->semantics[m] + (size_t)d->rows.class[g] * d -> width[m],
+                   d -> width[m] * sizeof(float));
+    UN_TRY(dem_network_forward(d, d->rows.rows, d->type));
+    return dem_network_backward(d, &losses[0]);
+}
+
+static double step_flops(const un_method *method) {
+    const dem *d = (const dem *)method;
+    double first = 0, last = (double)d->last.in * (double)d->last.out;
+    for (size_t m = 0; d->network != DEM_ONE_LAYER && m < d->modalities; m++)
+        first += (double)d->first[m].in * (double)d->first[m].out;
+    double square = (double)d->visual * (double)d->visual;
+    double white = d->whitened ? 2.0 * (double)d->step_images * square : 0;
+    /* forward and weight gradients of both, input gradient of the last */
+    return white + 2.0 * (double)d->rows.rows * (2 * (first + last) + (first > 0 ? last : 0));
+}
+
+static void optimizer(const un_method *method, un_optimizer_settings *out) {
+    *out = ((const dem *)method)->optimizer;
+}
+
+const un_method_class un_method_dem = {
+    .name = "dem",
+    .title = "DEM: Learning a Deep Embedding Model for Zero-Shot Learning (CVPR 2017)",
+    .score_unit = "negative distance to the class prototype",
+    .input = UN_INPUT_POOLED,
+    .losses = g_losses,
+    .options = g_options,
+    .presets = g_presets,
+    .create = create,
+    .destroy = destroy,
+    .prepare = prepare,
+    .steps_before = steps_before,
+    .plan = plan,
+    .step = step,
+    .step_flops = step_flops,
+    .optimizer = optimizer,
+    .set_classes = dem_set_classes,
+    .score = dem_score,
+};

@@ -1,0 +1,189 @@
+/* dem_network.c - DEM's class network, forward and backward. See dem.h. */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/rng.h"
+#include "method/dem/dem.h"
+#include "nn/loss.h"
+#include "tensor/kernels.h"
+
+/* With rows of this norm the initial outputs have the size of the features' own; larger
+ * inputs (CUB's percent values have norm 400) leave dead ReLUs and a network near the mean. */
+static const double AUTO_ROW_NORM = 2.0;
+
+/* Layer number `layer` of the lambda list; the last entry serves what follows. */
+static un_status layer_lambda(const dem *d, const json_t *config, size_t layer, double *out) {
+    size_t layers = d->network == DEM_ONE_LAYER ? 1 : d->modalities + 1;
+    size_t given = un_config_list_count(config, "lambda");
+    if (given != 1 && given != layers)
+        return un_fail(UNSEEN_E_ARGUMENT, "lambda needs one value, or one for each of %zu layers",
+                       layers);
+    *out = un_config_list_number(config, "lambda", layer);
+    return UNSEEN_OK;
+}
+
+static un_status declare_layer(dem *d, const char *name, size_t in, size_t out, double lambda,
+                               un_linear *layer) {
+    char text[64];
+    *layer = (un_linear){.in = in, .out = out};
+    snprintf(text, sizeof text, "%s.weight", name);
+    UN_TRY(un_params_add(&d->base.params, text, 2, (const size_t[]){in, out}, (float)lambda,
+                         &layer->weight));
+    snprintf(text, sizeof text, "%s.bias", name);
+    return un_params_add(&d->base.params, text, 1, &out, (float)lambda, &layer->bias);
+}
+
+un_status dem_network_declare(dem *d, const json_t *config) {
+    double lambda = 0;
+    if (d->network == DEM_ONE_LAYER) {
+        d->hidden = d->width[0];
+        UN_TRY(layer_lambda(d, config, 0, &lambda));
+        UN_TRY(declare_layer(d, "fc1", d->width[0], d->visual, lambda, &d->last));
+    } else {
+        for (size_t m = 0; m < d->modalities; m++) {
+            char name[32] = "fc1";
+            if (d->network == DEM_FUSION) snprintf(name, sizeof name, "modality%zu", m);
+            UN_TRY(layer_lambda(d, config, m, &lambda));
+            UN_TRY(declare_layer(d, name, d->width[m], d->hidden, lambda, &d->first[m]));
+        }
+        UN_TRY(layer_lambda(d, config, d->modalities, &lambda));
+        UN_TRY(declare_layer(d, d->network == DEM_FUSION ? "centre" : "fc2", d->hidden, d->visual,
+                             lambda, &d->last));
+    }
+    /* Its gradient is always 0, so no optimiser moves it; being a parameter, it travels with
+     * the model and scales classes that are described later. */
+    UN_TRY(un_params_add(&d->base.params, "input_scale", 1, &d->modalities, 0, &d->input_scale));
+    if (!d->whitened) return UNSEEN_OK;
+    const size_t shape[] = {d->visual, d->visual};
+    UN_TRY(un_params_add_fixed(&d->base.params, "whiten.mean", 1, shape, &d->whiten_mean));
+    return un_params_add_fixed(&d->base.params, "whiten.weight", 2, shape, &d->whiten_weight);
+}
+
+static double automatic_scale(const un_class_table *classes, size_t m) {
+    const un_modality *modality = &classes->modality[m];
+    double norms = 0;
+    size_t n = 0;
+    for (size_t c = 0; c < classes->count; c++) {
+        if (!classes->seen[c]) continue;
+        norms += sqrt(un_sum_squares(modality->values + c * modality->width, modality->width));
+        n++;
+    }
+    return norms > 0 ? AUTO_ROW_NORM * (double)n / norms : 1.0;
+}
+
+static void initialize_layer(dem *d, const un_linear *layer, size_t number, double sd,
+                             double bias) {
+    un_rng rng = un_rng_stream(d->seed, "init", number);
+    un_rng_fill_truncated_normal(&rng, un_param_value(&d->base.params, layer->weight),
+                                 layer->in * layer->out, sd);
+    float *b = un_param_value(&d->base.params, layer->bias);
+    for (size_t i = 0; i < layer->out; i++) b[i] = (float)bias;
+}
+
+void dem_network_initialize(dem *d, const json_t *config, const un_class_table *classes) {
+    double sd = un_config_number(config, "init_sd"), bias = un_config_number(config, "init_bias");
+    if (d->network != DEM_ONE_LAYER)
+        for (size_t m = 0; m < d->modalities; m++) initialize_layer(d, &d->first[m], m, sd, bias);
+    /* A whitened feature is mostly what its class does not explain: prototypes of random
+     * outputs' size would drown the rest, and keep their share on classes without images. At 0
+     * every class starts at the mean of all images. */
+    if (!d->whitened) initialize_layer(d, &d->last, d->modalities, sd, bias);
+    float *scale = un_param_value(&d->base.params, d->input_scale);
+    for (size_t m = 0; m < d->modalities; m++) {
+        double x = un_config_list_number(config, "input_scale", m);
+        scale[m] = (float)(isnan(x) ? automatic_scale(classes, m) : x);
+    }
+    un_params_refresh(&d->base.params);
+}
+
+un_status dem_network_workspace(dem *d, size_t rows, int training) {
+    un_arena *a = &d->arena;
+    size_t h = d->hidden, D = d->visual, f = sizeof(float), w = sizeof(un_bf16);
+    int bf16 = d->type == UN_BF16;
+    for (size_t m = 0; m < d->modalities; m++) {
+        UN_TRY(un_arena_alloc(a, rows * d->width[m], f, &d->input[m]));
+        if (bf16) UN_TRY(un_arena_alloc(a, rows * d->width[m], w, &d->input16[m]));
+        if (d->network == DEM_FUSION) UN_TRY(un_arena_alloc(a, rows * h, f, &d->branch[m]));
+    }
+    UN_TRY(un_arena_alloc(a, rows * h, f, &d->middle));
+    UN_TRY(un_arena_alloc(a, rows * D, f, &d->output));
+    if (bf16) UN_TRY(un_arena_alloc(a, rows * h, w, &d->middle16));
+    if (!training) return UNSEEN_OK;
+    UN_TRY(un_arena_alloc(a, rows * D, f, &d->d_output));
+    UN_TRY(un_arena_alloc(a, rows * h, f, &d->d_middle));
+    UN_TRY(un_arena_alloc(a, rows * h, f, &d->d_branch));
+    if (!bf16) return UNSEEN_OK;
+    UN_TRY(un_arena_alloc(a, rows * D, w, &d->d_output16));
+    return un_arena_alloc(a, rows * h, w, &d->d_middle16);
+}
+
+/* z = sum_m s_m tanh(u_m W_m + b_m) into d->middle. */
+static un_status fuse(dem *d, size_t rows, un_dtype type) {
+    size_t n = rows * d->hidden;
+    for (size_t m = 0; m < d->modalities; m++) {
+        const void *x = type == UN_BF16 ? (const void *)d->input16[m] : (const void *)d->input[m];
+        UN_TRY(un_linear_forward(&d->first[m], &d->base.params, type, x, rows, 0, d->branch[m],
+                                 UN_F32));
+        un_tanh(d->branch[m], d->branch[m], n);
+        float s = (float)d->modality_scale[m];
+        for (size_t i = 0; i < n; i++)
+            d->middle[i] = (m == 0 ? 0.0f : d->middle[i]) + s * d->branch[m][i];
+    }
+    if (type == UN_BF16) un_convert_to_bf16(d->middle, d->middle16, n);
+    return UNSEEN_OK;
+}
+
+/* The last layer's input: what the first layers made, or the semantics themselves. */
+static const void *last_input(const dem *d, un_dtype type) {
+    if (d->network == DEM_ONE_LAYER)
+        return type == UN_BF16 ? (const void *)d->input16[0] : (const void *)d->input[0];
+    return type == UN_BF16 ? (const void *)d->middle16 : (const void *)d->middle;
+}
+
+un_status dem_network_forward(dem *d, size_t rows, un_dtype type) {
+    if (type == UN_BF16)
+        for (size_t m = 0; m < d->modalities; m++)
+            un_convert_to_bf16(d->input[m], d->input16[m], rows * d->width[m]);
+    if (d->network == DEM_FUSION) {
+        UN_TRY(fuse(d, rows, type));
+    } else if (d->network == DEM_TWO_LAYER) {
+        const void *x = type == UN_BF16 ? (const void *)d->input16[0] : (const void *)d->input[0];
+        void *y = type == UN_BF16 ? (void *)d->middle16 : (void *)d->middle;
+        UN_TRY(un_linear_forward(&d->first[0], &d->base.params, type, x, rows, 1, y, type));
+    }
+    return un_linear_forward(&d->last, &d->base.params, type, last_input(d, type), rows,
+                             !d->whitened, d->output, UN_F32);
+}
+
+/* Gradient of one first layer from d_middle, through its activation. */
+static un_status backward_first(dem *d, size_t m, size_t rows) {
+    size_t n = rows * d->hidden;
+    float *dy = d->d_middle;
+    if (d->network == DEM_FUSION) {
+        float s = (float)d->modality_scale[m];
+        dy = d->d_branch;
+        for (size_t i = 0; i < n; i++)
+            dy[i] = s * d->d_middle[i] * (1.0f - d->branch[m][i] * d->branch[m][i]);
+    } else if (d->type == UN_BF16) {
+        un_relu_backward(d->middle16, UN_BF16, dy, n);
+    } else {
+        un_relu_backward(d->middle, UN_F32, dy, n);
+    }
+    if (d->type == UN_BF16) un_convert_to_bf16(dy, d->d_middle16, n);
+    const void *x = d->type == UN_BF16 ? (const void *)d->input16[m] : (const void *)d->input[m];
+    return un_linear_backward(&d->first[m], &d->base.params, d->type, x, rows, dy, d->d_middle16,
+                              NULL);
+}
+
+un_status dem_network_backward(dem *d, double *fit) {
+    size_t rows = d->rows.rows;
+    *fit = d->rows.constant +
+           (d->whitened ? un_squared_error : un_squared_error_relu)(
+               d->output, d->rows.target, d->rows.weight, rows, d->visual, d->d_output);
+    if (d->type == UN_BF16) un_convert_to_bf16(d->d_output, d->d_output16, rows * d->visual);
+    int deeper = d->network != DEM_ONE_LAYER;
+    UN_TRY(un_linear_backward(&d->last, &d->base.params, d->type, last_input(d, d->type), rows,
+                              d->d_output, d->d_output16, deeper ? d->d_middle : NULL));
+    for (size_t m = 0; deeper && m < d->modalities; m++) UN_TRY(backward_first(d, m, rows));
+    return UNSEEN_OK;
+}

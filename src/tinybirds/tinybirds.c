@@ -1,0 +1,317 @@
+/*
+ * tinybirds.c - making the data set directory of Tinybirds; see tinybirds.h.
+ *
+ * Images are drawn in batches by all threads; each depends on the seed and its own number
+ * only. The table of classes follows from the individuals that were drawn.
+ */
+#include "tinybirds/tinybirds.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/parallel.h"
+#include "data/split.h"
+#include "data/stage.h"
+#include "tinybirds/parts_file.h"
+#include "tinybirds/png.h"
+
+enum { MIN_IMAGES = 5, MAX_IMAGES = 10000, FOLDS = 3, BATCH = 128 };
+
+/* One making of a data set. */
+typedef struct {
+    uint64_t seed;
+    size_t per_class; /* images of a kind */
+    size_t size;      /* of a picture, pixels */
+    un_kind kinds[UN_KIND_COUNT];
+    char *images; /* the folder of the pictures */
+    un_dataset dataset;
+    un_tinybirds_boxes *boxes; /* [N] */
+    size_t attributes;         /* A */
+} work;
+
+/* ---- pictures ---- */
+
+static un_status write_plainly(const char *path, const unsigned char *data, size_t n) {
+    FILE *file = fopen(path, "wb");
+    if (!file) return un_fail_errno(errno, "cannot write %s", path);
+    size_t written = fwrite(data, 1, n, file);
+    int code = errno;
+    if (fclose(file) != 0 || written != n) return un_fail_errno(code, "cannot write %s", path);
+    return UNSEEN_OK;
+}
+
+static un_status make_picture(work *w, size_t i, unsigned char *rgb) {
+    un_tinybirds_view view;
+    unsigned char *png = NULL;
+    char *path = NULL;
+    size_t length = 0;
+    un_status status = UNSEEN_OK;
+    un_tinybirds_view_create(&view, w->seed, w->kinds, i / w->per_class, i % w->per_class, w->size);
+    UN_GO(un_tinybirds_draw(&view, rgb, &w->boxes[i]));
+    UN_GO(un_png_encode(rgb, w->size, w->size, &png, &length));
+    UN_GO(un_path_join(w->images, w->dataset.images[i], &path));
+    /* The directory that they are in appears whole or not at all, so these need not. */
+    UN_GO(write_plainly(path, png, length));
+done:
+    free(png);
+    free(path);
+    return status;
+}
+
+/* The first failure of a thread: sentences belong to threads and must be carried over. */
+typedef struct {
+    un_status status;
+    char sentence[UN_ERROR_LENGTH];
+} failure;
+
+typedef struct {
+    work *work;
+    size_t first;      /* image of the batch */
+    failure *failures; /* a thread's each */
+} batch;
+
+static void make_some(size_t begin, size_t end, size_t slot, void *context) {
+    const batch *b = context;
+    failure *f = &b->failures[slot];
+    unsigned char *rgb = NULL;
+    f->status = un_alloc(b->work->size * b->work->size, 3, &rgb);
+    for (size_t i = begin; i < end && !f->status; i++)
+        f->status = make_picture(b->work, b->first + i, rgb);
+    if (f->status) snprintf(f->sentence, sizeof f->sentence, "%s", un_error());
+    free(rgb);
+}
+
+static un_status make_pictures(work *w) {
+    size_t n = w->dataset.image_count;
+    size_t slots = (size_t)un_thread_count();
+    un_progress progress;
+    batch b = {.work = w};
+    un_status status = UNSEEN_OK;
+    UN_TRY(un_alloc(slots, sizeof *b.failures, &b.failures));
+    un_progress_begin(&progress, "draw birds", "images", n);
+    for (b.first = 0; b.first < n && !status; b.first += BATCH) {
+        un_parallel_slots(n - b.first < BATCH ? n - b.first : BATCH, 1, make_some, &b);
+        for (size_t s = 0; s < slots && !status; s++)
+            if (b.failures[s].status)
+                status = un_fail(b.failures[s].status, "%s", b.failures[s].sentence);
+        un_progress_update(&progress, b.first);
+    }
+    un_progress_end(&progress);
+    free(b.failures);
+    return status;
+}
+
+/* ---- tables ---- */
+
+/* "Golden-crowned Siskin" has its pictures in Golden-crowned_Siskin/. */
+static void folder_name(const un_kind *kind, char out[sizeof kind->name]) {
+    memcpy(out, kind->name, sizeof kind->name);
+    for (char *c = out; *c; c++)
+        if (*c == ' ') *c = '_';
+}
+
+static un_status name_images(work *w) {
+    un_dataset *d = &w->dataset;
+    char folder[sizeof w->kinds->name];
+    char name[sizeof folder + 32];
+    UN_TRY(un_arena_alloc(&d->arena, d->class_count, sizeof *d->classes, &d->classes));
+    UN_TRY(un_arena_alloc(&d->arena, d->image_count, sizeof *d->images, &d->images));
+    UN_TRY(un_arena_alloc(&d->arena, d->image_count, sizeof *d->labels, &d->labels));
+    for (size_t k = 0; k < UN_KIND_COUNT; k++) {
+        UN_TRY(un_arena_string(&d->arena, w->kinds[k].name, &d->classes[k]));
+        folder_name(&w->kinds[k], folder);
+        for (size_t i = 0; i < w->per_class; i++) {
+            size_t image = k * w->per_class + i;
+            d->labels[image] = (int32_t)k;
+            snprintf(name, sizeof name, "%s/%03zu.png", folder, i + 1);
+            UN_TRY(un_arena_string(&d->arena, name, &d->images[image]));
+        }
+    }
+    return UNSEEN_OK;
+}
+
+static un_status make_folders(const work *w) {
+    char folder[sizeof w->kinds->name];
+    if (mkdir(w->images, 0777) != 0)
+        return un_fail_errno(errno, "cannot make the directory %s", w->images);
+    for (size_t k = 0; k < UN_KIND_COUNT; k++) {
+        char *path = NULL;
+        folder_name(&w->kinds[k], folder);
+        UN_TRY(un_path_join(w->images, folder, &path));
+        un_status status = UNSEEN_OK;
+        if (mkdir(path, 0777) != 0)
+            status = un_fail_errno(errno, "cannot make the directory %s", path);
+        free(path);
+        UN_TRY(status);
+    }
+    return UNSEEN_OK;
+}
+
+static void append(un_index_list *list, size_t image) {
+    list->items[list->count++] = (int64_t)image;
+}
+
+/* Individuals are alike and independent, so the last fifth is as good as any. */
+static un_status split(work *w) {
+    un_dataset *d = &w->dataset;
+    un_index_list *lists[] = {&d->trainval, &d->test_seen, &d->test_unseen};
+    for (size_t i = 0; i < 3; i++)
+        UN_TRY(un_arena_alloc(&d->arena, d->image_count, sizeof(int64_t), &lists[i]->items));
+    size_t test = (size_t)(UN_TINYBIRDS_TEST_SHARE * (double)w->per_class + 0.5);
+    for (size_t k = 0; k < UN_KIND_COUNT; k++)
+        for (size_t i = 0; i < w->per_class; i++) {
+            int held_out = i + test >= w->per_class;
+            append(w->kinds[k].unseen ? &d->test_unseen
+                   : held_out         ? &d->test_seen
+                                      : &d->trainval,
+                   k * w->per_class + i);
+        }
+    return un_fold_propose(d, FOLDS);
+}
+
+static un_status name_attributes(un_dataset *d, char ***out) {
+    size_t a = 0;
+    UN_TRY(un_arena_alloc(&d->arena, un_tinybirds_attribute_count(), sizeof **out, out));
+    for (size_t g = 0; g < UN_GROUP_COUNT; g++)
+        for (size_t v = 0; v < un_attribute_groups[g].count; v++) {
+            char name[64];
+            snprintf(name, sizeof name, "%s::%s", un_attribute_groups[g].name,
+                     un_attribute_groups[g].values[v]);
+            UN_TRY(un_arena_string(&d->arena, name, &(*out)[a++]));
+        }
+    return UNSEEN_OK;
+}
+
+static void count_attributes(const work *w, float *percent) {
+    for (size_t i = 0; i < w->dataset.image_count; i++) {
+        un_tinybirds_view view;
+        size_t k = i / w->per_class;
+        un_tinybirds_view_create(&view, w->seed, w->kinds, k, i % w->per_class, w->size);
+        for (size_t g = 0; g < UN_GROUP_COUNT; g++)
+            percent[k * w->attributes + un_tinybirds_first_attribute(g) + view.bird.value[g]] +=
+                100.0F / (float)w->per_class;
+    }
+}
+
+static un_status describe(work *w) {
+    un_dataset *d = &w->dataset;
+    un_semantics *unit = &d->semantics[0];
+    un_semantics *percent = &d->semantics[1];
+    *unit = (un_semantics){.name = "att", .width = w->attributes};
+    *percent = (un_semantics){.name = "original_att", .width = w->attributes};
+    UN_TRY(name_attributes(d, &unit->attributes));
+    percent->attributes = unit->attributes;
+    size_t n = UN_KIND_COUNT * w->attributes;
+    UN_TRY(un_arena_alloc(&d->arena, n, sizeof *unit->values, &unit->values));
+    UN_TRY(un_arena_alloc(&d->arena, n, sizeof *percent->values, &percent->values));
+    count_attributes(w, percent->values);
+    for (size_t k = 0; k < UN_KIND_COUNT; k++) {
+        double square = 0;
+        const float *row = percent->values + k * w->attributes;
+        for (size_t a = 0; a < w->attributes; a++) square += (double)row[a] * row[a];
+        for (size_t a = 0; a < w->attributes; a++)
+            unit->values[k * w->attributes + a] = (float)(row[a] / sqrt(square));
+    }
+    d->semantics_count = 2;
+    return UNSEEN_OK;
+}
+
+/* ---- the directory ---- */
+
+/* Where DIR/images will be, absolute; its parent exists. */
+static un_status final_images(const char *output, char **out) {
+    char *parent = NULL;
+    char *base = NULL;
+    char *real = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_path_directory(output, &parent));
+    UN_GO(un_path_base(output, &base));
+    real = realpath(parent, NULL);
+    if (!real) UN_GO(un_fail_errno(errno, "cannot find %s", parent));
+    UN_GO(un_format(out, "%s/%s/images", strcmp(real, "/") != 0 ? real : "", base));
+done:
+    free(parent);
+    free(base);
+    free(real);
+    return status;
+}
+
+static un_status set_root(un_dataset *d, const char *output) {
+    char *root = NULL;
+    char *copy = NULL;
+    UN_TRY(final_images(output, &root));
+    un_status status = un_arena_string(&d->arena, root, &copy);
+    d->image_root = copy;
+    free(root);
+    return status;
+}
+
+/* All that was written into the directory, on the disk. */
+static un_status sync_all(const char *directory) {
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return un_fail_errno(errno, "cannot open %s", directory);
+    int code = syncfs(fd) != 0 ? errno : 0;
+    close(fd);
+    return code ? un_fail_errno(code, "cannot write %s to disk", directory) : UNSEEN_OK;
+}
+
+static un_status make(work *w, const un_stage *stage) {
+    un_dataset *d = &w->dataset;
+    UN_TRY(set_root(d, stage->output));
+    UN_TRY(un_tinybirds_kinds(w->seed, w->kinds));
+    UN_TRY(name_images(w));
+    UN_TRY(split(w));
+    UN_TRY(describe(w));
+    UN_TRY(un_alloc(d->image_count, sizeof *w->boxes, &w->boxes));
+    UN_TRY(un_path_join(stage->partial, "images", &w->images));
+    UN_TRY(make_folders(w));
+    UN_TRY(make_pictures(w));
+    UN_TRY(un_tinybirds_write_parts(d, w->boxes, stage->partial));
+    UN_TRY(un_dataset_write(d, stage->partial));
+    return sync_all(stage->partial);
+}
+
+static un_status check_options(const un_tinybirds_options *o) {
+    if (o->size && (o->size < UN_TINYBIRDS_MIN_SIZE || o->size > UN_TINYBIRDS_MAX_SIZE))
+        return un_fail(UNSEEN_E_ARGUMENT, "pictures have %d to %d pixels a side, not %zu",
+                       UN_TINYBIRDS_MIN_SIZE, UN_TINYBIRDS_MAX_SIZE, o->size);
+    if (o->images_per_class &&
+        (o->images_per_class < MIN_IMAGES || o->images_per_class > MAX_IMAGES))
+        return un_fail(UNSEEN_E_ARGUMENT, "%d to %d images of a class can be drawn, not %zu",
+                       MIN_IMAGES, MAX_IMAGES, o->images_per_class);
+    return UNSEEN_OK;
+}
+
+un_status un_tinybirds_make(const un_tinybirds_options *options, const char *directory) {
+    work *w = NULL;
+    un_stage stage = {.lock = -1};
+    UN_TRY(check_options(options));
+    UN_TRY(un_alloc(1, sizeof *w, &w));
+    un_status status = UNSEEN_OK;
+    w->seed = options->seed;
+    w->per_class = options->images_per_class ? options->images_per_class : UN_TINYBIRDS_IMAGES;
+    w->size = options->size ? options->size : UN_TINYBIRDS_SIZE;
+    w->attributes = un_tinybirds_attribute_count();
+    w->dataset.name = options->name ? options->name : "Tinybirds";
+    w->dataset.class_count = UN_KIND_COUNT;
+    w->dataset.image_count = UN_KIND_COUNT * w->per_class;
+    UN_GO(un_stage_open(&stage, directory));
+    UN_GO(make(w, &stage));
+    UN_GO(un_stage_commit(&stage));
+done:
+    un_stage_abort(&stage);
+    un_dataset_close(&w->dataset);
+    free(w->boxes);
+    free(w->images);
+    free(w);
+    return status;
+}

@@ -1,0 +1,148 @@
+/*
+ * bmp.c - Windows bitmaps: 1 to 8 bits a pixel with a palette, 16, 24 and 32 with or without
+ * masks, bottom-up or top-down. Run-length encoding is refused. Layout: Microsoft's
+ * BITMAPFILEHEADER, BITMAPCOREHEADER and BITMAPINFOHEADER to BITMAPV5HEADER.
+ */
+#include <string.h>
+
+#include "vision/image/image_parts.h"
+
+enum { FILE_HEADER = 14, CORE_HEADER = 12, INFO_HEADER = 40, MASKS_END = 52 };
+enum { COMPRESSION_NONE = 0, COMPRESSION_MASKS = 3, COMPRESSION_ALPHA_MASKS = 6 };
+
+typedef struct {
+    const unsigned char *bytes;
+    size_t size;
+    const char *name;
+    size_t width, height, bits; /* a pixel */
+    int top_down;
+    size_t pixels;                                /* offset of the first stored row */
+    size_t stride;                                /* bytes from one stored row to the next */
+    size_t palette, palette_entry, palette_count; /* offset, bytes an entry, entries */
+    uint32_t mask[3];                             /* of R, G, B; 0 with a palette */
+} bitmap;
+
+static uint32_t little(const unsigned char *at, size_t n) {
+    uint32_t value = 0;
+    for (size_t i = n; i-- > 0;) value = value << 8 | at[i];
+    return value;
+}
+
+static un_status damaged(const bitmap *b, const char *why) {
+    return un_fail(UNSEEN_E_FORMAT, "%s: the picture is damaged: %s", b->name, why);
+}
+
+/* A mask must be one run of ones. */
+static int is_run(uint32_t mask) {
+    if (mask == 0) return 0;
+    while (!(mask & 1)) mask >>= 1;
+    return (mask & (mask + 1)) == 0;
+}
+
+static un_status read_masks(bitmap *b, size_t header, uint32_t compression) {
+    static const uint32_t usual[2][3] = {{0x7c00, 0x03e0, 0x001f}, {0xff0000, 0xff00, 0xff}};
+    if (b->bits < 16) return UNSEEN_OK;
+    memcpy(b->mask, usual[b->bits > 16], sizeof b->mask);
+    if (compression == COMPRESSION_NONE || b->bits == 24) return UNSEEN_OK;
+    if (b->size < FILE_HEADER + MASKS_END) return damaged(b, "its header is cut off");
+    /* Behind a plain header, or inside the longer ones: the same place. */
+    for (size_t c = 0; c < 3; c++) {
+        b->mask[c] = little(b->bytes + FILE_HEADER + INFO_HEADER + 4 * c, 4);
+        if (!is_run(b->mask[c])) return damaged(b, "its colour masks are impossible");
+    }
+    if (header == INFO_HEADER) b->palette += MASKS_END - INFO_HEADER;
+    return UNSEEN_OK;
+}
+
+static un_status read_info_header(bitmap *b, uint32_t *compression) {
+    const unsigned char *at = b->bytes + FILE_HEADER;
+    int64_t height = (int32_t)little(at + 8, 4);
+    b->width = little(at + 4, 4);
+    b->top_down = height < 0;
+    b->height = (size_t)(height < 0 ? -height : height);
+    b->bits = little(at + 14, 2);
+    *compression = little(at + 16, 4);
+    b->palette_count = little(at + 32, 4);
+    b->palette_entry = 4;
+    if (b->width > INT32_MAX) return damaged(b, "its width is negative");
+    if (*compression != COMPRESSION_NONE && *compression != COMPRESSION_MASKS &&
+        *compression != COMPRESSION_ALPHA_MASKS)
+        return un_fail(UNSEEN_E_UNSUPPORTED,
+                       "%s: compressed BMP is not read; convert it to PNG or JPEG", b->name);
+    return UNSEEN_OK;
+}
+
+static un_status read_headers(bitmap *b, size_t limit) {
+    uint32_t compression = COMPRESSION_NONE;
+    if (b->size < FILE_HEADER + CORE_HEADER) return damaged(b, "its header is cut off");
+    size_t header = little(b->bytes + FILE_HEADER, 4);
+    if ((header != CORE_HEADER && header < INFO_HEADER) || header > b->size - FILE_HEADER)
+        return damaged(b, "its header is cut off or of no known kind");
+    b->pixels = little(b->bytes + 10, 4);
+    b->palette = FILE_HEADER + header;
+    if (header == CORE_HEADER) {
+        b->width = little(b->bytes + FILE_HEADER + 4, 2);
+        b->height = little(b->bytes + FILE_HEADER + 6, 2);
+        b->bits = little(b->bytes + FILE_HEADER + 10, 2);
+        b->palette_entry = 3;
+    } else {
+        UN_TRY(read_info_header(b, &compression));
+    }
+    if (b->bits != 1 && b->bits != 2 && b->bits != 4 && b->bits != 8 && b->bits != 16 &&
+        b->bits != 24 && b->bits != 32)
+        return damaged(b, "its number of bits a pixel is impossible");
+    UN_TRY(un_image_check_size(b->width, b->height, limit, b->name));
+    UN_TRY(read_masks(b, header, compression));
+    if (b->bits <= 8 && (b->palette_count == 0 || b->palette_count > (size_t)1 << b->bits))
+        b->palette_count = (size_t)1 << b->bits;
+    /* width x height is limited, so none of this overflows. */
+    b->stride = (b->width * b->bits + 31) / 32 * 4;
+    if (b->pixels > b->size || b->size - b->pixels < b->stride * (b->height - 1) ||
+        b->size - b->pixels - b->stride * (b->height - 1) < (b->width * b->bits + 7) / 8)
+        return damaged(b, "its pixels are cut off");
+    if (b->bits <= 8 &&
+        (b->palette > b->size || b->size - b->palette < b->palette_count * b->palette_entry))
+        return damaged(b, "its palette is cut off");
+    return UNSEEN_OK;
+}
+
+/* Indices of 1, 2, 4 or 8 bits, the first in the highest bits of a byte. Those behind the
+ * palette's end are black. */
+static void palette_row(const bitmap *b, const unsigned char *in, unsigned char *out) {
+    size_t each = 8 / b->bits, mask = ((size_t)1 << b->bits) - 1;
+    for (size_t x = 0; x < b->width; x++, out += 3) {
+        size_t index = (size_t)in[x / each] >> (each - 1 - x % each) * b->bits & mask;
+        if (index >= b->palette_count) continue;
+        const unsigned char *entry = b->bytes + b->palette + index * b->palette_entry;
+        for (size_t c = 0; c < 3; c++) out[c] = entry[2 - c];
+    }
+}
+
+static void mask_row(const bitmap *b, const unsigned char *in, unsigned char *out) {
+    size_t bytes = b->bits / 8;
+    for (size_t x = 0; x < b->width; x++, in += bytes, out += 3) {
+        uint32_t pixel = little(in, bytes);
+        for (size_t c = 0; c < 3; c++) {
+            uint32_t lowest = b->mask[c] & (~b->mask[c] + 1);
+            uint64_t value = (pixel & b->mask[c]) / lowest, most = b->mask[c] / lowest;
+            out[c] = (unsigned char)(value * 255 / most);
+        }
+    }
+}
+
+un_status un_bmp_decode(const unsigned char *bytes, size_t size, const char *name, size_t limit,
+                        un_image *out) {
+    bitmap b = {.bytes = bytes, .size = size, .name = name};
+    UN_TRY(read_headers(&b, limit));
+    UN_TRY(un_image_create(b.width, b.height, out));
+    for (size_t y = 0; y < b.height; y++) {
+        size_t stored = b.top_down ? y : b.height - 1 - y;
+        const unsigned char *in = bytes + b.pixels + stored * b.stride;
+        unsigned char *row = out->pixels + y * b.width * 3;
+        if (b.bits <= 8)
+            palette_row(&b, in, row);
+        else
+            mask_row(&b, in, row);
+    }
+    return UNSEEN_OK;
+}

@@ -1,0 +1,307 @@
+/*
+ * decode.c - pictures through libvips: telling the format, running its loader, 8-bit RGB.
+ *
+ * libvips is a library with a process-wide state that prints; this file tames it. It is
+ * started once, with its operation cache off, all loaders blocked but those of JPEG, PNG,
+ * WebP, TIFF and GIF, and its warnings sent to the log. Pixels are pulled strip by strip in
+ * the calling thread, so that libvips starts no threads of its own.
+ *
+ * Its error text is one buffer for all threads. So a picture that fails is decoded once more
+ * while no other is: what the buffer says then belongs to it.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <vips/vips.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "vision/image/image_parts.h"
+
+enum { DEFAULT_MAX_PIXELS = 1 << 27, STRIP_ROWS = 16, REASON_LENGTH = 200 };
+
+typedef enum { JPEG, PNG, WEBP, TIFF, GIF, BMP, UNKNOWN } format;
+
+/* What is being decoded. */
+typedef struct {
+    unsigned char *bytes; /* only read */
+    size_t size;
+    const char *name;
+    format format;
+    un_image_options options;
+} picture;
+
+static pthread_once_t g_once = PTHREAD_ONCE_INIT;
+static int g_started;
+/* Readers decode; a writer has libvips to itself. Writers first, or a damaged picture would
+ * wait until a whole folder is done. */
+static pthread_rwlock_t g_lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+static _Thread_local const char *g_name; /* of the picture that warnings belong to */
+
+static void log_warning(const gchar *domain, GLogLevelFlags level, const gchar *message,
+                        gpointer user) {
+    (void)domain;
+    (void)level;
+    (void)user;
+    un_log(UNSEEN_LOG_DEBUG, "%s: %s", g_name ? g_name : "libvips", message);
+}
+
+static void start(void) {
+    static const char *const allowed[] = {"VipsForeignLoadJpeg", "VipsForeignLoadPng",
+                                          "VipsForeignLoadWebp", "VipsForeignLoadTiff",
+                                          "VipsForeignLoadNsgif"};
+    /* Everything below fatal errors: fatal ones are a lack of memory, and GLib ends then. */
+    g_log_set_handler("VIPS", G_LOG_LEVEL_MASK, log_warning, NULL);
+    if (vips_init("unseen") != 0) return;
+    vips_concurrency_set(1);
+    vips_cache_set_max(0);
+    vips_block_untrusted_set(TRUE);
+    vips_operation_block_set("VipsForeignLoad", TRUE);
+    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
+        vips_operation_block_set(allowed[i], FALSE);
+    g_started = 1;
+}
+
+int un_vips_start(void) {
+    pthread_once(&g_once, start);
+    return g_started;
+}
+
+static int begins(const picture *p, size_t at, const char *magic, size_t n) {
+    return p->size >= at + n && !memcmp(p->bytes + at, magic, n);
+}
+
+static format format_of(const picture *p) {
+    if (begins(p, 0, "\xff\xd8\xff", 3)) return JPEG;
+    if (begins(p, 0, "\x89PNG\r\n\x1a\n", 8)) return PNG;
+    if (begins(p, 0, "RIFF", 4) && begins(p, 8, "WEBP", 4)) return WEBP;
+    if (begins(p, 0, "II*\0", 4) || begins(p, 0, "MM\0*", 4)) return TIFF;
+    if (begins(p, 0, "II+\0", 4) || begins(p, 0, "MM\0+", 4)) return TIFF; /* BigTIFF */
+    if (begins(p, 0, "GIF87a", 6) || begins(p, 0, "GIF89a", 6)) return GIF;
+    if (begins(p, 0, "BM", 2)) return BMP;
+    return UNKNOWN;
+}
+
+static un_status fail_unknown(const picture *p) {
+    static const struct {
+        size_t at;
+        const char *magic, *name;
+    } others[] = {{4, "ftyp", "HEIF, AVIF or a film"},
+                  {0, "%PDF", "PDF"},
+                  {0, "<svg", "SVG"},
+                  {0, "<?xml", "SVG or other XML"},
+                  {0, "8BPS", "Photoshop's"},
+                  {0, "\xff\x0a", "JPEG XL"},
+                  {4, "JXL ", "JPEG XL"},
+                  {4, "jP  ", "JPEG 2000"}};
+    if (p->size == 0) return un_fail(UNSEEN_E_FORMAT, "%s: the file is empty", p->name);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (begins(p, others[i].at, others[i].magic, strlen(others[i].magic)))
+            return un_fail(UNSEEN_E_UNSUPPORTED,
+                           "%s: the format (%s) is not read; convert it to JPEG or PNG", p->name,
+                           others[i].name);
+    return un_fail(UNSEEN_E_FORMAT,
+                   "%s: not a picture (JPEG, PNG, WebP, TIFF, GIF and BMP are read)", p->name);
+}
+
+/* The first sentence of libvips's error text, without its "class: " in front; empties the
+ * buffer. */
+static void take_reason(char out[REASON_LENGTH]) {
+    char *text = vips_error_buffer_copy(); /* and clears it */
+    const char *from = text, *colon = NULL;
+    size_t n = 0;
+    while ((colon = strstr(from, ": ")) && !memchr(from, ' ', (size_t)(colon - from)) &&
+           !memchr(from, '\n', (size_t)(colon - from)))
+        from = colon + 2;
+    for (; from[n] && from[n] != '\n' && n + 1 < REASON_LENGTH; n++)
+        out[n] = (unsigned char)from[n] < 32 || (unsigned char)from[n] > 126 ? '?' : from[n];
+    while (n > 0 && (out[n - 1] == ' ' || out[n - 1] == '.')) n--;
+    out[n] = 0;
+    g_free(text);
+}
+
+/* Where the extension that makes a colour of the first frame transparent has its flags; 0: none.
+ * Layout: GIF89a specification, sections 17 to 23. */
+static size_t find_transparency(const picture *p) {
+    if (p->size < 13) return 0;
+    size_t at = 13;
+    if (p->bytes[10] & 0x80) at += (size_t)3 << ((p->bytes[10] & 7) + 1);
+    while (at + 8 <= p->size && p->bytes[at] == 0x21) {
+        if (p->bytes[at + 1] == 0xf9 && p->bytes[at + 2] == 4)
+            return p->bytes[at + 3] & 1 ? at + 3 : 0;
+        for (at += 2; at < p->size && p->bytes[at]; at += (size_t)p->bytes[at] + 1) continue;
+        at++;
+    }
+    return 0;
+}
+
+/* libvips paints transparent pixels black, but dropping alpha should show their colour:
+ * decodes a copy that has none. *copy is released with free(). */
+static un_status drop_transparency(picture *p, unsigned char **copy) {
+    size_t flags = p->format == GIF ? find_transparency(p) : 0;
+    if (flags == 0) return UNSEEN_OK;
+    UN_TRY(un_alloc(p->size, 1, copy));
+    memcpy(*copy, p->bytes, p->size);
+    (*copy)[flags] &= 0xfe;
+    p->bytes = *copy;
+    return UNSEEN_OK;
+}
+
+static int open_loader(const picture *p, VipsImage **out) {
+    const VipsAccess access = VIPS_ACCESS_SEQUENTIAL;
+    const VipsFailOn fail_on = VIPS_FAIL_ON_TRUNCATED;
+    switch (p->format) {
+    case JPEG:
+        return vips_jpegload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
+                                    NULL);
+    case PNG:
+        return vips_pngload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
+                                   NULL);
+    case WEBP:
+        return vips_webpload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
+                                    NULL);
+    case TIFF:
+        return vips_tiffload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
+                                    NULL);
+    case GIF:
+        return vips_gifload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
+                                   NULL);
+    default: return -1;
+    }
+}
+
+/* How the samples of a loaded picture become RGB. */
+typedef struct {
+    size_t bands;
+    int wide; /* 16-bit samples */
+    int cmyk; /* inks C, M, Y, K, 0 = none: libvips has turned a JPEG's around */
+} layout;
+
+static un_status layout_of(const picture *p, const VipsImage *image, layout *out) {
+    VipsInterpretation kind = image->Type;
+    *out = (layout){.bands = (size_t)image->Bands,
+                    .wide = image->BandFmt == VIPS_FORMAT_USHORT,
+                    .cmyk = kind == VIPS_INTERPRETATION_CMYK};
+    int known = kind == VIPS_INTERPRETATION_B_W || kind == VIPS_INTERPRETATION_GREY16 ||
+                kind == VIPS_INTERPRETATION_RGB || kind == VIPS_INTERPRETATION_sRGB ||
+                kind == VIPS_INTERPRETATION_RGB16 || kind == VIPS_INTERPRETATION_MULTIBAND ||
+                out->cmyk;
+    int bands =
+        out->cmyk ? image->Bands == 4 || image->Bands == 5 : image->Bands >= 1 && image->Bands <= 4;
+    if (image->Coding != VIPS_CODING_NONE || !known || !bands ||
+        (image->BandFmt != VIPS_FORMAT_UCHAR && !out->wide))
+        return un_fail(UNSEEN_E_UNSUPPORTED,
+                       "%s: pixels of %d bands of type %s (%s) are not read; convert the picture "
+                       "to 8-bit RGB",
+                       p->name, image->Bands, vips_enum_nick(VIPS_TYPE_BAND_FORMAT, image->BandFmt),
+                       vips_enum_nick(VIPS_TYPE_INTERPRETATION, kind));
+    return UNSEEN_OK;
+}
+
+/* One row of n pixels; `narrow` has room for n x bands bytes and is used for 16 bits. */
+static void convert_row(const layout *l, const void *from, size_t n, unsigned char *narrow,
+                        unsigned char *out) {
+    const unsigned char *in = from;
+    if (l->wide) {
+        const uint16_t *wide = from;
+        for (size_t i = 0; i < n * l->bands; i++) narrow[i] = (unsigned char)(wide[i] >> 8);
+        in = narrow;
+    }
+    if (l->cmyk) {
+        un_cmyk_row(in, n, l->bands, out);
+    } else if (l->bands == 3) {
+        memcpy(out, in, n * 3);
+    } else if (l->bands == 4) {
+        for (size_t i = 0; i < n; i++) memcpy(out + 3 * i, in + 4 * i, 3);
+    } else { /* grey, perhaps with alpha */
+        for (size_t i = 0; i < n; i++) memset(out + 3 * i, in[i * l->bands], 3);
+    }
+}
+
+/* The samples of row y, column 0, which the region holds. (VIPS_REGION_ADDR mixes signs.) */
+static const unsigned char *row_of(const VipsRegion *region, const layout *l, size_t y) {
+    return region->data + (y - (size_t)region->valid.top) * (size_t)region->bpl -
+           (size_t)region->valid.left * l->bands * (l->wide ? 2 : 1);
+}
+
+/* *failed: libvips has an error in its buffer. */
+static un_status pull_pixels(VipsImage *image, const layout *l, un_image *out, int *failed) {
+    unsigned char *narrow = NULL;
+    size_t width = (size_t)image->Xsize, height = (size_t)image->Ysize;
+    UN_TRY(un_alloc(width, l->bands, &narrow));
+    VipsRegion *region = vips_region_new(image);
+    *failed = !region;
+    for (size_t y = 0; y < height && !*failed; y += STRIP_ROWS) {
+        size_t rows = height - y < STRIP_ROWS ? height - y : STRIP_ROWS;
+        VipsRect strip = {0, (int)y, image->Xsize, (int)rows};
+        *failed = vips_region_prepare(region, &strip) != 0;
+        for (size_t r = 0; r < rows && !*failed; r++)
+            convert_row(l, row_of(region, l, y + r), width, narrow,
+                        out->pixels + (y + r) * width * 3);
+    }
+    if (region) g_object_unref(region);
+    free(narrow);
+    return UNSEEN_OK;
+}
+
+/* Decodes once; the caller holds the lock. */
+static un_status decode_once(const picture *p, un_image *out, int *failed) {
+    un_status status = UNSEEN_OK;
+    VipsImage *image = NULL;
+    layout l;
+    *failed = open_loader(p, &image) != 0;
+    if (*failed) return UNSEEN_OK;
+    size_t limit = p->options.max_pixels ? p->options.max_pixels : DEFAULT_MAX_PIXELS;
+    UN_GO(un_image_check_size((size_t)image->Xsize, (size_t)image->Ysize, limit, p->name));
+    UN_GO(layout_of(p, image, &l));
+    UN_GO(un_image_create((size_t)image->Xsize, (size_t)image->Ysize, out));
+    UN_GO(pull_pixels(image, &l, out, failed));
+    /* Of a TIFF, the tag tells how rows are stored; PIL always follows it there. */
+    if (!*failed && (p->options.orient || p->format == TIFF))
+        UN_GO(un_image_orient(out, vips_image_get_orientation(image)));
+done:
+    g_object_unref(image);
+    if (status || *failed) un_image_free(out);
+    return status;
+}
+
+static un_status decode_through_vips(const picture *p, un_image *out) {
+    int failed = 0;
+    if (!un_vips_start()) return un_fail(UNSEEN_E_UNSUPPORTED, "libvips does not start");
+    g_name = p->name;
+    pthread_rwlock_rdlock(&g_lock);
+    un_status status = decode_once(p, out, &failed);
+    pthread_rwlock_unlock(&g_lock);
+    if (failed) {
+        char reason[REASON_LENGTH];
+        pthread_rwlock_wrlock(&g_lock);
+        vips_error_clear();
+        status = decode_once(p, out, &failed);
+        take_reason(reason);
+        pthread_rwlock_unlock(&g_lock);
+        if (failed)
+            status = un_fail(UNSEEN_E_FORMAT, "%s: the picture is damaged: %s", p->name,
+                             reason[0] ? reason : "it cannot be decoded");
+    }
+    g_name = NULL;
+    return status;
+}
+
+un_status un_image_decode(const void *bytes, size_t size, const char *name,
+                          const un_image_options *options, un_image *out) {
+    picture p = {.size = size, .name = name};
+    unsigned char *copy = NULL;
+    un_status status = UNSEEN_OK;
+    *out = (un_image){0};
+    if (options) p.options = *options;
+    memcpy(&p.bytes, &bytes, sizeof bytes); /* libvips takes pointers to non-const */
+    p.format = format_of(&p);
+    size_t limit = p.options.max_pixels ? p.options.max_pixels : DEFAULT_MAX_PIXELS;
+    if (p.format == UNKNOWN) return fail_unknown(&p);
+    if (p.format == BMP) return un_bmp_decode(p.bytes, p.size, name, limit, out);
+    UN_GO(drop_transparency(&p, &copy));
+    status = decode_through_vips(&p, out);
+done:
+    free(copy);
+    return status;
+}
