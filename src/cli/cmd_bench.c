@@ -246,7 +246,7 @@ static void summarise(double *ms, size_t n, figures *out) {
 
 static un_status measure_prepare(un_method *method, figures *out) {
     double started = un_now();
-    if (method->class->prepare) UN_TRY(method->class->prepare(method));
+    UN_TRY(method->class->prepare(method));
     out->prepare_ms = 1e3 * (un_now() - started);
     return UNSEEN_OK;
 }
@@ -256,30 +256,31 @@ static un_status measure_steps(un_method *method, const arguments *a, figures *o
     un_optimizer optimizer;
     un_optimizer_settings settings;
     double losses[UN_MAX_LOSSES], *ms = NULL, update = 0;
-    class->optimizer(method, &settings);
+    class->learner->optimizer(method, &settings);
     UN_TRY(un_optimizer_create(&optimizer, &settings, &method->params));
     un_status status = UNSEEN_OK;
     UN_GO(un_alloc(a->steps, sizeof *ms, &ms));
     UN_GO(measure_prepare(method, out));
     size_t epoch = 0, step = 0;
     for (size_t i = 0; i < a->warmup + a->steps; i++, step++) {
-        if (i == class->steps_before(method, epoch + 1)) {
+        if (i == class->learner->steps_before(method, epoch + 1)) {
             epoch++;
             step = 0;
         }
         double started = un_now();
-        UN_GO(class->step(method, epoch, step, losses));
+        UN_GO(class->learner->step(method, epoch, step, losses));
         double middle = un_now();
-        if (class->learning_rate) optimizer.settings.lr = class->learning_rate(method, epoch);
+        if (class->learner->learning_rate)
+            optimizer.settings.lr = class->learner->learning_rate(method, epoch);
         un_optimizer_step(&optimizer, &method->params);
         double ended = un_now();
         if (i < a->warmup) continue;
         ms[i - a->warmup] = 1e3 * (ended - started);
         update += 1e3 * (ended - middle) / (double)a->steps;
-        out->flops += class->step_flops(method) / (double)a->steps;
+        out->flops += class->learner->step_flops(method) / (double)a->steps;
         const int64_t *images = NULL;
         size_t n = 0;
-        if (class->plan) UN_GO(class->plan(method, epoch, step, &images, &n));
+        if (class->learner->plan) UN_GO(class->learner->plan(method, epoch, step, &images, &n));
         out->images += (double)(n ? n : a->images) / (double)a->steps;
     }
     summarise(ms, a->steps, out);
@@ -292,7 +293,7 @@ done:
 
 /* A closed form: the pass over the images and, in the place of steps, the points of its grid. */
 static un_status measure_fits(un_method *method, const arguments *a, figures *out) {
-    size_t points = method->class->fit_points(method);
+    size_t points = method->class->closed_form->points(method);
     double losses[UN_MAX_LOSSES], *ms = NULL;
     if (a->steps < points) points = a->steps;
     un_status status = UNSEEN_OK;
@@ -300,7 +301,7 @@ static un_status measure_fits(un_method *method, const arguments *a, figures *ou
     UN_GO(measure_prepare(method, out));
     for (size_t i = 0; i < points; i++) {
         double started = un_now();
-        UN_GO(method->class->fit(method, i, losses));
+        UN_GO(method->class->closed_form->fit(method, i, losses));
         ms[i] = 1e3 * (un_now() - started);
     }
     summarise(ms, points, out);
@@ -413,7 +414,7 @@ static int run(arguments *a) {
     UN_GO(class->create(&setup, &method));
     UN_GO(un_bench_probe(UN_F32, &probes[0]));
     UN_GO(un_bench_probe(UN_BF16, &probes[1]));
-    UN_GO(class->fit ? measure_fits(method, a, &f) : measure_steps(method, a, &f));
+    UN_GO(class->closed_form ? measure_fits(method, a, &f) : measure_steps(method, a, &f));
     UN_GO(measure_scoring(method, &s, a->scored, &f));
     code = print(a, &f, precision, probes, un_config_integer(config, "batch"));
 done:

@@ -134,7 +134,7 @@ un_status un_classifier_score(un_classifier *c, const float *features, size_t n,
 
 un_status un_classifier_attribute_scores(un_classifier *c, const float *features, float *out) {
     const un_method_class *class = c->model.method->class;
-    if (!class->attributes)
+    if (!class->attribute_scores)
         return un_fail(UNSEEN_E_UNSUPPORTED, "the scores of %s are not made of attribute scores",
                        class->name);
     if (c->classes.modality_count != 1)
@@ -143,11 +143,11 @@ un_status un_classifier_attribute_scores(un_classifier *c, const float *features
                        c->classes.modality_count);
     size_t A = c->classes.modality[0].width;
     float *parts = NULL;
-    UN_TRY(un_alloc(class->attribute_branches * A, sizeof *parts, &parts));
-    un_status status = class->attributes(c->model.method, features, parts);
+    UN_TRY(un_alloc(class->attribute_scores->branches * A, sizeof *parts, &parts));
+    un_status status = class->attribute_scores->score(c->model.method, features, parts);
     for (size_t i = 0; i < A && !status; i++) {
         out[i] = 0;
-        for (size_t b = 0; b < class->attribute_branches; b++) out[i] += parts[b * A + i];
+        for (size_t b = 0; b < class->attribute_scores->branches; b++) out[i] += parts[b * A + i];
     }
     free(parts);
     return status;

@@ -44,7 +44,7 @@ static double log_probability(const un_classifier *c, const un_explanation *e, s
 }
 
 static double gap_of(const un_classifier *c, const un_explanation *e) {
-    if (c->model.method->class->scores_are_probabilities && e->found)
+    if (un_method_scores_are_probabilities(c->model.method->class) && e->found)
         return log_probability(c, e, e->answer) - log_probability(c, e, e->other);
     return (double)e->scores[e->answer] - (double)e->scores[e->other];
 }
@@ -53,7 +53,7 @@ static double gap_of(const un_classifier *c, const un_explanation *e) {
 static void add_up(const un_classifier *c, un_explanation *e) {
     size_t A = e->attribute_count;
     double sum = 0;
-    e->rows = c->model.method->class->class_rows(c->model.method);
+    e->rows = c->model.method->class->attribute_scores->class_rows(c->model.method);
     for (size_t i = 0; i < A; i++) {
         float found = 0;
         for (size_t b = 0; b < e->attribute_branches; b++) found += e->found[b * A + i];
@@ -67,7 +67,8 @@ static void add_up(const un_classifier *c, un_explanation *e) {
 
 static int is_used(const un_classifier *c, size_t m) {
     const un_method *method = c->model.method;
-    return !method->class->scores_with || method->class->scores_with(method, m);
+    const un_method_attribute_scores *made = method->class->attribute_scores;
+    return !made || !made->made_of || made->made_of(method, m);
 }
 
 /* "kg 17" for values without names. */
@@ -170,14 +171,14 @@ done:
 static un_status read_attributes(un_classifier *c, const float *features, un_explanation *e) {
     const un_method_class *class = c->model.method->class;
     size_t maps = e->branches * e->attribute_count * e->grid_height * e->grid_width;
-    if (class->attributes) {
+    if (class->attribute_scores) {
         UN_TRY(un_arena_alloc(&e->arena, e->attribute_branches * e->attribute_count, sizeof(float),
                               &e->found));
-        UN_TRY(class->attributes(c->model.method, features, e->found));
+        UN_TRY(class->attribute_scores->score(c->model.method, features, e->found));
     }
-    if (class->attention && e->branches > 0) {
+    if (class->maps) {
         UN_TRY(un_arena_alloc(&e->arena, maps, sizeof(float), &e->maps));
-        un_status status = class->attention(c->model.method, features, e->maps);
+        un_status status = class->maps->attend(c->model.method, features, e->maps);
         if (status == UNSEEN_E_UNSUPPORTED) { /* this model was trained without */
             e->maps = NULL;
             e->branches = 0;
@@ -187,7 +188,7 @@ static un_status read_attributes(un_classifier *c, const float *features, un_exp
     }
     UN_TRY(un_arena_alloc(&e->arena, e->attribute_count, sizeof(float), &e->contribution));
     e->gap = gap_of(c, e);
-    if (!class->attributes || !class->class_rows) return swap_attributes(c, features, e);
+    if (!class->attribute_scores) return swap_attributes(c, features, e);
     add_up(c, e);
     return UNSEEN_OK;
 }
@@ -197,8 +198,8 @@ static un_status read_groups(un_classifier *c, const float *features, un_explana
     un_method *method = c->model.method;
     un_group_attention g;
     float *share = NULL, *even = NULL;
-    if (!method->class->group_attention) return UNSEEN_OK;
-    un_status status = method->class->group_attention(method, features, &g);
+    if (!method->class->text_probe) return UNSEEN_OK;
+    un_status status = method->class->text_probe->group_attention(method, features, &g);
     if (status == UNSEEN_E_UNSUPPORTED) return UNSEEN_OK;
     UN_TRY(status);
     UN_TRY(un_arena_alloc(&e->arena, g.count, sizeof *share, &share));
@@ -230,8 +231,10 @@ un_status un_explain(un_classifier *c, const char *path, const un_explain_option
                      un_explanation *e) {
     float *features = NULL;
     un_status status = UNSEEN_OK;
-    *e = (un_explanation){.branches = c->model.method->class->attention_branches,
-                          .attribute_branches = c->model.method->class->attribute_branches,
+    const un_method_class *class = c->model.method->class;
+    *e = (un_explanation){.branches = un_method_map_branches(class),
+                          .attribute_branches =
+                              class->attribute_scores ? class->attribute_scores->branches : 0,
                           .grid_height = c->grid_height,
                           .grid_width = c->grid_width};
     UN_GO(describe(c, e));

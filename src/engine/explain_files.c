@@ -111,7 +111,7 @@ static un_status write_sheet(const un_explanation *e, const un_classifier *c,
                       .lines = pointers,
                       .line_count = note || !e->maps ? LINES : LINES - 1,
                       .branches = e->maps ? e->branches : 0,
-                      .branch_titles = c->model.method->class->attention_titles,
+                      .branch_titles = un_method_map_titles(c->model.method->class),
                       .grid_height = e->grid_height,
                       .grid_width = e->grid_width,
                       .sections = sections};
@@ -120,8 +120,9 @@ static un_status write_sheet(const un_explanation *e, const un_classifier *c,
     snprintf(lines[1], LINE, "and not %.120s (%s), score %.4g", t->names[e->other],
              t->seen[e->other] ? "seen" : "unseen", (double)e->scores[e->other]);
     snprintf(lines[2], LINE, "%s %.4g, of which %.4g does not come from attributes",
-             c->model.method->class->scores_are_probabilities ? "difference of the logarithms"
-                                                              : "difference",
+             un_method_scores_are_probabilities(c->model.method->class)
+                 ? "difference of the logarithms"
+                 : "difference",
              e->gap, un_explain_constant(e));
     snprintf(lines[3], LINE, "method %s; scores: %.140s", c->model.method->class->name,
              c->model.method->class->score_unit);

@@ -63,7 +63,7 @@ static json_t *attribute_json(const un_explanation *e, const un_classifier *c, s
 static un_status fill(json_t *out, const un_explanation *e, const un_classifier *c,
                       const char *note, const un_explain_choice *choice) {
     const un_method_class *class = c->model.method->class;
-    int sum = class->attributes && class->class_rows;
+    int sum = class->attribute_scores != NULL;
     UN_TRY(un_json_set(out, "method", json_string(class->name)));
     UN_TRY(un_json_set(out, "score_unit", json_string(class->score_unit)));
     UN_TRY(un_json_set(out, "answer", class_json(e, c, e->answer)));
@@ -75,9 +75,9 @@ static un_status fill(json_t *out, const un_explanation *e, const un_classifier 
                        json_pack("[I, I]", (json_int_t)e->grid_height, (json_int_t)e->grid_width)));
     UN_TRY(un_json_set(out, "branches", json_integer((json_int_t)(e->maps ? e->branches : 0))));
     UN_TRY(un_json_set(out, "contribution_kind",
-                       json_string(!sum                              ? "exchange"
-                                   : class->scores_are_probabilities ? "log"
-                                                                     : "sum")));
+                       json_string(!sum                                        ? "exchange"
+                                   : un_method_scores_are_probabilities(class) ? "log"
+                                                                               : "sum")));
     UN_TRY(un_json_set(out, "constant", number((double)e->constant)));
     UN_TRY(un_json_set(
         out, "note",

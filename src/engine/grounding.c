@@ -17,7 +17,7 @@ un_status un_grounding_recovery(const un_evaluation *e, json_t **out) {
     static const char *const names[] = {"seen", "unseen"};
     const un_index_list *lists[] = {&e->task.seen, &e->task.unseen};
     un_method *method = e->model.method;
-    if (!method->class->recovery)
+    if (!method->class->text_probe)
         return un_fail(UNSEEN_E_UNSUPPORTED, "%s hides no attributes that it could recover",
                        method->class->name);
     json_t *recovery = json_object();
@@ -25,8 +25,8 @@ un_status un_grounding_recovery(const un_evaluation *e, json_t **out) {
     for (size_t i = 0; i < 2 && !status; i++) {
         un_recovered r;
         if (lists[i]->count == 0) continue; /* splits without pictures of seen classes */
-        status = method->class->recovery(method, &e->task.classes, &e->features, e->task.labels,
-                                         lists[i], &r);
+        status = method->class->text_probe->recovery(method, &e->task.classes, &e->features,
+                                                     e->task.labels, lists[i], &r);
         if (!status) status = un_json_set(recovery, names[i], recovered_json(&r));
     }
     if (status)
@@ -38,8 +38,8 @@ un_status un_grounding_recovery(const un_evaluation *e, json_t **out) {
 
 json_t *un_attention_titles_json(const un_method_class *class, int attention) {
     json_t *titles = json_array();
-    for (size_t b = 0; attention && class->attention_titles && b < class->attention_branches; b++)
-        json_array_append_new(titles, json_string(class->attention_titles[b]));
+    for (size_t b = 0; attention && b < un_method_map_branches(class); b++)
+        json_array_append_new(titles, json_string(class->maps->titles[b]));
     return titles;
 }
 
@@ -89,7 +89,7 @@ static un_status average_groups(const un_evaluation *e, un_arena *arena, size_t 
     for (size_t i = 0; i < n; i++) {
         int64_t image = test_image(&e->task, i * tests / n);
         un_features_gather_f32(&e->features, &image, 1, row);
-        UN_TRY(method->class->group_attention(method, row, &one));
+        UN_TRY(method->class->text_probe->group_attention(method, row, &one));
         if (!sums) UN_TRY(un_arena_alloc(arena, one.count, sizeof *sums, &sums));
         for (size_t g = 0; g < one.count; g++) sums[g] += (double)one.share[g] / (double)n;
     }
@@ -107,7 +107,7 @@ un_status un_grounding_groups(const un_evaluation *e, json_t **out) {
     un_group_attention mean;
     un_arena arena = {0};
     un_status status = UNSEEN_OK;
-    if (!class->group_attention || n == 0)
+    if (!class->text_probe || n == 0)
         return un_fail(UNSEEN_E_UNSUPPORTED, "%s pays no attention to groups of attributes",
                        class->name);
     UN_GO(average_groups(e, &arena, n, &mean));

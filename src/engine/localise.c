@@ -54,7 +54,7 @@ done:
 
 static un_status check(const localiser *l) {
     const un_method_class *class = l->model->method->class;
-    if (!class->attention || class->attention_branches == 0)
+    if (!class->maps)
         return un_fail(UNSEEN_E_UNSUPPORTED, "%s has no attention maps to measure", class->name);
     if (!un_parts_exist(l->dataset->directory))
         return un_fail(UNSEEN_E_ARGUMENT, "%s has no marked parts (parts.safetensors)",
@@ -86,7 +86,7 @@ static un_status begin(localiser *l) {
     const un_modality *m = &l->task->classes.modality[0];
     size_t P = l->parts.part_count, C = l->task->classes.count;
     l->A = m->width;
-    l->branches = l->model->method->class->attention_branches;
+    l->branches = l->model->method->class->maps->branches;
     l->grid_height = l->features->grid_height;
     l->grid_width = l->features->grid_width;
     un_method_grid(l->model->method, &l->grid_height, &l->grid_width);
@@ -197,7 +197,7 @@ static un_status localise_list(localiser *l, const un_index_list *list, const ch
         }
         place_parts(l, image, width, height);
         un_features_gather_f32(l->features, &list->items[i], 1, l->row);
-        UN_GO(l->model->method->class->attention(l->model->method, l->row, l->maps));
+        UN_GO(l->model->method->class->maps->attend(l->model->method, l->row, l->maps));
         add_image(l, image, &sum);
         un_progress_update(&progress, i + 1);
     }

@@ -114,7 +114,7 @@ void unseen_model_grid(const unseen_model *model, size_t *height, size_t *width)
 }
 
 size_t unseen_model_branch_count(const unseen_model *model) {
-    return model ? model->classifier.model.method->class->attention_branches : 0;
+    return model ? un_method_map_branches(model->classifier.model.method->class) : 0;
 }
 
 unseen_status unseen_attributes(unseen_model *model, const float *features, float *out) {
@@ -128,8 +128,8 @@ unseen_status unseen_attention(unseen_model *model, const float *features, float
     if (!model || !features || !out)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_attention: a pointer is NULL");
     const un_method_class *class = model->classifier.model.method->class;
-    if (!class->attention)
+    if (!class->maps)
         return un_fail(UNSEEN_E_UNSUPPORTED, "%s has no attention over regions", class->name);
     UN_TRY(check_features(model, features, 1));
-    return class->attention(model->classifier.model.method, features, out);
+    return class->maps->attend(model->classifier.model.method, features, out);
 }

@@ -120,7 +120,7 @@ static un_status add_measurements(const maker *m, const un_evaluation *e, json_t
     const un_method_class *class = e->model.method->class;
     json_t *value = NULL;
     un_status status = UNSEEN_OK;
-    if (class->attention && m->dataset.image_root && m->dataset.images &&
+    if (class->maps && m->dataset.image_root && m->dataset.images &&
         un_parts_exist(m->dataset.directory)) {
         status = un_localise(&e->model, &m->dataset, &e->features, &e->task, &value);
         UN_TRY(add_extra(result, "localisation", status, value));
@@ -157,8 +157,8 @@ static un_status add_model(maker *m, size_t i) {
     UN_GO(un_json_append(m->results, json_incref(result)));
     model->result = result;
     model->manifest = m->manifests[i];
-    model->branches = e.model.method->class->attention_titles;
-    model->branch_count = e.model.method->class->attention_branches;
+    model->branches = un_method_map_titles(e.model.method->class);
+    model->branch_count = un_method_map_branches(e.model.method->class);
     UN_GO(un_curve_make(&m->curves[i], &e.predictions));
     model->curve = &m->curves[i];
     UN_GO(

@@ -59,14 +59,14 @@ static un_status painter_open(painter *p, report_pictures *r) {
     size_t cells = p->grid_height * p->grid_width;
     int known = read_recipe(&e->features, &p->recipe);
     /* Fused semantics would make longer rows than these. */
-    p->has_maps = known && class->attention && class->attributes && class->class_rows &&
-                  class->attention_branches > 0 && R > 1 && e->task.classes.modality_count == 1;
+    p->has_maps = known && class->maps && class->attribute_scores && R > 1 &&
+                  e->task.classes.modality_count == 1;
     if (!p->has_maps) return UNSEEN_OK;
     UN_TRY(un_arena_alloc(r->arena, R * e->features.width, sizeof(float), &p->row));
     UN_TRY(un_arena_alloc(r->arena, e->task.classes.count, sizeof(float), &p->scores));
-    UN_TRY(
-        un_arena_alloc(r->arena, class->attention_branches * A * cells, sizeof(float), &p->maps));
-    return un_arena_alloc(r->arena, class->attribute_branches * A, sizeof(float), &p->found);
+    UN_TRY(un_arena_alloc(r->arena, class->maps->branches * A * cells, sizeof(float), &p->maps));
+    return un_arena_alloc(r->arena, class->attribute_scores->branches * A, sizeof(float),
+                          &p->found);
 }
 
 static un_status to_jpeg(report_pictures *r, const un_image *image, un_report_image *out) {
@@ -127,12 +127,13 @@ static size_t runner_up(const painter *p, size_t chosen) {
 /* The attribute that speaks most for class `chosen` against `other`. */
 static size_t decisive(const painter *p, size_t chosen, size_t other) {
     const un_method *method = p->r->evaluation->model.method;
-    const float *rows = method->class->class_rows(method);
+    const float *rows = method->class->attribute_scores->class_rows(method);
     size_t A = p->r->evaluation->task.classes.modality[0].width, best = 0;
     float most = -INFINITY;
     for (size_t i = 0; i < A; i++) {
         float found = 0;
-        for (size_t b = 0; b < method->class->attribute_branches; b++) found += p->found[b * A + i];
+        for (size_t b = 0; b < method->class->attribute_scores->branches; b++)
+            found += p->found[b * A + i];
         float effect = found * (rows[chosen * A + i] - rows[other * A + i]);
         if (!(effect > most)) continue;
         most = effect;
@@ -149,15 +150,15 @@ static un_status add_maps(painter *p, int64_t image, const un_image *crop, size_
     size_t A = m->width, cells = p->grid_height * p->grid_width;
     un_features_gather_f32(&e->features, &image, 1, p->row);
     UN_TRY(method->class->score(method, p->row, 1, p->scores));
-    un_status looked = method->class->attention(method, p->row, p->maps);
+    un_status looked = method->class->maps->attend(method, p->row, p->maps);
     if (looked == UNSEEN_E_UNSUPPORTED) { /* this model was trained without */
         p->has_maps = 0;
         return UNSEEN_OK;
     }
     UN_TRY(looked);
-    UN_TRY(method->class->attributes(method, p->row, p->found));
+    UN_TRY(method->class->attribute_scores->score(method, p->row, p->found));
     size_t attribute = decisive(p, chosen, chosen == truth ? runner_up(p, chosen) : truth);
-    for (size_t b = 0; b < method->class->attention_branches && b + 1 < UN_REPORT_IMAGES; b++) {
+    for (size_t b = 0; b < method->class->maps->branches && b + 1 < UN_REPORT_IMAGES; b++) {
         un_image heat;
         UN_TRY(un_heat_picture(crop, p->maps + (b * A + attribute) * cells, p->grid_height,
                                p->grid_width, &heat));

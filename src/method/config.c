@@ -30,7 +30,7 @@ static const un_option g_common_options[] = {
 
 void un_option_tables(const un_method_class *class, const un_option **out) {
     size_t n = 0;
-    if (!class->fit) out[n++] = g_step_options;
+    if (!class->closed_form) out[n++] = g_step_options;
     out[n++] = g_common_options;
     out[n++] = class->options;
     out[n] = NULL;

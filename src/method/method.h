@@ -76,13 +76,91 @@ typedef struct {
     double among_all_prior;
 } un_recovered;
 
+/* What a method that learns in steps has. */
+typedef struct {
+    /* Steps of all epochs before this one: 0 for the first, and each epoch has at least one. */
+    size_t (*steps_before)(const un_method *method, size_t epoch);
+    /* Forward and backward: fills the gradients of params and losses[]. */
+    un_status (*step)(un_method *method, size_t epoch, size_t step, double *losses);
+    /* Floating-point operations of the matrix products of the step just done. */
+    double (*step_flops)(const un_method *method);
+    /* Settings of the optimiser that the trainer should run. */
+    void (*optimizer)(const un_method *method, un_optimizer_settings *out);
+
+    /* May be NULL: */
+
+    /* The learning rate of an epoch where it changes; NULL: always the optimiser's. */
+    double (*learning_rate)(const un_method *method, size_t epoch);
+    /* The images that this step will read, for read-ahead: a borrowed list valid
+     * until the next call; *count may be 0. */
+    un_status (*plan)(un_method *method, size_t epoch, size_t step, const int64_t **images,
+                      size_t *count);
+    /* For what training leaves as it is, such as a frozen backbone: computes what that makes of
+     * every image of setup->data, once, into a file that later runs take up, and gives it as the
+     * feature store (owned by the method) that step and score take from then on in place of
+     * setup->data's; the caller points setup->data there. *out stays NULL where there is none.
+     * UNSEEN_E_INTERRUPTED when *stop (may be NULL): the next call goes on from there. Called
+     * right after create. */
+    un_status (*freeze)(un_method *method, const volatile sig_atomic_t *stop,
+                        const un_features **out);
+} un_method_learner;
+
+/* What a method in closed form has: it learns in one go, and chooses among a grid of settings.
+ * Point p, 0 <= p < points, is to the trainer what the length of a training is elsewhere, so that
+ * selection is the same for both. `prepare` gathers what all points share. */
+typedef struct {
+    /* Sets params and losses[]; depends on its point only. */
+    un_status (*fit)(un_method *method, size_t point, double *losses);
+    size_t (*points)(const un_method *method);
+    /* The settings of a point by their names, a new reference; NULL: out of memory. */
+    json_t *(*settings)(const un_method *method, size_t point);
+} un_method_closed_form;
+
+/* Where in a picture each attribute was looked for. */
+typedef struct {
+    /* Attention of image features (R, F) f32: out (branches, A, h, w) row-major, h w the grid of
+     * un_method_grid; UNSEEN_E_UNSUPPORTED if this model has none. */
+    un_status (*attend)(un_method *method, const float *features, float *out);
+    size_t branches;
+    const char *const *titles; /* [branches] what each shows, a few words */
+    /* Sets the grid of the maps where it is not that of the features; NULL: always that. */
+    void (*grid)(const un_method *method, size_t *height, size_t *width);
+} un_method_maps;
+
+/* What a score is made of, for methods whose scores are sums over attributes: the score of class
+ * c is its constant plus sum_i rows[c, i] sum_b out[b, i]. */
+typedef struct {
+    /* Attribute scores of image features (R, F) f32: out (branches, A), the weights of the
+     * branches included. Where the score is a probability this is its logarithm, up to a number
+     * that all classes share. */
+    un_status (*score)(un_method *method, const float *features, float *out);
+    size_t branches;
+    /* The class attributes (C, A) as the scores use them, of the last set_classes; borrowed. */
+    const float *(*class_rows)(const un_method *method);
+    /* Whether the scores are made of the semantics at this place of the table, so that A counts
+     * its values, too; NULL: they are made of all. */
+    int (*made_of)(const un_method *method, size_t modality);
+    int scores_are_probabilities; /* so that they add up to the logarithms of scores */
+} un_method_attribute_scores;
+
+/* What can be asked of a method that reads texts of the attributes. */
+typedef struct {
+    /* Hides one attribute of each image's class, as in training, and asks for it: labels [N], rows
+     * of the class table. UNSEEN_E_UNSUPPORTED if this model cannot. */
+    un_status (*recovery)(un_method *method, const un_class_table *classes,
+                          const un_features *features, const int32_t *labels,
+                          const un_index_list *images, un_recovered *out);
+    /* The attention of image features (R, F) f32 over groups of attributes; the arrays of *out are
+     * valid until the next call. UNSEEN_E_UNSUPPORTED if this model has none. */
+    un_status (*group_attention)(un_method *method, const float *features, un_group_attention *out);
+} un_method_text_probe;
+
+/* A method: what everybody must have, then the tables of what it has beside. */
 typedef struct un_method_class {
     const char *name;       /* "dem" */
     const char *title;      /* with the paper */
     const char *score_unit; /* "negative distance": the unit of scores and gamma */
     un_input_kind input;
-    /* Whether, with these settings, each class's description is brought to length 1; NULL: never. */
-    int (*unit_rows)(const json_t *config);
     int trains_with_unseen_rows; /* unseen classes' attributes enter the loss: the manifest says so */
     const char *const
         *losses; /* names of step()'s terms, NULL-terminated; the L2 term is the trainer's */
@@ -91,76 +169,29 @@ typedef struct un_method_class {
 
     un_status (*create)(const un_method_setup *setup, un_method **out);
     void (*destroy)(un_method *method);
-    /* For what training leaves as it is, such as a frozen backbone: computes what that makes of
-     * every image of setup->data, once, into a file that later runs take up, and gives it as the
-     * feature store (owned by the method) that step and score take from then on in place of
-     * setup->data's; the caller points setup->data there. *out stays NULL where there is none.
-     * UNSEEN_E_INTERRUPTED when *stop (may be NULL): the next call goes on from there. Called
-     * right after create; may be NULL. */
-    un_status (*freeze)(un_method *method, const volatile sig_atomic_t *stop,
-                        const un_features **out);
-    /* One pass over the training images before the first step; may be NULL. */
+    /* One pass over the training images before the first step or fit (un_method_no_pass: none). */
     un_status (*prepare)(un_method *method);
-    /* Steps of all epochs before this one: 0 for the first, and each epoch has at least one. */
-    size_t (*steps_before)(const un_method *method, size_t epoch);
-    /* The images that this step will read, for read-ahead: a borrowed list valid
-     * until the next call; *count may be 0. May be NULL. */
-    un_status (*plan)(un_method *method, size_t epoch, size_t step, const int64_t **images,
-                      size_t *count);
-    /* Forward and backward: fills the gradients of params and losses[]. */
-    un_status (*step)(un_method *method, size_t epoch, size_t step, double *losses);
-    /* Floating-point operations of the matrix products of the step just done. */
-    double (*step_flops)(const un_method *method);
-    /* Settings of the optimiser that the trainer should run. NULL for closed forms. */
-    void (*optimizer)(const un_method *method, un_optimizer_settings *out);
-    /* The learning rate of an epoch where it changes; NULL: always the optimiser's. */
-    double (*learning_rate)(const un_method *method, size_t epoch);
-    /* What creating the trained method again takes beyond its configuration, such as sizes that
-     * came from files: a JSON object for the model's manifest. NULL: nothing. */
-    un_status (*keep)(const un_method *method, json_t **out);
-    /* Closed-form methods learn here instead of in steps; else NULL. What they choose among is a
-     * grid of settings: point p, 0 <= p < fit_points, is to the trainer what the length of a
-     * training is elsewhere, so that selection is the same for both. prepare gathers what all
-     * points share; a fit sets params and losses[] and depends on its point only. */
-    un_status (*fit)(un_method *method, size_t point, double *losses);
-    size_t (*fit_points)(const un_method *method);
-    /* The settings of a point by their names, a new reference; NULL: out of memory. */
-    json_t *(*fit_settings)(const un_method *method, size_t point);
     /* The classes to score from now on, with the parameters as they are now. Any
      * classes whose modalities have the trained widths will do. */
     un_status (*set_classes)(un_method *method, const un_class_table *classes);
     /* features (n, R, F) f32 -> scores (n, C), higher is better. */
     un_status (*score)(un_method *method, const float *features, size_t n, float *scores);
-    /* Attention maps of image features (R, F) f32: maps (branches, A, h, w) row-major, h w the
-     * grid of un_method_grid; UNSEEN_E_UNSUPPORTED if this model has none, NULL for methods
-     * without. */
-    un_status (*attention)(un_method *method, const float *features, float *maps);
-    size_t attention_branches;
-    const char *const *attention_titles; /* [attention_branches] what each shows, a few words */
-    /* Sets the grid of the maps where it is not that of the features; NULL: always that. */
-    void (*attention_grid)(const un_method *method, size_t *height, size_t *width);
-    /* The attention of image features (R, F) f32 over groups of attributes; the arrays of *out are
-     * valid until the next call. UNSEEN_E_UNSUPPORTED if this model has none, NULL for methods
-     * without. */
-    un_status (*group_attention)(un_method *method, const float *features, un_group_attention *out);
-    /* Hides one attribute of each image's class, as in training, and asks for it: labels [N], rows
-     * of the class table. UNSEEN_E_UNSUPPORTED if this model cannot, NULL for methods without. */
-    un_status (*recovery)(un_method *method, const un_class_table *classes,
-                          const un_features *features, const int32_t *labels,
-                          const un_index_list *images, un_recovered *out);
-    /* Attribute scores of image features (R, F) f32: out (branches, A), the weights of the
-     * branches included, so that the score of class c is its constant plus
-     * sum_i att[c, i] sum_b out[b, i], att from class_rows; of a probability this is the logarithm,
-     * up to a number that all classes share. NULL for methods whose scores are no such sum. */
-    un_status (*attributes)(un_method *method, const float *features, float *out);
-    /* Whether the scores are made of the semantics at this place of the table, so that A counts
-     * its values, too; NULL: they are made of all. */
-    int (*scores_with)(const un_method *method, size_t modality);
-    /* The class attributes (C, A) as the scores use them, of the last set_classes; borrowed. */
-    const float *(*class_rows)(const un_method *method);
-    /* Branches of `attributes`. */
-    size_t attribute_branches;
-    int scores_are_probabilities; /* so that `attributes` add up to their logarithms */
+
+    /* May be NULL: */
+
+    /* Whether, with these settings, each class's description is brought to length 1; NULL: never. */
+    int (*unit_rows)(const json_t *config);
+    /* What creating the trained method again takes beyond its configuration, such as sizes that
+     * came from files: a JSON object for the model's manifest. NULL: nothing. */
+    un_status (*keep)(const un_method *method, json_t **out);
+
+    /* Exactly one of these two. */
+    const un_method_learner *learner;
+    const un_method_closed_form *closed_form;
+    /* What the method can show; NULL: it cannot. */
+    const un_method_maps *maps;
+    const un_method_attribute_scores *attribute_scores;
+    const un_method_text_probe *text_probe;
 } un_method_class;
 
 /* Head of every method's own structure. */
@@ -175,6 +206,13 @@ extern const un_method_class *const un_methods[];
 un_status un_method_find(const char *name, const un_method_class **out);
 /* The grid of the attention maps of a method whose features are a grid of height x width. */
 void un_method_grid(const un_method *method, size_t *height, size_t *width);
+/* A `prepare` for methods that need none. */
+un_status un_method_no_pass(un_method *method);
+/* Maps of a class and what they show; 0 and NULL for one that has none. */
+size_t un_method_map_branches(const un_method_class *class);
+const char *const *un_method_map_titles(const un_method_class *class);
+/* Whether attribute scores add up to the logarithms of its scores. */
+int un_method_scores_are_probabilities(const un_method_class *class);
 /* Number of terms in class->losses. */
 size_t un_method_loss_count(const un_method_class *class);
 

@@ -27,7 +27,25 @@ un_status un_method_find(const char *name, const un_method_class **out) {
 }
 
 void un_method_grid(const un_method *method, size_t *height, size_t *width) {
-    if (method->class->attention_grid) method->class->attention_grid(method, height, width);
+    const un_method_maps *maps = method->class->maps;
+    if (maps && maps->grid) maps->grid(method, height, width);
+}
+
+un_status un_method_no_pass(un_method *method) {
+    (void)method;
+    return UNSEEN_OK;
+}
+
+size_t un_method_map_branches(const un_method_class *class) {
+    return class->maps ? class->maps->branches : 0;
+}
+
+const char *const *un_method_map_titles(const un_method_class *class) {
+    return class->maps ? class->maps->titles : NULL;
+}
+
+int un_method_scores_are_probabilities(const un_method_class *class) {
+    return class->attribute_scores && class->attribute_scores->scores_are_probabilities;
 }
 
 size_t un_method_loss_count(const un_method_class *class) {

@@ -97,7 +97,7 @@ static un_status choose_gamma(trainer *t, size_t index) {
 un_status history_choose(trainer *t) {
     if (t->selection_runs == 0) {
         size_t epochs =
-            t->options->class->fit ? 1 : un_config_integer(t->options->config, "epochs");
+            t->options->class->closed_form ? 1 : un_config_integer(t->options->config, "epochs");
         t->chosen = (choice){.epochs = epochs};
         return UNSEEN_OK;
     }

@@ -10,14 +10,15 @@ int is_final(const trainer *t) { return t->run == t->selection_runs; }
 size_t run_epochs(const trainer *t) {
     const un_method_class *class = t->options->class;
     if (is_final(t)) return t->chosen.epochs;
-    return class->fit ? class->fit_points(t->method)
-                      : un_config_integer(t->options->config, "epochs");
+    return class->closed_form ? class->closed_form->points(t->method)
+                              : un_config_integer(t->options->config, "epochs");
 }
 
 size_t run_epoch_steps(const trainer *t) {
     const un_method_class *class = t->options->class;
-    if (class->fit) return 1;
-    return class->steps_before(t->method, t->epoch + 1) - class->steps_before(t->method, t->epoch);
+    if (class->closed_form) return 1;
+    return class->learner->steps_before(t->method, t->epoch + 1) -
+           class->learner->steps_before(t->method, t->epoch);
 }
 
 /* Names of the semantics, in the order of the configuration. */
@@ -49,22 +50,24 @@ un_status run_open(trainer *t) {
                                    .config = o->config,
                                    .data = &t->data};
     UN_TRY(o->class->create(&setup, &t->method));
-    if (o->class->freeze) {
+    const un_method_learner *learner = o->class->learner;
+    const un_method_closed_form *closed_form = o->class->closed_form;
+    if (learner && learner->freeze) {
         const un_features *states = NULL;
-        UN_TRY(o->class->freeze(t->method, o->stop, &states));
+        UN_TRY(learner->freeze(t->method, o->stop, &states));
         if (states) t->data.features = states;
     }
-    if (o->class->fit && t->selection_runs == 0 && o->class->fit_points(t->method) != 1)
+    if (closed_form && t->selection_runs == 0 && closed_form->points(t->method) != 1)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "without selection nothing chooses among the %zu points of %s's grid: give "
                        "each of its settings one value",
-                       o->class->fit_points(t->method), o->class->name);
-    if (o->class->optimizer) {
+                       closed_form->points(t->method), o->class->name);
+    if (learner) {
         un_optimizer_settings settings;
-        o->class->optimizer(t->method, &settings);
+        learner->optimizer(t->method, &settings);
         UN_TRY(un_optimizer_create(&t->optimizer, &settings, &t->method->params));
     }
-    if (o->class->prepare) UN_TRY(o->class->prepare(t->method));
+    UN_TRY(o->class->prepare(t->method));
     t->run_started = un_now();
     return UNSEEN_OK;
 }
@@ -93,17 +96,18 @@ static un_status add_losses(trainer *t, const double *losses, double l2) {
         return un_fail(UNSEEN_E_FORMAT,
                        "%s: the loss became infinite or not a number at step %llu; try %s",
                        t->task.name, (unsigned long long)t->steps_done,
-                       t->options->class->fit ? "stronger regularisers" : "a lower lr");
+                       t->options->class->closed_form ? "stronger regularisers" : "a lower lr");
     return UNSEEN_OK;
 }
 
 /* One gradient and one update. */
 static un_status train_step(trainer *t) {
+    const un_method_learner *learner = t->options->class->learner;
     double losses[UN_MAX_LOSSES] = {0};
     if (t->optimizer.settings.fresh && t->step == 0) un_optimizer_restart(&t->optimizer);
-    UN_TRY(t->options->class->step(t->method, t->epoch, t->step, losses));
-    if (t->options->class->learning_rate)
-        t->optimizer.settings.lr = t->options->class->learning_rate(t->method, t->epoch);
+    UN_TRY(learner->step(t->method, t->epoch, t->step, losses));
+    if (learner->learning_rate)
+        t->optimizer.settings.lr = learner->learning_rate(t->method, t->epoch);
     return add_losses(t, losses, un_optimizer_step(&t->optimizer, &t->method->params));
 }
 
@@ -168,10 +172,11 @@ static un_status advance(trainer *t, size_t epochs, int *stop) {
 static un_status read_ahead(trainer *t) {
     const int64_t *images = NULL;
     size_t n = 0;
-    if (!t->options->class->plan) return UNSEEN_OK;
+    const un_method_learner *learner = t->options->class->learner;
+    if (!learner->plan) return UNSEEN_OK;
     size_t step = t->step + 1 < run_epoch_steps(t) ? t->step + 1 : 0;
     size_t epoch = step == 0 ? t->epoch + 1 : t->epoch;
-    UN_TRY(t->options->class->plan(t->method, epoch, step, &images, &n));
+    UN_TRY(learner->plan(t->method, epoch, step, &images, &n));
     un_features_prefetch(t->data.features, images, n);
     return UNSEEN_OK;
 }
@@ -180,14 +185,15 @@ static un_status run_step(trainer *t, un_progress *progress, int *stop) {
     UN_TRY(read_ahead(t));
     UN_TRY(train_step(t));
     UN_TRY(advance(t, run_epochs(t), stop));
-    un_progress_update(progress, t->options->class->steps_before(t->method, t->epoch) + t->step);
+    un_progress_update(progress,
+                       t->options->class->learner->steps_before(t->method, t->epoch) + t->step);
     return UNSEEN_OK;
 }
 
 /* A closed form: a point of its grid stands where an epoch does elsewhere. */
 static un_status run_point(trainer *t, un_progress *progress, int *stop) {
     double losses[UN_MAX_LOSSES] = {0};
-    UN_TRY(t->options->class->fit(t->method, t->epoch, losses));
+    UN_TRY(t->options->class->closed_form->fit(t->method, t->epoch, losses));
     UN_TRY(add_losses(t, losses, 0));
     t->epoch++;
     UN_TRY(evaluate(t, stop));
@@ -204,11 +210,13 @@ un_status run_train(trainer *t) {
     un_status status = UNSEEN_OK;
     snprintf(label, sizeof label, "train %s, %s", class->name, t->task.name);
     /* The final run of a closed form needs the chosen point only. */
-    if (class->fit && is_final(t) && t->epoch + 1 < epochs) t->epoch = epochs - 1;
-    un_progress_begin(&progress, label, class->fit ? "points" : "steps",
-                      class->fit ? epochs : class->steps_before(t->method, epochs));
+    if (class->closed_form && is_final(t) && t->epoch + 1 < epochs) t->epoch = epochs - 1;
+    un_progress_begin(&progress, label, class->closed_form ? "points" : "steps",
+                      class->closed_form ? epochs
+                                         : class->learner->steps_before(t->method, epochs));
     while (!stop && t->epoch < epochs && !status) {
-        status = class->fit ? run_point(t, &progress, &stop) : run_step(t, &progress, &stop);
+        status =
+            class->closed_form ? run_point(t, &progress, &stop) : run_step(t, &progress, &stop);
         if (!status && !stop) status = maybe_checkpoint(t);
     }
     un_progress_end(&progress);

@@ -40,20 +40,21 @@ static json_t *selection_json(const trainer *t) {
         json_array_append_new(
             sources,
             json_string(o->select == UN_SELECT_TEST ? "test sets" : o->dataset->folds[r].source));
-    const char *unit = o->class->fit ? "point" : "epochs";
+    const char *unit = o->class->closed_form ? "point" : "epochs";
     json_t *s = json_pack("{s:s, s:s, s:I, s:o}", "mode", un_select_text(o->select), "metric",
                           un_config_text(o->config, "metric"), unit, (json_int_t)t->chosen.epochs,
                           "runs", sources);
-    if (s && o->class->fit)
-        json_object_set_new(s, "settings", o->class->fit_settings(t->method, t->chosen.epochs - 1));
+    if (s && o->class->closed_form)
+        json_object_set_new(s, "settings",
+                            o->class->closed_form->settings(t->method, t->chosen.epochs - 1));
     if (!s || !t->chosen.has_gamma) return s;
     json_object_set_new(s, "gamma", json_real(t->chosen.gamma));
     json_object_set_new(s, "mean_metric", json_real(t->chosen.metric));
     json_object_set_new(s, "mean_T1", json_real(t->chosen.T1));
     json_object_set_new(s, "mean_H_at_gamma", json_real(t->chosen.H));
     json_object_set_new(s, "columns",
-                        json_string(o->class->fit ? "point, T1, U, S, H, AUSUC, best_H"
-                                                  : "epoch, T1, U, S, H, AUSUC, best_H"));
+                        json_string(o->class->closed_form ? "point, T1, U, S, H, AUSUC, best_H"
+                                                          : "epoch, T1, U, S, H, AUSUC, best_H"));
     json_object_set_new(s, "evaluations", history_json(t));
     return s;
 }
@@ -132,13 +133,13 @@ done:
 static un_status log_choice(const trainer *t) {
     const un_train_options *o = t->options;
     const char *who = o->select == UN_SELECT_TEST ? "the test sets" : "validation";
-    if (!o->class->fit) {
+    if (!o->class->closed_form) {
         un_log(UNSEEN_LOG_INFO, "%s chose %zu epochs and gamma %.4g", who, t->chosen.epochs,
                t->chosen.gamma);
         return UNSEEN_OK;
     }
     char *text = NULL;
-    json_t *settings = o->class->fit_settings(t->method, t->chosen.epochs - 1);
+    json_t *settings = o->class->closed_form->settings(t->method, t->chosen.epochs - 1);
     un_status status = settings ? un_json_text(settings, &text) : un_fail_memory(0);
     if (!status)
         un_log(UNSEEN_LOG_INFO, "%s chose %s (point %zu) and, for seen classes, gamma %.4g", who,
@@ -171,7 +172,7 @@ static un_status check_options(const un_train_options *o) {
         return un_fail(UNSEEN_E_ARGUMENT,
                        "method %s needs region features; feature set %s is pooled", o->class->name,
                        o->features->name);
-    if (o->class->fit && o->max_steps > 0)
+    if (o->class->closed_form && o->max_steps > 0)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "method %s is a closed form: it has no steps to stop after", o->class->name);
     if (o->select == UN_SELECT_VALIDATION && o->dataset->fold_count == 0)

@@ -185,13 +185,13 @@ static un_status train(scene *s) {
         UN_TRY(next_method(s, &b));
         if (step == 0) {
             un_optimizer_settings settings;
-            un_method_dem.optimizer(s->method, &settings);
+            un_method_dem.learner->optimizer(s->method, &settings);
             UN_TRY(un_optimizer_create(&s->optimizer, &settings, &s->method->params));
         }
         UN_TRY(un_method_dem.prepare(s->method));
-        if (un_method_dem.steps_before(s->method, 1) != 1)
+        if (un_method_dem.learner->steps_before(s->method, 1) != 1)
             return un_fail(UNSEEN_E_ARGUMENT, "a batch of the whole training set is not one step");
-        UN_TRY(un_method_dem.step(s->method, step, 0, losses));
+        UN_TRY(un_method_dem.learner->step(s->method, step, 0, losses));
         if (step == 0) {
             UN_TRY(compare_outputs(s, &b));
             UN_TRY(compare_gradients(s));

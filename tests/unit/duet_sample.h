@@ -82,7 +82,7 @@ static inline void set_parameters(un_method *method) {
 
 static inline double total_loss(un_method *method, size_t step) {
     double losses[UN_MAX_LOSSES] = {0}, total = 0;
-    util_ok(un_method_duet.step(method, 0, step, losses));
+    util_ok(un_method_duet.learner->step(method, 0, step, losses));
     for (size_t i = 0; i < DUET_TERMS; i++) total += losses[i];
     return total;
 }

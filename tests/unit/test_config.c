@@ -57,7 +57,7 @@ static void every_preset_is_complete(void **state) {
             for (size_t t = 0; tables[t]; t++)
                 for (const un_option *o = tables[t]; o->key; o++)
                     assert_non_null(json_object_get(config, o->key));
-            assert_int_equal(json_object_get(config, "epochs") == NULL, (*m)->fit != NULL);
+            assert_int_equal(json_object_get(config, "epochs") == NULL, (*m)->closed_form != NULL);
             /* a manifest can be read back, and says the same */
             util_ok(un_config_create(*m, NULL, &copy));
             util_ok(un_config_merge(*m, copy, config, "manifest"));

@@ -165,14 +165,14 @@ static void mini_batches_follow_the_definition(void **state) {
         util_scene s;
         util_scene_make(&s, C, N, D, g_cases[k].modalities, g_cases[k].width, 10 + k);
         un_method *method = make_method(&s, g_cases[k].sets, NULL, UN_PRECISION_F32);
-        size_t steps = un_method_dem.steps_before(method, 1);
+        size_t steps = un_method_dem.learner->steps_before(method, 1);
         assert_int_equal(steps, (s.train.count + 7) / 8);
         for (size_t step = 0; step < steps; step++) {
             const int64_t *images = NULL;
             size_t n = 0;
             double losses[UN_MAX_LOSSES];
-            util_ok(un_method_dem.step(method, 2, step, losses));
-            util_ok(un_method_dem.plan(method, 2, step, &images, &n));
+            util_ok(un_method_dem.learner->step(method, 2, step, losses));
+            util_ok(un_method_dem.learner->plan(method, 2, step, &images, &n));
             assert_true(n > 0);
             check_step(method, &s, images, n, losses[0], g_cases[k].name);
         }
@@ -189,8 +189,8 @@ static void class_means_follow_the_definition(void **state) {
         util_scene_make(&s, C, N, D, g_cases[k].modalities, g_cases[k].width, 20 + k);
         un_method *method =
             make_method(&s, g_cases[k].sets, "batching=class-means", UN_PRECISION_F32);
-        assert_int_equal(un_method_dem.steps_before(method, 1), 1);
-        util_ok(un_method_dem.step(method, 0, 0, losses));
+        assert_int_equal(un_method_dem.learner->steps_before(method, 1), 1);
+        util_ok(un_method_dem.learner->step(method, 0, 0, losses));
         check_step(method, &s, s.train.items, s.train.count, losses[0], g_cases[k].name);
         un_method_dem.destroy(method);
         util_scene_free(&s);
@@ -211,14 +211,14 @@ static void own_loss_follows_own_gradient(void **state) {
         float *kept = NULL, *slope = NULL;
         util_ok(un_alloc(total, sizeof *kept, &kept));
         util_ok(un_alloc(total, sizeof *slope, &slope));
-        util_ok(un_method_dem.step(method, 0, 0, losses));
+        util_ok(un_method_dem.learner->step(method, 0, 0, losses));
         memcpy(kept, method->params.value, total * sizeof *kept);
         memcpy(slope, method->params.grad, total * sizeof *slope);
         for (size_t i = 0; i < total; i++) square += (double)slope[i] * (double)slope[i];
         for (int side = 0; side < 2; side++) {
             float h = (side ? 2e-3f : -2e-3f) / (float)sqrt(square);
             for (size_t i = 0; i < total; i++) method->params.value[i] = kept[i] + h * slope[i];
-            util_ok(un_method_dem.step(method, 0, 0, losses));
+            util_ok(un_method_dem.learner->step(method, 0, 0, losses));
             along[side] = losses[0];
         }
         util_near((along[1] - along[0]) / 4e-3, sqrt(square), 5e-3 * sqrt(square));
@@ -239,9 +239,9 @@ static void full_batch_equals_class_means(void **state) {
         un_method *means =
             make_method(&s, g_cases[k].sets, "batching=class-means", UN_PRECISION_F32);
         un_method *mini = make_method(&s, g_cases[k].sets, "batch=1000", UN_PRECISION_F32);
-        assert_int_equal(un_method_dem.steps_before(mini, 1), 1);
-        util_ok(un_method_dem.step(means, 0, 0, a));
-        util_ok(un_method_dem.step(mini, 3, 0, b));
+        assert_int_equal(un_method_dem.learner->steps_before(mini, 1), 1);
+        util_ok(un_method_dem.learner->step(means, 0, 0, a));
+        util_ok(un_method_dem.learner->step(mini, 3, 0, b));
         util_near(a[0], b[0], 1e-6 * a[0]);
         for (size_t i = 0; i < means->params.total; i++)
             largest = fmax(largest, fabs((double)means->params.grad[i]));
@@ -262,7 +262,7 @@ static void constant_survives_an_offset(void **state) {
     util_scene_make(&s, C, N, WIDE, 1, g_cases[0].width, 50);
     for (size_t i = 0; i < (size_t)N * WIDE; i++) s.rows[i] = 8 + 0.01f * s.rows[i];
     un_method *method = make_method(&s, g_cases[0].sets, "batching=class-means", UN_PRECISION_F32);
-    util_ok(un_method_dem.step(method, 0, 0, losses));
+    util_ok(un_method_dem.learner->step(method, 0, 0, losses));
     double constant = 0;
     for (size_t c = 0; c < C; c++) {
         for (size_t j = 0; j < WIDE; j++) {
@@ -291,11 +291,11 @@ static int by_index(const void *a, const void *b) {
 
 /* The whole epoch in order; returns its length. */
 static size_t epoch_order(un_method *method, size_t epoch, int64_t *out) {
-    size_t total = 0, steps = un_method_dem.steps_before(method, 1);
+    size_t total = 0, steps = un_method_dem.learner->steps_before(method, 1);
     for (size_t step = 0; step < steps; step++) {
         const int64_t *images = NULL;
         size_t n = 0;
-        util_ok(un_method_dem.plan(method, epoch, step, &images, &n));
+        util_ok(un_method_dem.learner->plan(method, epoch, step, &images, &n));
         if (step + 1 < steps) assert_int_equal(n, 8);
         memcpy(out + total, images, n * sizeof *out);
         total += n;
@@ -322,10 +322,11 @@ static void sampling(void **state) {
     assert_memory_equal(first, again, n * sizeof *first);
     const int64_t *images = NULL;
     size_t count = 1;
-    util_ok(un_method_dem.plan(a, 4, un_method_dem.steps_before(a, 1), &images, &count));
+    util_ok(un_method_dem.learner->plan(a, 4, un_method_dem.learner->steps_before(a, 1), &images,
+                                        &count));
     assert_int_equal(count, 0);
     double losses[UN_MAX_LOSSES];
-    util_fails(un_method_dem.step(a, 4, un_method_dem.steps_before(a, 1), losses),
+    util_fails(un_method_dem.learner->step(a, 4, un_method_dem.learner->steps_before(a, 1), losses),
                UNSEEN_E_ARGUMENT, "beyond the epoch");
     ((dem *)b)->seed++;
     ((dem *)b)->order_epoch = SIZE_MAX;
@@ -345,9 +346,9 @@ static void planning_ahead_changes_nothing(void **state) {
     size_t n = 0;
     util_scene_make(&s, C, N, D, 1, g_cases[0].width, 61);
     un_method *method = make_method(&s, g_cases[0].sets, NULL, UN_PRECISION_F32);
-    util_ok(un_method_dem.step(method, 0, 3, plain));
-    util_ok(un_method_dem.plan(method, 1, 0, &images, &n));
-    util_ok(un_method_dem.step(method, 0, 3, ahead));
+    util_ok(un_method_dem.learner->step(method, 0, 3, plain));
+    util_ok(un_method_dem.learner->plan(method, 1, 0, &images, &n));
+    util_ok(un_method_dem.learner->step(method, 0, 3, ahead));
     assert_true(plain[0] == ahead[0]);
     un_method_dem.destroy(method);
     util_scene_free(&s);
@@ -480,8 +481,8 @@ static void bf16_is_close(void **state) {
         assert_non_null(rounded->params.value16);
         assert_memory_equal(exact->params.value, rounded->params.value,
                             exact->params.total * sizeof(float));
-        util_ok(un_method_dem.step(exact, 0, 0, a));
-        util_ok(un_method_dem.step(rounded, 0, 0, b));
+        util_ok(un_method_dem.learner->step(exact, 0, 0, a));
+        util_ok(un_method_dem.learner->step(rounded, 0, 0, b));
         util_near(b[0], a[0], 0.01 * a[0]);
         for (size_t i = 0; i < exact->params.total; i++) {
             double x = (double)exact->params.grad[i], y = (double)rounded->params.grad[i];
@@ -507,12 +508,13 @@ static void training_learns_and_repeats(void **state) {
         un_optimizer optimizer;
         un_optimizer_settings settings;
         method[run] = make_method(&s, g_cases[0].sets, "lr=0.01", UN_PRECISION_F32);
-        un_method_dem.optimizer(method[run], &settings);
+        un_method_dem.learner->optimizer(method[run], &settings);
         util_near(settings.lr, 0.01, 0);
         util_ok(un_optimizer_create(&optimizer, &settings, &method[run]->params));
         for (size_t epoch = 0; epoch < 40; epoch++) {
-            for (size_t step = 0; step < un_method_dem.steps_before(method[run], 1); step++) {
-                util_ok(un_method_dem.step(method[run], epoch, step, losses));
+            for (size_t step = 0; step < un_method_dem.learner->steps_before(method[run], 1);
+                 step++) {
+                util_ok(un_method_dem.learner->step(method[run], epoch, step, losses));
                 un_optimizer_step(&optimizer, &method[run]->params);
                 if (epoch + step == 0) start = losses[0];
             }

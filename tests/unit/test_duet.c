@@ -183,13 +183,13 @@ static void test_repeatable(void **state) {
     double before = total_loss(method, 1);
     memcpy(grad, method->params.grad, bytes);
     assert_true(total_loss(method, 2) != before);
-    util_ok(un_method_duet.plan(method, 0, 3, &images, &count));
+    util_ok(un_method_duet.learner->plan(method, 0, 3, &images, &count));
     for (size_t i = 0; i < count; i++)
         assert_true(images[i] >= 0 && images[i] < N && images[i] % 7 != 6);
     assert_true(total_loss(method, 1) == before);
     assert_memory_equal(grad, method->params.grad, bytes);
-    util_near(un_method_duet.learning_rate(method, 25),
-              un_method_duet.learning_rate(method, 0) * 0.64, 1e-12);
+    util_near(un_method_duet.learner->learning_rate(method, 25),
+              un_method_duet.learner->learning_rate(method, 0) * 0.64, 1e-12);
     free(grad);
     un_method_duet.destroy(method);
     util_scene_free(&s);
@@ -306,9 +306,9 @@ static void test_attention(void **state) {
     un_method *method = make_method(&s, NULL);
     float maps[2 * A * R];
     set_parameters(method);
-    util_fails(un_method_duet.attention(method, s.rows, maps), UNSEEN_E_ARGUMENT, "classes");
+    util_fails(un_method_duet.maps->attend(method, s.rows, maps), UNSEEN_E_ARGUMENT, "classes");
     util_ok(un_method_duet.set_classes(method, &s.classes));
-    util_ok(un_method_duet.attention(method, s.rows, maps));
+    util_ok(un_method_duet.maps->attend(method, s.rows, maps));
     for (size_t a = 0; a < 2 * A; a++) {
         double sum = 0;
         for (size_t r = 0; r < R; r++) sum += (double)maps[a * R + r];
@@ -327,7 +327,7 @@ static void test_attention(void **state) {
     /* A name without words, as a model file may have one. */
     k->name_begin[A - 1] = k->name_begin[A];
     util_ok(un_method_duet.set_classes(method, &s.classes));
-    util_ok(un_method_duet.attention(method, s.rows, maps));
+    util_ok(un_method_duet.maps->attend(method, s.rows, maps));
     for (size_t r = 0; r < R; r++) {
         util_near((double)maps[(A - 1) * R + r], 1.0 / R, 1e-6);
         util_near((double)maps[(2 * A - 1) * R + r], 1.0 / R, 1e-6);
@@ -374,7 +374,7 @@ static void test_attention_is_the_layers(void **state) {
     un_group_attention groups;
     set_parameters(method);
     util_ok(un_method_duet.set_classes(method, &s.classes));
-    util_ok(un_method_duet.attention(method, s.rows, maps));
+    util_ok(un_method_duet.maps->attend(method, s.rows, maps));
     for (int branch = 0; branch < 2; branch++)
         for (size_t a = 0; a < A; a++) {
             unsigned char present[A] = {0};
@@ -392,7 +392,7 @@ static void test_attention_is_the_layers(void **state) {
                 util_near(maps[((size_t)branch * A + a) * R + r], sums[r] / total, 1e-5);
             free(p);
         }
-    util_ok(un_method_duet.group_attention(method, s.rows, &groups));
+    util_ok(un_method_duet.text_probe->group_attention(method, s.rows, &groups));
     assert_int_equal(groups.count, 4);
     assert_string_equal(groups.names[0], "bill shape");
     un_duet_texts_prompt(m->texts, &m->text);
@@ -429,7 +429,7 @@ static void test_attention_of_pixels(void **state) {
     assert_int_equal(h, 2);
     assert_int_equal(w, 2);
     util_ok(un_method_duet.set_classes(method, &s.classes));
-    util_ok(un_method_duet.attention(method, s.rows, maps));
+    util_ok(un_method_duet.maps->attend(method, s.rows, maps));
     for (size_t a = 0; a < 2 * A; a++) {
         double sum = 0;
         for (size_t r = 0; r < PATCHES; r++) sum += (double)maps[a * PATCHES + r];
@@ -496,27 +496,27 @@ static void test_epochs_as_published(void **state) {
     un_optimizer_settings settings;
     un_method *method = make_method(&s, sets);
     const duet_method *m = (const duet_method *)method;
-    un_method_duet.optimizer(method, &settings);
+    un_method_duet.learner->optimizer(method, &settings);
     assert_int_equal(settings.fresh, 1);
     size_t batches = s.train.count / m->batch_size;
     assert_int_equal(m->leftover, batches % 3);
     assert_true(m->leftover > 0);
-    util_ok(un_method_duet.plan(method, 0, 0, &images, &count[0]));
-    util_ok(un_method_duet.plan(method, 1, 0, &images, &count[1]));
+    util_ok(un_method_duet.learner->plan(method, 0, 0, &images, &count[0]));
+    util_ok(un_method_duet.learner->plan(method, 1, 0, &images, &count[1]));
     assert_true(count[1] >= (3 + m->leftover) * m->batch_size);
     /* The gradient of the step is that of the next epoch's own and of the mini-batches before. */
     double losses[UN_MAX_LOSSES];
     float *sum = NULL;
     util_ok(un_alloc(method->params.total, sizeof *sum, &sum));
-    util_ok(un_method_duet.step(method, 1, 0, losses));
+    util_ok(un_method_duet.learner->step(method, 1, 0, losses));
     memcpy(sum, method->params.grad, method->params.total * sizeof *sum);
     size_t leftover = m->leftover;
     ((duet_method *)method)->leftover = 0;
-    util_ok(un_method_duet.step(method, 1, 0, losses));
+    util_ok(un_method_duet.learner->step(method, 1, 0, losses));
     un_axpy(-1, method->params.grad, sum, method->params.total);
     ((duet_method *)method)->accumulate = 1;
     for (size_t k = 0; k < leftover; k++) {
-        util_ok(un_method_duet.step(method, 0, m->steps * 3 + k, losses));
+        util_ok(un_method_duet.learner->step(method, 0, m->steps * 3 + k, losses));
         un_axpy(-1.0f / 3, method->params.grad, sum, method->params.total);
     }
     double rest = 0;

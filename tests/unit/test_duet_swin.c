@@ -42,10 +42,10 @@ static void test_attention(void **state) {
     size_t height = SMALL, width = SMALL;
     set_parameters(method);
     util_ok(un_method_duet.set_classes(method, &s.classes));
-    un_method_duet.attention_grid(method, &height, &width);
+    un_method_duet.maps->grid(method, &height, &width);
     assert_int_equal(height, GRID);
     assert_int_equal(width, GRID);
-    util_ok(un_method_duet.attention(method, s.rows, maps));
+    util_ok(un_method_duet.maps->attend(method, s.rows, maps));
     for (size_t a = 0; a < 2 * A; a++) {
         double sum = 0;
         for (size_t i = 0; i < CELLS; i++) sum += (double)maps[a * CELLS + i];
@@ -55,7 +55,7 @@ static void test_attention(void **state) {
     un_method_duet.destroy(method);
     method = make_method(&s, (const char *const[]){"image_side=swin", "visual_tokens=logit", NULL});
     util_ok(un_method_duet.set_classes(method, &s.classes));
-    util_fails(un_method_duet.attention(method, s.rows, maps), UNSEEN_E_UNSUPPORTED, "logit");
+    util_fails(un_method_duet.maps->attend(method, s.rows, maps), UNSEEN_E_UNSUPPORTED, "logit");
     un_method_duet.destroy(method);
     util_scene_free(&s);
 }

@@ -185,12 +185,12 @@ static void check_scores(un_method *method, const util_scene *s, const un_class_
     static float scores[N * MAX], one[MAX], part[MAX];
     util_ok(un_method_eszsl.set_classes(method, classes));
     util_ok(un_method_eszsl.score(method, s->rows, N, scores));
-    const float *rows = un_method_eszsl.class_rows(method);
+    const float *rows = un_method_eszsl.attribute_scores->class_rows(method);
     for (size_t i = 0; i < N; i++) {
         double x[MAX], row[MAX];
         represent(s, e, i, x);
         util_ok(un_method_eszsl.score(method, s->rows + i * size, 1, one));
-        util_ok(un_method_eszsl.attributes(method, s->rows + i * size, part));
+        util_ok(un_method_eszsl.attribute_scores->score(method, s->rows + i * size, part));
         for (size_t c = 0; c < C; c++) {
             double sum = 0, magnitude = 0, from_parts = 0;
             describe(e, classes->modality[0].values + c * e->A, row);
@@ -230,12 +230,12 @@ static void check_case(const fit_case *c) {
     const eszsl *e = (const eszsl *)method;
     state_problem(&p, &s, e);
     /* backwards, so that no point profits from an order */
-    for (size_t point = un_method_eszsl.fit_points(method); point-- > 0;) {
-        json_t *settings = un_method_eszsl.fit_settings(method, point);
+    for (size_t point = un_method_eszsl.closed_form->points(method); point-- > 0;) {
+        json_t *settings = un_method_eszsl.closed_form->settings(method, point);
         double gamma = json_real_value(json_object_get(settings, "gamma"));
         double lambda = json_real_value(json_object_get(settings, "lambda"));
         json_decref(settings);
-        util_ok(un_method_eszsl.fit(method, point, &loss));
+        util_ok(un_method_eszsl.closed_form->fit(method, point, &loss));
         solve_problem(&p, gamma, lambda, 0);
         check_parameters(&p, e);
         util_near(loss, problem_loss(&p), 1e-5);
@@ -317,7 +317,7 @@ static void fits_agree_with_numpy(void **state) {
         double loss = 0;
         un_method *method = make_method(&s, sets);
         const eszsl *e = (const eszsl *)method;
-        util_ok(un_method_eszsl.fit(method, 0, &loss));
+        util_ok(un_method_eszsl.closed_form->fit(method, 0, &loss));
         for (size_t i = 0; i < 6; i++)
             util_near((double)un_param_value(&method->params, e->v)[i], cases[k].values[i], 1e-7);
         for (size_t i = 0; i < 2; i++)
@@ -337,10 +337,11 @@ static void fits_forget_each_other(void **state) {
     double losses[2];
     util_scene_make(&s, 9, 90, 40, 1, &A, 4);
     un_method *a = make_method(&s, sets), *b = make_method(&s, sets);
-    assert_int_equal(un_method_eszsl.fit_points(a), 9);
-    for (size_t point = 0; point < 9; point++) util_ok(un_method_eszsl.fit(a, point, &losses[0]));
-    util_ok(un_method_eszsl.fit(a, 4, &losses[0]));
-    util_ok(un_method_eszsl.fit(b, 4, &losses[1]));
+    assert_int_equal(un_method_eszsl.closed_form->points(a), 9);
+    for (size_t point = 0; point < 9; point++)
+        util_ok(un_method_eszsl.closed_form->fit(a, point, &losses[0]));
+    util_ok(un_method_eszsl.closed_form->fit(a, 4, &losses[0]));
+    util_ok(un_method_eszsl.closed_form->fit(b, 4, &losses[1]));
     assert_memory_equal(a->params.value, b->params.value, a->params.total * sizeof(float));
     assert_memory_equal(&losses[0], &losses[1], sizeof *losses);
     un_method_eszsl.destroy(a);
@@ -360,7 +361,8 @@ static void mistakes_fail_with_a_sentence(void **state) {
     static const char *const sets[] = {"gamma=1e-9", "lambda=1", "unit_features=no", "columns=raw",
                                        NULL};
     un_method *method = make_method(&s, sets);
-    util_fails(un_method_eszsl.fit(method, 0, &loss), UNSEEN_E_ARGUMENT, "gamma 1e-09");
+    util_fails(un_method_eszsl.closed_form->fit(method, 0, &loss), UNSEEN_E_ARGUMENT,
+               "gamma 1e-09");
     util_fails(un_method_eszsl.score(method, s.rows, 1, scores), UNSEEN_E_ARGUMENT, "no classes");
     un_class_table wrong = s.classes;
     wrong.modality[0].width--;

@@ -231,14 +231,14 @@ static void check_step(un_method *method, const util_scene *s, const char *what)
     const int64_t *images = NULL;
     size_t count = 0;
     double weight[TERMS], losses[UN_MAX_LOSSES];
-    util_ok(un_method_msdn.plan(method, 1, 0, &images, &count));
+    util_ok(un_method_msdn.learner->plan(method, 1, 0, &images, &count));
     define(&g_reference, method, s, &s->classes, images, count);
     differentiate(&g_reference);
     for (size_t k = 0; k < 8; k++) {
         n->lambda = weights[k / 2][0];
         n->eta = weights[k / 2][1];
         n->squared_distance = k % 2;
-        util_ok(un_method_msdn.step(method, 1, 0, losses));
+        util_ok(un_method_msdn.learner->step(method, 1, 0, losses));
         check_forward(&n->batch, &g_reference);
         check_losses(n, &g_reference, losses, weight);
         check_gradients(method, &g_reference, weight, what);
@@ -294,7 +294,7 @@ static void one_hot_vectors(void **state) {
     assert_int_equal(p->shape[1], 19);
     for (size_t i = 0; i < p->count; i++)
         assert_true(method->params.value[p->offset + i] == (i / 19 == i % 19 ? 1.0f : 0.0f));
-    util_ok(un_method_msdn.step(method, 0, 0, losses));
+    util_ok(un_method_msdn.learner->step(method, 0, 0, losses));
     s.data.train = NULL;
     un_method *loaded = make_method(&s, sets, UN_PRECISION_F32);
     assert_int_equal(loaded->params.total, method->params.total);
@@ -328,11 +328,11 @@ static void check_training(const char *const *sets, origin from) {
     double weight[TERMS], losses[UN_MAX_LOSSES];
     double square[PARAMETERS] = {0}, velocity[PARAMETERS] = {0};
     un_method *method = open_method(&s, &small, 14, sets);
-    un_method_msdn.optimizer(method, &settings);
+    un_method_msdn.learner->optimizer(method, &settings);
     util_ok(un_optimizer_create(&optimizer, &settings, &method->params));
     define(&g_reference, method, &s, &s.classes, s.train.items, s.train.count);
     for (size_t step = 0; step < 10; step++) {
-        util_ok(un_method_msdn.step(method, step, 0, losses));
+        util_ok(un_method_msdn.learner->step(method, step, 0, losses));
         check_losses((msdn *)method, &g_reference, losses, weight);
         double l2 = train_definition(&g_reference, &settings, weight, square, velocity);
         util_near(un_optimizer_step(&optimizer, &method->params), l2, 1e-6 * l2);
@@ -407,7 +407,7 @@ static void attention_maps(void **state) {
     util_ok(un_method_msdn.set_classes(method, &s.classes));
     for (size_t b = 0; b < 5; b++) {
         double sum[2][A] = {{0}};
-        util_ok(un_method_msdn.attention(method, s.rows + b * R * F, &maps[0][0][0]));
+        util_ok(un_method_msdn.maps->attend(method, s.rows + b * R * F, &maps[0][0][0]));
         for (size_t i = 0; i < 2 * (size_t)A * R; i++) {
             size_t side = i / (A * R), a = i / R % A, r = i % R;
             double got = (double)maps[side][a][r];
@@ -430,8 +430,8 @@ static void bf16_is_close(void **state) {
     un_method *rounded = make_method(&s, sets, UN_PRECISION_BF16);
     const msdn_batch *x = &((msdn *)exact)->batch, *y = &((msdn *)rounded)->batch;
     set_parameters(rounded, DENSE);
-    util_ok(un_method_msdn.step(exact, 0, 0, losses));
-    util_ok(un_method_msdn.step(rounded, 0, 0, losses));
+    util_ok(un_method_msdn.learner->step(exact, 0, 0, losses));
+    util_ok(un_method_msdn.learner->step(rounded, 0, 0, losses));
     for (size_t k = 0; k < 2 + PIECES; k++) {
         const un_param *item = exact->params.item;
         const float *a = k < 2 ? (k ? x->psi2 : x->psi) : un_param_grad(&exact->params, k - 2);

@@ -35,25 +35,25 @@ static void check_sampling(const util_scene *s, size_t k) {
     un_method *a = make_method(s, g_samplings[k].sets, UN_PRECISION_F32);
     un_method *b = make_method(s, g_samplings[k].sets, UN_PRECISION_F32);
     for (size_t e = 0; e <= EPOCHS; e++)
-        assert_int_equal(un_method_msdn.steps_before(a, e), 206 * e / 50);
+        assert_int_equal(un_method_msdn.learner->steps_before(a, e), 206 * e / 50);
     for (size_t i = 0; i < 2 * STEPS; i++) {
-        util_ok(un_method_msdn.plan(a, (i + 1) / STEPS, (i + 1) % STEPS, &images, &n));
-        util_ok(un_method_msdn.step(a, i / STEPS, i % STEPS, ahead[i]));
+        util_ok(un_method_msdn.learner->plan(a, (i + 1) / STEPS, (i + 1) % STEPS, &images, &n));
+        util_ok(un_method_msdn.learner->step(a, i / STEPS, i % STEPS, ahead[i]));
         util_ok(un_method_msdn.set_classes(a, &s->classes));
         util_ok(un_method_msdn.score(a, s->rows, 1, scores));
     }
     for (size_t i = (size_t)EPOCHS * STEPS; i-- > 0;) {
-        util_ok(un_method_msdn.plan(b, i / STEPS, i % STEPS, &images, &n));
+        util_ok(un_method_msdn.learner->plan(b, i / STEPS, i % STEPS, &images, &n));
         assert_int_equal(n, g_samplings[k].count);
         check_batch(s, k, images, drawn);
         if (i >= 2 * STEPS) continue;
-        util_ok(un_method_msdn.step(b, i / STEPS, i % STEPS, plain));
+        util_ok(un_method_msdn.learner->step(b, i / STEPS, i % STEPS, plain));
         assert_memory_equal(plain, ahead[i], bytes);
         for (size_t j = 0; j < i; j++) assert_memory_not_equal(plain, ahead[j], bytes);
     }
     for (size_t i = 0; i < IMAGES; i++) assert_int_equal(drawn[i] > 0, i % 7 != 6);
     ((msdn *)b)->seed++;
-    util_ok(un_method_msdn.step(b, 1, 0, plain));
+    util_ok(un_method_msdn.learner->step(b, 1, 0, plain));
     assert_memory_not_equal(plain, ahead[STEPS], bytes);
     un_method_msdn.destroy(a);
     un_method_msdn.destroy(b);
@@ -82,10 +82,10 @@ static void training_is_as_long_as_published(void **state) {
         const un_index_list train = {.count = cases[k][0]};
         const un_training_data data = {.train = &train};
         const msdn n = {.data = &data, .epoch_images = 50};
-        assert_int_equal(un_method_msdn.steps_before(&n.base, cases[k][1]), cases[k][2]);
+        assert_int_equal(un_method_msdn.learner->steps_before(&n.base, cases[k][1]), cases[k][2]);
         for (size_t e = 0; e < 200; e++)
-            assert_true(un_method_msdn.steps_before(&n.base, e) <
-                        un_method_msdn.steps_before(&n.base, e + 1));
+            assert_true(un_method_msdn.learner->steps_before(&n.base, e) <
+                        un_method_msdn.learner->steps_before(&n.base, e + 1));
     }
 }
 

@@ -236,14 +236,14 @@ static void check_step(const char *batching, uint64_t seed) {
     un_method *method = make_dem(&s, sets, UN_PRECISION_F32);
     shake(method);
     un_params *p = &method->params;
-    util_ok(un_method_dem.plan(method, 1, 2, &images, &n));
+    util_ok(un_method_dem.learner->plan(method, 1, 2, &images, &n));
     if (n == 0) { /* class means: all of them */
         images = s.train.items;
         n = s.train.count;
     }
     double *value = double_values(method);
     double expected = define_loss(method, &s, value, images, n);
-    util_ok(un_method_dem.step(method, 1, 2, losses));
+    util_ok(un_method_dem.learner->step(method, 1, 2, losses));
     util_near(losses[0], expected, 1e-5 * expected);
     for (size_t i = 0; i < p->trained; i++) largest = fmax(largest, fabs((double)p->grad[i]));
     for (size_t k = 0; k < piece(method, "input_scale"); k++)

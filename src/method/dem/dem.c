@@ -211,6 +211,12 @@ static void optimizer(const un_method *method, un_optimizer_settings *out) {
     *out = ((const dem *)method)->optimizer;
 }
 
+static const un_method_learner g_learner = {.steps_before = steps_before,
+                                            .step = step,
+                                            .step_flops = step_flops,
+                                            .optimizer = optimizer,
+                                            .plan = plan};
+
 const un_method_class un_method_dem = {
     .name = "dem",
     .title = "DEM: Learning a Deep Embedding Model for Zero-Shot Learning (CVPR 2017)",
@@ -222,11 +228,7 @@ const un_method_class un_method_dem = {
     .create = create,
     .destroy = destroy,
     .prepare = prepare,
-    .steps_before = steps_before,
-    .plan = plan,
-    .step = step,
-    .step_flops = step_flops,
-    .optimizer = optimizer,
     .set_classes = dem_set_classes,
     .score = dem_score,
+    .learner = &g_learner,
 };

@@ -340,7 +340,7 @@ static int unit_rows(const json_t *config) {
     return 1;
 }
 
-static int scores_with(const un_method *method, size_t modality) {
+static int made_of(const un_method *method, size_t modality) {
     return ((const duet_method *)method)->regressed[modality];
 }
 
@@ -362,37 +362,46 @@ static double learning_rate(const un_method *method, size_t epoch) {
     return m->optimizer.lr * pow(m->lr_decay, (double)drops);
 }
 
+static const un_method_learner g_learner = {.steps_before = steps_before,
+                                            .step = duet_step,
+                                            .step_flops = step_flops,
+                                            .optimizer = optimizer,
+                                            .learning_rate = learning_rate,
+                                            .plan = duet_plan,
+                                            .freeze = duet_freeze};
+
+static const un_method_maps g_maps = {.attend = duet_attention,
+                                      .branches = DUET_ATTENTION_BRANCHES,
+                                      .titles = duet_attention_titles,
+                                      .grid = duet_attention_grid};
+
+static const un_method_attribute_scores g_attribute_scores = {.score = duet_attributes,
+                                                              .branches = 1,
+                                                              .class_rows = duet_class_rows,
+                                                              .made_of = made_of,
+                                                              .scores_are_probabilities = 1};
+
+static const un_method_text_probe g_text_probe = {.recovery = duet_recovery,
+                                                  .group_attention = duet_group_attention};
+
 const un_method_class un_method_duet = {
     .name = "duet",
     .title = "DUET: Cross-modal Semantic Grounding for Contrastive Zero-shot Learning (AAAI 2023)",
     .score_unit = "probability",
     .input = UN_INPUT_REGIONS,
-    .unit_rows = unit_rows,
     .trains_with_unseen_rows = 1,
     .losses = g_losses,
     .options = g_options,
     .presets = g_presets,
     .create = create,
     .destroy = destroy,
-    .steps_before = steps_before,
-    .plan = duet_plan,
-    .step = duet_step,
-    .step_flops = step_flops,
-    .freeze = duet_freeze,
-    .optimizer = optimizer,
-    .learning_rate = learning_rate,
-    .keep = duet_keep,
+    .prepare = un_method_no_pass,
     .set_classes = duet_set_classes,
     .score = duet_score,
-    .attention = duet_attention,
-    .attention_branches = DUET_ATTENTION_BRANCHES,
-    .attention_titles = duet_attention_titles,
-    .attention_grid = duet_attention_grid,
-    .group_attention = duet_group_attention,
-    .recovery = duet_recovery,
-    .attributes = duet_attributes,
-    .scores_with = scores_with,
-    .class_rows = duet_class_rows,
-    .attribute_branches = 1,
-    .scores_are_probabilities = 1,
+    .unit_rows = unit_rows,
+    .keep = duet_keep,
+    .learner = &g_learner,
+    .maps = &g_maps,
+    .attribute_scores = &g_attribute_scores,
+    .text_probe = &g_text_probe,
 };

@@ -250,6 +250,12 @@ static const float *class_rows(const un_method *method) { return ((const eszsl *
 
 static int unit_rows(const json_t *config) { return un_config_is(config, "unit_classes", "yes"); }
 
+static const un_method_closed_form g_closed_form = {
+    .fit = eszsl_fit, .points = fit_points, .settings = fit_settings};
+
+static const un_method_attribute_scores g_attribute_scores = {
+    .score = attributes, .branches = 1, .class_rows = class_rows};
+
 const un_method_class un_method_eszsl = {
     .name = "eszsl",
     .title = "ESZSL: An embarrassingly simple approach to zero-shot learning (ICML 2015), in "
@@ -257,18 +263,14 @@ const un_method_class un_method_eszsl = {
     .score_unit = "bilinear score, 1 for the class and -1 for others in training",
     .input = UN_INPUT_POOLED,
     .losses = g_losses,
-    .unit_rows = unit_rows,
     .options = g_options,
     .presets = g_presets,
     .create = create,
     .destroy = destroy,
     .prepare = eszsl_prepare,
-    .fit = eszsl_fit,
-    .fit_points = fit_points,
-    .fit_settings = fit_settings,
     .set_classes = set_classes,
     .score = score,
-    .attributes = attributes,
-    .class_rows = class_rows,
-    .attribute_branches = 1,
+    .unit_rows = unit_rows,
+    .closed_form = &g_closed_form,
+    .attribute_scores = &g_attribute_scores,
 };

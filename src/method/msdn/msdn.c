@@ -306,29 +306,33 @@ static const float *class_rows(const un_method *method) {
 
 static const char *const g_branches[] = {"from attribute to regions", "from regions to attribute"};
 
+static const un_method_learner g_learner = {.steps_before = msdn_steps_before,
+                                            .step = step,
+                                            .step_flops = step_flops,
+                                            .optimizer = optimizer,
+                                            .plan = msdn_plan};
+
+static const un_method_maps g_maps = {.attend = attention, .branches = 2, .titles = g_branches};
+
+static const un_method_attribute_scores g_attribute_scores = {
+    .score = attributes, .branches = 2, .class_rows = class_rows};
+
 const un_method_class un_method_msdn = {
     .name = "msdn",
     .title = "MSDN: Mutually Semantic Distillation Network for Zero-Shot Learning (CVPR 2022)",
     .score_unit = "fused score with a bias of +1 for unseen and -1 for seen classes",
     .input = UN_INPUT_REGIONS,
-    .unit_rows = unit_rows,
     .trains_with_unseen_rows = 1,
     .losses = g_losses,
     .options = g_options,
     .presets = g_presets,
     .create = create,
     .destroy = destroy,
-    .steps_before = msdn_steps_before,
-    .plan = msdn_plan,
-    .step = step,
-    .step_flops = step_flops,
-    .optimizer = optimizer,
+    .prepare = un_method_no_pass,
     .set_classes = set_classes,
     .score = score,
-    .attention = attention,
-    .attention_branches = 2,
-    .attention_titles = g_branches,
-    .attributes = attributes,
-    .class_rows = class_rows,
-    .attribute_branches = 2,
+    .unit_rows = unit_rows,
+    .learner = &g_learner,
+    .maps = &g_maps,
+    .attribute_scores = &g_attribute_scores,
 };
