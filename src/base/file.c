@@ -202,7 +202,9 @@ static un_status open_regular(const char *path, int *out, size_t *size) {
     if (fstat(fd, &st) != 0)
         status = un_fail_errno(errno, "cannot stat %s", path);
     else if (!S_ISREG(st.st_mode))
-        status = un_fail(UNSEEN_E_IO, "%s is not a regular file", path);
+        status =
+            un_fail(UNSEEN_E_IO, "%s is %s", path,
+                    S_ISDIR(st.st_mode) ? "a folder, not a regular file" : "not a regular file");
     if (status) {
         close(fd);
         return status;

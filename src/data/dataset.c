@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file_kind.h"
 #include "base/json.h"
 #include "data/split.h"
 #include "tensor/safetensors.h"
@@ -277,6 +278,9 @@ un_status un_dataset_open(un_dataset *dataset, const char *directory) {
     un_safetensors file = {0};
     char *path = NULL;
     un_status status = UNSEEN_OK;
+    if (un_path_exists(directory) && !un_path_is_directory(directory))
+        UN_GO(un_fail_kind(directory, "a data set directory (`unseen import` makes one)",
+                           un_kind_of_file(directory)));
     UN_GO(un_path_join(directory, "dataset.safetensors", &path));
     if (un_path_exists(directory) && !un_path_exists(path))
         UN_GO(un_fail(UNSEEN_E_FORMAT,

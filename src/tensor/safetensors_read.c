@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file_kind.h"
 #include "base/json.h"
 #include "tensor/safetensors.h"
 
@@ -139,6 +140,14 @@ done:
     return status;
 }
 
+/* People give whatever bears weights or tables; only what begins like the format is parsed. */
+static un_status check_kind(const un_safetensors *file) {
+    const un_map *map = &file->map;
+    un_file_kind kind = un_kind_of(map->data, map->size);
+    if (kind == UN_KIND_SAFETENSORS) return UNSEEN_OK;
+    return un_fail_kind(file->path, "a safetensors file", kind);
+}
+
 un_status un_safetensors_open(un_safetensors *file, const char *path) {
     *file = (un_safetensors){0};
     json_t *header = NULL;
@@ -146,13 +155,12 @@ un_status un_safetensors_open(un_safetensors *file, const char *path) {
     UN_GO(un_format(&file->path, "%s", path));
     UN_GO(un_map_open(&file->map, path));
     uint64_t length = 0;
-    if (file->map.size < sizeof length)
-        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: too short for a safetensors file", path));
+    UN_GO(check_kind(file));
     for (size_t i = 0; i < sizeof length; i++) length |= (uint64_t)file->map.data[i] << (8 * i);
     if (length > HEADER_LIMIT || length > file->map.size - sizeof length)
         UN_GO(un_fail(UNSEEN_E_FORMAT,
-                      "%s: not a safetensors file, or cut short (header of %llu bytes in a file of "
-                      "%zu)",
+                      "%s: the safetensors file is cut short or damaged: a header of %llu bytes in "
+                      "a file of %zu",
                       path, (unsigned long long)length, file->map.size));
     const unsigned char *text = file->map.data + sizeof length;
     UN_GO(un_json_parse((const char *)text, (size_t)length, path, &header));

@@ -210,11 +210,14 @@ static void test_wrong_files(void **state) {
     } wrong[] = {
         {"", "x.jpg: the file is empty", UNSEEN_E_FORMAT},
         {"a text, no picture", "x.jpg: not a picture", UNSEEN_E_FORMAT},
-        {"%PDF-1.4", "x.jpg: the format (PDF) is not read", UNSEEN_E_UNSUPPORTED},
-        {"<svg width='9'/>", "x.jpg: the format (SVG) is not read", UNSEEN_E_UNSUPPORTED},
+        {"%PDF-1.4", "x.jpg: a PDF document is not read; save", UNSEEN_E_UNSUPPORTED},
+        {"<svg width='9'/>", "x.jpg: an SVG drawing is not read; convert", UNSEEN_E_UNSUPPORTED},
         {"\xff\xd8\xff", "x.jpg: the picture is damaged", UNSEEN_E_FORMAT},
         {"GIF89a", "x.jpg: the picture is damaged", UNSEEN_E_FORMAT},
         {"BM", "x.jpg: the picture is damaged", UNSEEN_E_FORMAT},
+        {"\xff\x0a", "x.jpg: a JPEG XL picture is not read; convert", UNSEEN_E_UNSUPPORTED},
+        {"<!DOCTYPE html>", "it is a web page", UNSEEN_E_FORMAT},
+        {"version https://git-lfs.github.com/spec/v1\n", "git lfs pull", UNSEEN_E_FORMAT},
         {"P6 1 1 255 abc", "x.jpg: not a picture", UNSEEN_E_FORMAT},
     };
     un_image image;

@@ -204,10 +204,10 @@ static const struct {
     size_t data;
     const char *fragment;
 } g_hostile[] = {
-    {"", 0, "JSON"},
-    {"[]", 0, "not a JSON object"},
+    {"", 0, "not a safetensors file"},
+    {"[]", 0, "not a safetensors file"},
     {"{", 0, "not valid JSON"},
-    {"null", 0, "JSON"},
+    {"null", 0, "not a safetensors file"},
     {"{\"x\":1}", 0, "not an object"},
     {"{\"x\":{}}", 0, "dtype"},
     {"{\"x\":{\"dtype\":3,\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "dtype"},

@@ -3,7 +3,7 @@
  *
  * libvips is a library with a process-wide state that prints; this file tames it. It is
  * started once, with its operation cache off, all loaders blocked but those of JPEG, PNG,
- * WebP, TIFF and GIF, and its warnings sent to the log. Pixels are pulled strip by strip in
+ * WebP, TIFF, GIF and HEIF, and its warnings sent to the log. Pixels are pulled strip by strip in
  * the calling thread, so that libvips starts no threads of its own.
  *
  * Its error text is one buffer for all threads. So a picture that fails is decoded once more
@@ -15,19 +15,18 @@
 #include <vips/vips.h>
 
 #include "base/arena.h"
+#include "base/file_kind.h"
 #include "base/log.h"
 #include "vision/image/image_parts.h"
 
 enum { DEFAULT_MAX_PIXELS = 1 << 27, STRIP_ROWS = 16, REASON_LENGTH = 200 };
-
-typedef enum { JPEG, PNG, WEBP, TIFF, GIF, BMP, UNKNOWN } format;
 
 /* What is being decoded. */
 typedef struct {
     unsigned char *bytes; /* only read */
     size_t size;
     const char *name;
-    format format;
+    un_file_kind kind;
     un_image_options options;
 } picture;
 
@@ -47,9 +46,9 @@ static void log_warning(const gchar *domain, GLogLevelFlags level, const gchar *
 }
 
 static void start(void) {
-    static const char *const allowed[] = {"VipsForeignLoadJpeg", "VipsForeignLoadPng",
-                                          "VipsForeignLoadWebp", "VipsForeignLoadTiff",
-                                          "VipsForeignLoadNsgif"};
+    static const char *const allowed[] = {"VipsForeignLoadJpeg",  "VipsForeignLoadPng",
+                                          "VipsForeignLoadWebp",  "VipsForeignLoadTiff",
+                                          "VipsForeignLoadNsgif", "VipsForeignLoadHeif"};
     /* Everything below fatal errors: fatal ones are a lack of memory, and GLib ends then. */
     g_log_set_handler("VIPS", G_LOG_LEVEL_MASK, log_warning, NULL);
     if (vips_init("unseen") != 0) return;
@@ -67,41 +66,32 @@ int un_vips_start(void) {
     return g_started;
 }
 
-static int begins(const picture *p, size_t at, const char *magic, size_t n) {
-    return p->size >= at + n && !memcmp(p->bytes + at, magic, n);
+/* Whether this libvips was built with a loader for HEIF, which may be a module of its own. */
+static int reads_heif(void) {
+    return un_vips_start() && vips_type_find("VipsForeignLoad", "heifload_buffer") != 0;
 }
 
-static format format_of(const picture *p) {
-    if (begins(p, 0, "\xff\xd8\xff", 3)) return JPEG;
-    if (begins(p, 0, "\x89PNG\r\n\x1a\n", 8)) return PNG;
-    if (begins(p, 0, "RIFF", 4) && begins(p, 8, "WEBP", 4)) return WEBP;
-    if (begins(p, 0, "II*\0", 4) || begins(p, 0, "MM\0*", 4)) return TIFF;
-    if (begins(p, 0, "II+\0", 4) || begins(p, 0, "MM\0+", 4)) return TIFF; /* BigTIFF */
-    if (begins(p, 0, "GIF87a", 6) || begins(p, 0, "GIF89a", 6)) return GIF;
-    if (begins(p, 0, "BM", 2)) return BMP;
-    return UNKNOWN;
+static int is_read(un_file_kind kind) {
+    switch (kind) {
+    case UN_KIND_JPEG:
+    case UN_KIND_PNG:
+    case UN_KIND_WEBP:
+    case UN_KIND_TIFF:
+    case UN_KIND_GIF:
+    case UN_KIND_BMP: return 1;
+    case UN_KIND_HEIF: return reads_heif();
+    default: return 0;
+    }
 }
 
-static un_status fail_unknown(const picture *p) {
-    static const struct {
-        size_t at;
-        const char *magic, *name;
-    } others[] = {{4, "ftyp", "HEIF, AVIF or a film"},
-                  {0, "%PDF", "PDF"},
-                  {0, "<svg", "SVG"},
-                  {0, "<?xml", "SVG or other XML"},
-                  {0, "8BPS", "Photoshop's"},
-                  {0, "\xff\x0a", "JPEG XL"},
-                  {4, "JXL ", "JPEG XL"},
-                  {4, "jP  ", "JPEG 2000"}};
-    if (p->size == 0) return un_fail(UNSEEN_E_FORMAT, "%s: the file is empty", p->name);
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (begins(p, others[i].at, others[i].magic, strlen(others[i].magic)))
-            return un_fail(UNSEEN_E_UNSUPPORTED,
-                           "%s: the format (%s) is not read; convert it to JPEG or PNG", p->name,
-                           others[i].name);
-    return un_fail(UNSEEN_E_FORMAT,
-                   "%s: not a picture (JPEG, PNG, WebP, TIFF, GIF and BMP are read)", p->name);
+static un_status fail_unread(const picture *p) {
+    const char *advice = un_kind_advice(p->kind);
+    if (p->kind == UN_KIND_EMPTY) return un_fail(UNSEEN_E_FORMAT, "%s: the file is empty", p->name);
+    if (un_kind_is_picture(p->kind) || p->kind == UN_KIND_PDF || p->kind == UN_KIND_FILM)
+        return un_fail(UNSEEN_E_UNSUPPORTED, "%s: %s is not read%s%s", p->name,
+                       un_kind_name(p->kind), advice ? "; " : "", advice ? advice : "");
+    return un_fail_kind(p->name, "a picture (JPEG, PNG, WebP, TIFF, GIF, BMP and HEIF are read)",
+                        p->kind);
 }
 
 /* The first sentence of libvips's error text, without its "class: " in front; empties the
@@ -138,7 +128,7 @@ static size_t find_transparency(const picture *p) {
 /* libvips paints transparent pixels black, but dropping alpha should show their colour:
  * decodes a copy that has none. *copy is released with free(). */
 static un_status drop_transparency(picture *p, unsigned char **copy) {
-    size_t flags = p->format == GIF ? find_transparency(p) : 0;
+    size_t flags = p->kind == UN_KIND_GIF ? find_transparency(p) : 0;
     if (flags == 0) return UNSEEN_OK;
     UN_TRY(un_alloc(p->size, 1, copy));
     memcpy(*copy, p->bytes, p->size);
@@ -150,22 +140,25 @@ static un_status drop_transparency(picture *p, unsigned char **copy) {
 static int open_loader(const picture *p, VipsImage **out) {
     const VipsAccess access = VIPS_ACCESS_SEQUENTIAL;
     const VipsFailOn fail_on = VIPS_FAIL_ON_TRUNCATED;
-    switch (p->format) {
-    case JPEG:
+    switch (p->kind) {
+    case UN_KIND_JPEG:
         return vips_jpegload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
                                     NULL);
-    case PNG:
+    case UN_KIND_PNG:
         return vips_pngload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
                                    NULL);
-    case WEBP:
+    case UN_KIND_WEBP:
         return vips_webpload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
                                     NULL);
-    case TIFF:
+    case UN_KIND_TIFF:
         return vips_tiffload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
                                     NULL);
-    case GIF:
+    case UN_KIND_GIF:
         return vips_gifload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
                                    NULL);
+    case UN_KIND_HEIF:
+        return vips_heifload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
+                                    NULL);
     default: return -1;
     }
 }
@@ -257,7 +250,7 @@ static un_status decode_once(const picture *p, un_image *out, int *failed) {
     UN_GO(un_image_create((size_t)image->Xsize, (size_t)image->Ysize, out));
     UN_GO(pull_pixels(image, &l, out, failed));
     /* Of a TIFF, the tag tells how rows are stored; PIL always follows it there. */
-    if (!*failed && (p->options.orient || p->format == TIFF))
+    if (!*failed && (p->options.orient || p->kind == UN_KIND_TIFF))
         UN_GO(un_image_orient(out, vips_image_get_orientation(image)));
 done:
     g_object_unref(image);
@@ -295,10 +288,10 @@ un_status un_image_decode(const void *bytes, size_t size, const char *name,
     *out = (un_image){0};
     if (options) p.options = *options;
     memcpy(&p.bytes, &bytes, sizeof bytes); /* libvips takes pointers to non-const */
-    p.format = format_of(&p);
+    p.kind = un_kind_of(bytes, size);
     size_t limit = p.options.max_pixels ? p.options.max_pixels : DEFAULT_MAX_PIXELS;
-    if (p.format == UNKNOWN) return fail_unknown(&p);
-    if (p.format == BMP) return un_bmp_decode(p.bytes, p.size, name, limit, out);
+    if (p.kind == UN_KIND_BMP) return un_bmp_decode(p.bytes, p.size, name, limit, out);
+    if (!is_read(p.kind)) return fail_unread(&p);
     UN_GO(drop_transparency(&p, &copy));
     status = decode_through_vips(&p, out);
 done:

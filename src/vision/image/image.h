@@ -28,12 +28,14 @@ typedef struct {
 
 typedef struct {
     int orient;        /* honour the EXIF orientation (what a viewer shows); 0: ignore it, as
-                          the benchmark pipelines do. TIFF's own is always honoured, as by PIL */
+                          the benchmark pipelines do. TIFF's and HEIF's own, which tell how rows are
+                          stored, are always honoured, as by PIL */
     size_t max_pixels; /* width x height of the largest picture to accept, checked before
                           any pixel is decoded; 0: 128 Mpixel (2^27) */
 } un_image_options;
 
-/* Decodes a file (JPEG, PNG, WebP, TIFF, GIF, BMP; the first frame of several). Fails with
+/* Decodes a file (JPEG, PNG, WebP, TIFF, GIF, BMP, and HEIF, which are
+ * HEIC and AVIF, where libvips was built with it; the first frame of several). Fails with
  * UNSEEN_E_FORMAT, UNSEEN_E_UNSUPPORTED (a picture, but of a kind that is not read),
  * UNSEEN_E_IO or UNSEEN_E_MEMORY and a sentence that names the file; *out is then empty.
  * `options` may be NULL for all zero. Single-threaded; may run in many threads at once. */
