@@ -352,8 +352,9 @@ static float *layer_attention(duet_method *m, const float *features, const un_du
     const duet_xlayer_context context = {
         .params = &m->base.params, .type = UN_F32, .sequences = {{1, words}, {1, places}}};
     util_ok(un_alloc(heads * L * T, sizeof *out, &out));
-    util_ok(un_bert_forward(&m->scoring.bert, &m->base.params, &batch, NULL, &x[DUET_LANGUAGE]));
-    util_ok(image->class->forward(m->scoring.image, &m->base.params, features, 1, NULL,
+    util_ok(
+        un_bert_forward(&m->scoring.pass.bert, &m->base.params, &batch, NULL, &x[DUET_LANGUAGE]));
+    util_ok(image->class->forward(m->scoring.pass.image, &m->base.params, features, 1, NULL,
                                   &x[DUET_VISION]));
     util_ok(duet_xlayer_pass_create(&pass, &m->network.xlayer[0], UN_F32, 0));
     pass.side[vision ? DUET_VISION : DUET_LANGUAGE].probabilities = out;
@@ -380,13 +381,14 @@ static void test_attention_is_the_layers(void **state) {
             unsigned char present[A] = {0};
             double sums[R] = {0}, total = 0;
             present[a] = 1;
-            util_ok(un_duet_texts_make(m->texts, present, a, branch == 0, &m->text));
-            assert_true(m->text.marked_count > 0);
-            float *p = layer_attention(m, s.rows, &m->text, 0);
+            util_ok(un_duet_texts_make(m->words.texts, present, a, branch == 0, &m->words.text));
+            assert_true(m->words.text.marked_count > 0);
+            float *p = layer_attention(m, s.rows, &m->words.text, 0);
             for (size_t h = 0; h < heads; h++)
-                for (size_t i = 0; i < m->text.marked_count; i++)
+                for (size_t i = 0; i < m->words.text.marked_count; i++)
                     for (size_t r = 0; r < R; r++)
-                        sums[r] += (double)p[(h * m->text.length + m->text.marked[i]) * T + 1 + r];
+                        sums[r] += (double)
+                            p[(h * m->words.text.length + m->words.text.marked[i]) * T + 1 + r];
             for (size_t r = 0; r < R; r++) total += sums[r];
             for (size_t r = 0; r < R; r++)
                 util_near(maps[((size_t)branch * A + a) * R + r], sums[r] / total, 1e-5);
@@ -395,17 +397,18 @@ static void test_attention_is_the_layers(void **state) {
     util_ok(un_method_duet.text_probe->group_attention(method, s.rows, &groups));
     assert_int_equal(groups.count, 4);
     assert_string_equal(groups.names[0], "bill shape");
-    un_duet_texts_prompt(m->texts, &m->text);
-    float *p = layer_attention(m, s.rows, &m->text, 1);
+    un_duet_texts_prompt(m->words.texts, &m->words.text);
+    float *p = layer_attention(m, s.rows, &m->words.text, 1);
     double shares = 0;
     for (size_t g = 0; g < groups.count; g++) {
         double sum = 0;
         for (size_t h = 0; h < heads; h++)
             for (size_t i = m->kept.group[g][0]; i < m->kept.group[g][1]; i++)
-                sum += (double)p[h * T * m->text.length + i] / (double)heads;
+                sum += (double)p[h * T * m->words.text.length + i] / (double)heads;
         util_near(groups.share[g], sum, 1e-5);
         util_near(groups.even[g],
-                  (double)(m->kept.group[g][1] - m->kept.group[g][0]) / (double)m->text.length,
+                  (double)(m->kept.group[g][1] - m->kept.group[g][0]) /
+                      (double)m->words.text.length,
                   1e-6);
         shares += sum;
     }
@@ -498,25 +501,25 @@ static void test_epochs_as_published(void **state) {
     const duet_method *m = (const duet_method *)method;
     un_method_duet.learner->optimizer(method, &settings);
     assert_int_equal(settings.fresh, 1);
-    size_t batches = s.train.count / m->batch_size;
-    assert_int_equal(m->leftover, batches % 3);
-    assert_true(m->leftover > 0);
+    size_t batches = s.train.count / m->settings.batch_size;
+    assert_int_equal(m->training.leftover, batches % 3);
+    assert_true(m->training.leftover > 0);
     util_ok(un_method_duet.learner->plan(method, 0, 0, &images, &count[0]));
     util_ok(un_method_duet.learner->plan(method, 1, 0, &images, &count[1]));
-    assert_true(count[1] >= (3 + m->leftover) * m->batch_size);
+    assert_true(count[1] >= (3 + m->training.leftover) * m->settings.batch_size);
     /* The gradient of the step is that of the next epoch's own and of the mini-batches before. */
     double losses[UN_MAX_LOSSES];
     float *sum = NULL;
     util_ok(un_alloc(method->params.total, sizeof *sum, &sum));
     util_ok(un_method_duet.learner->step(method, 1, 0, losses));
     memcpy(sum, method->params.grad, method->params.total * sizeof *sum);
-    size_t leftover = m->leftover;
-    ((duet_method *)method)->leftover = 0;
+    size_t leftover = m->training.leftover;
+    ((duet_method *)method)->training.leftover = 0;
     util_ok(un_method_duet.learner->step(method, 1, 0, losses));
     un_axpy(-1, method->params.grad, sum, method->params.total);
-    ((duet_method *)method)->accumulate = 1;
+    ((duet_method *)method)->settings.accumulate = 1;
     for (size_t k = 0; k < leftover; k++) {
-        util_ok(un_method_duet.learner->step(method, 0, m->steps * 3 + k, losses));
+        util_ok(un_method_duet.learner->step(method, 0, m->training.steps * 3 + k, losses));
         un_axpy(-1.0f / 3, method->params.grad, sum, method->params.total);
     }
     double rest = 0;

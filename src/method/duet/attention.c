@@ -23,8 +23,8 @@
 const char *const duet_attention_titles[] = {"attribute masked", "attribute named"};
 
 void duet_attention_forget(duet_method *m) {
-    un_arena_free(&m->gaze_arena);
-    m->gaze = (duet_gaze){0};
+    un_arena_free(&m->scoring.attention_arena);
+    m->scoring.attention = (duet_attention_state){0};
 }
 
 /* ---- what the words ask ---- */
@@ -33,7 +33,7 @@ void duet_attention_forget(duet_method *m) {
 static un_status find_mask(duet_method *m) {
     if (m->kept.mask >= 0) return UNSEEN_OK;
     UN_TRY(duet_open_words(m));
-    m->kept.mask = un_wordpiece_special(m->wordpiece, UN_TOKEN_MASK);
+    m->kept.mask = un_wordpiece_special(m->words.wordpiece, UN_TOKEN_MASK);
     return UNSEEN_OK;
 }
 
@@ -57,7 +57,7 @@ static un_status ask(duet_method *m, size_t a, int masked, int64_t *ids, float *
     const size_t start[2] = {0, length};
     const un_bert_batch batch = {.sequences = {1, start}, .ids = ids};
     const float *states = NULL;
-    UN_TRY(un_bert_forward(&m->scoring.bert, &m->base.params, &batch, NULL, &states));
+    UN_TRY(un_bert_forward(&m->scoring.pass.bert, &m->base.params, &batch, NULL, &states));
     if (length > P)
         return un_dense_forward(&cross->query, &m->base.params, UN_F32, states + row * H, pieces,
                                 UN_DENSE_PLAIN, queries, 0, UN_F32);
@@ -79,7 +79,7 @@ static un_status prepare_gaze(duet_method *m) {
     const duet_kept *k = &m->kept;
     const un_attention_layer *cross = &m->network.xlayer[0].cross;
     size_t H = cross->width, P = k->prompt_length, pieces = k->name_begin[k->text_count];
-    duet_gaze *g = &m->gaze;
+    duet_attention_state *g = &m->scoring.attention;
     int64_t *ids = NULL;
     size_t start[2];
     const duet_text_batch text = duet_prompt_batch(m, start);
@@ -88,9 +88,10 @@ static un_status prepare_gaze(duet_method *m) {
     un_status status = UNSEEN_OK;
     if (g->ready) return UNSEEN_OK;
     UN_TRY(find_mask(m));
-    UN_GO(un_arena_alloc(&m->gaze_arena, P + pieces, sizeof *ids, &ids));
+    UN_GO(un_arena_alloc(&m->scoring.attention_arena, P + pieces, sizeof *ids, &ids));
     for (int b = 0; b < DUET_ATTENTION_BRANCHES; b++) {
-        UN_GO(un_arena_alloc(&m->gaze_arena, pieces * H, sizeof(float), &g->queries[b]));
+        UN_GO(
+            un_arena_alloc(&m->scoring.attention_arena, pieces * H, sizeof(float), &g->queries[b]));
         for (size_t a = 0; a < k->text_count; a++) {
             size_t same = b == 0 ? masked_alike(k, a) : a;
             float *own = g->queries[b] + k->name_begin[a] * H;
@@ -101,9 +102,10 @@ static un_status prepare_gaze(duet_method *m) {
                        (k->name_begin[a + 1] - k->name_begin[a]) * H * sizeof *own);
         }
     }
-    UN_GO(un_arena_alloc(&m->gaze_arena, P * H, sizeof(float), &g->prompt_keys));
-    UN_GO(un_arena_alloc(&m->gaze_arena, 2 * k->group_count, sizeof(float), &g->share));
-    UN_GO(un_bert_forward(&m->scoring.bert, &m->base.params, &batch, NULL, &states));
+    UN_GO(un_arena_alloc(&m->scoring.attention_arena, P * H, sizeof(float), &g->prompt_keys));
+    UN_GO(
+        un_arena_alloc(&m->scoring.attention_arena, 2 * k->group_count, sizeof(float), &g->share));
+    UN_GO(un_bert_forward(&m->scoring.pass.bert, &m->base.params, &batch, NULL, &states));
     UN_GO(un_dense_forward(&cross->key, &m->base.params, UN_F32, states, P, UN_DENSE_PLAIN,
                            g->prompt_keys, 0, UN_F32));
     g->ready = 1;
@@ -142,7 +144,7 @@ static un_status work_space(size_t n, size_t floats, double **sums, float **rows
 }
 
 static un_status check(const duet_method *m) {
-    if (!m->ready) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before looking");
+    if (!m->scoring.ready) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before looking");
     if (!m->network.config.with_text)
         return un_fail(UNSEEN_E_UNSUPPORTED,
                        "this DUET model has no attention: it was trained without text");
@@ -152,7 +154,7 @@ static un_status check(const duet_method *m) {
 /* The visual tokens (T, H) of one picture. */
 static un_status visual_tokens(duet_method *m, const float *features, const float **tokens) {
     const duet_image *image = m->network.image;
-    return image->class->forward(m->scoring.image, &m->base.params, features, 1, NULL, tokens);
+    return image->class->forward(m->scoring.pass.image, &m->base.params, features, 1, NULL, tokens);
 }
 
 /* All maps of a branch; attributes that are masked alike have the map of the first of them. */
@@ -172,7 +174,7 @@ static void draw_maps(const duet_method *m, int branch, const float *keys, doubl
         }
         memset(sums, 0, T * sizeof *sums);
         for (size_t i = k->name_begin[a]; i < k->name_begin[a + 1]; i++)
-            look(cross, m->gaze.queries[branch] + i * H, keys, T, sums + T, sums);
+            look(cross, m->scoring.attention.queries[branch] + i * H, keys, T, sums + T, sums);
         for (size_t r = leading; r < T; r++) total += sums[r];
         /* An attribute without words, or one that sees CLS alone, prefers no place. */
         for (size_t r = leading; r < T; r++)
@@ -192,7 +194,7 @@ un_status duet_attention(un_method *method, const float *features, float *maps) 
     if (T == image->leading || T == 1)
         return un_fail(UNSEEN_E_UNSUPPORTED, "this DUET model has no attention over regions: it "
                                              "was trained with visual_tokens=logit");
-    if (!m->own_texts || m->kept.text_count != m->A)
+    if (!m->regressed.own_texts || m->kept.text_count != m->regressed.A)
         return un_fail(UNSEEN_E_UNSUPPORTED,
                        "this DUET model's texts tell of other attributes than its scores");
     UN_TRY(prepare_gaze(m));
@@ -201,7 +203,7 @@ un_status duet_attention(un_method *method, const float *features, float *maps) 
     un_status status = un_dense_forward(&cross->key, &m->base.params, UN_F32, tokens, T,
                                         UN_DENSE_PLAIN, keys, 0, UN_F32);
     for (int b = 0; b < DUET_ATTENTION_BRANCHES && !status; b++)
-        draw_maps(m, b, keys, sums, maps + (size_t)b * m->A * (T - image->leading));
+        draw_maps(m, b, keys, sums, maps + (size_t)b * m->regressed.A * (T - image->leading));
     free(sums);
     free(keys);
     return status;
@@ -238,8 +240,8 @@ un_status duet_group_attention(un_method *method, const float *features, un_grou
     UN_TRY(work_space(P, cross->width, &sums, &query));
     un_status status = un_dense_forward(&cross->query, &m->base.params, UN_F32, tokens, 1,
                                         UN_DENSE_PLAIN, query, 0, UN_F32);
-    if (!status) look(cross, query, m->gaze.prompt_keys, P, sums + P, sums);
-    float *share = m->gaze.share, *even = share + k->group_count;
+    if (!status) look(cross, query, m->scoring.attention.prompt_keys, P, sums + P, sums);
+    float *share = m->scoring.attention.share, *even = share + k->group_count;
     for (size_t g = 0; g < k->group_count && !status; g++) {
         double sum = 0;
         for (size_t i = k->group[g][0]; i < k->group[g][1]; i++) sum += sums[i];
@@ -249,6 +251,7 @@ un_status duet_group_attention(un_method *method, const float *features, un_grou
     free(sums);
     free(query);
     if (status) return status;
-    *out = (un_group_attention){k->group_count, (const char *const *)m->groups.groups, share, even};
+    *out = (un_group_attention){k->group_count, (const char *const *)m->words.groups.groups, share,
+                                even};
     return UNSEEN_OK;
 }

@@ -135,19 +135,26 @@ static const char *const g_losses[] = {
 static void destroy(un_method *method) {
     duet_method *m = (duet_method *)method;
     if (!m) return;
+    duet_training *t = &m->training;
     enum { ARENAS = 9 };
-    un_arena *arenas[ARENAS] = {&m->arena,          &m->kept_arena, &m->trained.arena,
-                                &m->scored.arena,   &m->dvis_arena, &m->dlang_arena,
-                                &m->features_arena, &m->gaze_arena, &m->changed_arena};
-    duet_mlm_pass_free(&m->mlm);
-    duet_pass_free(&m->pass);
-    duet_pass_free(&m->scoring);
+    un_arena *arenas[ARENAS] = {&m->arena,
+                                &m->kept_arena,
+                                &t->classes.arena,
+                                &t->features.arena,
+                                &t->changed.arena,
+                                &t->dvis.arena,
+                                &t->dlang.arena,
+                                &m->scoring.classes.arena,
+                                &m->scoring.attention_arena};
+    duet_mlm_pass_free(&m->training.mlm);
+    duet_pass_free(&m->training.pass);
+    duet_pass_free(&m->scoring.pass);
     duet_network_free(&m->network);
-    un_duet_sampler_free(m->sampler);
-    un_duet_texts_free(m->texts);
-    un_wordpiece_close(m->wordpiece);
-    un_features_close(&m->states);
-    free(m->vocabulary_text);
+    un_duet_sampler_free(m->words.sampler);
+    un_duet_texts_free(m->words.texts);
+    un_wordpiece_close(m->words.wordpiece);
+    un_features_close(&m->training.states);
+    free(m->words.vocabulary_text);
     for (size_t i = 0; i < ARENAS; i++) un_arena_free(arenas[i]);
     un_params_free(&m->base.params);
     free(m);
@@ -160,20 +167,20 @@ static un_status configure_texts(duet_method *m, const json_t *config) {
         const char *key;
         char *out;
         size_t size;
-    } names[] = {{"text_semantics", m->text_name, sizeof m->text_name},
-                 {"binary_semantics", m->binary_name, sizeof m->binary_name}};
+    } names[] = {{"text_semantics", m->settings.text_name, sizeof m->settings.text_name},
+                 {"binary_semantics", m->settings.binary_name, sizeof m->settings.binary_name}};
     for (size_t i = 0; i < 2; i++) {
         const char *name = un_config_text(config, names[i].key);
         if (strlen(name) >= names[i].size)
             return un_fail(UNSEEN_E_ARGUMENT, "%s=%.60s… is too long", names[i].key, name);
         memcpy(names[i].out, name, strlen(name) + 1);
     }
-    m->threshold = un_config_list_number(config, "threshold", 0);
-    m->max_length = un_config_integer(config, "max_length");
-    m->prune_pieces = un_config_integer(config, "prune_pieces");
-    m->prune_attributes = un_config_integer(config, "prune_attributes");
-    m->attribute_miss = un_config_number(config, "attribute_miss");
-    return *path ? un_arena_string(&m->arena, path, &m->vocabulary_path) : UNSEEN_OK;
+    m->settings.threshold = un_config_list_number(config, "threshold", 0);
+    m->settings.max_length = un_config_integer(config, "max_length");
+    m->settings.prune_pieces = un_config_integer(config, "prune_pieces");
+    m->settings.prune_attributes = un_config_integer(config, "prune_attributes");
+    m->settings.attribute_miss = un_config_number(config, "attribute_miss");
+    return *path ? un_arena_string(&m->arena, path, &m->settings.vocabulary_path) : UNSEEN_OK;
 }
 
 /* Which semantics the scores are regressed to, and how many values that makes. */
@@ -183,16 +190,18 @@ static un_status configure_regressed(duet_method *m, const un_class_table *class
     int named = un_config_is(config, "regress", "auto");
     size_t texts = 0;
     UN_TRY(duet_find_texts(m, classes, &texts));
-    m->modality_count = classes->modality_count;
-    m->A = 0;
-    for (size_t i = 0; i < m->modality_count; i++) {
+    m->regressed.modality_count = classes->modality_count;
+    m->regressed.A = 0;
+    for (size_t i = 0; i < m->regressed.modality_count; i++) {
         const char *name = classes->modality[i].name;
-        int of_texts = !strcmp(name, m->text_name) || !strcmp(name, m->binary_name);
-        m->width[i] = classes->modality[i].width;
-        m->regressed[i] = i == 0 || all || (named && !of_texts);
-        if (m->regressed[i]) m->A += m->width[i];
+        int of_texts =
+            !strcmp(name, m->settings.text_name) || !strcmp(name, m->settings.binary_name);
+        m->regressed.width[i] = classes->modality[i].width;
+        m->regressed.chosen[i] = i == 0 || all || (named && !of_texts);
+        if (m->regressed.chosen[i]) m->regressed.A += m->regressed.width[i];
     }
-    m->own_texts = m->regressed[texts] && m->A == m->width[texts];
+    m->regressed.own_texts =
+        m->regressed.chosen[texts] && m->regressed.A == m->regressed.width[texts];
     return UNSEEN_OK;
 }
 
@@ -200,33 +209,33 @@ static void configure(duet_method *m, const un_method_setup *setup) {
     const json_t *config = setup->config;
     m->R = setup->regions;
     m->F = setup->width;
-    m->seed = setup->seed;
-    m->data = setup->data;
-    m->keep_states = !un_config_is(config, "keep_states", "no");
-    m->states_dtype = un_config_is(config, "keep_states", "bf16") ? UN_BF16 : UN_F32;
-    m->reference = un_config_is(config, "reference", "yes");
-    m->augment = un_config_is(config, "augment", "yes");
-    m->dropout = (float)un_config_number(config, "dropout");
-    m->drop_path = (float)un_config_number(config, "drop_path");
-    m->batch_size = un_config_integer(config, "batch");
-    m->accumulate = un_config_integer(config, "accumulate");
-    m->contrast_samples = un_config_integer(config, "contrast_samples");
-    m->mask_pro = un_config_number(config, "mask_pro");
-    m->temperature = un_config_number(config, "temperature");
-    m->weight[DUET_TERM_CLASS] = 1;
-    m->weight[DUET_TERM_MSE] = un_config_number(config, "mse");
-    m->weight[DUET_TERM_CALIBRATION] = un_config_number(config, "calibration");
-    m->weight[DUET_TERM_WORDS] = un_config_number(config, "mlm");
-    m->weight[DUET_TERM_ATTRIBUTES] = un_config_number(config, "contrast");
-    m->weight[DUET_TERM_CLASSES] = un_config_number(config, "class_contrast");
-    m->lr_decay = un_config_number(config, "lr_decay");
-    m->lr_every = un_config_integer(config, "lr_every");
-    m->optimizer = (un_optimizer_settings){.kind = UN_ADAM,
-                                           .lr = un_config_number(config, "lr"),
-                                           .beta1 = 0.9,
-                                           .beta2 = 0.999,
-                                           .epsilon = 1e-8,
-                                           .fresh = m->reference};
+    m->settings.seed = setup->seed;
+    m->training.data = setup->data;
+    m->settings.keep_states = !un_config_is(config, "keep_states", "no");
+    m->settings.states_dtype = un_config_is(config, "keep_states", "bf16") ? UN_BF16 : UN_F32;
+    m->settings.reference = un_config_is(config, "reference", "yes");
+    m->settings.augment = un_config_is(config, "augment", "yes");
+    m->settings.dropout = (float)un_config_number(config, "dropout");
+    m->settings.drop_path = (float)un_config_number(config, "drop_path");
+    m->settings.batch_size = un_config_integer(config, "batch");
+    m->settings.accumulate = un_config_integer(config, "accumulate");
+    m->settings.contrast_samples = un_config_integer(config, "contrast_samples");
+    m->settings.mask_pro = un_config_number(config, "mask_pro");
+    m->settings.temperature = un_config_number(config, "temperature");
+    m->settings.weight[DUET_TERM_CLASS] = 1;
+    m->settings.weight[DUET_TERM_MSE] = un_config_number(config, "mse");
+    m->settings.weight[DUET_TERM_CALIBRATION] = un_config_number(config, "calibration");
+    m->settings.weight[DUET_TERM_WORDS] = un_config_number(config, "mlm");
+    m->settings.weight[DUET_TERM_ATTRIBUTES] = un_config_number(config, "contrast");
+    m->settings.weight[DUET_TERM_CLASSES] = un_config_number(config, "class_contrast");
+    m->settings.lr_decay = un_config_number(config, "lr_decay");
+    m->settings.lr_every = un_config_integer(config, "lr_every");
+    m->settings.optimizer = (un_optimizer_settings){.kind = UN_ADAM,
+                                                    .lr = un_config_number(config, "lr"),
+                                                    .beta1 = 0.9,
+                                                    .beta2 = 0.999,
+                                                    .epsilon = 1e-8,
+                                                    .fresh = m->settings.reference};
 }
 
 /* Bytes that each transformer may keep for its backward pass; with them a step at full size stays
@@ -240,8 +249,8 @@ static un_status create_pixels(duet_method *m, const json_t *config, duet_image 
                                  .width = m->kept.text.width,
                                  .vit = m->kept.vit,
                                  .swin = m->kept.swin,
-                                 .logit =
-                                     m->reference || un_config_is(config, "visual_tokens", "logit"),
+                                 .logit = m->settings.reference ||
+                                          un_config_is(config, "visual_tokens", "logit"),
                                  .labels = m->kept.labels,
                                  .frozen = un_config_is(config, "freeze_backbone", "yes"),
                                  .recompute = !un_config_is(config, "recompute", "no"),
@@ -267,7 +276,7 @@ static un_status declare(duet_method *m, const un_method_setup *setup) {
                                          .width = m->kept.text.width,
                                          .project = un_config_is(config, "project", "yes"),
                                          .eps = m->kept.text.eps};
-    const duet_network_config network = {.attributes = m->A,
+    const duet_network_config network = {.attributes = m->regressed.A,
                                          .with_text = un_config_is(config, "text", "yes"),
                                          .text = m->kept.text,
                                          .xlayers = un_config_integer(config, "cross_layers"),
@@ -291,23 +300,24 @@ static un_status declare(duet_method *m, const un_method_setup *setup) {
         int frozen = i - image->frozen_first < image->frozen_count; /* below it i wraps */
         if (params->item[i].rank > 1 && !frozen) params->item[i].decay = decay;
     }
-    return un_params_allocate(params, m->data != NULL, network.type == UN_BF16);
+    return un_params_allocate(params, m->training.data != NULL, network.type == UN_BF16);
 }
 
 static un_status start_training(duet_method *m, const un_method_setup *setup) {
-    duet_network_initialize(&m->network, &m->base.params, m->seed);
+    duet_network_initialize(&m->network, &m->base.params, m->settings.seed);
     UN_TRY(duet_setup_weights(m, setup->config));
     un_params_refresh(&m->base.params);
-    UN_TRY(duet_take_classes(m, &m->trained, setup->classes));
-    size_t train = m->data->train->count;
-    if (m->batch_size > train) m->batch_size = train;
-    m->steps = train / (m->batch_size * m->accumulate);
-    if (m->reference && m->steps > 0) m->leftover = train / m->batch_size % m->accumulate;
-    if (m->steps == 0) m->steps = 1;
+    UN_TRY(duet_take_classes(m, &m->training.classes, setup->classes));
+    size_t train = m->training.data->train->count;
+    if (m->settings.batch_size > train) m->settings.batch_size = train;
+    m->training.steps = train / (m->settings.batch_size * m->settings.accumulate);
+    if (m->settings.reference && m->training.steps > 0)
+        m->training.leftover = train / m->settings.batch_size % m->settings.accumulate;
+    if (m->training.steps == 0) m->training.steps = 1;
     UN_TRY(duet_batch_create(m));
-    UN_TRY(duet_pass_create(&m->pass, &m->network, 1));
+    UN_TRY(duet_pass_create(&m->training.pass, &m->network, 1));
     if (!m->network.config.with_text) return UNSEEN_OK;
-    return duet_mlm_pass_create(&m->mlm, &m->network.mlm, m->network.config.type, 1);
+    return duet_mlm_pass_create(&m->training.mlm, &m->network.mlm, m->network.config.type, 1);
 }
 
 static un_status create(const un_method_setup *setup, un_method **out) {
@@ -321,14 +331,14 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     configure(m, setup);
     UN_GO(configure_texts(m, setup->config));
     UN_GO(configure_regressed(m, setup->classes, setup->config));
-    if (m->data) {
+    if (m->training.data) {
         UN_GO(duet_setup_texts(m, setup));
         UN_GO(duet_setup_sizes(m, setup));
     } else {
         UN_GO(duet_recall(m, setup->kept));
     }
     UN_GO(declare(m, setup));
-    if (m->data) UN_GO(start_training(m, setup));
+    if (m->training.data) UN_GO(start_training(m, setup));
     *out = &m->base;
 done:
     if (status) destroy(&m->base);
@@ -341,25 +351,25 @@ static int unit_rows(const json_t *config) {
 }
 
 static int made_of(const un_method *method, size_t modality) {
-    return ((const duet_method *)method)->regressed[modality];
+    return ((const duet_method *)method)->regressed.chosen[modality];
 }
 
 static size_t steps_before(const un_method *method, size_t epoch) {
-    return epoch * ((const duet_method *)method)->steps;
+    return epoch * ((const duet_method *)method)->training.steps;
 }
 
 static double step_flops(const un_method *method) {
-    return ((const duet_method *)method)->step_flops;
+    return ((const duet_method *)method)->training.step_flops;
 }
 
 static void optimizer(const un_method *method, un_optimizer_settings *out) {
-    *out = ((const duet_method *)method)->optimizer;
+    *out = ((const duet_method *)method)->settings.optimizer;
 }
 
 static double learning_rate(const un_method *method, size_t epoch) {
     const duet_method *m = (const duet_method *)method;
-    size_t drops = epoch / m->lr_every;
-    return m->optimizer.lr * pow(m->lr_decay, (double)drops);
+    size_t drops = epoch / m->settings.lr_every;
+    return m->settings.optimizer.lr * pow(m->settings.lr_decay, (double)drops);
 }
 
 static const un_method_learner g_learner = {.steps_before = steps_before,

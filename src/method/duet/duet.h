@@ -65,7 +65,7 @@ typedef struct {
     float *queries[DUET_ATTENTION_BRANCHES]; /* (pieces of all names, H) */
     float *prompt_keys;                      /* (prompt_length, H) */
     float *share;                            /* [2 G] of the last picture: attention, and even */
-} duet_gaze;
+} duet_attention_state;
 
 /* The random draws and texts of one mini-batch. */
 typedef struct {
@@ -95,65 +95,92 @@ typedef struct {
     size_t *start_of[DUET_SIDES], *row_of[DUET_SIDES];
 } duet_batch;
 
+/* The settings as the JSON of the configuration gave them; fixed once the method is created.
+ * Owner: duet.c. */
 typedef struct {
-    un_method base; /* first: a un_method * is a duet_method * */
-    un_arena arena;
-    size_t R, F, A;
     uint64_t seed;
-    size_t modality_count, width[UN_MAX_MODALITIES];
-    unsigned char regressed[UN_MAX_MODALITIES]; /* modalities that make att */
-    char text_name[64], binary_name[64];        /* modalities that the texts come from; "": the
-                                                   first whose attributes have names, none */
-    int own_texts;         /* the texts tell of what is regressed, and of nothing else */
-    double threshold;      /* present above it; NAN: above the mean */
-    char *vocabulary_path; /* NULL: words of the attributes */
-    size_t max_length;     /* tokens of a text */
+    char text_name[64], binary_name[64]; /* modalities that the texts come from; "": the first
+                                            whose attributes have names, none */
+    double threshold;                    /* present above it; NAN: above the mean */
+    char *vocabulary_path;               /* NULL: words of the attributes */
+    size_t max_length;                   /* tokens of a text */
     size_t prune_pieces, prune_attributes;
     double attribute_miss;
-    duet_kept kept;
-    un_arena kept_arena;
-    duet_network network;
     un_optimizer_settings optimizer;
     double lr_decay;
     size_t lr_every;
-
-    /* training */
-    const un_training_data *data;
     int keep_states;
     un_dtype states_dtype;
-    un_features states; /* of a frozen image side, in place of data's; file.path NULL: none */
+    double weight[DUET_TERMS], temperature, mask_pro;
+    float dropout, drop_path;
+    int reference, augment;
+    size_t batch_size, accumulate, contrast_samples;
+} duet_settings;
+
+/* Which semantics the scores are regressed to. Owner: duet.c. */
+typedef struct {
+    size_t A; /* values of all that are chosen */
+    size_t modality_count, width[UN_MAX_MODALITIES];
+    unsigned char chosen[UN_MAX_MODALITIES]; /* modalities that make att */
+    int own_texts; /* the texts tell of what is regressed, and of nothing else */
+} duet_regressed;
+
+/* What texts are made of, and room for one of them. Owner: setup.c. */
+typedef struct {
     char *vocabulary_text;
     un_wordpiece *wordpiece;
     un_attribute_groups groups;
     un_duet_texts *texts;
     un_duet_sampler *sampler;
-    duet_classes trained;
-    double weight[DUET_TERMS], temperature, mask_pro;
-    float dropout, drop_path;
-    int reference, augment;
-    size_t batch_size, accumulate, contrast_samples;
-    size_t steps;             /* of an epoch */
-    size_t leftover;          /* mini-batches of an epoch that fill no step; published: their
-                                 gradients go into the first step of the next epoch */
-    un_duet_sample *sample;   /* [B] */
     un_duet_text text, plain; /* work space */
+} duet_words;
+
+/* Room for floats that is kept from step to step. */
+typedef struct {
+    float *data;
+    size_t room;
+    un_arena arena;
+} duet_room;
+
+/* The state of a training. Owners: batch.c of the draws, step.c of the rest. */
+typedef struct {
+    const un_training_data *data;
+    un_features states; /* of a frozen image side, in place of data's; file.path NULL: none */
+    duet_classes classes;
+    size_t steps;           /* of an epoch */
+    size_t leftover;        /* mini-batches of an epoch that fill no step; published: their
+                               gradients go into the first step of the next epoch */
+    un_duet_sample *sample; /* [B] */
     duet_batch batch;
     int64_t *planned; /* the images of a step */
     duet_pass pass;
     duet_mlm_pass mlm;
-    float *features; /* (pictures, R, F) */
-    float *changed;  /* the same after random changes */
-    float *dvis, *dlang;
-    size_t features_room, changed_room, dvis_room, dlang_room;
-    un_arena features_arena, changed_arena, dvis_arena, dlang_arena;
+    duet_room features; /* (pictures, R, F) */
+    duet_room changed;  /* the same after random changes */
+    duet_room dvis, dlang;
     double step_flops;
+} duet_training;
 
-    /* scoring */
-    duet_classes scored;
-    duet_pass scoring;
+/* The classes to score, and the prompt folded in. Owners: score.c, attention.c. */
+typedef struct {
+    duet_classes classes;
+    duet_pass pass;
     int ready; /* classes are set and the prompt is folded in */
-    duet_gaze gaze;
-    un_arena gaze_arena;
+    duet_attention_state attention;
+    un_arena attention_arena;
+} duet_scoring;
+
+typedef struct {
+    un_method base; /* first: a un_method * is a duet_method * */
+    size_t R, F;    /* of the store that is read: the features', or the frozen states' */
+    duet_settings settings;
+    duet_regressed regressed;
+    duet_kept kept;
+    duet_words words;
+    duet_network network;
+    duet_training training;
+    duet_scoring scoring;
+    un_arena arena, kept_arena;
 } duet_method;
 
 extern const un_method_class un_method_duet;

@@ -89,10 +89,10 @@ static un_status flush(recovery *r) {
 static un_status add(recovery *r, size_t number, int64_t image) {
     duet_method *m = r->m;
     un_duet_sample *s = &r->sample;
-    un_duet_text *text = &m->text;
+    un_duet_text *text = &m->words.text;
     un_duet_draw(r->sampler, 0, number, 0, image, (size_t)r->labels[image], s);
     if (!s->has_mask) return UNSEEN_OK;
-    UN_TRY(un_duet_texts_make(m->texts, s->pair[0].present, s->pair[0].attribute, 1, text));
+    UN_TRY(un_duet_texts_make(m->words.texts, s->pair[0].present, s->pair[0].attribute, 1, text));
     /* A name that was cut off at the end cannot be asked for. */
     if (text->marked_count != pieces_of(&m->kept, s->pair[0].attribute)) return UNSEEN_OK;
     size_t at = r->start[r->count], mark = r->marked_begin[r->count];
@@ -107,16 +107,17 @@ static un_status add(recovery *r, size_t number, int64_t image) {
 
 /* The texts of a model that was loaded, from its own names. */
 static un_status open_texts(duet_method *m) {
-    if (m->texts) return UNSEEN_OK;
+    if (m->words.texts) return UNSEEN_OK;
     UN_TRY(duet_open_words(m));
-    UN_TRY(un_duet_texts_create(&m->texts, &m->groups, m->wordpiece, m->max_length));
-    return un_duet_text_alloc(m->texts, &m->arena, &m->text);
+    UN_TRY(un_duet_texts_create(&m->words.texts, &m->words.groups, m->words.wordpiece,
+                                m->settings.max_length));
+    return un_duet_text_alloc(m->words.texts, &m->arena, &m->words.text);
 }
 
 static un_status prepare(recovery *r, const un_class_table *classes, const un_index_list *images) {
     duet_method *m = r->m;
     un_arena *a = &r->arena;
-    size_t L = m->max_length;
+    size_t L = m->settings.max_length;
     UN_TRY(open_texts(m));
     UN_TRY(duet_setup_sampler(m, classes, r->labels, images, &r->sampler));
     if (r->sampler->settings.attribute_count != m->kept.text_count)

@@ -24,30 +24,32 @@ un_status duet_take_classes(const duet_method *m, duet_classes *out,
                             const un_class_table *classes) {
     if (classes->count == 0) return un_fail(UNSEEN_E_ARGUMENT, "there are no classes to score");
     size_t needed = 0;
-    for (size_t i = 0; i < m->modality_count; i++)
-        if (m->regressed[i]) needed = i + 1;
+    for (size_t i = 0; i < m->regressed.modality_count; i++)
+        if (m->regressed.chosen[i]) needed = i + 1;
     if (classes->modality_count < needed)
         return un_fail(UNSEEN_E_ARGUMENT, "DUET was trained with %zu semantics, not %zu", needed,
                        classes->modality_count);
     for (size_t i = 0; i < needed; i++)
-        if (m->regressed[i] && classes->modality[i].width != m->width[i])
+        if (m->regressed.chosen[i] && classes->modality[i].width != m->regressed.width[i])
             return un_fail(UNSEEN_E_ARGUMENT, "DUET needs semantics of %zu values; \"%s\" has %zu",
-                           m->width[i], classes->modality[i].name, classes->modality[i].width);
+                           m->regressed.width[i], classes->modality[i].name,
+                           classes->modality[i].width);
     duet_classes fresh = {.count = classes->count};
     un_status status = UNSEEN_OK;
-    UN_GO(un_arena_alloc(&fresh.arena, fresh.count * m->A, sizeof(float), &fresh.att));
+    UN_GO(un_arena_alloc(&fresh.arena, fresh.count * m->regressed.A, sizeof(float), &fresh.att));
     UN_GO(un_arena_alloc(&fresh.arena, fresh.count, 1, &fresh.seen));
     memcpy(fresh.seen, classes->seen, fresh.count);
     for (size_t i = 0, at = 0; i < needed; i++) {
-        if (!m->regressed[i]) continue;
+        if (!m->regressed.chosen[i]) continue;
         for (size_t c = 0; c < fresh.count; c++) {
-            float *row = fresh.att + c * m->A + at;
-            memcpy(row, classes->modality[i].values + c * m->width[i], m->width[i] * sizeof *row);
-            un_normalize_rows(row, 1, m->width[i], 1e-12f, NULL);
+            float *row = fresh.att + c * m->regressed.A + at;
+            memcpy(row, classes->modality[i].values + c * m->regressed.width[i],
+                   m->regressed.width[i] * sizeof *row);
+            un_normalize_rows(row, 1, m->regressed.width[i], 1e-12f, NULL);
         }
-        at += m->width[i];
+        at += m->regressed.width[i];
     }
-    un_normalize_rows(fresh.att, fresh.count, m->A, 1e-12f, NULL);
+    un_normalize_rows(fresh.att, fresh.count, m->regressed.A, 1e-12f, NULL);
     un_arena_free(&out->arena);
     *out = fresh;
 done:
@@ -70,29 +72,29 @@ static un_status fold_prompt(duet_method *m) {
     size_t start[2];
     const duet_text_batch text = duet_prompt_batch(m, start);
     const un_bert_batch batch = {.sequences = text.sequences, .ids = text.ids};
-    UN_TRY(
-        un_bert_forward(&m->scoring.bert, &m->base.params, &batch, NULL, &m->scoring.text_states));
-    return duet_xlayer_fix_language(&m->scoring.xlayer[0], &m->base.params, m->scoring.text_states,
-                                    m->kept.prompt_length, NULL);
+    UN_TRY(un_bert_forward(&m->scoring.pass.bert, &m->base.params, &batch, NULL,
+                           &m->scoring.pass.text_states));
+    return duet_xlayer_fix_language(&m->scoring.pass.xlayer[0], &m->base.params,
+                                    m->scoring.pass.text_states, m->kept.prompt_length, NULL);
 }
 
 un_status duet_set_classes(un_method *method, const un_class_table *classes) {
     duet_method *m = (duet_method *)method;
-    m->ready = 0; /* score() refuses until all is whole */
+    m->scoring.ready = 0; /* score() refuses until all is whole */
     duet_attention_forget(m);
-    UN_TRY(duet_take_classes(m, &m->scored, classes));
-    if (!m->scoring.network) UN_TRY(duet_pass_create(&m->scoring, &m->network, 0));
+    UN_TRY(duet_take_classes(m, &m->scoring.classes, classes));
+    if (!m->scoring.pass.network) UN_TRY(duet_pass_create(&m->scoring.pass, &m->network, 0));
     if (folds(m)) UN_TRY(fold_prompt(m));
-    m->ready = 1;
+    m->scoring.ready = 1;
     return UNSEEN_OK;
 }
 
 /* The wanted visual states (W, H) of pictures beside the prompt; n is at most score_pictures(). */
 static un_status see(duet_method *m, const float *features, size_t n,
                      const un_wanted *const wanted[DUET_SIDES], const float **vis) {
-    duet_pass *p = &m->scoring;
+    duet_pass *p = &m->scoring.pass;
     const duet_image *image = m->network.image;
-    if (!m->ready) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
+    if (!m->scoring.ready) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
     if (!folds(m)) {
         size_t start[2];
         const duet_text_batch text = duet_prompt_batch(m, start);
@@ -126,22 +128,23 @@ done:
 
 /* softmax(g att^T) of one picture. */
 static void class_probabilities(const duet_method *m, const float *g, float *scores) {
-    const duet_classes *c = &m->scored;
-    for (size_t k = 0; k < c->count; k++) scores[k] = (float)un_dot(g, c->att + k * m->A, m->A);
+    const duet_classes *c = &m->scoring.classes;
+    for (size_t k = 0; k < c->count; k++)
+        scores[k] = (float)un_dot(g, c->att + k * m->regressed.A, m->regressed.A);
     un_softmax_rows(scores, 1, c->count, c->count);
 }
 
 un_status duet_score(un_method *method, const float *features, size_t n, float *scores) {
     duet_method *m = (duet_method *)method;
-    size_t most = score_pictures(m), C = m->scored.count;
+    size_t most = score_pictures(m), C = m->scoring.classes.count;
     float *g = NULL;
-    UN_TRY(un_alloc(most * m->A, sizeof *g, &g));
+    UN_TRY(un_alloc(most * m->regressed.A, sizeof *g, &g));
     un_status status = UNSEEN_OK;
     for (size_t at = 0; at < n; at += most) {
         size_t count = n - at < most ? n - at : most;
         UN_GO(see_attributes(m, features + at * m->R * m->F, count, g));
         for (size_t i = 0; i < count; i++)
-            class_probabilities(m, g + i * m->A, scores + (at + i) * C);
+            class_probabilities(m, g + i * m->regressed.A, scores + (at + i) * C);
     }
 done:
     free(g);
@@ -153,5 +156,5 @@ un_status duet_attributes(un_method *method, const float *features, float *out) 
 }
 
 const float *duet_class_rows(const un_method *method) {
-    return ((const duet_method *)method)->scored.att;
+    return ((const duet_method *)method)->scoring.classes.att;
 }

@@ -32,7 +32,8 @@ static un_status find_modality(const un_class_table *classes, const char *name, 
 }
 
 un_status duet_find_texts(const duet_method *m, const un_class_table *classes, size_t *out) {
-    if (*m->text_name) return find_modality(classes, m->text_name, "text_semantics", out);
+    if (*m->settings.text_name)
+        return find_modality(classes, m->settings.text_name, "text_semantics", out);
     *out = 0;
     for (size_t i = classes->modality_count; i-- > 0;)
         if (classes->modality[i].attributes) *out = i;
@@ -55,27 +56,29 @@ static un_status numbered_names(duet_method *m, size_t A, char ***out) {
 }
 
 static un_status open_words(duet_method *m, const json_t *config) {
-    m->kept.vocabulary = m->vocabulary_path ? "file" : "attributes";
-    if (m->vocabulary_path) {
+    m->kept.vocabulary = m->settings.vocabulary_path ? "file" : "attributes";
+    if (m->settings.vocabulary_path) {
         size_t length = 0;
-        UN_TRY(un_file_read(m->vocabulary_path, UN_VOCABULARY_LIMIT, &m->vocabulary_text, &length));
-        return un_wordpiece_parse(&m->wordpiece, m->vocabulary_text, length, m->vocabulary_path);
+        UN_TRY(un_file_read(m->settings.vocabulary_path, UN_VOCABULARY_LIMIT,
+                            &m->words.vocabulary_text, &length));
+        return un_wordpiece_parse(&m->words.wordpiece, m->words.vocabulary_text, length,
+                                  m->settings.vocabulary_path);
     }
     if (text_or_null(config, "text_weights"))
         return un_fail(UNSEEN_E_ARGUMENT,
                        "text_weights without the vocabulary that they were trained with: give "
                        "--set vocab=FILE too");
-    UN_TRY(un_vocabulary_make(&m->groups, &m->vocabulary_text));
-    return un_wordpiece_parse(&m->wordpiece, m->vocabulary_text, strlen(m->vocabulary_text),
-                              "the vocabulary of the attributes");
+    UN_TRY(un_vocabulary_make(&m->words.groups, &m->words.vocabulary_text));
+    return un_wordpiece_parse(&m->words.wordpiece, m->words.vocabulary_text,
+                              strlen(m->words.vocabulary_text), "the vocabulary of the attributes");
 }
 
 un_status duet_open_words(duet_method *m) {
-    if (m->wordpiece) return UNSEEN_OK;
-    if (!m->vocabulary_text)
+    if (m->words.wordpiece) return UNSEEN_OK;
+    if (!m->words.vocabulary_text)
         return un_fail(UNSEEN_E_UNSUPPORTED, "the model does not hold its vocabulary");
-    return un_wordpiece_parse(&m->wordpiece, m->vocabulary_text, strlen(m->vocabulary_text),
-                              "the model's vocabulary");
+    return un_wordpiece_parse(&m->words.wordpiece, m->words.vocabulary_text,
+                              strlen(m->words.vocabulary_text), "the model's vocabulary");
 }
 
 /* The prompt's segments between the bars are its groups, if there are as many. */
@@ -100,21 +103,22 @@ static un_status keep_texts(duet_method *m) {
     un_arena *a = &m->kept_arena;
     un_token_list list = {0};
     un_status status = UNSEEN_OK;
-    un_duet_texts_prompt(m->texts, &m->text);
-    k->prompt_length = m->text.length;
-    k->mask = un_wordpiece_special(m->wordpiece, UN_TOKEN_MASK);
-    k->text_count = m->groups.count;
-    k->group_count = m->groups.group_count;
+    un_duet_texts_prompt(m->words.texts, &m->words.text);
+    k->prompt_length = m->words.text.length;
+    k->mask = un_wordpiece_special(m->words.wordpiece, UN_TOKEN_MASK);
+    k->text_count = m->words.groups.count;
+    k->group_count = m->words.groups.group_count;
     UN_TRY(un_arena_alloc(a, k->prompt_length, sizeof *k->prompt, &k->prompt));
     UN_TRY(un_arena_alloc(a, k->text_count, sizeof *k->group_of, &k->group_of));
     UN_TRY(un_arena_alloc(a, k->group_count, sizeof *k->group, &k->group));
     UN_TRY(un_arena_alloc(a, k->text_count + 1, sizeof *k->name_begin, &k->name_begin));
-    for (size_t i = 0; i < k->prompt_length; i++) k->prompt[i] = m->text.ids[i];
-    memcpy(k->group_of, m->groups.group_of, k->text_count * sizeof *k->group_of);
-    find_groups(k, un_wordpiece_id(m->wordpiece, "|", 1), un_wordpiece_id(m->wordpiece, ":", 1));
+    for (size_t i = 0; i < k->prompt_length; i++) k->prompt[i] = m->words.text.ids[i];
+    memcpy(k->group_of, m->words.groups.group_of, k->text_count * sizeof *k->group_of);
+    find_groups(k, un_wordpiece_id(m->words.wordpiece, "|", 1),
+                un_wordpiece_id(m->words.wordpiece, ":", 1));
     for (size_t i = 0; i < k->text_count; i++) {
-        const char *name = m->groups.names[i];
-        UN_GO(un_wordpiece_encode(m->wordpiece, name, strlen(name), &list));
+        const char *name = m->words.groups.names[i];
+        UN_GO(un_wordpiece_encode(m->words.wordpiece, name, strlen(name), &list));
         k->name_begin[i + 1] = list.count;
     }
     UN_GO(un_arena_alloc(a, list.count, sizeof *k->names, &k->names));
@@ -129,25 +133,25 @@ un_status duet_setup_sampler(const duet_method *m, const un_class_table *classes
                              un_duet_sampler **out) {
     size_t texts = 0, binary = 0;
     UN_TRY(duet_find_texts(m, classes, &texts));
-    if (*m->binary_name)
-        UN_TRY(find_modality(classes, m->binary_name, "binary_semantics", &binary));
+    if (*m->settings.binary_name)
+        UN_TRY(find_modality(classes, m->settings.binary_name, "binary_semantics", &binary));
     const un_modality *modality = &classes->modality[texts];
-    const un_modality *flags = *m->binary_name ? &classes->modality[binary] : NULL;
+    const un_modality *flags = *m->settings.binary_name ? &classes->modality[binary] : NULL;
     if (flags && flags->width != modality->width)
         return un_fail(UNSEEN_E_ARGUMENT, "binary_semantics=%s has %zu values, %s has %zu",
                        flags->name, flags->width, modality->name, modality->width);
-    const un_duet_sampler_settings settings = {.seed = m->seed,
-                                               .texts = m->texts,
+    const un_duet_sampler_settings settings = {.seed = m->settings.seed,
+                                               .texts = m->words.texts,
                                                .class_count = classes->count,
                                                .attribute_count = modality->width,
                                                .values = modality->values,
                                                .binary = flags ? flags->values : NULL,
-                                               .threshold = m->threshold,
+                                               .threshold = m->settings.threshold,
                                                .labels = labels,
                                                .train = images,
-                                               .attribute_miss = m->attribute_miss,
-                                               .prune_pieces = m->prune_pieces,
-                                               .prune_attributes = m->prune_attributes};
+                                               .attribute_miss = m->settings.attribute_miss,
+                                               .prune_pieces = m->settings.prune_pieces,
+                                               .prune_attributes = m->settings.prune_attributes};
     return un_duet_sampler_create(out, &settings);
 }
 
@@ -157,7 +161,7 @@ un_status duet_setup_texts(duet_method *m, const un_method_setup *setup) {
     const un_attribute_groups_options options = {.table = text_or_null(config, "groups"),
                                                  .mapping = text_or_null(config, "mapping"),
                                                  .dataset = text_or_null(config, "text_dataset"),
-                                                 .reference = m->reference};
+                                                 .reference = m->settings.reference};
     UN_TRY(duet_find_texts(m, setup->classes, &place));
     const un_modality *modality = &setup->classes->modality[place];
     char **names = modality->attributes;
@@ -170,14 +174,15 @@ un_status duet_setup_texts(duet_method *m, const un_method_setup *setup) {
                        "text_semantics=NAME), import with a file of attribute names, give a table "
                        "with \"names\" (--set groups=FILE), or go without text (--set text=no)",
                        modality->name, modality->name);
-    UN_TRY(un_attribute_groups_make(names, modality->width, &options, &m->arena, &m->groups));
+    UN_TRY(un_attribute_groups_make(names, modality->width, &options, &m->arena, &m->words.groups));
     UN_TRY(open_words(m, config));
-    UN_TRY(un_duet_texts_create(&m->texts, &m->groups, m->wordpiece, m->max_length));
-    UN_TRY(un_duet_text_alloc(m->texts, &m->arena, &m->text));
-    UN_TRY(un_duet_text_alloc(m->texts, &m->arena, &m->plain));
+    UN_TRY(un_duet_texts_create(&m->words.texts, &m->words.groups, m->words.wordpiece,
+                                m->settings.max_length));
+    UN_TRY(un_duet_text_alloc(m->words.texts, &m->arena, &m->words.text));
+    UN_TRY(un_duet_text_alloc(m->words.texts, &m->arena, &m->words.plain));
     UN_TRY(keep_texts(m));
     return duet_setup_sampler(m, setup->classes, setup->data->labels, setup->data->train,
-                              &m->sampler);
+                              &m->words.sampler);
 }
 
 /* ---- sizes ---- */
@@ -185,7 +190,7 @@ un_status duet_setup_texts(duet_method *m, const un_method_setup *setup) {
 static un_status text_sizes(duet_method *m, const json_t *config) {
     const char *path = text_or_null(config, "text_weights");
     un_bert_config *c = &m->kept.text;
-    size_t max_length = m->max_length;
+    size_t max_length = m->settings.max_length;
     *c = (un_bert_config){.width = un_config_integer(config, "hidden"),
                           .heads = un_config_integer(config, "heads"),
                           .inner = un_config_integer(config, "inner"),
@@ -194,17 +199,17 @@ static un_status text_sizes(duet_method *m, const json_t *config) {
                           .types = 2,
                           .eps = EPSILON};
     if (un_config_is(config, "text", "no")) return UNSEEN_OK;
-    c->vocabulary = un_wordpiece_size(m->wordpiece);
+    c->vocabulary = un_wordpiece_size(m->words.wordpiece);
     if (!path) return UNSEEN_OK;
     un_safetensors file;
     UN_TRY(un_safetensors_open(&file, path));
     un_status status = un_bert_config_read(&file, c);
     un_safetensors_close(&file);
     UN_TRY(status);
-    if (un_wordpiece_size(m->wordpiece) > c->vocabulary)
+    if (un_wordpiece_size(m->words.wordpiece) > c->vocabulary)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "the vocabulary has %zu words, but %s only %zu: they do not belong together",
-                       un_wordpiece_size(m->wordpiece), path, c->vocabulary);
+                       un_wordpiece_size(m->words.wordpiece), path, c->vocabulary);
     if (max_length > c->positions)
         return un_fail(UNSEEN_E_ARGUMENT, "max_length=%zu, but %s has %zu positions", max_length,
                        path, c->positions);
@@ -303,10 +308,10 @@ static json_t *attributes_json(const duet_method *m) {
     const duet_kept *k = &m->kept;
     json_t *list = json_array();
     for (size_t a = 0; list && a < k->text_count; a++)
-        json_array_append_new(list,
-                              json_pack("[I, s, o]", (json_int_t)k->group_of[a], m->groups.names[a],
-                                        ids_json(k->names + k->name_begin[a],
-                                                 k->name_begin[a + 1] - k->name_begin[a])));
+        json_array_append_new(list, json_pack("[I, s, o]", (json_int_t)k->group_of[a],
+                                              m->words.groups.names[a],
+                                              ids_json(k->names + k->name_begin[a],
+                                                       k->name_begin[a + 1] - k->name_begin[a])));
     return list;
 }
 
@@ -315,7 +320,7 @@ static json_t *groups_json(const duet_method *m) {
     json_t *list = json_array();
     for (size_t g = 0; list && g < k->group_count; g++)
         json_array_append_new(list,
-                              json_pack("[s, I, I]", m->groups.groups[g],
+                              json_pack("[s, I, I]", m->words.groups.groups[g],
                                         (json_int_t)k->group[g][0], (json_int_t)k->group[g][1]));
     return list;
 }
@@ -345,7 +350,8 @@ un_status duet_keep(const un_method *method, json_t **out) {
     UN_GO(un_json_set(image, "eps", json_real((double)k->vit.eps)));
     UN_GO(un_json_set(image, "labels", json_integer((json_int_t)k->labels)));
     UN_GO(duet_swin_keep(&k->swin, kept));
-    if (m->vocabulary_text) UN_GO(un_json_set(kept, "words", json_string(m->vocabulary_text)));
+    if (m->words.vocabulary_text)
+        UN_GO(un_json_set(kept, "words", json_string(m->words.vocabulary_text)));
     *out = kept;
 done:
     if (status) json_decref(kept);
@@ -402,10 +408,10 @@ static un_status recall_id(const duet_kept *k, const json_t *value, int64_t *out
 
 static un_status recall_groups(duet_method *m, const json_t *list) {
     duet_kept *k = &m->kept;
-    k->group_count = m->groups.group_count = json_array_size(list);
+    k->group_count = m->words.groups.group_count = json_array_size(list);
     UN_TRY(un_arena_alloc(&m->kept_arena, k->group_count, sizeof *k->group, &k->group));
-    UN_TRY(un_arena_alloc(&m->kept_arena, k->group_count, sizeof *m->groups.groups,
-                          (void *)&m->groups.groups));
+    UN_TRY(un_arena_alloc(&m->kept_arena, k->group_count, sizeof *m->words.groups.groups,
+                          (void *)&m->words.groups.groups));
     for (size_t g = 0; g < k->group_count; g++) {
         const json_t *item = json_array_get(list, g);
         const char *name = json_string_value(json_array_get(item, 0));
@@ -415,7 +421,7 @@ static un_status recall_groups(duet_method *m, const json_t *list) {
             return damaged("a group is not in the prompt");
         k->group[g][0] = (size_t)begin;
         k->group[g][1] = (size_t)end;
-        UN_TRY(un_arena_string(&m->kept_arena, name, &m->groups.groups[g]));
+        UN_TRY(un_arena_string(&m->kept_arena, name, &m->words.groups.groups[g]));
     }
     return UNSEEN_OK;
 }
@@ -424,14 +430,15 @@ static un_status recall_attributes(duet_method *m, const json_t *list) {
     duet_kept *k = &m->kept;
     un_arena *arena = &m->kept_arena;
     size_t pieces = 0;
-    k->text_count = m->groups.count = json_array_size(list);
+    k->text_count = m->words.groups.count = json_array_size(list);
     for (size_t a = 0; a < k->text_count; a++)
         pieces += json_array_size(json_array_get(json_array_get(list, a), 2));
     UN_TRY(un_arena_alloc(arena, k->text_count, sizeof *k->group_of, &k->group_of));
     UN_TRY(un_arena_alloc(arena, k->text_count + 1, sizeof *k->name_begin, &k->name_begin));
     UN_TRY(un_arena_alloc(arena, pieces, sizeof *k->names, &k->names));
-    UN_TRY(un_arena_alloc(arena, k->text_count, sizeof *m->groups.names, (void *)&m->groups.names));
-    m->groups.group_of = k->group_of;
+    UN_TRY(un_arena_alloc(arena, k->text_count, sizeof *m->words.groups.names,
+                          (void *)&m->words.groups.names));
+    m->words.groups.group_of = k->group_of;
     for (size_t a = 0; a < k->text_count; a++) {
         const json_t *item = json_array_get(list, a), *ids = json_array_get(item, 2);
         json_int_t group = json_integer_value(json_array_get(item, 0));
@@ -439,7 +446,7 @@ static un_status recall_attributes(duet_method *m, const json_t *list) {
         if (!name || group < 0 || (uint64_t)group >= k->group_count)
             return damaged("an attribute has no name or group");
         k->group_of[a] = (size_t)group;
-        UN_TRY(un_arena_string(arena, name, &m->groups.names[a]));
+        UN_TRY(un_arena_string(arena, name, &m->words.groups.names[a]));
         k->name_begin[a + 1] = k->name_begin[a];
         for (size_t i = 0; i < json_array_size(ids); i++)
             UN_TRY(recall_id(k, json_array_get(ids, i), &k->names[k->name_begin[a + 1]++]));
@@ -456,7 +463,7 @@ un_status duet_recall(duet_method *m, const json_t *kept) {
     const char *words = json_string_value(json_object_get(kept, "words"));
     const char *from = json_string_value(json_object_get(kept, "vocabulary"));
     k->vocabulary = from && !strcmp(from, "file") ? "file" : "attributes";
-    if (words) UN_TRY(un_format(&m->vocabulary_text, "%s", words));
+    if (words) UN_TRY(un_format(&m->words.vocabulary_text, "%s", words));
     k->mask = -1;
     if (json_object_get(kept, "mask"))
         UN_TRY(recall_id(k, json_object_get(kept, "mask"), &k->mask));

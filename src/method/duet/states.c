@@ -221,12 +221,15 @@ un_status duet_freeze(un_method *method, const volatile sig_atomic_t *stop,
                       const un_features **out) {
     duet_method *m = (duet_method *)method;
     duet_image *image = m->network.image;
-    freezing f = {.m = m, .features = m->data->features, .stop = stop, .dtype = m->states_dtype};
+    freezing f = {.m = m,
+                  .features = m->training.data->features,
+                  .stop = stop,
+                  .dtype = m->settings.states_dtype};
     *out = NULL;
-    if (image->state_tokens == 0 || !image->class->states || !m->keep_states ||
+    if (image->state_tokens == 0 || !image->class->states || !m->settings.keep_states ||
         !f.features->file.path)
         return UNSEEN_OK;
-    un_status status = take(&f, &m->states);
+    un_status status = take(&f, &m->training.states);
     release(&f);
     if (status == UNSEEN_E_IO) { /* no room or no right to write: slower, but as good */
         un_log(UNSEEN_LOG_WARNING,
@@ -239,6 +242,6 @@ un_status duet_freeze(un_method *method, const volatile sig_atomic_t *stop,
     image->flops = 0;
     m->R = image->state_tokens;
     m->F = image->state_width;
-    *out = &m->states;
+    *out = &m->training.states;
     return UNSEEN_OK;
 }
