@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "golden.h"
-#include "method/duet/mlm_head.h"
+#include "method/duet/network.h"
 #include "nn/cross_entropy.h"
 
 typedef struct {

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-#include "method/duet/mlm_head.h"
+#include "method/duet/network.h"
 #include "method/duet/xlayer.h"
 #include "tensor/kernels.h"
 

@@ -42,4 +42,33 @@ un_status un_attribute_groups_make(char *const *names, size_t A,
                                    const un_attribute_groups_options *options, un_arena *arena,
                                    un_attribute_groups *out);
 
+/* ---- sentences of attributes as strings, and what the published
+ * code of DUET does with them; private to text/, described in prompts.h. ---- */
+
+typedef struct {
+    const un_attribute_groups *groups;
+    const unsigned char *present; /* [A] */
+    const size_t *member;         /* [A] attributes, group by group */
+    const size_t *member_begin;   /* [G + 1] */
+} un_published_rule;
+
+/* The prompt of "CUB", "AWA2" or "SUN" to the letter, NULL for other data sets. */
+const char *un_published_prompt(const char *dataset);
+
+/* The sentence of the attributes present, released with free(). With `masked` an
+ * attribute (SIZE_MAX: none), every place where the published rule finds its name
+ * becomes `masks` times "[MASK]". */
+un_status un_published_sentence(const un_published_rule *rule, size_t masked, size_t masks,
+                                char **out);
+
+/* ---- a small WordPiece vocabulary for a data set's own texts, where no
+ * pretrained encoder brings one.
+ *
+ * It has the five special tokens ([PAD] is 0), punctuation, single letters and
+ * digits at the start and inside of words, and every word of the attributes' and
+ * groups' names as a whole. Names of attributes that come later fall into letters. ---- */
+
+/* One token a line, for un_wordpiece_parse; a function of the names alone. Released with free(). */
+un_status un_vocabulary_make(const un_attribute_groups *groups, char **out);
+
 #endif

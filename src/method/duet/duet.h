@@ -17,9 +17,11 @@
 #ifndef UN_METHOD_DUET_DUET_H
 #define UN_METHOD_DUET_DUET_H
 
-#include "method/duet/objective.h"
+#include "method/duet/losses.h"
 #include "method/duet/sampling.h"
 #include "method/method.h"
+
+#define DUET_EPSILON 1e-12f /* of layer norms, as in BERT and DeiT */
 
 typedef enum {
     DUET_TERM_CLASS,
@@ -58,7 +60,7 @@ typedef struct {
     un_arena arena;
 } duet_classes;
 
-/* attention.c: what the words ask of a picture, made when first asked for. */
+/* score.c: what the words ask of a picture, made when first asked for. */
 enum { DUET_ATTENTION_BRANCHES = 2 };
 typedef struct {
     int ready;
@@ -161,7 +163,7 @@ typedef struct {
     double step_flops;
 } duet_training;
 
-/* The classes to score, and the prompt folded in. Owners: score.c, attention.c. */
+/* The classes to score, and the prompt folded in. Owner: score.c. */
 typedef struct {
     duet_classes classes;
     duet_pass pass;
@@ -185,7 +187,7 @@ typedef struct {
 
 extern const un_method_class un_method_duet;
 
-/* setup.c: sizes, texts and vocabulary, from files and the data set or from a model. */
+/* setup.c: sizes, texts and vocabulary, from files and the data set. */
 un_status duet_setup_texts(duet_method *m, const un_method_setup *setup);
 /* The place in the table of the semantics that the texts tell of. */
 un_status duet_find_texts(const duet_method *m, const un_class_table *classes, size_t *out);
@@ -194,21 +196,14 @@ un_status duet_setup_sizes(duet_method *m, const un_method_setup *setup);
 un_status duet_open_words(duet_method *m);
 /* Fills the pieces that weight files hold. */
 un_status duet_setup_weights(duet_method *m, const json_t *config);
-un_status duet_keep(const un_method *method, json_t **out);
-un_status duet_recall(duet_method *m, const json_t *kept);
 /* Draws for images of `data`, with the classes of that table. */
 un_status duet_setup_sampler(const duet_method *m, const un_class_table *classes,
                              const int32_t *labels, const un_index_list *images,
                              un_duet_sampler **out);
 
-/* setup_swin.c: Swin's sizes from a file or the settings (picture of `size` pixels), into the
- * model's description and out of it. */
-un_status duet_swin_sizes(const json_t *config, const char *path, size_t size, un_swin_config *out);
-/* Whether the file of weights holds a Swin transformer. */
-un_status duet_swin_in_file(const char *path, int *out);
-un_status duet_swin_keep(const un_swin_config *swin, json_t *kept);
-/* `kept` without Swin: width 0. */
-un_status duet_swin_recall(const json_t *kept, const char *where, un_swin_config *out);
+/* kept.c: into a model's manifest and out of it. */
+un_status duet_keep(const un_method *method, json_t **out);
+un_status duet_recall(duet_method *m, const json_t *kept);
 
 /* states.c: the states of a frozen image side, computed once. */
 un_status duet_freeze(un_method *method, const volatile sig_atomic_t *stop,
@@ -235,7 +230,7 @@ const float *duet_class_rows(const un_method *method);
 /* The fixed prompt as a batch of one; `start` has two elements. */
 duet_text_batch duet_prompt_batch(const duet_method *m, size_t start[2]);
 
-/* attention.c */
+/* Where it looks (score.c). */
 extern const char *const duet_attention_titles[];
 un_status duet_attention(un_method *method, const float *features, float *maps);
 void duet_attention_grid(const un_method *method, size_t *height, size_t *width);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "method/duet/published_texts.h"
+#include "method/duet/attribute_groups.h"
 
 /* [begin, end) of un_duet_texts.pieces. */
 typedef struct {

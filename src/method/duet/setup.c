@@ -1,6 +1,6 @@
 /*
  * setup.c - what DUET is made of before training: texts, words and sizes, from the
- * data set's attributes and from files; or all of it again from a trained model.
+ * data set's attributes and from files. (kept.c has it again from a trained model.)
  */
 #include <math.h>
 #include <stdlib.h>
@@ -8,10 +8,8 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "method/duet/attribute_groups.h"
 #include "method/duet/duet.h"
-#include "method/duet/vocabulary.h"
-
-static const float EPSILON = 1e-12f;
 
 /* A setting of text; NULL if it is empty. */
 static const char *text_or_null(const json_t *config, const char *key) {
@@ -197,7 +195,7 @@ static un_status text_sizes(duet_method *m, const json_t *config) {
                           .layers = un_config_integer(config, "text_layers"),
                           .positions = max_length,
                           .types = 2,
-                          .eps = EPSILON};
+                          .eps = DUET_EPSILON};
     if (un_config_is(config, "text", "no")) return UNSEEN_OK;
     c->vocabulary = un_wordpiece_size(m->words.wordpiece);
     if (!path) return UNSEEN_OK;
@@ -230,7 +228,7 @@ static un_status vit_sizes(const json_t *config, const char *path, size_t size, 
                          .inner = un_config_integer(config, "image_inner"),
                          .layers = un_config_integer(config, "image_layers"),
                          .distilled = un_config_is(config, "distilled", "yes"),
-                         .eps = EPSILON,
+                         .eps = DUET_EPSILON,
                          .family = UN_VIT_DEIT};
     c->image = size / c->patch * c->patch;
     if (c->image == 0 && !path)
@@ -248,6 +246,51 @@ static un_status vit_sizes(const json_t *config, const char *path, size_t size, 
     return status;
 }
 
+/* Whether the file of weights holds a Swin transformer. */
+static un_status swin_in_file(const char *path, int *out) {
+    un_safetensors file;
+    UN_TRY(un_safetensors_open(&file, path));
+    *out = un_swin_recognize(&file);
+    un_safetensors_close(&file);
+    return UNSEEN_OK;
+}
+
+/* Hugging Face's habits: four times as wide inside, the same window in every stage. */
+static un_status swin_from_settings(const json_t *config, size_t size, un_swin_config *c) {
+    enum { PATCH = 4, RATIO = 4 };
+    size_t depths = un_config_list_count(config, "swin_depths");
+    size_t heads = un_config_list_count(config, "swin_heads");
+    *c = (un_swin_config){.image = size,
+                          .patch = PATCH,
+                          .width = un_config_integer(config, "swin_width"),
+                          .stages = depths,
+                          .eps = 1e-5f};
+    c->inner = RATIO * c->width;
+    if (depths != heads)
+        return un_fail(UNSEEN_E_ARGUMENT, "swin_depths tells of %zu stages, swin_heads of %zu",
+                       depths, heads);
+    for (size_t s = 0; s < depths && s < UN_SWIN_STAGES; s++) {
+        double depth = un_config_list_number(config, "swin_depths", s);
+        double head = un_config_list_number(config, "swin_heads", s);
+        if (depth != floor(depth) || head != floor(head))
+            return un_fail(UNSEEN_E_ARGUMENT, "swin_depths and swin_heads are whole numbers");
+        c->depth[s] = (size_t)depth;
+        c->heads[s] = (size_t)head;
+        c->window[s] = un_config_integer(config, "swin_window");
+    }
+    return un_swin_config_check(c, UNSEEN_E_ARGUMENT, "swin_depths and swin_heads");
+}
+
+static un_status swin_sizes(const json_t *config, const char *path, size_t size,
+                            un_swin_config *out) {
+    un_safetensors file;
+    if (!path) return swin_from_settings(config, size, out);
+    UN_TRY(un_safetensors_open(&file, path));
+    un_status status = un_swin_config_read(&file, out);
+    un_safetensors_close(&file);
+    return status;
+}
+
 static un_status pixel_sizes(duet_method *m, const json_t *config) {
     const char *path = text_or_null(config, "image_weights");
     int swin = un_config_is(config, "image_side", "swin");
@@ -259,8 +302,8 @@ static un_status pixel_sizes(duet_method *m, const json_t *config) {
             "square of 3 colours",
             m->R, m->F);
     m->kept.labels = un_config_integer(config, "labels");
-    if (!swin && path) UN_TRY(duet_swin_in_file(path, &swin));
-    return swin ? duet_swin_sizes(config, path, size, &m->kept.swin)
+    if (!swin && path) UN_TRY(swin_in_file(path, &swin));
+    return swin ? swin_sizes(config, path, size, &m->kept.swin)
                 : vit_sizes(config, path, size, &m->kept.vit);
 }
 
@@ -294,185 +337,4 @@ un_status duet_setup_weights(duet_method *m, const json_t *config) {
         UN_TRY(status);
     }
     return UNSEEN_OK;
-}
-
-/* ---- into a model and out of it ---- */
-
-static json_t *ids_json(const int64_t *ids, size_t n) {
-    json_t *list = json_array();
-    for (size_t i = 0; list && i < n; i++) json_array_append_new(list, json_integer(ids[i]));
-    return list;
-}
-
-static json_t *attributes_json(const duet_method *m) {
-    const duet_kept *k = &m->kept;
-    json_t *list = json_array();
-    for (size_t a = 0; list && a < k->text_count; a++)
-        json_array_append_new(list, json_pack("[I, s, o]", (json_int_t)k->group_of[a],
-                                              m->words.groups.names[a],
-                                              ids_json(k->names + k->name_begin[a],
-                                                       k->name_begin[a + 1] - k->name_begin[a])));
-    return list;
-}
-
-static json_t *groups_json(const duet_method *m) {
-    const duet_kept *k = &m->kept;
-    json_t *list = json_array();
-    for (size_t g = 0; list && g < k->group_count; g++)
-        json_array_append_new(list,
-                              json_pack("[s, I, I]", m->words.groups.groups[g],
-                                        (json_int_t)k->group[g][0], (json_int_t)k->group[g][1]));
-    return list;
-}
-
-/* Sizes under the names that recall reads. */
-#define TEXT_SIZES(x) x(vocabulary) x(positions) x(types) x(width) x(heads) x(inner) x(layers)
-#define IMAGE_SIZES(x) x(image) x(patch) x(width) x(heads) x(inner) x(layers)
-
-un_status duet_keep(const un_method *method, json_t **out) {
-    const duet_method *m = (const duet_method *)method;
-    const duet_kept *k = &m->kept;
-    json_t *text = json_object(), *image = json_object();
-    json_t *kept =
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:I}", "text", text, "image", image, "prompt",
-                  ids_json(k->prompt, k->prompt_length), "attributes", attributes_json(m), "groups",
-                  groups_json(m), "vocabulary", k->vocabulary, "mask", (json_int_t)k->mask);
-    if (!kept) return un_fail_memory(0);
-    un_status status = UNSEEN_OK;
-#define PUT(field) UN_GO(un_json_set(text, #field, json_integer((json_int_t)k->text.field)));
-    TEXT_SIZES(PUT)
-#undef PUT
-#define PUT(field) UN_GO(un_json_set(image, #field, json_integer((json_int_t)k->vit.field)));
-    IMAGE_SIZES(PUT)
-#undef PUT
-    UN_GO(un_json_set(image, "distilled", json_integer(k->vit.distilled)));
-    UN_GO(un_json_set(image, "family", json_integer(k->vit.family)));
-    UN_GO(un_json_set(image, "eps", json_real((double)k->vit.eps)));
-    UN_GO(un_json_set(image, "labels", json_integer((json_int_t)k->labels)));
-    UN_GO(duet_swin_keep(&k->swin, kept));
-    if (m->words.vocabulary_text)
-        UN_GO(un_json_set(kept, "words", json_string(m->words.vocabulary_text)));
-    *out = kept;
-done:
-    if (status) json_decref(kept);
-    return status;
-}
-
-static const char WHERE[] = "the model's description of DUET";
-
-static un_status damaged(const char *what) {
-    return un_fail(UNSEEN_E_FORMAT, "%s is damaged: %s", WHERE, what);
-}
-
-static un_status recall_sizes(duet_kept *k, const json_t *kept) {
-    const json_t *text = json_object_get(kept, "text"), *image = json_object_get(kept, "image");
-    size_t distilled = 0, family = 0;
-    double eps = 0;
-#define GET(field) UN_TRY(un_json_get_size(text, #field, WHERE, &k->text.field));
-    TEXT_SIZES(GET)
-#undef GET
-#define GET(field) UN_TRY(un_json_get_size(image, #field, WHERE, &k->vit.field));
-    IMAGE_SIZES(GET)
-#undef GET
-    UN_TRY(un_json_get_size(image, "distilled", WHERE, &distilled));
-    UN_TRY(un_json_get_size(image, "family", WHERE, &family));
-    UN_TRY(un_json_get_size(image, "labels", WHERE, &k->labels));
-    UN_TRY(un_json_get_number(image, "eps", WHERE, &eps));
-    UN_TRY(duet_swin_recall(kept, WHERE, &k->swin));
-    /* Bounds against sizes that no file can have; the parameters' shapes are checked later. */
-    const size_t sizes[] = {k->text.vocabulary, k->text.positions, k->text.width, k->text.inner,
-                            k->vit.image,       k->vit.width,      k->vit.inner,  k->labels};
-    const size_t small[] = {k->text.layers, k->vit.layers, k->text.types};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (sizes[i] > 10000000) return damaged("a size is impossible");
-    for (size_t i = 0; i < sizeof small / sizeof *small; i++)
-        if (small[i] > 1024) return damaged("a number of layers is impossible");
-    if (k->text.width == 0 || k->text.heads == 0 || k->text.width % k->text.heads != 0 ||
-        (k->vit.width > 0 &&
-         (k->vit.heads == 0 || k->vit.width % k->vit.heads != 0 || k->vit.patch == 0 ||
-          k->vit.patch > 4096 || k->vit.image < k->vit.patch || family > 2)))
-        return damaged("widths and heads do not fit");
-    k->text.eps = EPSILON;
-    k->vit.eps = (float)eps;
-    k->vit.distilled = distilled != 0;
-    k->vit.family = (un_vit_family)family;
-    return UNSEEN_OK;
-}
-
-static un_status recall_id(const duet_kept *k, const json_t *value, int64_t *out) {
-    *out = json_integer_value(value);
-    if (!json_is_integer(value) || *out < 0 || (uint64_t)*out >= k->text.vocabulary)
-        return damaged("a word is not in its vocabulary");
-    return UNSEEN_OK;
-}
-
-static un_status recall_groups(duet_method *m, const json_t *list) {
-    duet_kept *k = &m->kept;
-    k->group_count = m->words.groups.group_count = json_array_size(list);
-    UN_TRY(un_arena_alloc(&m->kept_arena, k->group_count, sizeof *k->group, &k->group));
-    UN_TRY(un_arena_alloc(&m->kept_arena, k->group_count, sizeof *m->words.groups.groups,
-                          (void *)&m->words.groups.groups));
-    for (size_t g = 0; g < k->group_count; g++) {
-        const json_t *item = json_array_get(list, g);
-        const char *name = json_string_value(json_array_get(item, 0));
-        json_int_t begin = json_integer_value(json_array_get(item, 1));
-        json_int_t end = json_integer_value(json_array_get(item, 2));
-        if (!name || begin < 0 || end <= begin || (uint64_t)end > k->prompt_length)
-            return damaged("a group is not in the prompt");
-        k->group[g][0] = (size_t)begin;
-        k->group[g][1] = (size_t)end;
-        UN_TRY(un_arena_string(&m->kept_arena, name, &m->words.groups.groups[g]));
-    }
-    return UNSEEN_OK;
-}
-
-static un_status recall_attributes(duet_method *m, const json_t *list) {
-    duet_kept *k = &m->kept;
-    un_arena *arena = &m->kept_arena;
-    size_t pieces = 0;
-    k->text_count = m->words.groups.count = json_array_size(list);
-    for (size_t a = 0; a < k->text_count; a++)
-        pieces += json_array_size(json_array_get(json_array_get(list, a), 2));
-    UN_TRY(un_arena_alloc(arena, k->text_count, sizeof *k->group_of, &k->group_of));
-    UN_TRY(un_arena_alloc(arena, k->text_count + 1, sizeof *k->name_begin, &k->name_begin));
-    UN_TRY(un_arena_alloc(arena, pieces, sizeof *k->names, &k->names));
-    UN_TRY(un_arena_alloc(arena, k->text_count, sizeof *m->words.groups.names,
-                          (void *)&m->words.groups.names));
-    m->words.groups.group_of = k->group_of;
-    for (size_t a = 0; a < k->text_count; a++) {
-        const json_t *item = json_array_get(list, a), *ids = json_array_get(item, 2);
-        json_int_t group = json_integer_value(json_array_get(item, 0));
-        const char *name = json_string_value(json_array_get(item, 1));
-        if (!name || group < 0 || (uint64_t)group >= k->group_count)
-            return damaged("an attribute has no name or group");
-        k->group_of[a] = (size_t)group;
-        UN_TRY(un_arena_string(arena, name, &m->words.groups.names[a]));
-        k->name_begin[a + 1] = k->name_begin[a];
-        for (size_t i = 0; i < json_array_size(ids); i++)
-            UN_TRY(recall_id(k, json_array_get(ids, i), &k->names[k->name_begin[a + 1]++]));
-    }
-    return UNSEEN_OK;
-}
-
-un_status duet_recall(duet_method *m, const json_t *kept) {
-    duet_kept *k = &m->kept;
-    if (!json_is_object(kept)) return damaged("it is missing");
-    UN_TRY(recall_sizes(k, kept));
-    if (k->text.vocabulary == 0) return UNSEEN_OK; /* without text */
-    const json_t *prompt = json_object_get(kept, "prompt");
-    const char *words = json_string_value(json_object_get(kept, "words"));
-    const char *from = json_string_value(json_object_get(kept, "vocabulary"));
-    k->vocabulary = from && !strcmp(from, "file") ? "file" : "attributes";
-    if (words) UN_TRY(un_format(&m->words.vocabulary_text, "%s", words));
-    k->mask = -1;
-    if (json_object_get(kept, "mask"))
-        UN_TRY(recall_id(k, json_object_get(kept, "mask"), &k->mask));
-    k->prompt_length = json_array_size(prompt);
-    if (k->prompt_length < 2 || k->prompt_length > k->text.positions)
-        return damaged("the prompt is empty or too long");
-    UN_TRY(un_arena_alloc(&m->kept_arena, k->prompt_length, sizeof *k->prompt, &k->prompt));
-    for (size_t i = 0; i < k->prompt_length; i++)
-        UN_TRY(recall_id(k, json_array_get(prompt, i), &k->prompt[i]));
-    UN_TRY(recall_groups(m, json_object_get(kept, "groups")));
-    return recall_attributes(m, json_object_get(kept, "attributes"));
 }

@@ -2,8 +2,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "method/duet/augment.h"
 #include "method/duet/duet.h"
+#include "method/duet/image.h"
 #include "tensor/kernels.h"
 
 /* Makes room for `count` floats at least. */
