@@ -57,7 +57,7 @@ $(BUILD)/build.ninja: | packages
 
 # The program and the libraries; a newcomer does not wait for the tests to be built.
 build: $(BUILD)/build.ninja
-	cmake --build $(BUILD) --parallel $(JOBS) --target unseen unseen_static unseen_shared
+	cmake --build $(BUILD) --parallel $(JOBS) --target unseen unseen_static unseen_shared manual
 
 build-all: $(BUILD)/build.ninja
 	cmake --build $(BUILD) --parallel $(JOBS)

@@ -81,5 +81,6 @@ int un_cmd_report(int argc, char **argv);
 int un_cmd_check(int argc, char **argv);
 int un_cmd_inspect(int argc, char **argv);
 int un_cmd_bench(int argc, char **argv);
+int un_cmd_completion(int argc, char **argv);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/parallel.h"
 #include "cli/cli.h"
+#include "cli/reference.h"
 #include "protocol/report.h"
 
 static int g_level = UNSEEN_LOG_INFO;
@@ -107,6 +108,11 @@ const struct argp_child un_cli_common_children[] = {
     {&un_cli_common_argp, 0, "Common options:", 100}, {0}};
 
 int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, int *exit_code) {
+    enum { REFERENCE = sizeof "--help=" - 1 };
+    if (argc == 2 && !strncmp(argv[1], "--help=", REFERENCE)) {
+        *exit_code = un_cli_reference(argp, argv[0], argv[1] + REFERENCE);
+        return 0;
+    }
     argp_err_exit_status = UN_EXIT_USAGE;
     error_t code = argp_parse(argp, argc, argv, 0, NULL, input);
     *exit_code = code ? UN_EXIT_USAGE : UN_EXIT_OK;

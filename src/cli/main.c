@@ -30,6 +30,7 @@ static const struct {
     {"explain", un_cmd_explain, "show why: attributes, where they are, one class against another"},
     {"report", un_cmd_report, "one HTML page about models: numbers, curves, pictures"},
     {"bench", un_cmd_bench, "measure the speed of a method on this machine"},
+    {"completion", un_cmd_completion, "print what bash or zsh needs to complete all this"},
 };
 enum { COMMANDS = sizeof g_commands / sizeof *g_commands };
 
@@ -39,7 +40,7 @@ static void print_usage(FILE *out) {
         "Zero-shot image classification: recognise classes that no training image ever showed.\n\n",
         out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-9s %s\n", g_commands[i].name, g_commands[i].summary);
+        fprintf(out, "  %-10s %s\n", g_commands[i].name, g_commands[i].summary);
     fputs("\n`unseen COMMAND --help` lists a command's options, `unseen --version` what was built "
           "in.\nExit status: 0 success, 2 wrong usage, 1 any other failure.\n",
           out);
