@@ -3,6 +3,7 @@
 #   make           build the program, build/unseen, and the libraries
 #   make demo      build, then the whole way once on built-in data: unseen-demo/report.html
 #   make test      build and run all tests;  SANITIZE=1: under AddressSanitizer and UBSan
+#   make fuzz      SECONDS=60 over all readers of foreign bytes (clang's libFuzzer, sanitizers)
 #   make bench     compare speed with PyTorch (installs python3-torch and OpenBLAS)
 #   make lint      clang-format, clang-tidy and cppcheck
 #   make install   PREFIX=/usr/local by default
@@ -29,7 +30,7 @@ PACKAGES += libclang-rt-14-dev
 endif
 endif
 
-.PHONY: all build build-all demo test bench lint install clean packages bench-packages lint-packages
+.PHONY: all build build-all demo test fuzz fuzz-corpus bench lint install clean packages bench-packages lint-packages
 
 all: build
 
@@ -68,6 +69,19 @@ demo: build
 test: build-all
 	UNSEEN_SHARED=$(SHARED) ctest --test-dir $(BUILD) --output-on-failure --timeout 1200
 
+# What was found stays in build-fuzz: inputs that crash, and those that reach new places.
+SECONDS ?= 60
+fuzz: packages
+	$(call need,clang libclang-rt-14-dev)
+	cmake -S . -B build-fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+		-DUNSEEN_SANITIZE=ON -DUNSEEN_FUZZ=ON -DUNSEEN_TESTS=OFF -DUNSEEN_WERROR=ON > /dev/null
+	cmake --build build-fuzz --parallel $(JOBS) --target unseen-fuzz
+	tests/fuzz/fuzz.sh build-fuzz/unseen-fuzz build-fuzz/found $(SECONDS)
+
+# Makes the seeds in tests/fuzz/corpus anew, after a format has changed; what was found stays.
+fuzz-corpus: build-all
+	$(BUILD)/tests/fuzz_replay --make tests/fuzz/corpus
+
 bench: build bench-packages
 	bench/run.sh $(BUILD)/unseen
 
@@ -88,4 +102,4 @@ install: build
 	cmake --install $(BUILD)
 
 clean:
-	rm -rf build build-clang build-sanitize build-clang-sanitize
+	rm -rf build build-clang build-sanitize build-clang-sanitize build-fuzz

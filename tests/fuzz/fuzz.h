@@ -1,70 +1,90 @@
 /*
- * fuzz.h - what the fuzz targets share: the input as a file of its own, and a
- * main that replays files when there is no fuzzer (-DUN_FUZZ_REPLAY).
+ * fuzz.h - what the fuzz targets share. A target is one file, fuzz_<name>.c, with
  *
- * A target is built with `clang -fsanitize=fuzzer,address,undefined`, or with any
- * compiler and -DUN_FUZZ_REPLAY as a program over the files it is given.
+ *     run    arbitrary bytes as a file of its kind: taken, or refused with a sentence.
+ *            Whatever is taken is then used to the end. Aborts on a broken promise.
+ *     seed   writes small valid files, the corpus to start from
+ *
+ * All targets are one program, linked twice: with libFuzzer (libfuzzer.c, `make fuzz`), and
+ * with a driver of our own that needs no fuzzer and replays the kept corpus (replay.c, a test).
+ *
+ * A target whose input is several files takes them as one archive: a line "@@ NAME" before
+ * each, NAME a path below the folder of the input.
  */
 #ifndef UN_TESTS_FUZZ_H
 #define UN_TESTS_FUZZ_H
 
-#include <fcntl.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "base/arena.h"
+#include "base/status.h"
+#include "data/dataset.h"
 
-static char g_input_path[512];
+typedef struct {
+    const char *name;
+    int (*run)(const uint8_t *data, size_t size); /* 1: taken, 0: refused */
+    void (*seed)(void);
+} fuzz_target;
 
-static inline void remove_input(void) { unlink(g_input_path); }
+/* name == NULL ends. */
+extern const fuzz_target fuzz_targets[];
 
-/* The path of a file with this content; one file a process, removed at exit. */
-static inline const char *write_input(const uint8_t *data, size_t size) {
-    if (g_input_path[0] == 0) {
-        const char *folder = getenv("TMPDIR");
-        snprintf(g_input_path, sizeof g_input_path, "%s/unseen-fuzz-XXXXXX",
-                 folder && folder[0] ? folder : "/tmp");
-        int made = mkstemp(g_input_path);
-        if (made < 0) abort();
-        close(made);
-        atexit(remove_input);
-    }
-    int fd = open(g_input_path, O_WRONLY | O_TRUNC | O_CLOEXEC);
-    if (fd < 0) abort();
-    for (size_t at = 0; at < size;) {
-        ssize_t n = write(fd, data + at, size - at);
-        if (n <= 0) abort();
-        at += (size_t)n;
-    }
-    close(fd);
-    return g_input_path;
-}
+/* One input through the target, whose promises are checked: as target->run. */
+int fuzz_run(const fuzz_target *target, const uint8_t *data, size_t size);
+/* NULL if there is none of that name; once before the first input. */
+const fuzz_target *fuzz_start(const char *name);
 
-#ifdef UN_FUZZ_REPLAY
-int main(int argc, char **argv) {
-    for (int i = 1; i < argc; i++) {
-        FILE *file = fopen(argv[i], "rb");
-        if (!file || fseek(file, 0, SEEK_END) != 0) {
-            fprintf(stderr, "cannot read %s\n", argv[i]);
-            return 1;
-        }
-        long size = ftell(file);
-        rewind(file);
-        uint8_t *data = malloc(size > 0 ? (size_t)size : 1);
-        if (!data || fread(data, 1, (size_t)size, file) != (size_t)size) {
-            fprintf(stderr, "cannot read %s\n", argv[i]);
-            return 1;
-        }
-        fclose(file);
-        LLVMFuzzerTestOneInput(data, (size_t)size);
-        free(data);
-    }
-    printf("%d files replayed\n", argc - 1);
-    return 0;
-}
-#endif
+/* ---- for targets ---- */
+
+/* The folder of this input: empty when run begins. */
+const char *fuzz_folder(void);
+/* A path below it; the last 16 stay valid. */
+const char *fuzz_path(const char *name);
+/* The input as a file of that name in the folder; its path. */
+const char *fuzz_file(const char *name, const uint8_t *data, size_t size);
+/* Unpacks an archive into the folder; names that lead out of it are left out. */
+void fuzz_unpack(const uint8_t *data, size_t size);
+/* A file below the project's tests/data; the last 16 stay valid. */
+const char *fuzz_test_data(const char *name);
+/* 1 if the status is OK; else checks that it was explained, and answers 0. */
+int fuzz_taken(un_status status);
+/* What must hold. */
+#define FUZZ_REQUIRE(condition)                                                                    \
+    do {                                                                                           \
+        if (!(condition)) fuzz_broken(#condition, __FILE__, __LINE__);                             \
+    } while (0)
+_Noreturn void fuzz_broken(const char *condition, const char *file, int line);
+/* Reads the bytes so that a sanitizer sees them. */
+void fuzz_touch(const void *bytes, size_t size);
+void fuzz_touch_text(const char *text); /* NULL is allowed */
+/* The data set in tests/data that an input goes with, opened once; not to be changed. */
+const un_dataset *fuzz_dataset(void);
+/* A copy of it and of its features at that place in the folder; the path. */
+const char *fuzz_dataset_copy(const char *name);
+
+/* An import that was taken has made a data set that opens and can be checked. */
+void fuzz_check_import(const char *folder);
+
+/* ---- for seeds ---- */
+
+/* Keeps a seed: a file of the corpus. Names that begin with "bad" are refused, all others taken. */
+void fuzz_seed(const char *name, const void *data, size_t size);
+void fuzz_seed_text(const char *name, const char *text);
+/* The content of a file. */
+void fuzz_seed_file(const char *name, const char *path);
+/* Where --make writes; set by the driver. */
+extern const char *fuzz_seeds_at;
+
+/* A BMP file of 4 x 3 pixels of 1 to 32 bits; height -3: from the top. Its size. */
+enum { FUZZ_BMP_ROOM = 512 };
+size_t fuzz_make_bmp(unsigned char out[FUZZ_BMP_ROOM], unsigned bits, size_t palette,
+                     int32_t height);
+
+/* A copy with 1 byte more behind it, a NUL: to be released with free(). */
+char *fuzz_text(const uint8_t *data, size_t size);
 
 #endif
