@@ -105,6 +105,13 @@ un_status un_atomic_open(un_atomic_file *file, const char *path) {
     return status;
 }
 
+un_status un_scratch_open(un_atomic_file *file, const char *path) {
+    UN_TRY(un_atomic_open(file, path));
+    unlink(file->temporary);
+    file->keep = 1; /* there is nothing left to remove */
+    return UNSEEN_OK;
+}
+
 un_status un_atomic_open_partial(un_atomic_file *file, const char *path) {
     *file = (un_atomic_file){.fd = -1, .keep = 1};
     un_status status = UNSEEN_OK;

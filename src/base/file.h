@@ -22,13 +22,16 @@ typedef struct {
 
 /* Creates the temporary file beside `path`. */
 un_status un_atomic_open(un_atomic_file *file, const char *path);
+/* A file beside `path` that has no name: what is written can be read back, and whatever ends the
+ * process removes it. Closed by un_atomic_abort. */
+un_status un_scratch_open(un_atomic_file *file, const char *path);
 /* For long work that can be taken up again: the temporary file is PATH.partial, it is opened
  * with what an earlier run left in it and stays if this run does not commit. Fails if another
  * process is writing it. */
 un_status un_atomic_open_partial(un_atomic_file *file, const char *path);
 /* What was written is on the disk when this returns. */
 un_status un_atomic_sync(un_atomic_file *file);
-/* Reads `n` bytes of a partial file at `offset`. */
+/* Reads `n` bytes of a partial or scratch file at `offset`. */
 un_status un_atomic_read(un_atomic_file *file, void *data, size_t n, uint64_t offset);
 /* Writes all `n` bytes at `offset`. */
 un_status un_atomic_write(un_atomic_file *file, const void *data, size_t n, uint64_t offset);

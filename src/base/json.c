@@ -1,6 +1,7 @@
 /* json.c - jansson helpers and the nearest-name search; see json.h. */
 #include "base/json.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,8 @@ un_status un_json_write(const char *path, const json_t *value) {
     free(text);
     return status;
 }
+
+json_t *un_json_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
 un_status un_json_set(json_t *object, const char *key, json_t *value) {
     if (json_object_set_new(object, key, value) != 0)

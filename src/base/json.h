@@ -23,6 +23,10 @@ un_status un_json_write(const char *path, const json_t *value);
 /* Compact text, released with free(). */
 un_status un_json_text(const json_t *value, char **out);
 
+/* A number, or null for what is none: NaN and infinity, which stand for what could not be
+ * measured. A new reference. */
+json_t *un_json_number(double x);
+
 /* obj[key] = value, stealing the reference of `value`, NULL (out of memory) included. */
 un_status un_json_set(json_t *object, const char *key, json_t *value);
 un_status un_json_append(json_t *array, json_t *value);

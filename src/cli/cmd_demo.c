@@ -176,8 +176,12 @@ static int report(const arguments *a, const char *const *names, size_t count) {
 
 /* ---- the end ---- */
 
-static double percent(const json_t *metrics, const char *key) {
-    return 100 * json_number_value(json_object_get(metrics, key));
+static void print_percent(const json_t *metrics, const char *key) {
+    const json_t *value = json_object_get(metrics, key);
+    if (json_is_number(value))
+        printf(" %6.1f", 100 * json_number_value(value));
+    else
+        printf(" %6s", "-");
 }
 
 /* One row of the summary; the numbers are those of the model's own, single test. */
@@ -189,8 +193,15 @@ static int print_row(const arguments *a, const char *name) {
     free(path);
     if (status) return un_cli_fail();
     const json_t *m = json_object_get(model.manifest, "metrics");
-    printf("  %-14s %6.1f  %6.1f %6.1f %6.1f  %6.1f\n", name, percent(m, "T1"), percent(m, "U"),
-           percent(m, "S"), percent(m, "H"), percent(m, "AUSUC"));
+    printf("  %-14s", name);
+    print_percent(m, "T1");
+    putchar(' ');
+    print_percent(m, "U");
+    print_percent(m, "S");
+    print_percent(m, "H");
+    putchar(' ');
+    print_percent(m, "AUSUC");
+    putchar('\n');
     un_model_close(&model);
     return UN_EXIT_OK;
 }

@@ -38,9 +38,10 @@ static const struct argp_option g_options[] = {
     {"data", KEY_DATA, "DIR", 0, "data set directory (required)", 1},
     {"features", KEY_FEATURES, "NAME", 0, "feature set (default: the one the model was trained on)",
      1},
-    {"gamma", KEY_GAMMA, "native|validation|NUMBER", 0,
-     "what is subtracted from seen classes for the table and files (default: validation where the "
-     "model has it, else native)",
+    {"gamma", KEY_GAMMA, "native|selected|validation|NUMBER", 0,
+     "what is subtracted from seen classes for the table and files; selected: the model's own, "
+     "validation: the same, if it was not chosen on test (default: selected where the model has "
+     "one, else native)",
      1},
     {"localisation", KEY_LOCALISATION, NULL, 0,
      "how often the attention of an attribute points at its part, beside the centre of the crop "

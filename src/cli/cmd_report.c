@@ -26,9 +26,9 @@ static const struct argp_option g_options[] = {
      1},
     {"features", KEY_FEATURES, "NAME", 0, "feature set (default: the one the model was trained on)",
      2},
-    {"gamma", KEY_GAMMA, "native|validation|NUMBER", 0,
-     "what is subtracted from seen classes (default: validation where the model has it, else "
-     "native)",
+    {"gamma", KEY_GAMMA, "native|selected|validation|NUMBER", 0,
+     "what is subtracted from seen classes, as in eval (default: selected where the model has one, "
+     "else native)",
      2},
     {0}};
 

@@ -205,8 +205,14 @@ void un_cli_catch_signals(void) {
     sigaction(SIGTERM, &action, NULL);
 }
 
-static double percent(const json_t *object, const char *key) {
-    return 100.0 * json_number_value(json_object_get(object, key));
+/* " 51.3", or "   -" for what was not measured. */
+static const char *percent(const json_t *object, const char *key, char text[16]) {
+    const json_t *value = json_object_get(object, key);
+    if (json_is_number(value))
+        snprintf(text, 16, "%5.1f", 100.0 * json_number_value(value));
+    else
+        snprintf(text, 16, "%5s", "-");
+    return text;
 }
 
 static const char *text_of(const json_t *object, const char *key) {
@@ -214,26 +220,25 @@ static const char *text_of(const json_t *object, const char *key) {
     return text ? text : "?";
 }
 
+static void print_accuracies(const json_t *at, const char *source) {
+    char u[16], s[16], h[16];
+    printf("  U %s   S %s   H %s   at gamma %.4g (%s)\n", percent(at, "U", u), percent(at, "S", s),
+           percent(at, "H", h), json_number_value(json_object_get(at, "gamma")), source);
+}
+
 void un_cli_print_result(const json_t *r) {
-    const json_t *native = json_object_get(r, "native");
-    const json_t *validation = json_object_get(r, "validation");
+    const json_t *selected = un_result_selected(r);
     const char *selection = text_of(r, "selection");
-    int on_test = !strcmp(selection, "selected on test");
+    int on_test = !strcmp(selection, UN_SELECTED_ON_TEST);
+    char a[16], b[16];
     printf("%s, seed %lld, selection: %s\n", text_of(r, "method"),
            (long long)json_integer_value(json_object_get(r, "seed")), selection);
-    printf("  T1 %5.1f   AUSUC %5.1f   (percent, per class%s)\n", percent(r, "T1"),
-           percent(r, "AUSUC"), on_test ? "; selected on test" : "");
-    printf("  U %5.1f   S %5.1f   H %5.1f   at gamma 0 (native)\n", percent(native, "U"),
-           percent(native, "S"), percent(native, "H"));
-    if (json_is_object(validation))
-        printf("  U %5.1f   S %5.1f   H %5.1f   at gamma %.4g (%s)\n", percent(validation, "U"),
-               percent(validation, "S"), percent(validation, "H"),
-               json_number_value(json_object_get(validation, "gamma")),
-               on_test ? "selected on test" : "validation");
-    if (!strcmp(text_of(r, "gamma_source"), "given"))
-        printf("  U %5.1f   S %5.1f   H %5.1f   at gamma %.4g (given)\n", percent(r, "U"),
-               percent(r, "S"), percent(r, "H"), json_number_value(json_object_get(r, "gamma")));
-    printf("  H %5.1f   best on the test curve (chosen on test)\n", percent(r, "H_best_curve"));
+    printf("  T1 %s   AUSUC %s   (percent, per class%s)\n", percent(r, "T1", a),
+           percent(r, "AUSUC", b), on_test ? "; selected on test" : "");
+    print_accuracies(json_object_get(r, "native"), "native");
+    if (selected) print_accuracies(selected, on_test ? UN_SELECTED_ON_TEST : "validation");
+    if (!strcmp(text_of(r, "gamma_source"), "given")) print_accuracies(r, "given");
+    printf("  H %s   best on the test curve (chosen on test)\n", percent(r, "H_best_curve", a));
 }
 
 int un_cli_print_summary(const json_t *results) {
@@ -244,19 +249,25 @@ int un_cli_print_summary(const json_t *results) {
                 {"native_U", "U at gamma 0"},
                 {"native_S", "S at gamma 0"},
                 {"native_H", "H at gamma 0"},
-                {"validation_U", "U at the selected gamma"},
-                {"validation_S", "S at the selected gamma"},
-                {"validation_H", "H at the selected gamma"},
+                {"validation_U", "U at the gamma of validation"},
+                {"validation_S", "S at the gamma of validation"},
+                {"validation_H", "H at the gamma of validation"},
+                {"selected_on_test_U", "U at the gamma selected on test"},
+                {"selected_on_test_S", "S at the gamma selected on test"},
+                {"selected_on_test_H", "H at the gamma selected on test"},
                 {"H_best_curve", "H best on the test curve (chosen on test)"}};
     json_t *summary = NULL;
     if (un_result_summary(results, &summary) != UNSEEN_OK) return un_cli_fail();
     printf("%zu models, mean ± sd in percent, selection: %s\n", json_array_size(results),
            text_of(summary, "selection"));
     const json_t *mean = json_object_get(summary, "mean"), *sd = json_object_get(summary, "sd");
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (json_object_get(mean, rows[i].key))
-            printf("  %5.1f ± %4.1f   %s\n", percent(mean, rows[i].key), percent(sd, rows[i].key),
-                   rows[i].label);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char m[16], d[16];
+        int measured = json_is_number(json_object_get(mean, rows[i].key));
+        if (!measured && strchr(rows[i].key, '_')) continue; /* there is no such gamma */
+        printf("  %s ± %s   %s\n", percent(mean, rows[i].key, m), percent(sd, rows[i].key, d) + 1,
+               rows[i].label);
+    }
     json_decref(summary);
     return UN_EXIT_OK;
 }

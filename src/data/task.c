@@ -50,9 +50,9 @@ static un_status build(un_task *task, const un_dataset *dataset, const unsigned 
     task->image_count = dataset->image_count;
     UN_TRY(un_arena_alloc(&task->arena, dataset->image_count, sizeof *task->labels, &task->labels));
     for (size_t i = 0; i < dataset->image_count; i++) task->labels[i] = map[dataset->labels[i]];
-    if (task->train.count == 0 || task->unseen.count == 0)
-        return un_fail(UNSEEN_E_ARGUMENT, "data set %s, %s: no %s images", dataset->name,
-                       task->name, task->train.count == 0 ? "training" : "unseen-class");
+    if (task->train.count == 0)
+        return un_fail(UNSEEN_E_ARGUMENT, "data set %s, %s: no training images", dataset->name,
+                       task->name);
     return UNSEEN_OK;
 }
 

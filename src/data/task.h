@@ -41,7 +41,8 @@ typedef struct {
     un_arena arena;
 } un_task;
 
-/* `semantics` names `count` named semantics of the data set, in the order that
+/* The lists of test images may be empty: what they would measure is then not measured.
+ * `semantics` names `count` named semantics of the data set, in the order that
  * the method wants its modalities. The data set must have labels and outlive
  * the task. */
 un_status un_task_final(un_task *task, const un_dataset *dataset, const char *const *semantics,

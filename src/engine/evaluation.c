@@ -8,31 +8,44 @@
 #include "base/json.h"
 #include "base/log.h"
 
+/* The gamma that the model's selection chose. */
+static un_status take_selected(const char *wanted, const un_model *model, const char *path,
+                               un_result_context *context) {
+    int on_test = !strcmp(context->selection, UN_SELECTED_ON_TEST);
+    if (!model->has_gamma)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "%s was trained without selection and has no gamma of its own", path);
+    if (on_test && !strcmp(wanted, "validation"))
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "the gamma of %s was selected on test, not on validation: --gamma selected "
+                       "takes it all the same",
+                       path);
+    context->gamma = model->gamma;
+    context->gamma_source = on_test ? UN_SELECTED_ON_TEST : "validation";
+    return UNSEEN_OK;
+}
+
 /* Which gamma to report at, and what to call it. */
 static un_status choose_gamma(const char *wanted, const un_model *model, const char *path,
                               un_result_context *context) {
-    const char *text = wanted ? wanted : model->has_gamma ? "validation" : "native";
+    const char *text = wanted ? wanted : model->has_gamma ? "selected" : "native";
     const json_t *selection = json_object_get(model->manifest, "selection");
     const char *mode = json_string_value(json_object_get(selection, "mode"));
     context->selection = mode ? mode : "none";
-    context->has_validation_gamma = model->has_gamma;
-    context->validation_gamma = model->gamma;
+    context->has_selected_gamma = model->has_gamma;
+    context->selected_gamma = model->gamma;
     if (!strcmp(text, "native")) {
         context->gamma_source = "native";
-    } else if (!strcmp(text, "validation")) {
-        if (!model->has_gamma)
-            return un_fail(UNSEEN_E_ARGUMENT,
-                           "%s was trained without selection and has no validation gamma", path);
-        context->gamma = model->gamma;
-        context->gamma_source =
-            strcmp(context->selection, "validation") == 0 ? "validation" : context->selection;
+    } else if (!strcmp(text, "validation") || !strcmp(text, "selected")) {
+        UN_TRY(take_selected(text, model, path, context));
     } else {
         char *end = NULL;
         context->gamma = strtod(text, &end);
         context->gamma_source = "given";
         if (*end || end == text || !isfinite(context->gamma))
             return un_fail(UNSEEN_E_ARGUMENT,
-                           "--gamma must be native, validation or a finite number, not \"%.60s\"",
+                           "--gamma must be native, selected, validation or a finite number, not "
+                           "\"%.60s\"",
                            text);
     }
     return UNSEEN_OK;

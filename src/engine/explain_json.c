@@ -7,11 +7,9 @@
 #include "engine/grounding.h"
 #include "picture/canvas.h"
 
-static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
-
 static json_t *class_json(const un_explanation *e, const un_classifier *c, size_t k) {
     return json_pack("{s:s, s:o, s:b}", "label", c->classes.names[k], "score",
-                     number((double)e->scores[k]), "seen", (int)c->classes.seen[k]);
+                     un_json_number((double)e->scores[k]), "seen", (int)c->classes.seen[k]);
 }
 
 static json_t *numbers_json(const size_t *list, size_t n) {
@@ -31,7 +29,7 @@ static json_t *maps_json(const un_explanation *e, size_t attribute) {
         for (size_t y = 0; y < e->grid_height; y++) {
             json_t *row = json_array();
             for (size_t x = 0; x < e->grid_width; x++)
-                json_array_append_new(row, number((double)map[y * e->grid_width + x]));
+                json_array_append_new(row, un_json_number((double)map[y * e->grid_width + x]));
             json_array_append_new(rows, row);
         }
         json_array_append_new(branches, rows);
@@ -50,14 +48,15 @@ static json_t *attribute_json(const un_explanation *e, const un_classifier *c, s
     if (e->found) {
         scores = json_array();
         for (size_t b = 0; b < e->attribute_branches; b++)
-            json_array_append_new(scores, number((double)e->found[b * A + i]));
+            json_array_append_new(scores, un_json_number((double)e->found[b * A + i]));
     }
     return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "number", (json_int_t)i, "name",
                      m->attributes ? json_string(m->attributes[i]) : json_null(), "contribution",
-                     number((double)e->contribution[i]), "score", scores, "answer_value",
-                     number((double)m->values[e->answer * A + i]), "other_value",
-                     number((double)m->values[e->other * A + i]), "mean_value", number(mean),
-                     "maps", e->maps && with_maps ? maps_json(e, i) : json_null());
+                     un_json_number((double)e->contribution[i]), "score", scores, "answer_value",
+                     un_json_number((double)m->values[e->answer * A + i]), "other_value",
+                     un_json_number((double)m->values[e->other * A + i]), "mean_value",
+                     un_json_number(mean), "maps",
+                     e->maps && with_maps ? maps_json(e, i) : json_null());
 }
 
 static un_status fill(json_t *out, const un_explanation *e, const un_classifier *c,
@@ -78,7 +77,7 @@ static un_status fill(json_t *out, const un_explanation *e, const un_classifier 
                        json_string(!sum                                        ? "exchange"
                                    : un_method_scores_are_probabilities(class) ? "log"
                                                                                : "sum")));
-    UN_TRY(un_json_set(out, "constant", number((double)e->constant)));
+    UN_TRY(un_json_set(out, "constant", un_json_number((double)e->constant)));
     UN_TRY(un_json_set(
         out, "note",
         note ? json_string(note)

@@ -60,7 +60,8 @@ static un_status add_evaluations(const json_t *manifest, un_arena *arena, un_rep
             for (size_t i = 0; i < points; i++) {
                 const json_t *row = json_array_get(run, i);
                 series[r].x[i] = json_number_value(json_array_get(row, 0));
-                series[r].y[i] = json_number_value(json_array_get(row, wanted[w].column));
+                const json_t *y = json_array_get(row, wanted[w].column);
+                series[r].y[i] = json_is_number(y) ? json_number_value(y) : (double)NAN;
             }
             series[r].count = points;
         }

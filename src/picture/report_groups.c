@@ -10,9 +10,13 @@ enum { KEYS = sizeof g_keys / sizeof *g_keys };
 /* ---- numbers ---- */
 
 static void mean_cell(FILE *out, const json_t *summary, const char *key) {
-    fprintf(out, "<td class=\"n\">%.1f <span class=\"sd\">± %.1f</span></td>",
-            100 * json_number_value(json_object_get(json_object_get(summary, "mean"), key)),
-            100 * json_number_value(json_object_get(json_object_get(summary, "sd"), key)));
+    const json_t *mean = json_object_get(json_object_get(summary, "mean"), key);
+    if (json_is_number(mean))
+        fprintf(out, "<td class=\"n\">%.1f <span class=\"sd\">± %.1f</span></td>",
+                100 * json_number_value(mean),
+                100 * json_number_value(json_object_get(json_object_get(summary, "sd"), key)));
+    else
+        fputs("<td class=\"n\">–</td>", out);
 }
 
 static void head_row(FILE *out, const char *columns) {

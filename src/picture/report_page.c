@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "picture/html.h"
 #include "picture/report_parts.h"
+#include "protocol/report.h"
 
 static const char HEAD[] =
     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
@@ -90,7 +91,11 @@ void un_report_percent(FILE *out, const json_t *value) {
 }
 
 static void number_card(FILE *out, const json_t *result, const char *key, const char *what) {
-    fprintf(out, "<div><b>%.1f</b>", 100 * json_number_value(json_object_get(result, key)));
+    const json_t *value = json_object_get(result, key);
+    if (json_is_number(value))
+        fprintf(out, "<div><b>%.1f</b>", 100 * json_number_value(value));
+    else
+        fputs("<div><b>–</b>", out);
     un_html_text(out, what);
     fputs("</div>", out);
 }
@@ -152,11 +157,13 @@ static void write_numbers(FILE *out, const json_t *r) {
           "class=\"n\">H</th></tr></thead><tbody>\n",
           out);
     gamma_row(out, "native scores", json_object_get(r, "native"));
-    if (json_is_object(json_object_get(r, "validation")))
+    const json_t *selected = un_result_selected(r);
+    if (selected)
         gamma_row(out,
-                  strcmp(un_report_text(r, "selection"), "validation") ? "selected on test"
-                                                                       : "selected on validation",
-                  json_object_get(r, "validation"));
+                  strcmp(un_report_text(r, "selection"), UN_SELECTED_ON_TEST)
+                      ? "selected on validation"
+                      : UN_SELECTED_ON_TEST,
+                  selected);
     if (!strcmp(un_report_text(r, "gamma_source"), "given")) gamma_row(out, "given", r);
     gamma_row(out, "best H, chosen on test", json_object_get(r, "best_curve"));
     gamma_row(out, "mean over pictures", json_object_get(r, "per_image"));
@@ -221,6 +228,23 @@ static int is_repeated(const un_report *report, size_t i) {
     return 0;
 }
 
+static void write_curve(FILE *out, const un_report_model *m) {
+    const json_t *area = json_object_get(m->result, "AUSUC");
+    fputs("<h3>Seen against unseen</h3>\n", out);
+    if (!json_is_number(area)) {
+        fputs("<p>There is no curve: the data set has no test pictures of seen classes, or none of "
+              "unseen ones.</p>\n",
+              out);
+        return;
+    }
+    fprintf(out,
+            "<p>Every point that some gamma reaches; the area under it is %.1f percent.</p>\n<div "
+            "class=\"curve\">",
+            100 * json_number_value(area));
+    un_report_curve(out, m->curve, m->result);
+    fputs("</div>\n", out);
+}
+
 /* A repeated one is folded away. */
 static void write_model(FILE *out, const un_report_model *m, int repeated) {
     fputs(repeated ? "<details class=\"again\"><summary><b>" : "<section><h2>", out);
@@ -230,12 +254,8 @@ static void write_model(FILE *out, const un_report_model *m, int repeated) {
     fprintf(out, ", seed %lld</p>\n",
             (long long)json_integer_value(json_object_get(m->result, "seed")));
     write_numbers(out, m->result);
-    fprintf(out,
-            "<h3>Seen against unseen</h3>\n<p>Every point that some gamma reaches; the area under "
-            "it is %.1f percent.</p>\n<div class=\"curve\">",
-            100 * json_number_value(json_object_get(m->result, "AUSUC")));
-    un_report_curve(out, m->curve, m->result);
-    fputs("</div>\n<h3>Classes</h3>\n", out);
+    write_curve(out, m);
+    fputs("<h3>Classes</h3>\n", out);
     un_report_classes(out, json_object_get(m->result, "classes"));
     if (m->pair_count > 0) {
         fputs("<h3>Most confused pairs</h3>\n<div class=\"cards\">", out);

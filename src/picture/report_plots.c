@@ -3,6 +3,7 @@
 
 #include "picture/html.h"
 #include "picture/report_parts.h"
+#include "protocol/report.h"
 
 enum { LEFT = 46, RIGHT = 12, TOP = 12, BOTTOM = 40, MOST_POINTS = 1000, COLOURS = 6 };
 
@@ -99,13 +100,12 @@ void un_report_curve(FILE *out, const un_curve *curve, const json_t *result) {
         else
             fputs("\"/>", out);
     }
-    const json_t *validation = json_object_get(result, "validation");
+    const json_t *selected = un_result_selected(result);
     draw_mark(out, &f, json_object_get(result, "best_curve"), "mark hollow");
     draw_mark(out, &f, json_object_get(result, "native"), "mark native");
-    draw_mark(out, &f, validation, "mark selected");
+    draw_mark(out, &f, selected, "mark selected");
     fputs("</svg><figcaption><span class=\"key\"><i class=\"native\"></i>gamma 0</span>", out);
-    if (json_is_object(validation))
-        fputs("<span class=\"key\"><i class=\"selected\"></i>selected gamma</span>", out);
+    if (selected) fputs("<span class=\"key\"><i class=\"selected\"></i>selected gamma</span>", out);
     fputs("<span class=\"key\"><i class=\"hollow\"></i>best H, chosen on test</span>"
           "</figcaption></figure>\n",
           out);

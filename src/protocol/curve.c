@@ -4,7 +4,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-double un_harmonic(double u, double s) { return u + s > 0 ? 2 * u * s / (u + s) : 0.0; }
+double un_harmonic(double u, double s) {
+    if (isnan(u) || isnan(s)) return (double)NAN;
+    return u + s > 0 ? 2 * u * s / (u + s) : 0.0;
+}
+
+/* How far apart sums of rounded fractions may be and still be one number. */
+static const double SAME = 1e-12;
 
 /* What happens to the accuracies when one image's decision flips. */
 typedef struct {
@@ -85,8 +91,13 @@ un_status un_curve_make(un_curve *curve, const un_predictions *p) {
         }
         curve->threshold[curve->count - 1] = threshold;
         curve->U[curve->count] = u;
-        curve->S[curve->count] = s > 0 ? s : 0; /* sums of fractions may end at -1e-17 */
+        /* Sums of fractions may end beside 0; one right image makes more than that. */
+        curve->S[curve->count] = s > SAME ? s : 0;
         curve->count++;
+    }
+    for (size_t j = 0; j < curve->count; j++) {
+        if (p->seen_count == 0) curve->S[j] = (double)NAN;
+        if (p->seen_count == p->count) curve->U[j] = (double)NAN;
     }
 done:
     free(weight);
@@ -103,7 +114,7 @@ void un_curve_free(un_curve *curve) {
 }
 
 double un_curve_area(const un_curve *curve) {
-    double area = 0;
+    double area = isnan(curve->U[0]) || isnan(curve->S[0]) ? (double)NAN : 0;
     for (size_t j = 1; j < curve->count; j++)
         area += (curve->U[j] - curve->U[j - 1]) * (curve->S[j] + curve->S[j - 1]) / 2;
     return area;
@@ -141,31 +152,119 @@ static int by_value(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-un_status un_curve_best_gamma(const un_curve *curves, size_t n, double *gamma, double *mean_h) {
-    size_t total = 0;
-    for (size_t f = 0; f < n; f++) total += curves[f].count - 1;
-    double *threshold = NULL;
-    UN_TRY(un_alloc(total, sizeof *threshold, &threshold));
-    size_t at = 0;
-    for (size_t f = 0; f < n; f++)
-        for (size_t j = 0; j + 1 < curves[f].count; j++) threshold[at++] = curves[f].threshold[j];
-    qsort(threshold, total, sizeof *threshold, by_value);
-    double best = -1, best_width = -1;
+/* What the intervals between all thresholds of several curves come to. */
+typedef struct {
+    size_t count;      /* thresholds, n of all curves; intervals: one more */
+    double *threshold; /* [count] ascending */
+    double *mean_h;    /* [count + 1], -1: the interval is empty */
+} joint;
+
+static int is_measured(const un_curve *c) { return !isnan(c->U[0]) && !isnan(c->S[0]); }
+
+static un_status joint_open(joint *t, const un_curve *curves, size_t n) {
+    size_t total = 0, at = 0, measured = 0;
+    *t = (joint){0};
+    for (size_t f = 0; f < n; f++) total += is_measured(&curves[f]) ? curves[f].count - 1 : 0;
+    UN_TRY(un_alloc(total + 1, sizeof(double), &t->threshold));
+    un_status status = un_alloc(total + 1, sizeof(double), &t->mean_h);
+    if (status) return status;
+    for (size_t f = 0; f < n; f++) {
+        if (!is_measured(&curves[f])) continue;
+        measured++;
+        for (size_t j = 0; j + 1 < curves[f].count; j++)
+            t->threshold[at++] = curves[f].threshold[j];
+    }
+    qsort(t->threshold, total, sizeof(double), by_value);
+    t->count = total;
     for (size_t j = 0; j <= total; j++) {
-        double width = j > 0 && j < total ? threshold[j] - threshold[j - 1] : 0;
-        if (j > 0 && j < total && width == 0) continue;
-        double g = interval_middle(threshold, total, j), h = 0;
+        t->mean_h[j] = -1;
+        if (j > 0 && j < total && t->threshold[j] == t->threshold[j - 1]) continue;
+        double gamma = interval_middle(t->threshold, total, j), h = 0;
         for (size_t f = 0; f < n; f++) {
-            size_t point = un_curve_locate(&curves[f], g);
-            h += un_harmonic(curves[f].U[point], curves[f].S[point]) / (double)n;
+            if (!is_measured(&curves[f])) continue;
+            size_t point = un_curve_locate(&curves[f], gamma);
+            h += un_harmonic(curves[f].U[point], curves[f].S[point]) / (double)measured;
         }
-        if (h > best + 1e-12 || (h > best - 1e-12 && width > best_width)) {
-            best = h > best ? h : best;
-            best_width = width;
-            *gamma = g;
+        t->mean_h[j] = h;
+    }
+    return UNSEEN_OK;
+}
+
+static void joint_close(joint *t) {
+    free(t->threshold);
+    free(t->mean_h);
+}
+
+static double lower_end(const joint *t, size_t j) {
+    return j > 0 ? t->threshold[j - 1] : -(double)INFINITY;
+}
+
+static double upper_end(const joint *t, size_t j) {
+    return j < t->count ? t->threshold[j] : (double)INFINITY;
+}
+
+/* Intervals first .. last of one mean H, and what speaks for them. */
+typedef struct {
+    size_t first, last;
+    double distance, width;
+} plateau;
+
+static plateau measure_plateau(const joint *t, size_t first, size_t last) {
+    double low = lower_end(t, first), high = upper_end(t, last);
+    return (plateau){first, last, fmax(0, fmax(low, -high)), high - low};
+}
+
+/* The gamma of a plateau. Between two of its intervals ties may make a third value of H, so the
+ * answer lies inside of one. */
+static double plateau_gamma(const joint *t, const plateau *p) {
+    double low = lower_end(t, p->first), high = upper_end(t, p->last);
+    double aim = low < 0 && high > 0 ? 0 : low / 2 + high / 2;
+    if (!isfinite(aim)) /* open to one side: the interval on the side of 0 */
+        return interval_middle(t->threshold, t->count, low < 0 ? p->last : p->first);
+    for (size_t j = p->first; j <= p->last; j++) {
+        if (t->mean_h[j] < 0 || aim >= upper_end(t, j)) continue;
+        return aim == 0 && lower_end(t, j) < 0 ? 0 : interval_middle(t->threshold, t->count, j);
+    }
+    return interval_middle(t->threshold, t->count, p->last);
+}
+
+static plateau best_plateau(const joint *t, double best) {
+    plateau chosen = {.distance = (double)INFINITY};
+    for (size_t j = 0; j <= t->count; j++) {
+        if (t->mean_h[j] < best - SAME) continue;
+        size_t last = j;
+        for (size_t k = j; k <= t->count && (t->mean_h[k] < 0 || t->mean_h[k] >= best - SAME); k++)
+            if (t->mean_h[k] >= 0) last = k;
+        plateau p = measure_plateau(t, j, last);
+        if (p.distance < chosen.distance ||
+            (p.distance == chosen.distance && p.width > chosen.width))
+            chosen = p;
+        j = last;
+    }
+    return chosen;
+}
+
+un_status un_curve_best_gamma(const un_curve *curves, size_t n, un_gamma_choice *out) {
+    size_t measured = 0;
+    *out = (un_gamma_choice){.mean_h = (double)NAN};
+    for (size_t f = 0; f < n; f++) measured += is_measured(&curves[f]) ? 1 : 0;
+    if (measured == 0) return UNSEEN_OK;
+    joint t;
+    un_status status = joint_open(&t, curves, n);
+    double best = -1, worst = 2;
+    for (size_t j = 0; j <= t.count && !status; j++) {
+        if (t.mean_h[j] < 0) continue;
+        best = fmax(best, t.mean_h[j]);
+        worst = fmin(worst, t.mean_h[j]);
+    }
+    if (!status) {
+        out->mean_h = best;
+        out->decided = best - worst > SAME;
+        if (out->decided) {
+            plateau p = best_plateau(&t, best);
+            out->gamma = plateau_gamma(&t, &p);
         }
     }
-    *mean_h = best;
-    free(threshold);
-    return UNSEEN_OK;
+    joint_close(&t);
+    return status;
 }

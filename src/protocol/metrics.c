@@ -27,7 +27,7 @@ static void tally_reset(tally *t) {
     for (size_t c = 0; c < t->classes; c++) t->right[c] = t->images[c] = 0;
 }
 
-/* Means over classes and over images; 0 without images. */
+/* Means over classes and over images; NaN without images. */
 static void tally_means(const tally *t, double *per_class, double *per_image) {
     double sum = 0;
     size_t classes = 0, right = 0, images = 0;
@@ -38,8 +38,8 @@ static void tally_means(const tally *t, double *per_class, double *per_image) {
         right += t->right[c];
         images += t->images[c];
     }
-    *per_class = classes ? sum / (double)classes : 0;
-    *per_image = images ? (double)right / (double)images : 0;
+    *per_class = classes ? sum / (double)classes : (double)NAN;
+    *per_image = images ? (double)right / (double)images : (double)NAN;
 }
 
 static void count(tally *t, const un_prediction *p, int right) {

@@ -7,7 +7,8 @@
 #include "protocol/curve.h"
 #include "protocol/predictions.h"
 
-/* Accuracies at one gamma; fractions. Per class: unweighted mean over the classes
+/* Accuracies at one gamma; fractions; NaN where there are no images to measure them on (H: where U
+ * or S is NaN). Per class: unweighted mean over the classes
  * that have test images. Per image: over images. */
 typedef struct {
     double gamma;
@@ -29,7 +30,7 @@ un_status un_class_accuracies(const un_predictions *predictions, double gamma,
                               un_class_accuracy *out);
 /* out[C, C]: row = true class, column = chosen class, images. */
 void un_confusion(const un_predictions *predictions, double gamma, uint32_t *out);
-/* Per-class top-k accuracy of the T1 (UN_RANK_UNSEEN_ONLY, unseen-class images), U
+/* NaN without images. Per-class top-k accuracy of the T1 (UN_RANK_UNSEEN_ONLY, unseen-class images), U
  * or S setting. `unseen` picks the images. */
 un_status un_top_k(const un_predictions *predictions, int rank, int unseen, size_t k, double *out);
 

@@ -9,11 +9,9 @@
 #include "base/file.h"
 #include "base/json.h"
 
-static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
-
 static json_t *accuracy_json(const un_accuracy *a) {
-    return json_pack("{s:o, s:f, s:f, s:f}", "gamma", number(a->gamma), "U", a->U, "S", a->S, "H",
-                     a->H);
+    return json_pack("{s:o, s:o, s:o, s:o}", "gamma", un_json_number(a->gamma), "U",
+                     un_json_number(a->U), "S", un_json_number(a->S), "H", un_json_number(a->H));
 }
 
 static un_status add_classes(json_t *result, const un_predictions *p, double gamma) {
@@ -26,8 +24,8 @@ static un_status add_classes(json_t *result, const un_predictions *p, double gam
         status = un_json_append(list, json_pack("{s:s, s:b, s:I, s:o, s:o}", "name",
                                                 classes->names[c], "seen", (int)classes->seen[c],
                                                 "images", (json_int_t)table[c].images, "accuracy",
-                                                number(table[c].accuracy), "zero_shot",
-                                                number(table[c].zero_shot)));
+                                                un_json_number(table[c].accuracy), "zero_shot",
+                                                un_json_number(table[c].zero_shot)));
     free(table);
     if (!status) return un_json_set(result, "classes", list);
     json_decref(list);
@@ -37,15 +35,19 @@ static un_status add_classes(json_t *result, const un_predictions *p, double gam
 static un_status add_curve(json_t *result, const un_predictions *p) {
     un_curve curve;
     UN_TRY(un_curve_make(&curve, p));
-    double gamma = 0, h = 0;
-    un_status status = un_curve_best_gamma(&curve, 1, &gamma, &h);
-    size_t j = un_curve_locate(&curve, gamma);
-    if (!status) status = un_json_set(result, "AUSUC", json_real(un_curve_area(&curve)));
-    if (!status) status = un_json_set(result, "H_best_curve", json_real(h));
-    if (!status)
-        status = un_json_set(result, "best_curve",
-                             json_pack("{s:f, s:f, s:f, s:o, s:s}", "H", h, "U", curve.U[j], "S",
-                                       curve.S[j], "gamma", number(gamma), "chosen_on", "test"));
+    un_gamma_choice best;
+    un_status status = un_curve_best_gamma(&curve, 1, &best);
+    if (!status) status = un_json_set(result, "AUSUC", un_json_number(un_curve_area(&curve)));
+    if (!status) status = un_json_set(result, "H_best_curve", un_json_number(best.mean_h));
+    if (!status) {
+        size_t j = un_curve_locate(&curve, best.gamma);
+        json_t *point =
+            isnan(best.mean_h)
+                ? json_null()
+                : json_pack("{s:f, s:f, s:f, s:f, s:s}", "H", best.mean_h, "U", curve.U[j], "S",
+                            curve.S[j], "gamma", best.gamma, "chosen_on", "test");
+        status = un_json_set(result, "best_curve", point);
+    }
     un_curve_free(&curve);
     return status;
 }
@@ -56,29 +58,40 @@ static un_status add_top5(json_t *result, const un_predictions *p, const un_resu
     UN_TRY(un_top_k(p, UN_RANK_UNSEEN_ONLY, 1, 5, &t1));
     UN_TRY(un_top_k(p, rank, 1, 5, &u));
     UN_TRY(un_top_k(p, rank, 0, 5, &s));
-    return un_json_set(result, "top5", json_pack("{s:f, s:f, s:f}", "T1", t1, "U", u, "S", s));
+    return un_json_set(result, "top5",
+                       json_pack("{s:o, s:o, s:o}", "T1", un_json_number(t1), "U",
+                                 un_json_number(u), "S", un_json_number(s)));
+}
+
+static un_status add_selected(json_t *result, const un_predictions *p, const un_result_context *c) {
+    static const char *const keys[] = {"validation", "selected_on_test"};
+    size_t chosen = !c->has_selected_gamma ? 2 : !strcmp(c->selection, UN_SELECTED_ON_TEST);
+    un_accuracy at;
+    UN_TRY(un_accuracy_at(p, c->selected_gamma, &at));
+    for (size_t k = 0; k < 2; k++)
+        UN_TRY(un_json_set(result, keys[k], k == chosen ? accuracy_json(&at) : json_null()));
+    return UNSEEN_OK;
 }
 
 static un_status fill(json_t *result, const un_predictions *p, const un_result_context *c) {
-    un_accuracy at, native, validation;
+    un_accuracy at, native;
     UN_TRY(un_accuracy_at(p, c->gamma, &at));
     UN_TRY(un_accuracy_at(p, 0, &native));
-    UN_TRY(un_accuracy_at(p, c->validation_gamma, &validation));
     UN_TRY(un_json_set(result, "method", json_string(c->method)));
-    UN_TRY(un_json_set(result, "T1", json_real(at.T1)));
-    UN_TRY(un_json_set(result, "U", json_real(at.U)));
-    UN_TRY(un_json_set(result, "S", json_real(at.S)));
-    UN_TRY(un_json_set(result, "H", json_real(at.H)));
-    UN_TRY(un_json_set(result, "gamma", number(c->gamma)));
+    UN_TRY(un_json_set(result, "T1", un_json_number(at.T1)));
+    UN_TRY(un_json_set(result, "U", un_json_number(at.U)));
+    UN_TRY(un_json_set(result, "S", un_json_number(at.S)));
+    UN_TRY(un_json_set(result, "H", un_json_number(at.H)));
+    UN_TRY(un_json_set(result, "gamma", un_json_number(c->gamma)));
     UN_TRY(un_json_set(result, "gamma_source", json_string(c->gamma_source)));
     UN_TRY(un_json_set(result, "score_unit", json_string(c->score_unit)));
     UN_TRY(un_json_set(result, "native", accuracy_json(&native)));
-    UN_TRY(un_json_set(result, "validation",
-                       c->has_validation_gamma ? accuracy_json(&validation) : json_null()));
+    UN_TRY(add_selected(result, p, c));
     UN_TRY(add_curve(result, p));
     UN_TRY(un_json_set(result, "per_image",
-                       json_pack("{s:f, s:f, s:f, s:f}", "T1", at.image_T1, "U", at.image_U, "S",
-                                 at.image_S, "H", at.image_H)));
+                       json_pack("{s:o, s:o, s:o, s:o}", "T1", un_json_number(at.image_T1), "U",
+                                 un_json_number(at.image_U), "S", un_json_number(at.image_S), "H",
+                                 un_json_number(at.image_H))));
     UN_TRY(add_top5(result, p, c));
     UN_TRY(un_json_set(result, "selection", json_string(c->selection)));
     UN_TRY(un_json_set(result, "split_hash", json_string(c->split_hash)));
@@ -96,6 +109,13 @@ un_status un_result_json(const un_predictions *predictions, const un_result_cont
     else
         *out = result;
     return status;
+}
+
+const json_t *un_result_selected(const json_t *result) {
+    const json_t *on_test = json_object_get(result, "selected_on_test");
+    if (json_is_object(on_test)) return on_test;
+    const json_t *validation = json_object_get(result, "validation");
+    return json_is_object(validation) ? validation : NULL;
 }
 
 /* A text that is written as one file. */
@@ -176,8 +196,12 @@ un_status un_result_write_curve(const char *path, const un_predictions *p,
             csv_number(c.stream, j > 0 ? curve.threshold[j - 1] : (double)-INFINITY);
             fputc(',', c.stream);
             csv_number(c.stream, j + 1 < curve.count ? curve.threshold[j] : (double)INFINITY);
-            fprintf(c.stream, ",%.17g,%.17g,%.17g,%s\n", curve.U[j], curve.S[j],
-                    un_harmonic(curve.U[j], curve.S[j]), context->selection);
+            const double row[] = {curve.U[j], curve.S[j], un_harmonic(curve.U[j], curve.S[j])};
+            for (size_t k = 0; k < 3; k++) {
+                fputc(',', c.stream);
+                csv_number(c.stream, row[k]);
+            }
+            fprintf(c.stream, ",%s\n", context->selection);
         }
         status = csv_close(&c, path);
     }
@@ -222,10 +246,29 @@ static const char *common_selection(const json_t *results) {
         if (!text) text = "none";
         if (!first) first = text;
         mixed |= strcmp(first, text) != 0;
-        on_test |= !strcmp(text, "selected on test");
+        on_test |= !strcmp(text, UN_SELECTED_ON_TEST);
     }
     if (!mixed) return first ? first : "none";
     return on_test ? "mixed, partly selected on test" : "mixed";
+}
+
+/* Mean and sample standard deviation of one number of every result; NaN if one has none. */
+static void average(const json_t *results, const char *group, const char *key, double *mean,
+                    double *sd) {
+    size_t n = json_array_size(results);
+    double sum = 0, squares = 0;
+    *mean = *sd = (double)NAN;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *value = look_up(json_array_get(results, i), group, key);
+        if (!json_is_number(value)) return;
+        sum += json_number_value(value) / (double)n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        double x = json_number_value(look_up(json_array_get(results, i), group, key));
+        squares += (x - sum) * (x - sum);
+    }
+    *mean = sum;
+    *sd = n > 1 ? sqrt(squares / (double)(n - 1)) : 0;
 }
 
 un_status un_result_summary(const json_t *results, json_t **out) {
@@ -243,28 +286,19 @@ un_status un_result_summary(const json_t *results, json_t **out) {
                   {"validation", "gamma", "validation_gamma"},
                   {"validation", "U", "validation_U"},
                   {"validation", "S", "validation_S"},
-                  {"validation", "H", "validation_H"}};
+                  {"validation", "H", "validation_H"},
+                  {"selected_on_test", "gamma", "selected_on_test_gamma"},
+                  {"selected_on_test", "U", "selected_on_test_U"},
+                  {"selected_on_test", "S", "selected_on_test_S"},
+                  {"selected_on_test", "H", "selected_on_test_H"}};
     json_t *mean = json_object(), *sd = json_object();
     size_t n = json_array_size(results);
     un_status status = UNSEEN_OK;
     for (size_t w = 0; w < sizeof wanted / sizeof *wanted && n > 0; w++) {
-        double sum = 0, squares = 0;
-        int missing = 0;
-        for (size_t i = 0; i < n; i++) {
-            const json_t *value =
-                look_up(json_array_get(results, i), wanted[w].group, wanted[w].key);
-            missing |= !json_is_number(value);
-            sum += json_number_value(value) / (double)n;
-        }
-        for (size_t i = 0; i < n; i++) {
-            double x = json_number_value(
-                look_up(json_array_get(results, i), wanted[w].group, wanted[w].key));
-            squares += (x - sum) * (x - sum);
-        }
-        if (missing) continue;
-        UN_GO(un_json_set(mean, wanted[w].name, json_real(sum)));
-        UN_GO(un_json_set(sd, wanted[w].name,
-                          json_real(n > 1 ? sqrt(squares / (double)(n - 1)) : 0)));
+        double m = 0, s = 0;
+        average(results, wanted[w].group, wanted[w].key, &m, &s);
+        UN_GO(un_json_set(mean, wanted[w].name, un_json_number(m)));
+        UN_GO(un_json_set(sd, wanted[w].name, un_json_number(s)));
     }
     *out = json_pack("{s:I, s:s, s:O, s:O}", "n", (json_int_t)n, "selection",
                      common_selection(results), "mean", mean, "sd", sd);

@@ -2,11 +2,13 @@
  * checkpoint.c - the state of a training between two steps, as a safetensors file.
  *
  * Tensors: values (F32 [total], all parameters), first, second (F32 [trained], the
- * optimiser's state), curves.<run> (F64 [evaluations, THIN_POINTS, 3]). Metadata "state":
+ * optimiser's state), curves.<run> (F64 [values], the curves of its evaluations one behind the
+ * other, as curve_store.c lays them out). Metadata "state":
  * JSON with the position, loss sums, evaluations and an identity (configuration,
  * seed, split, features) that a resumed run must share. Numbers are doubles in
  * JSON's 17 digits, which keep every bit.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +17,7 @@
 #include "base/log.h"
 #include "train/run.h"
 
-static const char FORMAT[] = "unseen-checkpoint-1";
+static const char FORMAT[] = "unseen-checkpoint-2";
 
 un_status checkpoint_path(const trainer *t, char **out) {
     return un_format(out, "%s.checkpoint", t->options->output);
@@ -70,9 +72,15 @@ static json_t *identity(const trainer *t) {
 }
 
 static json_t *evaluation_json(const evaluation *e) {
-    return json_pack("{s:I, s:I, s:[f, f, f, f, f, f, f]}", "epoch", (json_int_t)e->epoch, "points",
-                     (json_int_t)e->points, "values", e->T1, e->U, e->S, e->H, e->AUSUC, e->best_H,
-                     e->best_gamma);
+    const double values[] = {e->T1, e->U, e->S, e->H, e->AUSUC, e->best_H, e->best_gamma};
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < sizeof values / sizeof *values; i++)
+        if (un_json_append(list, un_json_number(values[i]))) {
+            json_decref(list);
+            return NULL;
+        }
+    return json_pack("{s:I, s:I, s:o}", "epoch", (json_int_t)e->epoch, "points",
+                     (json_int_t)e->points, "values", list);
 }
 
 static un_status state_json(const trainer *t, json_t **out) {
@@ -113,13 +121,32 @@ static un_status declare(un_st_writer *writer, const trainer *t) {
     for (size_t r = 0; r < t->selection_runs; r++) {
         char name[32];
         snprintf(name, sizeof name, "curves.%zu", r);
-        const size_t shape[] = {t->history[r].count, THIN_POINTS, 3};
-        UN_TRY(un_st_writer_add(writer, name, UN_F64, 3, shape));
+        size_t values = 0;
+        for (size_t i = 0; i < t->history[r].count; i++)
+            values += 3 * t->history[r].items[i].points;
+        UN_TRY(un_st_writer_add(writer, name, UN_F64, 1, &values));
     }
     return un_st_writer_begin(writer);
 }
 
-static un_status write_arrays(un_st_writer *writer, const trainer *t) {
+/* Copies the curves of one run from the store, one after the other. */
+static un_status write_curves(un_st_writer *writer, size_t index, trainer *t, const history *h) {
+    uint64_t at = 0;
+    for (size_t i = 0; i < h->count; i++) {
+        un_curve curve;
+        UN_TRY(curve_store_read(&t->curves, h->items[i].curve, h->items[i].points, &curve));
+        const double *const arrays[] = {curve.U, curve.S, curve.threshold};
+        size_t bytes = curve.count * sizeof(double);
+        un_status status = UNSEEN_OK;
+        for (size_t k = 0; k < 3 && !status; k++, at += bytes)
+            status = un_st_writer_write(writer, index, at, arrays[k], bytes);
+        un_curve_free(&curve);
+        UN_TRY(status);
+    }
+    return UNSEEN_OK;
+}
+
+static un_status write_arrays(un_st_writer *writer, trainer *t) {
     const un_params *p = &t->method->params;
     size_t bytes = p->trained * sizeof(float), index = 0;
     UN_TRY(un_st_writer_write(writer, index++, 0, p->value, p->total * sizeof(float)));
@@ -127,12 +154,8 @@ static un_status write_arrays(un_st_writer *writer, const trainer *t) {
         UN_TRY(un_st_writer_write(writer, index++, 0, t->optimizer.second, bytes));
     if (t->optimizer.first)
         UN_TRY(un_st_writer_write(writer, index++, 0, t->optimizer.first, bytes));
-    for (size_t r = 0; r < t->selection_runs; r++, index++) {
-        size_t curve = sizeof(double) * 3 * THIN_POINTS;
-        for (size_t i = 0; i < t->history[r].count; i++)
-            UN_TRY(
-                un_st_writer_write(writer, index, i * curve, t->history[r].items[i].curve, curve));
-    }
+    for (size_t r = 0; r < t->selection_runs; r++)
+        UN_TRY(write_curves(writer, index++, t, &t->history[r]));
     return UNSEEN_OK;
 }
 
@@ -174,36 +197,53 @@ static un_status load_array(const un_safetensors *file, const char *name, float 
     return UNSEEN_OK;
 }
 
+/* One evaluation whose curve is the `points` points at `values`. */
+static un_status load_evaluation(trainer *t, const un_safetensors *file, const json_t *item,
+                                 const void *values, size_t points, evaluation *e) {
+    const json_t *v = json_object_get(item, "values");
+    *e = (evaluation){.epoch = (size_t)json_integer_value(json_object_get(item, "epoch")),
+                      .points = points};
+    double *const fields[] = {&e->T1, &e->U, &e->S, &e->H, &e->AUSUC, &e->best_H, &e->best_gamma};
+    for (size_t j = 0; j < sizeof fields / sizeof *fields; j++) {
+        const json_t *x = json_array_get(v, j);
+        *fields[j] = json_is_number(x) ? json_number_value(x) : (double)NAN;
+    }
+    un_curve curve = {.count = points};
+    un_status status = un_alloc(3 * points, sizeof(double), &curve.U);
+    if (status) return status;
+    memcpy(curve.U, values, 3 * points * sizeof(double)); /* the file may be unaligned */
+    curve.S = curve.U + points;
+    curve.threshold = curve.U + 2 * points;
+    for (size_t j = 0; j + 1 < points && !status; j++)
+        if (!isfinite(curve.threshold[j]) ||
+            (j > 0 && curve.threshold[j] <= curve.threshold[j - 1]))
+            status = damaged(file, "the thresholds of a curve do not ascend");
+    if (!status) status = curve_store_add(&t->curves, t->options->output, &curve, &e->curve);
+    free(curve.U);
+    return status;
+}
+
 static un_status load_history(trainer *t, const un_safetensors *file, size_t r,
                               const json_t *list) {
     char name[32];
     const un_st_entry *curves = NULL;
     snprintf(name, sizeof name, "curves.%zu", r);
-    UN_TRY(un_safetensors_require(file, name, 3, &curves));
-    size_t n = json_array_size(list);
-    if (curves->tensor.shape[0] != n || curves->tensor.shape[1] != THIN_POINTS ||
-        curves->tensor.shape[2] != 3 || curves->tensor.dtype != UN_F64)
-        return damaged(file, "the evaluations and their curves differ in number");
-    history *h = &t->history[r];
-    const char *metric = un_config_text(t->options->config, "metric");
-    UN_TRY(history_reserve(h, n));
-    for (size_t i = 0; i < n; i++) {
-        const json_t *item = json_array_get(list, i), *v = json_object_get(item, "values");
-        evaluation e = {.epoch = (size_t)json_integer_value(json_object_get(item, "epoch")),
-                        .points = (size_t)json_integer_value(json_object_get(item, "points"))};
-        double *const fields[] = {&e.T1, &e.U, &e.S, &e.H, &e.AUSUC, &e.best_H, &e.best_gamma};
-        for (size_t j = 0; j < sizeof fields / sizeof *fields; j++)
-            *fields[j] = json_number_value(json_array_get(v, j));
-        if (e.points == 0 || e.points > THIN_POINTS) return damaged(file, "a curve is too long");
-        UN_TRY(un_alloc(THIN_POINTS, sizeof *e.curve, &e.curve));
-        size_t bytes = sizeof(double) * 3 * THIN_POINTS;
-        memcpy(e.curve, (const char *)curves->tensor.data + i * bytes, bytes);
-        h->items[h->count] = e;
-        if (evaluation_metric(&e, metric) > evaluation_metric(&h->items[h->best], metric))
-            h->best = h->count;
-        h->count++;
+    UN_TRY(un_safetensors_require(file, name, 1, &curves));
+    if (curves->tensor.dtype != UN_F64) return damaged(file, "the curves have the wrong type");
+    size_t total = curves->tensor.shape[0], at = 0;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        json_int_t points = json_integer_value(json_object_get(item, "points"));
+        evaluation e;
+        if (points < 1 || (size_t)points > (total - at) / 3)
+            return damaged(file, "the evaluations and their curves differ in number");
+        UN_TRY(load_evaluation(t, file, item,
+                               (const char *)curves->tensor.data + at * sizeof(double),
+                               (size_t)points, &e));
+        UN_TRY(history_append(&t->history[r], &e, un_config_text(t->options->config, "metric")));
+        at += 3 * (size_t)points;
     }
-    return UNSEEN_OK;
+    return at == total ? UNSEEN_OK : damaged(file, "a curve belongs to no evaluation");
 }
 
 static un_status load_position(trainer *t, const un_safetensors *file, const json_t *state,

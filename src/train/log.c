@@ -1,5 +1,6 @@
 /* log.c - the CSV log of a training: one row an evaluation (or, in the final run, as often). */
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,6 +40,19 @@ long log_offset(const trainer *t) {
     return ftell(t->log);
 }
 
+/* Empty fields in the final run, and for what the fold has no images for. */
+static void write_evaluation(FILE *log, const evaluation *e) {
+    const double none = (double)NAN;
+    const double fields[] = {e ? e->T1 : none, e ? e->U : none,     e ? e->S : none,
+                             e ? e->H : none,  e ? e->AUSUC : none, e ? e->best_H : none};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        fprintf(log, isnan(fields[i]) ? "," : ",%.6f", fields[i]);
+    if (e)
+        fprintf(log, ",%.9g", e->best_gamma);
+    else
+        fputc(',', log);
+}
+
 un_status log_row(trainer *t, const evaluation *e) {
     size_t terms = un_method_loss_count(t->options->class);
     double n = t->loss_steps > 0 ? (double)t->loss_steps : 1.0;
@@ -51,11 +65,7 @@ un_status log_row(trainer *t, const evaluation *e) {
         fprintf(t->log, "%s,%llu,%zu,%.9g", is_final(t) ? "final" : t->task.name,
                 (unsigned long long)t->steps_done, t->epoch, total);
         for (size_t i = 0; i <= terms; i++) fprintf(t->log, ",%.9g", t->loss_sum[i] / n);
-        if (e)
-            fprintf(t->log, ",%.6f,%.6f,%.6f,%.6f,%.6f,%.6f,%.9g", e->T1, e->U, e->S, e->H,
-                    e->AUSUC, e->best_H, e->best_gamma);
-        else
-            fputs(",,,,,,,", t->log);
+        write_evaluation(t->log, e);
         fprintf(t->log, ",%.3f\n", seconds);
         if (fflush(t->log) != 0)
             return un_fail_errno(errno, "cannot write the log %s", t->options->log_path);

@@ -121,7 +121,7 @@ static un_status evaluate(trainer *t, int *stop) {
     history *h = &t->history[t->run];
     evaluation *e = NULL;
     /* A run that is capped within an epoch has begun it: no length is 0. */
-    un_status status = history_add(h, t, t->epoch + (t->step > 0 ? 1 : 0), &predictions, &e);
+    un_status status = history_add(t, t->epoch + (t->step > 0 ? 1 : 0), &predictions, &e);
     un_predictions_free(&predictions);
     if (status) return status;
     size_t patience = un_config_integer(o->config, "patience");

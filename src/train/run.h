@@ -6,20 +6,30 @@
 
 #include <stdio.h>
 
+#include "base/file.h"
 #include "protocol/metrics.h"
 #include "train/train.h"
 
-enum { THIN_POINTS = 512, MAX_RUNS = UN_MAX_FOLDS };
+enum { MAX_RUNS = UN_MAX_FOLDS };
 
-/* One evaluation of a selection run. The curve is kept, thinned to THIN_POINTS
- * points, because the best common gamma is known only when all folds are done. */
+/* One evaluation of a selection run; NaN is what the fold has no images for. The curve is kept,
+ * because the best common gamma is known only when all folds are done. */
 typedef struct {
     size_t epoch; /* epochs done, or points of a closed form's grid */
     double T1, U, S, H, AUSUC, best_H, best_gamma;
-    size_t points;
-    double (*curve)[3]; /* [THIN_POINTS] upper threshold (inf for the last), U, S */
+    size_t points;  /* of the curve */
+    uint64_t curve; /* where it lies in the store */
 } evaluation;
 
+/* The exact curves of all evaluations. They grow with the number of validation images, so they
+ * lie in a file without a name beside the model, not in memory. */
+typedef struct {
+    un_atomic_file file;
+    int open;
+    uint64_t end;
+} curve_store;
+
+/* The evaluations of one run. */
 typedef struct {
     size_t count, capacity;
     evaluation *items;
@@ -30,8 +40,11 @@ typedef struct {
 typedef struct {
     size_t epochs; /* of a closed form: the point of its grid, from 1 */
     int has_gamma;
+    int gamma_decided; /* 0: no gamma was better than another, it is 0 */
     double gamma;
-    double metric, T1, H; /* means over the selection runs at the chosen length */
+    const char *metric_name; /* what the length was chosen by: the setting, or what could be
+                                measured in its place */
+    double metric, T1, H;    /* means over the selection runs at the chosen length */
 } choice;
 
 typedef struct {
@@ -39,6 +52,7 @@ typedef struct {
     json_t *config, *files; /* as a model keeps them: un_config_portable */
     size_t selection_runs;
     history history[MAX_RUNS];
+    curve_store curves;
     /* position: run, epoch and step that come next */
     size_t run, epoch, step;
     uint64_t steps_done;                /* in this run */
@@ -66,12 +80,21 @@ int is_final(const trainer *t);
 size_t run_epoch_steps(const trainer *t);
 
 /* history.c */
-un_status history_add(history *h, const trainer *t, size_t epoch, const un_predictions *p,
-                      evaluation **added);
-un_status history_reserve(history *h, size_t count);
+/* Adds an evaluation to the run under way. */
+un_status history_add(trainer *t, size_t epoch, const un_predictions *p, evaluation **added);
+/* Adds one that is complete, and keeps the best up to date. */
+un_status history_append(history *h, const evaluation *e, const char *metric);
 void history_free(history *h);
-double evaluation_metric(const evaluation *e, const char *metric);
+/* Sets t->chosen from all runs. */
 un_status history_choose(trainer *t);
+
+/* curve_store.c */
+/* Keeps a curve and says where; `beside` is the path that the file lies beside. */
+un_status curve_store_add(curve_store *store, const char *beside, const un_curve *curve,
+                          uint64_t *at);
+/* A curve of so many points into fresh arrays, released with un_curve_free. */
+un_status curve_store_read(curve_store *store, uint64_t at, size_t points, un_curve *out);
+void curve_store_close(curve_store *store);
 
 /* checkpoint.c */
 un_status checkpoint_path(const trainer *t, char **out);

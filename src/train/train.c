@@ -1,6 +1,7 @@
 /* train.c - the sequence of runs, the manifest and the result. See train.h. */
 #include "train/train.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@
 
 const char *un_select_text(un_select select) {
     return select == UN_SELECT_VALIDATION ? "validation"
-           : select == UN_SELECT_TEST     ? "selected on test"
+           : select == UN_SELECT_TEST     ? UN_SELECTED_ON_TEST
                                           : "none";
 }
 
@@ -24,8 +25,11 @@ static json_t *history_json(const trainer *t) {
         json_t *list = json_array();
         for (size_t i = 0; list && i < t->history[r].count; i++) {
             const evaluation *e = &t->history[r].items[i];
-            json_array_append_new(list, json_pack("[I, f, f, f, f, f, f]", (json_int_t)e->epoch,
-                                                  e->T1, e->U, e->S, e->H, e->AUSUC, e->best_H));
+            json_array_append_new(list,
+                                  json_pack("[I, o, o, o, o, o, o]", (json_int_t)e->epoch,
+                                            un_json_number(e->T1), un_json_number(e->U),
+                                            un_json_number(e->S), un_json_number(e->H),
+                                            un_json_number(e->AUSUC), un_json_number(e->best_H)));
         }
         json_array_append_new(runs, list);
     }
@@ -41,17 +45,18 @@ static json_t *selection_json(const trainer *t) {
             sources,
             json_string(o->select == UN_SELECT_TEST ? "test sets" : o->dataset->folds[r].source));
     const char *unit = o->class->closed_form ? "point" : "epochs";
-    json_t *s = json_pack("{s:s, s:s, s:I, s:o}", "mode", un_select_text(o->select), "metric",
-                          un_config_text(o->config, "metric"), unit, (json_int_t)t->chosen.epochs,
-                          "runs", sources);
+    json_t *s =
+        json_pack("{s:s, s:s, s:I, s:o}", "mode", un_select_text(o->select), "metric",
+                  t->chosen.metric_name, unit, (json_int_t)t->chosen.epochs, "runs", sources);
     if (s && o->class->closed_form)
         json_object_set_new(s, "settings",
                             o->class->closed_form->settings(t->method, t->chosen.epochs - 1));
     if (!s || !t->chosen.has_gamma) return s;
     json_object_set_new(s, "gamma", json_real(t->chosen.gamma));
-    json_object_set_new(s, "mean_metric", json_real(t->chosen.metric));
-    json_object_set_new(s, "mean_T1", json_real(t->chosen.T1));
-    json_object_set_new(s, "mean_H_at_gamma", json_real(t->chosen.H));
+    json_object_set_new(s, "gamma_decided", json_boolean(t->chosen.gamma_decided));
+    json_object_set_new(s, "mean_metric", un_json_number(t->chosen.metric));
+    json_object_set_new(s, "mean_T1", un_json_number(t->chosen.T1));
+    json_object_set_new(s, "mean_H_at_gamma", un_json_number(t->chosen.H));
     json_object_set_new(s, "columns",
                         json_string(o->class->closed_form ? "point, T1, U, S, H, AUSUC, best_H"
                                                           : "epoch, T1, U, S, H, AUSUC, best_H"));
@@ -100,10 +105,10 @@ static un_status test(trainer *t, json_t **result) {
                                        .gamma = t->chosen.has_gamma ? t->chosen.gamma : 0,
                                        .gamma_source = !t->chosen.has_gamma ? "native"
                                                        : o->select == UN_SELECT_TEST
-                                                           ? "selected on test"
+                                                           ? UN_SELECTED_ON_TEST
                                                            : "validation",
-                                       .has_validation_gamma = t->chosen.has_gamma,
-                                       .validation_gamma = t->chosen.gamma};
+                                       .has_selected_gamma = t->chosen.has_gamma,
+                                       .selected_gamma = t->chosen.gamma};
     un_status status = un_result_json(&predictions, &context, result);
     un_predictions_free(&predictions);
     return status;
@@ -133,6 +138,16 @@ done:
 static un_status log_choice(const trainer *t) {
     const un_train_options *o = t->options;
     const char *who = o->select == UN_SELECT_TEST ? "the test sets" : "validation";
+    const char *wanted = un_config_text(o->config, "metric");
+    if (t->chosen.has_gamma && strcmp(wanted, t->chosen.metric_name) != 0)
+        un_log(UNSEEN_LOG_WARNING, "%s: no images to measure %s on; %s decided in its place", who,
+               wanted, t->chosen.metric_name);
+    if (t->chosen.has_gamma && !t->chosen.gamma_decided)
+        un_log(UNSEEN_LOG_WARNING,
+               isnan(t->chosen.H) ? "%s: no images to choose gamma on, it stays 0"
+               : t->chosen.H == 0 ? "%s: H is 0 at every gamma, so it stays 0"
+                                  : "%s: H is the same at every gamma, so it stays 0",
+               who);
     if (!o->class->closed_form) {
         un_log(UNSEEN_LOG_INFO, "%s chose %zu epochs and gamma %.4g", who, t->chosen.epochs,
                t->chosen.gamma);
@@ -234,6 +249,7 @@ done:
     run_close(&t);
     log_close(&t);
     for (size_t r = 0; r < t.selection_runs; r++) history_free(&t.history[r]);
+    curve_store_close(&t.curves);
     json_decref(t.config);
     json_decref(t.files);
     return status;

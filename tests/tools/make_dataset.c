@@ -1,11 +1,12 @@
 /*
  * make_dataset.c - a small generated data set for tests that drive the program.
  *
- *     make_dataset DIR [IMAGES_PER_CLASS [WIDTH [SCALE]]]
+ *     make_dataset DIR [IMAGES_PER_CLASS [WIDTH [SCALE [without-seen|without-unseen]]]]
  *
  * 16 classes (12 seen, 4 unseen) of 10 binary attributes; an image's features are a
  * fixed random linear map of its class's attributes through a ReLU, plus noise: easy
- * to learn, and learnable for unseen classes too.
+ * to learn, and learnable for unseen classes too. SCALE 0 makes all images alike. The last word
+ * empties the list of test images of seen, or of unseen, classes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +68,8 @@ static un_status add_lists(un_dataset *d, size_t per_class) {
     return un_fold_propose(d, 2);
 }
 
-static un_status make(const char *directory, size_t per_class, size_t width, double scale) {
+static un_status make(const char *directory, size_t per_class, size_t width, double scale,
+                      const char *without) {
     un_dataset d = {.name = "toy", .class_count = CLASSES, .image_count = CLASSES * per_class};
     un_status status = UNSEEN_OK;
     UN_GO(un_arena_alloc(&d.arena, CLASSES, sizeof *d.classes, &d.classes));
@@ -84,6 +86,8 @@ static un_status make(const char *directory, size_t per_class, size_t width, dou
             d.semantics[0].values[c * ATTRIBUTES + k] = un_rng_below(&rng, 2) ? 1.0f : 0.0f;
     }
     UN_GO(add_lists(&d, per_class));
+    if (!strcmp(without, "without-seen")) d.test_seen.count = 0;
+    if (!strcmp(without, "without-unseen")) d.test_unseen.count = 0;
     mkdir(directory, 0777);
     UN_GO(un_dataset_write(&d, directory));
     UN_GO(write_features(&d, directory, width, scale));
@@ -95,13 +99,14 @@ done:
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        fprintf(stderr, "usage: make_dataset DIR [IMAGES_PER_CLASS [WIDTH [SCALE]]]\n");
+        fprintf(stderr, "usage: make_dataset DIR [IMAGES_PER_CLASS [WIDTH [SCALE [WITHOUT]]]]\n");
         return 2;
     }
     size_t per_class = argc > 2 ? strtoull(argv[2], NULL, 10) : 30;
     size_t width = argc > 3 ? strtoull(argv[3], NULL, 10) : 32;
     double scale = argc > 4 ? strtod(argv[4], NULL) : 1.0;
-    if (make(argv[1], per_class, width, scale) == UNSEEN_OK) return 0;
+    const char *without = argc > 5 ? argv[5] : "";
+    if (make(argv[1], per_class, width, scale, without) == UNSEEN_OK) return 0;
     fprintf(stderr, "make_dataset: %s\n", un_error());
     return 1;
 }

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "protocol/metrics.h"
+#include "protocol/report.h"
 #include "util.h"
 
 enum { MAX_CLASSES = 12, MAX_IMAGES = 60 };
@@ -72,7 +73,17 @@ static size_t chosen_class(const table *t, size_t i, double gamma, int unseen_on
     return best;
 }
 
-/* Per-class and per-image accuracy of images begin..end-1. */
+/* As util_near, and NaN is NaN: what has no images was not measured. */
+#define same(got, want, tolerance)                                                                 \
+    do {                                                                                           \
+        double same_want_ = (want);                                                                \
+        if (isnan(same_want_))                                                                     \
+            assert_true(isnan(got));                                                               \
+        else                                                                                       \
+            util_near(got, same_want_, tolerance);                                                 \
+    } while (0)
+
+/* Per-class and per-image accuracy of images begin..end-1; NaN without images. */
 static void recount(const table *t, size_t begin, size_t end, double gamma, int unseen_only,
                     double *per_class, double *per_image) {
     double sum = 0, classes = 0, right = 0;
@@ -89,11 +100,14 @@ static void recount(const table *t, size_t begin, size_t end, double gamma, int 
         }
         right += hits;
     }
-    *per_class = classes > 0 ? sum / classes : 0;
-    *per_image = end > begin ? right / (double)(end - begin) : 0;
+    *per_class = classes > 0 ? sum / classes : (double)NAN;
+    *per_image = end > begin ? right / (double)(end - begin) : (double)NAN;
 }
 
-static double harmonic(double u, double s) { return u + s > 0 ? 2 * u * s / (u + s) : 0; }
+static double harmonic(double u, double s) {
+    if (isnan(u) || isnan(s)) return (double)NAN;
+    return u + s > 0 ? 2 * u * s / (u + s) : 0;
+}
 
 static void check_accuracy(const table *t, double gamma) {
     un_accuracy a;
@@ -102,14 +116,14 @@ static void check_accuracy(const table *t, double gamma) {
     recount(t, 0, t->seen_count, gamma, 0, &S, &iS);
     recount(t, t->seen_count, t->n, gamma, 0, &U, &iU);
     recount(t, t->seen_count, t->n, 0, 1, &T1, &iT1);
-    util_near(a.S, S, 1e-12);
-    util_near(a.U, U, 1e-12);
-    util_near(a.T1, T1, 1e-12);
-    util_near(a.H, harmonic(U, S), 1e-12);
-    util_near(a.image_S, iS, 1e-12);
-    util_near(a.image_U, iU, 1e-12);
-    util_near(a.image_T1, iT1, 1e-12);
-    util_near(a.image_H, harmonic(iU, iS), 1e-12);
+    same(a.S, S, 1e-12);
+    same(a.U, U, 1e-12);
+    same(a.T1, T1, 1e-12);
+    same(a.H, harmonic(U, S), 1e-12);
+    same(a.image_S, iS, 1e-12);
+    same(a.image_U, iU, 1e-12);
+    same(a.image_T1, iT1, 1e-12);
+    same(a.image_H, harmonic(iU, iS), 1e-12);
     assert_true(a.gamma == gamma);
 }
 
@@ -127,27 +141,28 @@ static void accuracies_match_recount(void **state) {
 /* A curve is right if each interval's accuracies are those of a gamma inside it, no
  * threshold is missing (the ends are the two extremes) and none is superfluous. */
 static void check_curve(const table *t, const un_curve *curve) {
-    double U = 0, S = 0, unused = 0, area = 0;
+    double U = 0, S = 0, unused = 0;
+    double area = t->seen_count == 0 || t->seen_count == t->n ? (double)NAN : 0;
     assert_true(curve->count >= 1);
     for (size_t j = 0; j < curve->count; j++) {
         double gamma = un_curve_gamma(curve, j);
         recount(t, t->seen_count, t->n, gamma, 0, &U, &unused);
         recount(t, 0, t->seen_count, gamma, 0, &S, &unused);
-        util_near(curve->U[j], U, 1e-12);
-        util_near(curve->S[j], S, 1e-12);
+        same(curve->U[j], U, 1e-12);
+        same(curve->S[j], S, 1e-12);
         assert_int_equal(un_curve_locate(curve, gamma), j);
         if (j == 0) continue;
         area += (curve->U[j] - curve->U[j - 1]) * (curve->S[j] + curve->S[j - 1]) / 2;
-        assert_true(curve->U[j] >= curve->U[j - 1] - 1e-12);
-        assert_true(curve->S[j] <= curve->S[j - 1] + 1e-12);
+        if (!isnan(curve->U[j])) assert_true(curve->U[j] >= curve->U[j - 1] - 1e-12);
+        if (!isnan(curve->S[j])) assert_true(curve->S[j] <= curve->S[j - 1] + 1e-12);
         assert_int_equal(un_curve_locate(curve, curve->threshold[j - 1]), j);
         if (j > 1) assert_true(curve->threshold[j - 1] > curve->threshold[j - 2]);
     }
-    util_near(un_curve_area(curve), area, 1e-12);
+    same(un_curve_area(curve), area, 1e-12);
     recount(t, t->seen_count, t->n, 1e6, 0, &U, &unused);
     recount(t, 0, t->seen_count, -1e6, 0, &S, &unused);
-    util_near(curve->U[curve->count - 1], U, 1e-12);
-    util_near(curve->S[0], S, 1e-12);
+    same(curve->U[curve->count - 1], U, 1e-12);
+    same(curve->S[0], S, 1e-12);
 }
 
 static void curve_matches_brute_force(void **state) {
@@ -164,8 +179,8 @@ static void curve_matches_brute_force(void **state) {
             size_t j = un_curve_locate(&curve, gamma);
             recount(&t, t.seen_count, t.n, gamma, 0, &U, &unused);
             recount(&t, 0, t.seen_count, gamma, 0, &S, &unused);
-            util_near(curve.U[j], U, 1e-12);
-            util_near(curve.S[j], S, 1e-12);
+            same(curve.U[j], U, 1e-12);
+            same(curve.S[j], S, 1e-12);
         }
         un_curve_free(&curve);
         un_predictions_free(&t.p);
@@ -221,10 +236,11 @@ static void hand_made_table(void **state) {
     }
     /* 0.5 * 0.75 + 0.25 * 0.75 + 0 + 0.25 * 0.25 + 0 */
     util_near(un_curve_area(&curve), 0.625, 1e-15);
-    double gamma = 0, mean = 0;
-    util_ok(un_curve_best_gamma(&curve, 1, &gamma, &mean));
-    util_near(mean, 0.75, 1e-15);
-    util_near(gamma, 1.5, 1e-15);
+    un_gamma_choice best;
+    util_ok(un_curve_best_gamma(&curve, 1, &best));
+    util_near(best.mean_h, 0.75, 1e-15);
+    util_near(best.gamma, 1.5, 1e-15);
+    assert_true(best.decided);
     un_curve_free(&curve);
     un_predictions_free(&t.p);
 }
@@ -277,48 +293,134 @@ static int by_value(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+/* Over the folds that have images of both kinds; NaN if none has. */
 static double mean_h(const table *t, size_t n, double gamma) {
-    double mean = 0, U = 0, S = 0, unused = 0;
+    double sum = 0, measured = 0, U = 0, S = 0, unused = 0;
     for (size_t f = 0; f < n; f++) {
         recount(&t[f], t[f].seen_count, t[f].n, gamma, 0, &U, &unused);
         recount(&t[f], 0, t[f].seen_count, gamma, 0, &S, &unused);
-        mean += harmonic(U, S) / (double)n;
+        if (isnan(U) || isnan(S)) continue;
+        sum += harmonic(U, S);
+        measured++;
     }
-    return mean;
+    return measured > 0 ? sum / measured : (double)NAN;
+}
+
+/* Every interval between neighbouring thresholds, tried by counting. */
+typedef struct {
+    double low, high, h;
+} interval;
+
+static size_t all_intervals(const table *t, const un_curve *curve, size_t n, interval *out) {
+    double all[3 * MAX_IMAGES];
+    size_t count = 0, used = 0;
+    for (size_t f = 0; f < n; f++) {
+        if (t[f].seen_count == 0 || t[f].seen_count == t[f].n) continue;
+        for (size_t j = 0; j + 1 < curve[f].count; j++) all[count++] = curve[f].threshold[j];
+    }
+    qsort(all, count, sizeof *all, by_value);
+    for (size_t j = 0; j <= count; j++) {
+        double low = j == 0 ? -(double)INFINITY : all[j - 1];
+        double high = j == count ? (double)INFINITY : all[j];
+        if (low == high) continue;
+        double at = isfinite(low) && isfinite(high) ? low + (high - low) / 2
+                    : isfinite(high)                ? high - 1
+                    : isfinite(low)                 ? low + 1
+                                                    : 0;
+        out[used++] = (interval){low, high, mean_h(t, n, at)};
+    }
+    return used;
+}
+
+/* How far the nearest of the best intervals is from 0. */
+static double nearest_best(const interval *list, size_t count, double best) {
+    double nearest = (double)INFINITY;
+    for (size_t j = 0; j < count; j++)
+        if (list[j].h > best - 1e-12)
+            nearest = fmin(nearest, fmax(0, fmax(list[j].low, -list[j].high)));
+    return nearest;
+}
+
+static void check_choice(const table *t, const un_curve *curve, size_t n) {
+    interval list[3 * MAX_IMAGES + 1];
+    size_t count = all_intervals(t, curve, n, list);
+    un_gamma_choice got;
+    double best = -1, worst = 2;
+    util_ok(un_curve_best_gamma(curve, n, &got));
+    if (isnan(mean_h(t, n, 0))) {
+        assert_true(isnan(got.mean_h) && !got.decided && got.gamma == 0);
+        return;
+    }
+    for (size_t j = 0; j < count; j++) {
+        best = fmax(best, list[j].h);
+        worst = fmin(worst, list[j].h);
+    }
+    util_near(got.mean_h, best, 1e-12);
+    assert_int_equal(got.decided, best - worst > 1e-12);
+    if (!got.decided) {
+        assert_true(got.gamma == 0);
+        return;
+    }
+    util_near(mean_h(t, n, got.gamma), best, 1e-12); /* the gamma does give that mean */
+    double nearest = nearest_best(list, count, best);
+    for (size_t j = 0; j < count; j++) {
+        if (!(list[j].low < got.gamma && got.gamma < list[j].high)) continue;
+        /* Its plateau reaches down to where the nearest one does. */
+        size_t first = j, last = j;
+        while (first > 0 && list[first - 1].h > best - 1e-12) first--;
+        while (last + 1 < count && list[last + 1].h > best - 1e-12) last++;
+        util_near(fmax(0, fmax(list[first].low, -list[last].high)), nearest, 0);
+        if (list[j].low < 0 && list[j].high > 0) assert_true(got.gamma == 0);
+        return;
+    }
+    fail_msg("gamma %g lies on a threshold", got.gamma);
 }
 
 static void best_gamma_over_curves(void **state) {
     (void)state;
-    for (uint64_t k = 0; k < 120; k++) {
-        enum { FOLDS = 3 };
+    enum { FOLDS = 3 };
+    for (uint64_t k = 0; k < 300; k++) {
         table t[FOLDS];
         un_curve curve[FOLDS];
-        double all[FOLDS * MAX_IMAGES], gamma = NAN, mean = NAN, best = 0;
-        size_t n = 1 + k % FOLDS, count = 0;
+        size_t n = 1 + k % FOLDS;
         for (size_t f = 0; f < n; f++) {
             random_table(&t[f], 1000 + k * FOLDS + f, 0);
             util_ok(un_curve_make(&curve[f], &t[f].p));
-            for (size_t j = 0; j + 1 < curve[f].count; j++) all[count++] = curve[f].threshold[j];
         }
-        util_ok(un_curve_best_gamma(curve, n, &gamma, &mean));
-        qsort(all, count, sizeof *all, by_value);
-        for (size_t j = 0; j <= count; j++) {
-            double at = count == 0   ? 0
-                        : j == 0     ? all[0] - 1
-                        : j == count ? all[count - 1] + 1
-                                     : 0.5 * (all[j - 1] + all[j]);
-            if (j > 0 && j < count && all[j] == all[j - 1]) continue;
-            double h = mean_h(t, n, at);
-            if (h > best) best = h;
-        }
-        util_near(mean, best, 1e-12);
-        assert_true(isfinite(gamma));
-        util_near(mean_h(t, n, gamma), best, 1e-12); /* the gamma does give that mean */
+        check_choice(t, curve, n);
         for (size_t f = 0; f < n; f++) {
             un_curve_free(&curve[f]);
             un_predictions_free(&t[f].p);
         }
     }
+}
+
+/* Two classes, one seen; an image of each: right where gamma is below, or above, its threshold. */
+static void choose_by_hand(double seen_threshold, double unseen_threshold, un_gamma_choice *out) {
+    table t = {.C = 2, .n = 2, .seen_count = 1, .seen = {1, 0}, .labels = {0, 1}};
+    un_curve curve;
+    t.scores[0] = (float)seen_threshold;
+    t.scores[2] = (float)unseen_threshold;
+    reduce(&t, 0);
+    util_ok(un_curve_make(&curve, &t.p));
+    util_ok(un_curve_best_gamma(&curve, 1, out));
+    un_curve_free(&curve);
+    un_predictions_free(&t.p);
+}
+
+/* H is 1 between the two thresholds and 0 elsewhere; where they cross it is 0 throughout, and an
+ * extreme gamma would be as good as any. */
+static void gamma_stays_near_zero(void **state) {
+    (void)state;
+    un_gamma_choice got;
+    choose_by_hand(5, -1, &got); /* both are right at 0 */
+    assert_true(got.decided && got.gamma == 0);
+    choose_by_hand(5, 2, &got);
+    assert_true(got.decided && got.gamma == 3.5);
+    choose_by_hand(-2, -5, &got);
+    assert_true(got.decided && got.gamma == -3.5);
+    choose_by_hand(-1, 1, &got); /* seen right below -1, unseen above 1 */
+    assert_true(!got.decided && got.gamma == 0 && got.mean_h == 0);
 }
 
 /* Classes strictly ahead, and equal ones of lower index. */
@@ -348,7 +450,7 @@ static double top_k_recount(const table *t, size_t begin, size_t end, double gam
         if (own > 0) sum += hits / own;
         classes += own > 0;
     }
-    return classes > 0 ? sum / classes : 0;
+    return classes > 0 ? sum / classes : (double)NAN;
 }
 
 static void ranks_and_top_k(void **state) {
@@ -367,17 +469,17 @@ static void ranks_and_top_k(void **state) {
                 double got = 0;
                 int only = r == UN_RANK_UNSEEN_ONLY;
                 util_ok(un_top_k(&t.p, r, 1, (size_t)top, &got));
-                util_near(got, top_k_recount(&t, t.seen_count, t.n, gammas[r], only, top), 1e-12);
+                same(got, top_k_recount(&t, t.seen_count, t.n, gammas[r], only, top), 1e-12);
                 if (only) continue;
                 util_ok(un_top_k(&t.p, r, 0, (size_t)top, &got));
-                util_near(got, top_k_recount(&t, 0, t.seen_count, gammas[r], 0, top), 1e-12);
+                same(got, top_k_recount(&t, 0, t.seen_count, gammas[r], 0, top), 1e-12);
             }
         }
         un_accuracy a;
         double top1 = 0;
         util_ok(un_accuracy_at(&t.p, rank_gamma, &a));
         util_ok(un_top_k(&t.p, UN_RANK_CALIBRATED, 1, 1, &top1));
-        util_near(top1, a.U, 1e-12); /* top-1 is the accuracy */
+        same(top1, a.U, 1e-12); /* top-1 is the accuracy */
         un_predictions_free(&t.p);
     }
 }
@@ -422,19 +524,92 @@ static void empty_sets(void **state) {
     table t = {.C = 3, .seen = {1, 1, 0}};
     un_accuracy a;
     un_curve curve;
-    double gamma = NAN, mean = NAN;
+    un_gamma_choice best;
     reduce(&t, 0);
     util_ok(un_accuracy_at(&t.p, 0, &a));
-    assert_true(a.T1 == 0 && a.U == 0 && a.S == 0 && a.H == 0);
+    assert_true(isnan(a.T1) && isnan(a.U) && isnan(a.S) && isnan(a.H));
     util_ok(un_curve_make(&curve, &t.p));
     assert_int_equal(curve.count, 1);
-    util_near(un_curve_area(&curve), 0, 0);
+    assert_true(isnan(un_curve_area(&curve)));
     assert_int_equal(un_curve_locate(&curve, 3.0), 0);
-    util_ok(un_curve_best_gamma(&curve, 1, &gamma, &mean));
-    util_near(gamma, 0, 0);
-    util_near(mean, 0, 0);
+    util_ok(un_curve_best_gamma(&curve, 1, &best));
+    assert_true(best.gamma == 0 && isnan(best.mean_h) && !best.decided);
     un_curve_free(&curve);
     un_predictions_free(&t.p);
+}
+
+/* A pure zero-shot split has no test images of seen classes: what needs them is null in JSON. */
+static void json_of_empty_sets(void **state) {
+    (void)state;
+    static const char *const null_without_seen[] = {"S", "H", "AUSUC", "H_best_curve",
+                                                    "best_curve"};
+    static const char *const null_without_unseen[] = {"T1", "U", "H", "AUSUC"};
+    for (int seen = 0; seen < 2; seen++) {
+        table t = {.C = 2, .n = 1, .seen_count = (size_t)seen, .seen = {1, 0}, .labels = {!seen}};
+        static char names[2][4] = {"a", "b"};
+        char *list[] = {names[0], names[1]};
+        json_t *result = NULL;
+        const un_result_context context = {.method = "m",
+                                           .score_unit = "u",
+                                           .selection = "none",
+                                           .split_hash = "",
+                                           .gamma_source = "native"};
+        reduce(&t, 0);
+        t.classes.names = list;
+        util_ok(un_result_json(&t.p, &context, &result));
+        const char *const *nulls = seen ? null_without_unseen : null_without_seen;
+        for (size_t k = 0; k < (seen ? 4u : 5u); k++)
+            if (!json_is_null(json_object_get(result, nulls[k])))
+                fail_msg("\"%s\" is not null", nulls[k]);
+        assert_true(json_is_number(json_object_get(result, seen ? "S" : "T1")));
+        const json_t *native = json_object_get(result, "native");
+        assert_true(json_is_null(json_object_get(native, seen ? "U" : "S")));
+        assert_true(json_is_null(json_object_get(native, "H")));
+        const json_t *images = json_object_get(result, "per_image");
+        assert_true(json_is_null(json_object_get(images, "H")));
+        assert_true(
+            json_is_null(json_object_get(json_object_get(result, "top5"), seen ? "U" : "S")));
+        json_decref(result);
+        un_predictions_free(&t.p);
+    }
+}
+
+/* Figures at a gamma that the test sets chose do not stand under the name of validation. */
+static void selection_names_its_figures(void **state) {
+    (void)state;
+    static const char *const selections[] = {"validation", "selected on test"};
+    static const char *const keys[] = {"validation", "selected_on_test"};
+    static char names[4][4] = {"a", "b", "c", "d"};
+    char *list[] = {names[0], names[1], names[2], names[3]};
+    for (size_t k = 0; k < 2; k++) {
+        table t;
+        json_t *result = NULL, *results = json_array(), *summary = NULL;
+        const un_result_context context = {.method = "m",
+                                           .score_unit = "u",
+                                           .selection = selections[k],
+                                           .split_hash = "",
+                                           .gamma = 1.5,
+                                           .gamma_source = selections[k],
+                                           .has_selected_gamma = 1,
+                                           .selected_gamma = 1.5};
+        hand_table(&t, 0);
+        t.classes.names = list;
+        util_ok(un_result_json(&t.p, &context, &result));
+        assert_true(json_is_object(json_object_get(result, keys[k])));
+        assert_true(json_is_null(json_object_get(result, keys[1 - k])));
+        assert_ptr_equal(un_result_selected(result), json_object_get(result, keys[k]));
+        json_array_append_new(results, result);
+        util_ok(un_result_summary(results, &summary));
+        const json_t *mean = json_object_get(summary, "mean");
+        char name[40];
+        snprintf(name, sizeof name, "%s_H", keys[k]);
+        util_near(json_number_value(json_object_get(mean, name)), 0.75, 1e-12);
+        snprintf(name, sizeof name, "%s_H", keys[1 - k]);
+        assert_true(json_is_null(json_object_get(mean, name)));
+        json_decref(summary);
+        json_decref(results);
+        un_predictions_free(&t.p);
+    }
 }
 
 /* Both would poison every comparison that follows: NaN directly, two infinities of the
@@ -461,10 +636,13 @@ int main(void) {
         cmocka_unit_test(extreme_gammas),
         cmocka_unit_test(lowest_index_wins),
         cmocka_unit_test(best_gamma_over_curves),
+        cmocka_unit_test(gamma_stays_near_zero),
         cmocka_unit_test(ranks_and_top_k),
         cmocka_unit_test(confusion_and_class_table),
         cmocka_unit_test(empty_sets),
         cmocka_unit_test(scores_must_be_finite),
+        cmocka_unit_test(json_of_empty_sets),
+        cmocka_unit_test(selection_names_its_figures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
