@@ -1,46 +1,110 @@
 /* parallel.c - parallel loops on libgomp's pool; see parallel.h. */
 #include "base/parallel.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
-/* libgomp's stable ABI (what gcc emits for "#pragma omp parallel"), declared
+/* libgomp's stable ABI (what gcc emits for "#pragma omp parallel") and OpenMP's functions, declared
  * here because clang's omp.h belongs to another runtime. */
 extern void GOMP_parallel(void (*function)(void *), void *data, unsigned threads, unsigned flags);
 extern int omp_get_thread_num(void);
 extern int omp_get_num_threads(void);
 extern int omp_get_max_threads(void);
+extern int omp_get_thread_limit(void);
+extern int omp_in_parallel(void);
+extern int omp_get_active_level(void);
+extern int omp_get_max_active_levels(void);
+extern int omp_get_dynamic(void);
+extern void omp_set_dynamic(int dynamic);
 extern void omp_set_num_threads(int threads);
+extern int omp_pause_resource_all(int kind);
+
+enum {
+    ALIGN = 64,      /* see un_parallel_for */
+    MAX_PARTS = 256, /* of a sum */
+    PAUSE_SOFT = 1   /* omp_pause_soft */
+};
+
+static _Atomic int g_threads;      /* 0: OpenMP's */
+static _Thread_local int t_inside; /* a region of ours */
+
+/* ---- fork ---- */
+
+/* A pool belongs to the thread that starts regions, and of a process's threads a fork copies
+ * only the one that forks: in the child libgomp would wait for threads that are not there. So the
+ * pool of the forking thread is dissolved before, and both processes make another when they need
+ * it. */
+static _Thread_local int t_pool; /* this thread has started regions */
+
+static void before_fork(void) {
+    if (!t_pool || t_inside) return;
+    omp_pause_resource_all(PAUSE_SOFT);
+    t_pool = 0;
+}
+
+static void watch_forks(void) { pthread_atfork(before_fork, NULL, NULL); }
+
+static void use_pool(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (t_pool) return;
+    pthread_once(&once, watch_forks);
+    t_pool = 1;
+}
+
+/* ---- loops ---- */
 
 typedef struct {
-    size_t n;
-    size_t slots; /* ranges to make; fewer threads than asked for share them */
+    size_t n, unit; /* items; ranges begin at multiples of `unit` */
+    size_t slots;
     un_slot_function function;
     void *context;
 } region;
 
-static void run_slots(void *data) {
-    const region *r = data;
-    size_t step = (size_t)omp_get_num_threads();
-    for (size_t slot = (size_t)omp_get_thread_num(); slot < r->slots; slot += step) {
-        size_t begin = r->n / r->slots * slot + (slot < r->n % r->slots ? slot : r->n % r->slots);
-        size_t end = begin + r->n / r->slots + (slot < r->n % r->slots ? 1 : 0);
-        r->function(begin, end, slot, r->context);
+/* The first item of a slot; of slot number `slots`: the end. */
+static size_t slot_begin(const region *r, size_t slot) {
+    size_t units = (r->n + r->unit - 1) / r->unit;
+    size_t rest = units % r->slots;
+    size_t begin = (units / r->slots * slot + (slot < rest ? slot : rest)) * r->unit;
+    return begin < r->n ? begin : r->n;
+}
+
+/* Every slot that is `first` or some steps further. */
+static void run_slots(const region *r, size_t first, size_t step) {
+    for (size_t slot = first; slot < r->slots; slot += step) {
+        size_t begin = slot_begin(r, slot), end = slot_begin(r, slot + 1);
+        if (begin < end) r->function(begin, end, (un_slot){slot, r->slots}, r->context);
     }
 }
 
-void un_parallel_slots(size_t n, size_t grain, un_slot_function function, void *context) {
-    if (n == 0) return;
+/* What each thread of a region does. Only here is it certain that OpenMP speaks of that region. */
+static void run_thread(void *data) {
+    t_inside = 1;
+    run_slots(data, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
+    t_inside = 0;
+}
+
+static void run_region(region *r) {
+    if (r->n == 0) return;
+    if (r->slots <= 1 || t_inside) {
+        run_slots(r, 0, 1);
+        return;
+    }
+    use_pool();
+    GOMP_parallel(run_thread, r, (unsigned)r->slots, 0);
+}
+
+size_t un_slot_count(size_t n, size_t grain) {
     size_t slots = (size_t)un_thread_count();
     if (grain > 1 && n / grain < slots) slots = n / grain;
     if (slots > n) slots = n;
-    if (slots <= 1) {
-        function(0, n, 0, context);
-        return;
-    }
-    region r = {n, slots, function, context};
-    GOMP_parallel(run_slots, &r, (unsigned)slots, 0);
+    return slots > 1 ? slots : 1;
+}
+
+void un_parallel_slots(size_t n, size_t slots, un_slot_function function, void *context) {
+    region r = {n, 1, slots > 1 ? slots : 1, function, context};
+    run_region(&r);
 }
 
 typedef struct {
@@ -48,7 +112,7 @@ typedef struct {
     void *context;
 } range_call;
 
-static void call_range(size_t begin, size_t end, size_t slot, void *context) {
+static void call_range(size_t begin, size_t end, un_slot slot, void *context) {
     (void)slot;
     const range_call *call = context;
     call->function(begin, end, call->context);
@@ -56,8 +120,39 @@ static void call_range(size_t begin, size_t end, size_t slot, void *context) {
 
 void un_parallel_for(size_t n, size_t grain, un_range_function function, void *context) {
     range_call call = {function, context};
-    un_parallel_slots(n, grain, call_range, &call);
+    region r = {n, grain >= ALIGN ? ALIGN : 1, un_slot_count(n, grain), call_range, &call};
+    run_region(&r);
 }
+
+typedef struct {
+    un_sum_function function;
+    void *context;
+    size_t n, length; /* of a part */
+    double parts[MAX_PARTS];
+} sum_call;
+
+static void sum_parts(size_t begin, size_t end, void *context) {
+    sum_call *call = context;
+    for (size_t i = begin; i < end; i++) {
+        size_t first = i * call->length, left = call->n - first;
+        call->parts[i] = call->function(first, first + (left < call->length ? left : call->length),
+                                        call->context);
+    }
+}
+
+double un_parallel_sum(size_t n, size_t grain, un_sum_function function, void *context) {
+    if (n == 0) return 0;
+    if (grain == 0) grain = 1;
+    size_t grains = (n - 1) / grain + 1;
+    sum_call call = {function, context, n, ((grains - 1) / MAX_PARTS + 1) * grain, {0}};
+    size_t parts = (n - 1) / call.length + 1;
+    double total = 0;
+    un_parallel_for(parts, 1, sum_parts, &call);
+    for (size_t i = 0; i < parts; i++) total += call.parts[i];
+    return total;
+}
+
+/* ---- number of threads ---- */
 
 int un_processor_count(void) {
     cpu_set_t set;
@@ -66,16 +161,37 @@ int un_processor_count(void) {
 }
 
 un_status un_set_threads(int threads) {
-    if (threads < 0 || threads > 1024)
-        return un_fail(UNSEEN_E_ARGUMENT, "threads must be 0 (all) to 1024, not %d", threads);
-    omp_set_num_threads(threads == 0 ? un_processor_count() : threads);
+    if (threads < 0 || threads > UN_MAX_THREADS)
+        return un_fail(UNSEEN_E_ARGUMENT, "threads must be 0 (all) to %d, not %d", UN_MAX_THREADS,
+                       threads);
+    if (threads == 0) threads = un_processor_count();
+    g_threads = threads < UN_MAX_THREADS ? threads : UN_MAX_THREADS;
     return UNSEEN_OK;
 }
 
-/* OMP_NUM_THREADS may ask for more than partial results have room for. */
+/* OpenMP's limits hold for all: OMP_THREAD_LIMIT, and no region inside too many others
+ * (OMP_MAX_ACTIVE_LEVELS, 1 as a rule: a host may call from a region of its own). */
 int un_thread_count(void) {
-    int n = omp_get_max_threads();
-    return n < 1024 ? n : 1024;
+    int n = g_threads, limit = omp_get_thread_limit();
+    if (t_inside || omp_get_active_level() >= omp_get_max_active_levels()) return 1;
+    if (n == 0) n = omp_get_max_threads();
+    if (n > limit) n = limit;
+    if (n > UN_MAX_THREADS) n = UN_MAX_THREADS;
+    return n < 1 ? 1 : n;
+}
+
+un_openmp_loan un_openmp_borrow(void) {
+    un_openmp_loan loan = {un_thread_count(), omp_get_max_threads(), omp_get_dynamic()};
+    if (omp_in_parallel()) loan.threads = 1; /* what oneDNN does there */
+    if (loan.threads > 1) use_pool();
+    omp_set_num_threads(loan.threads);
+    omp_set_dynamic(0);
+    return loan;
+}
+
+void un_openmp_return(un_openmp_loan loan) {
+    omp_set_num_threads(loan.host_threads);
+    omp_set_dynamic(loan.host_dynamic);
 }
 
 #if defined(__x86_64__)

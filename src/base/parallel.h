@@ -1,10 +1,17 @@
 /*
- * parallel.h - one thread pool for the whole process.
+ * parallel.h - parallel loops, on one thread pool for the whole process.
  *
  * oneDNN computes on libgomp's pool; a second OpenMP runtime (clang's) would
  * fight with it for the processors. So this room starts its parallel regions
  * through libgomp's own entry point, whichever compiler builds it, and no other
  * room spells an OpenMP pragma.
+ *
+ * A loop is cut into slots before it starts, and the number of slots is handed to
+ * the callback. Nobody asks for a number of threads inside a region: what OpenMP
+ * answers there may differ (OMP_NUM_THREADS=4,1), and it may give a region fewer
+ * threads than it asked for, which then share the slots.
+ *
+ * A loop inside a loop runs on the thread that meets it.
  */
 #ifndef UN_BASE_PARALLEL_H
 #define UN_BASE_PARALLEL_H
@@ -13,22 +20,53 @@
 
 #include "base/status.h"
 
+enum { UN_MAX_THREADS = 1024 };
+
+/* ---- loops ---- */
+
 /* Work on items begin..end-1. Runs on several threads at once. */
 typedef void (*un_range_function)(size_t begin, size_t end, void *context);
 
-/* Splits 0..n-1 into one contiguous range a thread, each of at least `grain`
- * items, and waits for all. The split depends on n, grain and the thread count
- * only, so results are repeatable. */
+/* Cuts 0..n-1 into contiguous ranges, at most one a thread and each of at least `grain` items, and
+ * waits for all. With a grain of 64 or more every range begins at a multiple of 64, so that vector
+ * loops meet the same vectors, and the same rest at the end, whatever the number of threads. */
 void un_parallel_for(size_t n, size_t grain, un_range_function function, void *context);
 
-/* The same with the number of the range, 0 <= range < un_thread_count(): for
- * partial results that are then added up in a fixed order. */
-typedef void (*un_slot_function)(size_t begin, size_t end, size_t slot, void *context);
-void un_parallel_slots(size_t n, size_t grain, un_slot_function function, void *context);
+/* The place of one range among those of its loop, for working memory of its own. */
+typedef struct {
+    size_t index, count; /* index < count, the number of slots that the loop was given */
+} un_slot;
+typedef void (*un_slot_function)(size_t begin, size_t end, un_slot slot, void *context);
 
-/* 1..1024, or 0 for every processor this process may run on. */
+/* How many slots un_parallel_for would cut this loop into now: at least 1, at most UN_MAX_THREADS.
+ * Asked for once, before the memory of the slots is reserved: the number of threads may be changed
+ * by another thread at any time. */
+size_t un_slot_count(size_t n, size_t grain);
+/* The loop with that many slots. Empty ranges (more slots than items) are not called. */
+void un_parallel_slots(size_t n, size_t slots, un_slot_function function, void *context);
+
+/* The sum of what the function returns for the ranges of 0..n-1. They depend on n and `grain`
+ * alone, and their values are added in order: the same bytes for any number of threads. */
+typedef double (*un_sum_function)(size_t begin, size_t end, void *context);
+double un_parallel_sum(size_t n, size_t grain, un_sum_function function, void *context);
+
+/* ---- number of threads ---- */
+
+/* For the whole process, whichever thread calls: 1..UN_MAX_THREADS, or 0 for every processor this
+ * process may run on. Before the first call OMP_NUM_THREADS or the host's OpenMP decides. */
 un_status un_set_threads(int threads);
+/* Threads that a loop which the calling thread starts may use, itself included. */
 int un_thread_count(void);
+
+/* Libraries that start OpenMP regions of their own (oneDNN) run between these two. They ask OpenMP
+ * how many threads there are and then rely on getting them, so OpenMP is told the number that this
+ * thread really gets; the host's settings are put back. */
+typedef struct {
+    int threads;                    /* what such a region gets until the loan is returned */
+    int host_threads, host_dynamic; /* the host's settings */
+} un_openmp_loan;
+un_openmp_loan un_openmp_borrow(void);
+void un_openmp_return(un_openmp_loan loan);
 
 /* Processors this process may run on. */
 int un_processor_count(void);

@@ -5,8 +5,6 @@
 
 #include "base/parallel.h"
 
-enum { MAX_SLOTS = 1024 };
-
 typedef struct {
     const float *logits;
     const int64_t *label;
@@ -14,7 +12,6 @@ typedef struct {
     size_t n;
     double *loss;
     float *dlogits;
-    double partial[MAX_SLOTS];
 } job;
 
 /* sum exp(x - largest). */
@@ -24,8 +21,8 @@ static double sum_of_exponentials(const float *x, size_t n, float largest) {
     return total;
 }
 
-static void rows_slot(size_t begin, size_t end, size_t slot, void *context) {
-    job *j = context;
+static double rows_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
     double total = 0;
     for (size_t r = begin; r < end; r++) {
         const float *x = j->logits + r * j->n;
@@ -42,7 +39,7 @@ static void rows_slot(size_t begin, size_t end, size_t slot, void *context) {
         for (size_t i = 0; i < j->n; i++) d[i] = factor * expf(x[i] - largest);
         d[label] -= (float)weight;
     }
-    j->partial[slot] = total;
+    return total;
 }
 
 double un_cross_entropy(const float *logits, const int64_t *label, const double *weight,
@@ -53,8 +50,5 @@ double un_cross_entropy(const float *logits, const int64_t *label, const double 
              .n = n,
              .loss = loss,
              .dlogits = dlogits};
-    un_parallel_slots(rows, 1, rows_slot, &j);
-    double total = 0;
-    for (size_t i = 0; i < MAX_SLOTS; i++) total += j.partial[i];
-    return total;
+    return un_parallel_sum(rows, 1, rows_range, &j);
 }

@@ -3,19 +3,16 @@
 
 #include "base/parallel.h"
 
-enum { MAX_SLOTS = 1024 };
-
 typedef struct {
     const float *f, *target;
     const double *weight;
     float *df;
-    size_t rows, n;
+    size_t n;
     int relu;
-    double partial[MAX_SLOTS];
 } job;
 
-static void rows_slot(size_t begin, size_t end, size_t slot, void *context) {
-    job *j = context;
+static double rows_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
     double total = 0;
     for (size_t r = begin; r < end; r++) {
         const float *f = j->f + r * j->n, *target = j->target + r * j->n;
@@ -34,24 +31,17 @@ static void rows_slot(size_t begin, size_t end, size_t slot, void *context) {
         }
         total += j->weight[r] * squares;
     }
-    j->partial[slot] = total;
-}
-
-static double sum_rows(job *j) {
-    double total = 0;
-    un_parallel_slots(j->rows, 4, rows_slot, j);
-    for (int i = 0; i < MAX_SLOTS; i++) total += j->partial[i];
     return total;
 }
 
 double un_squared_error_relu(const float *f, const float *target, const double *weight, size_t rows,
                              size_t n, float *df) {
-    job j = {.f = f, .target = target, .weight = weight, .df = df, .rows = rows, .n = n, .relu = 1};
-    return sum_rows(&j);
+    job j = {.f = f, .target = target, .weight = weight, .df = df, .n = n, .relu = 1};
+    return un_parallel_sum(rows, 4, rows_range, &j);
 }
 
 double un_squared_error(const float *f, const float *target, const double *weight, size_t rows,
                         size_t n, float *df) {
-    job j = {.f = f, .target = target, .weight = weight, .df = df, .rows = rows, .n = n};
-    return sum_rows(&j);
+    job j = {.f = f, .target = target, .weight = weight, .df = df, .n = n};
+    return un_parallel_sum(rows, 4, rows_range, &j);
 }

@@ -29,7 +29,7 @@ typedef struct packing {
 /* A primitive for one input shape. */
 typedef struct {
     un_feature_map in;
-    int add;
+    int add, threads;
     dnnl_primitive_t primitive; /* NULL: free */
     dnnl_memory_desc_t x, y;
     const packing *weights; /* NULL for pooling */
@@ -102,10 +102,13 @@ un_status un_feature_map_bytes(const un_feature_map *map, size_t *out) {
 un_status un_feature_map_convert(const un_feature_map *from, const void *in,
                                  const un_feature_map *to, void *out) {
     dnnl_memory_desc_t a, b;
-    UN_TRY(un_dnn_start());
+    un_openmp_loan loan;
     UN_TRY(describe_map(from, &a));
     UN_TRY(describe_map(to, &b));
-    return un_dnn_reorder(&a, in, &b, out);
+    UN_TRY(un_dnn_enter(&loan));
+    un_status status = un_dnn_reorder(&a, in, &b, out);
+    un_dnn_leave(loan);
+    return status;
 }
 
 /* ------------------------------------------------------------------ windows */
@@ -149,15 +152,16 @@ static int same_map(const un_feature_map *a, const un_feature_map *b) {
 }
 
 /* The plan for this input, or the place for a new one, emptied. */
-static plan *find_plan(plan_list *list, const un_feature_map *in, int add) {
+static plan *find_plan(plan_list *list, const un_feature_map *in, int add, int threads) {
     for (size_t i = 0; i < PLANS; i++) {
         plan *p = &list->items[i];
-        if (p->primitive && p->add == add && same_map(&p->in, in)) return p;
+        if (p->primitive && p->add == add && p->threads == threads && same_map(&p->in, in))
+            return p;
     }
     plan *p = &list->items[list->next];
     list->next = (list->next + 1) % PLANS;
     if (p->primitive) dnnl_primitive_destroy(p->primitive);
-    *p = (plan){.in = *in, .add = add};
+    *p = (plan){.in = *in, .add = add, .threads = threads};
     return p;
 }
 
@@ -167,7 +171,6 @@ static void free_plans(plan_list *list) {
 }
 
 static un_status describe_ends(const un_feature_map *in, const un_feature_map *out, plan *p) {
-    UN_TRY(un_dnn_start());
     UN_TRY(describe_map(in, &p->x));
     return describe_map(out, &p->y);
 }
@@ -234,14 +237,18 @@ un_status un_conv_create(const un_conv_spec *spec, const float *weights, const f
         spec->out > MAX_EXTENT || (spec->depthwise && spec->in != spec->out) ||
         (spec->type != UN_F32 && spec->type != UN_BF16))
         return un_fail(UNSEEN_E_ARGUMENT, "a convolution of this form is not supported");
+    un_openmp_loan loan;
     un_conv *c = calloc(1, sizeof *c);
     if (!c) return un_fail_memory(sizeof *c);
-    un_status status = UNSEEN_OK;
+    un_status status = un_dnn_enter(&loan);
+    if (status) {
+        free(c);
+        return status;
+    }
     dnnl_memory_desc_t plain, kept;
     const dnnl_dims_t channels = {(dnnl_dim_t)spec->out};
     dnnl_format_tag_t tag = spec->depthwise ? dnnl_goihw : dnnl_oihw;
     c->spec = *spec;
-    UN_GO(un_dnn_start());
     UN_GO(describe_weights(spec, tag, UN_F32, &plain));
     UN_GO(describe_weights(spec, tag, spec->type, &kept));
     UN_GO(add_packing(c, &plain, weights, &kept));
@@ -252,6 +259,7 @@ un_status un_conv_create(const un_conv_spec *spec, const float *weights, const f
     if (un_winograd_fits(spec)) UN_GO(un_winograd_create(spec, weights, bias, &c->winograd));
     *out = c;
 done:
+    un_dnn_leave(loan);
     if (status) un_conv_free(c);
     return status;
 }
@@ -288,7 +296,7 @@ void un_conv_output(const un_conv *conv, const un_feature_map *in, un_feature_ma
 
 static un_status make_attributes(const un_conv_spec *s, int add, dnnl_primitive_attr_t *out) {
     dnnl_post_ops_t ops = NULL;
-    DNN_TRY(dnnl_primitive_attr_create(out), "create attributes");
+    UN_TRY(un_dnn_attributes(out));
     DNN_TRY(dnnl_post_ops_create(&ops), "create post-operations");
     dnnl_status_t code = dnnl_success;
     if (add) code = dnnl_post_ops_append_sum(ops, 1.0f);
@@ -314,9 +322,8 @@ static un_status describe_conv(const un_conv *c, const plan *p, dnnl_alg_kind_t 
                                                &weights, &c->bias_layout, &p->y, w.stride, w.before,
                                                w.after),
             "describe a convolution");
-    DNN_TRY(dnnl_primitive_desc_create(out, &operation, attributes, un_dnn_engine(), NULL),
-            "compute this convolution on this processor");
-    return UNSEEN_OK;
+    return un_dnn_describe(&operation, attributes, "compute this convolution on this processor",
+                           out);
 }
 
 static un_status make_conv(un_conv *c, plan *p) {
@@ -332,8 +339,7 @@ static un_status make_conv(un_conv *c, plan *p) {
                         &description));
     UN_GO(find_packing(c, dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0),
                        &p->weights));
-    dnnl_status_t code = dnnl_primitive_create(&p->primitive, description);
-    if (code != dnnl_success) status = un_dnn_failed(code, "prepare a convolution");
+    UN_GO(un_dnn_create(description, "prepare a convolution", &p->primitive));
 done:
     if (attributes) dnnl_primitive_attr_destroy(attributes);
     if (description) dnnl_primitive_desc_destroy(description);
@@ -359,18 +365,27 @@ static int winograd_applies(const un_conv *conv, const un_feature_map *in, int a
            (in->layout == UN_CHANNELS_LAST || layout_tag(in->layout) == dnnl_nChw16c);
 }
 
-un_status un_conv_run(un_conv *conv, const un_feature_map *in, const void *x, int add, void *y,
-                      un_conv_scratch *scratch) {
-    if (in->c != conv->spec.in || in->type != conv->spec.type)
-        return un_fail(UNSEEN_E_ARGUMENT, "this feature map does not fit the convolution");
-    if (winograd_applies(conv, in, add)) return un_winograd_run(conv->winograd, in, x, y, scratch);
-    plan *p = find_plan(&conv->plans, in, add);
+static un_status run_plan(un_conv *conv, const un_feature_map *in, const void *x, int add, void *y,
+                          int threads) {
+    plan *p = find_plan(&conv->plans, in, add, threads);
     if (!p->primitive) UN_TRY(make_conv(conv, p));
     const un_dnn_operand operands[] = {{DNNL_ARG_SRC, &p->x, x},
                                        {DNNL_ARG_WEIGHTS, &p->weights->layout, p->weights->data},
                                        {DNNL_ARG_BIAS, &conv->bias_layout, conv->bias},
                                        {DNNL_ARG_DST, &p->y, y}};
     return un_dnn_execute(p->primitive, operands, 4, "compute a convolution");
+}
+
+un_status un_conv_run(un_conv *conv, const un_feature_map *in, const void *x, int add, void *y,
+                      un_conv_scratch *scratch) {
+    if (in->c != conv->spec.in || in->type != conv->spec.type)
+        return un_fail(UNSEEN_E_ARGUMENT, "this feature map does not fit the convolution");
+    if (winograd_applies(conv, in, add)) return un_winograd_run(conv->winograd, in, x, y, scratch);
+    un_openmp_loan loan;
+    UN_TRY(un_dnn_enter(&loan));
+    un_status status = run_plan(conv, in, x, add, y, loan.threads);
+    un_dnn_leave(loan);
+    return status;
 }
 
 /* ------------------------------------------------------------------ pooling */
@@ -398,6 +413,7 @@ void un_pool_output(const un_pool *pool, const un_feature_map *in, un_feature_ma
 static un_status make_pool(const un_pool *pool, plan *p) {
     un_feature_map out;
     dnnl_pooling_desc_t operation;
+    dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t description = NULL;
     window w = make_window(pool->padding, pool->kernel, pool->stride, &p->in);
     un_pool_output(pool, &p->in, &out);
@@ -405,17 +421,28 @@ static un_status make_pool(const un_pool *pool, plan *p) {
     DNN_TRY(dnnl_pooling_forward_desc_init(&operation, dnnl_forward_inference, dnnl_pooling_max,
                                            &p->x, &p->y, w.stride, w.kernel, w.before, w.after),
             "describe max pooling");
-    DNN_TRY(dnnl_primitive_desc_create(&description, &operation, NULL, un_dnn_engine(), NULL),
-            "do max pooling on this processor");
-    dnnl_status_t code = dnnl_primitive_create(&p->primitive, description);
+    UN_TRY(un_dnn_attributes(&attributes));
+    un_status status =
+        un_dnn_describe(&operation, attributes, "do max pooling on this processor", &description);
+    dnnl_primitive_attr_destroy(attributes);
+    UN_TRY(status);
+    status = un_dnn_create(description, "prepare max pooling", &p->primitive);
     dnnl_primitive_desc_destroy(description);
-    DNN_TRY(code, "prepare max pooling");
-    return UNSEEN_OK;
+    return status;
 }
 
-un_status un_pool_run(un_pool *pool, const un_feature_map *in, const void *x, void *y) {
-    plan *p = find_plan(&pool->plans, in, 0);
+static un_status run_pool(un_pool *pool, const un_feature_map *in, const void *x, void *y,
+                          int threads) {
+    plan *p = find_plan(&pool->plans, in, 0, threads);
     if (!p->primitive) UN_TRY(make_pool(pool, p));
     const un_dnn_operand operands[] = {{DNNL_ARG_SRC, &p->x, x}, {DNNL_ARG_DST, &p->y, y}};
     return un_dnn_execute(p->primitive, operands, 2, "do max pooling");
+}
+
+un_status un_pool_run(un_pool *pool, const un_feature_map *in, const void *x, void *y) {
+    un_openmp_loan loan;
+    UN_TRY(un_dnn_enter(&loan));
+    un_status status = run_pool(pool, in, x, y, loan.threads);
+    un_dnn_leave(loan);
+    return status;
 }

@@ -85,14 +85,13 @@ static void multiply_range(size_t begin, size_t end, void *context) {
                        at % s->column_blocks * BLOCK_COLUMNS);
 }
 
-/* Row r of the triangle's work grows with r: threads take rows of blocks alternately. */
-static void multiply_triangle(size_t begin, size_t end, size_t slot, void *context) {
+/* Row r of the triangle's work grows with r: slots take rows of blocks alternately. */
+static void multiply_triangle(size_t begin, size_t end, un_slot slot, void *context) {
     const slice *s = context;
     (void)begin;
     (void)end;
     size_t blocks = (s->args->m + BLOCK_ROWS - 1) / BLOCK_ROWS;
-    size_t slots = (size_t)un_thread_count() < blocks ? (size_t)un_thread_count() : blocks;
-    for (size_t r = slot; r < blocks; r += slots)
+    for (size_t r = slot.index; r < blocks; r += slot.count)
         for (size_t c = 0; c < s->column_blocks; c++)
             if (c * BLOCK_COLUMNS < (r + 1) * BLOCK_ROWS)
                 multiply_block(s, r * BLOCK_ROWS, c * BLOCK_COLUMNS);
@@ -103,7 +102,7 @@ static void multiply_slice(slice *s) {
     size_t row_blocks = (g->m + BLOCK_ROWS - 1) / BLOCK_ROWS;
     un_parallel_for(s->a_slivers + s->b_slivers, 4, pack_range, s);
     if (g->lower)
-        un_parallel_slots(row_blocks, 1, multiply_triangle, s);
+        un_parallel_slots(row_blocks, un_slot_count(row_blocks, 1), multiply_triangle, s);
     else
         un_parallel_for(row_blocks * s->column_blocks, 1, multiply_range, s);
 }

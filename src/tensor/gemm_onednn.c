@@ -19,7 +19,7 @@ enum { TABLE_SIZE = 512, TABLE_LIMIT = 384 };
 
 typedef struct { /* the key; compared as bytes, so it is zeroed before it is filled */
     size_t m, n, k, lda, ldb, ldc;
-    int trans_a, trans_b, bf16_in, bf16_out, bias, relu, gelu, accumulate;
+    int threads, trans_a, trans_b, bf16_in, bf16_out, bias, relu, gelu, accumulate;
     uint64_t packed; /* hash of the layout of a packed B, 0: plain */
 } shape;
 
@@ -37,9 +37,13 @@ struct un_packed {
     void *data;
 };
 
+static const char CANNOT_MULTIPLY[] = "compute this matrix product on this processor";
+
 static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER;
 static plan g_table[TABLE_SIZE];
 static size_t g_plans;
+/* Executions under way. The table owns the primitives: it is cleared only while there are none. */
+static size_t g_busy;
 
 static dnnl_data_type_t element(int bf16) { return bf16 ? dnnl_bf16 : dnnl_f32; }
 
@@ -55,7 +59,7 @@ static un_status make_layout(dnnl_memory_desc_t *out, size_t rows, size_t column
 
 static un_status make_attributes(const shape *s, dnnl_primitive_attr_t *out) {
     dnnl_post_ops_t ops = NULL;
-    DNN_TRY(dnnl_primitive_attr_create(out), "create attributes");
+    UN_TRY(un_dnn_attributes(out));
     if (!s->relu && !s->gelu && !s->accumulate) return UNSEEN_OK;
     DNN_TRY(dnnl_post_ops_create(&ops), "create post-operations");
     dnnl_status_t code = dnnl_success;
@@ -91,13 +95,11 @@ static int is_long_sum(int trans_a, size_t m, size_t n, size_t k) {
 /* Moves the iterator to the packing implementation; 0 if there is none to prefer. */
 static int find_packing_gemm(dnnl_primitive_desc_iterator_t list) {
     for (int first = 1;; first = 0) {
-        const char *name = NULL;
         dnnl_primitive_desc_t candidate = dnnl_primitive_desc_iterator_fetch(list);
         if (!candidate) return 0;
-        dnnl_status_t code =
-            dnnl_primitive_desc_query(candidate, dnnl_query_impl_info_str, 0, &name);
-        int found = code == dnnl_success && strncmp(name, "gemm:jit", 8) == 0;
-        int keep = code != dnnl_success || (first && strstr(name, "amx"));
+        const char *name = un_dnn_implementation(candidate);
+        int found = strncmp(name, "gemm:jit", 8) == 0;
+        int keep = first && strstr(name, "amx");
         dnnl_primitive_desc_destroy(candidate);
         if (found || keep) return found;
         if (dnnl_primitive_desc_iterator_next(list) != dnnl_success) return 0;
@@ -105,8 +107,8 @@ static int find_packing_gemm(dnnl_primitive_desc_iterator_t list) {
 }
 
 /* The implementation of this product; the choice depends on the shape and the processor only. */
-static dnnl_status_t choose(const shape *s, const dnnl_matmul_desc_t *operation,
-                            const_dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t *out) {
+static un_status choose(const shape *s, const dnnl_matmul_desc_t *operation,
+                        const_dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t *out) {
     dnnl_primitive_desc_iterator_t list = NULL;
     *out = NULL;
     if (!s->packed && is_long_sum(s->trans_a, s->m, s->n, s->k) &&
@@ -115,8 +117,8 @@ static dnnl_status_t choose(const shape *s, const dnnl_matmul_desc_t *operation,
         if (find_packing_gemm(list)) *out = dnnl_primitive_desc_iterator_fetch(list);
         dnnl_primitive_desc_iterator_destroy(list);
     }
-    if (*out) return dnnl_success;
-    return dnnl_primitive_desc_create(out, operation, attributes, un_dnn_engine(), NULL);
+    if (*out) return UNSEEN_OK;
+    return un_dnn_describe(operation, attributes, CANNOT_MULTIPLY, out);
 }
 
 static un_status make_primitive(const shape *s, const un_packed *packed, plan *p) {
@@ -127,12 +129,8 @@ static un_status make_primitive(const shape *s, const un_packed *packed, plan *p
     DNN_TRY(dnnl_matmul_desc_init(&operation, &p->a, &p->b, s->bias ? &p->bias : NULL, &p->c),
             "describe a matrix product");
     un_status status = make_attributes(s, &attributes);
-    if (!status) {
-        dnnl_status_t code = choose(s, &operation, attributes, &description);
-        if (code == dnnl_success) code = dnnl_primitive_create(&p->primitive, description);
-        if (code != dnnl_success)
-            status = un_dnn_failed(code, "compute this matrix product on this processor");
-    }
+    if (!status) status = choose(s, &operation, attributes, &description);
+    if (!status) status = un_dnn_create(description, CANNOT_MULTIPLY, &p->primitive);
     if (attributes) dnnl_primitive_attr_destroy(attributes);
     if (description) dnnl_primitive_desc_destroy(description);
     return status;
@@ -158,12 +156,24 @@ static int same_shape(const shape *a, const shape *b) {
     return memcmp(a, b, sizeof *a) == 0; /* NOLINT(bugprone-suspicious-memory-comparison) */
 }
 
-/* Executions under way. The table owns the primitives, so it is cleared only while there are none. */
-static size_t g_busy;
+static void lock_table(void) { pthread_mutex_lock(&g_lock); }
+static void unlock_table(void) { pthread_mutex_unlock(&g_lock); }
+
+/* The other threads, and what they had under way, are not in the child. */
+static void unlock_in_child(void) {
+    g_busy = 0;
+    unlock_table();
+}
+
+/* After un_dnn_enter, whose lock is taken while this one is held: a fork takes them in the
+ * opposite order of these registrations. */
+static void watch_forks(void) { pthread_atfork(lock_table, unlock_table, unlock_in_child); }
 
 /* A copy of the plan for this shape; give it back with release_plan. */
 static un_status acquire_plan(const shape *s, const un_packed *packed, plan *out) {
-    pthread_mutex_lock(&g_lock);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    lock_table();
     if (g_plans >= TABLE_LIMIT && g_busy == 0) clear_table();
     size_t i = (size_t)(hash_bytes(s, sizeof *s) % TABLE_SIZE);
     size_t probes = 0;
@@ -183,14 +193,14 @@ static un_status acquire_plan(const shape *s, const un_packed *packed, plan *out
         *out = g_table[i];
         g_busy++;
     }
-    pthread_mutex_unlock(&g_lock);
+    unlock_table();
     return status;
 }
 
 static void release_plan(void) {
-    pthread_mutex_lock(&g_lock);
+    lock_table();
     g_busy--;
-    pthread_mutex_unlock(&g_lock);
+    unlock_table();
 }
 
 static un_status execute(const plan *p, const un_gemm_args *args) {
@@ -250,17 +260,10 @@ static un_status multiply_packed(const un_gemm_args *args) {
     return status;
 }
 
-un_status un_gemm(const un_gemm_args *args) {
-    if (args->m == 0 || args->n == 0) return UNSEEN_OK;
-    UN_TRY(check_arguments(args));
-    if (worth_packing(args)) return multiply_packed(args);
-    if (args->k == 0) {
-        empty_sum(args);
-        return UNSEEN_OK;
-    }
-    UN_TRY(un_dnn_start());
+static un_status multiply(const un_gemm_args *args, int threads) {
     shape s;
     memset(&s, 0, sizeof s);
+    s.threads = threads;
     s.m = args->m;
     s.n = args->n;
     s.k = args->k;
@@ -283,11 +286,27 @@ un_status un_gemm(const un_gemm_args *args) {
     return status;
 }
 
+un_status un_gemm(const un_gemm_args *args) {
+    un_openmp_loan loan;
+    if (args->m == 0 || args->n == 0) return UNSEEN_OK;
+    UN_TRY(check_arguments(args));
+    if (worth_packing(args)) return multiply_packed(args);
+    if (args->k == 0) {
+        empty_sum(args);
+        return UNSEEN_OK;
+    }
+    UN_TRY(un_dnn_enter(&loan));
+    un_status status = multiply(args, loan.threads);
+    un_dnn_leave(loan);
+    return status;
+}
+
 /* Asks oneDNN which layout of B it prefers for this product. */
 static un_status preferred_layout(un_dtype type, size_t m, size_t n, size_t k,
                                   dnnl_memory_desc_t *out) {
     dnnl_memory_desc_t a, c;
     dnnl_matmul_desc_t operation;
+    dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t description = NULL;
     int bf16 = type == UN_BF16;
     const dnnl_dims_t dims = {(dnnl_dim_t)k, (dnnl_dim_t)n};
@@ -296,29 +315,38 @@ static un_status preferred_layout(un_dtype type, size_t m, size_t n, size_t k,
     DNN_TRY(dnnl_memory_desc_init_by_tag(out, 2, dims, element(bf16), dnnl_format_tag_any),
             "describe a matrix");
     DNN_TRY(dnnl_matmul_desc_init(&operation, &a, out, NULL, &c), "describe a matrix product");
-    DNN_TRY(dnnl_primitive_desc_create(&description, &operation, NULL, un_dnn_engine(), NULL),
-            "compute this matrix product on this processor");
+    UN_TRY(un_dnn_attributes(&attributes));
+    un_status status = un_dnn_describe(&operation, attributes, CANNOT_MULTIPLY, &description);
+    dnnl_primitive_attr_destroy(attributes);
+    UN_TRY(status);
     *out = *dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
     dnnl_primitive_desc_destroy(description);
     return UNSEEN_OK;
 }
 
 un_status un_gemm_repack(un_packed *packed, int trans_b, const void *b, size_t ldb) {
+    un_openmp_loan loan;
     dnnl_memory_desc_t plain;
     if (ldb == 0) ldb = trans_b ? packed->k : packed->n;
-    UN_TRY(un_dnn_start());
     UN_TRY(make_layout(&plain, packed->k, packed->n, ldb, trans_b, packed->type == UN_BF16));
-    return un_dnn_reorder(&plain, b, &packed->layout, packed->data);
+    UN_TRY(un_dnn_enter(&loan));
+    un_status status = un_dnn_reorder(&plain, b, &packed->layout, packed->data);
+    un_dnn_leave(loan);
+    return status;
 }
 
 un_status un_gemm_pack(un_packed **out, un_dtype type, int trans_b, size_t m, size_t n, size_t k,
                        const void *b, size_t ldb) {
     if ((type != UN_F32 && type != UN_BF16) || n == 0 || k == 0)
         return un_fail(UNSEEN_E_ARGUMENT, "cannot pack a matrix of this type or shape");
-    UN_TRY(un_dnn_start());
+    un_openmp_loan loan;
     un_packed *packed = calloc(1, sizeof *packed);
     if (!packed) return un_fail_memory(sizeof *packed);
-    un_status status = UNSEEN_OK;
+    un_status status = un_dnn_enter(&loan);
+    if (status) {
+        free(packed);
+        return status;
+    }
     packed->type = type;
     packed->n = n;
     packed->k = k;
@@ -328,6 +356,7 @@ un_status un_gemm_pack(un_packed **out, un_dtype type, int trans_b, size_t m, si
     packed->hash = hash_bytes(&packed->layout, sizeof packed->layout) | 1;
     *out = packed;
 done:
+    un_dnn_leave(loan);
     if (status) un_packed_free(packed);
     return status;
 }

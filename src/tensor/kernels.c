@@ -8,7 +8,7 @@
 #include "tensor/kernels_isa.h"
 
 /* Below this many elements a thread costs more than it brings. */
-enum { GRAIN = 16 * 1024, MAX_SLOTS = 1024 };
+enum { GRAIN = 16 * 1024 };
 
 const un_isa_table *un_isa(void) {
 #if defined(UN_HAVE_X86_ISA)
@@ -39,7 +39,6 @@ typedef struct {
     float *out;
     const un_bf16 *in16;
     un_bf16 *out16;
-    double partial[MAX_SLOTS];
     size_t rows, n, ld;
     float eps;
     float *norms;
@@ -67,28 +66,24 @@ void un_convert_to_f32(const un_bf16 *in, float *out, size_t n) {
 void un_narrow(const float *in, un_bf16 *out, size_t n) { un_isa()->to_bf16(in, out, n); }
 void un_widen(const un_bf16 *in, float *out, size_t n) { un_isa()->to_f32(in, out, n); }
 
-static void sum_slot(size_t begin, size_t end, size_t slot, void *context) {
-    job *j = context;
-    j->partial[slot] = j->y ? un_isa()->dot(j->x + begin, j->y + begin, end - begin)
-                            : un_isa()->sum(j->x + begin, end - begin);
-}
-
-static double add_partials(const job *j) {
-    double total = 0;
-    for (int i = 0; i < MAX_SLOTS; i++) total += j->partial[i];
-    return total;
+static double sum_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
+    return un_isa()->sum(j->x + begin, end - begin);
 }
 
 double un_sum(const float *x, size_t n) {
     job j = {.x = x};
-    un_parallel_slots(n, GRAIN, sum_slot, &j);
-    return add_partials(&j);
+    return un_parallel_sum(n, GRAIN, sum_range, &j);
+}
+
+static double dot_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
+    return un_isa()->dot(j->x + begin, j->y + begin, end - begin);
 }
 
 double un_dot(const float *x, const float *y, size_t n) {
     job j = {.x = x, .y = y};
-    un_parallel_slots(n, GRAIN, sum_slot, &j);
-    return add_partials(&j);
+    return un_parallel_sum(n, GRAIN, dot_range, &j);
 }
 
 double un_sum_squares(const float *x, size_t n) { return un_dot(x, x, n); }
@@ -181,39 +176,33 @@ typedef struct {
     float *p, *m, *v;
     const float *g;
     un_bf16 *shadow;
-    int rmsprop;
-    double partial[MAX_SLOTS];
 } update_job;
 
-static void update_slot(size_t begin, size_t end, size_t slot, void *context) {
-    update_job *j = context;
+static double adam_range(size_t begin, size_t end, void *context) {
+    const update_job *j = context;
     un_bf16 *shadow = j->shadow ? j->shadow + begin : NULL;
-    float *m = j->m ? j->m + begin : NULL;
-    if (j->rmsprop)
-        j->partial[slot] = un_isa()->rmsprop(j->u, j->p + begin, j->g + begin, j->v + begin, m,
-                                             shadow, end - begin);
-    else
-        j->partial[slot] =
-            un_isa()->adam(j->u, j->p + begin, j->g + begin, m, j->v + begin, shadow, end - begin);
+    return un_isa()->adam(j->u, j->p + begin, j->g + begin, j->m + begin, j->v + begin, shadow,
+                          end - begin);
 }
 
-static double run_update(update_job *j, size_t n) {
-    un_parallel_slots(n, GRAIN, update_slot, j);
-    double total = 0;
-    for (int i = 0; i < MAX_SLOTS; i++) total += j->partial[i];
-    return total;
+static double rmsprop_range(size_t begin, size_t end, void *context) {
+    const update_job *j = context;
+    un_bf16 *shadow = j->shadow ? j->shadow + begin : NULL;
+    float *buffer = j->m ? j->m + begin : NULL;
+    return un_isa()->rmsprop(j->u, j->p + begin, j->g + begin, j->v + begin, buffer, shadow,
+                             end - begin);
 }
 
 double un_adam_update(const un_update *u, float *p, const float *g, float *m, float *v,
                       un_bf16 *shadow, size_t n) {
     update_job j = {.u = u, .p = p, .g = g, .m = m, .v = v, .shadow = shadow};
-    return run_update(&j, n);
+    return un_parallel_sum(n, GRAIN, adam_range, &j);
 }
 
 double un_rmsprop_update(const un_update *u, float *p, const float *g, float *v, float *buffer,
                          un_bf16 *shadow, size_t n) {
-    update_job j = {.u = u, .p = p, .g = g, .m = buffer, .v = v, .shadow = shadow, .rmsprop = 1};
-    return run_update(&j, n);
+    update_job j = {.u = u, .p = p, .g = g, .m = buffer, .v = v, .shadow = shadow};
+    return un_parallel_sum(n, GRAIN, rmsprop_range, &j);
 }
 
 void un_attend(const un_attention *a, const float *inverse_norm, float *y) {

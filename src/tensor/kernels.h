@@ -2,8 +2,8 @@
  * kernels.h - element-wise work, reductions and conversions.
  *
  * The inner loops (kernels_isa.c) are compiled once for each instruction set and
- * chosen at run time; this layer splits them over threads. Sums are taken in a
- * fixed order for a given thread count.
+ * chosen at run time; this layer splits them over threads. Results do not depend on
+ * their number.
  */
 #ifndef UN_TENSOR_KERNELS_H
 #define UN_TENSOR_KERNELS_H

@@ -128,27 +128,27 @@ enum { BIAS_PARTS = 16 };
 typedef struct {
     const un_attend_args *args;
     float *scratch;
-    size_t scratch_size; /* floats of one thread */
+    size_t slots, scratch_size; /* floats of one slot */
     void (*head)(const un_attend_args *a, size_t sequence, size_t head, float *scratch);
     size_t parts, bias_size;
     float *dbias; /* (parts, bias_size) */
 } attend_job;
 
-static void attend_slot(size_t begin, size_t end, size_t slot, void *context) {
+static void attend_slot(size_t begin, size_t end, un_slot slot, void *context) {
     const attend_job *j = context;
     size_t heads = j->args->heads;
     for (size_t i = begin; i < end; i++)
-        j->head(j->args, i / heads, i % heads, j->scratch + slot * j->scratch_size);
+        j->head(j->args, i / heads, i % heads, j->scratch + slot.index * j->scratch_size);
 }
 
-static void attend_part_slot(size_t begin, size_t end, size_t slot, void *context) {
+static void attend_part_slot(size_t begin, size_t end, un_slot slot, void *context) {
     const attend_job *j = context;
     for (size_t i = begin; i < end; i++) {
         size_t part = i / j->args->heads, n = j->args->sequences;
         un_attend_args a = *j->args;
         a.dbias = j->dbias + part * j->bias_size;
         for (size_t s = part * n / j->parts; s < (part + 1) * n / j->parts; s++)
-            j->head(&a, s, i % a.heads, j->scratch + slot * j->scratch_size);
+            j->head(&a, s, i % a.heads, j->scratch + slot.index * j->scratch_size);
     }
 }
 
@@ -158,7 +158,7 @@ static un_status attend_in_parts(attend_job *j, size_t keys) {
     j->parts = a->sequences < BIAS_PARTS ? a->sequences : BIAS_PARTS;
     j->bias_size = a->heads * keys * (a->q_start[1] - a->q_start[0]);
     UN_TRY(un_alloc(j->parts, j->bias_size * sizeof(float), &j->dbias));
-    un_parallel_slots(j->parts * a->heads, 1, attend_part_slot, j);
+    un_parallel_slots(j->parts * a->heads, j->slots, attend_part_slot, j);
     for (size_t p = 0; p < j->parts; p++)
         un_add(j->dbias + p * j->bias_size, a->dbias, j->bias_size);
     free(j->dbias);
@@ -186,12 +186,13 @@ static un_status attend(const un_attend_args *a, int backward) {
         if (keys > longest) longest = keys;
     }
     j.scratch_size = attend_scratch_size(longest, a->size, backward);
-    UN_TRY(un_alloc((size_t)un_thread_count(), j.scratch_size * sizeof(float), &j.scratch));
+    j.slots = un_slot_count(a->sequences * a->heads, 1);
+    UN_TRY(un_alloc(j.slots, j.scratch_size * sizeof(float), &j.scratch));
     un_status status = UNSEEN_OK;
     if (backward && a->dbias)
         status = attend_in_parts(&j, longest);
     else
-        un_parallel_slots(a->sequences * a->heads, 1, attend_slot, &j);
+        un_parallel_slots(a->sequences * a->heads, j.slots, attend_slot, &j);
     free(j.scratch);
     return status;
 }

@@ -1,8 +1,13 @@
 /*
- * onednn.h - what gemm_onednn.c and conv_onednn.c share: the engine, this thread's
- * stream, execution and reordering. Private to the room; includes oneDNN.
+ * onednn.h - what gemm_onednn.c and conv_onednn.c share: the engine, making and running
+ * primitives, reordering. Private to the room; includes oneDNN.
  *
  * Written for the C API of oneDNN 2.x (operation descriptors).
+ *
+ * Threads: a primitive belongs to the number of threads it was made for (un_dnn_enter tells it)
+ * and may run on any thread, on several at once. For that every primitive works in memory of the
+ * thread that runs it: by default oneDNN keeps working memory with the primitive, or with the
+ * thread that made it.
  */
 #ifndef UN_TENSOR_ONEDNN_H
 #define UN_TENSOR_ONEDNN_H
@@ -10,6 +15,7 @@
 #include <oneapi/dnnl/dnnl.h>
 #include <stddef.h>
 
+#include "base/parallel.h"
 #include "tensor/tensor.h"
 
 #if DNNL_VERSION_MAJOR != 2
@@ -25,11 +31,24 @@ un_status un_dnn_failed(dnnl_status_t code, const char *what);
         if (dnn_status_ != dnnl_success) return un_dnn_failed(dnn_status_, what);                  \
     } while (0)
 
-/* Makes the engine, which all threads share, and the stream of this thread. Call before the
- * functions below. */
-un_status un_dnn_start(void);
+/* Makes the engine, which all threads share, and what this thread needs, and borrows OpenMP.
+ * Everything below happens between the two, making primitives too: how they are planned depends
+ * on the number of threads. Pairs may be nested. */
+un_status un_dnn_enter(un_openmp_loan *loan);
+void un_dnn_leave(un_openmp_loan loan);
+
 dnnl_engine_t un_dnn_engine(void);
 dnnl_data_type_t un_dnn_type(un_dtype type); /* of UN_F32 and UN_BF16 */
+
+/* Attributes that every primitive is made with; post-operations may be added. */
+un_status un_dnn_attributes(dnnl_primitive_attr_t *out);
+/* Making primitives takes turns among threads; `what` is for the sentence. */
+un_status un_dnn_describe(const_dnnl_op_desc_t operation, const_dnnl_primitive_attr_t attributes,
+                          const char *what, dnnl_primitive_desc_t *out);
+un_status un_dnn_create(const_dnnl_primitive_desc_t description, const char *what,
+                        dnnl_primitive_t *out);
+/* Which of its ways oneDNN chose: "jit:avx512_core", "ref:any", … */
+const char *un_dnn_implementation(const_dnnl_primitive_desc_t description);
 
 enum { UN_DNN_MAX_ARGUMENTS = 6 };
 
@@ -40,7 +59,7 @@ typedef struct {
     const void *data;
 } un_dnn_operand;
 
-/* Runs a primitive and waits; at most UN_DNN_MAX_ARGUMENTS operands. `what` is for the sentence. */
+/* Runs a primitive and waits; at most UN_DNN_MAX_ARGUMENTS operands. */
 un_status un_dnn_execute(dnnl_primitive_t primitive, const un_dnn_operand *operands, int n,
                          const char *what);
 /* A primitive that copies from one layout and type to another. */

@@ -45,8 +45,8 @@ typedef struct {
     size_t image;                  /* from one picture to the next */
     size_t out_pixel, out_block, out_image;
     size_t group;  /* most tiles at once */
-    char *scratch; /* of all threads */
-    size_t thread_bytes;
+    char *scratch; /* of all slots */
+    size_t slot_bytes;
 } job;
 
 /* Where a tile lies; rows and columns may reach over the edge. */
@@ -202,9 +202,9 @@ static void run_group(const job *j, size_t first, size_t tiles, un_bf16 *v, floa
 }
 
 /* The tiles of one thread, in groups of equal size. */
-static void run_tiles(size_t begin, size_t end, size_t slot, void *context) {
+static void run_tiles(size_t begin, size_t end, un_slot slot, void *context) {
     const job *j = context;
-    char *own = j->scratch + slot * j->thread_bytes;
+    char *own = j->scratch + slot.index * j->slot_bytes;
     void *v = own, *m = own + POINTS * j->group * j->winograd->spec.in * sizeof(un_bf16);
     while (begin < end) {
         size_t left = end - begin, groups = (left + j->group - 1) / j->group;
@@ -239,10 +239,11 @@ un_status un_winograd_run(const un_winograd *winograd, const un_feature_map *in,
     j.group = CACHE / (POINTS * sizeof(un_bf16) * s->in) / ROWS * ROWS;
     if (j.group < ROWS) j.group = ROWS;
     if (j.group > 8 * ROWS) j.group = 8 * ROWS;
-    j.thread_bytes = j.group * POINTS * (s->in * sizeof(un_bf16) + COLUMNS * sizeof(float));
-    UN_TRY(un_conv_scratch_reserve(scratch, (size_t)un_thread_count() * j.thread_bytes));
+    j.slot_bytes = j.group * POINTS * (s->in * sizeof(un_bf16) + COLUMNS * sizeof(float));
+    size_t tiles = in->n * j.tiles_h * j.tiles_w, slots = un_slot_count(tiles, ROWS);
+    UN_TRY(un_conv_scratch_reserve(scratch, slots * j.slot_bytes));
     j.scratch = scratch->data;
-    un_parallel_slots(in->n * j.tiles_h * j.tiles_w, ROWS, run_tiles, &j);
+    un_parallel_slots(tiles, slots, run_tiles, &j);
     return UNSEEN_OK;
 }
 

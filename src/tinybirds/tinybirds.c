@@ -76,12 +76,12 @@ typedef struct {
 typedef struct {
     work *work;
     size_t first;      /* image of the batch */
-    failure *failures; /* a thread's each */
+    failure *failures; /* of each slot */
 } batch;
 
-static void make_some(size_t begin, size_t end, size_t slot, void *context) {
+static void make_some(size_t begin, size_t end, un_slot slot, void *context) {
     const batch *b = context;
-    failure *f = &b->failures[slot];
+    failure *f = &b->failures[slot.index];
     unsigned char *rgb = NULL;
     f->status = un_alloc(b->work->size * b->work->size, 3, &rgb);
     for (size_t i = begin; i < end && !f->status; i++)
@@ -92,14 +92,14 @@ static void make_some(size_t begin, size_t end, size_t slot, void *context) {
 
 static un_status make_pictures(work *w) {
     size_t n = w->dataset.image_count;
-    size_t slots = (size_t)un_thread_count();
+    size_t slots = un_slot_count(n, 1);
     un_progress progress;
     batch b = {.work = w};
     un_status status = UNSEEN_OK;
     UN_TRY(un_alloc(slots, sizeof *b.failures, &b.failures));
     un_progress_begin(&progress, "draw birds", "images", n);
     for (b.first = 0; b.first < n && !status; b.first += BATCH) {
-        un_parallel_slots(n - b.first < BATCH ? n - b.first : BATCH, 1, make_some, &b);
+        un_parallel_slots(n - b.first < BATCH ? n - b.first : BATCH, slots, make_some, &b);
         for (size_t s = 0; s < slots && !status; s++)
             if (b.failures[s].status)
                 status = un_fail(b.failures[s].status, "%s", b.failures[s].sentence);

@@ -459,12 +459,12 @@ typedef struct {
     float *regions, *pooled;
 } job;
 
-static void describe_range(size_t begin, size_t end, size_t slot, void *context) {
+static void describe_range(size_t begin, size_t end, un_slot slot, void *context) {
     const job *j = context;
     size_t h = j->size / CELL;
     for (size_t i = begin; i < end; i++)
-        describe(j->descriptor, j->pictures + i * j->size * j->size * 3, j->size, &j->slots[slot],
-                 j->regions ? j->regions + i * h * h * WIDTH : NULL,
+        describe(j->descriptor, j->pictures + i * j->size * j->size * 3, j->size,
+                 &j->slots[slot.index], j->regions ? j->regions + i * h * h * WIDTH : NULL,
                  j->pooled ? j->pooled + i * WIDTH : NULL);
 }
 
@@ -485,12 +485,11 @@ static un_status descriptor_forward(un_backbone *backbone, const float *pictures
     un_arena arena = {0};
     un_status status = UNSEEN_OK;
     job j = {(const un_descriptor *)backbone, pictures, size, NULL, regions, pooled};
-    size_t height = 0, width = 0, slots = (size_t)un_thread_count();
+    size_t height = 0, width = 0, slots = un_slot_count(n, 1);
     UN_TRY(descriptor_grid(backbone, size, &height, &width));
-    if (slots > n) slots = n;
     UN_GO(un_arena_alloc(&arena, slots, sizeof *j.slots, &j.slots));
     for (size_t s = 0; s < slots; s++) UN_GO(make_workspace(&arena, size, &j.slots[s]));
-    un_parallel_slots(n, 1, describe_range, &j);
+    un_parallel_slots(n, slots, describe_range, &j);
 done:
     un_arena_free(&arena);
     return status;

@@ -58,16 +58,15 @@ static un_status gather(dem *d, const int64_t *images, size_t n) {
     return d->whitened ? dem_whiten(d, n, d->raw, d->gathered) : UNSEEN_OK;
 }
 
-/* Column ranges of the means and the spread of one mini-batch. */
+/* The means of one mini-batch; means_columns fills some columns and returns their spread. */
 typedef struct {
     dem *d;
     const int64_t *images;
     size_t n;
-    double partial[1024];
 } means_job;
 
-static void means_columns(size_t begin, size_t end, size_t slot, void *context) {
-    means_job *job = context;
+static double means_columns(size_t begin, size_t end, void *context) {
+    const means_job *job = context;
     dem *d = job->d;
     size_t width = end - begin;
     for (size_t g = 0; g < d->rows.rows; g++)
@@ -89,7 +88,7 @@ static void means_columns(size_t begin, size_t end, size_t slot, void *context) 
         for (; j < end; j++) lane[0] += (x[j] - mean[j]) * (x[j] - mean[j]);
         for (size_t l = 0; l < 16; l++) spread += (double)lane[l];
     }
-    job->partial[slot] = spread;
+    return spread;
 }
 
 static void finish_weights(dem *d, double spread, size_t images) {
@@ -125,10 +124,7 @@ un_status dem_rows_fill(dem *d, size_t epoch, size_t step) {
     d->step_images = n;
     number_rows(d, images, n);
     means_job job = {.d = d, .images = images, .n = n};
-    un_parallel_slots(d->visual, 256, means_columns, &job);
-    double spread = 0;
-    for (size_t i = 0; i < sizeof job.partial / sizeof *job.partial; i++) spread += job.partial[i];
-    finish_weights(d, spread, n);
+    finish_weights(d, un_parallel_sum(d->visual, 256, means_columns, &job), n);
     return UNSEEN_OK;
 }
 
