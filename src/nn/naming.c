@@ -58,8 +58,7 @@ un_status un_param_load(const un_params *params, size_t index, const un_safetens
     }
     int fits = rank == wanted_rank;
     for (int i = 0; fits && i < rank; i++)
-        fits = !whole && i == 0 ? begin <= shape[0] && rows <= shape[0] - begin
-                                : shape[i] == wanted[i];
+        fits = !whole && i == 0 ? begin < shape[0] && 3 * rows == shape[0] : shape[i] == wanted[i];
     char got[128], need[128];
     if (!fits)
         return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" has shape %s, which does not fit %s",
@@ -69,6 +68,7 @@ un_status un_param_load(const un_params *params, size_t index, const un_safetens
     if (type != UN_F32 && type != UN_BF16 && type != UN_F16 && type != UN_F64)
         return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" has type %s, expected numbers",
                        file->path, name, un_dtype_name(type));
+    un_safetensors_take(file, entry);
     size_t skip = rows > 0 ? begin * (item->count / rows) : 0;
     un_st_entry part = *entry;
     part.tensor =
@@ -90,6 +90,86 @@ int un_weights_prefix(const un_safetensors *file, const char *suffix, char *out)
         return 1;
     }
     return 0;
+}
+
+/* Whether the last part of the name is that of a buffer that no feature depends on. */
+static int is_buffer(const char *name) {
+    static const char *const buffers[] = {"num_batches_tracked", "relative_position_index",
+                                          "attn_mask",           "position_ids",
+                                          "token_type_ids",      "mask_token"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        if (!strcmp(dot ? dot + 1 : name, buffers[i])) return 1;
+    return 0;
+}
+
+/* Whether the first part of the name is that of a head. */
+static int is_head(const char *name) {
+    static const char *const heads[] = {"fc",
+                                        "classifier",
+                                        "cls_classifier",
+                                        "distillation_classifier",
+                                        "head",
+                                        "heads",
+                                        "head_dist",
+                                        "last_linear",
+                                        "logits",
+                                        "pooler",
+                                        "cls",
+                                        "lm_head",
+                                        "qa_outputs",
+                                        "seq_relationship",
+                                        "decoder",
+                                        "projector"};
+    size_t length = strcspn(name, ".");
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        if (strlen(heads[i]) == length && !strncmp(name, heads[i], length)) return 1;
+    return 0;
+}
+
+/* Length of the part, whole components, that all names of taken tensors begin with. */
+static size_t taken_prefix(const un_safetensors *file) {
+    const char *first = NULL;
+    size_t length = 0;
+    for (size_t i = 0; i < file->count; i++) {
+        const char *name = file->entries[i].name;
+        if (!file->taken[i]) continue;
+        if (!first) {
+            first = name;
+            length = strlen(name);
+        }
+        size_t common = 0;
+        while (common < length && first[common] == name[common]) common++;
+        length = common;
+    }
+    while (length > 0 && first[length - 1] != '.') length--;
+    return length;
+}
+
+/* Heads lie beside the network or beside what it is wrapped in ("module.fc", "bert.pooler"). */
+static int may_be_left(const char *name, const char *network, size_t length) {
+    if (is_buffer(name) || is_head(name)) return 1;
+    for (size_t k = 0; k < length && name[k] == network[k]; k++)
+        if (name[k] == '.' && is_head(name + k + 1)) return 1;
+    return 0;
+}
+
+un_status un_weights_check_taken(const un_safetensors *file, const char *network, int part) {
+    size_t length = taken_prefix(file), left = 0;
+    const char *taken = "", *first = NULL;
+    for (size_t i = 0; i < file->count; i++)
+        if (file->taken[i]) taken = file->entries[i].name;
+    for (size_t i = 0; i < file->count; i++) {
+        const char *name = file->entries[i].name;
+        if (file->taken[i] || may_be_left(name, taken, length)) continue;
+        if (part && strncmp(name, taken, length) != 0) continue;
+        if (left++ == 0) first = name;
+    }
+    if (left == 0) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_UNSUPPORTED,
+                   "%s: %zu of its tensors, \"%.200s\" for one, have no place in a %s: it is "
+                   "another network, whose features would be wrong",
+                   file->path, left, first, network);
 }
 
 un_status un_weights_heads(const un_safetensors *file, size_t width, size_t usual, size_t *out) {

@@ -17,15 +17,21 @@ un_status un_name(char *out, const char *format, ...) __attribute__((format(prin
 un_status un_params_add_named(un_params *params, const char *prefix, const char *name, int rank,
                               const size_t *shape, size_t *index);
 
-/* Copies tensor `name` of the file into piece `index`. Shapes must agree, leading dimensions
- * of 1 apart. `begin`: first row to take of a tensor with more rows (in_proj_weight holds
- * three matrices); SIZE_MAX: the tensor is the whole piece. */
+/* Takes tensor `name` of the file (un_safetensors_take) and copies it into piece `index`. Shapes
+ * must agree, leading dimensions of 1 apart. `begin`: first row to take of a tensor that holds
+ * three such pieces (in_proj_weight); SIZE_MAX: the tensor is the whole piece. */
 un_status un_param_load(const un_params *params, size_t index, const un_safetensors *file,
                         const char *name, size_t begin);
 
 /* The prefix in front of `suffix` in the first tensor name that ends with it, into
  * out[UN_NAME_LENGTH]; 0 if there is none. */
 int un_weights_prefix(const un_safetensors *file, const char *suffix, char *out);
+/* Fails, naming the first of them, if the file has tensors that were not taken: it is then another
+ * network than `network`, built on that one, and its features would be wrong. Left behind may be
+ * heads beside the network (classifiers, the pooler), what is no weight (counters, masks, numbers
+ * of positions) and, if `part`, all that is not below the prefix of what was taken: the network
+ * is then one part of a whole model. */
+un_status un_weights_check_taken(const un_safetensors *file, const char *network, int part);
 /* The number of attention heads, which shapes do not tell: the metadata key "heads" or
  * "num_attention_heads", else `usual`. It must divide the width. */
 un_status un_weights_heads(const un_safetensors *file, size_t width, size_t usual, size_t *out);

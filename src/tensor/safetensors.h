@@ -39,6 +39,7 @@ typedef struct {
     un_map map;
     size_t count;
     un_st_entry *entries; /* in order of their data */
+    unsigned char *taken; /* [count] 1: un_safetensors_take was told of it */
     json_t *metadata;     /* object of strings, never NULL while open */
     un_arena arena;
 } un_safetensors;
@@ -54,6 +55,10 @@ const char *un_safetensors_metadata(const un_safetensors *file, const char *key)
 /* Fails with a sentence if the tensor is missing or its rank differs; rank < 0 takes any. */
 un_status un_safetensors_require(const un_safetensors *file, const char *name, int rank,
                                  const un_st_entry **out);
+/* Notes that this entry of the file is used, for readers that must not leave any behind. */
+void un_safetensors_take(const un_safetensors *file, const un_st_entry *entry);
+/* Takes `prefix` off the names that begin with it; fails if two are the same then. */
+un_status un_safetensors_strip(un_safetensors *file, const char *prefix);
 /* Copies into aligned f32, converting from any element type; n must be the number of elements. */
 void un_st_copy_f32(const un_st_entry *entry, float *out);
 /* Copies into i64; fails unless the type is integer. */

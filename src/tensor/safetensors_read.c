@@ -126,6 +126,7 @@ static un_status parse_header(un_safetensors *file, json_t *header, const unsign
     qsort(items, n, sizeof *items, by_begin);
     UN_GO(check_tiling(items, n, file->path, data_size));
     UN_GO(un_arena_alloc(&file->arena, n, sizeof *file->entries, &file->entries));
+    UN_GO(un_arena_alloc(&file->arena, n, 1, &file->taken));
     for (size_t i = 0; i < n; i++) {
         if (!strncmp(items[i].entry.name, PAD_PREFIX, sizeof PAD_PREFIX - 1)) continue;
         char *copy = NULL;
@@ -200,6 +201,22 @@ un_status un_safetensors_require(const un_safetensors *file, const char *name, i
         return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" has %d dimensions, expected %d",
                        file->path, name, entry->tensor.rank, rank);
     *out = entry;
+    return UNSEEN_OK;
+}
+
+void un_safetensors_take(const un_safetensors *file, const un_st_entry *entry) {
+    file->taken[entry - file->entries] = 1;
+}
+
+un_status un_safetensors_strip(un_safetensors *file, const char *prefix) {
+    size_t length = strlen(prefix);
+    if (length == 0) return UNSEEN_OK;
+    for (size_t i = 0; i < file->count; i++)
+        if (!strncmp(file->entries[i].name, prefix, length)) file->entries[i].name += length;
+    for (size_t i = 0; i < file->count; i++)
+        if (un_safetensors_find(file, file->entries[i].name) != &file->entries[i])
+            return un_fail(UNSEEN_E_FORMAT, "%s: \"%.200s\" is there with and without \"%.100s\"",
+                           file->path, file->entries[i].name, prefix);
     return UNSEEN_OK;
 }
 

@@ -20,7 +20,11 @@ static const un_block_names g_names = {.attention = {.query = "attention.self.qu
                                        .norm2 = "output.LayerNorm"};
 
 static un_status find_prefix(const un_safetensors *file, char out[UN_NAME_LENGTH]) {
-    if (un_weights_prefix(file, WORDS, out)) return UNSEEN_OK;
+    int found = un_weights_prefix(file, WORDS, out);
+    /* Its tensors have BERT's names and shapes, but its words and positions count otherwise. */
+    if (found && strstr(out, "roberta."))
+        return un_fail(UNSEEN_E_UNSUPPORTED, "%s: a RoBERTa; only BERT is built", file->path);
+    if (found) return UNSEEN_OK;
     return un_fail(UNSEEN_E_FORMAT, "%s: not a BERT: no tensor is called \"…%s\"", file->path,
                    WORDS);
 }

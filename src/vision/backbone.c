@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "nn/naming.h"
 #include "vision/backbone_parts.h"
 #include "vision/transformer/swin.h"
 
@@ -55,6 +56,7 @@ un_status un_backbone_tensor(const un_safetensors *file, const char *name, int r
     const un_st_entry *entry = NULL;
     UN_TRY(un_backbone_find(file, name, rank, shape, &entry));
     UN_TRY(un_alloc(un_tensor_count(&entry->tensor), sizeof **out, out));
+    un_safetensors_take(file, entry);
     un_st_copy_f32(entry, *out);
     return UNSEEN_OK;
 }
@@ -63,18 +65,41 @@ static int starts(const char *text, const char *prefix) {
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-typedef un_status (*opener)(const un_safetensors *file, un_precision precision, un_backbone **out);
+typedef struct {
+    un_status (*open)(const un_safetensors *file, un_precision precision, un_backbone **out);
+    const char *telling; /* how a name goes on behind what the network is wrapped in */
+    int strip;           /* the opener wants names without that */
+    const char *name;    /* for sentences */
+} family;
 
-/* One telling name is enough to choose; what is missing is then told by the network itself. */
-static opener choose(const un_safetensors *file) {
-    if (un_swin_recognize(file)) return un_swin_open; /* its other names are ViT's or MobileNet's */
-    for (size_t i = 0; i < file->count; i++) {
-        const char *name = file->entries[i].name;
-        if (strstr(name, "patch_embeddings.") || starts(name, "conv_proj.")) return un_vit_open;
-        if (starts(name, "layer1.")) return un_resnet_open;
-        if (starts(name, "features.0.")) return un_mobilenet_open;
-    }
-    return NULL;
+/* Swin's other names are ViT's or MobileNet's, so it comes first. */
+static const family g_families[] = {{un_vit_open, "embeddings.patch_embeddings.", 0, "ViT or DeiT"},
+                                    {un_vit_open, "conv_proj.", 0, "ViT"},
+                                    {un_resnet_open, "layer1.", 1, "ResNet"},
+                                    {un_mobilenet_open, "features.0.", 1, "MobileNetV2"}};
+static const family g_swin = {un_swin_open, "", 0, "Swin transformer"};
+
+/* Where `part` begins at a component of the name, else NULL. */
+static const char *component(const char *name, const char *part) {
+    const char *at = strstr(name, part);
+    while (at && at > name && at[-1] != '.') at = strstr(at + 1, part);
+    return at;
+}
+
+/* One telling name is enough to choose; what is missing is then told by the network itself.
+ * *prefix receives what stands in front of the telling part ("module."): to be released. */
+static un_status choose(const un_safetensors *file, const family **out, char **prefix) {
+    *out = un_swin_recognize(file) ? &g_swin : NULL;
+    *prefix = NULL;
+    for (size_t i = 0; i < file->count && !*out; i++)
+        for (size_t f = 0; f < sizeof g_families / sizeof *g_families && !*out; f++) {
+            const char *name = file->entries[i].name;
+            const char *at = component(name, g_families[f].telling);
+            if (!at) continue;
+            *out = &g_families[f];
+            UN_TRY(un_format(prefix, "%.*s", (int)(at - name), name));
+        }
+    return UNSEEN_OK;
 }
 
 static un_status hash(const void *data, size_t size, char out[65]) {
@@ -90,21 +115,24 @@ static un_status open_file(const char *path, un_precision precision, un_backbone
     un_safetensors file;
     UN_TRY(un_safetensors_open(&file, path));
     un_status status = UNSEEN_OK;
-    opener open = choose(&file);
-    if (!open) {
-        status = un_fail(UNSEEN_E_FORMAT,
-                         "%s: not a known network; expected a ResNet or MobileNetV2 with "
-                         "torchvision's tensor names, or a ViT, DeiT or Swin transformer with "
-                         "Hugging Face's or torchvision's",
-                         path);
-        goto done;
-    }
-    UN_GO(open(&file, precision, out));
+    const family *network = NULL;
+    char *prefix = NULL;
+    UN_GO(choose(&file, &network, &prefix));
+    if (!network)
+        UN_GO(un_fail(UNSEEN_E_FORMAT,
+                      "%s: not a known network; expected a ResNet or MobileNetV2 with "
+                      "torchvision's tensor names, or a ViT, DeiT or Swin transformer with "
+                      "Hugging Face's or torchvision's",
+                      path));
+    if (network->strip) UN_GO(un_safetensors_strip(&file, prefix));
+    UN_GO(network->open(&file, precision, out));
+    UN_GO(un_weights_check_taken(&file, network->name, 0));
     (*out)->precision = un_precision_resolve((*out)->precision);
     const char *recipe = un_safetensors_metadata(&file, "preprocess");
     if (recipe) UN_GO(un_recipe_parse(recipe, path, &(*out)->recipe));
     UN_GO(hash(file.map.data, file.map.size, (*out)->sha256));
 done:
+    free(prefix);
     un_safetensors_close(&file);
     return status;
 }

@@ -133,7 +133,8 @@ static un_status compare(scene *s, const golden_block *blocks, size_t count, con
     return compare_logits(s, pooled, head);
 }
 
-un_status golden_check_cnn(golden *g, const golden_block *blocks, size_t count, const char *head) {
+un_status golden_check_cnn(golden *g, golden_opener open, const golden_block *blocks, size_t count,
+                           const char *head) {
     static const un_precision precisions[] = {UN_PRECISION_F32, UN_PRECISION_BF16};
     golden_block present[MAX_TAPS];
     size_t n = 0;
@@ -144,7 +145,8 @@ un_status golden_check_cnn(golden *g, const golden_block *blocks, size_t count, 
     UN_TRY(load_images(&s));
     for (size_t p = 0; p < sizeof precisions / sizeof *precisions; p++) {
         un_backbone *backbone = NULL;
-        UN_TRY(un_backbone_open(g->file->path, precisions[p], &backbone));
+        /* Not un_backbone_open: the inputs and outputs beside the weights are no network's. */
+        UN_TRY(open(g->file, precisions[p], &backbone));
         s.cnn = (un_cnn *)backbone;
         un_status status = compare(&s, present, n, head);
         un_backbone_close(backbone);

@@ -3,14 +3,20 @@
 #define UN_TESTS_GOLDEN_CNN_H
 
 #include "golden.h"
+#include "vision/backbone_parts.h"
 
 /* A tensor out.<name> and the block of the network whose output it is (NULL: the last). */
 typedef struct {
     const char *reference, *block;
 } golden_block;
 
+/* Opens the network; backbone_parts.h. */
+typedef un_status (*golden_opener)(const un_safetensors *file, un_precision precision,
+                                   un_backbone **out);
+
 /* Compares the blocks that the file has, the pooled features, and the logits made of them with
  * the classifier `head`.weight, `head`.bias; in f32 and in bf16. */
-un_status golden_check_cnn(golden *g, const golden_block *blocks, size_t count, const char *head);
+un_status golden_check_cnn(golden *g, golden_opener open, const golden_block *blocks, size_t count,
+                           const char *head);
 
 #endif

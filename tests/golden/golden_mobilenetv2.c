@@ -6,5 +6,6 @@ un_status golden_check_mobilenetv2(golden *g) {
                                           {"out.features.1", "features.1"},
                                           {"out.features.7", "features.7"},
                                           {"out.features.14", "features.14"}};
-    return golden_check_cnn(g, blocks, sizeof blocks / sizeof *blocks, "classifier.1");
+    return golden_check_cnn(g, un_mobilenet_open, blocks, sizeof blocks / sizeof *blocks,
+                            "classifier.1");
 }

@@ -6,5 +6,5 @@ un_status golden_check_resnet(golden *g) {
                                           {"out.layer1", "layer1"},
                                           {"out.layer2", "layer2"},
                                           {"out.layer3", "layer3"}};
-    return golden_check_cnn(g, blocks, sizeof blocks / sizeof *blocks, "fc");
+    return golden_check_cnn(g, un_resnet_open, blocks, sizeof blocks / sizeof *blocks, "fc");
 }

@@ -396,6 +396,67 @@ static void test_not_whole(void **state) {
     refuse(&p, "not a known network");
 }
 
+/* All names behind a prefix, as wrappers of training programs leave them. */
+static void wrap(plan *p, const char *prefix) {
+    for (size_t i = 0; i < p->count; i++) {
+        char name[sizeof p->tensors[i].name];
+        snprintf(name, sizeof name, "%s%s", prefix, p->tensors[i].name);
+        memcpy(p->tensors[i].name, name, sizeof name);
+    }
+}
+
+static void refuse_left(const plan *p, const char *part) {
+    un_backbone *b = NULL;
+    util_fails(open_plan(p, UN_PRECISION_F32, &b), UNSEEN_E_UNSUPPORTED, part);
+    assert_null(b);
+}
+
+/* Tensors that the network has no place for mean another network; heads and counters do not. */
+static void test_left_behind(void **state) {
+    (void)state;
+    static plan p;
+    const size_t one[] = {CHANNELS};
+    un_backbone *b = NULL;
+    plan_resnet(&p, 1, 2, 1, 1);
+    want(&p, "layer1.0.se.fc1", ".weight", 1, one);
+    want(&p, "layer2.1.se.fc1", ".weight", 1, one);
+    refuse_left(&p, "2 of its tensors, \"layer1.0.se.fc1.weight\" for one");
+    plan_resnet(&p, 1, 1, 1, 1);
+    want(&p, "layer1.0.fc", ".weight", 1, one); /* a head's name, but inside a block */
+    refuse_left(&p, "\"layer1.0.fc.weight\"");
+    plan_mobilenet(&p);
+    want(&p, "features.4.conv.4.fc1", ".weight", 1, one);
+    refuse_left(&p, "\"features.4.conv.4.fc1.weight\" for one, have no place in a MobileNetV2");
+    for (int wrapped = 0; wrapped < 3; wrapped++) {
+        static const char *const prefixes[] = {"", "module.", "state_dict.model."};
+        plan_resnet(&p, 1, 1, 1, 1);
+        want(&p, "fc", ".weight", 1, one);
+        want(&p, "head", ".bias", 1, one);
+        wrap(&p, prefixes[wrapped]);
+        want(&p, "classifier.1", ".weight", 1, one);
+        util_ok(open_plan(&p, UN_PRECISION_F32, &b));
+        assert_string_equal(b->class->name, "resnet");
+        un_backbone_close(b);
+        plan_mobilenet(&p);
+        want(&p, "classifier.1", ".weight", 1, one);
+        wrap(&p, prefixes[wrapped]);
+        util_ok(open_plan(&p, UN_PRECISION_F32, &b));
+        assert_string_equal(b->class->name, "mobilenetv2");
+        un_backbone_close(b);
+    }
+    /* Two networks in one file: it is not for us to choose. */
+    plan_resnet(&p, 1, 1, 1, 1);
+    wrap(&p, "encoder_q.");
+    want(&p, "encoder_k.conv1", ".weight", 1, one);
+    refuse_left(&p, "\"encoder_k.conv1.weight\"");
+    plan_resnet(&p, 1, 1, 1, 1);
+    wrap(&p, "module.");
+    want(&p, "conv1", ".weight", 1, one);
+    un_status status = open_plan(&p, UN_PRECISION_F32, &b);
+    assert_int_equal(status, UNSEEN_E_FORMAT);
+    assert_non_null(strstr(un_error(), "with and without \"module.\""));
+}
+
 static void test_architectures(void **state) {
     (void)state;
     static plan p;
@@ -546,6 +607,7 @@ int main(void) {
         cmocka_unit_test(test_conv_refusals), cmocka_unit_test(test_max_pool),
         cmocka_unit_test(test_not_whole),     cmocka_unit_test(test_architectures),
         cmocka_unit_test(test_hash),          cmocka_unit_test(test_flops),
-        cmocka_unit_test(test_batches),       cmocka_unit_test(test_taps)};
+        cmocka_unit_test(test_batches),       cmocka_unit_test(test_taps),
+        cmocka_unit_test(test_left_behind)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

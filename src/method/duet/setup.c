@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "method/duet/attribute_groups.h"
 #include "method/duet/duet.h"
+#include "nn/naming.h"
 
 /* A setting of text; NULL if it is empty. */
 static const char *text_or_null(const json_t *config, const char *key) {
@@ -327,12 +328,14 @@ un_status duet_setup_weights(duet_method *m, const json_t *config) {
     if (image && m->network.image->pixels) {
         UN_TRY(un_safetensors_open(&file, image));
         un_status status = duet_pixels_load(m->network.image, &m->base.params, &file);
+        if (!status) status = un_weights_check_taken(&file, "ViT, DeiT or Swin transformer", 1);
         un_safetensors_close(&file);
         UN_TRY(status);
     }
     if (text && m->network.config.with_text) {
         UN_TRY(un_safetensors_open(&file, text));
         un_status status = un_bert_load(&m->network.bert, &m->base.params, &file);
+        if (!status) status = un_weights_check_taken(&file, "BERT", 1);
         un_safetensors_close(&file);
         UN_TRY(status);
     }

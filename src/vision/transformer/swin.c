@@ -200,6 +200,7 @@ static un_status check_positions(const un_safetensors *file, const swin_naming *
     UN_TRY(swin_file_name(naming, ours, name, &third));
     const un_st_entry *entry = un_safetensors_find(file, name);
     if (!entry) return UNSEEN_OK;
+    un_safetensors_take(file, entry);
     if (un_tensor_count(&entry->tensor) != tokens * tokens)
         return un_fail(UNSEEN_E_FORMAT,
                        "%s: tensor \"%s\" has %zu elements; windows of %zu x %zu tokens need %zu",

@@ -79,7 +79,8 @@ static int find_prefix(const un_safetensors *file, char out[UN_NAME_LENGTH], int
     *torchvision = 0;
     if (un_weights_prefix(file, CLS, out)) return 1;
     *torchvision = 1;
-    return un_safetensors_find(file, "conv_proj.weight") != NULL &&
+    char projection[UN_NAME_LENGTH];
+    return un_weights_prefix(file, "conv_proj.weight", projection) &&
            un_weights_prefix(file, TORCHVISION_CLS, out);
 }
 
