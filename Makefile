@@ -21,7 +21,7 @@ JOBS ?= $(shell nproc)
 SHARED ?= $(abspath $(CURDIR)/../shared)
 BUILD ?= build$(if $(filter clang%,$(notdir $(CC))),-clang)$(if $(filter 1,$(SANITIZE)),-sanitize)
 
-PACKAGES := gcc cmake ninja-build pkg-config libdnnl-dev libmatio-dev libhdf5-dev libjansson-dev \
+PACKAGES := gcc cmake ninja-build pkg-config libdnnl-dev libhdf5-dev libjansson-dev \
             libssl-dev zlib1g-dev libzip-dev libvips-dev libcairo2-dev libutf8proc-dev libcmocka-dev
 ifneq ($(filter clang%,$(notdir $(CC))),)
 PACKAGES += clang

@@ -193,12 +193,9 @@ static un_status describe(const char *path, json_t *out) {
     if (un_path_is_directory(path)) return describe_dataset(path, out);
     un_map map;
     UN_TRY(un_map_open(&map, path));
-    int mat =
-        map.size >= 128 && (!memcmp(map.data, "MATLAB", 6) || !memcmp(map.data + 126, "IM", 2) ||
-                            !memcmp(map.data + 126, "MI", 2));
-    int hdf5 = map.size >= 8 && !memcmp(map.data, "\x89HDF\r\n\x1a\n", 8);
+    int mat = un_mat_version_of(&map) != 0 || (map.size >= 6 && !memcmp(map.data, "MATLAB", 6));
     un_map_close(&map);
-    return mat || hdf5 ? describe_mat(path, out) : describe_safetensors(path, out);
+    return mat ? describe_mat(path, out) : describe_safetensors(path, out);
 }
 
 /* ---- printing ---- */

@@ -16,7 +16,6 @@
  *     DIR/animals          a folder in AWA2's layout: pictures of coloured squares
  */
 #include <hdf5.h>
-#include <matio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +26,7 @@
 #include "data/readers/lines.h"
 #include "data/readers/mat.h"
 #include "data/readers/validation.h"
+#include "mat_writer.h"
 #include "tinybirds/png.h"
 
 enum { ROLES = 3, SHIFT = 7 };
@@ -130,35 +130,27 @@ static void draw(const request *q, size_t image, int shows, un_rng *rng, size_t 
     }
 }
 
-static un_status put(mat_t *file, const char *name, enum matio_classes class, enum matio_types type,
-                     size_t rows, size_t columns, void *data) {
-    size_t dims[2] = {rows, columns};
-    matvar_t *v = Mat_VarCreate(name, class, type, 2, dims, data, MAT_F_DONT_COPY_DATA);
-    int failed = !v || Mat_VarWrite(file, v, MAT_COMPRESSION_NONE) != 0;
-    Mat_VarFree(v);
-    return failed ? un_fail(UNSEEN_E_IO, "cannot write %s", name) : UNSEEN_OK;
-}
-
-static un_status create(const request *q, const char *name, mat_t **out) {
+static un_status create(const request *q, const char *name, mat_writer *out) {
     char *path = NULL;
     UN_TRY(path_of(q, q->out, name, &path));
-    *out = Mat_CreateVer(path, NULL, MAT_FT_MAT5);
-    return *out ? UNSEEN_OK : un_fail(UNSEEN_E_IO, "cannot make %s", path);
+    *out = mat_create(path, MAT_PLAIN);
+    return UNSEEN_OK;
 }
 
 static un_status write_pooled(const request *q) {
     float *features = NULL;
-    mat_t *file = NULL;
+    mat_writer file;
     UN_TRY(un_alloc(q->images * q->width, sizeof *features, &features));
     for (size_t i = 0; i < q->images; i++) {
         un_rng rng = un_rng_stream(2, "image", i);
         draw(q, i, 1, &rng, 1, features + i * q->width);
     }
     un_status status = create(q, "res101.mat", &file);
-    if (!status)
-        status = put(file, "features", MAT_C_SINGLE, MAT_T_SINGLE, q->width, q->images, features);
-    if (!status) status = put(file, "labels", MAT_C_DOUBLE, MAT_T_DOUBLE, q->images, 1, q->labels);
-    if (file) Mat_Close(file);
+    if (!status) {
+        mat_put(&file, "features", MAT_SINGLE, MI_SINGLE, q->width, q->images, features);
+        mat_put(&file, "labels", MAT_DOUBLE, MI_DOUBLE, q->images, 1, q->labels);
+        mat_close(&file);
+    }
     free(features);
     return status;
 }
@@ -166,15 +158,16 @@ static un_status write_pooled(const request *q) {
 /* Each class has the embedding of the class SHIFT rows further on. */
 static un_status write_shuffled(const request *q) {
     double *shuffled = NULL;
-    mat_t *file = NULL;
+    mat_writer file;
     UN_TRY(un_alloc(q->classes * q->E, sizeof *shuffled, &shuffled));
     for (size_t e = 0; e < q->E; e++)
         for (size_t c = 0; c < q->classes; c++)
             shuffled[e * q->classes + c] = q->embedding[e * q->classes + (c + SHIFT) % q->classes];
     un_status status = create(q, "kg_shuffled.mat", &file);
-    if (!status)
-        status = put(file, "embeddings", MAT_C_DOUBLE, MAT_T_DOUBLE, q->classes, q->E, shuffled);
-    if (file) Mat_Close(file);
+    if (!status) {
+        mat_put(&file, "embeddings", MAT_DOUBLE, MI_DOUBLE, q->classes, q->E, shuffled);
+        mat_close(&file);
+    }
     free(shuffled);
     return status;
 }

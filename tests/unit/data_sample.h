@@ -16,13 +16,13 @@
 #include <cmocka.h>
 
 #include <math.h>
-#include <matio.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "data/dataset.h"
 #include "data/readers/xlsa17.h"
 #include "data/split.h"
+#include "mat_writer.h"
 
 static char g_folder[256];
 
@@ -73,13 +73,13 @@ typedef struct {
     double att[A * C];
     float features[D * N];
     size_t name_count; /* 0: no allclasses_names */
-    enum mat_ft version;
+    mat_form form;     /* of its MAT files */
 } package;
 
 static const char *const g_names[C] = {"ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen"};
 
 static inline package make_package(void) {
-    package p = {.name_count = C, .version = MAT_FT_MAT5};
+    package p = {.name_count = C, .form = MAT_PACKED};
     for (size_t i = 0; i < N; i++) {
         double one_based = (double)i + 1;
         p.labels[i] = (double)(i % C) + 1;
@@ -95,43 +95,26 @@ static inline package make_package(void) {
     return p;
 }
 
-static inline void put(mat_t *file, const char *name, enum matio_classes class,
-                       enum matio_types type, size_t rows, size_t columns, void *data) {
-    size_t dims[2] = {rows, columns};
-    matvar_t *v = Mat_VarCreate(name, class, type, 2, dims, data, MAT_F_DONT_COPY_DATA);
-    assert_non_null(v);
-    assert_int_equal(Mat_VarWrite(file, v, MAT_COMPRESSION_ZLIB), 0);
-    Mat_VarFree(v);
+static inline void put_double(mat_writer *file, const char *name, size_t rows, size_t columns,
+                              const double *data) {
+    if (rows > 0) mat_put(file, name, MAT_DOUBLE, MI_DOUBLE, rows, columns, data);
 }
 
-static inline void put_double(mat_t *file, const char *name, size_t rows, size_t columns,
-                              double *data) {
-    if (rows > 0) put(file, name, MAT_C_DOUBLE, MAT_T_DOUBLE, rows, columns, data);
-}
-
-static inline void put_names(mat_t *file, const char *name, const char *format,
+/* `names`, or n of `format` with the number. */
+static inline void put_names(mat_writer *file, const char *name, const char *format,
                              const char *const *names, size_t n) {
-    matvar_t *cells[N];
-    size_t dims[2] = {n, 1};
+    static char numbered[N][64];
+    const char *texts[N];
     for (size_t i = 0; i < n; i++) {
-        char text[64];
-        if (names)
-            snprintf(text, sizeof text, "%s", names[i]);
-        else
-            snprintf(text, sizeof text, format, (int)i);
-        size_t size[2] = {1, strlen(text)};
-        cells[i] = Mat_VarCreate(NULL, MAT_C_CHAR, MAT_T_UTF8, 2, size, text, 0);
-        assert_non_null(cells[i]);
+        if (!names && format) snprintf(numbered[i], sizeof numbered[i], format, (int)i);
+        texts[i] = names ? names[i] : numbered[i];
     }
-    matvar_t *v = Mat_VarCreate(name, MAT_C_CELL, MAT_T_CELL, 2, dims, cells, 0);
-    assert_int_equal(Mat_VarWrite(file, v, MAT_COMPRESSION_ZLIB), 0);
-    Mat_VarFree(v);
+    mat_put_cells(file, name, texts, n, 1);
 }
 
 static inline void write_splits(package *p, const char *path) {
-    unlink(path);
-    mat_t *file = Mat_CreateVer(path, NULL, p->version);
-    assert_non_null(file);
+    mat_writer w = mat_create(path, p->form);
+    mat_writer *file = &w;
     put_double(file, "att", A, C, p->att);
     if (p->name_count > 0) put_names(file, "allclasses_names", NULL, g_names, p->name_count);
     put_double(file, "trainval_loc", p->trainval_count, 1, p->trainval);
@@ -139,17 +122,16 @@ static inline void write_splits(package *p, const char *path) {
     put_double(file, "test_unseen_loc", p->test_unseen_count, 1, p->test_unseen);
     put_double(file, "train_loc", p->train_count, 1, p->train);
     put_double(file, "val_loc", p->val_count, 1, p->val);
-    Mat_Close(file);
+    mat_close(file);
 }
 
 static inline void write_features(package *p, const char *path) {
-    unlink(path);
-    mat_t *file = Mat_CreateVer(path, NULL, p->version);
-    assert_non_null(file);
-    put(file, "features", MAT_C_SINGLE, MAT_T_SINGLE, D, N, p->features);
+    mat_writer w = mat_create(path, p->form);
+    mat_writer *file = &w;
+    mat_put(file, "features", MAT_SINGLE, MI_SINGLE, D, N, p->features);
     put_double(file, "labels", N, 1, p->labels);
     put_names(file, "image_files", "/home/a//images/%03d.jpg", NULL, N);
-    Mat_Close(file);
+    mat_close(file);
 }
 
 static inline void write_text(const char *path, const char *text) {

@@ -21,7 +21,7 @@ static void test_import(void **state) {
     (void)state;
     for (int version = 0; version < 2; version++) {
         package p = make_package();
-        p.version = version ? MAT_FT_MAT73 : MAT_FT_MAT5;
+        p.form = version ? MAT_V73 : MAT_PACKED;
         un_xlsa17_options options = prepare(&p);
         un_dataset d;
         un_features f;
@@ -127,11 +127,12 @@ static void test_import_validation(void **state) {
 static void write_semantics(const char *path, const char *variable, const char *const *names,
                             size_t n, double *values, size_t rows, size_t columns) {
     unlink(path);
-    mat_t *file = Mat_CreateVer(path, NULL, MAT_FT_MAT5);
+    mat_writer w = mat_create(path, MAT_PACKED);
+    mat_writer *file = &w;
     assert_non_null(file);
     put_double(file, variable, rows, columns, values);
     if (n > 0) put_names(file, "allclasses_names", NULL, names, n);
-    Mat_Close(file);
+    mat_close(file);
 }
 
 static void test_import_semantics(void **state) {

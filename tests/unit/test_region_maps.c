@@ -20,6 +20,7 @@ typedef struct {
     size_t images, height, width; /* images: of feature_map */
     size_t chunk[4];              /* 0: contiguous */
     int deflate, doubles, partial;
+    int filters;           /* bits: 1 shuffle, 2 deflate, 4 fletcher32 */
     double add;            /* to all indices and labels */
     int names;             /* 0: none, 1: fixed length, 2: variable length */
     const char *leave_out; /* a set that is not written */
@@ -58,7 +59,9 @@ static void put_map(hid_t file, const maps *m) {
             for (size_t r = 0; r < plane; r++) data[(i * F + f) * plane + r] = value(i, f, r);
     if (m->bad != 0) data[m->images * F * plane - 1] = m->bad;
     if (chunk[0] > 0) H5Pset_chunk(creation, 4, chunk);
-    if (m->deflate) H5Pset_deflate(creation, 1);
+    if (m->filters & 1) H5Pset_shuffle(creation);
+    if (m->deflate || (m->filters & 2)) H5Pset_deflate(creation, 1);
+    if (m->filters & 4) H5Pset_fletcher32(creation);
     put_set(file, m, "feature_map", m->doubles ? H5T_IEEE_F64LE : H5T_IEEE_F32LE, H5T_NATIVE_FLOAT,
             4, dims, m->partial ? NULL : data, creation);
     H5Pclose(creation);
@@ -308,6 +311,125 @@ static void test_wrong(void **state) {
     refuse_maps(&m, "never written");
 }
 
+/* ---- storage that is shorter than the data set ---- */
+
+typedef enum { SHORT_CHUNK, SHORT_COMPACT, SHORT_CONTIGUOUS, LONG_CHUNK, SHORT_KINDS } shortage;
+
+/* att with the `layout` that is to be cut: libhdf5 would read on in its heap. */
+static void write_att(hid_t file, const maps *m, shortage how) {
+    hsize_t dims[2] = {C, A};
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+    if (how == SHORT_CHUNK || how == LONG_CHUNK) {
+        H5Pset_chunk(creation, 2, dims);
+        H5Pset_shuffle(creation);
+        H5Pset_deflate(creation, 4);
+    }
+    if (how == SHORT_COMPACT) H5Pset_layout(creation, H5D_COMPACT);
+    H5Ldelete(file, "att", H5P_DEFAULT);
+    put_set(file, m, "att", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, 2, dims, m->p.att, creation);
+    H5Pclose(creation);
+    if (how != SHORT_CHUNK && how != LONG_CHUNK) return;
+    /* A whole and intact zlib stream, of too few or too many bytes. */
+    static const unsigned char zeros[2 * C * A * 8];
+    unsigned char packed[1024];
+    uLongf n = sizeof packed;
+    hsize_t first[2] = {0, 0};
+    hid_t set = H5Dopen2(file, "att", H5P_DEFAULT);
+    assert_int_equal(compress(packed, &n, zeros, how == SHORT_CHUNK ? 64 : sizeof zeros), Z_OK);
+    assert_true(H5Dwrite_chunk(set, H5P_DEFAULT, 0, first, n, packed) >= 0);
+    H5Dclose(set);
+}
+
+/* Changes the size in the message that tells the layout of a data set of C x A doubles. */
+static void cut_layout(const char *path, shortage how) {
+    char *bytes = NULL;
+    size_t n = 0;
+    unsigned changed = 0;
+    const uint64_t size = C * A * sizeof(double);
+    assert_int_equal(un_file_read(path, SIZE_MAX, &bytes, &n), UNSEEN_OK);
+    for (size_t i = 0; i + 18 < n; i++) {
+        uint16_t compact = 0;
+        uint64_t contiguous = 0;
+        memcpy(&compact, bytes + i + 2, sizeof compact);
+        memcpy(&contiguous, bytes + i + 10, sizeof contiguous);
+        if (bytes[i] != 3 || bytes[i + 1] != (how == SHORT_COMPACT ? 0 : 1)) continue;
+        if (how == SHORT_COMPACT ? compact != size : contiguous != size) continue;
+        bytes[i + (how == SHORT_COMPACT ? 2 : 10)] = 64; /* of 256 */
+        bytes[i + (how == SHORT_COMPACT ? 3 : 11)] = 0;
+        changed++;
+    }
+    assert_true(changed >= 1);
+    assert_int_equal(un_file_write(path, bytes, n), UNSEEN_OK);
+    free(bytes);
+}
+
+static void write_short(const char *path, shortage how) {
+    maps m = make_maps();
+    m.names = 2;
+    write_maps(&m, path);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    assert_true(file >= 0);
+    write_att(file, &m, how);
+    H5Fclose(file);
+    if (how == SHORT_COMPACT || how == SHORT_CONTIGUOUS) cut_layout(path, how);
+}
+
+static void test_short_storage(void **state) {
+    (void)state;
+    static const char *const sentences[SHORT_KINDS] = {
+        "a chunk of \"att\" unpacks to 64 bytes, 256 are needed", "\"att\" has 64 bytes",
+        "\"att\" has 64 bytes", "unpacks to more than a chunk"};
+    for (int how = 0; how < SHORT_KINDS; how++) {
+        char path[400];
+        snprintf(path, sizeof path, "%s", in_folder("short.hdf5"));
+        write_short(path, (shortage)how);
+        assert_int_equal(un_directory_remove(in_folder("out")), UNSEEN_OK);
+        un_region_maps_options options = {
+            .file = path, .dtype = UN_BF16, .output = in_folder("out")};
+        expect(un_import_region_maps(&options), UNSEEN_E_FORMAT, sentences[how]);
+        assert_false(un_path_exists(in_folder("out")));
+        /* The same file as v7.3 of MATLAB's: one reader. */
+        un_mat *mat = NULL;
+        double *values = NULL;
+        assert_int_equal(un_mat_open(&mat, path), UNSEEN_OK);
+        expect(un_mat_read_double(mat, "att", &values), UNSEEN_E_FORMAT, sentences[how]);
+        un_mat_close(mat);
+    }
+}
+
+/* Every filter that is undone, alone and together, over chunks that end beyond the border. */
+static void test_filters(void **state) {
+    (void)state;
+    for (int filters = 0; filters < 8; filters++) {
+        maps m = make_maps();
+        un_dataset d;
+        m.names = 2;
+        m.filters = filters;
+        memcpy(m.chunk, (size_t[4]){33, 6, 2, 2}, sizeof m.chunk);
+        un_region_maps_options options = prepare_maps(&m);
+        options.dtype = UN_F32;
+        import_maps(&options, &d);
+        un_dataset_close(&d);
+        check_features(options.output, &m);
+    }
+    /* One bit of a chunk, and its checksum. */
+    maps m = make_maps();
+    char *bytes = NULL;
+    size_t n = 0;
+    m.filters = 4;
+    memcpy(m.chunk, (size_t[4]){N, F, 3, 2}, sizeof m.chunk);
+    un_region_maps_options options = prepare_maps(&m);
+    assert_int_equal(un_file_read(options.file, SIZE_MAX, &bytes, &n), UNSEEN_OK);
+    float pattern[6];
+    for (size_t r = 0; r < 6; r++) pattern[r] = value(40, 5, r);
+    char *hit = memmem(bytes, n, pattern, sizeof pattern);
+    assert_non_null(hit);
+    hit[2] ^= 1;
+    assert_int_equal(un_file_write(options.file, bytes, n), UNSEEN_OK);
+    expect(un_import_region_maps(&options), UNSEEN_E_FORMAT, "has a wrong checksum");
+    free(bytes);
+}
+
 static void test_no_hdf5(void **state) {
     (void)state;
     maps m = make_maps();
@@ -362,7 +484,8 @@ static void test_damaged(void **state) {
     free(copy);
 }
 
-/* With "--write FILE" it only makes a file, for the tests of the program. */
+/* With "--write FILE" it only makes a file, for the tests of the program, with "--write-short
+ * FILE KIND" one whose att is cut. */
 int main(int argc, char **argv) {
     if (argc == 3 && !strcmp(argv[1], "--write")) {
         maps m = make_maps();
@@ -371,10 +494,15 @@ int main(int argc, char **argv) {
         write_maps(&m, argv[2]);
         return 0;
     }
+    if (argc == 4 && !strcmp(argv[1], "--write-short")) {
+        write_short(argv[2], (shortage)atoi(argv[3]));
+        return 0;
+    }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_contents), cmocka_unit_test(test_layouts),
-        cmocka_unit_test(test_folds),    cmocka_unit_test(test_splits),
-        cmocka_unit_test(test_wrong),    cmocka_unit_test(test_no_hdf5),
+        cmocka_unit_test(test_contents),      cmocka_unit_test(test_layouts),
+        cmocka_unit_test(test_short_storage), cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_folds),         cmocka_unit_test(test_splits),
+        cmocka_unit_test(test_wrong),         cmocka_unit_test(test_no_hdf5),
         cmocka_unit_test(test_damaged),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -50,7 +50,8 @@ static un_status list_variables(un_hdf5 *file) {
         size_t elements = 1;
         v->name[sizeof v->name - 1] = 0;
         v->type_name[sizeof v->type_name - 1] = 0;
-        if (v->rank < 0 || v->rank > UN_MAX_RANK || (unsigned)v->kind > UN_HDF5_TEXT)
+        v->matlab_class[sizeof v->matlab_class - 1] = 0;
+        if (v->rank < 0 || v->rank > UN_MAX_RANK || (unsigned)v->kind > UN_HDF5_CELLS)
             return un_child_astray(&file->child, LIST);
         for (int k = 0; k < v->rank; k++)
             if (__builtin_mul_overflow(elements, v->dims[k], &elements) || elements > SIZE_MAX / 64)
@@ -84,7 +85,10 @@ void un_hdf5_close(un_hdf5 *file) {
     free(file);
 }
 
-const char *un_hdf5_path(const un_hdf5 *file) { return file->path; }
+const un_hdf5_variable *un_hdf5_variables(const un_hdf5 *file, size_t *count) {
+    *count = file->count;
+    return file->variables;
+}
 
 const un_hdf5_variable *un_hdf5_find(const un_hdf5 *file, const char *name) {
     for (size_t i = 0; i < file->count; i++)
@@ -105,7 +109,7 @@ static un_status missing(const un_hdf5 *file, const char *name) {
 
 un_status un_hdf5_require(const un_hdf5 *file, const char *name, un_hdf5_kind kind, int rank,
                           const un_hdf5_variable **out) {
-    static const char *const KINDS[] = {"something", "numbers", "text"};
+    static const char *const KINDS[] = {"something", "numbers", "text", "cells"};
     const un_hdf5_variable *v = un_hdf5_find(file, name);
     char wanted[32] = "";
     if (!v) return missing(file, name);
@@ -132,11 +136,35 @@ un_status un_hdf5_read_double(un_hdf5 *file, const char *name, double **out) {
     return UNSEEN_OK;
 }
 
-un_status un_hdf5_read_strings(un_hdf5 *file, const char *name, un_arena *arena, char ***out,
-                               size_t *count) {
+un_status un_hdf5_read_part(un_hdf5 *file, const char *name, const size_t start[2],
+                            const size_t extent[2], const float **out) {
     const un_hdf5_variable *v = NULL;
     un_child_answer answer;
-    UN_TRY(un_hdf5_require(file, name, UN_HDF5_TEXT, -1, &v));
+    hdf5_request request = {.question = HDF5_PART};
+    UN_TRY(un_hdf5_require(file, name, UN_HDF5_NUMERIC, -1, &v));
+    request.rank = v->rank;
+    for (int k = 0; k < 2; k++) {
+        size_t size = k < v->rank ? v->dims[k] : 1;
+        if (v->rank > 2 || start[k] > size || extent[k] > size - start[k])
+            return un_fail(UNSEEN_E_ARGUMENT, "%s: \"%s\" is not so large", file->path, name);
+        request.start[k] = start[k];
+        request.extent[k] = extent[k];
+    }
+    snprintf(request.name, sizeof request.name, "%s", name);
+    UN_TRY(un_child_ask(&file->child, &request, sizeof request, name, &answer));
+    if (answer.bytes / sizeof(float) != extent[0] * extent[1])
+        return un_child_astray(&file->child, name);
+    *out = (const float *)(const void *)file->child.memory;
+    return UNSEEN_OK;
+}
+
+un_status un_hdf5_read_strings(un_hdf5 *file, const char *name, un_arena *arena, char ***out,
+                               size_t *count) {
+    const un_hdf5_variable *v = un_hdf5_find(file, name);
+    un_child_answer answer;
+    int of_matlab = v && (v->kind == UN_HDF5_CELLS || !strcmp(v->matlab_class, "cell") ||
+                          !strcmp(v->matlab_class, "char"));
+    if (!of_matlab) UN_TRY(un_hdf5_require(file, name, UN_HDF5_TEXT, -1, &v));
     UN_TRY(ask(file, HDF5_STRINGS, name, &answer));
     return un_child_strings(&file->child, &answer, name, arena, out, count);
 }

@@ -2,8 +2,9 @@
  * hdf5.h - reading the data sets of an HDF5 file.
  *
  * A thin layer over libhdf5 that stays safe on damaged files: the library works
- * in a process of its own (reader_child.h). Only what lies in the root group and
- * in the file itself is read: no links to other files, no external or virtual
+ * in a process of its own (reader_child.h), and chunks are unpacked and measured by
+ * ourselves: gzip, shuffle and fletcher32, no other filter. Only what lies in the root
+ * group and in the file itself is read: no links to other files, no external or virtual
  * storage. Parts that were never written are an error, not zeros.
  *
  * A handle is for one thread, the one that opened it. Numbers are row-major.
@@ -15,9 +16,10 @@
 #include "tensor/tensor.h"
 
 typedef enum {
-    UN_HDF5_OTHER = 0, /* compound, enumeration, group, …: listed, not readable */
-    UN_HDF5_NUMERIC,   /* integer or floating-point */
-    UN_HDF5_TEXT       /* strings of fixed or variable length */
+    UN_HDF5_OTHER = 0, /* compound, group, …: listed, not readable */
+    UN_HDF5_NUMERIC,   /* integer, floating-point, h5py's booleans; MATLAB's characters, too */
+    UN_HDF5_TEXT,      /* strings of fixed or variable length */
+    UN_HDF5_CELLS      /* references to other data sets: a cell array of MATLAB's */
 } un_hdf5_kind;
 
 enum { UN_HDF5_NAME = 64 };
@@ -29,6 +31,10 @@ typedef struct {
     int rank;
     size_t dims[UN_MAX_RANK];
     size_t chunk[UN_MAX_RANK]; /* one chunk; all 0 if the data lie in one piece */
+    char matlab_class[16];     /* MATLAB's mark: "double", "char", "cell", …; "" if it has none */
+    int is_complex;            /* real and imaginary parts */
+    int is_object;             /* of MATLAB's: "string", "table", … */
+    int is_empty;              /* by MATLAB's mark; then `dims` are those it stored */
 } un_hdf5_variable;
 
 typedef struct un_hdf5 un_hdf5;
@@ -38,7 +44,8 @@ un_status un_hdf5_open(un_hdf5 **out, const char *path);
 /* NULL is allowed. */
 void un_hdf5_close(un_hdf5 *file);
 
-const char *un_hdf5_path(const un_hdf5 *file);
+/* The data sets and groups of the root group, borrowed. */
+const un_hdf5_variable *un_hdf5_variables(const un_hdf5 *file, size_t *count);
 /* NULL if there is no such variable. */
 const un_hdf5_variable *un_hdf5_find(const un_hdf5 *file, const char *name);
 /* The variable, of `kind` and with `rank` dimensions (negative: any), or a
@@ -48,7 +55,12 @@ un_status un_hdf5_require(const un_hdf5 *file, const char *name, un_hdf5_kind ki
 
 /* A whole numeric variable as doubles, released with free(); at most 1 GiB. */
 un_status un_hdf5_read_double(un_hdf5 *file, const char *name, double **out);
-/* All strings of a text variable, as UTF-8 from `arena`, blanks of fixed-length ones cut off. */
+/* Rows and columns start … start + extent - 1 of a numeric matrix (of a vector: rows) as f32
+ * [extent 0, extent 1]. *out is borrowed until the next call on `file`; at most 1 GiB. */
+un_status un_hdf5_read_part(un_hdf5 *file, const char *name, const size_t start[2],
+                            const size_t extent[2], const float **out);
+/* All strings of a text variable, as UTF-8 from `arena`, blanks of fixed-length ones cut off.
+ * A cell array of MATLAB's has one a cell, its matrix of characters one a row. */
 un_status un_hdf5_read_strings(un_hdf5 *file, const char *name, un_arena *arena, char ***out,
                                size_t *count);
 

@@ -8,12 +8,14 @@
 #include "data/readers/reader_child.h"
 
 /* What the parent asks of the child. */
-typedef enum { HDF5_LIST = 1, HDF5_DOUBLE, HDF5_STRINGS, HDF5_PIECE } hdf5_question;
+typedef enum { HDF5_LIST = 1, HDF5_DOUBLE, HDF5_STRINGS, HDF5_PART, HDF5_PIECE } hdf5_question;
 
 typedef struct {
     hdf5_question question;
     char name[UN_HDF5_NAME];
-    un_hdf5_blocks blocks;
+    int rank;                     /* HDF5_PART: 1 or 2 */
+    uint64_t start[2], extent[2]; /* HDF5_PART */
+    un_hdf5_blocks blocks;        /* HDF5_PIECE */
     un_hdf5_piece piece;
 } hdf5_request;
 

@@ -1,122 +1,112 @@
-/*
- * mat.c - the caller's side of the MAT reader; see mat.h.
- *
- * Whatever comes back from the child is checked as if it came from the file: a
- * process that libmatio has corrupted may answer anything.
- */
+/* mat.c - the door of the MAT reader: what kind of file it is, and who reads it; see mat.h. */
 #include "data/readers/mat.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/file.h"
 #include "data/readers/mat_parts.h"
-
-/* What un_mat_read_columns asks for at a time. libmatio unpacks a compressed
- * variable from its beginning for every slab: few large ones, then. */
-enum { SLAB_BYTES = 128 << 20 };
 
 struct un_mat {
     char *path;
-    const char *version;
-    un_reader_child child;
-    un_mat_variable *variables;
+    un_mat5 *v5; /* one of the two is not NULL */
+    un_mat73 *v73;
+    un_mat_variable *variables; /* theirs */
     size_t count;
+    float *slab; /* of un_mat_read_columns */
+    size_t slab_room;
 };
 
-/* What kind of file it is, by its first bytes; v5 files are walked through. */
-static un_status check_file(un_mat *mat) {
-    un_map map;
-    UN_TRY(un_map_open(&map, mat->path));
-    un_status status = UNSEEN_OK;
+/* ---- which kind of file ---- */
+
+static uint32_t word(const unsigned char *d, int big) {
+    return big ? (uint32_t)d[0] << 24 | (uint32_t)d[1] << 16 | (uint32_t)d[2] << 8 | d[3]
+               : (uint32_t)d[3] << 24 | (uint32_t)d[2] << 16 | (uint32_t)d[1] << 8 | d[0];
+}
+
+/* v4 has no magic number: five words, of which the first is made of digits that tell the
+ * byte order and types, and a name. */
+static int is_version_4(const un_map *map) {
+    enum { HEADER = 20 };
+    for (int big = 0; big < 2; big++) {
+        if (map->size < HEADER) return 0;
+        uint32_t type = word(map->data, big);
+        uint32_t imaginary = word(map->data + 12, big);
+        uint32_t name = word(map->data + 16, big);
+        int digits = type / 1000 <= 4 && type / 100 % 10 == 0 && type / 10 % 10 <= 5 &&
+                     type % 10 <= 2 && (big ? type / 1000 == 1 : type / 1000 != 1);
+        if (!digits || imaginary > 1 || name < 2 || name > map->size - HEADER) continue;
+        const unsigned char *text = map->data + HEADER;
+        uint32_t n = 0;
+        while (n < name && text[n] > ' ' && text[n] < 127) n++;
+        if (n > 0 && n == name - 1 && text[n] == 0) return 1;
+    }
+    return 0;
+}
+
+int un_mat_version_of(const un_map *file) {
     static const unsigned char HDF5[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1A, '\n'};
     enum { HEADER = 128, SUPERBLOCK = 512 };
-    const unsigned char *d = map.data;
-    int little = map.size >= HEADER && d[126] == 'I' && d[127] == 'M';
-    int big = map.size >= HEADER && d[126] == 'M' && d[127] == 'I';
-    unsigned version = little ? d[124] | (unsigned)d[125] << 8
-                       : big  ? d[125] | (unsigned)d[124] << 8
-                              : 0;
-    if (map.size >= sizeof HDF5 && !memcmp(d, HDF5, sizeof HDF5)) {
-        status = un_fail(UNSEEN_E_FORMAT,
-                         "%s is an HDF5 file, but not one of MATLAB (its first 512 bytes are "
-                         "missing); save it with MATLAB or as MAT v5",
-                         mat->path);
-    } else if (version == 0x0100) {
-        mat->version = "5";
-        status = un_mat5_verify(&map, mat->path);
-    } else if (version == 0x0200 && map.size >= SUPERBLOCK + sizeof HDF5 &&
-               !memcmp(d + SUPERBLOCK, HDF5, sizeof HDF5)) {
-        mat->version = "7.3";
-    } else {
-        status = un_fail(UNSEEN_E_FORMAT, "%s is not a MAT file of version 5 or 7.3", mat->path);
-    }
+    const unsigned char *d = file->data;
+    int little = file->size >= HEADER && d[126] == 'I' && d[127] == 'M';
+    int big = file->size >= HEADER && d[126] == 'M' && d[127] == 'I';
+    unsigned marked = little ? d[124] | (unsigned)d[125] << 8
+                      : big  ? d[125] | (unsigned)d[124] << 8
+                             : 0;
+    if (marked == 0x0100) return 5;
+    for (size_t at = 0; at <= SUPERBLOCK; at += SUPERBLOCK)
+        if (file->size >= at + sizeof HDF5 && !memcmp(d + at, HDF5, sizeof HDF5)) return 73;
+    return is_version_4(file) ? 4 : 0;
+}
+
+static un_status recognise(const char *path, int *version) {
+    un_map map;
+    UN_TRY(un_map_open(&map, path));
+    un_status status = UNSEEN_OK;
+    *version = un_mat_version_of(&map);
     un_map_close(&map);
+    if (*version == 4)
+        status = un_fail(UNSEEN_E_UNSUPPORTED,
+                         "%s is a MAT file of version 4; save it as version 5: in MATLAB with "
+                         "save(…, '-v7'), in Python with scipy.io.savemat(…, format='5')",
+                         path);
+    else if (*version == 0)
+        status = un_fail(UNSEEN_E_FORMAT, "%s is not a MAT file of version 5 or 7.3", path);
     return status;
-}
-
-/* Puts a question; the answer's data are in the child's memory until the next one. */
-static un_status ask(un_mat *mat, mat_question question, const char *name, size_t first,
-                     size_t count, un_child_answer *answer) {
-    mat_request request = {.question = question, .first = first, .count = count};
-    if (name) snprintf(request.name, sizeof request.name, "%s", name);
-    return un_child_ask(&mat->child, &request, sizeof request,
-                        name ? name : "the list of variables", answer);
-}
-
-static un_status astray(const un_mat *mat, const char *name) {
-    return un_child_astray(&mat->child, name);
-}
-
-static un_status list_variables(un_mat *mat) {
-    un_child_answer answer;
-    UN_TRY(ask(mat, MAT_LIST, NULL, 0, 0, &answer));
-    if (answer.bytes != answer.count * sizeof *mat->variables)
-        return astray(mat, "the list of variables");
-    if (answer.sentence[0])
-        un_log(UNSEEN_LOG_WARNING,
-               "%s: libmatio cannot make sense of all its variables, and says: %s", mat->path,
-               answer.sentence);
-    UN_TRY(un_alloc((size_t)answer.count, sizeof *mat->variables, &mat->variables));
-    mat->count = (size_t)answer.count;
-    if (mat->count > 0) memcpy(mat->variables, mat->child.memory, (size_t)answer.bytes);
-    for (size_t i = 0; i < mat->count; i++) {
-        un_mat_variable *v = &mat->variables[i];
-        v->name[sizeof v->name - 1] = 0;
-        v->class_name[sizeof v->class_name - 1] = 0;
-        if (v->rank < 1 || v->rank > UN_MAX_RANK || (unsigned)v->kind > UN_MAT_CELL)
-            return astray(mat, "the list of variables");
-    }
-    return UNSEEN_OK;
 }
 
 un_status un_mat_open(un_mat **out, const char *path) {
     un_mat *mat = calloc(1, sizeof *mat);
+    int version = 0;
     if (!mat) return un_fail_memory(sizeof *mat);
-    mat->child = UN_READER_CHILD_NONE;
     un_status status = un_format(&mat->path, "%s", path);
-    if (!status) status = check_file(mat);
-    if (!status) status = un_child_start(&mat->child, mat->path, "libmatio", un_mat_child);
-    if (!status) status = list_variables(mat);
+    if (!status) status = recognise(mat->path, &version);
+    if (!status)
+        status = version == 5 ? un_mat5_open(&mat->v5, path) : un_mat73_open(&mat->v73, path);
     if (status) {
         un_mat_close(mat);
         return status;
     }
+    mat->variables = mat->v5 ? un_mat5_variables(mat->v5, &mat->count)
+                             : un_mat73_variables(mat->v73, &mat->count);
     *out = mat;
     return UNSEEN_OK;
 }
 
 void un_mat_close(un_mat *mat) {
     if (!mat) return;
-    un_child_stop(&mat->child);
-    free(mat->variables);
+    un_mat5_close(mat->v5);
+    un_mat73_close(mat->v73);
+    free(mat->slab);
     free(mat->path);
     free(mat);
 }
 
 const char *un_mat_path(const un_mat *mat) { return mat->path; }
-const char *un_mat_version(const un_mat *mat) { return mat->version; }
+const char *un_mat_version(const un_mat *mat) { return mat->v5 ? "5" : "7.3"; }
+
+/* ---- variables ---- */
 
 const un_mat_variable *un_mat_variables(const un_mat *mat, size_t *count) {
     *count = mat->count;
@@ -140,54 +130,105 @@ static un_status missing(const un_mat *mat, const char *name) {
                    mat->count > 0 ? listed : "none");
 }
 
+/* What to do about a variable of another class; "" if there is nothing to say. */
+static const char *advice(const un_mat_variable *v) {
+    static const struct {
+        const char *class, *text;
+    } known[] = {
+        {"string", "; save cellstr(…) of it"},
+        {"table", "; save its columns: table2array(…), cellstr(…)"},
+        {"categorical", "; save cellstr(…) of it"},
+        {"sparse", "; save full(…) of it"},
+        {"struct", "; save its fields: save(FILE, '-struct', NAME)"},
+        {"function handle", "; save the values that it computes"},
+        {"complex double", "; save real(…) of it"},
+        {"complex single", "; save real(…) of it"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(v->class_name, known[i].class)) return known[i].text;
+    return "";
+}
+
+static un_status unexpected(const un_mat *mat, const un_mat_variable *v, const char *expected) {
+    return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is of class %s with %d dimensions, expected %s%s",
+                   mat->path, v->name, v->class_name, v->rank, expected, advice(v));
+}
+
 un_status un_mat_require(const un_mat *mat, const char *name, un_mat_kind kind,
                          const un_mat_variable **out) {
     static const char *const KINDS[] = {"something", "a numeric matrix", "text",
                                         "a cell array of text"};
     const un_mat_variable *v = un_mat_find(mat, name);
     if (!v) return missing(mat, name);
-    if (v->kind != kind || v->rank != 2)
-        return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is of class %s with %d dimensions, expected %s",
-                       mat->path, name, v->class_name, v->rank, KINDS[kind]);
+    if (v->kind != kind || v->rank != 2) return unexpected(mat, v, KINDS[kind]);
     *out = v;
     return UNSEEN_OK;
 }
 
+int un_mat_orient(un_mat *mat, const char *name, int which, size_t size) {
+    const un_mat_variable *v = un_mat_find(mat, name);
+    if (!v || v->order_is_known || v->kind != UN_MAT_NUMERIC || v->rank != 2) return 0;
+    if (v->dims[which] == size || v->dims[1 - which] != size) return 0;
+    un_mat73_transpose(mat->v73, (size_t)(v - mat->variables));
+    return 1;
+}
+
+/* ---- reading ---- */
+
+size_t un_mat_columns_of(size_t rows) {
+    size_t column = 0;
+    if (__builtin_mul_overflow(rows, sizeof(float), &column) || column > UN_MAT_SLAB_BYTES)
+        return 1;
+    return UN_MAT_SLAB_BYTES / (column > 0 ? column : 1);
+}
+
+un_status un_mat_whole_size(const char *path, const un_mat_variable *v, size_t *count) {
+    if (!__builtin_mul_overflow(v->dims[0], v->dims[1], count) &&
+        *count <= UN_MAT_WHOLE_BYTES / sizeof(double))
+        return UNSEEN_OK;
+    return un_fail(UNSEEN_E_UNSUPPORTED, "%s: \"%s\" is a matrix of more than %zu MiB", path,
+                   v->name, UN_MAT_WHOLE_BYTES >> 20);
+}
+
 un_status un_mat_read_double(un_mat *mat, const char *name, double **out) {
     const un_mat_variable *v = NULL;
-    un_child_answer answer;
     double *values = NULL;
     size_t count = 0;
     UN_TRY(un_mat_require(mat, name, UN_MAT_NUMERIC, &v));
-    UN_TRY(ask(mat, MAT_DOUBLE, name, 0, 0, &answer));
-    if (__builtin_mul_overflow(v->dims[0], v->dims[1], &count) ||
-        answer.bytes / sizeof *values != count)
-        return astray(mat, name);
+    UN_TRY(un_mat_whole_size(mat->path, v, &count));
     UN_TRY(un_alloc(count, sizeof *values, &values));
-    if (count > 0) memcpy(values, mat->child.memory, count * sizeof *values);
-    *out = values;
-    return UNSEEN_OK;
-}
-
-size_t un_mat_slab_columns(const un_mat_variable *variable) {
-    size_t column = variable->dims[0] * sizeof(double); /* the largest numeric class */
-    if (!strcmp(variable->class_name, "single")) column = variable->dims[0] * sizeof(float);
-    if (column == 0 || column > SLAB_BYTES) return 1;
-    return SLAB_BYTES / column;
+    size_t number = (size_t)(v - mat->variables);
+    un_status status = mat->v5 ? un_mat5_read_double(mat->v5, number, values)
+                               : un_mat73_read_double(mat->v73, number, values);
+    if (status)
+        free(values);
+    else
+        *out = values;
+    return status;
 }
 
 un_status un_mat_read_columns(un_mat *mat, const char *name, size_t first, size_t count,
                               const float **out) {
     const un_mat_variable *v = NULL;
-    un_child_answer answer;
     size_t elements = 0;
     UN_TRY(un_mat_require(mat, name, UN_MAT_NUMERIC, &v));
-    UN_TRY(ask(mat, MAT_COLUMNS, name, first, count, &answer));
+    if (count == 0 || first > v->dims[1] || count > v->dims[1] - first)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s: \"%s\" has not so many columns", mat->path, name);
     if (__builtin_mul_overflow(v->dims[0], count, &elements) ||
-        answer.bytes / sizeof(float) != elements)
-        return astray(mat, name);
-    *out = (const float *)(const void *)mat->child.memory;
-    return UNSEEN_OK;
+        elements > UN_MAT_WHOLE_BYTES / sizeof(float))
+        return un_fail(UNSEEN_E_UNSUPPORTED, "%s: more than %zu MiB of \"%s\" in one piece",
+                       mat->path, UN_MAT_WHOLE_BYTES >> 20, name);
+    if (elements > mat->slab_room) {
+        free(mat->slab);
+        mat->slab = NULL;
+        mat->slab_room = 0;
+        UN_TRY(un_alloc(elements, sizeof *mat->slab, &mat->slab));
+        mat->slab_room = elements;
+    }
+    size_t number = (size_t)(v - mat->variables);
+    *out = mat->slab;
+    return mat->v5 ? un_mat5_read_columns(mat->v5, number, first, count, mat->slab)
+                   : un_mat73_read_columns(mat->v73, number, first, count, mat->slab);
 }
 
 un_status un_mat_read_strings(un_mat *mat, const char *name, un_arena *arena, char ***out,
@@ -195,9 +236,8 @@ un_status un_mat_read_strings(un_mat *mat, const char *name, un_arena *arena, ch
     const un_mat_variable *v = un_mat_find(mat, name);
     if (!v) return missing(mat, name);
     if (v->kind != UN_MAT_CELL && v->kind != UN_MAT_TEXT)
-        return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is of class %s, expected a cell array of text",
-                       mat->path, name, v->class_name);
-    un_child_answer answer;
-    UN_TRY(ask(mat, MAT_STRINGS, name, 0, 0, &answer));
-    return un_child_strings(&mat->child, &answer, name, arena, out, count);
+        return unexpected(mat, v, "a cell array of text");
+    size_t number = (size_t)(v - mat->variables);
+    return mat->v5 ? un_mat5_read_strings(mat->v5, number, arena, out, count)
+                   : un_mat73_read_strings(mat->v73, number, arena, out, count);
 }

@@ -1,28 +1,25 @@
 /*
- * mat.h - reading MATLAB files: v5 (compressed or not) and v7.3.
+ * mat.h - reading MATLAB files: v5 (compressed or not, either byte order) and v7.3.
  *
- * A thin layer over libmatio that stays safe on damaged files. Neither libmatio
- * nor libhdf5 survives arbitrary bytes: on damaged copies of real files they
- * crash, loop, ask for absurd amounts of memory, and, worse, hand out zeros for
- * data that were cut off. Two guards stand before them:
- * - v5 files are walked first by a reader of our own (mat5.c): every size
- *   against the file, every dimension against its data, every compressed stream
- *   to its checksum;
- * - libmatio then runs in a child process of its own with limits on memory and
- *   processor time (reader_child.h). It hands arrays over in shared memory; when it
- *   dies, the caller gets a sentence.
+ * v5 is read by a reader of our own (mat5.c): every size is checked against the file,
+ * every dimension against its data, every compressed stream to its checksum. v7.3 is
+ * HDF5 and read as such (hdf5.h), by libhdf5 in a process of its own; a file that h5py
+ * made without MATLAB's marks is one, too. v4 is named, with what to do.
  *
- * A handle is for one thread, the one that opened it: the child ends with that
- * thread. Numbers are in MATLAB's order: column-major, so a column is contiguous.
+ * Nothing is held but what is asked for: a slab of columns at a time, a table of names.
+ *
+ * A handle is for one thread, the one that opened it. Numbers are in MATLAB's order:
+ * column-major, so a column is contiguous.
  */
 #ifndef UN_DATA_READERS_MAT_H
 #define UN_DATA_READERS_MAT_H
 
 #include "base/arena.h"
+#include "base/file.h"
 #include "tensor/tensor.h"
 
 typedef enum {
-    UN_MAT_OTHER = 0, /* struct, sparse, complex, function handle, …: listed, not readable */
+    UN_MAT_OTHER = 0, /* struct, sparse, complex, string, table, …: listed, not readable */
     UN_MAT_NUMERIC,   /* any real numeric or logical class */
     UN_MAT_TEXT,      /* char array */
     UN_MAT_CELL
@@ -32,15 +29,19 @@ enum { UN_MAT_NAME = 64 };
 
 typedef struct {
     char name[UN_MAT_NAME]; /* MATLAB allows 63 characters */
-    char class_name[16];    /* "double", "uint16", "cell", … */
+    char class_name[16];    /* "double", "uint16", "cell", "string", … */
     un_mat_kind kind;
     int rank;
     size_t dims[UN_MAX_RANK];
+    size_t slab;        /* of a numeric matrix: columns to ask for at a time, at least 1 */
+    int order_is_known; /* 0: no mark of MATLAB's says which dimension is the columns */
 } un_mat_variable;
 
 typedef struct un_mat un_mat;
 
-/* Opens and lists. UNSEEN_E_FORMAT for anything that is not an intact MAT v5 or
+/* 4, 5 or 73 (7.3, any HDF5 file included) by the first bytes of a file; 0 if it is none. */
+int un_mat_version_of(const un_map *file);
+/* Opens, checks and lists. UNSEEN_E_FORMAT for anything that is not an intact MAT v5 or
  * v7.3 file. */
 un_status un_mat_open(un_mat **out, const char *path);
 /* NULL is allowed. */
@@ -62,12 +63,14 @@ un_status un_mat_require(const un_mat *mat, const char *name, un_mat_kind kind,
  * 1 GiB. */
 un_status un_mat_read_double(un_mat *mat, const char *name, double **out);
 /* Columns first … first + count - 1 of a numeric matrix as f32 [count, rows].
- * *out is borrowed until the next call on `mat`. Every call on a compressed
- * variable unpacks it from its beginning: ask for un_mat_slab_columns at a time. */
+ * *out is borrowed until the next call on `mat`. Slabs one after the other cost one pass
+ * through the file together; going back begins anew. */
 un_status un_mat_read_columns(un_mat *mat, const char *name, size_t first, size_t count,
                               const float **out);
-/* Columns of about 128 MiB, at least 1. */
-size_t un_mat_slab_columns(const un_mat_variable *variable);
+/* A matrix that Python saved without MATLAB's marks may lie either way: if dimension
+ * `which` (0: rows, 1: columns) is not `size` but the other one is, it is seen the other way
+ * round from now on and the result is 1. Otherwise, and for every other variable, 0. */
+int un_mat_orient(un_mat *mat, const char *name, int which, size_t size);
 /* The strings of a cell array, or the rows of a char array without trailing
  * blanks, as UTF-8 from `arena`. */
 un_status un_mat_read_strings(un_mat *mat, const char *name, un_arena *arena, char ***out,

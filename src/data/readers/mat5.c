@@ -1,77 +1,147 @@
 /*
- * mat5.c - verifying a MAT v5 file before libmatio sees it.
+ * mat5.c - reading MAT v5 files; see mat.h.
  *
  * The format ("MAT-File Format", The MathWorks): a header of 128 bytes, then
  * elements, each a tag (type, number of bytes) and its data. A variable is an
  * element of type MATRIX, or one of type COMPRESSED whose zlib stream unpacks to
  * one. A MATRIX holds sub-elements: flags, dimensions, name, then the data, or
  * for a cell array one MATRIX a cell. Sub-elements are padded to 8 bytes; up to
- * 4 bytes of data may sit inside the tag.
+ * 4 bytes of data may sit inside the tag. Numbers are stored in the smallest type
+ * that holds them, whatever the class of the variable.
  *
- * Nothing is kept: the walk only finds out whether the file says the same thing
- * in all places, and unpacks every stream to the end, where its checksum is.
- * libmatio does neither, and fills what is missing with zeros.
+ * The file is read front to back through a small buffer and never held: opening
+ * walks through all of it, to find out whether it says the same thing in all places
+ * and to unpack every stream to the end, where its checksum is; reading takes one
+ * variable and keeps its place, so that slabs of columns cost one pass together.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
+#include "base/file.h"
 #include "data/readers/mat_parts.h"
+#include "data/readers/reader_text.h"
 
-enum { MI_INT8 = 1, MI_UINT8 = 2, MI_INT32 = 5, MI_UINT32 = 6, MI_MATRIX = 14, MI_COMPRESSED = 15 };
-enum { MI_UTF8 = 16, MI_LAST = 18 };
+enum { MI_INT8 = 1, MI_UINT8, MI_INT16, MI_UINT16, MI_INT32, MI_UINT32, MI_SINGLE };
+enum { MI_DOUBLE = 9, MI_INT64 = 12, MI_UINT64 = 13, MI_MATRIX = 14, MI_COMPRESSED = 15 };
+enum { MI_UTF8 = 16, MI_UTF16 = 17, MI_UTF32 = 18, MI_LAST = 18 };
 enum { CLASS_CELL = 1, CLASS_CHAR = 4, CLASS_DOUBLE = 6, CLASS_UINT64 = 15, CLASS_OPAQUE = 17 };
-enum { HEADER_BYTES = 128, MAX_DEPTH = 8, MAX_RANK = 32, UNPACK_BYTES = 64 * 1024 };
+enum { HEADER_BYTES = 128, MAX_DEPTH = 8, MAX_RANK = 32, BUFFER_BYTES = 64 * 1024 };
+/* Numbers converted together; the longest text of one cell or char array. */
+enum { BLOCK = 4096, MAX_TEXT = 256 << 20 };
 
 /* Bytes of one element of the storage types 0 … MI_LAST, 0 where it has none. */
 static const uint8_t TYPE_SIZE[MI_LAST + 1] = {0, 1, 1, 2, 2, 4, 4, 4, 0, 8,
                                                0, 0, 8, 8, 0, 0, 1, 2, 4};
 
-/* Where sub-elements come from: the file itself, or a zlib stream in it. */
+/* Where sub-elements come from: a piece of the file itself, or a zlib stream in it. */
 typedef struct {
     const char *path;
-    const unsigned char *data; /* not compressed: what is left */
-    size_t left;
-    int swapped; /* the file's byte order is not ours */
+    int fd;
+    int swapped;   /* the file's byte order is not ours */
+    uint64_t next; /* byte of the file that is read next */
+    uint64_t left; /* bytes of the piece from there on */
     int compressed;
     int ended; /* the stream has told its end and its checksum held */
+    int live;  /* z is initialised */
     z_stream z;
-    size_t at, have; /* unpacked and not yet taken: buffer[at … have - 1] */
-    unsigned char buffer[UNPACK_BYTES];
+    size_t at, have; /* what is ready: buffer[at … have - 1] */
+    unsigned char buffer[BUFFER_BYTES];
+    unsigned char packed[BUFFER_BYTES]; /* of a stream: z reads here */
 } source;
+
+/* What stands before the data of an element. */
+typedef struct {
+    uint32_t type, bytes;
+    unsigned char inside[4]; /* the data, if `small` */
+    int small;
+} tag;
+
+/* Where a variable lies. */
+typedef struct {
+    uint64_t at; /* first byte of its data, behind the tag */
+    uint32_t bytes;
+    int compressed;
+} place;
+
+struct un_mat5 {
+    char *path;
+    un_mat_variable *variables;
+    place *places;
+    size_t count, capacity;
+    source source;
+    /* The variable whose columns are being read: a slab goes on where the last one ended. */
+    size_t open;        /* its number; SIZE_MAX: none */
+    tag tag;            /* of its numbers */
+    uint64_t open_done; /* numbers taken */
+};
 
 static un_status damaged(const source *s, const char *what) {
     return un_fail(UNSEEN_E_FORMAT, "%s is damaged: %s; get the file again", s->path, what);
 }
 
+/* ---- bytes ---- */
+
+/* Reads up to BUFFER_BYTES of the piece; what the file has not is an error. */
+static un_status read_file(source *s, unsigned char *out, size_t *got) {
+    size_t wanted = s->left < BUFFER_BYTES ? (size_t)s->left : BUFFER_BYTES;
+    *got = 0;
+    while (*got < wanted) {
+        ssize_t n = pread(s->fd, out + *got, wanted - *got, (off_t)(s->next + *got));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return un_fail_errno(errno, "cannot read %s", s->path);
+        if (n == 0) return damaged(s, "it is cut short");
+        *got += (size_t)n;
+    }
+    s->next += *got;
+    s->left -= *got;
+    return UNSEEN_OK;
+}
+
 static un_status unpack(source *s) {
     if (s->ended) return damaged(s, "a compressed variable ends too early");
+    if (s->z.avail_in == 0) {
+        size_t got = 0;
+        UN_TRY(read_file(s, s->packed, &got));
+        if (got == 0) return damaged(s, "a compressed variable is cut short");
+        s->z.next_in = s->packed;
+        s->z.avail_in = (uInt)got;
+    }
     s->z.next_out = s->buffer;
-    s->z.avail_out = UNPACK_BYTES;
-    s->at = 0;
+    s->z.avail_out = BUFFER_BYTES;
     int code = inflate(&s->z, Z_NO_FLUSH);
-    s->have = UNPACK_BYTES - s->z.avail_out;
+    s->have = BUFFER_BYTES - s->z.avail_out;
     s->ended = code == Z_STREAM_END;
-    if (code != Z_OK && code != Z_STREAM_END)
-        return damaged(s, code == Z_BUF_ERROR ? "a compressed variable is cut short"
-                                              : "a compressed variable does not unpack");
+    if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
+        return damaged(s, "a compressed variable does not unpack");
     return UNSEEN_OK;
+}
+
+/* More bytes into the buffer, which is used up; a call may bring none. */
+static un_status fill(source *s) {
+    s->at = s->have = 0;
+    if (s->compressed) return unpack(s);
+    if (s->left == 0) return damaged(s, "it is cut short");
+    return read_file(s, s->buffer, &s->have);
 }
 
 /* Takes n bytes into out, or drops them if out is NULL. */
 static un_status take(source *s, void *out, uint64_t n) {
     unsigned char *to = out;
-    if (!s->compressed) {
-        if (n > s->left) return damaged(s, "it is cut short");
-        if (to) memcpy(to, s->data, (size_t)n);
-        s->data += n;
-        s->left -= (size_t)n;
-        return UNSEEN_OK;
-    }
     while (n > 0) {
+        if (s->at == s->have && !to && !s->compressed) { /* no need to look at them */
+            if (n > s->left) return damaged(s, "it is cut short");
+            s->next += n;
+            s->left -= n;
+            return UNSEEN_OK;
+        }
         if (s->at == s->have) {
-            UN_TRY(unpack(s));
-            continue; /* a call may unpack nothing yet */
+            UN_TRY(fill(s));
+            continue;
         }
         size_t part = s->have - s->at < n ? s->have - s->at : (size_t)n;
         if (to) memcpy(to, s->buffer + s->at, part);
@@ -84,22 +154,29 @@ static un_status take(source *s, void *out, uint64_t n) {
 
 /* The same out of the `budget` bytes that the enclosing element has left. */
 static un_status take_from(source *s, uint64_t *budget, void *out, uint64_t n) {
-    if (n > *budget) return damaged(s, "an element is larger than the one it lies in");
+    if (n > *budget) return damaged(s, "an element is larger than the one it is in");
+    UN_TRY(take(s, out, n));
     *budget -= n;
-    return take(s, out, n);
+    return UNSEEN_OK;
+}
+
+/* Turns `n` elements of `size` bytes into our byte order. */
+static void swap(unsigned char *bytes, size_t size, size_t n) {
+    for (size_t i = 0; i < n; i++, bytes += size)
+        for (size_t k = 0; k < size / 2; k++) {
+            unsigned char byte = bytes[k];
+            bytes[k] = bytes[size - 1 - k];
+            bytes[size - 1 - k] = byte;
+        }
 }
 
 static uint32_t word(const source *s, const unsigned char *bytes) {
-    uint32_t value;
+    uint32_t value = 0;
     memcpy(&value, bytes, sizeof value);
     return s->swapped ? __builtin_bswap32(value) : value;
 }
 
-typedef struct {
-    uint32_t type, bytes;
-    unsigned char inside[4]; /* the data, if `small` */
-    int small;
-} tag;
+/* ---- elements ---- */
 
 static un_status take_tag(source *s, uint64_t *budget, tag *out) {
     unsigned char raw[8];
@@ -115,7 +192,7 @@ static un_status take_tag(source *s, uint64_t *budget, tag *out) {
 }
 
 /* The data of a sub-element and their padding. `out` holds t->bytes or is NULL. */
-static un_status take_data(source *s, uint64_t *budget, const tag *t, unsigned char *out) {
+static un_status take_data(source *s, uint64_t *budget, const tag *t, void *out) {
     if (t->small) {
         if (out) memcpy(out, t->inside, t->bytes);
         return UNSEEN_OK;
@@ -126,131 +203,458 @@ static un_status take_data(source *s, uint64_t *budget, const tag *t, unsigned c
     return take_from(s, budget, NULL, padding);
 }
 
-/* The dimensions sub-element; *count becomes their product. */
-static un_status take_dims(source *s, uint64_t *budget, uint64_t *count) {
+/* What a MATRIX element says before its data. */
+typedef struct {
+    uint32_t class; /* 0: an empty element, which is an empty variable */
+    int is_complex, is_logical;
+    int rank;
+    uint64_t dims[MAX_RANK];
+    uint64_t count; /* product of dims */
+    char name[UN_MAT_NAME];
+    char object[16]; /* of an opaque one: "string", "table", … */
+} head;
+
+static int is_numeric(const head *h) {
+    return h->class >= CLASS_DOUBLE && h->class <= CLASS_UINT64;
+}
+
+static un_status take_dims(source *s, uint64_t *budget, head *h) {
     tag t;
     unsigned char raw[4 * MAX_RANK];
     UN_TRY(take_tag(s, budget, &t));
     if (t.type != MI_INT32 || t.bytes % 4 != 0 || t.bytes < 8 || t.bytes > sizeof raw)
         return damaged(s, "the dimensions of a variable make no sense");
     UN_TRY(take_data(s, budget, &t, raw));
-    *count = 1;
+    h->count = 1;
     for (uint32_t i = 0; i < t.bytes; i += 4) {
         uint32_t dim = word(s, raw + i);
-        if (dim > INT32_MAX || __builtin_mul_overflow(*count, (uint64_t)dim, count))
+        if (dim > INT32_MAX || __builtin_mul_overflow(h->count, (uint64_t)dim, &h->count))
             return damaged(s, "the dimensions of a variable make no sense");
+        h->dims[h->rank++] = dim;
     }
     return UNSEEN_OK;
 }
 
-/* Real or imaginary part of `count` numbers or characters. */
-static un_status take_values(source *s, uint64_t *budget, uint64_t count, int is_char) {
+/* A name of at most `size` - 1 bytes; longer ones become "". */
+static un_status take_name(source *s, uint64_t *budget, char *out, size_t size) {
     tag t;
     UN_TRY(take_tag(s, budget, &t));
-    uint64_t size = TYPE_SIZE[t.type];
+    if (t.type != MI_INT8 && t.type != MI_UINT8 && t.type != MI_UTF8)
+        return damaged(s, "a variable has no name");
+    int fits = t.bytes < size;
+    UN_TRY(take_data(s, budget, &t, fits ? out : NULL));
+    out[fits ? t.bytes : 0] = 0;
+    if (!un_text_is_utf8((const unsigned char *)out, strlen(out))) out[0] = 0;
+    return UNSEEN_OK;
+}
+
+static un_status take_head(source *s, uint64_t *budget, head *h) {
+    tag t;
+    unsigned char flags[8];
+    *h = (head){0};
+    if (*budget == 0) return UNSEEN_OK;
+    UN_TRY(take_tag(s, budget, &t));
+    if (t.type != MI_UINT32 || t.bytes != sizeof flags || t.small)
+        return damaged(s, "a variable has no flags");
+    UN_TRY(take_data(s, budget, &t, flags));
+    h->class = word(s, flags) & 0xFF;
+    h->is_complex = word(s, flags) >> 11 & 1;
+    h->is_logical = word(s, flags) >> 9 & 1;
+    if (h->class == 0 || h->class > CLASS_OPAQUE)
+        return damaged(s, "a variable has no known class");
+    if (h->class != CLASS_OPAQUE) {
+        UN_TRY(take_dims(s, budget, h));
+        return take_name(s, budget, h->name, sizeof h->name);
+    }
+    char system[16]; /* "MCOS" */
+    h->rank = 2;
+    UN_TRY(take_name(s, budget, h->name, sizeof h->name));
+    UN_TRY(take_name(s, budget, system, sizeof system));
+    return take_name(s, budget, h->object, sizeof h->object);
+}
+
+/* The tag of a real or imaginary part, or of characters. */
+static un_status take_values_tag(source *s, uint64_t *budget, const head *h, tag *t) {
     uint64_t expected = 0;
+    UN_TRY(take_tag(s, budget, t));
+    uint64_t size = TYPE_SIZE[t->type];
     if (size == 0) return damaged(s, "the data of a variable have no numeric type");
-    if (__builtin_mul_overflow(count, size, &expected))
+    if (__builtin_mul_overflow(h->count, size, &expected))
         return damaged(s, "the dimensions of a variable make no sense");
     /* A character may take several units of its encoding, a number may not. */
-    if (is_char ? t.bytes < expected || t.bytes / 4 > expected : t.bytes != expected)
+    int is_char = h->class == CLASS_CHAR;
+    if (is_char ? t->bytes < expected || t->bytes / 4 > expected : t->bytes != expected)
         return damaged(s, "a variable has not as much data as its dimensions say");
+    return UNSEEN_OK;
+}
+
+/* ---- walking through ---- */
+
+static un_status verify_matrix(source *s, uint64_t budget, int depth, head *h);
+
+/* The tag of the next cell, whose bytes are taken from the budget. */
+static un_status take_cell_tag(source *s, uint64_t *budget, uint64_t *bytes) {
+    tag t;
+    UN_TRY(take_tag(s, budget, &t));
+    if (t.type != MI_MATRIX || t.small) return damaged(s, "a cell holds no variable");
+    if (t.bytes > *budget) return damaged(s, "a cell is larger than its cell array");
+    *budget -= t.bytes;
+    *bytes = t.bytes;
+    return UNSEEN_OK;
+}
+
+static un_status verify_cells(source *s, uint64_t *budget, uint64_t count, int depth) {
+    head h;
+    uint64_t bytes = 0;
+    if (count > *budget / 8) return damaged(s, "a cell array has fewer cells than it says");
+    for (uint64_t i = 0; i < count; i++) {
+        UN_TRY(take_cell_tag(s, budget, &bytes));
+        UN_TRY(verify_matrix(s, bytes, depth + 1, &h));
+    }
+    return UNSEEN_OK;
+}
+
+static un_status verify_values(source *s, uint64_t *budget, const head *h) {
+    tag t;
+    UN_TRY(take_values_tag(s, budget, h, &t));
     return take_data(s, budget, &t, NULL);
 }
 
-static un_status verify_matrix(source *s, uint64_t budget, int depth);
-
-static un_status verify_cells(source *s, uint64_t *budget, uint64_t count, int depth) {
-    if (count > *budget / 8) return damaged(s, "a cell array has fewer cells than it says");
-    for (uint64_t i = 0; i < count; i++) {
-        tag t;
-        UN_TRY(take_tag(s, budget, &t));
-        if (t.type != MI_MATRIX || t.small) return damaged(s, "a cell holds no variable");
-        if (t.bytes > *budget) return damaged(s, "a cell is larger than its cell array");
-        *budget -= t.bytes;
-        UN_TRY(verify_matrix(s, t.bytes, depth + 1));
-    }
-    return UNSEEN_OK;
-}
-
 /* The content of a MATRIX element of `budget` bytes; an empty one is allowed. */
-static un_status verify_matrix(source *s, uint64_t budget, int depth) {
-    if (budget == 0) return UNSEEN_OK;
+static un_status verify_matrix(source *s, uint64_t budget, int depth, head *h) {
     if (depth > MAX_DEPTH) return damaged(s, "cells are nested too deeply");
-    tag t;
-    unsigned char flags[8];
-    UN_TRY(take_tag(s, &budget, &t));
-    if (t.type != MI_UINT32 || t.bytes != sizeof flags || t.small)
-        return damaged(s, "a variable has no flags");
-    UN_TRY(take_data(s, &budget, &t, flags));
-    uint32_t class = word(s, flags) & 0xFF;
-    int is_complex = word(s, flags) >> 11 & 1;
-    if (class == 0 || class > CLASS_OPAQUE) return damaged(s, "a variable has no known class");
-    int numeric = class >= CLASS_DOUBLE && class <= CLASS_UINT64;
-    if (numeric || class == CLASS_CHAR || class == CLASS_CELL) {
-        uint64_t count = 0;
-        UN_TRY(take_dims(s, &budget, &count));
-        UN_TRY(take_tag(s, &budget, &t));
-        if (t.type != MI_INT8 && t.type != MI_UINT8 && t.type != MI_UTF8)
-            return damaged(s, "a variable has no name");
-        UN_TRY(take_data(s, &budget, &t, NULL));
-        if (class == CLASS_CELL) UN_TRY(verify_cells(s, &budget, count, depth));
+    UN_TRY(take_head(s, &budget, h));
+    if (h->class == CLASS_CELL) {
+        UN_TRY(verify_cells(s, &budget, h->count, depth));
+    } else if (is_numeric(h) || h->class == CLASS_CHAR) {
         /* Some writers leave the data element of an empty array out. */
-        else if (count > 0 || budget >= 8)
-            UN_TRY(take_values(s, &budget, count, class == CLASS_CHAR));
-        if (is_complex && numeric && count > 0) UN_TRY(take_values(s, &budget, count, 0));
+        if (h->count > 0 || budget >= 8) UN_TRY(verify_values(s, &budget, h));
+        if (h->is_complex && is_numeric(h) && h->count > 0) UN_TRY(verify_values(s, &budget, h));
     }
     return take_from(s, &budget, NULL, budget); /* classes that are never read: sizes only */
 }
 
-/* One variable packed with zlib: n bytes at `data`. */
-static un_status verify_compressed(source *s, const unsigned char *data, uint32_t n) {
-    s->compressed = 1;
-    s->ended = 0;
+/* ---- one variable ---- */
+
+/* Goes to the variable; *bytes are those of its MATRIX element. */
+static un_status begin(source *s, const place *p, uint64_t *bytes) {
     s->at = s->have = 0;
-    s->z = (z_stream){.avail_in = n};
-    /* zlib's field lacks a const; it does not write there. */
-    memcpy(&s->z.next_in, &data, sizeof data);
-    if (inflateInit(&s->z) != Z_OK) return un_fail_memory(UNPACK_BYTES);
+    s->next = p->at;
+    s->left = p->bytes;
+    s->compressed = p->compressed;
+    *bytes = p->bytes;
+    if (!p->compressed) return UNSEEN_OK;
+    s->ended = 0;
+    s->z.avail_in = 0;
+    if (!s->live && inflateInit(&s->z) != Z_OK) return un_fail_memory(BUFFER_BYTES);
+    if (s->live) inflateReset(&s->z);
+    s->live = 1;
     tag t;
     uint64_t budget = sizeof(uint64_t);
-    un_status status = take_tag(s, &budget, &t);
-    if (!status && (t.type != MI_MATRIX || t.small))
-        status = damaged(s, "a compressed element holds no variable");
-    if (!status) status = verify_matrix(s, t.bytes, 0);
-    /* What follows the variable is nobody's, but the checksum comes after it. */
-    while (!status && !s->ended) status = unpack(s);
-    inflateEnd(&s->z);
+    UN_TRY(take_tag(s, &budget, &t));
+    if (t.type != MI_MATRIX || t.small) return damaged(s, "a compressed element holds no variable");
+    *bytes = t.bytes;
+    return UNSEEN_OK;
+}
+
+/* What follows the variable in its stream is nobody's, but the checksum comes after it. */
+static un_status finish(source *s) {
+    while (s->compressed && !s->ended) UN_TRY(fill(s));
+    return UNSEEN_OK;
+}
+
+static un_status verify(source *s, const place *p, head *h) {
+    uint64_t bytes = 0;
+    UN_TRY(begin(s, p, &bytes));
+    UN_TRY(verify_matrix(s, bytes, 0, h));
+    return finish(s);
+}
+
+/* ---- the list ---- */
+
+static void describe(const head *h, un_mat_variable *out) {
+    static const char *const names[] = {
+        "empty",  "cell",   "struct",          "object", "char",   "sparse", "double",
+        "single", "int8",   "uint8",           "int16",  "uint16", "int32",  "uint32",
+        "int64",  "uint64", "function handle", "object"};
+    *out = (un_mat_variable){.kind = UN_MAT_OTHER};
+    if (h->class == CLASS_CELL) out->kind = UN_MAT_CELL;
+    if (h->class == CLASS_CHAR) out->kind = UN_MAT_TEXT;
+    if (is_numeric(h) && !h->is_complex) out->kind = UN_MAT_NUMERIC;
+    memcpy(out->name, h->name, sizeof out->name);
+    const char *class = h->is_logical ? "logical" : h->object[0] ? h->object : names[h->class];
+    snprintf(out->class_name, sizeof out->class_name, "%s%.*s",
+             is_numeric(h) && h->is_complex ? "complex " : "",
+             is_numeric(h) && h->is_complex ? 7 : 15, class);
+    if (h->rank > UN_MAX_RANK) out->kind = UN_MAT_OTHER;
+    out->rank = h->rank < UN_MAX_RANK ? h->rank : UN_MAX_RANK;
+    for (int i = 0; i < out->rank; i++) out->dims[i] = (size_t)h->dims[i];
+    out->slab = un_mat_columns_of(out->dims[0]);
+    out->order_is_known = 1;
+}
+
+static un_status add(un_mat5 *mat, const head *h, const place *p) {
+    if (h->name[0] == 0) return UNSEEN_OK; /* MATLAB's own, or longer than it allows */
+    if (mat->count == mat->capacity) {
+        size_t capacity = mat->capacity ? 2 * mat->capacity : 32;
+        un_mat_variable *variables = realloc(mat->variables, capacity * sizeof *variables);
+        if (variables) mat->variables = variables;
+        place *places = realloc(mat->places, capacity * sizeof *places);
+        if (places) mat->places = places;
+        if (!variables || !places) return un_fail_memory(capacity * sizeof *variables);
+        mat->capacity = capacity;
+    }
+    describe(h, &mat->variables[mat->count]);
+    mat->places[mat->count++] = *p;
+    return UNSEEN_OK;
+}
+
+static un_status walk(un_mat5 *mat, uint64_t size) {
+    source *s = &mat->source;
+    unsigned char raw[HEADER_BYTES];
+    const uint16_t native = 'M' << 8 | 'I';
+    s->left = size;
+    UN_TRY(take(s, raw, sizeof raw));
+    s->swapped = memcmp(raw + HEADER_BYTES - 2, &native, sizeof native) != 0;
+    for (uint64_t at = HEADER_BYTES; at < size;) {
+        s->at = s->have = 0;
+        s->compressed = 0;
+        s->next = at;
+        s->left = size - at;
+        UN_TRY(take(s, raw, 8));
+        uint32_t type = word(s, raw);
+        place p = {.at = at + 8, .bytes = word(s, raw + 4), .compressed = type == MI_COMPRESSED};
+        if (type == 0 || type > MI_LAST) return damaged(s, "an element has no known type");
+        if (p.bytes > size - p.at) return damaged(s, "it is cut short");
+        if (type == MI_COMPRESSED || type == MI_MATRIX) {
+            head h;
+            UN_TRY(verify(s, &p, &h));
+            UN_TRY(add(mat, &h, &p));
+        }
+        at = p.at + p.bytes;
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_mat5_open(un_mat5 **out, const char *path) {
+    un_mat5 *mat = NULL;
+    struct stat st;
+    UN_TRY(un_alloc(1, sizeof *mat, &mat));
+    un_status status = UNSEEN_OK;
+    mat->open = SIZE_MAX;
+    mat->source.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (mat->source.fd < 0 || fstat(mat->source.fd, &st) != 0)
+        UN_GO(un_fail_errno(errno, "cannot read %s", path));
+    UN_GO(un_format(&mat->path, "%s", path));
+    mat->source.path = mat->path;
+    UN_GO(walk(mat, (uint64_t)st.st_size));
+    *out = mat;
+    return UNSEEN_OK;
+done:
+    un_mat5_close(mat);
     return status;
 }
 
-un_status un_mat5_verify(const un_map *map, const char *path) {
-    source *s = NULL;
-    UN_TRY(un_alloc(1, sizeof *s, &s));
-    un_status status = UNSEEN_OK;
-    const unsigned char *mark = map->data + HEADER_BYTES - 2;
-    const uint16_t native = 'M' << 8 | 'I';
-    s->path = path;
-    s->swapped = memcmp(mark, &native, sizeof native) != 0; /* the caller knows it is MI or IM */
-    size_t at = HEADER_BYTES;
-    while (status == UNSEEN_OK && at < map->size) {
-        if (map->size - at < 8) UN_GO(damaged(s, "it is cut short"));
-        uint32_t type = word(s, map->data + at);
-        uint32_t bytes = word(s, map->data + at + 4);
-        at += 8;
-        if (type == 0 || type > MI_LAST) UN_GO(damaged(s, "an element has no known type"));
-        if (bytes > map->size - at) UN_GO(damaged(s, "it is cut short"));
-        if (type == MI_COMPRESSED) {
-            UN_GO(verify_compressed(s, map->data + at, bytes));
-        } else if (type == MI_MATRIX) {
-            s->compressed = 0;
-            s->data = map->data + at;
-            s->left = bytes;
-            UN_GO(verify_matrix(s, bytes, 0));
-        }
-        at += bytes;
+void un_mat5_close(un_mat5 *mat) {
+    if (!mat) return;
+    if (mat->source.live) inflateEnd(&mat->source.z);
+    if (mat->source.fd >= 0) close(mat->source.fd);
+    free(mat->variables);
+    free(mat->places);
+    free(mat->path);
+    free(mat);
+}
+
+un_mat_variable *un_mat5_variables(un_mat5 *mat, size_t *count) {
+    *count = mat->count;
+    return mat->variables;
+}
+
+/* ---- numbers ---- */
+
+/* Element i of a storage type, in our byte order. */
+static double element(uint32_t type, const unsigned char *bytes, size_t i) {
+#define UN_AS(c_type)                                                                              \
+    do {                                                                                           \
+        c_type value;                                                                              \
+        memcpy(&value, bytes + i * sizeof value, sizeof value);                                    \
+        return (double)value;                                                                      \
+    } while (0)
+    switch (type) {
+    case MI_INT8: UN_AS(int8_t);
+    case MI_INT16: UN_AS(int16_t);
+    case MI_UINT16:
+    case MI_UTF16: UN_AS(uint16_t);
+    case MI_INT32: UN_AS(int32_t);
+    case MI_UINT32:
+    case MI_UTF32: UN_AS(uint32_t);
+    case MI_SINGLE: UN_AS(float);
+    case MI_DOUBLE: UN_AS(double);
+    case MI_INT64: UN_AS(int64_t);
+    case MI_UINT64: UN_AS(uint64_t);
+    default: UN_AS(uint8_t);
     }
+#undef UN_AS
+}
+
+/* Goes to the first number of the variable. */
+static un_status open_numbers(un_mat5 *mat, size_t number) {
+    source *s = &mat->source;
+    head h;
+    uint64_t budget = 0;
+    mat->open = SIZE_MAX;
+    mat->open_done = 0;
+    mat->tag = (tag){.type = MI_DOUBLE};
+    UN_TRY(begin(s, &mat->places[number], &budget));
+    UN_TRY(take_head(s, &budget, &h));
+    if (h.count > 0) UN_TRY(take_values_tag(s, &budget, &h, &mat->tag));
+    if (!mat->tag.small && mat->tag.bytes > budget)
+        return damaged(s, "an element is larger than the one it is in");
+    mat->open = number;
+    return UNSEEN_OK;
+}
+
+/* The bytes of the next `count` numbers of the open variable; out NULL: dropped. */
+static un_status take_raw(un_mat5 *mat, uint64_t count, void *out) {
+    size_t size = TYPE_SIZE[mat->tag.type];
+    uint64_t at = mat->open_done * size;
+    mat->open_done += count;
+    if (!mat->tag.small) return take(&mat->source, out, count * size);
+    if (at + count * size > mat->tag.bytes) return damaged(&mat->source, "it is cut short");
+    if (out) memcpy(out, mat->tag.inside + at, (size_t)count * size);
+    return UNSEEN_OK;
+}
+
+/* The next `count` numbers of the open variable; one of the outputs is NULL. */
+static un_status take_numbers(un_mat5 *mat, uint64_t count, double *doubles, float *floats) {
+    uint32_t type = mat->tag.type;
+    size_t size = TYPE_SIZE[type];
+    int swapped = mat->source.swapped;
+    unsigned char raw[BLOCK];
+    if (floats && type == MI_SINGLE && !swapped) return take_raw(mat, count, floats);
+    for (uint64_t done = 0; done < count;) {
+        size_t n = count - done < BLOCK / size ? (size_t)(count - done) : BLOCK / size;
+        UN_TRY(take_raw(mat, n, raw));
+        if (swapped) swap(raw, size, n);
+        for (size_t i = 0; i < n && doubles; i++) *doubles++ = element(type, raw, i);
+        for (size_t i = 0; i < n && floats; i++) *floats++ = (float)element(type, raw, i);
+        done += n;
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_mat5_read_double(un_mat5 *mat, size_t number, double *out) {
+    const un_mat_variable *v = &mat->variables[number];
+    UN_TRY(open_numbers(mat, number));
+    un_status status = take_numbers(mat, (uint64_t)v->dims[0] * v->dims[1], out, NULL);
+    mat->open = SIZE_MAX;
+    return status ? status : finish(&mat->source);
+}
+
+un_status un_mat5_read_columns(un_mat5 *mat, size_t number, size_t first, size_t count,
+                               float *out) {
+    const un_mat_variable *v = &mat->variables[number];
+    uint64_t from = (uint64_t)first * v->dims[0];
+    uint64_t n = (uint64_t)count * v->dims[0];
+    if (mat->open != number || mat->open_done > from) UN_TRY(open_numbers(mat, number));
+    mat->open = SIZE_MAX; /* until all went well */
+    UN_TRY(take_raw(mat, from - mat->open_done, NULL));
+    UN_TRY(take_numbers(mat, n, NULL, out));
+    if (first + count == v->dims[1]) return finish(&mat->source);
+    mat->open = number;
+    return UNSEEN_OK;
+}
+
+/* ---- text ---- */
+
+static un_status cannot_tell(const un_mat5 *mat, const char *name) {
+    return un_fail(
+        UNSEEN_E_FORMAT,
+        "%s: the lines of text in \"%s\" cannot be told apart; save them as a cell array",
+        mat->path, name);
+}
+
+/* The characters of a variable whose head was taken, one string a row; in a cell, a column of
+ * characters is one string, too. */
+static un_status take_rows(un_mat5 *mat, uint64_t *budget, const head *h, int in_cell,
+                           const char *name, un_text *text, size_t *count) {
+    source *s = &mat->source;
+    tag t = {.type = MI_UTF8};
+    unsigned char *bytes = NULL;
+    int whole = 0;
+    if (h->class != CLASS_CHAR || h->rank != 2)
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s: \"%s\" holds something that is not text; save it as a cell array of "
+                       "char rows%s",
+                       mat->path, name,
+                       h->class == CLASS_OPAQUE ? " (cellstr makes one of strings)" : "");
+    if (h->count > 0 || *budget >= 8) UN_TRY(take_values_tag(s, budget, h, &t));
+    if (t.bytes > MAX_TEXT)
+        return un_fail(UNSEEN_E_UNSUPPORTED, "%s: more than %d MiB of text in one piece of \"%s\"",
+                       mat->path, MAX_TEXT >> 20, name);
+    size_t size = TYPE_SIZE[t.type];
+    if (size > 4 || t.type == MI_SINGLE || t.bytes % size != 0)
+        return damaged(s, "the characters of a text have no type of characters");
+    UN_TRY(un_alloc((size_t)t.bytes + 1, 1, &bytes));
+    un_status status = take_data(s, budget, &t, bytes);
+    if (!status && s->swapped) swap(bytes, size, t.bytes / size);
+    const un_text_matrix matrix = {.data = bytes,
+                                   .size = size,
+                                   .units = t.bytes / size,
+                                   .rows = in_cell && h->dims[1] == 1 ? 1 : (size_t)h->dims[0],
+                                   .width = (size_t)h->dims[1]};
+    if (!status) status = un_text_rows(text, &matrix, count, &whole);
+    free(bytes);
+    return status || whole ? status : cannot_tell(mat, name);
+}
+
+/* Every cell is one string, an empty one included. */
+static un_status take_cells(un_mat5 *mat, uint64_t *budget, const head *cells, const char *name,
+                            un_text *text, size_t *count) {
+    source *s = &mat->source;
+    for (uint64_t i = 0; i < cells->count; i++) {
+        head h;
+        uint64_t bytes = 0;
+        size_t before = *count;
+        UN_TRY(take_cell_tag(s, budget, &bytes));
+        UN_TRY(take_head(s, &bytes, &h));
+        if (h.class != 0 && (h.count > 0 || h.class == CLASS_OPAQUE))
+            UN_TRY(take_rows(mat, &bytes, &h, 1, name, text, count));
+        UN_TRY(take_from(s, &bytes, NULL, bytes));
+        if (*count == before) {
+            UN_TRY(un_text_byte(text, 0));
+            (*count)++;
+        }
+        if (*count != before + 1)
+            return un_fail(UNSEEN_E_FORMAT, "%s: a cell of \"%s\" holds several lines of text",
+                           mat->path, name);
+        if (text->used > UN_MAT_WHOLE_BYTES)
+            return un_fail(UNSEEN_E_UNSUPPORTED, "%s: more than %zu MiB of text in \"%s\"",
+                           mat->path, UN_MAT_WHOLE_BYTES >> 20, name);
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_mat5_read_strings(un_mat5 *mat, size_t number, un_arena *arena, char ***out,
+                               size_t *count) {
+    const un_mat_variable *v = &mat->variables[number];
+    un_text text = {0};
+    head h;
+    uint64_t budget = 0;
+    int whole = 0;
+    un_status status = UNSEEN_OK;
+    *count = 0;
+    mat->open = SIZE_MAX;
+    UN_GO(begin(&mat->source, &mat->places[number], &budget));
+    UN_GO(take_head(&mat->source, &budget, &h));
+    if (h.class == CLASS_CELL)
+        UN_GO(take_cells(mat, &budget, &h, v->name, &text, count));
+    else
+        UN_GO(take_rows(mat, &budget, &h, 0, v->name, &text, count));
+    UN_GO(finish(&mat->source));
+    UN_GO(un_text_split(text.data, text.used, *count, arena, out, &whole));
+    if (!whole) status = damaged(&mat->source, "its text does not add up");
 done:
-    free(s);
+    free(text.data);
     return status;
 }

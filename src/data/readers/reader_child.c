@@ -14,8 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Address space beyond what the parent had: names of some million images. */
-static const size_t MEMORY_LIMIT = (size_t)2 << 30;
+/* Address space beyond what the parent had: a large chunk unpacked, names of some million
+ * images. */
+static const size_t MEMORY_LIMIT = (size_t)4 << 30;
 /* Processor time for a question: a start, and the slowest rate of reading. */
 enum { SECONDS_MIN = 60, BYTES_PER_SECOND = 4 << 20 };
 
@@ -82,6 +83,10 @@ static un_status child_died(un_reader_child *child, const char *what) {
                        "%s: the process that reads it was killed while reading %s; is there "
                        "enough memory?",
                        child->path, what);
+    if (number == 0)
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s: %s ended while reading %s; the file is damaged, get it again",
+                       child->path, child->library, what);
     return un_fail(UNSEEN_E_FORMAT,
                    "%s: %s crashed (signal %d) while reading %s; the file is damaged, get it again",
                    child->path, child->library, number, what);
@@ -132,25 +137,11 @@ un_status un_child_astray(const un_reader_child *child, const char *what) {
 
 un_status un_child_strings(const un_reader_child *child, const un_child_answer *answer,
                            const char *what, un_arena *arena, char ***out, size_t *count) {
-    size_t bytes = (size_t)answer->bytes;
-    size_t n = (size_t)answer->count;
-    char *text = NULL;
-    char **strings = NULL;
-    /* Counted before anything is reserved: n strings have n NULs. */
-    size_t ends = 0;
-    for (size_t i = 0; i < bytes; i++) ends += child->memory[i] == 0;
-    if (ends != n || (bytes > 0 && child->memory[bytes - 1] != 0))
-        return un_child_astray(child, what);
-    UN_TRY(un_arena_alloc(arena, bytes, 1, &text));
-    UN_TRY(un_arena_alloc(arena, n + 1, sizeof *strings, &strings));
-    if (bytes > 0) memcpy(text, child->memory, bytes);
-    for (size_t i = 0; i < n; i++) {
-        strings[i] = text;
-        text += strlen(text) + 1;
-    }
-    *out = strings;
-    *count = n;
-    return UNSEEN_OK;
+    int whole = 0;
+    *count = (size_t)answer->count;
+    UN_TRY(un_text_split((const char *)child->memory, (size_t)answer->bytes, *count, arena, out,
+                         &whole));
+    return whole ? UNSEEN_OK : un_child_astray(child, what);
 }
 
 /* ---- the child's side ---- */
@@ -179,7 +170,7 @@ static size_t address_space(void) {
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-void un_child_confine(int socket) {
+int un_child_confine(int socket, const char *path) {
     static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU, SIGSYS};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++) signal(fatal[i], SIG_DFL);
@@ -195,6 +186,10 @@ void un_child_confine(int socket) {
     setrlimit(RLIMIT_CORE, &none);
     struct rlimit space = {address_space() + MEMORY_LIMIT, address_space() + MEMORY_LIMIT};
     if (limits_memory()) setrlimit(RLIMIT_AS, &space);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) un_fail_errno(errno, "cannot read %s", path);
+    un_child_filter_calls();
+    return fd;
 }
 
 void un_child_limit_time(uint64_t bytes) {
@@ -220,57 +215,4 @@ un_status un_child_room(const char *path, uint64_t bytes) {
     if (bytes <= UN_CHILD_MEMORY) return UNSEEN_OK;
     return un_fail(UNSEEN_E_UNSUPPORTED, "%s: more than %zu MiB in one piece", path,
                    UN_CHILD_MEMORY >> 20);
-}
-
-/* ---- text ---- */
-
-un_status un_text_byte(un_text *t, unsigned byte) {
-    if (t->used == t->capacity) {
-        size_t capacity = t->capacity ? 2 * t->capacity : 64 * 1024;
-        char *grown = realloc(t->data, capacity);
-        if (!grown) return un_fail_memory(capacity);
-        t->data = grown;
-        t->capacity = capacity;
-    }
-    t->data[t->used++] = (char)byte;
-    return UNSEEN_OK;
-}
-
-un_status un_text_code_point(un_text *t, uint32_t code) {
-    if (code == 0 || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) code = 0xFFFD;
-    if (code < 0x80) return un_text_byte(t, code);
-    if (code < 0x800) {
-        UN_TRY(un_text_byte(t, 0xC0 | code >> 6));
-    } else {
-        if (code < 0x10000) {
-            UN_TRY(un_text_byte(t, 0xE0 | code >> 12));
-        } else {
-            UN_TRY(un_text_byte(t, 0xF0 | code >> 18));
-            UN_TRY(un_text_byte(t, 0x80 | (code >> 12 & 0x3F)));
-        }
-        UN_TRY(un_text_byte(t, 0x80 | (code >> 6 & 0x3F)));
-    }
-    return un_text_byte(t, 0x80 | (code & 0x3F));
-}
-
-int un_text_is_utf8(const unsigned char *s, size_t n) {
-    for (size_t i = 0; i < n;) {
-        size_t tail = s[i] < 0x80 ? 0 : s[i] < 0xC2 ? 4 : s[i] < 0xE0 ? 1 : s[i] < 0xF0 ? 2 : 3;
-        if (s[i] == 0 || s[i] > 0xF4 || tail >= n - i) return 0;
-        unsigned second = tail > 0 ? s[i + 1] : 0x80;
-        unsigned low = s[i] == 0xE0 ? 0xA0 : s[i] == 0xF0 ? 0x90 : 0x80;
-        unsigned high = s[i] == 0xED ? 0x9F : s[i] == 0xF4 ? 0x8F : 0xBF;
-        if (second < low || second > high) return 0;
-        for (size_t k = 2; k <= tail; k++)
-            if ((s[i + k] & 0xC0) != 0x80) return 0;
-        i += tail + 1;
-    }
-    return 1;
-}
-
-un_status un_text_string(un_text *t, const unsigned char *bytes, size_t n) {
-    int as_it_is = un_text_is_utf8(bytes, n);
-    for (size_t i = 0; i < n; i++)
-        UN_TRY(as_it_is ? un_text_byte(t, bytes[i]) : un_text_code_point(t, bytes[i]));
-    return un_text_byte(t, 0);
 }

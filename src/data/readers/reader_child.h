@@ -1,12 +1,15 @@
 /*
  * reader_child.h - a foreign library at work in a process of its own.
  *
- * Neither libmatio nor libhdf5 survives arbitrary bytes: on damaged copies of
- * real files they crash, loop and ask for absurd amounts of memory. So they run
- * in a forked child with limits on memory and processor time; when it dies, the
- * caller gets a sentence. It is forked, not started anew: no second program to
- * install, and the child needs nothing of the parent but a path, a socket and a
- * piece of shared memory, through which the data come back.
+ * libhdf5 does not survive arbitrary bytes: on damaged copies of real files it crashes,
+ * loops and asks for absurd amounts of memory. So it runs in a forked child with limits on
+ * memory and processor time; when it dies, the caller gets a sentence. The child opens the
+ * file and then gives up, by a filter on system calls (seccomp), everything but reading,
+ * memory and answering: a file that takes the library over can open no other file, start
+ * no program and reach no network. Where the kernel or a container refuses the filter, the
+ * limits remain. It is forked, not started anew: no second program to install, and the
+ * child needs nothing of the parent but a path, a socket and a piece of shared memory,
+ * through which the data come back.
  *
  * A question is a request of the reader's own type; its first answer is a
  * un_child_answer. Whatever comes back is to be checked as if it came from the
@@ -24,6 +27,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "data/readers/reader_text.h"
 
 /* Bytes of the memory that parent and child share; pages come when touched. */
 #define UN_CHILD_MEMORY ((size_t)1 << 30)
@@ -38,7 +42,7 @@ typedef struct {
 
 typedef struct {
     const char *path;      /* of the file, borrowed */
-    const char *library;   /* "libmatio": for sentences, borrowed */
+    const char *library;   /* "libhdf5": for sentences, borrowed */
     pid_t pid;             /* -1: none */
     int socket;            /* -1: none */
     unsigned char *memory; /* UN_CHILD_MEMORY bytes, only the child writes them */
@@ -71,8 +75,12 @@ un_status un_child_strings(const un_reader_child *child, const un_child_answer *
 
 /* ---- the child's side ---- */
 
-/* Gives up files, output streams, signal handlers, core dumps, memory beyond a limit. */
-void un_child_confine(int socket);
+/* Gives up files, output streams, signal handlers, core dumps, memory beyond a limit and
+ * system calls. Returns `path`, open for reading; -1 with the sentence set if it cannot be. */
+int un_child_confine(int socket, const char *path);
+/* From now on only the system calls that reading takes succeed; others fail with EPERM.
+ * Returns 0 where the system does not let filter them. Part of un_child_confine. */
+int un_child_filter_calls(void);
 /* Lets the next question take processor time in proportion to `bytes`. */
 void un_child_limit_time(uint64_t bytes);
 /* 0 when the parent has gone. */
@@ -81,20 +89,5 @@ int un_child_next(int socket, void *request, size_t bytes);
 int un_child_reply(int socket, un_child_answer *answer);
 /* Fails if `bytes` do not fit into the shared memory. */
 un_status un_child_room(const char *path, uint64_t bytes);
-
-/* Strings one after the other, each with a NUL, as UTF-8. */
-typedef struct {
-    char *data;
-    size_t used, capacity;
-} un_text;
-
-un_status un_text_byte(un_text *text, unsigned byte);
-/* What is not a character becomes U+FFFD. */
-un_status un_text_code_point(un_text *text, uint32_t code);
-/* Whether n bytes are UTF-8 (RFC 3629: no overlong forms, no surrogates) without NUL. */
-int un_text_is_utf8(const unsigned char *bytes, size_t n);
-/* n bytes and a NUL. Bytes that are not UTF-8 are Latin-1: files do not say which
- * of the two they mean. */
-un_status un_text_string(un_text *text, const unsigned char *bytes, size_t n);
 
 #endif

@@ -182,7 +182,7 @@ done:
 static int starts_like_mat(const char *path) {
     un_map map;
     if (un_map_open(&map, path) != UNSEEN_OK) return 0;
-    int mat = map.size >= 8 && (!memcmp(map.data, "MATLAB", 6) || !memcmp(map.data + 1, "HDF", 3));
+    int mat = un_mat_version_of(&map) != 0;
     un_map_close(&map);
     return mat;
 }

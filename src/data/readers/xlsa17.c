@@ -176,7 +176,7 @@ static un_status copy_features(void *user, un_features_writer *writer) {
     importer *im = user;
     const un_mat_variable *v = un_mat_find(im->features, "features");
     size_t columns = v->dims[1];
-    size_t slab = un_mat_slab_columns(v);
+    size_t slab = v->slab;
     un_progress progress;
     un_status status = UNSEEN_OK;
     un_progress_begin(&progress, "import features", "images", columns);
