@@ -18,7 +18,10 @@ ls m.model.tmp-* 2>/dev/null && fail "a temporary file was left"
 # An existing model survives a failed replacement.
 "$unseen" train dem --data toy -o m.model --epochs 2 -q >/dev/null || fail "training"
 cp m.model before
-(ulimit -f 64; "$unseen" train dem --data toy -o m.model --epochs 3) >/dev/null 2>&1
+output=$( (ulimit -f 64; "$unseen" train dem --data toy -o m.model --epochs 3) 2>&1)
+status=$?
+[ $status = 1 ] || fail "a full disk under an old model ended with $status: $output"
+case $output in *"m.model"*) ;; *) fail "no sentence about m.model: $output" ;; esac
 cmp m.model before || fail "a failed run damaged the old model"
 
 # Room for the model but not for checkpoints, which are three times as large: the training goes on
@@ -51,7 +54,7 @@ if mount -t tmpfs -o size=100k tmpfs small 2>/dev/null; then
     [ -z "$(ls small)" ] || fail "something was left on the full disk: $(ls small)"
     umount small
 else
-    echo "no tmpfs here: that half is skipped"
+    left_out "no tmpfs can be mounted here"
 fi
 expect 1 "" sh -c "\"$unseen\" eval m.model --data toy --json - >/dev/full"
 expect 1 "standard output" sh -c "\"$unseen\" check toy >/dev/full"

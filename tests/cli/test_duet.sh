@@ -26,12 +26,8 @@ grep -q '"in_group_prior"' r.json || fail "recovery in JSON"
 for published in "" --duet-reference; do
     slow="--epochs 12 --select none --set dropout=0.1 --set lr_every=3 --set accumulate=3 $published"
     $train $slow -o whole.model >/dev/null || fail "whole"
-    $train $slow -o killed.model --checkpoint-every 0.05 >/dev/null 2>&1 &
-    pid=$!
-    while kill -0 $pid 2>/dev/null && [ ! -e killed.model.checkpoint ]; do sleep 0.01; done
-    kill -9 $pid 2>/dev/null
-    wait $pid 2>/dev/null
-    [ -e killed.model ] && echo "the run was over before it was killed"
+    interrupted KILL killed.model.checkpoint killed.model \
+        $train $slow -o killed.model --checkpoint-every 0.05
     $train $slow -o killed.model --resume >/dev/null || fail "resume"
     cmp whole.model killed.model || fail "killed and resumed differs $published"
     rm -f killed.model
@@ -58,12 +54,7 @@ expect 0 "T1" $pixels $swin -o s.model --freeze-backbone --set visual_tokens=log
 swin="$unseen train duet --data pictures $small $swin --quiet --set batch=4 --epochs 3 --select none"
 swin="$swin --set recompute=yes --set drop_path=0.3"
 $swin -o swin.model >/dev/null || fail "whole Swin"
-$swin -o again.model --checkpoint-every 0.05 >/dev/null 2>&1 &
-pid=$!
-while kill -0 $pid 2>/dev/null && [ ! -e again.model.checkpoint ]; do sleep 0.01; done
-kill -9 $pid 2>/dev/null
-wait $pid 2>/dev/null
-[ -e again.model ] && echo "the run was over before it was killed"
+interrupted KILL again.model.checkpoint again.model $swin -o again.model --checkpoint-every 0.05
 $swin -o again.model --resume >/dev/null || fail "resume Swin"
 cmp swin.model again.model || fail "killed and resumed Swin differs"
 

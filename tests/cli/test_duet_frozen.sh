@@ -44,12 +44,8 @@ expect 0 "0 errors" "$unseen" check d
 
 # Stopped while the states are computed: the same command goes on.
 rm -r d/states
-$train --epochs 2 -o c.model >stopped.txt 2>&1 &
-pid=$!
-while kill -0 $pid 2>/dev/null && ! ls d/states/*.partial >/dev/null 2>&1; do sleep 0.001; done
-kill -INT $pid 2>/dev/null
-wait $pid
-grep -q "of the frozen image side" stopped.txt || echo "the states were there before the signal"
+interrupted INT "d/states/*.partial" "c.model d/states/*.safetensors" $train --epochs 2 -o c.model
+grep -q "of the frozen image side" interrupted || fail "not stopped in the states: $(cat interrupted)"
 expect 0 "T1" $train --epochs 2 -o c.model --resume
 cmp a.model c.model || fail "states that were interrupted change the model"
 [ "$before" = "$(cksum d/states/*)" ] || fail "the states of the interrupted run differ"
@@ -57,21 +53,14 @@ cmp a.model c.model || fail "states that were interrupted change the model"
 # Killed in training; the files have moved meanwhile, and another file is another training.
 slow="--epochs 20 --select none --set accumulate=2"
 $train $slow -o whole.model >/dev/null || fail "whole"
-$train $slow -o killed.model --checkpoint-every 0.02 >/dev/null 2>&1 &
-pid=$!
-while kill -0 $pid 2>/dev/null && [ ! -e killed.model.checkpoint ]; do sleep 0.01; done
-kill -9 $pid 2>/dev/null
-wait $pid 2>/dev/null
+interrupted KILL killed.model.checkpoint killed.model \
+    $train $slow -o killed.model --checkpoint-every 0.02
 mv weights elsewhere
 files="--set image_weights=elsewhere/vit.safetensors --set vocab=elsewhere/vocab.txt"
-if [ -e killed.model.checkpoint ]; then
-    cp elsewhere/vocab.txt kept.txt
-    printf 'more\n' >>elsewhere/vocab.txt
-    expect 1 "another training" $train $files $slow -o killed.model --resume
-    mv kept.txt elsewhere/vocab.txt
-else
-    echo "the run was over before it was killed"
-fi
+cp elsewhere/vocab.txt kept.txt
+printf 'more\n' >>elsewhere/vocab.txt
+expect 1 "another training" $train $files $slow -o killed.model --resume
+mv kept.txt elsewhere/vocab.txt
 expect 0 "T1" $train $files $slow -o killed.model --resume
 cmp whole.model killed.model || fail "resumed from files that have moved"
 expect 0 "already trained" "$unseen" train duet --data d --features pixels-1-32-regions $size \

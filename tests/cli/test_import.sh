@@ -8,16 +8,8 @@ import="$unseen import xlsa17 --features $cub/vgg_fc7.mat --splits $cub/att_spli
     --semantics sent=$cub/sent_splits.mat --validation $cub/sent_splits.mat"
 
 # Killed in the middle: no directory under the final name, and the next import works.
-for pause in 0.3 0.8 1.3; do
-    $import -o CUB -q >/dev/null 2>&1 &
-    pid=$!
-    sleep $pause
-    kill -9 $pid 2>/dev/null
-    wait $pid 2>/dev/null
-    if [ -e CUB ]; then
-        echo "the import was done after $pause s"
-        rm -rf CUB
-    fi
+for file in CUB.partial CUB.partial/features "CUB.partial/features/*"; do
+    interrupted KILL "$file" CUB $import -o CUB -q
 done
 expect 0 "Proposed Split of 2020" $import -o CUB
 ls -d CUB.* .CUB* 2>/dev/null && fail "the import left something beside its directory"

@@ -75,7 +75,7 @@ END
     expect 0 "0 errors, 0 warnings" "$unseen" check maps
     expect 1 "40 of 40 images have no file" "$unseen" import region-maps maps.hdf5 --images a -o maps2
 else
-    echo "skipped region maps with pictures: h5py is not installed"
+    left_out "region maps with pictures: h5py is not installed"
 fi
 
 if [ -d "${UNSEEN_SHARED:-}/data/cub50" ]; then
@@ -93,6 +93,6 @@ if [ -d "${UNSEEN_SHARED:-}/data/cub50" ]; then
         --features "$data/xlsa17/CUB/vgg_fc7.mat" --splits "$data/xlsa17/CUB/att_splits.mat" \
         --images "$data/cub50"
 else
-    echo "skipped the real CUB: no data at ${UNSEEN_SHARED:-(unset)}"
+    left_out "the real CUB: no data at ${UNSEEN_SHARED:-(unset)}"
 fi
 finish

@@ -12,7 +12,7 @@ library=$(dirname "$(find "$scratch/usr" -name libunseen.so | head -1)")
 leaked=$(nm -D --defined-only "$library/libunseen.so" | awk '$2 ~ /[TDBR]/ {print $3}' | grep -v '^unseen_')
 [ -z "$leaked" ] || fail "symbols that should be hidden: $leaked"
 if nm -D "$library/libunseen.so" | grep -q __asan; then
-    echo "sanitised build: the example is skipped"
+    left_out "the examples, which are built without sanitizers"
     finish
 fi
 export PKG_CONFIG_PATH="$library/pkgconfig"

@@ -11,15 +11,10 @@ extract="$unseen extract --backbone builtin:descriptor --image-size 96 --name d 
 
 # Stopped and taken up again: the same bytes as without.
 $extract --data birds --quiet >/dev/null || fail extract
-$extract --data other --quiet >/dev/null 2>err &
-pid=$!
-until ls other/features/*.partial >/dev/null 2>&1 || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
-kill -TERM $pid 2>/dev/null
-wait $pid
-if [ $? = 1 ]; then
-    grep -q "goes on from there" err || fail "a stopped extraction did not say how to go on: $(cat err)"
-    [ -e other/features/d.safetensors ] && fail "half a feature store has its name"
-fi
+interrupted TERM "other/features/*.partial" "other/features/d.safetensors" \
+    $extract --data other --quiet
+grep -q "goes on from there" interrupted ||
+    fail "a stopped extraction did not say how to go on: $(cat interrupted)"
 $extract --data other --quiet >out || fail "resume"
 for f in d d-regions; do
     cmp birds/features/$f.safetensors other/features/$f.safetensors || fail "$f differs after a stop"
@@ -28,53 +23,53 @@ ls other/features | grep -v safetensors$ && fail "something was left behind"
 $extract --data other --quiet | grep -q "already there" || fail "again"
 expect 1 "made in another way" $extract --data other --image-size 128 --pooled
 
-# stop_when SIGNAL there|gone PATH COMMAND...: ends the command as soon as the file is there, or gone.
-stop_when() {
-    signal=$1 sign=$2 path=$3
-    shift 3
+# kill_when_gone PATH COMMAND...: kills the command as soon as the file is gone; 137 if it came to
+# that.
+kill_when_gone() {
+    path=$1
+    shift
     "$@" --quiet >/dev/null 2>&1 &
     pid=$!
-    while kill -0 $pid 2>/dev/null; do
-        [ "$sign" = there ] && [ -e "$path" ] && break
-        [ "$sign" = gone ] && [ ! -e "$path" ] && break
-        sleep 0.01
-    done
-    kill "-$signal" $pid 2>/dev/null
-    wait $pid
+    while [ -e "$path" ] && ! is_over $pid; do sleep 0.002; done
+    kill -KILL $pid 2>/dev/null
+    wait $pid 2>/dev/null
 }
 
 # What another way of extracting has overwritten is not taken up, even if that was killed before
 # it could say so.
-rm -rf other/features/*
-stop_when TERM there other/features/d.safetensors.partial $extract --data other
-if [ -e other/features/d.journal ]; then
-    stop_when KILL gone other/features/d.journal $extract --data other --image-size 128
-    [ -e other/features/d.journal ] && fail "a journal outlived its rows"
-    rm -f other/features/d.safetensors other/features/d-regions.safetensors
-    $extract --data other --quiet >/dev/null || fail "extract after another way was killed"
-    for f in d d-regions; do
-        cmp birds/features/$f.safetensors other/features/$f.safetensors || fail "$f has other rows"
-    done
-else
-    echo "the extraction was done before it could be stopped"
-fi
+partial=other/features/d.safetensors.partial
+for try in 1 2 3 4 5 6 7 8 9 10; do
+    rm -rf other/features/*
+    interrupted TERM $partial other/features/d.safetensors $extract --data other --quiet || break
+    [ -e other/features/d.journal ] || fail "a stopped extraction left no journal"
+    kill_when_gone other/features/d.journal $extract --data other --image-size 128
+    killed=$?
+    [ $killed = 137 ] && break
+done
+[ "$killed" = 137 ] || fail "another way of extracting was never killed"
+[ -e other/features/d.journal ] && fail "a journal outlived its rows"
+rm -f other/features/d.safetensors other/features/d-regions.safetensors
+$extract --data other --quiet >/dev/null || fail "extract after another way was killed"
+for f in d d-regions; do
+    cmp birds/features/$f.safetensors other/features/$f.safetensors || fail "$f has other rows"
+done
 
 # A partial file that is not what its journal tells of is refused once, then made anew.
 rm -rf other/features/*
-stop_when TERM there other/features/d.safetensors.partial $extract --data other
-if [ -e other/features/d.journal ]; then
-    : >other/features/d.safetensors.partial
-    expect 1 "not what an earlier run left" $extract --data other
-    $extract --data other --quiet >/dev/null || fail "extract after a damaged partial file"
-    cmp birds/features/d.safetensors other/features/d.safetensors || fail "damaged rows were taken up"
-fi
+interrupted TERM $partial other/features/d.safetensors $extract --data other --quiet
+[ -e other/features/d.journal ] || fail "a stopped extraction left no journal"
+: >$partial
+expect 1 "not what an earlier run left" $extract --data other
+$extract --data other --quiet >/dev/null || fail "extract after a damaged partial file"
+cmp birds/features/d.safetensors other/features/d.safetensors || fail "damaged rows were taken up"
 
 # Bad pictures are named and leave the split; --strict makes them fatal, also those that an
 # earlier run passed over.
 bad=$(find other/images -name '*.png' | sort | head -3)
 for f in $bad; do head -c 300 "$f" >cut && cp cut "$f"; done
 expect 1 "$(echo $bad | cut -d' ' -f1 | xargs basename)" $extract --strict --data other --name again
-stop_when TERM there other/features/again.safetensors.partial $extract --data other --name again
+interrupted TERM other/features/again.safetensors.partial other/features/again.safetensors \
+    $extract --data other --name again --quiet
 expect 1 "$(echo $bad | cut -d' ' -f1 | xargs basename)" $extract --strict --data other --name again
 rm -f other/features/again*
 $extract --data other --name again >out 2>err || fail "bad pictures"
@@ -85,7 +80,8 @@ grep -q "3 damaged" out || fail "bad pictures were not counted: $(cat out)"
 # What the system does not let us read is told apart from what is damaged, also after a stop.
 gone=$(find other/images -name '*.png' | sort | sed -n 5p)
 ln -sf nowhere.png "$gone"
-stop_when TERM there other/features/third.safetensors.partial $extract --data other --name third
+interrupted TERM other/features/third.safetensors.partial other/features/third.safetensors \
+    $extract --data other --name third --quiet
 $extract --data other --name third >out 2>>err || fail "an unreadable picture"
 grep -q "3 damaged, 1 could not be read" out || fail "the unreadable picture was not counted: $(cat out)"
 grep -q "cannot be read, left out: .*$(basename "$gone")" err || fail "it was not named: $(cat err)"

@@ -23,15 +23,7 @@ expect 0 "0 errors" "$unseen" check a
 expect 1 "not empty" $import -o a
 
 # Killed in the middle: nothing under the final name, and the next import works.
-for pause in 0.01 0.05 0.1; do
-    $import -q -o killed >/dev/null 2>&1 &
-    pid=$!
-    sleep $pause
-    kill -9 $pid 2>/dev/null
-    wait $pid 2>/dev/null
-    [ -e killed ] && [ ! -e killed/dataset.safetensors ] && fail "half a data set was left"
-    rm -rf killed
-done
+interrupted KILL killed.partial killed $import -q -o killed
 expect 0 "images        80" $import -o killed
 ls -d killed.* 2>/dev/null && fail "something was left beside the data set"
 

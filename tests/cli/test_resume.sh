@@ -21,8 +21,9 @@ while [ $i -lt 6 ] && [ ! -e killed.model ]; do
     while kill -0 $pid 2>/dev/null && [ "$(stamp killed.model.checkpoint)" = "$before" ]; do
         sleep 0.01
     done
-    if kill -9 $pid 2>/dev/null; then kills=$((kills + 1)); fi
+    kill -9 $pid 2>/dev/null
     wait $pid 2>/dev/null
+    [ $? = 137 ] && kills=$((kills + 1))
     [ -s err ] && { fail "a resumed run said: $(cat err)"; break; }
     # Nothing half-written may stand under a final name.
     if [ -e killed.model ]; then "$unseen" inspect killed.model >/dev/null || fail "half a model"; fi
@@ -36,33 +37,21 @@ cut -d, -f1-13 killed.csv >b.csv
 cmp a.csv b.csv || fail "the logs differ"
 
 # A polite stop writes a checkpoint, says so, and ends with 1.
-$train -o stopped.model --log stopped.csv --checkpoint-every 0 >/dev/null 2>err &
-pid=$!
-until [ -s stopped.csv ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done # it listens by now
-kill -TERM $pid
-wait $pid
-status=$?
-if [ -e stopped.model ]; then
-    echo "the run was over before the signal came"
-else
-    [ $status = 1 ] || fail "a stopped run ended with $status"
-    grep -q -- "--resume" err || fail "a stopped run did not say how to go on: $(cat err)"
-    [ -s stopped.model.checkpoint ] || fail "no checkpoint"
-    expect 1 "--resume" $train -o stopped.model
-    expect 1 "another training" $train -o stopped.model --resume --set lr=0.01
-    $train -o stopped.model --resume >/dev/null || fail "resume"
-    cmp whole.model stopped.model || fail "stopped and resumed differs"
-    [ -e stopped.model.checkpoint ] && fail "the checkpoint was not removed"
-fi
+interrupted TERM stopped.csv stopped.model \
+    $train -o stopped.model --log stopped.csv --checkpoint-every 0
+grep -q -- "--resume" interrupted || fail "a stopped run did not say how to go on: $(cat interrupted)"
+[ -s stopped.model.checkpoint ] || fail "no checkpoint"
+expect 1 "--resume" $train -o stopped.model
+expect 1 "another training" $train -o stopped.model --resume --set lr=0.01
+$train -o stopped.model --resume >/dev/null || fail "resume"
+cmp whole.model stopped.model || fail "stopped and resumed differs"
+[ -e stopped.model.checkpoint ] && fail "the checkpoint was not removed"
 
 # A closed form, killed between two points of its grid.
 train="$unseen train eszsl --data toy --quiet"
 $train -o form.model >/dev/null || fail "a closed form"
-$train -o form-killed.model --checkpoint-every 0.001 >/dev/null 2>&1 &
-pid=$!
-while kill -0 $pid 2>/dev/null && [ ! -e form-killed.model.checkpoint ]; do sleep 0.01; done
-kill -9 $pid 2>/dev/null || echo "the closed form was done before it was killed"
-wait $pid 2>/dev/null
+interrupted KILL form-killed.model.checkpoint form-killed.model \
+    $train -o form-killed.model --checkpoint-every 0.001
 $train -o form-killed.model --resume >/dev/null || fail "resuming a closed form"
 cmp form.model form-killed.model || fail "a closed form, killed and resumed, differs"
 [ -e form-killed.model.checkpoint ] && fail "the closed form's checkpoint was not removed"

@@ -5,6 +5,11 @@ cd "$scratch" || exit 1
 "$tools/make_dataset" toy || fail "make_dataset"
 # value FILE KEY: a number at the top level of a JSON file
 value() { sed -n "s/^  \"$2\": \([-0-9.e]*\),*\$/\1/p" "$1" | head -1; }
+# same FILE FILE KEY: both have the number, and it is one
+same() {
+    [ -n "$(value $1 $3)" ] || fail "$1 has no $3"
+    [ "$(value $1 $3)" = "$(value $2 $3)" ] || fail "$1 and $2 differ in $3"
+}
 at_least() { awk "BEGIN{exit !($1 >= $2)}" || fail "$3: $1 is below $2"; }
 
 expect 0 "good" "$unseen" check toy
@@ -24,7 +29,7 @@ expect 0 "split_hash" "$unseen" inspect a.model
 expect 0 "T1" "$unseen" eval a.model --data toy --json e.json --per-class c.csv --curve v.csv \
     --confusion m.csv
 for key in T1 U S H AUSUC H_best_curve gamma; do
-    [ "$(value a.json $key)" = "$(value e.json $key)" ] || fail "eval and train differ in $key"
+    same a.json e.json $key
 done
 for key in method T1 U S H gamma gamma_source H_best_curve AUSUC per_image classes selection \
     split_hash seed native validation score_unit; do
@@ -65,7 +70,7 @@ at_least "$(value e.json H)" 0.5 "H of ESZSL on an easy data set"
 expect 0 '"point":' "$unseen" inspect e.model
 expect 0 "T1" "$unseen" eval e.model --data toy --json f.json
 for key in T1 U S H AUSUC H_best_curve gamma; do
-    [ "$(value e.json $key)" = "$(value f.json $key)" ] || fail "eval and train differ in ESZSL's $key"
+    same e.json f.json $key
 done
 expect 1 "one value" "$unseen" train eszsl --data toy -o q.model --select none
 expect 0 "selection: none" "$unseen" train eszsl --data toy -o q.model --select none \

@@ -11,8 +11,8 @@ enum { A = 4 };
 
 int fuzz_run_groups(const uint8_t *data, size_t size) {
     char *names[A] = {"has_wing_color::grey", "has_wing_color::red", "has_bill_shape::hooked",
-                      "gr\xC3\xB6\xC3\x9F"
-                      "e"};
+                      ("gr\xC3\xB6\xC3\x9F"
+                       "e")};
     un_arena arena = {0};
     un_attribute_groups groups;
     int taken = 1;
