@@ -59,8 +59,8 @@ int fuzz_run_dataset(const uint8_t *data, size_t size) {
 
 static void seed_small(const char *name, int with_images) {
     char *classes[] = {"ant", "bee",
-                       "gr\xC3\xB6\xC3\x9F"
-                       "er"};
+                       ("gr\xC3\xB6\xC3\x9F"
+                        "er")};
     char *images[] = {"a/0.png", "a/1.png", "b/0.png", "b/1.png", "c/0.png"};
     char *attributes[] = {"wings", "legs"};
     int32_t labels[] = {0, 0, 1, 1, 2};
