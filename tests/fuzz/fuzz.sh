@@ -17,7 +17,10 @@ targets=${*:-$(sed -n 's/^ *X(\([a-z0-9_]*\)).*/\1/p' "$here/targets.c")}
 [ -n "$targets" ] || { echo "fuzz.sh: no targets" >&2; exit 2; }
 mkdir -p "$folder/crashes" "$folder/logs"
 folder=$(cd "$folder" && pwd)
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/unseen-fuzzing-XXXXXX")
+# In memory, where there is such a place: every input is a file.
+base=${TMPDIR:-/tmp}
+[ -w /dev/shm ] && base=/dev/shm
+scratch=$(mktemp -d "$base/unseen-fuzzing-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 
