@@ -256,6 +256,25 @@ done:
     return status;
 }
 
+un_status un_file_sha256(const char *path, unsigned char out[32]) {
+    enum { PIECE = 64 * 1024 };
+    char piece[PIECE];
+    int fd = -1;
+    size_t size = 0;
+    size_t got = PIECE;
+    un_sha256 *hash = NULL;
+    UN_TRY(open_regular(path, &fd, &size));
+    un_status status = un_sha256_open(&hash);
+    while (!status && got == PIECE) {
+        status = read_all(fd, path, piece, PIECE, &got);
+        if (!status) status = un_sha256_add(hash, piece, got);
+    }
+    if (!status) status = un_sha256_digest(hash, out);
+    un_sha256_close(hash);
+    close(fd);
+    return status;
+}
+
 un_status un_map_open(un_map *map, const char *path) {
     int fd = -1;
     size_t size = 0;

@@ -77,7 +77,11 @@ un_status un_sha256_open(un_sha256 **out);
 un_status un_sha256_add(un_sha256 *hash, const void *data, size_t n);
 /* 64 hexadecimal digits and a NUL. */
 un_status un_sha256_hex(un_sha256 *hash, char out[65]);
+/* The same as 32 bytes. One of the two ends a hash. */
+un_status un_sha256_digest(un_sha256 *hash, unsigned char out[32]);
 void un_sha256_close(un_sha256 *hash);
+/* Of the bytes of a regular file, in pieces. */
+un_status un_file_sha256(const char *path, unsigned char out[32]);
 
 /* Anonymous resident memory of this process in KiB, and its peak since start
  * of all resident memory; 0 where the system does not tell. */

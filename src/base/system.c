@@ -27,12 +27,19 @@ un_status un_sha256_add(un_sha256 *hash, const void *data, size_t n) {
     return UNSEEN_OK;
 }
 
-un_status un_sha256_hex(un_sha256 *hash, char out[65]) {
+un_status un_sha256_digest(un_sha256 *hash, unsigned char out[32]) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned length = 0;
     if (EVP_DigestFinal_ex(hash->context, digest, &length) != 1 || length != 32)
         return un_fail(UNSEEN_E_UNSUPPORTED, "SHA-256 failed");
-    for (unsigned i = 0; i < length; i++) snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    memcpy(out, digest, 32);
+    return UNSEEN_OK;
+}
+
+un_status un_sha256_hex(un_sha256 *hash, char out[65]) {
+    unsigned char digest[32];
+    UN_TRY(un_sha256_digest(hash, digest));
+    for (unsigned i = 0; i < sizeof digest; i++) snprintf(out + 2 * i, 3, "%02x", digest[i]);
     return UNSEEN_OK;
 }
 

@@ -8,9 +8,30 @@
 #include "cli/cli.h"
 #include "data/check/check.h"
 
+typedef struct {
+    un_cli_subject subject;
+    const char *images;
+} arguments;
+
+enum { KEY_IMAGES = 0x8001 };
+
+static const struct argp_option g_options[] = {
+    {"images", KEY_IMAGES, "ROOT", 0,
+     "Folder of the pictures (default: the one that the data set names)", 0},
+    {0}};
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    arguments *a = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &a->subject; return 0;
+    case KEY_IMAGES: a->images = text; return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
 static const struct argp g_argp = {
-    NULL,
-    NULL,
+    g_options,
+    parse,
     "DIR",
     "Verifies a data set: lists, index base, counts, duplicates, validation folds, semantics, "
     "features and their hashes, pictures and parts. Ends 1 if it finds errors.",
@@ -107,14 +128,15 @@ static void print_report(const json_t *report) {
 }
 
 int un_cmd_check(int argc, char **argv) {
-    un_cli_subject a = {.missing = "the data set directory is missing"};
+    arguments all = {.subject.missing = "the data set directory is missing"};
+    const un_cli_subject *a = &all.subject;
     int code = UN_EXIT_OK;
-    if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
+    if (!un_cli_begin(&g_argp, argc, argv, &all, &a->common, &code)) return code;
     json_t *report = NULL;
-    if (un_check(a.path, &report)) return un_cli_fail();
+    if (un_check_with_images(a->path, all.images, &report)) return un_cli_fail();
     /* JSON on standard output is alone there. */
-    if (!a.json || strcmp(a.json, "-") != 0) print_report(report);
-    if (a.json) code = un_cli_write_json(a.json, report);
+    if (!a->json || strcmp(a->json, "-") != 0) print_report(report);
+    if (a->json) code = un_cli_write_json(a->json, report);
     if (!code && json_array_size(json_object_get(report, "errors")) > 0) code = UN_EXIT_FAILURE;
     json_decref(report);
     return code;

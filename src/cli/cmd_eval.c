@@ -17,7 +17,7 @@ typedef struct {
     un_cli_common common;
     const char *models[MAX_MODELS];
     size_t model_count;
-    const char *data, *features, *gamma, *json, *per_class, *curve, *confusion;
+    const char *data, *images, *features, *gamma, *json, *per_class, *curve, *confusion;
     int localisation;
     int recovery;
 } arguments;
@@ -31,7 +31,8 @@ enum {
     KEY_CURVE,
     KEY_CONFUSION,
     KEY_LOCALISATION,
-    KEY_RECOVERY
+    KEY_RECOVERY,
+    KEY_IMAGES
 };
 
 static const struct argp_option g_options[] = {
@@ -48,6 +49,8 @@ static const struct argp_option g_options[] = {
      "and "
      "chance (needs marked parts; default: not measured)",
      1},
+    {"images", KEY_IMAGES, "ROOT", 0,
+     "folder of the pictures, for --localisation (default: the one that the data set names)", 1},
     {"json", KEY_JSON, "FILE", 0, "results as JSON, - for standard output", 2},
     {"per-class", KEY_PER_CLASS, "FILE.csv", 0, "accuracy of each class", 2},
     {"curve", KEY_CURVE, "FILE.csv", 0, "the exact seen-unseen curve", 2},
@@ -71,6 +74,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_CONFUSION: a->confusion = text; return 0;
     case KEY_LOCALISATION: a->localisation = 1; return 0;
     case KEY_RECOVERY: a->recovery = 1; return 0;
+    case KEY_IMAGES: a->images = text; return 0;
     case ARGP_KEY_ARG:
         if (a->model_count == MAX_MODELS) argp_error(state, "at most %d models", MAX_MODELS);
         a->models[a->model_count++] = text;
@@ -204,6 +208,7 @@ static int run(const arguments *a) {
     un_status status = UNSEEN_OK;
     int code = UN_EXIT_OK, to_stdout = a->json && !strcmp(a->json, "-");
     UN_GO(un_dataset_open(&dataset, a->data));
+    UN_GO(un_dataset_use_images(&dataset, a->images));
     for (size_t i = 0; i < a->model_count; i++) {
         json_t *result = NULL;
         status = evaluate(a, &dataset, a->models[i], &result);

@@ -22,7 +22,9 @@ enum {
     KEY_IMAGE_SIZE,
     KEY_BATCH,
     KEY_DTYPE,
-    KEY_STRICT
+    KEY_STRICT,
+    KEY_IMAGES,
+    KEY_KEEP_GOING
 };
 
 static const struct argp_option g_options[] = {
@@ -40,11 +42,14 @@ static const struct argp_option g_options[] = {
     {"batch", KEY_BATCH, "N", 0, "pictures in one pass of the network (default 16)", 2},
     {"dtype", KEY_DTYPE, "bf16|f32", 0,
      "type of the stored features (default: bf16 for regions, f32 for pooled)", 2},
+    {"images", KEY_IMAGES, "ROOT", 0,
+     "folder of the pictures, where it is not the one that the data set names", 2},
     {"strict", KEY_STRICT, NULL, 0,
-     "stop at the first picture that is damaged or cannot be read (default: name it and leave it "
-     "out of the "
-     "split)",
+     "stop at the first picture that is damaged or cannot be read (default: it gets no features "
+     "and takes no part until a later extract can read it)",
      2},
+    {"keep-going", KEY_KEEP_GOING, NULL, 0,
+     "go on when many pictures in a row cannot be read (default: stop after 32)", 2},
     {0}};
 
 static size_t positive(struct argp_state *state, const char *option, const char *text) {
@@ -68,6 +73,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_IMAGE_SIZE: o->image_size = positive(state, "--image-size", text); return 0;
     case KEY_BATCH: o->batch = positive(state, "--batch", text); return 0;
     case KEY_STRICT: o->strict = 1; return 0;
+    case KEY_IMAGES: o->images = text; return 0;
+    case KEY_KEEP_GOING: o->keep_going = 1; return 0;
     case KEY_DTYPE:
         if (un_dtype_parse(text[0] == 'b' ? "BF16" : "F32", &o->regions_dtype) ||
             (strcmp(text, "bf16") != 0 && strcmp(text, "f32") != 0))
@@ -88,22 +95,34 @@ static const struct argp g_argp = {
     .parser = parse,
     .args_doc = "--backbone WEIGHTS --data DIR",
     .doc = "Computes the features of all pictures of a data set and adds them to it. An "
-           "interrupted run is taken up again by the same command.",
+           "interrupted run is taken up again by the same command, and pictures that could not be "
+           "used are tried again by it; rows that are there are kept.",
     .children = un_cli_common_children};
+
+static void print_bad(const un_extract_result *r) {
+    if (r->bad > r->unreadable) printf(", %zu damaged", r->bad - r->unreadable);
+    if (r->unreadable > 0) printf(", %zu could not be read", r->unreadable);
+    putchar('\n');
+}
 
 static void print_result(const un_extract_result *r) {
     for (int k = 0; k < 2; k++)
         if (r->names[k][0]) printf("%-13s %s\n", k ? "regions" : "pooled", r->names[k]);
-    if (r->already_there) {
+    if (r->already_there && r->bad == 0) {
         printf("already there; nothing was left to do\n");
         return;
     }
-    double images = (double)(r->images - r->taken_up);
     printf("images        %zu", r->images);
+    if (r->already_there) {
+        printf(", %zu already there", r->images - r->bad);
+        print_bad(r);
+        return;
+    }
+    double images = (double)(r->images - r->taken_up - r->kept);
+    if (r->kept > 0) printf(", %zu already there", r->kept);
     if (r->taken_up > 0) printf(", %zu of them from an earlier run", r->taken_up);
-    if (r->bad > r->unreadable) printf(", %zu damaged", r->bad - r->unreadable);
-    if (r->unreadable > 0) printf(", %zu could not be read", r->unreadable);
-    printf("\ntime          %.1f s", r->seconds);
+    print_bad(r);
+    printf("time          %.1f s", r->seconds);
     if (r->network_seconds > 0) /* an earlier run may have left nothing but the renaming */
         printf(", %.1f images/s; the network alone %.1f images/s", images / r->seconds,
                images / r->network_seconds);

@@ -14,7 +14,7 @@ typedef struct {
     const char *output;
 } arguments;
 
-enum { KEY_DATA = 0x7001, KEY_LOG, KEY_FEATURES, KEY_GAMMA };
+enum { KEY_DATA = 0x7001, KEY_LOG, KEY_FEATURES, KEY_GAMMA, KEY_IMAGES };
 
 static const struct argp_option g_options[] = {
     {"data", KEY_DATA, "DIR", 0, "data set directory (required)", 1},
@@ -26,6 +26,8 @@ static const struct argp_option g_options[] = {
      1},
     {"features", KEY_FEATURES, "NAME", 0, "feature set (default: the one the model was trained on)",
      2},
+    {"images", KEY_IMAGES, "ROOT", 0,
+     "folder of the pictures (default: the one that the data set names)", 2},
     {"gamma", KEY_GAMMA, "native|selected|validation|NUMBER", 0,
      "what is subtracted from seen classes, as in eval (default: selected where the model has one, "
      "else native)",
@@ -41,6 +43,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case 'o': a->output = text; return 0;
     case KEY_FEATURES: o->features = text; return 0;
     case KEY_GAMMA: o->gamma = text; return 0;
+    case KEY_IMAGES: o->images = text; return 0;
     case KEY_LOG:
         if (o->log_count == MAX_MODELS) argp_error(state, "at most %d logs", MAX_MODELS);
         a->logs[o->log_count++] = text;

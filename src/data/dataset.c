@@ -61,6 +61,23 @@ done:
     return status;
 }
 
+/* Where the pictures lie; beside the data set, if both were moved together. */
+static un_status read_image_root(const reader *r) {
+    const char *root = un_safetensors_metadata(r->file, "image_root");
+    const char *relative = un_safetensors_metadata(r->file, "image_root_relative");
+    char *copy = NULL, *beside = NULL, *real = NULL;
+    if (!root) return UNSEEN_OK;
+    if (relative && relative[0] != '/') {
+        UN_TRY(un_path_join(r->dataset->directory, relative, &beside));
+        if (un_path_is_directory(beside)) real = realpath(beside, NULL);
+        free(beside);
+    }
+    un_status status = un_arena_string(&r->dataset->arena, real ? real : root, &copy);
+    free(real);
+    r->dataset->image_root = copy;
+    return status;
+}
+
 static un_status read_identity(const reader *r) {
     const char *format = un_safetensors_metadata(r->file, "format");
     const char *version = un_safetensors_metadata(r->file, "format_version");
@@ -74,12 +91,7 @@ static un_status read_identity(const reader *r) {
                        version ? version : "none");
     UN_TRY(un_arena_string(&r->dataset->arena, name ? name : "", &copy));
     r->dataset->name = copy;
-    const char *root = un_safetensors_metadata(r->file, "image_root");
-    if (root) {
-        UN_TRY(un_arena_string(&r->dataset->arena, root, &copy));
-        r->dataset->image_root = copy;
-    }
-    return UNSEEN_OK;
+    return read_image_root(r);
 }
 
 static un_status read_counts(const reader *r) {
@@ -301,6 +313,20 @@ void un_dataset_close(un_dataset *dataset) {
     un_arena_free(&dataset->arena);
     free(dataset->directory);
     *dataset = (un_dataset){0};
+}
+
+un_status un_dataset_use_images(un_dataset *dataset, const char *root) {
+    char *copy = NULL;
+    if (!root) return UNSEEN_OK;
+    if (!dataset->images)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "the images of data set %s have no names, so they cannot be found in %s",
+                       dataset->name, root);
+    if (!un_path_is_directory(root))
+        return un_fail(UNSEEN_E_IO, "%s is not a folder that can be read", root);
+    UN_TRY(un_arena_string(&dataset->arena, root, &copy));
+    dataset->image_root = copy;
+    return UNSEEN_OK;
 }
 
 const un_semantics *un_dataset_semantics(const un_dataset *dataset, const char *name) {

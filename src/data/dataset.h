@@ -24,6 +24,8 @@
  *     image_count         N in decimal
  *     image_root          absolute path of the folder that the images' names are relative
  *                         to, absent if there are no pictures
+ *     image_root_relative the same seen from DIR where it lies in DIR or beside it, so that
+ *                         both may move together; it wins where it leads to a folder
  *
  * Roles follow Xian et al.: seen classes = labels in trainval, unseen classes =
  * labels in test_unseen. A validation fold is honest: all three of its lists are
@@ -90,6 +92,9 @@ un_status un_dataset_open(un_dataset *dataset, const char *directory);
 /* Writes DIR/dataset.safetensors atomically; computes split_hash first. DIR must exist. */
 un_status un_dataset_write(un_dataset *dataset, const char *directory);
 void un_dataset_close(un_dataset *dataset);
+/* Takes the pictures from `root` from now on, a folder in which they have the names that they
+ * had; NULL: stays as it is. Fails where that is no folder or the images have no names. */
+un_status un_dataset_use_images(un_dataset *dataset, const char *root);
 
 /* NULL if there is none of that name. */
 const un_semantics *un_dataset_semantics(const un_dataset *dataset, const char *name);

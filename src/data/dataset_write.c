@@ -128,7 +128,32 @@ static un_status put_folds(un_st_writer *writer, const un_dataset *d) {
     return put_json(writer, "folds", list);
 }
 
-static un_status put_metadata(un_st_writer *writer, const un_dataset *d) {
+/* `path` seen from `directory` if it lies in it or beside it, else NULL. A directory that is made
+ * under a temporary name (stage.h) counts under its later one. Both are absolute. */
+static un_status relative_root(const char *directory, const char *path, char **out) {
+    static const char STAGED[] = ".partial";
+    size_t length = strlen(directory), tail = sizeof STAGED - 1;
+    *out = NULL;
+    if (length > tail && !strcmp(directory + length - tail, STAGED)) length -= tail;
+    if (!strncmp(path, directory, length) && path[length] == '/')
+        return un_format(out, "%s", path + length + 1);
+    while (length > 0 && directory[length - 1] != '/') length--; /* its parent and the '/' */
+    if (length < 2 || strncmp(path, directory, length) != 0 || !path[length]) return UNSEEN_OK;
+    return un_format(out, "../%s", path + length);
+}
+
+static un_status put_image_root(un_st_writer *writer, const un_dataset *d, const char *directory) {
+    char *relative = NULL;
+    char *real = realpath(directory, NULL);
+    un_status status = put_text(writer, "image_root", d->image_root);
+    if (!status && real) status = relative_root(real, d->image_root, &relative);
+    if (!status && relative) status = put_text(writer, "image_root_relative", relative);
+    free(relative);
+    free(real);
+    return status;
+}
+
+static un_status put_metadata(un_st_writer *writer, const un_dataset *d, const char *directory) {
     char count[32];
     snprintf(count, sizeof count, "%zu", d->image_count);
     UN_TRY(put_text(writer, "format", "unseen-dataset"));
@@ -137,7 +162,7 @@ static un_status put_metadata(un_st_writer *writer, const un_dataset *d) {
     UN_TRY(put_text(writer, "image_count", count));
     UN_TRY(put_names(writer, "classes", d->classes, d->class_count));
     if (d->images) UN_TRY(put_names(writer, "images", d->images, d->image_count));
-    if (d->image_root) UN_TRY(put_text(writer, "image_root", d->image_root));
+    if (d->image_root) UN_TRY(put_image_root(writer, d, directory));
     for (size_t s = 0; s < d->semantics_count; s++) {
         if (!d->semantics[s].attributes) continue;
         char *key = NULL;
@@ -174,7 +199,7 @@ un_status un_dataset_write(un_dataset *dataset, const char *directory) {
     UN_GO(un_path_join(directory, "dataset.safetensors", &path));
     UN_GO(make_plan(&p, dataset));
     UN_GO(un_st_writer_open(&writer, path));
-    UN_GO(put_metadata(writer, dataset));
+    UN_GO(put_metadata(writer, dataset, directory));
     UN_GO(write_items(writer, &p));
     status = un_st_writer_commit(writer);
     writer = NULL;

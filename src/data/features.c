@@ -160,10 +160,30 @@ static un_status check_metadata(const un_features *features) {
     if (!format || strcmp(format, FORMAT) != 0)
         return un_fail(UNSEEN_E_FORMAT, "%s is not a feature file of unseen (no format \"%s\")",
                        file->path, FORMAT);
-    if (!version || strcmp(version, "1") != 0)
+    if (!version || (strcmp(version, "1") != 0 && strcmp(version, "2") != 0))
         return un_fail(UNSEEN_E_UNSUPPORTED,
-                       "%s has format version %.20s, this program reads version 1", file->path,
-                       version ? version : "none");
+                       "%s has format version %.20s, this program reads versions 1 and 2",
+                       file->path, version ? version : "none");
+    return UNSEEN_OK;
+}
+
+/* Which picture each row was made of, and which images have none. */
+static un_status describe_pictures(un_features *features) {
+    const un_st_entry *hashes = un_safetensors_find(&features->file, "pictures");
+    const un_st_entry *present = un_safetensors_find(&features->file, "present");
+    size_t n = features->image_count;
+    if ((hashes && (hashes->tensor.dtype != UN_U8 || hashes->tensor.rank != 2 ||
+                    hashes->tensor.shape[0] != n || hashes->tensor.shape[1] != UN_PICTURE_HASH)) ||
+        (present && (present->tensor.dtype != UN_U8 || present->tensor.rank != 1 ||
+                     present->tensor.shape[0] != n)))
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s: \"pictures\" and \"present\" do not tell of each of its %zu images",
+                       features->file.path, n);
+    if (hashes) features->pictures = hashes->tensor.data;
+    if (!present) return UNSEEN_OK;
+    const unsigned char *flags = present->tensor.data;
+    for (size_t i = 0; i < n; i++) features->absent += flags[i] == 0;
+    if (features->absent > 0) features->present = flags;
     return UNSEEN_OK;
 }
 
@@ -188,6 +208,7 @@ static un_status describe(un_features *features) {
     features->recipe = un_safetensors_metadata(&features->file, "recipe");
     if (!features->sha256) features->sha256 = "";
     if (!features->recipe) features->recipe = "{}";
+    UN_TRY(describe_pictures(features));
     return parse_grid(features);
 }
 
@@ -213,6 +234,10 @@ un_status un_features_open(un_features *features, const char *directory, const c
     free(found);
     free(path);
     return status;
+}
+
+int un_features_has(const un_features *features, size_t image) {
+    return !features->present || features->present[image] != 0;
 }
 
 void un_features_close(un_features *features) {

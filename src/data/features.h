@@ -2,10 +2,14 @@
  * features.h - a feature store: the features of all images of a data set,
  * memory-mapped, gathered row by row.
  *
- * DIR/features/<name>.safetensors holds one tensor
+ * DIR/features/<name>.safetensors holds
  *     features   F32 or BF16 [N, R, F]   region-major; R = 1 for pooled features
+ * and, where they were made from pictures,
+ *     pictures   U8 [N, 32]   SHA-256 of the picture's file; zeros without a row
+ *     present    U8 [N]       0: the image has no row (yet), its values are zeros
  * and the metadata
- *     format "unseen-features", format_version "1",
+ *     format "unseen-features", format_version "1" ("2" where an image has no row, which
+ *     programs that do not know of it must not take for features),
  *     kind "pooled" | "regions", grid "h w" (regions), source (where from),
  *     recipe (JSON: backbone, preprocessing; "{}" if unknown),
  *     sha256 (of the tensor's bytes)
@@ -14,6 +18,8 @@
 #define UN_DATA_FEATURES_H
 
 #include "tensor/safetensors.h"
+
+enum { UN_PICTURE_HASH = 32 }; /* bytes of a picture's SHA-256 */
 
 typedef struct {
     un_safetensors file;
@@ -24,9 +30,12 @@ typedef struct {
     size_t grid_height, grid_width; /* R = height x width; 1 x R if the file has no grid */
     un_dtype dtype;                 /* UN_F32 or UN_BF16 */
     const unsigned char *data;
-    size_t row_bytes;   /* of one image: R * F * element size */
-    const char *sha256; /* borrowed from the file; "" if it has none */
-    const char *recipe; /* JSON text */
+    size_t row_bytes;              /* of one image: R * F * element size */
+    const unsigned char *present;  /* [N] 0: the image has no row; NULL: all have one */
+    size_t absent;                 /* images without a row */
+    const unsigned char *pictures; /* [N, 32] hashes of the pictures' files; NULL: unknown */
+    const char *sha256;            /* borrowed from the file; "" if it has none */
+    const char *recipe;            /* JSON text */
 } un_features;
 
 /* Opens DIR/features/NAME.safetensors; name NULL takes the only one there is
@@ -39,6 +48,9 @@ void un_features_close(un_features *features);
 /* Names of the feature sets of DIR, sorted, NULL-terminated; released with un_names_free. */
 un_status un_features_list(const char *directory, char ***out, size_t *count);
 void un_names_free(char **names);
+
+/* Whether image i has a row. */
+int un_features_has(const un_features *features, size_t image);
 
 /* Rows of images[0..n-1] into out: [n, R, F] f32. Indices must be in range. Parallel. */
 void un_features_gather_f32(const un_features *features, const int64_t *images, size_t n,
@@ -57,6 +69,7 @@ typedef struct {
     un_dtype dtype; /* of the file: UN_F32 or UN_BF16 */
     const char *source;
     const char *recipe; /* JSON text, NULL for "{}" */
+    int pictured;       /* 1: the file holds `pictures` and `present`; append_pictures fills it */
 } un_features_description;
 
 /* `path` is the final file. */
@@ -72,6 +85,17 @@ un_status un_features_writer_sync(un_features_writer *writer);
  * file's type. A NaN or infinity is an error that names the image (0-based), as
  * is a value that bf16 cannot hold. */
 un_status un_features_writer_append(un_features_writer *writer, const float *rows, size_t n);
+/* The same for a pictured file: `hashes` is [n, 32], present[i] 0 stands for an image without a
+ * row, whose values and hash are written as zeros. */
+un_status un_features_writer_append_pictures(un_features_writer *writer, const float *rows,
+                                             const unsigned char *hashes,
+                                             const unsigned char *present, size_t n);
+/* Appends the next image's row as it lies in `from`, which has the same shape and type, with its
+ * hash (zeros where `from` does not tell it). Of pictured files. */
+un_status un_features_writer_copy(un_features_writer *writer, const un_features *from,
+                                  size_t image);
+/* After a resume: image i of those that an earlier run wrote has no row. */
+void un_features_writer_set_absent(un_features_writer *writer, size_t image);
 /* Completes the file with its hash. Always releases the writer. */
 un_status un_features_writer_commit(un_features_writer *writer);
 /* Leaves nothing behind; NULL is allowed. */

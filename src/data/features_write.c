@@ -18,9 +18,13 @@ struct un_features_writer {
     char *path;
     un_bf16 *chunk; /* CHUNK elements, for BF16 files */
     un_features_description description;
-    size_t row;  /* elements of one image */
-    size_t done; /* images */
+    unsigned char *present; /* [N] of a pictured file */
+    size_t row;             /* elements of one image */
+    size_t done;            /* images */
 };
+
+/* The order of the tensors. */
+enum { FEATURES, PICTURES, PRESENT };
 
 static un_status set_metadata(un_features_writer *writer) {
     const un_features_description *d = &writer->description;
@@ -56,6 +60,14 @@ static un_status check_description(const un_features_description *d, const char 
     return UNSEEN_OK;
 }
 
+static un_status add_pictures(un_features_writer *writer) {
+    const size_t shape[2] = {writer->description.image_count, UN_PICTURE_HASH};
+    UN_TRY(un_alloc(shape[0], 1, &writer->present));
+    memset(writer->present, 1, shape[0]);
+    UN_TRY(un_st_writer_add(writer->file, "pictures", UN_U8, 2, shape));
+    return un_st_writer_add(writer->file, "present", UN_U8, 1, shape);
+}
+
 /* `resumed` is NULL for a file that is written in one go. */
 static un_status writer_open(un_features_writer **out, const char *path,
                              const un_features_description *description, const size_t *resumed) {
@@ -75,10 +87,14 @@ static un_status writer_open(un_features_writer **out, const char *path,
                   : un_st_writer_open(&writer->file, path));
     UN_GO(set_metadata(writer));
     UN_GO(un_st_writer_add(writer->file, "features", d->dtype, 3, shape));
+    if (d->pictured) UN_GO(add_pictures(writer));
     UN_GO(un_st_writer_begin(writer->file));
     if (resumed) {
         uint64_t bytes = (uint64_t)*resumed * writer->row * un_dtype_size(d->dtype);
-        UN_GO(un_st_writer_take_up(writer->file, 0, bytes, writer->hash));
+        UN_GO(un_st_writer_take_up(writer->file, FEATURES, bytes, writer->hash));
+        if (d->pictured)
+            UN_GO(un_st_writer_take_up(writer->file, PICTURES, (uint64_t)*resumed * UN_PICTURE_HASH,
+                                       NULL));
         writer->done = *resumed;
     }
     *out = writer;
@@ -115,7 +131,7 @@ static un_status check_finite(const un_features_writer *writer, const float *row
 
 static un_status put(un_features_writer *writer, uint64_t offset, const void *data, size_t bytes) {
     UN_TRY(un_sha256_add(writer->hash, data, bytes));
-    return un_st_writer_write(writer->file, 0, offset, data, bytes);
+    return un_st_writer_write(writer->file, FEATURES, offset, data, bytes);
 }
 
 un_status un_features_writer_append(un_features_writer *writer, const float *rows, size_t n) {
@@ -147,12 +163,57 @@ un_status un_features_writer_append(un_features_writer *writer, const float *row
     return UNSEEN_OK;
 }
 
+un_status un_features_writer_append_pictures(un_features_writer *writer, const float *rows,
+                                             const unsigned char *hashes,
+                                             const unsigned char *present, size_t n) {
+    static const unsigned char none[UN_PICTURE_HASH];
+    size_t first = writer->done;
+    UN_TRY(un_features_writer_append(writer, rows, n));
+    for (size_t i = 0; i < n; i++) {
+        writer->present[first + i] = present[i];
+        UN_TRY(un_st_writer_write(writer->file, PICTURES, (uint64_t)(first + i) * UN_PICTURE_HASH,
+                                  present[i] ? hashes + i * UN_PICTURE_HASH : none,
+                                  UN_PICTURE_HASH));
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_features_writer_copy(un_features_writer *writer, const un_features *from,
+                                  size_t image) {
+    static const unsigned char unknown[UN_PICTURE_HASH];
+    const unsigned char *hash = from->pictures ? from->pictures + image * UN_PICTURE_HASH : unknown;
+    if (writer->done == writer->description.image_count ||
+        from->row_bytes != writer->row * un_dtype_size(writer->description.dtype))
+        return un_fail(UNSEEN_E_ARGUMENT, "%s: the row of another feature set does not fit",
+                       writer->path);
+    UN_TRY(put(writer, (uint64_t)writer->done * from->row_bytes,
+               from->data + image * from->row_bytes, from->row_bytes));
+    UN_TRY(un_st_writer_write(writer->file, PICTURES, (uint64_t)writer->done * UN_PICTURE_HASH,
+                              hash, UN_PICTURE_HASH));
+    writer->present[writer->done++] = 1;
+    return UNSEEN_OK;
+}
+
+void un_features_writer_set_absent(un_features_writer *writer, size_t image) {
+    if (image < writer->done) writer->present[image] = 0;
+}
+
+/* Tells which images have a row. */
+static un_status write_present(un_features_writer *writer) {
+    size_t n = writer->description.image_count;
+    size_t absent = 0;
+    for (size_t i = 0; i < n; i++) absent += writer->present[i] == 0;
+    if (absent > 0) UN_TRY(un_st_writer_metadata(writer->file, "format_version", "2"));
+    return un_st_writer_write(writer->file, PRESENT, 0, writer->present, n);
+}
+
 un_status un_features_writer_commit(un_features_writer *writer) {
     un_status status = UNSEEN_OK;
     char hex[65];
     if (writer->done != writer->description.image_count)
         UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s: %zu of %zu images were written", writer->path,
                       writer->done, writer->description.image_count));
+    if (writer->description.pictured) UN_GO(write_present(writer));
     UN_GO(un_sha256_hex(writer->hash, hex));
     UN_GO(un_st_writer_metadata(writer->file, "sha256", hex));
     status = un_st_writer_commit(writer->file); /* releases it, whatever comes of it */
@@ -167,6 +228,7 @@ void un_features_writer_abort(un_features_writer *writer) {
     un_st_writer_abort(writer->file);
     un_sha256_close(writer->hash);
     free(writer->chunk);
+    free(writer->present);
     free(writer->path);
     free(writer);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "data/split.h"
 
 /* Fills the class table with the classes that have keep[c]; map[c] receives their row or -1. */
@@ -51,8 +52,8 @@ static un_status build(un_task *task, const un_dataset *dataset, const unsigned 
     UN_TRY(un_arena_alloc(&task->arena, dataset->image_count, sizeof *task->labels, &task->labels));
     for (size_t i = 0; i < dataset->image_count; i++) task->labels[i] = map[dataset->labels[i]];
     if (task->train.count == 0)
-        return un_fail(UNSEEN_E_ARGUMENT, "data set %s, %s: no training images", dataset->name,
-                       task->name);
+        return un_fail(UNSEEN_E_ARGUMENT, "data set %s, %s: no training images%s", dataset->name,
+                       task->name, task->absent > 0 ? " that have features" : "");
     return UNSEEN_OK;
 }
 
@@ -64,20 +65,134 @@ static un_status require_labels(const un_dataset *dataset) {
                    dataset->name);
 }
 
-un_status un_task_final(un_task *task, const un_dataset *dataset, const char *const *semantics,
-                        size_t count) {
+/* ---- images without features ---- */
+
+/* *out = the images of `list` that have features, or `list` itself if those are all. */
+static un_status take_images(un_task *task, const un_index_list *list, const unsigned char *present,
+                             un_index_list *out) {
+    size_t n = 0;
+    *out = *list;
+    if (!present) return UNSEEN_OK;
+    for (size_t i = 0; i < list->count; i++) n += present[list->items[i]] != 0;
+    if (n == list->count) return UNSEEN_OK;
+    *out = (un_index_list){0};
+    UN_TRY(un_arena_alloc(&task->arena, n, sizeof *out->items, &out->items));
+    for (size_t i = 0; i < list->count; i++)
+        if (present[list->items[i]]) out->items[out->count++] = list->items[i];
+    task->absent += list->count - n;
+    return UNSEEN_OK;
+}
+
+/* Leaves the images in `seen` only where their classes are trained on. */
+static un_status drop_untrained(un_task *task, const un_dataset *dataset,
+                                const unsigned char *trained) {
+    un_index_list kept = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < task->seen.count; i++)
+        n += trained[dataset->labels[task->seen.items[i]]] != 0;
+    if (n == task->seen.count) return UNSEEN_OK;
+    UN_TRY(un_arena_alloc(&task->arena, n, sizeof *kept.items, &kept.items));
+    for (size_t i = 0; i < task->seen.count; i++)
+        if (trained[dataset->labels[task->seen.items[i]]])
+            kept.items[kept.count++] = task->seen.items[i];
+    task->untested = task->seen.count - n;
+    task->seen = kept;
+    return UNSEEN_OK;
+}
+
+/* Lists the classes that have images in `promised` or `tested` but are not trained on. */
+static un_status list_untrained(un_task *task, const un_dataset *dataset,
+                                const un_index_list *promised, const un_index_list *tested,
+                                const unsigned char *trained) {
+    unsigned char *flags = NULL;
+    size_t C = dataset->class_count;
+    UN_TRY(un_arena_alloc(&task->arena, 2 * C, 1, &flags));
+    un_dataset_classes_of(dataset, promised, flags);
+    un_dataset_classes_of(dataset, tested, flags + C);
+    UN_TRY(un_arena_alloc(&task->arena, C, sizeof *task->untrained, &task->untrained));
+    for (size_t c = 0; c < C; c++)
+        if ((flags[c] || flags[C + c]) && !trained[c])
+            task->untrained[task->untrained_count++] = dataset->classes[c];
+    return UNSEEN_OK;
+}
+
+void un_task_tell(const un_task *task) {
+    enum { NAMED = 5 };
+    char names[300] = "";
+    size_t used = 0;
+    if (task->absent > 0)
+        un_log(UNSEEN_LOG_WARNING,
+               "%zu image%s of the split %s no features and %s left out; `unseen extract` fills "
+               "them in once their pictures can be read",
+               task->absent, task->absent == 1 ? "" : "s", task->absent == 1 ? "has" : "have",
+               task->absent == 1 ? "is" : "are");
+    for (size_t i = 0; i < task->untrained_count && i < NAMED && used < sizeof names; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s\"%.40s\"",
+                                 i > 0 ? ", " : "", task->untrained[i]);
+    if (task->untrained_count > 0)
+        un_log(UNSEEN_LOG_WARNING,
+               "%zu seen class%s (%s%s) %s no training image with features: not trained on, it "
+               "is scored like an unseen class, and its %zu test images count nowhere",
+               task->untrained_count, task->untrained_count == 1 ? "" : "es", names,
+               task->untrained_count > NAMED ? ", …" : "",
+               task->untrained_count == 1 ? "has" : "have", task->untested);
+}
+
+/* ---- the tasks ---- */
+
+/* Every class of the data set, seen where it has a training image. */
+static un_status build_all(un_task *task, const un_dataset *dataset, const un_index_list *promised,
+                           const char *const *semantics, size_t count) {
+    unsigned char *keep = NULL, *seen = NULL;
+    const un_index_list tested = task->seen;
+    UN_TRY(un_arena_alloc(&task->arena, dataset->class_count, 1, &keep));
+    UN_TRY(un_arena_alloc(&task->arena, dataset->class_count, 1, &seen));
+    memset(keep, 1, dataset->class_count);
+    un_dataset_classes_of(dataset, &task->train, seen);
+    UN_TRY(drop_untrained(task, dataset, seen));
+    UN_TRY(list_untrained(task, dataset, promised, &tested, seen));
+    return build(task, dataset, keep, seen, semantics, count);
+}
+
+un_status un_task_final(un_task *task, const un_dataset *dataset, const unsigned char *present,
+                        const char *const *semantics, size_t count) {
     *task = (un_task){.name = "final"};
     un_status status = UNSEEN_OK;
-    unsigned char *keep = NULL, *seen = NULL;
     UN_GO(require_labels(dataset));
-    UN_GO(un_arena_alloc(&task->arena, dataset->class_count, 1, &keep));
-    UN_GO(un_arena_alloc(&task->arena, dataset->class_count, 1, &seen));
-    memset(keep, 1, dataset->class_count);
-    un_dataset_classes_of(dataset, &dataset->trainval, seen);
-    task->train = dataset->trainval;
-    task->seen = dataset->test_seen;
-    task->unseen = dataset->test_unseen;
-    UN_GO(build(task, dataset, keep, seen, semantics, count));
+    UN_GO(take_images(task, &dataset->trainval, present, &task->train));
+    UN_GO(take_images(task, &dataset->test_seen, present, &task->seen));
+    UN_GO(take_images(task, &dataset->test_unseen, present, &task->unseen));
+    UN_GO(build_all(task, dataset, &dataset->trainval, semantics, count));
+done:
+    if (status) un_task_free(task);
+    return status;
+}
+
+/* All images of the three lists, in order; an image that two lists share comes once. */
+static un_status join_lists(un_task *task, const un_dataset *dataset, un_index_list *out) {
+    const un_index_list *lists[] = {&dataset->trainval, &dataset->test_seen, &dataset->test_unseen};
+    unsigned char *used = NULL;
+    size_t n = 0;
+    UN_TRY(un_arena_alloc(&task->arena, dataset->image_count, 1, &used));
+    for (size_t l = 0; l < 3; l++)
+        for (size_t i = 0; i < lists[l]->count; i++) used[lists[l]->items[i]] = 1;
+    for (size_t i = 0; i < dataset->image_count; i++) n += used[i];
+    *out = (un_index_list){0};
+    UN_TRY(un_arena_alloc(&task->arena, n, sizeof *out->items, &out->items));
+    for (size_t i = 0; i < dataset->image_count; i++)
+        if (used[i]) out->items[out->count++] = (int64_t)i;
+    return UNSEEN_OK;
+}
+
+un_status un_task_whole(un_task *task, const un_dataset *dataset, const unsigned char *present,
+                        const char *const *semantics, size_t count) {
+    *task = (un_task){.name = "whole"};
+    un_status status = UNSEEN_OK;
+    un_index_list all;
+    UN_GO(require_labels(dataset));
+    UN_GO(join_lists(task, dataset, &all));
+    UN_GO(take_images(task, &all, present, &task->train));
+    UN_GO(build_all(task, dataset, &all, semantics, count));
 done:
     if (status) un_task_free(task);
     return status;
@@ -96,8 +211,38 @@ static un_status check_fold(const un_dataset *dataset, const un_fold *fold, cons
     return UNSEEN_OK;
 }
 
+/* The lists of a fold as this task has them, and which classes they are of. */
+static un_status take_fold(un_task *task, const un_dataset *dataset, const un_fold *source,
+                           const unsigned char *present, unsigned char *seen,
+                           unsigned char *unseen) {
+    UN_TRY(check_fold(dataset, source, task->name));
+    un_dataset_classes_of(dataset, &source->train, seen);
+    un_dataset_classes_of(dataset, &source->unseen, unseen);
+    for (size_t c = 0; c < dataset->class_count; c++)
+        if (seen[c] && unseen[c])
+            return un_fail(UNSEEN_E_FORMAT,
+                           "data set %s, %s: class %s is trained on and plays an unseen class",
+                           dataset->name, task->name, dataset->classes[c]);
+    for (size_t i = 0; i < source->seen.count; i++)
+        if (!seen[dataset->labels[source->seen.items[i]]])
+            return un_fail(UNSEEN_E_FORMAT,
+                           "data set %s, %s: image %lld plays a seen-class one, but its class is "
+                           "not trained on",
+                           dataset->name, task->name, (long long)source->seen.items[i]);
+    UN_TRY(take_images(task, &source->train, present, &task->train));
+    UN_TRY(take_images(task, &source->seen, present, &task->seen));
+    UN_TRY(take_images(task, &source->unseen, present, &task->unseen));
+    un_dataset_classes_of(dataset, &task->train, seen);
+    un_dataset_classes_of(dataset, &task->unseen, unseen);
+    UN_TRY(drop_untrained(task, dataset, seen));
+    if (task->unseen.count == 0)
+        return un_fail(UNSEEN_E_ARGUMENT, "data set %s, %s: no images%s play unseen classes",
+                       dataset->name, task->name, task->absent > 0 ? " that have features" : "");
+    return UNSEEN_OK;
+}
+
 un_status un_task_fold(un_task *task, const un_dataset *dataset, size_t fold,
-                       const char *const *semantics, size_t count) {
+                       const unsigned char *present, const char *const *semantics, size_t count) {
     *task = (un_task){0};
     snprintf(task->name, sizeof task->name, "fold %zu", fold + 1);
     un_status status = UNSEEN_OK;
@@ -106,27 +251,8 @@ un_status un_task_fold(un_task *task, const un_dataset *dataset, size_t fold,
     UN_GO(un_arena_alloc(&task->arena, dataset->class_count, 1, &keep));
     UN_GO(un_arena_alloc(&task->arena, dataset->class_count, 1, &seen));
     UN_GO(un_arena_alloc(&task->arena, dataset->class_count, 1, &unseen));
-    const un_fold *source = &dataset->folds[fold];
-    task->train = source->train;
-    task->seen = source->seen;
-    task->unseen = source->unseen;
-    UN_GO(check_fold(dataset, source, task->name));
-    un_dataset_classes_of(dataset, &task->train, seen);
-    un_dataset_classes_of(dataset, &task->unseen, unseen);
-    for (size_t c = 0; c < dataset->class_count; c++) {
-        keep[c] = seen[c] || unseen[c];
-        if (seen[c] && unseen[c])
-            UN_GO(un_fail(UNSEEN_E_FORMAT,
-                          "data set %s, %s: class %s is trained on and plays an unseen class",
-                          dataset->name, task->name, dataset->classes[c]));
-    }
-    for (size_t i = 0; i < task->seen.count; i++)
-        if (!seen[dataset->labels[task->seen.items[i]]])
-            UN_GO(
-                un_fail(UNSEEN_E_FORMAT,
-                        "data set %s, %s: image %lld plays a seen-class one, but its class is not "
-                        "trained on",
-                        dataset->name, task->name, (long long)task->seen.items[i]));
+    UN_GO(take_fold(task, dataset, &dataset->folds[fold], present, seen, unseen));
+    for (size_t c = 0; c < dataset->class_count; c++) keep[c] = seen[c] || unseen[c];
     UN_GO(build(task, dataset, keep, seen, semantics, count));
 done:
     if (status) un_task_free(task);

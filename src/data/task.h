@@ -4,7 +4,13 @@
  * The final task is the benchmark: train on trainval, test on test_seen and
  * test_unseen, all classes. A fold task is an honest rehearsal inside trainval:
  * the real unseen classes are not even in the class table, the fold's classes
- * play the unseen ones.
+ * play the unseen ones. The whole task has nothing to test: it learns from every
+ * picture.
+ *
+ * This is the one place that knows of images without a row of features (features.h):
+ * they are in none of a task's lists. A class that is left without a training image is
+ * not a seen one, whatever the split says: it stays in the table as one that was not
+ * trained on, nothing tests it, and it is listed as untrained.
  */
 #ifndef UN_DATA_TASK_H
 #define UN_DATA_TASK_H
@@ -33,23 +39,33 @@ typedef struct {
 } un_class_table;
 
 typedef struct {
-    char name[32]; /* "final", "fold 1" */
+    char name[32]; /* "final", "fold 1", "whole" */
     un_class_table classes;
     int32_t *labels; /* [N]: row of the class table, -1 if the image's class is not in it */
     size_t image_count;
-    un_index_list train, seen, unseen; /* borrowed from the data set */
+    un_index_list train, seen, unseen; /* borrowed from the data set, or from the arena */
+    size_t absent;                     /* images of the split's lists without a row of features */
+    size_t untrained_count;            /* classes that the split has for seen ones, but that have */
+    char **untrained;                  /* no training image: their names */
+    size_t untested;                   /* images of these that were to test seen classes */
     un_arena arena;
 } un_task;
 
 /* The lists of test images may be empty: what they would measure is then not measured.
  * `semantics` names `count` named semantics of the data set, in the order that
  * the method wants its modalities. The data set must have labels and outlive
- * the task. */
-un_status un_task_final(un_task *task, const un_dataset *dataset, const char *const *semantics,
-                        size_t count);
-/* fold < dataset->fold_count. */
+ * the task. present[i] is 0 for images without a row of features; NULL: all have one.
+ * An empty list of training images is an error, empty test lists are none. */
+un_status un_task_final(un_task *task, const un_dataset *dataset, const unsigned char *present,
+                        const char *const *semantics, size_t count);
+/* Every image of the three lists is one to learn from; the test lists are empty. */
+un_status un_task_whole(un_task *task, const un_dataset *dataset, const unsigned char *present,
+                        const char *const *semantics, size_t count);
+/* fold < dataset->fold_count. A fold without images of either kind is an error. */
 un_status un_task_fold(un_task *task, const un_dataset *dataset, size_t fold,
-                       const char *const *semantics, size_t count);
+                       const unsigned char *present, const char *const *semantics, size_t count);
+/* Says in the log which images and classes a task had to do without; nothing if none. */
+void un_task_tell(const un_task *task);
 void un_task_free(un_task *task);
 
 #endif

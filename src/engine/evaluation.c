@@ -63,11 +63,13 @@ static int same_descriptions(const un_class_table *a, const un_class_table *b) {
 }
 
 /* The data set's test sets, with its descriptions of the semantics that the model uses. */
-static un_status open_task(const un_model *model, const un_dataset *dataset, un_task *task) {
+static un_status open_task(const un_model *model, const un_dataset *dataset,
+                           const un_features *features, un_task *task) {
     const char *names[UN_MAX_MODALITIES];
     size_t n = model->classes.modality_count;
     for (size_t m = 0; m < n; m++) names[m] = model->classes.modality[m].name;
-    UN_TRY(un_task_final(task, dataset, names, n));
+    UN_TRY(un_task_final(task, dataset, features->present, names, n));
+    un_task_tell(task);
     const char *trained =
         json_string_value(json_object_get(json_object_get(model->manifest, "data"), "split_hash"));
     if (trained && strcmp(trained, dataset->split_hash) != 0)
@@ -106,8 +108,8 @@ static un_status make(un_evaluation *e, const un_dataset *dataset, const char *p
     un_precision precision = UN_PRECISION_AUTO;
     UN_TRY(un_precision_parse(o->precision, &precision));
     UN_TRY(un_model_open(&e->model, path, precision));
-    UN_TRY(open_task(&e->model, dataset, &e->task));
     UN_TRY(open_features(o->features, &e->model, dataset, &e->features));
+    UN_TRY(open_task(&e->model, dataset, &e->features, &e->task));
     UN_TRY(choose_gamma(o->gamma, &e->model, path, &e->context));
     un_method *method = e->model.method;
     e->context.method = method->class->name;
@@ -131,6 +133,12 @@ un_status un_evaluation_make(un_evaluation *e, const un_dataset *dataset, const 
 
 un_status un_evaluation_json(const un_evaluation *e, json_t **out) {
     UN_TRY(un_result_json(&e->predictions, &e->context, out));
+    if (e->task.absent > 0)
+        UN_TRY(
+            un_json_set(*out, "images_without_features", json_integer((json_int_t)e->task.absent)));
+    if (e->task.untrained_count > 0)
+        UN_TRY(un_json_set(*out, "untrained_classes",
+                           un_json_strings(e->task.untrained, e->task.untrained_count)));
     UN_TRY(un_json_set(*out, "seconds", json_real(e->seconds)));
     return un_json_set(*out, "model", json_string(e->path));
 }

@@ -6,6 +6,10 @@
  * features/NAME.safetensors.partial, features/NAME.journal says how far they go and how
  * they were made; rows made in another way are made anew. Both vanish when the file
  * appears under its name.
+ *
+ * A picture that cannot be used has no row (features.h). The split stays as it is: a later
+ * extraction looks at those pictures again, and at no others, and completes the file. Rows
+ * that are there are copied as they are.
  */
 #ifndef UN_ENGINE_EXTRACT_H
 #define UN_ENGINE_EXTRACT_H
@@ -15,8 +19,11 @@
 #include "data/dataset.h"
 #include "vision/backbone.h"
 
+enum { UN_EXTRACT_FAILURES = 32 };
+
 typedef struct {
     const char *directory; /* of the data set, which must say where its pictures lie */
+    const char *images;    /* folder of its pictures; NULL: the one that it names */
     const char *backbone;  /* weights file, or "builtin:descriptor" */
     int pooled, regions;   /* which features to write; at least one */
     const char *pooled_name, *regions_name; /* of the feature sets; NULL: architecture, with
@@ -25,24 +32,27 @@ typedef struct {
     size_t batch;                           /* pictures in one pass of the network */
     un_dtype regions_dtype, pooled_dtype;   /* of the files: UN_F32 or UN_BF16 */
     un_precision precision;
-    int strict;                        /* the first bad picture is an error; 0: it is named, and
-                                          leaves the split */
+    int strict;     /* the first bad picture is an error; 0: it has no row */
+    int keep_going; /* however many pictures in a row cannot be read; 0: UN_EXTRACT_FAILURES
+                       of them are an error, and what was done before them is kept */
     const volatile sig_atomic_t *stop; /* non-zero: save and return; may be NULL */
 } un_extract_options;
 
 typedef struct {
     size_t images;          /* of the data set */
     size_t taken_up;        /* of those, done by an earlier run */
-    size_t bad;             /* pictures that were left out */
+    size_t kept;            /* rows that were there already, in a file that was completed */
+    size_t bad;             /* pictures that have no row in the end */
     size_t unreadable;      /* of those, what the system did not let us read */
-    int already_there;      /* nothing was left to do */
+    int already_there;      /* nothing was left to do, or nothing could be done */
     double seconds;         /* of this run */
     double network_seconds; /* of those, in the network */
     char names[2][160];     /* of the feature sets written, "" for none: pooled, regions */
 } un_extract_result;
 
-/* Fails with UNSEEN_E_INTERRUPTED when stopped. Every bad picture is logged as a warning,
- * which tells damaged ones from those that the system does not let us read. */
+/* Fails with UNSEEN_E_INTERRUPTED when stopped. The first bad pictures are logged as warnings,
+ * which tell damaged ones from those that the system does not let us read; further ones as
+ * UNSEEN_LOG_DEBUG, and their number as a warning. */
 un_status un_extract(const un_extract_options *options, un_extract_result *result);
 
 #endif

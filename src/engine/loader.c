@@ -14,11 +14,12 @@
 enum { BATCHES = 3, MAX_THREADS = 64, NICENESS = 3 };
 
 typedef struct {
-    size_t first, count; /* pictures of this batch */
-    size_t missing;      /* pictures not yet loaded; count 0: the batch is free */
-    float *pictures;     /* [batch, S, S, 3] */
-    char **errors;       /* [batch] */
-    un_status *codes;    /* [batch] of them */
+    size_t first, count;   /* pictures of this batch */
+    size_t missing;        /* pictures not yet loaded; count 0: the batch is free */
+    float *pictures;       /* [batch, S, S, 3] */
+    char **errors;         /* [batch] */
+    un_status *codes;      /* [batch] of them */
+    unsigned char *hashes; /* [batch, UN_LOADER_HASH], NULL: not wanted */
 } batch;
 
 struct un_loader {
@@ -82,12 +83,22 @@ static int take(un_loader *loader, size_t *picture) {
     }
 }
 
+static un_status hash_picture(const char *root, const char *name, unsigned char *out) {
+    char *path = NULL;
+    if (root) UN_TRY(un_path_join(root, name, &path));
+    un_status status = un_file_sha256(path ? path : name, out);
+    free(path);
+    return status;
+}
+
 static void load(un_loader *loader, size_t i) {
     const un_loader_options *o = &loader->options;
     batch *b = batch_of(loader, i);
     size_t slot = i - b->first;
     float *out = b->pictures + slot * loader->picture;
     un_status status = un_load_picture(o->root, o->names[i], &o->recipe, &o->decode, out, NULL);
+    if (!status && b->hashes)
+        status = hash_picture(o->root, o->names[i], b->hashes + slot * UN_LOADER_HASH);
     b->codes[slot] = status;
     if (!status) return;
     memset(out, 0, loader->picture * sizeof *out);
@@ -145,6 +156,7 @@ un_status un_loader_open(un_loader **out, const un_loader_options *options) {
         UN_GO(un_alloc(batch_floats, sizeof(float), &loader->ring[i].pictures));
         UN_GO(un_alloc(options->batch, sizeof(char *), &loader->ring[i].errors));
         UN_GO(un_alloc(options->batch, sizeof(un_status), &loader->ring[i].codes));
+        if (options->hash) UN_GO(un_alloc(options->batch, UN_LOADER_HASH, &loader->ring[i].hashes));
     }
     UN_GO(start_threads(loader));
     *out = loader;
@@ -177,7 +189,7 @@ un_status un_loader_next(un_loader *loader, un_loaded *out) {
             pthread_cond_wait(&loader->loaded, &loader->lock);
         loader->current = (int)(b - loader->ring);
         loader->delivered += b->count;
-        *out = (un_loaded){b->first, b->count, b->pictures, b->errors, b->codes};
+        *out = (un_loaded){b->first, b->count, b->pictures, b->errors, b->codes, b->hashes};
     }
     pthread_mutex_unlock(&loader->lock);
     return UNSEEN_OK;
@@ -195,6 +207,7 @@ void un_loader_close(un_loader *loader) {
             free(loader->ring[i].errors[k]);
         free(loader->ring[i].errors);
         free(loader->ring[i].codes);
+        free(loader->ring[i].hashes);
         free(loader->ring[i].pictures);
     }
     pthread_cond_destroy(&loader->loaded);

@@ -13,6 +13,8 @@
 
 typedef struct un_loader un_loader;
 
+enum { UN_LOADER_HASH = 32 };
+
 /* Everything is borrowed until un_loader_close. */
 typedef struct {
     const char *root;   /* folder that the names are relative to; NULL: they are paths */
@@ -23,6 +25,7 @@ typedef struct {
     un_recipe recipe;
     un_image_options decode;
     int threads; /* 0: as many as compute */
+    int hash;    /* 1: un_loaded.hashes tells which files were read */
 } un_loader_options;
 
 /* Up to `batch` pictures in order; valid until the next call. */
@@ -31,6 +34,7 @@ typedef struct {
     const float *pictures;  /* (count, S, S, 3) as un_recipe_normalize writes; zeros where failed */
     char *const *errors;    /* [count] NULL, or a sentence about a picture that cannot be used */
     const un_status *codes; /* [count] of those */
+    const unsigned char *hashes; /* [count, UN_LOADER_HASH] SHA-256 of the files; else NULL */
 } un_loaded;
 
 un_status un_loader_open(un_loader **out, const un_loader_options *options);

@@ -227,6 +227,7 @@ un_status un_report_make(const un_report_options *o, const char *path, size_t *b
     un_status status = UNSEEN_OK;
     size_t n = o->model_count;
     UN_TRY(un_dataset_open(&m.dataset, o->data));
+    UN_GO(un_dataset_use_images(&m.dataset, o->images));
     UN_GO(un_arena_alloc(&m.arena, n, sizeof *m.models, &m.models));
     UN_GO(un_arena_alloc(&m.arena, n, sizeof *m.curves, &m.curves));
     UN_GO(un_arena_alloc(&m.arena, n, sizeof(json_t *), &m.manifests));

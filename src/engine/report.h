@@ -9,7 +9,8 @@
 #include "base/status.h"
 
 typedef struct {
-    const char *data; /* directory */
+    const char *data;   /* directory */
+    const char *images; /* folder of its pictures; NULL: the one that it names */
     const char *const *models;
     size_t model_count;      /* at least 1 */
     const char *const *logs; /* CSV logs of training, of the first models; NULL: none */

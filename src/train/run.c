@@ -36,11 +36,12 @@ un_status run_open(trainer *t) {
     if (n > UN_MAX_MODALITIES)
         return un_fail(UNSEEN_E_ARGUMENT, "at most %d semantics can be fused", UN_MAX_MODALITIES);
     if (is_final(t) || o->select == UN_SELECT_TEST)
-        UN_TRY(un_task_final(&t->task, o->dataset, names, n));
+        UN_TRY(un_task_final(&t->task, o->dataset, o->features->present, names, n));
     else
-        UN_TRY(un_task_fold(&t->task, o->dataset, t->run, names, n));
+        UN_TRY(un_task_fold(&t->task, o->dataset, t->run, o->features->present, names, n));
     if (!is_final(t) && o->select == UN_SELECT_TEST) memcpy(t->task.name, "test", sizeof "test");
     t->run_open = 1;
+    if (is_final(t)) un_task_tell(&t->task);
     t->data = (un_training_data){o->features, t->task.labels, &t->task.train};
     const un_method_setup setup = {.classes = &t->task.classes,
                                    .regions = o->features->regions,

@@ -72,6 +72,16 @@ static json_t *input_json(const un_features *f) {
                      f->sha256 ? f->sha256 : "", "recipe", f->recipe ? f->recipe : "{}");
 }
 
+/* What the split promised and the features did not have; nothing is added where all is there. */
+static un_status add_absent(const un_task *task, json_t *data) {
+    if (task->absent > 0)
+        UN_TRY(
+            un_json_set(data, "images_without_features", json_integer((json_int_t)task->absent)));
+    if (task->untrained_count == 0) return UNSEEN_OK;
+    return un_json_set(data, "untrained_classes",
+                       un_json_strings(task->untrained, task->untrained_count));
+}
+
 static un_status make_manifest(const trainer *t, json_t **out) {
     const un_train_options *o = t->options;
     const char *known = un_split_known_name(o->dataset->split_hash);
@@ -86,8 +96,12 @@ static un_status make_manifest(const trainer *t, json_t **out) {
         selection_json(t), "score_unit", o->class->score_unit, "trained_with_unseen_attribute_rows",
         o->class->trains_with_unseen_rows);
     if (!manifest) return un_fail_memory(0);
-    *out = manifest;
-    return UNSEEN_OK;
+    un_status status = add_absent(&t->task, json_object_get(manifest, "data"));
+    if (status)
+        json_decref(manifest);
+    else
+        *out = manifest;
+    return status;
 }
 
 /* The one look at the test sets. */

@@ -81,9 +81,11 @@ expect 1 "$first" $extract --strict
 [ "$(echo "$output" | grep -c 'photos/')" = 1 ] || fail "--strict went on: $output"
 [ -e d/features/descriptor-1-64.safetensors ] && fail "--strict left features"
 
-$extract >out 2>err || fail "malformed pictures ended the extraction: $(tail -3 err)"
+$extract --verbose >out 2>err || fail "malformed pictures ended the extraction: $(tail -3 err)"
 grep -q "200 damaged" out || fail "they were not counted: $(cat out)"
-sed -n 's/^warning: left out: .*\(photos[^:]*\): .*/\1/p' err | LC_ALL=C sort >named
+[ "$(grep -c '^warning: left out' err)" = 5 ] || fail "not five warnings: $(head -9 err)"
+grep -q "^warning: 195 more pictures were left out" err || fail "the rest was not counted"
+sed -n 's/^\(warning: \)*left out: .*\(photos[^:]*\): .*/\2/p' err | LC_ALL=C sort >named
 cmp -s bad named || fail "not each was named once: $(diff bad named | head -5)"
 expect 0 "0 errors" "$unseen" check d
 expect 0 "written to" "$unseen" train eszsl --data d --features descriptor-1-64 -o m.model \

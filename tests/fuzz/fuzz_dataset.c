@@ -12,13 +12,13 @@ static void make_tasks(const un_dataset *d) {
     un_task task;
     if (d->semantics_count == 0 || !d->labels) return;
     const char *const semantics[] = {d->semantics[0].name};
-    if (fuzz_taken(un_task_final(&task, d, semantics, 1))) {
+    if (fuzz_taken(un_task_final(&task, d, NULL, semantics, 1))) {
         for (size_t c = 0; c < task.classes.count; c++) fuzz_touch_text(task.classes.names[c]);
         fuzz_touch(task.labels, task.image_count * sizeof *task.labels);
         un_task_free(&task);
     }
     for (size_t k = 0; k < d->fold_count; k++)
-        if (fuzz_taken(un_task_fold(&task, d, k, semantics, 1))) un_task_free(&task);
+        if (fuzz_taken(un_task_fold(&task, d, k, NULL, semantics, 1))) un_task_free(&task);
 }
 
 static void use(un_dataset *d) {

@@ -90,11 +90,12 @@ int fuzz_run_journal(const uint8_t *data, size_t size) {
 void fuzz_seed_journal(void) {
     fuzz_seed_text("as_it_is", "@@ journal\n{}");
     fuzz_seed_text("further", "@@ journal\n{\"done\": 2}");
-    fuzz_seed_text("beyond", "@@ journal\n{\"done\": 99, \"bad\": [98]}");
+    fuzz_seed_text("beyond", "@@ journal\n{\"done\": 99, \"damaged\": [98]}");
     fuzz_seed_text("negative", "@@ journal\n{\"done\": -1}");
     fuzz_seed_text("damaged_pictures",
-                   "@@ journal\n{\"done\": 1, \"bad\": [0], \"unreadable\": []}");
-    fuzz_seed_text("types", "@@ journal\n{\"done\": \"1\", \"bad\": {\"0\": 1}, \"identity\": []}");
+                   "@@ journal\n{\"done\": 1, \"damaged\": [0], \"unreadable\": []}");
+    fuzz_seed_text("types",
+                   "@@ journal\n{\"done\": \"1\", \"damaged\": {\"0\": 1}, \"identity\": []}");
     fuzz_seed_text("other", "@@ journal\n{\"identity\": {\"format\": \"unseen-extract\"}}");
     fuzz_seed_text("bad_no_rows", "@@ rows\n\n@@ journal\n{\"done\": 1}");
     fuzz_seed_text("bad_json", "@@ journal\n{\"done\": ");

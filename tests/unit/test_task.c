@@ -34,7 +34,7 @@ static void final_task_has_every_class(void **state) {
     (void)state;
     un_dataset d = sample();
     un_task task;
-    util_ok(un_task_final(&task, &d, g_semantics, 1));
+    util_ok(un_task_final(&task, &d, NULL, g_semantics, 1));
     assert_int_equal(task.classes.count, 3);
     assert_int_equal(task.classes.seen[0], 1);
     assert_int_equal(task.classes.seen[1], 1);
@@ -47,7 +47,7 @@ static void fold_task_drops_the_real_unseen_classes(void **state) {
     (void)state;
     un_dataset d = sample();
     un_task task;
-    util_ok(un_task_fold(&task, &d, 0, g_semantics, 1));
+    util_ok(un_task_fold(&task, &d, 0, NULL, g_semantics, 1));
     assert_int_equal(task.classes.count, 2);
     assert_int_equal(task.classes.seen[0], 1);
     assert_int_equal(task.classes.seen[1], 0);
@@ -65,21 +65,21 @@ static void test_images_in_a_fold_are_refused(void **state) {
     for (size_t i = 0; i < 2; i++) {
         d = sample();
         d.folds[0].seen = (un_index_list){1, &leaks[i]};
-        util_fails(un_task_fold(&task, &d, 0, g_semantics, 1), UNSEEN_E_FORMAT, "not in trainval");
+        util_fails(un_task_fold(&task, &d, 0, NULL, g_semantics, 1), UNSEEN_E_FORMAT, "not in trainval");
         d = sample();
         d.folds[0].unseen = (un_index_list){1, &leaks[i]};
-        util_fails(un_task_fold(&task, &d, 0, g_semantics, 1), UNSEEN_E_FORMAT, "not in trainval");
+        util_fails(un_task_fold(&task, &d, 0, NULL, g_semantics, 1), UNSEEN_E_FORMAT, "not in trainval");
         d = sample();
         d.folds[0].train = (un_index_list){1, &leaks[i]};
-        util_fails(un_task_fold(&task, &d, 0, g_semantics, 1), UNSEEN_E_FORMAT, "not in trainval");
+        util_fails(un_task_fold(&task, &d, 0, NULL, g_semantics, 1), UNSEEN_E_FORMAT, "not in trainval");
     }
     /* a class on both sides, and a seen-class image of a class that is not trained on */
     d = sample();
     d.folds[0].unseen = (un_index_list){1, g_seen};
-    util_fails(un_task_fold(&task, &d, 0, g_semantics, 1), UNSEEN_E_FORMAT, "trained on and plays");
+    util_fails(un_task_fold(&task, &d, 0, NULL, g_semantics, 1), UNSEEN_E_FORMAT, "trained on and plays");
     d = sample();
     d.folds[0].seen = (un_index_list){1, g_unseen};
-    util_fails(un_task_fold(&task, &d, 0, g_semantics, 1), UNSEEN_E_FORMAT, "not trained on");
+    util_fails(un_task_fold(&task, &d, 0, NULL, g_semantics, 1), UNSEEN_E_FORMAT, "not trained on");
 }
 
 static void without_labels_there_is_no_task(void **state) {
@@ -87,8 +87,55 @@ static void without_labels_there_is_no_task(void **state) {
     un_dataset d = sample();
     un_task task;
     d.labels = NULL;
-    util_fails(un_task_final(&task, &d, g_semantics, 1), UNSEEN_E_ARGUMENT, "no labels");
-    util_fails(un_task_fold(&task, &d, 0, g_semantics, 1), UNSEEN_E_ARGUMENT, "no labels");
+    util_fails(un_task_final(&task, &d, NULL, g_semantics, 1), UNSEEN_E_ARGUMENT, "no labels");
+    util_fails(un_task_fold(&task, &d, 0, NULL, g_semantics, 1), UNSEEN_E_ARGUMENT, "no labels");
+}
+
+/* Images without features are in no list; a class that is left without a training image is not
+ * seen, and its test images count nowhere. */
+static void images_without_features_take_no_part(void **state) {
+    (void)state;
+    un_dataset d = sample();
+    un_task task;
+    const unsigned char no_bee[6] = {1, 1, 0, 1, 1, 0};
+    util_ok(un_task_final(&task, &d, no_bee, g_semantics, 1));
+    assert_int_equal(task.absent, 2);
+    assert_int_equal(task.train.count, 2);
+    assert_int_equal(task.unseen.count, 1);
+    assert_int_equal(task.classes.count, 3);
+    assert_int_equal(task.classes.seen[1], 0);
+    assert_int_equal(task.seen.count, 0);
+    assert_int_equal(task.untested, 1);
+    assert_int_equal(task.untrained_count, 1);
+    assert_string_equal(task.untrained[0], "bee");
+    un_task_free(&task);
+    const unsigned char one_ant[6] = {1, 0, 1, 1, 1, 1};
+    util_ok(un_task_fold(&task, &d, 0, one_ant, g_semantics, 1));
+    assert_int_equal(task.seen.count, 0);
+    assert_int_equal(task.unseen.count, 1);
+    un_task_free(&task);
+    util_fails(un_task_fold(&task, &d, 0, no_bee, g_semantics, 1), UNSEEN_E_ARGUMENT,
+               "no images that have features play unseen");
+    const unsigned char none[6] = {0};
+    util_fails(un_task_final(&task, &d, none, g_semantics, 1), UNSEEN_E_ARGUMENT,
+               "no training images that have features");
+}
+
+static void whole_task_learns_from_every_list(void **state) {
+    (void)state;
+    un_dataset d = sample();
+    un_task task;
+    util_ok(un_task_whole(&task, &d, NULL, g_semantics, 1));
+    assert_int_equal(task.train.count, 6);
+    assert_int_equal(task.seen.count + task.unseen.count, 0);
+    for (size_t c = 0; c < 3; c++) assert_int_equal(task.classes.seen[c], 1);
+    un_task_free(&task);
+    const unsigned char present[6] = {1, 1, 1, 1, 0, 0};
+    util_ok(un_task_whole(&task, &d, present, g_semantics, 1));
+    assert_int_equal(task.train.count, 4);
+    assert_int_equal(task.classes.seen[2], 0);
+    assert_string_equal(task.untrained[0], "cat");
+    un_task_free(&task);
 }
 
 int main(void) {
@@ -97,6 +144,8 @@ int main(void) {
         cmocka_unit_test(fold_task_drops_the_real_unseen_classes),
         cmocka_unit_test(test_images_in_a_fold_are_refused),
         cmocka_unit_test(without_labels_there_is_no_task),
+        cmocka_unit_test(images_without_features_take_no_part),
+        cmocka_unit_test(whole_task_learns_from_every_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,8 +51,13 @@ static un_status check_lists(un_checker *c) {
     size_t covered = 0;
     UN_TRY(un_alloc(d->image_count, 1, &used));
     un_status status = UNSEEN_OK;
+    static const char *const unknown[] = {NULL, "S and H", "T1, U and H"};
     for (size_t a = 0; a < 3; a++) {
-        if (lists[a]->count == 0) UN_GO(un_check_say(c->errors, "%s is empty", names[a]));
+        if (lists[a]->count == 0 && a == 0)
+            UN_GO(un_check_say(c->errors, "%s is empty: there is nothing to learn from", names[a]));
+        else if (lists[a]->count == 0)
+            UN_GO(un_check_say(c->warnings, "%s is empty: %s cannot be measured", names[a],
+                               unknown[a]));
         size_t repeated = repeated_entries(lists[a]);
         if (repeated > 0)
             UN_GO(
@@ -353,6 +358,8 @@ static un_status run(un_checker *c) {
     UN_TRY(check_semantics(c));
     UN_TRY(un_check_pictures(c));
     UN_TRY(un_check_features(c));
+    free(c->pictures);
+    c->pictures = NULL;
     UN_TRY(check_folds(c));
     json_t *notes = c->dataset->notes ? json_incref(c->dataset->notes) : json_array();
     UN_TRY(un_json_set(c->report, "notes", notes));
@@ -362,17 +369,23 @@ static un_status run(un_checker *c) {
 }
 
 un_status un_check(const char *directory, json_t **report) {
+    return un_check_with_images(directory, NULL, report);
+}
+
+un_status un_check_with_images(const char *directory, const char *images, json_t **report) {
     un_dataset dataset;
     UN_TRY(un_dataset_open(&dataset, directory));
+    un_status status = un_dataset_use_images(&dataset, images);
     un_checker c = {.dataset = &dataset,
                     .report = json_object(),
                     .errors = json_array(),
                     .warnings = json_array(),
                     .not_verified = json_array()};
-    un_status status = UNSEEN_OK;
-    if (!c.report || !c.errors || !c.warnings || !c.not_verified) status = un_fail_memory(0);
+    if (!status && (!c.report || !c.errors || !c.warnings || !c.not_verified))
+        status = un_fail_memory(0);
     if (!status) status = run(&c);
     if (!status) *report = json_incref(c.report);
+    free(c.pictures);
     json_decref(c.report);
     json_decref(c.errors);
     json_decref(c.warnings);

@@ -13,17 +13,20 @@
  * disjoint and complete, fold lists inside trainval, semantics finite, no two
  * classes with equal rows or rows of one direction, class and image names unique,
  * feature files finite, of the right length and with the hash they carry, images
- * with equal features, pictures there, parts in their pictures.
+ * with equal features, pictures there, each in one class only and the ones that the
+ * features were made of, parts in their pictures.
  *
  * *report (new reference) is
  *   {"name", "images", "classes", "seen_classes" and "unseen_classes" (null
  *    without labels), "trainval", "test_seen", "test_unseen", "split_hash",
  *    "split_name" or null,
  *    "image_root" or null, "missing_pictures" (a number, null without image_root),
+ *    "pictures_in_two_classes", "repeated_pictures" (numbers, null without image_root),
  *    "parts": null or {"kind", "count", "visible" (share of all parts of all images),
  *              "objects" (whether the objects' boxes are known)},
  *    "semantics": [{"name", "width", "min", "max", "unit_rows"}],
- *    "features": [{"name", "images", "regions", "width", "dtype", "sha256"}],
+ *    "features": [{"name", "images", "regions", "width", "dtype", "sha256",
+ *                  "absent" (images without a row)}],
  *    "folds": [{"source", "proposed", "classes" (a number, null without labels),
  *               "train", "seen", "unseen", "listed_train", "listed_val",
  *               "leaked_train", "leaked_val"}],
@@ -32,5 +35,7 @@
  * Problems of the data set land in "errors" and still return UNSEEN_OK; a status
  * says that the directory could not be read at all. */
 un_status un_check(const char *directory, json_t **report);
+/* The same with the pictures in the folder `images`; NULL: where the data set says. */
+un_status un_check_with_images(const char *directory, const char *images, json_t **report);
 
 #endif

@@ -39,7 +39,8 @@ typedef struct {
     size_t not_finite; /* images */
     size_t first_bad;  /* the first of them */
     size_t all_zero;   /* images */
-    marked_row *rows;  /* [N] */
+    size_t present;    /* images with a row */
+    marked_row *rows;  /* [present] */
     char sha256[65];
 } scan;
 
@@ -59,9 +60,10 @@ static void look_at(const un_features *f, size_t image, scan *s) {
         finite &= (bits & 0x7F800000u) != 0x7F800000u;
         zero &= (bits & 0x7FFFFFFFu) == 0;
     }
+    if (!un_features_has(f, image)) return;
     if (!finite && s->not_finite++ == 0) s->first_bad = image;
     s->all_zero += (size_t)zero;
-    s->rows[image] = (marked_row){mark_of(row, f->row_bytes), image};
+    s->rows[s->present++] = (marked_row){mark_of(row, f->row_bytes), image};
 }
 
 static un_status scan_all(const un_features *f, scan *s) {
@@ -93,8 +95,8 @@ static un_status check_equal_rows(un_checker *c, const un_features *f, scan *s) 
     size_t equal = 0;
     size_t across = 0;
     size_t example[2] = {0, 0};
-    qsort(s->rows, f->image_count, sizeof *s->rows, by_mark);
-    for (size_t i = 1; i < f->image_count; i++) {
+    qsort(s->rows, s->present, sizeof *s->rows, by_mark);
+    for (size_t i = 1; i < s->present; i++) {
         size_t a = s->rows[i - 1].image;
         size_t b = s->rows[i].image;
         if (s->rows[i - 1].mark != s->rows[i].mark ||
@@ -112,6 +114,32 @@ static un_status check_equal_rows(un_checker *c, const un_features *f, scan *s) 
                         "one), %zu of them across training and test",
                         f->name, equal, equal == 1 ? " repeats" : "s repeat", example[0],
                         example[1], across);
+}
+
+/* Whether the pictures are still those that the features were made of. */
+static un_status check_made_of(un_checker *c, const un_features *f) {
+    static const unsigned char unread[UN_PICTURE_HASH];
+    size_t changed = 0, example = 0;
+    if (f->absent > 0)
+        UN_TRY(un_check_say(c->warnings,
+                            "features \"%s\": %zu image%s none, because the picture could not be "
+                            "used or is new; `unseen extract` tries again",
+                            f->name, f->absent, f->absent == 1 ? " has" : "s have"));
+    if (!f->pictures || !c->pictures || f->image_count != c->dataset->image_count) return UNSEEN_OK;
+    for (size_t i = 0; i < f->image_count; i++) {
+        const unsigned char *now = c->pictures + i * UN_PICTURE_HASH;
+        const unsigned char *then = f->pictures + i * UN_PICTURE_HASH;
+        if (!un_features_has(f, i) || !memcmp(now, unread, sizeof unread) ||
+            !memcmp(then, unread, sizeof unread) || !memcmp(now, then, UN_PICTURE_HASH))
+            continue;
+        if (changed++ == 0) example = i;
+    }
+    if (changed == 0) return UNSEEN_OK;
+    return un_check_say(c->warnings,
+                        "features \"%s\": %zu picture%s changed since they were made, \"%s\" for "
+                        "one; import with --update and extract again",
+                        f->name, changed, changed == 1 ? " has" : "s have",
+                        c->dataset->images[example]);
 }
 
 static un_status judge(un_checker *c, const un_features *f, scan *s) {
@@ -132,6 +160,7 @@ static un_status judge(un_checker *c, const un_features *f, scan *s) {
         UN_TRY(un_check_say(c->errors,
                             "features \"%s\" are damaged: their hash is %s, the file says %.64s",
                             f->name, s->sha256, f->sha256));
+    UN_TRY(check_made_of(c, f));
     return check_equal_rows(c, f, s);
 }
 
@@ -142,10 +171,11 @@ static un_status check_file(un_checker *c, const char *name, json_t *list) {
         return un_check_say(c->errors, "features \"%s\" cannot be read: %s", name, un_error());
     un_status status = UNSEEN_OK;
     UN_GO(scan_all(&f, &s));
-    UN_GO(un_json_append(list, json_pack("{s:s, s:I, s:I, s:I, s:s, s:s}", "name", f.name, "images",
-                                         (json_int_t)f.image_count, "regions",
-                                         (json_int_t)f.regions, "width", (json_int_t)f.width,
-                                         "dtype", un_dtype_name(f.dtype), "sha256", s.sha256)));
+    UN_GO(un_json_append(list,
+                         json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:I}", "name", f.name, "images",
+                                   (json_int_t)f.image_count, "regions", (json_int_t)f.regions,
+                                   "width", (json_int_t)f.width, "dtype", un_dtype_name(f.dtype),
+                                   "sha256", s.sha256, "absent", (json_int_t)f.absent)));
     UN_GO(judge(c, &f, &s));
 done:
     free(s.rows);

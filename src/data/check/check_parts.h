@@ -7,10 +7,13 @@
 #include <jansson.h>
 
 #include "data/dataset.h"
+#include "data/features.h"
 
 typedef struct {
     const un_dataset *dataset;
-    json_t *report; /* the object; the three lists join it at the end */
+    unsigned char *pictures; /* [N, UN_PICTURE_HASH] of the files there, zeros where one cannot be
+                                read; NULL: there is no folder of pictures */
+    json_t *report;          /* the object; the three lists join it at the end */
     json_t *errors;
     json_t *warnings;
     json_t *not_verified;
