@@ -3,6 +3,7 @@
  * program's own commands, says each as a user would type it, and can be repeated: what is
  * there already is kept.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +64,8 @@ static const struct argp g_argp = {
     .options = g_options,
     .parser = parse,
     .doc = "Draws kinds of birds, learns some of them by pictures and all of them by description, "
-           "and recognises those that no picture showed. Then it writes a report.",
+           "and recognises those that no picture showed. Then it writes a report. --precision=auto "
+           "is f32 here, so that every processor comes to about the same figures.",
     .children = un_cli_common_children};
 
 /* ---- running commands ---- */
@@ -88,7 +90,8 @@ static void say(line *l, const char *format, ...) {
 
 static int run(const arguments *a, command run_command, line *l) {
     char *argv[MAX_WORDS + 1];
-    printf("\n$ unseen");
+    printf("\n$ ");
+    un_cli_print_word(program_invocation_name);
     for (int i = 0; i < l->count; i++) {
         putchar(' ');
         un_cli_print_word(l->words[i]);
@@ -206,6 +209,13 @@ static int print_row(const arguments *a, const char *name) {
     return UN_EXIT_OK;
 }
 
+/* A command to go on with, so that it works where this one was typed. */
+static void print_next(const char *words) {
+    printf("  ");
+    un_cli_print_word(program_invocation_name);
+    printf(" %s\n", words);
+}
+
 static int print_summary(const arguments *a, const char *const *names, size_t count,
                          double seconds) {
     char *page = NULL;
@@ -224,11 +234,11 @@ static int print_summary(const arguments *a, const char *const *names, size_t co
            seconds);
     un_cli_print_word(page);
     printf("\n\n"
-           "Your own pictures, a folder a class and a table of attributes:\n"
-           "  unseen import folder PICTURES --attributes CLASSES.csv -o mine\n"
-           "  unseen extract --backbone builtin:descriptor --data mine\n"
-           "  unseen train msdn --data mine --features descriptor-1-regions -o mine.model\n"
-           "  unseen predict mine.model PHOTO.jpg\n");
+           "Your own pictures, a folder a class and a table of attributes:\n");
+    print_next("import folder PICTURES --attributes CLASSES.csv -o mine");
+    print_next("extract --backbone builtin:descriptor --data mine");
+    print_next("train msdn --data mine --features descriptor-1-regions -o mine.model");
+    print_next("predict mine.model PHOTO.jpg");
     free(page);
     return UN_EXIT_OK;
 }
@@ -262,6 +272,7 @@ int un_cmd_demo(int argc, char **argv) {
     size_t count = 0;
     int code = UN_EXIT_OK;
     if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
+    if (!strcmp(a.common.precision, "auto")) a.common.precision = "f32";
     double started = un_now();
     un_cli_catch_signals();
     if (mkdir(a.output, 0777) != 0 && !un_path_is_directory(a.output)) {
