@@ -46,6 +46,11 @@ un_status un_path_directory(const char *path, char **out) {
 
 int un_path_exists(const char *path) { return access(path, F_OK) == 0; }
 
+int un_path_is_regular(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 int un_path_is_directory(const char *path) {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
@@ -198,6 +203,28 @@ un_status un_file_write(const char *path, const void *data, size_t n) {
         return status;
     }
     return un_atomic_commit(&file);
+}
+
+un_status un_output_check(const char *path) {
+    char *folder = NULL;
+    if (!*path) return un_fail(UNSEEN_E_ARGUMENT, "the name of an output file is empty");
+    if (un_path_is_directory(path))
+        return un_fail(UNSEEN_E_ARGUMENT, "%s is a directory: name a file in it", path);
+    if (un_path_exists(path) && !un_path_is_regular(path)) {
+        if (access(path, W_OK) == 0) return UNSEEN_OK; /* a pipe or device */
+        return un_fail_errno(errno, "cannot write %s", path);
+    }
+    UN_TRY(un_path_directory(path, &folder));
+    un_status status = UNSEEN_OK;
+    if (!un_path_exists(folder))
+        status = un_fail(UNSEEN_E_IO, "cannot write %s: there is no folder %s; make it first", path,
+                         folder);
+    free(folder);
+    UN_TRY(status);
+    un_atomic_file probe;
+    UN_TRY(un_atomic_open(&probe, path));
+    un_atomic_abort(&probe);
+    return UNSEEN_OK;
 }
 
 /* A regular file that is open for reading. */

@@ -42,6 +42,9 @@ void un_atomic_abort(un_atomic_file *file);
 
 /* Writes a whole small file atomically. */
 un_status un_file_write(const char *path, const void *data, size_t n);
+/* Whether a file can be written at `path`: for long work, before it begins. Says so of a directory,
+ * of a folder that is missing, and of what the system does not permit. */
+un_status un_output_check(const char *path);
 /* Reads a whole file of at most `limit` bytes; *out is NUL-terminated and
  * released with free(); *length excludes the NUL. */
 un_status un_file_read(const char *path, size_t limit, char **out, size_t *length);
@@ -55,6 +58,7 @@ un_status un_map_open(un_map *map, const char *path);
 void un_map_close(un_map *map);
 
 int un_path_exists(const char *path);
+int un_path_is_regular(const char *path); /* a file, links followed */
 int un_path_is_directory(const char *path);
 /* "a/b" of "a" and "b", released with free(). */
 un_status un_path_join(const char *directory, const char *name, char **out);

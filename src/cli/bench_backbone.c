@@ -375,6 +375,7 @@ static int run(const arguments *a) {
     double probes[2] = {0};
     un_status status = UNSEEN_OK;
     int code = UN_EXIT_FAILURE;
+    UN_GO(un_cli_check_outputs(&a->json, 1));
     UN_GO(un_precision_parse(a->common.precision, &precision));
     UN_GO(a->weights ? un_backbone_open(a->weights, precision, &backbone)
                      : open_random(a, &backbone));

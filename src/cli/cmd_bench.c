@@ -396,6 +396,7 @@ static int run(arguments *a) {
     un_rng rng = un_rng_stream(a->common.seed, "bench", 0);
     un_status status = UNSEEN_OK;
     int code = UN_EXIT_FAILURE;
+    UN_GO(un_cli_check_outputs(&a->json, 1));
     UN_GO(un_method_find(a->method, &class));
     UN_GO(un_precision_parse(a->common.precision, &precision));
     precision = un_precision_resolve(precision);

@@ -133,7 +133,8 @@ int un_cmd_check(int argc, char **argv) {
     int code = UN_EXIT_OK;
     if (!un_cli_begin(&g_argp, argc, argv, &all, &a->common, &code)) return code;
     json_t *report = NULL;
-    if (un_check_with_images(a->path, all.images, &report)) return un_cli_fail();
+    if (un_cli_check_outputs(&a->json, 1) || un_check_with_images(a->path, all.images, &report))
+        return un_cli_fail();
     /* JSON on standard output is alone there. */
     if (!a->json || strcmp(a->json, "-") != 0) print_report(report);
     if (a->json) code = un_cli_write_json(a->json, report);

@@ -266,6 +266,15 @@ static int steps(const arguments *a, const char **names, size_t *count) {
     return code;
 }
 
+/* The report comes last: whether it can be written is asked first. */
+static un_status check_report(const arguments *a) {
+    char *page = NULL;
+    UN_TRY(un_path_join(a->output, "report.html", &page));
+    un_status status = un_output_check(page);
+    free(page);
+    return status;
+}
+
 int un_cmd_demo(int argc, char **argv) {
     arguments a = {.output = "unseen-demo"};
     const char *names[MAX_MODELS] = {NULL};
@@ -279,6 +288,7 @@ int un_cmd_demo(int argc, char **argv) {
         un_fail(UNSEEN_E_IO, "cannot make the directory %s", a.output);
         return un_cli_fail();
     }
+    if (check_report(&a)) return un_cli_fail();
     code = steps(&a, names, &count);
     if (!code) code = report(&a, names, count);
     if (!code) code = print_summary(&a, names, count, un_now() - started);

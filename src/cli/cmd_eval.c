@@ -207,6 +207,8 @@ static int run(const arguments *a) {
     json_t *results = json_array(), *summary = NULL;
     un_status status = UNSEEN_OK;
     int code = UN_EXIT_OK, to_stdout = a->json && !strcmp(a->json, "-");
+    const char *const outputs[] = {a->json, a->per_class, a->curve, a->confusion};
+    UN_GO(un_cli_check_outputs(outputs, sizeof outputs / sizeof *outputs));
     UN_GO(un_dataset_open(&dataset, a->data));
     UN_GO(un_dataset_use_images(&dataset, a->images));
     for (size_t i = 0; i < a->model_count; i++) {

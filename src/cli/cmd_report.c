@@ -80,7 +80,8 @@ int un_cmd_report(int argc, char **argv) {
     a.report.models = a.models;
     a.report.logs = a.logs;
     a.report.precision = a.common.precision;
-    if (un_report_make(&a.report, a.output, &bytes)) return un_cli_fail();
+    if (un_cli_check_outputs(&a.output, 1) || un_report_make(&a.report, a.output, &bytes))
+        return un_cli_fail();
     printf("%s: %.1f KiB\n", a.output, (double)bytes / 1024);
     return UN_EXIT_OK;
 }

@@ -8,7 +8,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/cli.h"
-#include "model/model.h"
 #include "protocol/report.h"
 #include "train/train.h"
 
@@ -212,54 +211,44 @@ static un_status seed_path(const char *path, uint64_t seed, char **out) {
                      dot);
 }
 
-/* With --resume: the result of a model that this very training has written before, else NULL. */
-static un_status finished(const un_train_options *o, json_t **result) {
-    un_model model;
-    char *checkpoint = NULL;
-    json_t *config = NULL, *files = NULL;
-    UN_TRY(un_format(&checkpoint, "%s.checkpoint", o->output));
-    int pending = un_path_exists(checkpoint) || !un_path_exists(o->output);
-    free(checkpoint);
-    if (pending || un_model_open(&model, o->output, o->precision) != UNSEEN_OK) return UNSEEN_OK;
-    un_status status = un_config_portable(o->class, o->config, &config, &files);
-    const json_t *m = model.manifest, *data = json_object_get(m, "data");
-    const char *split = json_string_value(json_object_get(data, "split_hash"));
-    const char *mode = json_string_value(json_object_get(json_object_get(m, "selection"), "mode"));
-    json_t *metrics = json_object_get(m, "metrics");
-    if (!status && model.method->class == o->class &&
-        json_equal(json_object_get(m, "config"), config) &&
-        json_equal(json_object_get(m, "files"), files) &&
-        json_integer_value(json_object_get(m, "seed")) == (json_int_t)o->seed && split &&
-        !strcmp(split, o->dataset->split_hash) && mode &&
-        !strcmp(mode, un_select_text(o->select)) && json_is_object(metrics)) {
-        un_log(UNSEEN_LOG_INFO, "%s is already trained", o->output);
-        *result = json_deep_copy(metrics);
+static size_t training_count(const arguments *a) { return a->seed_count ? a->seed_count : 1; }
+
+/* Where the model and the log of training i go; *log is NULL without one. */
+static un_status training_paths(const arguments *a, size_t i, char **path, char **log) {
+    *path = *log = NULL;
+    if (a->seed_count == 0) {
+        UN_TRY(un_format(path, "%s", a->output));
+        return a->log ? un_format(log, "%s", a->log) : UNSEEN_OK;
     }
-    json_decref(config);
-    json_decref(files);
-    un_model_close(&model);
-    return status;
+    UN_TRY(seed_path(a->output, a->seeds[i], path));
+    return a->log ? seed_path(a->log, a->seeds[i], log) : UNSEEN_OK;
+}
+
+static un_status check_outputs(const arguments *a) {
+    UN_TRY(un_cli_check_outputs(&a->json, 1));
+    for (size_t i = 0; i < training_count(a); i++) {
+        char *path = NULL, *log = NULL;
+        un_status status = training_paths(a, i, &path, &log);
+        const char *const outputs[] = {path, log};
+        if (!status) status = un_cli_check_outputs(outputs, 2);
+        free(path);
+        free(log);
+        UN_TRY(status);
+    }
+    return UNSEEN_OK;
 }
 
 /* One training a seed; their results go to `results`. */
 static un_status train_all(const arguments *a, un_train_options *options, json_t *results) {
-    size_t n = a->seed_count ? a->seed_count : 1;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < training_count(a); i++) {
         char *path = NULL, *log = NULL;
         json_t *result = NULL;
         un_status status = UNSEEN_OK;
         options->seed = a->seed_count ? a->seeds[i] : a->common.seed;
-        if (a->seed_count == 0) {
-            UN_GO(un_format(&path, "%s", a->output));
-            if (a->log) UN_GO(un_format(&log, "%s", a->log));
-        } else {
-            UN_GO(seed_path(a->output, options->seed, &path));
-            if (a->log) UN_GO(seed_path(a->log, options->seed, &log));
-        }
+        UN_GO(training_paths(a, i, &path, &log));
         options->output = path;
         options->log_path = log;
-        if (a->resume) UN_GO(finished(options, &result));
-        if (!result) UN_GO(un_train(options, &result));
+        UN_GO(un_train(options, &result));
         UN_GO(un_json_set(result, "model", json_string(path)));
         UN_GO(un_json_append(results, json_incref(result)));
         if (!a->json || strcmp(a->json, "-") != 0) {
@@ -314,6 +303,7 @@ static int run(const arguments *a) {
     }
     UN_GO(parse_select(a->select, &options.select));
     UN_GO(un_precision_parse(a->common.precision, &options.precision));
+    UN_GO(check_outputs(a));
     UN_GO(make_config(a, options.class, &config));
     UN_GO(un_dataset_open(&dataset, a->data));
     UN_GO(un_features_open(&features, a->data, a->features));

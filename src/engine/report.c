@@ -14,6 +14,7 @@
 #include "engine/localise.h"
 #include "engine/report_parts.h"
 #include "protocol/localisation.h"
+#include "train/identity.h"
 
 enum {
     LARGEST = 5 * 1024 * 1024,     /* the page */
@@ -39,12 +40,13 @@ typedef struct {
 /* ---- models that differ in their seed only ---- */
 
 static int same_but_seed(const json_t *a, const json_t *b) {
-    static const char *const keys[] = {"method", "config", "files", "input", "data"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const json_t *one = json_object_get(a, keys[i]), *other = json_object_get(b, keys[i]);
-        if ((one || other) && !json_equal(one, other)) return 0;
-    }
-    return 1;
+    json_t *one = NULL, *other = NULL;
+    int same = un_identity_of_manifest(a, &one) == UNSEEN_OK &&
+               un_identity_of_manifest(b, &other) == UNSEEN_OK &&
+               un_identity_same_but_seed(one, other);
+    json_decref(one);
+    json_decref(other);
+    return same;
 }
 
 /* Sorts the models into groups by their manifests, in the order given. */

@@ -4,8 +4,8 @@
  * Tensors: values (F32 [total], all parameters), first, second (F32 [trained], the
  * optimiser's state), curves.<run> (F64 [values], the curves of its evaluations one behind the
  * other, as curve_store.c lays them out). Metadata "state":
- * JSON with the position, loss sums, evaluations and an identity (configuration,
- * seed, split, features) that a resumed run must share. Numbers are doubles in
+ * JSON with the position, loss sums, evaluations and the identity (identity.h) that a resumed run
+ * must share. Numbers are doubles in
  * JSON's 17 digits, which keep every bit.
  */
 #include <math.h>
@@ -15,60 +15,13 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "train/identity.h"
 #include "train/run.h"
 
 static const char FORMAT[] = "unseen-checkpoint-2";
 
 un_status checkpoint_path(const trainer *t, char **out) {
     return un_format(out, "%s.checkpoint", t->options->output);
-}
-
-static un_status hash_list(un_sha256 *hash, const un_index_list *list) {
-    UN_TRY(un_sha256_add(hash, &list->count, sizeof list->count));
-    return un_sha256_add(hash, list->items, list->count * sizeof *list->items);
-}
-
-/* What the split's hash leaves out: labels, folds, and every description with its word vectors. */
-static un_status hash_data(const un_dataset *d, un_sha256 *hash) {
-    UN_TRY(un_sha256_add(hash, d->labels, d->image_count * sizeof *d->labels));
-    for (size_t k = 0; k < d->fold_count; k++) {
-        UN_TRY(hash_list(hash, &d->folds[k].train));
-        UN_TRY(hash_list(hash, &d->folds[k].seen));
-        UN_TRY(hash_list(hash, &d->folds[k].unseen));
-    }
-    for (size_t i = 0; i < d->semantics_count; i++) {
-        const un_semantics *s = &d->semantics[i];
-        UN_TRY(un_sha256_add(hash, s->name, strlen(s->name)));
-        UN_TRY(un_sha256_add(hash, s->values, d->class_count * s->width * sizeof *s->values));
-        if (s->vectors)
-            UN_TRY(un_sha256_add(hash, s->vectors, s->width * s->vector_width * sizeof(float)));
-    }
-    return UNSEEN_OK;
-}
-
-static un_status data_hash(const un_dataset *dataset, char out[65]) {
-    un_sha256 *hash = NULL;
-    out[0] = 0;
-    if (!dataset->labels) return UNSEEN_OK; /* training will refuse it */
-    UN_TRY(un_sha256_open(&hash));
-    un_status status = hash_data(dataset, hash);
-    if (!status) status = un_sha256_hex(hash, out);
-    un_sha256_close(hash);
-    return status;
-}
-
-/* What two runs must have in common for one to continue the other. */
-static json_t *identity(const trainer *t) {
-    const un_train_options *o = t->options;
-    char data[65];
-    if (data_hash(o->dataset, data) != UNSEEN_OK) return NULL;
-    return json_pack(
-        "{s:s, s:s, s:s, s:O, s:O, s:I, s:s, s:s, s:s, s:s, s:I}", "method", o->class->name,
-        "preset", o->preset ? o->preset : "", "data", data, "config", t->config, "files", t->files,
-        "seed", (json_int_t)o->seed, "split", o->dataset->split_hash, "features",
-        o->features->sha256 ? o->features->sha256 : "", "select", un_select_text(o->select),
-        "precision", un_precision_name(un_precision_resolve(o->precision)), "max_steps",
-        (json_int_t)o->max_steps);
 }
 
 static json_t *evaluation_json(const evaluation *e) {
@@ -84,11 +37,11 @@ static json_t *evaluation_json(const evaluation *e) {
 }
 
 static un_status state_json(const trainer *t, json_t **out) {
-    json_t *state =
-        json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "format", FORMAT, "identity",
-                  identity(t), "run", (json_int_t)t->run, "epoch", (json_int_t)t->epoch, "step",
-                  (json_int_t)t->step, "steps_done", (json_int_t)t->steps_done, "loss_steps",
-                  (json_int_t)t->loss_steps, "log_offset", (json_int_t)log_offset(t));
+    json_t *state = json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "format", FORMAT,
+                              "identity", json_incref(t->identity), "run", (json_int_t)t->run,
+                              "epoch", (json_int_t)t->epoch, "step", (json_int_t)t->step,
+                              "steps_done", (json_int_t)t->steps_done, "loss_steps",
+                              (json_int_t)t->loss_steps, "log_offset", (json_int_t)log_offset(t));
     json_t *losses = json_array(), *runs = json_array();
     un_status status = state && losses && runs ? UNSEEN_OK : un_fail_memory(0);
     for (size_t i = 0; i <= UN_MAX_LOSSES && !status; i++)
@@ -266,9 +219,23 @@ static un_status load_position(trainer *t, const un_safetensors *file, const jso
     return UNSEEN_OK;
 }
 
+static un_status check_identity(const trainer *t, const un_safetensors *file, const json_t *was) {
+    char *difference = NULL;
+    if (!json_is_object(was)) return damaged(file, "it does not say what it belongs to");
+    UN_TRY(un_identity_difference(was, t->identity, &difference));
+    un_status status =
+        difference ? un_fail(UNSEEN_E_ARGUMENT,
+                             "%s belongs to another training, which differs in %s: give the same, "
+                             "or remove the checkpoint",
+                             file->path, difference)
+                   : UNSEEN_OK;
+    free(difference);
+    return status;
+}
+
 static un_status restore(trainer *t, const un_safetensors *file) {
     const char *text = un_safetensors_metadata(file, "state");
-    json_t *state = NULL, *mine = NULL;
+    json_t *state = NULL;
     size_t log_at = 0;
     un_status status = UNSEEN_OK;
     if (!text) return damaged(file, "it has no state");
@@ -278,12 +245,7 @@ static un_status restore(trainer *t, const un_safetensors *file) {
         json_decref(state);
         return damaged(file, "its format is another version's");
     }
-    mine = identity(t);
-    if (!mine || !json_equal(mine, json_object_get(state, "identity")))
-        UN_GO(un_fail(UNSEEN_E_ARGUMENT,
-                      "%s belongs to another training (other settings, seed or data): give the "
-                      "same ones, or remove it",
-                      file->path));
+    UN_GO(check_identity(t, file, json_object_get(state, "identity")));
     UN_GO(load_position(t, file, state, &log_at));
     if (is_final(t)) UN_GO(history_choose(t));
     UN_GO(run_open(t));
@@ -297,7 +259,6 @@ static un_status restore(trainer *t, const un_safetensors *file) {
         UN_GO(damaged(file, "its position lies outside the run"));
     UN_GO(log_open(t, (long)log_at));
 done:
-    json_decref(mine);
     json_decref(state);
     return status;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "protocol/metrics.h"
 #include "train/train.h"
 
@@ -50,6 +51,8 @@ typedef struct {
 typedef struct {
     const un_train_options *options;
     json_t *config, *files; /* as a model keeps them: un_config_portable */
+    json_t *identity;       /* identity.h */
+    un_lock lock;           /* on the output: one training at a time */
     size_t selection_runs;
     history history[MAX_RUNS];
     curve_store curves;

@@ -11,6 +11,7 @@
 #include "data/alike.h"
 #include "model/model.h"
 #include "protocol/report.h"
+#include "train/identity.h"
 #include "train/run.h"
 
 const char *un_select_text(un_select select) {
@@ -97,6 +98,7 @@ static un_status make_manifest(const trainer *t, json_t **out) {
         o->class->trains_with_unseen_rows);
     if (!manifest) return un_fail_memory(0);
     un_status status = add_absent(&t->task, json_object_get(manifest, "data"));
+    if (!status) status = un_json_set(manifest, "identity", json_incref(t->identity));
     if (status)
         json_decref(manifest);
     else
@@ -209,11 +211,7 @@ static un_status check_options(const un_train_options *o) {
                        "data set %s has no validation folds; import it with --validation, or use "
                        "--select none",
                        o->dataset->name);
-    /* Better now than after the training. */
-    un_atomic_file probe;
-    UN_TRY(un_atomic_open(&probe, o->output));
-    un_atomic_abort(&probe);
-    return UNSEEN_OK;
+    return un_output_check(o->output); /* better now than after the training */
 }
 
 /* Classes that the method will take for one. Fused semantics may still tell them apart. */
@@ -236,35 +234,90 @@ static un_status warn_of_alike(const un_train_options *o) {
     return UNSEEN_OK;
 }
 
+/* Keeps other trainings from the output. What is written through, a pipe, is nobody's alone. */
+static un_status take_lock(trainer *t) {
+    const char *output = t->options->output;
+    char *path = NULL;
+    int taken = 0;
+    if (un_path_exists(output) && !un_path_is_regular(output)) return UNSEEN_OK;
+    UN_TRY(un_format(&path, "%s.lock", output));
+    un_status status = un_lock_take(&t->lock, path, &taken);
+    free(path);
+    UN_TRY(status);
+    return taken ? UNSEEN_OK
+                 : un_fail(UNSEEN_E_ARGUMENT,
+                           "another training is writing %s at this moment: wait for it, or choose "
+                           "another output",
+                           output);
+}
+
+/* With --resume: the result of a model that this very training has written before, else NULL. */
+static un_status find_finished(const trainer *t, json_t **result) {
+    const char *output = t->options->output;
+    un_model model;
+    char *checkpoint = NULL, *difference = NULL;
+    json_t *was = NULL;
+    un_status status = UNSEEN_OK;
+    *result = NULL;
+    UN_TRY(checkpoint_path(t, &checkpoint));
+    int pending = un_path_exists(checkpoint) || !un_path_is_regular(output);
+    free(checkpoint);
+    if (!t->options->resume || pending) return UNSEEN_OK;
+    if (un_model_open(&model, output, t->options->precision) != UNSEEN_OK) return UNSEEN_OK;
+    UN_GO(un_identity_of_model(&model, &was));
+    UN_GO(un_identity_difference(was, t->identity, &difference));
+    const json_t *metrics = json_object_get(model.manifest, "metrics");
+    if (difference) {
+        un_log(UNSEEN_LOG_INFO, "%s is of another training, which differs in %s: training anew",
+               output, difference);
+    } else if (json_is_object(metrics)) {
+        un_log(UNSEEN_LOG_INFO, "%s is already trained", output);
+        *result = json_deep_copy(metrics);
+    }
+done:
+    free(difference);
+    json_decref(was);
+    un_model_close(&model);
+    return status;
+}
+
+static un_status train(trainer *t, json_t **result) {
+    int found = 0;
+    UN_TRY(checkpoint_load(t, &found));
+    if (!found) {
+        UN_TRY(log_open(t, 0));
+        if (is_final(t)) UN_TRY(history_choose(t));
+        UN_TRY(run_open(t));
+    }
+    for (;;) {
+        UN_TRY(run_train(t));
+        if (is_final(t)) return finish(t, result);
+        UN_TRY(next_run(t));
+    }
+}
+
 un_status un_train(const un_train_options *options, json_t **result) {
     UN_TRY(check_options(options));
     UN_TRY(warn_of_alike(options));
-    trainer t = {.options = options};
+    trainer t = {.options = options, .lock = {.fd = -1}};
     t.selection_runs = options->select == UN_SELECT_VALIDATION ? options->dataset->fold_count
                        : options->select == UN_SELECT_TEST     ? 1
                                                                : 0;
     t.last_checkpoint = un_now();
     un_status status = UNSEEN_OK;
-    int found = 0;
     UN_GO(un_config_portable(options->class, options->config, &t.config, &t.files));
-    UN_GO(checkpoint_load(&t, &found));
-    if (!found) {
-        UN_GO(log_open(&t, 0));
-        if (is_final(&t)) UN_GO(history_choose(&t));
-        UN_GO(run_open(&t));
-    }
-    for (;;) {
-        UN_GO(run_train(&t));
-        if (is_final(&t)) break;
-        UN_GO(next_run(&t));
-    }
-    UN_GO(finish(&t, result));
+    UN_GO(un_identity_make(options, t.config, t.files, &t.identity));
+    UN_GO(take_lock(&t));
+    UN_GO(find_finished(&t, result));
+    if (!*result) status = train(&t, result);
 done:
     run_close(&t);
     log_close(&t);
+    un_lock_release(&t.lock);
     for (size_t r = 0; r < t.selection_runs; r++) history_free(&t.history[r]);
     curve_store_close(&t.curves);
     json_decref(t.config);
     json_decref(t.files);
+    json_decref(t.identity);
     return status;
 }

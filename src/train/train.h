@@ -8,6 +8,9 @@
  * The final run trains on trainval for that length, and only then the test sets
  * are read, once.
  *
+ * One training at a time writes a model, its checkpoint and its log: a lock beside the model, which
+ * the system drops with the process, keeps a second one out.
+ *
  * Every state between two steps can be written to a checkpoint; a run resumed from
  * one ends with the same bytes as one that was never stopped.
  */
@@ -32,7 +35,9 @@ typedef struct {
     size_t max_steps;                  /* of every run; 0: no limit but the epochs */
     const char *output;                /* model file */
     const char *log_path;              /* CSV, NULL: none */
-    int resume;                        /* go on from <output>.checkpoint if it is there */
+    int resume;                        /* go on from <output>.checkpoint if it is there; where
+                                          there is none, a model of the same identity (identity.h)
+                                          is not trained again, its result is returned */
     double checkpoint_seconds;         /* between checkpoints; <= 0: only when stopped */
     const volatile sig_atomic_t *stop; /* set by a signal handler; NULL: never */
 } un_train_options;

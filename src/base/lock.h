@@ -1,0 +1,21 @@
+/*
+ * lock.h - one process at a time: a lock on a small file beside what is being made. The kernel
+ * drops the lock with the process, so that what a killed one left behind stops nobody.
+ */
+#ifndef UN_BASE_LOCK_H
+#define UN_BASE_LOCK_H
+
+#include "base/status.h"
+
+typedef struct {
+    char *path;
+    int fd; /* -1: not held */
+} un_lock;
+
+/* Takes the lock on the file `path`, which is made if it is not there; a link there is an error.
+ * *taken is 0 if another process holds it. */
+un_status un_lock_take(un_lock *lock, const char *path, int *taken);
+/* Removes the file, then drops the lock. Harmless on one that is not held. */
+void un_lock_release(un_lock *lock);
+
+#endif
