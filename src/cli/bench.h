@@ -4,8 +4,9 @@
 
 #include "tensor/tensor.h"
 
-/* Rate of one square matrix product, GFLOP/s: what the machine gives this minute. */
-un_status un_bench_probe(un_dtype type, double *gflops);
+/* Rates of one square matrix product, GFLOP/s, in f32 and bf16: what the machine gives this minute.
+ * 0 where it has no products of the type. */
+un_status un_bench_probe(double gflops[2]);
 
 /* `unseen bench backbone`; argv[0] is the program's name for messages. An exit code. */
 int un_bench_backbone(int argc, char **argv);

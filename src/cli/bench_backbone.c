@@ -339,23 +339,64 @@ done:
     return status;
 }
 
+/* How many layers were computed which way: {"jit_1x1:avx512_core": 36, …}; null where a network
+ * does not tell. A new reference. */
+static json_t *count_ways(const un_backbone *b) {
+    const char *way = NULL;
+    if (!b->class->way) return json_null();
+    json_t *counts = json_object();
+    for (size_t i = 0; (way = b->class->way(b, i)); i++)
+        json_object_set_new(counts, way,
+                            json_integer(1 + json_integer_value(json_object_get(counts, way))));
+    return counts;
+}
+
+/* Layers that were computed in f32 although the network is in bf16. */
+static int count_widened(json_t *ways) {
+    const char *way = NULL;
+    json_t *count = NULL;
+    int widened = 0;
+    json_object_foreach(ways, way, count) if (!strncmp(way, "f32 ", 4)) widened +=
+        (int)json_integer_value(count);
+    return widened;
+}
+
+static void print_ways(json_t *ways) {
+    const char *way = NULL, *before = "  layers   ";
+    json_t *count = NULL;
+    int widened = count_widened(ways);
+    if (json_object_size(ways) == 0) return;
+    json_object_foreach(ways, way, count) {
+        printf("%s %d %s", before, (int)json_integer_value(count), way);
+        before = ",";
+    }
+    printf("\n");
+    if (widened)
+        printf("            %d of them in f32: for bf16 there is only a slow reference loop here\n",
+               widened);
+}
+
 static int print(const un_backbone *b, const arguments *a, const figures *f, const double *probes) {
     double rate = (double)a->batch / f->median * 1e3, gflops = f->flops / f->median / 1e6;
     double anonymous = (double)un_memory_anonymous_kib() / 1024;
+    json_t *ways = count_ways(b);
     json_t *result = json_pack(
         "{s:s, s:{s:I, s:I, s:I, s:I, s:I}, s:s, s:i, s:{s:f, s:f, s:f}, s:f, s:f, s:f, s:f, "
-        "s:{s:f, s:f}}",
+        "s:{s:f, s:f}, s:O}",
         "backbone", b->architecture, "shape", "batch", (json_int_t)a->batch, "image_size",
         (json_int_t)a->size, "grid_height", (json_int_t)f->height, "grid_width",
         (json_int_t)f->width, "features", (json_int_t)b->width, "precision",
         un_precision_name(b->precision), "threads", un_thread_count(), "step_ms", "min", f->min,
         "median", f->median, "max", f->max, "gflop_per_image", f->flops / (double)a->batch / 1e9,
         "gflops", gflops, "images_per_s", rate, "rss_anon_mib", anonymous, "probe_gflops", "f32",
-        probes[0], "bf16", probes[1]);
+        probes[0], "bf16", probes[1], "layers", ways);
     int code = UN_EXIT_OK;
     if (a->json) code = un_cli_write_json(a->json, result);
     json_decref(result);
-    if (code || (a->json && !strcmp(a->json, "-"))) return code;
+    if (code || (a->json && !strcmp(a->json, "-"))) {
+        json_decref(ways);
+        return code;
+    }
     printf("%s, %s, %d threads, %zu pictures of %zu x %zu, regions %zu x %zu x %zu\n",
            b->architecture, un_precision_name(b->precision), un_thread_count(), a->batch, a->size,
            a->size, f->height, f->width, b->width);
@@ -365,6 +406,8 @@ static int print(const un_backbone *b, const arguments *a, const figures *f, con
            gflops);
     printf("  probe     %8.0f GFLOP/s f32, %.0f bf16 (1024 x 1024 x 1024)\n", probes[0], probes[1]);
     printf("  memory    %8.0f MiB anonymous\n", anonymous);
+    print_ways(ways);
+    json_decref(ways);
     return UN_EXIT_OK;
 }
 
@@ -379,8 +422,7 @@ static int run(const arguments *a) {
     UN_GO(un_precision_parse(a->common.precision, &precision));
     UN_GO(a->weights ? un_backbone_open(a->weights, precision, &backbone)
                      : open_random(a, &backbone));
-    UN_GO(un_bench_probe(UN_F32, &probes[0]));
-    UN_GO(un_bench_probe(UN_BF16, &probes[1]));
+    UN_GO(un_bench_probe(probes));
     UN_GO(measure(backbone, a, &f));
     code = print(backbone, a, &f, probes);
 done:

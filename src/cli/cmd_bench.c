@@ -200,7 +200,7 @@ static un_status make_images(scene *s, const arguments *a, un_rng *rng) {
     return UNSEEN_OK;
 }
 
-un_status un_bench_probe(un_dtype type, double *gflops) {
+static un_status probe(un_dtype type, double *gflops) {
     enum { SIDE = 1024, RUNS = 5 };
     float *a = NULL, *c = NULL;
     UN_TRY(un_alloc((size_t)SIDE * SIDE, sizeof *a, &a));
@@ -220,10 +220,16 @@ un_status un_bench_probe(un_dtype type, double *gflops) {
         double seconds = un_now() - started;
         if (seconds < best) best = seconds;
     }
-    *gflops = 2.0 * SIDE * SIDE * SIDE / best / 1e9;
+    *gflops = status ? 0 : 2.0 * SIDE * SIDE * SIDE / best / 1e9;
     free(a);
     free(c);
     return status;
+}
+
+un_status un_bench_probe(double gflops[2]) {
+    UN_TRY(probe(UN_F32, &gflops[0]));
+    un_status status = probe(UN_BF16, &gflops[1]);
+    return status == UNSEEN_E_UNSUPPORTED ? UNSEEN_OK : status;
 }
 
 static int by_value(const void *a, const void *b) {
@@ -413,8 +419,7 @@ static int run(arguments *a) {
                                    .config = config,
                                    .data = &s.data};
     UN_GO(class->create(&setup, &method));
-    UN_GO(un_bench_probe(UN_F32, &probes[0]));
-    UN_GO(un_bench_probe(UN_BF16, &probes[1]));
+    UN_GO(un_bench_probe(probes));
     UN_GO(class->closed_form ? measure_fits(method, a, &f) : measure_steps(method, a, &f));
     UN_GO(measure_scoring(method, &s, a->scored, &f));
     code = print(a, &f, precision, probes, un_config_integer(config, "batch"));

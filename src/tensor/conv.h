@@ -67,7 +67,12 @@ const un_conv_spec *un_conv_spec_of(const un_conv *conv);
  * UN_CHANNELS_FIRST gives un_conv_layout(). */
 void un_conv_output(const un_conv *conv, const un_feature_map *in, un_feature_map *out);
 
-/* Working memory that convolutions of one thread share; starts as {0}. */
+/* Which way the latest run was computed: oneDNN's name of the implementation ("jit:avx512_core"),
+ * after "f32 " if there was none in bf16 and the layer was computed in f32; "winograd" for
+ * winograd.c. NULL before the first run. */
+const char *un_conv_way(const un_conv *conv);
+
+/* Working memory that layers of one thread share; starts as {0}. */
 typedef struct {
     void *data;
     size_t bytes;
@@ -85,6 +90,8 @@ typedef struct un_pool un_pool;
 un_status un_pool_create(size_t kernel, size_t stride, un_padding padding, un_pool **out);
 void un_pool_free(un_pool *pool);
 void un_pool_output(const un_pool *pool, const un_feature_map *in, un_feature_map *out);
-un_status un_pool_run(un_pool *pool, const un_feature_map *in, const void *x, void *y);
+un_status un_pool_run(un_pool *pool, const un_feature_map *in, const void *x, void *y,
+                      un_conv_scratch *scratch);
+const char *un_pool_way(const un_pool *pool);
 
 #endif

@@ -5,18 +5,23 @@
  * weights is best depends on the primitive, so a un_conv holds its weights in every
  * layout that a primitive asked for: usually one, sometimes a second for Winograd's
  * algorithm, which oneDNN chooses in f32 where it is faster.
+ *
+ * oneDNN answers every question, some with its reference loop, a hundred times slower than
+ * the rest ("ref:any"; 2.6 has nothing else for bf16 on AMX processors unless the map is
+ * channels-last). So every primitive is asked for its name, and a layer that would get that loop
+ * is computed in another layout, or in f32, with conversions before and after.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/parallel.h"
+#include "base/log.h"
 #include "tensor/conv.h"
-#include "tensor/kernels.h"
 #include "tensor/onednn.h"
 #include "tensor/winograd.h"
 
-enum { PLANS = 8, MAX_EXTENT = 1 << 24 };
+enum { PLANS = 8, MAX_EXTENT = 1 << 24, WAY_LENGTH = 48 };
 
 /* The weights in one layout. */
 typedef struct packing {
@@ -30,14 +35,18 @@ typedef struct packing {
 typedef struct {
     un_feature_map in;
     int add, threads;
-    dnnl_primitive_t primitive; /* NULL: free */
-    dnnl_memory_desc_t x, y;
-    const packing *weights; /* NULL for pooling */
+    dnnl_primitive_t primitive;          /* NULL: free */
+    un_dtype type;                       /* in which it computes */
+    dnnl_memory_desc_t x, y;             /* the primitive's */
+    dnnl_memory_desc_t given_x, given_y; /* the caller's */
+    const packing *weights;              /* NULL for pooling */
+    char way[WAY_LENGTH];                /* see un_conv_way */
 } plan;
 
 typedef struct {
     plan items[PLANS];
-    size_t next; /* to be replaced when all are in use */
+    size_t next;      /* to be replaced when all are in use */
+    const plan *last; /* to run; NULL: none yet */
 } plan_list;
 
 struct un_conv {
@@ -57,10 +66,13 @@ struct un_pool {
 
 /* ------------------------------------------------------------------ layouts */
 
+/* What oneDNN uses of the processor: not all, if ONEDNN_MAX_CPU_ISA says so. */
+static int has(dnnl_cpu_isa_t isa) { return (dnnl_get_effective_cpu_isa() & isa) == isa; }
+
 un_map_layout un_conv_layout(un_dtype type) {
-    /* AMX kernels read channels-last; without AVX2 there are none for blocks. */
-    if (type == UN_BF16 && strstr(un_cpu_features(), "amx_bf16")) return UN_CHANNELS_LAST;
-    return strcmp(un_kernels_isa(), "baseline") == 0 ? UN_CHANNELS_LAST : UN_CHANNELS_BLOCKED;
+    /* AMX kernels read channels-last; without SSE 4.1 there are none for blocks. */
+    if (type == UN_BF16 && has(dnnl_cpu_isa_avx512_core_amx)) return UN_CHANNELS_LAST;
+    return has(dnnl_cpu_isa_sse41) ? UN_CHANNELS_BLOCKED : UN_CHANNELS_LAST;
 }
 
 static dnnl_format_tag_t layout_tag(un_map_layout layout) {
@@ -69,7 +81,7 @@ static dnnl_format_tag_t layout_tag(un_map_layout layout) {
     case UN_CHANNELS_FIRST: return dnnl_nchw;
     case UN_CHANNELS_BLOCKED: break;
     }
-    return strcmp(un_kernels_isa(), "avx512") == 0 ? dnnl_nChw16c : dnnl_nChw8c;
+    return has(dnnl_cpu_isa_avx512_core) ? dnnl_nChw16c : dnnl_nChw8c;
 }
 
 static un_status describe_map(const un_feature_map *map, dnnl_memory_desc_t *out) {
@@ -170,9 +182,93 @@ static void free_plans(plan_list *list) {
         if (list->items[i].primitive) dnnl_primitive_destroy(list->items[i].primitive);
 }
 
-static un_status describe_ends(const un_feature_map *in, const un_feature_map *out, plan *p) {
-    UN_TRY(describe_map(in, &p->x));
-    return describe_map(out, &p->y);
+/* One way of computing a layer. */
+typedef struct {
+    un_dtype type;
+    un_map_layout in, out;
+} form;
+
+static un_status describe_ends(const form *f, const un_feature_map *in, const un_feature_map *out,
+                               plan *p) {
+    un_feature_map x = *in, y = *out;
+    x.type = y.type = p->type = f->type;
+    x.layout = f->in;
+    y.layout = f->out;
+    UN_TRY(describe_map(&x, &p->x));
+    return describe_map(&y, &p->y);
+}
+
+/* Describes the layer's primitive for p->x, p->y and p->type. */
+typedef un_status (*describer)(const void *layer, const plan *p, dnnl_primitive_desc_t *out);
+
+/* Chooses how the layer is computed: as it is given if there is a kernel for that, else in a form
+ * that has one. */
+static un_status choose_form(const void *layer, describer describe, const un_feature_map *out,
+                             plan *p, dnnl_primitive_desc_t *description) {
+    const un_feature_map *in = &p->in;
+    const form forms[] = {{in->type, in->layout, out->layout},
+                          {in->type, UN_CHANNELS_LAST, UN_CHANNELS_LAST},
+                          {in->type, UN_CHANNELS_BLOCKED, UN_CHANNELS_BLOCKED},
+                          {UN_F32, in->layout, out->layout},
+                          {UN_F32, UN_CHANNELS_BLOCKED, UN_CHANNELS_BLOCKED},
+                          {UN_F32, UN_CHANNELS_LAST, UN_CHANNELS_LAST}};
+    const form *slow = NULL;
+    UN_TRY(describe_ends(&forms[0], in, out, p));
+    p->given_x = p->x;
+    p->given_y = p->y;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        UN_TRY(describe_ends(&forms[i], in, out, p));
+        un_status status = describe(layer, p, description);
+        if (status == UNSEEN_E_UNSUPPORTED) continue;
+        UN_TRY(status);
+        if (!strstr(un_dnn_implementation(*description), "ref")) return UNSEEN_OK;
+        dnnl_primitive_desc_destroy(*description);
+        *description = NULL;
+        if (!slow) slow = &forms[i];
+    }
+    if (slow)
+        un_log(UNSEEN_LOG_WARNING,
+               "oneDNN has only its slow reference loop for a layer of %zu channels here", in->c);
+    UN_TRY(describe_ends(slow ? slow : &forms[0], in, out, p));
+    return describe(layer, p, description);
+}
+
+static void name_way(plan *p, const_dnnl_primitive_desc_t description) {
+    snprintf(p->way, sizeof p->way, "%s%s", p->type == p->in.type ? "" : "f32 ",
+             un_dnn_implementation(description));
+}
+
+un_status un_conv_scratch_reserve(un_conv_scratch *scratch, size_t bytes) {
+    if (scratch->bytes >= bytes) return UNSEEN_OK;
+    un_conv_scratch_free(scratch);
+    UN_TRY(un_alloc(bytes, 1, &scratch->data));
+    scratch->bytes = bytes;
+    return UNSEEN_OK;
+}
+
+void un_conv_scratch_free(un_conv_scratch *scratch) {
+    free(scratch->data);
+    *scratch = (un_conv_scratch){0};
+}
+
+/* Runs a plan whose `operands` begin with its input and output; converts where the primitive has
+ * other ends than the caller. */
+static un_status run_plan(const plan *p, un_dnn_operand *operands, int n, void *y,
+                          un_conv_scratch *scratch, const char *what) {
+    int other_x = !dnnl_memory_desc_equal(&p->x, &p->given_x);
+    int other_y = !dnnl_memory_desc_equal(&p->y, &p->given_y);
+    size_t x_bytes = other_x ? (dnnl_memory_desc_get_size(&p->x) + 63) / 64 * 64 : 0;
+    size_t y_bytes = other_y ? dnnl_memory_desc_get_size(&p->y) : 0;
+    if (other_x || other_y) UN_TRY(un_conv_scratch_reserve(scratch, x_bytes + y_bytes));
+    if (other_x) {
+        UN_TRY(un_dnn_reorder(&p->given_x, operands[0].data, &p->x, scratch->data));
+        operands[0].data = scratch->data;
+    }
+    void *made = other_y ? (char *)scratch->data + x_bytes : y;
+    if (other_y && p->add) UN_TRY(un_dnn_reorder(&p->given_y, y, &p->y, made));
+    operands[1].data = made;
+    UN_TRY(un_dnn_execute(p->primitive, operands, n, what));
+    return other_y ? un_dnn_reorder(&p->y, made, &p->given_y, y) : UNSEEN_OK;
 }
 
 /* ------------------------------------------------------------------ convolution */
@@ -310,53 +406,42 @@ static un_status make_attributes(const un_conv_spec *s, int add, dnnl_primitive_
     return UNSEEN_OK;
 }
 
-/* `algorithm`: direct, or auto, which lets oneDNN take Winograd's. */
-static un_status describe_conv(const un_conv *c, const plan *p, dnnl_alg_kind_t algorithm,
-                               dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t *out) {
+static un_status describe_conv(const void *layer, const plan *p, dnnl_primitive_desc_t *out) {
+    const un_conv *c = layer;
     const un_conv_spec *s = &c->spec;
     dnnl_memory_desc_t weights;
     dnnl_convolution_desc_t operation;
+    dnnl_primitive_attr_t attributes = NULL;
     window w = make_window(s->padding, s->kernel, s->stride, &p->in);
-    UN_TRY(describe_weights(s, dnnl_format_tag_any, s->type, &weights));
+    /* `auto` lets oneDNN take Winograd's algorithm. */
+    dnnl_alg_kind_t algorithm = s->depthwise || s->kernel != 3 || p->type != UN_F32
+                                    ? dnnl_convolution_direct
+                                    : dnnl_convolution_auto;
+    UN_TRY(describe_weights(s, dnnl_format_tag_any, p->type, &weights));
     DNN_TRY(dnnl_convolution_forward_desc_init(&operation, dnnl_forward_inference, algorithm, &p->x,
                                                &weights, &c->bias_layout, &p->y, w.stride, w.before,
                                                w.after),
             "describe a convolution");
-    return un_dnn_describe(&operation, attributes, "compute this convolution on this processor",
-                           out);
+    UN_TRY(make_attributes(s, p->add, &attributes));
+    un_status status =
+        un_dnn_describe(&operation, attributes, "compute this convolution on this processor", out);
+    dnnl_primitive_attr_destroy(attributes);
+    return status;
 }
 
 static un_status make_conv(un_conv *c, plan *p) {
     un_feature_map out;
-    dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t description = NULL;
     un_status status = UNSEEN_OK;
-    int small = c->spec.depthwise || c->spec.kernel != 3 || c->spec.type != UN_F32;
     un_conv_output(c, &p->in, &out);
-    UN_GO(describe_ends(&p->in, &out, p));
-    UN_GO(make_attributes(&c->spec, p->add, &attributes));
-    UN_GO(describe_conv(c, p, small ? dnnl_convolution_direct : dnnl_convolution_auto, attributes,
-                        &description));
+    UN_GO(choose_form(c, describe_conv, &out, p, &description));
+    name_way(p, description);
     UN_GO(find_packing(c, dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0),
                        &p->weights));
     UN_GO(un_dnn_create(description, "prepare a convolution", &p->primitive));
 done:
-    if (attributes) dnnl_primitive_attr_destroy(attributes);
     if (description) dnnl_primitive_desc_destroy(description);
     return status;
-}
-
-un_status un_conv_scratch_reserve(un_conv_scratch *scratch, size_t bytes) {
-    if (scratch->bytes >= bytes) return UNSEEN_OK;
-    un_conv_scratch_free(scratch);
-    UN_TRY(un_alloc(bytes, 1, &scratch->data));
-    scratch->bytes = bytes;
-    return UNSEEN_OK;
-}
-
-void un_conv_scratch_free(un_conv_scratch *scratch) {
-    free(scratch->data);
-    *scratch = (un_conv_scratch){0};
 }
 
 /* Blocks of 16 or none: what winograd.c reads. */
@@ -365,27 +450,35 @@ static int winograd_applies(const un_conv *conv, const un_feature_map *in, int a
            (in->layout == UN_CHANNELS_LAST || layout_tag(in->layout) == dnnl_nChw16c);
 }
 
-static un_status run_plan(un_conv *conv, const un_feature_map *in, const void *x, int add, void *y,
-                          int threads) {
+static un_status run_conv(un_conv *conv, const un_feature_map *in, const void *x, int add, void *y,
+                          un_conv_scratch *scratch, int threads) {
     plan *p = find_plan(&conv->plans, in, add, threads);
     if (!p->primitive) UN_TRY(make_conv(conv, p));
-    const un_dnn_operand operands[] = {{DNNL_ARG_SRC, &p->x, x},
-                                       {DNNL_ARG_WEIGHTS, &p->weights->layout, p->weights->data},
-                                       {DNNL_ARG_BIAS, &conv->bias_layout, conv->bias},
-                                       {DNNL_ARG_DST, &p->y, y}};
-    return un_dnn_execute(p->primitive, operands, 4, "compute a convolution");
+    un_dnn_operand operands[] = {{DNNL_ARG_SRC, &p->x, x},
+                                 {DNNL_ARG_DST, &p->y, y},
+                                 {DNNL_ARG_WEIGHTS, &p->weights->layout, p->weights->data},
+                                 {DNNL_ARG_BIAS, &conv->bias_layout, conv->bias}};
+    conv->plans.last = p;
+    return run_plan(p, operands, 4, y, scratch, "compute a convolution");
 }
 
 un_status un_conv_run(un_conv *conv, const un_feature_map *in, const void *x, int add, void *y,
                       un_conv_scratch *scratch) {
     if (in->c != conv->spec.in || in->type != conv->spec.type)
         return un_fail(UNSEEN_E_ARGUMENT, "this feature map does not fit the convolution");
-    if (winograd_applies(conv, in, add)) return un_winograd_run(conv->winograd, in, x, y, scratch);
+    if (winograd_applies(conv, in, add)) {
+        conv->plans.last = NULL;
+        return un_winograd_run(conv->winograd, in, x, y, scratch);
+    }
     un_openmp_loan loan;
     UN_TRY(un_dnn_enter(&loan));
-    un_status status = run_plan(conv, in, x, add, y, loan.threads);
+    un_status status = run_conv(conv, in, x, add, y, scratch, loan.threads);
     un_dnn_leave(loan);
     return status;
+}
+
+const char *un_conv_way(const un_conv *conv) {
+    return conv->plans.last ? conv->plans.last->way : conv->winograd ? "winograd" : NULL;
 }
 
 /* ------------------------------------------------------------------ pooling */
@@ -410,39 +503,50 @@ void un_pool_output(const un_pool *pool, const un_feature_map *in, un_feature_ma
     map_output(pool->padding, pool->kernel, pool->stride, in->c, in, out);
 }
 
-static un_status make_pool(const un_pool *pool, plan *p) {
-    un_feature_map out;
+static un_status describe_pool(const void *layer, const plan *p, dnnl_primitive_desc_t *out) {
+    const un_pool *pool = layer;
     dnnl_pooling_desc_t operation;
     dnnl_primitive_attr_t attributes = NULL;
-    dnnl_primitive_desc_t description = NULL;
     window w = make_window(pool->padding, pool->kernel, pool->stride, &p->in);
-    un_pool_output(pool, &p->in, &out);
-    UN_TRY(describe_ends(&p->in, &out, p));
     DNN_TRY(dnnl_pooling_forward_desc_init(&operation, dnnl_forward_inference, dnnl_pooling_max,
                                            &p->x, &p->y, w.stride, w.kernel, w.before, w.after),
             "describe max pooling");
     UN_TRY(un_dnn_attributes(&attributes));
     un_status status =
-        un_dnn_describe(&operation, attributes, "do max pooling on this processor", &description);
+        un_dnn_describe(&operation, attributes, "do max pooling on this processor", out);
     dnnl_primitive_attr_destroy(attributes);
-    UN_TRY(status);
-    status = un_dnn_create(description, "prepare max pooling", &p->primitive);
+    return status;
+}
+
+static un_status make_pool(const un_pool *pool, plan *p) {
+    un_feature_map out;
+    dnnl_primitive_desc_t description = NULL;
+    un_pool_output(pool, &p->in, &out);
+    UN_TRY(choose_form(pool, describe_pool, &out, p, &description));
+    name_way(p, description);
+    un_status status = un_dnn_create(description, "prepare max pooling", &p->primitive);
     dnnl_primitive_desc_destroy(description);
     return status;
 }
 
 static un_status run_pool(un_pool *pool, const un_feature_map *in, const void *x, void *y,
-                          int threads) {
+                          un_conv_scratch *scratch, int threads) {
     plan *p = find_plan(&pool->plans, in, 0, threads);
     if (!p->primitive) UN_TRY(make_pool(pool, p));
-    const un_dnn_operand operands[] = {{DNNL_ARG_SRC, &p->x, x}, {DNNL_ARG_DST, &p->y, y}};
-    return un_dnn_execute(p->primitive, operands, 2, "do max pooling");
+    un_dnn_operand operands[] = {{DNNL_ARG_SRC, &p->x, x}, {DNNL_ARG_DST, &p->y, y}};
+    pool->plans.last = p;
+    return run_plan(p, operands, 2, y, scratch, "do max pooling");
 }
 
-un_status un_pool_run(un_pool *pool, const un_feature_map *in, const void *x, void *y) {
+const char *un_pool_way(const un_pool *pool) {
+    return pool->plans.last ? pool->plans.last->way : NULL;
+}
+
+un_status un_pool_run(un_pool *pool, const un_feature_map *in, const void *x, void *y,
+                      un_conv_scratch *scratch) {
     un_openmp_loan loan;
     UN_TRY(un_dnn_enter(&loan));
-    un_status status = run_pool(pool, in, x, y, loan.threads);
+    un_status status = run_pool(pool, in, x, y, scratch, loan.threads);
     un_dnn_leave(loan);
     return status;
 }

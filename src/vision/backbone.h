@@ -29,6 +29,9 @@ typedef struct un_backbone_class {
                          float *regions, float *pooled);
     /* Floating-point operations for one picture of S x S. */
     double (*flops)(const un_backbone *backbone, size_t size);
+    /* Of convolutional networks, else NULL: how the latest forward computed a layer, see un_conv_way;
+     * NULL beyond the last layer, and before the first forward. */
+    const char *(*way)(const un_backbone *backbone, size_t layer);
 } un_backbone_class;
 
 /* Head of every network's own structure. */

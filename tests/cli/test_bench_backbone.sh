@@ -16,6 +16,28 @@ for key in step_ms gflops images_per_s rss_anon_mib precision threads probe_gflo
 done
 expect 0 "\"backbone\": \"swin_t_4_7\"" "$unseen" bench backbone --arch swin_t --batch 1 \
     --image-size 50 --steps 1 --json - --quiet
+# "layers" of the JSON counts which way layers were computed, never by oneDNN's reference loop
+# (unit/test_backbone.c goes through every layer).
+ways() {
+    isa=$1 arch=$2 precision=$3 size=$4
+    text=$(ONEDNN_MAX_CPU_ISA=$isa "$unseen" bench backbone --arch "$arch" --precision "$precision" \
+        --batch 1 --image-size "$size" --steps 1 --quiet --json -) || fail "$*: $text"
+    layers=$(echo "$text" | sed -n '/"layers"/,/}/p')
+    case $layers in
+    *ref*) fail "$*: a reference loop: $layers" ;;
+    *jit*) ;;
+    *) fail "$*: no layers told: $text" ;;
+    esac
+}
+if [ "$(uname -m)" = x86_64 ]; then
+    ways ALL mobilenet_v2 f32 64
+    ways ALL mobilenet_v2 bf16 64
+    ways AVX2 mobilenet_v2 bf16 64 # widened, since there is no bf16
+    case $layers in
+    *'"f32 jit'*) ;;
+    *) fail "bf16 on AVX2 is not said to be widened: $text" ;;
+    esac
+fi
 expect 1 "no architecture \"resnet102\"" "$unseen" bench backbone --arch resnet102
 expect 1 "cannot open" "$unseen" bench backbone --weights no-such-file
 expect 2 "whole number" "$unseen" bench backbone --batch 0

@@ -203,9 +203,16 @@ static void layer_output(const un_cnn_layer *layer, const un_feature_map *in, un
         un_pool_output(layer->pool, in, out);
 }
 
+/* Three channels are no block, so pictures are channels-first where the rest is blocked. */
 static un_feature_map picture_map(const un_cnn *cnn, size_t n, size_t height, size_t width) {
-    return (un_feature_map){
-        .n = n, .h = height, .w = width, .c = 3, .type = cnn->type, .layout = UN_CHANNELS_FIRST};
+    un_map_layout layout = un_conv_layout(cnn->type);
+    return (un_feature_map){.n = n,
+                            .h = height,
+                            .w = width,
+                            .c = 3,
+                            .type = cnn->type,
+                            .layout = layout == UN_CHANNELS_BLOCKED ? UN_CHANNELS_FIRST
+                                                                    : UN_CHANNELS_LAST};
 }
 
 /* The output shapes of all layers. */
@@ -268,6 +275,13 @@ double un_cnn_flops(const un_backbone *backbone, size_t size) {
     }
     free(maps);
     return flops;
+}
+
+const char *un_cnn_way(const un_backbone *backbone, size_t layer) {
+    const un_cnn *cnn = (const un_cnn *)backbone;
+    if (layer >= cnn->count) return NULL;
+    return cnn->layers[layer].conv ? un_conv_way(cnn->layers[layer].conv)
+                                   : un_pool_way(cnn->layers[layer].pool);
 }
 
 /* ------------------------------------------------------------------ running */
@@ -337,7 +351,7 @@ static un_status run_layers(un_cnn *cnn, const un_feature_map *pictures, const u
             UN_TRY(
                 un_conv_run(layer->conv, in, x, layer->residual != UN_CNN_NONE, y, &cnn->scratch));
         else
-            UN_TRY(un_pool_run(layer->pool, in, x, y));
+            UN_TRY(un_pool_run(layer->pool, in, x, y, &cnn->scratch));
         for (size_t t = 0; t < tap_count && layer->name; t++)
             if (!strcmp(taps[t].name, layer->name))
                 UN_TRY(

@@ -37,8 +37,8 @@ typedef struct {
     un_cnn_layer *layers;
     size_t count, capacity;
     un_conv_scratch slots[UN_CNN_SLOTS]; /* feature maps, each as large as the largest it held */
-    un_conv_scratch input, output;       /* the pictures channels-first, the regions in f32 */
-    un_conv_scratch scratch;             /* of the convolutions */
+    un_conv_scratch input, output; /* the pictures in the network's type, the regions in f32 */
+    un_conv_scratch scratch;       /* of the convolutions */
 } un_cnn;
 
 /* An empty network for at most `capacity` layers. */
@@ -89,5 +89,6 @@ un_status un_cnn_grid(const un_backbone *backbone, size_t size, size_t *height, 
 un_status un_cnn_forward_square(un_backbone *backbone, const float *pictures, size_t n, size_t size,
                                 float *regions, float *pooled);
 double un_cnn_flops(const un_backbone *backbone, size_t size);
+const char *un_cnn_way(const un_backbone *backbone, size_t layer);
 
 #endif

@@ -18,7 +18,8 @@ static const un_backbone_class g_class = {.name = "mobilenetv2",
                                           .destroy = un_cnn_destroy,
                                           .grid = un_cnn_grid,
                                           .forward = un_cnn_forward_square,
-                                          .flops = un_cnn_flops};
+                                          .flops = un_cnn_flops,
+                                          .way = un_cnn_way};
 
 static size_t stride_of(size_t feature) {
     return feature == 0 || feature == 2 || feature == 4 || feature == 7 || feature == 14 ? 2 : 1;

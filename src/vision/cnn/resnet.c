@@ -14,7 +14,8 @@ static const un_backbone_class g_class = {.name = "resnet",
                                           .destroy = un_cnn_destroy,
                                           .grid = un_cnn_grid,
                                           .forward = un_cnn_forward_square,
-                                          .flops = un_cnn_flops};
+                                          .flops = un_cnn_flops,
+                                          .way = un_cnn_way};
 
 typedef struct {
     un_cnn *cnn;
