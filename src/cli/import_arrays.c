@@ -6,16 +6,21 @@
 
 typedef struct {
     un_import_arguments base;
-    const char *features, *labels, *names, *scale;
+    const char *features, *labels, *names, *scale, *layout;
 } arguments;
 
-enum { KEY_FEATURES = 2000, KEY_LABELS, KEY_SEMANTICS, KEY_NAMES, KEY_SCALE };
+enum { KEY_FEATURES = 2000, KEY_LABELS, KEY_SEMANTICS, KEY_NAMES, KEY_SCALE, KEY_LAYOUT };
 
 static const struct argp_option g_options[] = {
     {"features", KEY_FEATURES, "ARRAY", 0,
      "Features (required): X.npy, X.npz:NAME or X.safetensors:NAME, of shape (N, F), (N, R, F) "
      "with R "
      "regions, or (N, h, w, F)",
+     0},
+    {"layout", KEY_LAYOUT, "auto|nhwc|nchw", 0,
+     "Where the channels stand: nhwc, last, (N, h, w, F) and (N, R, F); nchw, first, (N, F, h, w) "
+     "and (N, F, R); auto, last unless the shape of a map tells otherwise (a square map, many more "
+     "channels than positions along a side), which is said (default: auto)",
      0},
     {"labels", KEY_LABELS, "ARRAY", 0,
      "Classes of the N rows (required): whole numbers from 0; text is not read", 0},
@@ -56,6 +61,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_SEMANTICS: un_import_add_semantics(state, &a->base, text); return 0;
     case KEY_NAMES: a->names = text; return 0;
     case KEY_SCALE: a->scale = text; return 0;
+    case KEY_LAYOUT: a->layout = text; return 0;
     case ARGP_KEY_ARG: argp_error(state, "unexpected argument \"%s\"", text); return 0;
     case ARGP_KEY_END:
         if (!a->features) argp_error(state, "--features is missing");
@@ -94,5 +100,6 @@ int un_import_run_arrays(int argc, char **argv) {
                                  .finish = un_import_add_words,
                                  .finish_user = &a.base.words};
     if (a.scale && un_scale_parse(a.scale, &options.scale)) return un_cli_fail();
+    if (a.layout && un_layout_parse(a.layout, &options.layout)) return un_cli_fail();
     return un_import_show(un_import_arrays(&options), a.base.output);
 }

@@ -10,10 +10,10 @@
 typedef struct {
     un_import_arguments base;
     const char *file; /* of region-maps */
-    const char *features, *splits;
+    const char *features, *splits, *layout;
 } arguments;
 
-enum { KEY_FEATURES = 2000, KEY_SPLITS, KEY_VALIDATION };
+enum { KEY_FEATURES = 2000, KEY_SPLITS, KEY_VALIDATION, KEY_LAYOUT };
 
 static const struct argp_child g_children[] = {{&un_import_semantics_argp, 0, NULL, 0},
                                                {&un_import_store_argp, 0, NULL, 0},
@@ -64,6 +64,7 @@ static error_t parse_xlsa17(int key, char *text, struct argp_state *state) {
 static error_t parse_region_maps(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
     switch (key) {
+    case KEY_LAYOUT: a->layout = text; return 0;
     case ARGP_KEY_ARG:
         if (a->file) return parse_both(key, text, state);
         a->file = text;
@@ -76,6 +77,11 @@ static error_t parse_region_maps(int key, char *text, struct argp_state *state) 
 }
 
 static const struct argp_option g_region_maps_options[] = {
+    {"layout", KEY_LAYOUT, "auto|nchw|nhwc", 0,
+     "Where the channels of feature_map stand: nchw, before height and width; nhwc, behind them; "
+     "auto, before them unless the shape tells otherwise (a square map, many more channels than "
+     "positions along a side), which is said (default: auto)",
+     0},
     {"splits", KEY_SPLITS, "S.mat", 0,
      "Split file whose class names these are, and whose att it is where the HDF5 file has none "
      "(default: none)",
@@ -149,5 +155,6 @@ int un_import_run_region_maps(int argc, char **argv) {
                                       .allow_missing = a.base.allow_missing,
                                       .finish = un_import_add_words,
                                       .finish_user = &a.base.words};
+    if (a.layout && un_layout_parse(a.layout, &options.layout)) return un_cli_fail();
     return un_import_show(un_import_region_maps(&options), a.base.output);
 }

@@ -20,6 +20,7 @@ typedef struct {
     size_t images, height, width; /* images: of feature_map */
     size_t chunk[4];              /* 0: contiguous */
     int deflate, doubles, partial;
+    int last;              /* feature_map is (N, h, w, F) */
     int filters;           /* bits: 1 shuffle, 2 deflate, 4 fletcher32 */
     double add;            /* to all indices and labels */
     int names;             /* 0: none, 1: fixed length, 2: variable length */
@@ -49,14 +50,17 @@ static void put_set(hid_t file, const maps *m, const char *name, hid_t stored, h
 }
 
 static void put_map(hid_t file, const maps *m) {
+    size_t d[3] = {F, m->height, m->width};
+    if (m->last) memcpy(d, (size_t[3]){m->height, m->width, F}, sizeof d);
     static float data[N * F * MAX_PLANE];
     size_t plane = m->height * m->width;
-    hsize_t dims[4] = {m->images, F, m->height, m->width};
+    hsize_t dims[4] = {m->images, d[0], d[1], d[2]};
     hsize_t chunk[4] = {m->chunk[0], m->chunk[1], m->chunk[2], m->chunk[3]};
     hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
     for (size_t i = 0; i < m->images; i++)
         for (size_t f = 0; f < F; f++)
-            for (size_t r = 0; r < plane; r++) data[(i * F + f) * plane + r] = value(i, f, r);
+            for (size_t r = 0; r < plane; r++)
+                data[m->last ? (i * plane + r) * F + f : (i * F + f) * plane + r] = value(i, f, r);
     if (m->bad != 0) data[m->images * F * plane - 1] = m->bad;
     if (chunk[0] > 0) H5Pset_chunk(creation, 4, chunk);
     if (m->filters & 1) H5Pset_shuffle(creation);
@@ -205,6 +209,40 @@ static void test_layouts(void **state) {
             options.step_bytes = steps[s];
             options.dtype = s % 2 ? UN_F32 : UN_BF16;
             import_maps(&options, &d);
+            un_dataset_close(&d);
+            check_features(options.output, &m);
+        }
+}
+
+/* Channels behind the positions: recognised and noted, or told. */
+static void test_channels_last(void **state) {
+    (void)state;
+    static const struct {
+        size_t height, width, chunk[4];
+        un_layout layout;
+        int noted;
+    } cases[] = {{7, 7, {0, 0, 0, 0}, UN_LAYOUT_AUTO, 1},
+                 {3, 3, {16, 2, 3, 7}, UN_LAYOUT_AUTO, 1},
+                 {3, 5, {7, 2, 2, 6}, UN_LAYOUT_AUTO, 1},
+                 {3, 2, {33, 1, 2, 8}, UN_LAYOUT_NHWC, 0}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+        for (size_t step = 0; step <= 20000; step += 20000) {
+            maps m = make_maps();
+            un_dataset d;
+            int noted = 0;
+            m.last = 1;
+            m.deflate = cases[k].chunk[0] > 0;
+            m.height = cases[k].height;
+            m.width = cases[k].width;
+            memcpy(m.chunk, cases[k].chunk, sizeof m.chunk);
+            un_region_maps_options options = prepare_maps(&m);
+            options.layout = cases[k].layout;
+            options.step_bytes = step;
+            import_maps(&options, &d);
+            for (size_t i = 0; i < json_array_size(d.notes); i++)
+                noted |=
+                    strstr(json_string_value(json_array_get(d.notes, i)), "--layout nchw") != NULL;
+            assert_int_equal(noted, cases[k].noted);
             un_dataset_close(&d);
             check_features(options.output, &m);
         }
@@ -499,11 +537,11 @@ int main(int argc, char **argv) {
         return 0;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_contents),      cmocka_unit_test(test_layouts),
-        cmocka_unit_test(test_short_storage), cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_folds),         cmocka_unit_test(test_splits),
-        cmocka_unit_test(test_wrong),         cmocka_unit_test(test_no_hdf5),
-        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_channels_last), cmocka_unit_test(test_contents),
+        cmocka_unit_test(test_layouts),       cmocka_unit_test(test_short_storage),
+        cmocka_unit_test(test_filters),       cmocka_unit_test(test_folds),
+        cmocka_unit_test(test_splits),        cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_no_hdf5),       cmocka_unit_test(test_damaged),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

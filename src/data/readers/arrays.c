@@ -26,6 +26,7 @@ typedef struct {
     const un_arrays_options *options;
     un_split_source source;
     un_array features;
+    un_layout layout; /* of the features */
     un_dataset dataset;
     un_stage stage;
 } importer;
@@ -128,12 +129,8 @@ static un_status import_class_names(importer *im) {
         d->class_count = t.rows;
     }
     if (d->class_count == 0) UN_TRY(count_classes(im));
-    for (size_t c = 0; c < d->class_count; c++)
-        for (size_t k = 0; k < c; k++)
-            if (!strcmp(d->classes[c], d->classes[k]))
-                return un_fail(UNSEEN_E_FORMAT, "classes %zu and %zu are both called \"%.200s\"", k,
-                               c, d->classes[c]);
-    return UNSEEN_OK;
+    const char *where = o->names ? o->names : o->split.file ? o->split.file : o->semantics[0].path;
+    return un_import_check_names(d->classes, d->class_count, where, 0);
 }
 
 static un_status import_classes(importer *im) {
@@ -168,11 +165,18 @@ static un_status import_labels(importer *im) {
     un_array a;
     UN_TRY(un_array_open(&a, im->options->labels, im->stage.partial));
     un_status status = UNSEEN_OK;
+    if (a.rank == 2 && a.rows == 1) { /* a row of labels: the same numbers one after the other */
+        a.rows = a.width;
+        a.width = 1;
+    }
     if (a.rank > 2 || a.width != 1)
         UN_GO(un_fail(UNSEEN_E_FORMAT,
                       "%s should be one column of labels, it has %d dimensions and "
-                      "%zu numbers a row",
-                      a.spec, a.rank, a.width));
+                      "%zu numbers a row%s",
+                      a.spec, a.rank, a.width,
+                      a.rank == 2 && a.width == d->class_count
+                          ? "; if they are one-hot, save labels.argmax(axis=1)"
+                          : ""));
     if (a.rows != d->image_count)
         UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has %zu labels for the %zu rows of %s", a.spec, a.rows,
                       d->image_count, im->features.spec));
@@ -184,45 +188,94 @@ done:
 
 /* ---- features ---- */
 
-static un_status describe_features(const importer *im, un_features_description *out) {
+static int is_square(size_t n) {
+    size_t root = (size_t)lround(sqrt((double)n));
+    return n > 1 && root * root == n;
+}
+
+/* Channels first or last, of a map or of regions; what the shape alone told is noted. */
+static un_status find_layout(importer *im) {
+    const un_array *a = &im->features;
+    un_layout told = im->options->layout;
+    un_layout guess = a->rank == 4 ? un_layout_guess(a->shape + 1) : UN_LAYOUT_AUTO;
+    im->layout = told ? told : guess ? guess : UN_LAYOUT_NHWC;
+    if (a->rank == 2) im->layout = UN_LAYOUT_NHWC;
+    if (told) return UNSEEN_OK;
+    if (im->layout == UN_LAYOUT_NCHW)
+        return un_dataset_note(
+            &im->dataset,
+            "%s is %zu x %zu x %zu x %zu and was taken as images x channels x height x width; if "
+            "the channels come last, import it with --layout nhwc",
+            a->spec, a->shape[0], a->shape[1], a->shape[2], a->shape[3]);
+    /* As many regions as a layer has channels, and as many channels as a map has positions. */
+    if (a->rank == 3 && a->shape[1] / 4 >= a->shape[2] && is_square(a->shape[2]))
+        return un_dataset_note(
+            &im->dataset,
+            "%s is %zu x %zu x %zu and was taken as images x regions x channels; if they are "
+            "images x channels x regions, import it with --layout nchw",
+            a->spec, a->shape[0], a->shape[1], a->shape[2]);
+    return UNSEEN_OK;
+}
+
+static un_status describe_features(importer *im, un_features_description *out) {
     const un_array *a = &im->features;
     if (a->rank < 2 || a->rank > 4)
         return un_fail(UNSEEN_E_FORMAT,
                        "%s has %d dimensions; features are (N, F), (N, R, F) or (N, h, w, F)",
                        a->spec, a->rank);
     if (a->rows == 0 || a->width == 0) return un_fail(UNSEEN_E_FORMAT, "%s is empty", a->spec);
-    size_t height = a->rank == 4 ? a->shape[1] : 1;
-    size_t width = a->rank == 4 ? a->shape[2] : a->rank == 3 ? a->shape[1] : 1;
-    *out = (un_features_description){.image_count = a->rows,
-                                     .regions = height * width,
-                                     .width = a->shape[a->rank - 1],
-                                     .grid_height = height,
-                                     .grid_width = width,
-                                     .dtype = im->options->dtype};
+    UN_TRY(find_layout(im));
+    const size_t *grid = a->shape + (im->layout == UN_LAYOUT_NCHW ? 2 : 1);
+    size_t height = a->rank == 4 ? grid[0] : 1;
+    size_t width = a->rank == 4 ? grid[1] : a->rank == 3 ? grid[0] : 1;
+    *out =
+        (un_features_description){.image_count = a->rows,
+                                  .regions = height * width,
+                                  .width = a->shape[im->layout == UN_LAYOUT_NCHW ? 1 : a->rank - 1],
+                                  .grid_height = height,
+                                  .grid_width = width,
+                                  .dtype = im->options->dtype};
     return UNSEEN_OK;
 }
 
+/* [channels, positions] of each row to [positions, channels]. */
+static void turn_rows(const float *from, size_t count, size_t channels, size_t positions,
+                      float *to) {
+    for (size_t i = 0; i < count; i++, from += channels * positions)
+        for (size_t p = 0; p < positions; p++)
+            for (size_t c = 0; c < channels; c++) *to++ = from[c * positions + p];
+}
+
 static un_status copy_features(void *user, un_features_writer *writer) {
-    const un_array *a = user;
+    const importer *im = user;
+    const un_array *a = &im->features;
     size_t row = 0;
     if (__builtin_mul_overflow(a->width, sizeof(float), &row))
         return un_fail(UNSEEN_E_FORMAT, "%s: the size of a row overflows", a->spec);
     size_t step = (a->fortran ? FORTRAN_STEP_BYTES : STEP_BYTES) / row;
+    size_t channels = im->layout == UN_LAYOUT_NCHW ? a->shape[1] : 0; /* 0: they are last */
     float *rows = NULL;
+    float *turned = NULL;
     un_progress progress;
     if (step == 0) step = 1;
     if (step > a->rows) step = a->rows;
     UN_TRY(un_alloc(step, row, &rows));
-    un_status status = UNSEEN_OK;
+    un_status status = channels ? un_alloc(step, row, &turned) : UNSEEN_OK;
+    if (status) {
+        free(rows);
+        return status;
+    }
     un_progress_begin(&progress, "import features", "rows", a->rows);
     for (size_t first = 0; first < a->rows; first += step) {
         size_t count = a->rows - first < step ? a->rows - first : step;
         un_array_read_f32(a, first, count, rows);
-        UN_GO(un_features_writer_append(writer, rows, count));
+        if (channels) turn_rows(rows, count, channels, a->width / channels, turned);
+        UN_GO(un_features_writer_append(writer, channels ? turned : rows, count));
         un_progress_update(&progress, first + count);
     }
 done:
     un_progress_end(&progress);
+    free(turned);
     free(rows);
     return status;
 }
@@ -244,7 +297,7 @@ static un_status import_features(importer *im) {
     UN_TRY(describe_features(im, &store.description));
     UN_TRY(name_features(im, &name));
     store.name = name;
-    un_status status = un_import_features(im->stage.partial, &store, copy_features, &im->features);
+    un_status status = un_import_features(im->stage.partial, &store, copy_features, im);
     free(name);
     return status;
 }

@@ -6,12 +6,15 @@
 #define UN_DATA_READERS_ARRAYS_H
 
 #include "data/readers/attributes.h"
+#include "data/readers/layout.h"
 #include "data/readers/split_source.h"
 #include "data/readers/xlsa17.h"
 
 typedef struct {
     const char *features;           /* array_file.h: (N, F), (N, R, F) or (N, h, w, F) */
-    const char *labels;             /* (N) or (N, 1): whole numbers from 0 */
+    un_layout layout;               /* of them; AUTO: as above unless the shape of a map tells
+                                       otherwise, which is noted */
+    const char *labels;             /* (N), (N, 1) or (1, N): whole numbers from 0 */
     const un_named_path *semantics; /* each an array (C, A), or a table .csv or .tsv (table.h) */
     size_t semantics_count;         /* at least 1 */
     const char *names; /* text with the classes' names, one a line, in the order of the labels;

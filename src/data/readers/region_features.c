@@ -33,6 +33,7 @@ enum { TILE = 16 };
 
 typedef struct {
     un_hdf5_blocks blocks;
+    un_layout layout;
     size_t images;       /* of a slab; the last may have fewer */
     size_t piece_blocks; /* blocks read together */
     size_t piece_bytes;  /* room for them */
@@ -106,7 +107,16 @@ typedef struct {
     const float *data;
 } scatter;
 
-/* A block of one image, [F', h', w'], into that image's rows, [h, w, F]. */
+/* A block of one image, [h', w', F'], into that image's rows, [h, w, F]. */
+static void insert(const un_hdf5_blocks *b, const size_t start[4], const size_t extent[4],
+                   const float *from, float *rows) {
+    for (size_t y = start[1]; y < start[1] + extent[1]; y++)
+        for (size_t x = start[2]; x < start[2] + extent[2]; x++, from += extent[3])
+            memcpy(rows + (y * b->dims[2] + x) * b->dims[3] + start[3], from,
+                   extent[3] * sizeof *from);
+}
+
+/* A block of one image, [F', h', w'], into the same. */
 static void transpose(const un_hdf5_blocks *b, const size_t start[4], const size_t extent[4],
                       const float *from, float *rows) {
     size_t plane = extent[2] * extent[3];
@@ -134,8 +144,14 @@ static void scatter_images(size_t begin, size_t end, void *context) {
     for (size_t i = 0; i < s->piece->count; i++) {
         size_t elements = un_hdf5_block(b, s->piece->first_block + i, start, extent);
         const float *block = s->data + done * s->piece->images;
-        for (size_t image = begin; image < end; image++)
-            transpose(b, start, extent, block + image * elements, s->plan->rows + image * row);
+        for (size_t image = begin; image < end; image++) {
+            const float *from = block + image * elements;
+            float *rows = s->plan->rows + image * row;
+            if (s->plan->layout == UN_LAYOUT_NHWC)
+                insert(b, start, extent, from, rows);
+            else
+                transpose(b, start, extent, from, rows);
+        }
         done += elements;
     }
 }
@@ -178,9 +194,9 @@ static un_status copy(un_hdf5 *file, const char *name, const plan *p, un_feature
 }
 
 un_status un_region_features_copy(un_hdf5 *file, const un_hdf5_variable *variable,
-                                  un_features_writer *writer, const char *folder,
+                                  un_features_writer *writer, const char *folder, un_layout layout,
                                   size_t step_bytes) {
-    plan p = {0};
+    plan p = {.layout = layout};
     un_progress progress;
     un_progress_begin(&progress, "import features", "images", variable->dims[0]);
     un_status status = make_plan(&p, variable, folder, step_bytes ? step_bytes : STEP_BYTES);

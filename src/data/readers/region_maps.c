@@ -26,6 +26,8 @@ typedef struct {
     un_hdf5 *file;
     un_mat *splits; /* NULL: without */
     const un_hdf5_variable *map;
+    un_layout layout; /* of map, and what it makes of the dimensions */
+    size_t channels, height, width;
     un_dataset dataset;
     un_stage stage;
 } importer;
@@ -45,6 +47,7 @@ static un_status read_split_names(importer *im, char ***names, size_t *count) {
     un_dataset *d = &im->dataset;
     const char *path = im->options->splits;
     const un_mat_variable *att = NULL;
+    UN_TRY(un_import_orient(d, im->splits, "att", 1, d->class_count));
     UN_TRY(un_mat_require(im->splits, "att", UN_MAT_NUMERIC, &att));
     if (att->dims[1] != d->class_count)
         return un_fail(UNSEEN_E_FORMAT,
@@ -84,11 +87,7 @@ static un_status import_class_names(importer *im) {
     if (d->classes && names) UN_TRY(same_names(im, names));
     if (!d->classes) d->classes = names;
     if (!d->classes) return un_import_number_classes(d, im->options->file);
-    for (size_t c = 0; c < d->class_count; c++)
-        if (d->classes[c][0] == 0)
-            return un_fail(UNSEEN_E_FORMAT, "%s: the name of class %zu is empty", im->options->file,
-                           c);
-    return UNSEEN_OK;
+    return un_import_check_names(d->classes, d->class_count, im->options->file, 0);
 }
 
 /* Finite doubles to floats from the data set's arena. */
@@ -232,6 +231,24 @@ done:
     return status;
 }
 
+/* Positions and channels of feature_map; what its shape alone told is noted. */
+static un_status find_layout(importer *im) {
+    const un_region_maps_options *o = im->options;
+    const size_t *dims = im->map->dims;
+    im->layout = o->layout ? o->layout : un_layout_guess(dims + 1);
+    if (im->layout == UN_LAYOUT_AUTO) im->layout = UN_LAYOUT_NCHW;
+    int last = im->layout == UN_LAYOUT_NHWC;
+    im->channels = dims[last ? 3 : 1];
+    im->height = dims[last ? 1 : 2];
+    im->width = dims[last ? 2 : 3];
+    if (o->layout || !last) return UNSEEN_OK;
+    return un_dataset_note(
+        &im->dataset,
+        "%s: feature_map is %zu x %zu x %zu x %zu and was taken as images x height x width x "
+        "channels; if the channels come first, import it with --layout nchw",
+        o->file, dims[0], dims[1], dims[2], dims[3]);
+}
+
 static un_status import_images(importer *im) {
     un_dataset *d = &im->dataset;
     size_t count = 0;
@@ -239,6 +256,7 @@ static un_status import_images(importer *im) {
     if (dims[0] == 0 || dims[1] == 0 || dims[2] == 0 || dims[3] == 0)
         return un_fail(UNSEEN_E_FORMAT, "%s: \"feature_map\" is empty", im->options->file);
     d->image_count = dims[0];
+    UN_TRY(find_layout(im));
     UN_TRY(import_labels(im));
     if (!un_hdf5_find(im->file, "image_files"))
         return un_dataset_note(d, "%s has no image_files: image names are unknown",
@@ -267,12 +285,12 @@ static un_status import_lists(importer *im) {
     UN_TRY(read_list(im, "trainval_loc", &d->trainval));
     UN_TRY(read_list(im, "test_seen_loc", &d->test_seen));
     UN_TRY(read_list(im, "test_unseen_loc", &d->test_unseen));
-    UN_TRY(un_import_check_lists(
-        d, im->options->file, "do the lists and labels belong together, and are both 0-based?", 0));
-    size_t listed = d->trainval.count + d->test_seen.count + d->test_unseen.count;
-    if (listed == d->image_count) return UNSEEN_OK;
-    return un_dataset_note(d, "%zu of %zu images are in none of the three lists",
-                           d->image_count - listed, d->image_count);
+    const un_list_origin origin = {
+        .file = im->options->file,
+        .names = un_mat_list_names,
+        .hint = "do the lists and labels belong together, and are both 0-based?"};
+    UN_TRY(un_import_check_lists(d, &origin));
+    return un_import_note_unlisted(d, im->options->file);
 }
 
 static un_status import_validation(importer *im) {
@@ -301,7 +319,7 @@ done:
 
 static un_status copy_features(void *user, un_features_writer *writer) {
     importer *im = user;
-    return un_region_features_copy(im->file, im->map, writer, im->stage.partial,
+    return un_region_features_copy(im->file, im->map, writer, im->stage.partial, im->layout,
                                    im->options->step_bytes);
 }
 
@@ -311,10 +329,10 @@ static un_status import_features(importer *im) {
                                    .file = im->options->file,
                                    .suffix = ".hdf5",
                                    .description = {.image_count = dims[0],
-                                                   .regions = dims[2] * dims[3],
-                                                   .width = dims[1],
-                                                   .grid_height = dims[2],
-                                                   .grid_width = dims[3],
+                                                   .regions = im->height * im->width,
+                                                   .width = im->channels,
+                                                   .grid_height = im->height,
+                                                   .grid_width = im->width,
                                                    .dtype = im->options->dtype}};
     return un_import_features(im->stage.partial, &store, copy_features, im);
 }

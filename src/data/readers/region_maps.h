@@ -2,7 +2,8 @@
  * region_maps.h - importing region features in HDF5, the files of the MSDN line
  * of work: feature_map_ResNet_101_{CUB,AWA2,SUN}.hdf5.
  *
- *     feature_map (N, F, h, w)   float, contiguous or in chunks, packed or not
+ *     feature_map (N, F, h, w)   float, contiguous or in chunks, packed or not; (N, h, w, F)
+ *                                is recognised or told (layout.h)
  *     labels (N)                 0-based
  *     trainval_loc, test_seen_loc, test_unseen_loc      0-based image numbers
  *     train_loc, val_loc         the same, optional
@@ -13,6 +14,7 @@
 #ifndef UN_DATA_READERS_REGION_MAPS_H
 #define UN_DATA_READERS_REGION_MAPS_H
 
+#include "data/readers/layout.h"
 #include "data/readers/semantics_file.h"
 
 typedef struct {
@@ -23,6 +25,8 @@ typedef struct {
     const char *features_name;     /* name of the feature set; NULL: the file's stem */
     const char *const *validation; /* MAT files (train_loc/val_loc) or class lists */
     size_t validation_count;
+    un_layout layout;   /* of feature_map; AUTO: (N, F, h, w) unless its shape tells otherwise,
+                           which is noted */
     un_dtype dtype;     /* of the feature store: UN_F32 or UN_BF16 */
     const char *name;   /* of the data set; NULL: the output directory's name */
     const char *output; /* directory to make */
