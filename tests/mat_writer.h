@@ -56,6 +56,8 @@ typedef struct {
     FILE *file;     /* v5 */
     hid_t h5, refs; /* v7.3 */
     int ref_count;
+    int unmarked; /* v7.3 without MATLAB's marks, as h5py writes it */
+    int turned;   /* and with rows before columns, as NumPy has them */
 } mat_writer;
 
 /* Every step must succeed: a test without its file tests nothing. */
@@ -215,7 +217,7 @@ static inline hid_t mat_h5_set(mat_writer *w, hid_t where, const char *name, con
     }
     hid_t set = H5Dcreate2(where, name, type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
     MAT_NEED(set >= 0 && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0);
-    if (class) mat_mark(set, class);
+    if (class && !w->unmarked) mat_mark(set, class);
     H5Sclose(space);
     H5Pclose(creation);
     return set;
@@ -290,6 +292,19 @@ static inline void mat_put_array(mat_writer *w, const char *name, mat_class clas
 static inline void mat_put(mat_writer *w, const char *name, mat_class class, mat_type type,
                            size_t rows, size_t columns, const void *data) {
     const size_t dims[2] = {rows, columns};
+    if (w->turned && rows > 1 && columns > 1) {
+        const size_t turned_dims[2] = {columns, rows};
+        size_t size = mat_type_size(type);
+        unsigned char *turned = malloc(rows * columns * size);
+        MAT_NEED(turned);
+        for (size_t r = 0; r < rows; r++)
+            for (size_t c = 0; c < columns; c++)
+                memcpy(turned + (r * columns + c) * size,
+                       (const unsigned char *)data + (c * rows + r) * size, size);
+        mat_put_array(w, name, class, type, 2, turned_dims, turned);
+        free(turned);
+        return;
+    }
     mat_put_array(w, name, class, type, 2, dims, data);
 }
 

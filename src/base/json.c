@@ -12,6 +12,13 @@ enum { JSON_LIMIT = 256 * 1024 * 1024, NAME_LIMIT = 128 };
 
 un_status un_json_parse(const char *text, size_t n, const char *where, json_t **out) {
     json_error_t error;
+    static const char BOM[] = "\xEF\xBB\xBF"; /* what Windows puts before UTF-8 */
+    if (n >= 3 && !memcmp(text, BOM, 3)) {
+        text += 3;
+        n -= 3;
+    }
+    if (n >= 2 && (!memcmp(text, "\xFF\xFE", 2) || !memcmp(text, "\xFE\xFF", 2)))
+        return un_fail(UNSEEN_E_FORMAT, "%s: JSON in UTF-16; save it as UTF-8", where);
     json_t *value = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (!value)
         return un_fail(UNSEEN_E_FORMAT, "%s: not valid JSON (line %d: %s)", where, error.line,

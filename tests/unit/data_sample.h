@@ -72,14 +72,21 @@ typedef struct {
     double labels[N];
     double att[A * C];
     float features[D * N];
-    size_t name_count; /* 0: no allclasses_names */
-    mat_form form;     /* of its MAT files */
+    size_t name_count;        /* 0: no allclasses_names */
+    mat_form form;            /* of its MAT files */
+    int unmarked, turned;     /* mat_writer.h */
+    int as_row;               /* labels and lists are (1, n) */
+    const char *image_format; /* of image_files */
+    const char *const *names; /* of the classes */
 } package;
 
 static const char *const g_names[C] = {"ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen"};
 
 static inline package make_package(void) {
-    package p = {.name_count = C, .form = MAT_PACKED};
+    package p = {.name_count = C,
+                 .form = MAT_PACKED,
+                 .image_format = "/home/a//images/%03d.jpg",
+                 .names = g_names};
     for (size_t i = 0; i < N; i++) {
         double one_based = (double)i + 1;
         p.labels[i] = (double)(i % C) + 1;
@@ -112,14 +119,21 @@ static inline void put_names(mat_writer *file, const char *name, const char *for
     mat_put_cells(file, name, texts, n, 1);
 }
 
+static inline void put_vector(mat_writer *file, const package *p, const char *name, size_t n,
+                              const double *data) {
+    if (n > 0) put_double(file, name, p->as_row ? 1 : n, p->as_row ? n : 1, data);
+}
+
 static inline void write_splits(package *p, const char *path) {
     mat_writer w = mat_create(path, p->form);
     mat_writer *file = &w;
+    w.unmarked = p->unmarked;
+    w.turned = p->turned;
     put_double(file, "att", A, C, p->att);
-    if (p->name_count > 0) put_names(file, "allclasses_names", NULL, g_names, p->name_count);
-    put_double(file, "trainval_loc", p->trainval_count, 1, p->trainval);
-    put_double(file, "test_seen_loc", p->test_seen_count, 1, p->test_seen);
-    put_double(file, "test_unseen_loc", p->test_unseen_count, 1, p->test_unseen);
+    if (p->name_count > 0) put_names(file, "allclasses_names", NULL, p->names, p->name_count);
+    put_vector(file, p, "trainval_loc", p->trainval_count, p->trainval);
+    put_vector(file, p, "test_seen_loc", p->test_seen_count, p->test_seen);
+    put_vector(file, p, "test_unseen_loc", p->test_unseen_count, p->test_unseen);
     put_double(file, "train_loc", p->train_count, 1, p->train);
     put_double(file, "val_loc", p->val_count, 1, p->val);
     mat_close(file);
@@ -128,9 +142,11 @@ static inline void write_splits(package *p, const char *path) {
 static inline void write_features(package *p, const char *path) {
     mat_writer w = mat_create(path, p->form);
     mat_writer *file = &w;
+    w.unmarked = p->unmarked;
+    w.turned = p->turned;
     mat_put(file, "features", MAT_SINGLE, MI_SINGLE, D, N, p->features);
-    put_double(file, "labels", N, 1, p->labels);
-    put_names(file, "image_files", "/home/a//images/%03d.jpg", NULL, N);
+    put_vector(file, p, "labels", N, p->labels);
+    put_names(file, "image_files", p->image_format, NULL, N);
     mat_close(file);
 }
 

@@ -222,9 +222,55 @@ static void test_import_refuses(void **state) {
     p = make_package();
     p.name_count = C - 1;
     refuse(&p, "7 names");
+    static const char *const twice[C] = {"ant", "bee", "cat", "dog", "elk", "fox", "bee", "hen"};
+    p = make_package();
+    p.names = twice;
+    refuse(&p, "classes 2 and 7 are both called \"bee\"");
     p = make_package();
     p.test_unseen_count = 0; /* not written at all */
     refuse(&p, "no variable \"test_unseen_loc\"");
+}
+
+/* The same package as other programs write it gives the same data set. */
+static void test_import_variants(void **state) {
+    (void)state;
+    static const struct {
+        mat_form form;
+        int unmarked, turned, as_row;
+        const char *note; /* NULL: none about it */
+    } variants[] = {{MAT_PLAIN, 0, 0, 0, NULL},
+                    {MAT_BIG_PACKED, 0, 0, 1, NULL},
+                    {MAT_V73_PACKED, 0, 0, 1, NULL},
+                    {MAT_V73, 1, 0, 0, NULL},
+                    {MAT_V73, 1, 1, 0, "\"att\" was not saved by MATLAB"},
+                    {MAT_V73_PACKED, 1, 1, 1, "\"features\" was not saved by MATLAB"}};
+    for (size_t k = 0; k < sizeof variants / sizeof *variants; k++) {
+        package p = make_package();
+        un_dataset d;
+        un_features f;
+        int noted = 0;
+        p.form = variants[k].form;
+        p.unmarked = variants[k].unmarked;
+        p.turned = variants[k].turned;
+        p.as_row = variants[k].as_row;
+        p.image_format = k % 2 ? "C:\\data\\images\\%03d.jpg" : "/home/a//images/%03d.jpg";
+        un_xlsa17_options options = prepare(&p);
+        import_and_open(&options, &d);
+        assert_string_equal(d.classes[3], "dog");
+        assert_string_equal(d.images[7],
+                            k % 2 ? "C:/data/images/007.jpg" : "/home/a/images/007.jpg");
+        for (size_t i = 0; i < C * A; i++) assert_true(d.semantics[0].values[i] == (float)p.att[i]);
+        for (size_t i = 0; i < N; i++) assert_int_equal(d.labels[i], i % C);
+        assert_int_equal(d.test_unseen.count, TEST_UNSEEN);
+        for (size_t i = 0; i < json_array_size(d.notes); i++)
+            noted |= variants[k].note && strstr(json_string_value(json_array_get(d.notes, i)),
+                                                variants[k].note) != NULL;
+        assert_int_equal(noted, variants[k].note != NULL);
+        assert_int_equal(un_features_open(&f, options.output, NULL), UNSEEN_OK);
+        assert_memory_equal(f.data, p.features, sizeof p.features);
+        un_features_close(&f);
+        un_dataset_close(&d);
+    }
 }
 
 static void test_import_bad_places(void **state) {
@@ -488,6 +534,7 @@ int main(void) {
         cmocka_unit_test(test_import_validation),
         cmocka_unit_test(test_import_semantics),
         cmocka_unit_test(test_import_refuses),
+        cmocka_unit_test(test_import_variants),
         cmocka_unit_test(test_import_bad_places),
         cmocka_unit_test(test_killed_import),
         cmocka_unit_test(test_concurrent_import),

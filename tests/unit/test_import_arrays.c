@@ -370,6 +370,108 @@ static void test_import_arrays(void **state) {
     un_dataset_close(&d);
 }
 
+/* The features of an image are (position y, x; channel f): 100 y + 10 x + f, plus the image. */
+static void put_maps(const char *path, const char *shape, const size_t dims[3], int first) {
+    static float data[80 * 400];
+    size_t h = dims[0], w = dims[1], channels = dims[2], n = 0;
+    char header[128];
+    assert_true(h * w * channels <= 400);
+    for (size_t i = 0; i < 80; i++)
+        for (size_t e = 0; e < h * w * channels; e++) {
+            size_t f = first ? e / (h * w) : e % channels;
+            size_t at = first ? e % (h * w) : e / channels;
+            data[n++] = (float)(1000 * i + 100 * (at / w) + 10 * (at % w) + f);
+        }
+    snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': (80, %s)}",
+             shape);
+    put_npy(path, 1, header, data, n * sizeof *data);
+}
+
+static void test_layouts(void **state) {
+    (void)state;
+    static const struct {
+        const char *shape;
+        size_t dims[3]; /* h, w, channels */
+        int first;
+        un_layout layout;
+        const char *note;
+    } maps[] = {
+        {"3, 3, 8", {3, 3, 8}, 0, UN_LAYOUT_AUTO, NULL},
+        {"8, 3, 3", {3, 3, 8}, 1, UN_LAYOUT_AUTO, "--layout nhwc"},
+        {"2, 3, 3", {3, 3, 2}, 1, UN_LAYOUT_AUTO, "--layout nhwc"},
+        {"32, 2, 3", {2, 3, 32}, 1, UN_LAYOUT_AUTO, "80 x 32 x 2 x 3"},
+        {"2, 3, 32", {2, 3, 32}, 0, UN_LAYOUT_AUTO, NULL},
+        {"4, 4, 4", {4, 4, 4}, 0, UN_LAYOUT_AUTO, NULL},
+        {"4, 4, 4", {4, 4, 4}, 1, UN_LAYOUT_NCHW, NULL},
+        {"8, 3, 3", {8, 3, 3}, 0, UN_LAYOUT_NHWC, NULL}, /* told: no guess */
+        {"6, 8", {1, 6, 8}, 0, UN_LAYOUT_AUTO, NULL},
+        {"8, 6", {1, 6, 8}, 1, UN_LAYOUT_NCHW, NULL},
+        {"64, 4", {1, 64, 4}, 0, UN_LAYOUT_AUTO, "--layout nchw"},
+    };
+    for (size_t k = 0; k < sizeof maps / sizeof *maps; k++) {
+        un_arrays_options options = prepare_arrays();
+        un_dataset d;
+        un_features f;
+        float row[400];
+        const size_t *dims = maps[k].dims;
+        int noted = 0;
+        put_maps(options.features, maps[k].shape, dims, maps[k].first);
+        options.layout = maps[k].layout;
+        if (un_import_arrays(&options) || un_dataset_open(&d, options.output))
+            fail_msg("%s", un_error());
+        for (size_t i = 0; i < json_array_size(d.notes); i++) {
+            const char *text = json_string_value(json_array_get(d.notes, i));
+            noted |= strstr(text, maps[k].note ? maps[k].note : "--layout") != NULL;
+        }
+        assert_int_equal(noted, maps[k].note != NULL);
+        assert_int_equal(un_features_open(&f, options.output, "f"), UNSEEN_OK);
+        assert_int_equal(f.width, dims[2]);
+        assert_int_equal(f.regions, dims[0] * dims[1]);
+        assert_int_equal(f.grid_height, dims[0]);
+        assert_int_equal(f.grid_width, dims[1]);
+        un_features_gather_f32(&f, &(int64_t){79}, 1, row);
+        for (size_t at = 0; at < dims[0] * dims[1]; at++)
+            for (size_t c = 0; c < dims[2]; c++)
+                assert_true(row[at * dims[2] + c] ==
+                            (float)(79000 + 100 * (at / dims[1]) + 10 * (at % dims[1]) + c));
+        un_features_close(&f);
+        un_dataset_close(&d);
+    }
+    un_layout layout = UN_LAYOUT_AUTO;
+    expect(un_layout_parse("nhcw", &layout), UNSEEN_E_ARGUMENT, "auto, nhwc or nchw");
+}
+
+/* Labels in a row; JSON with a BOM; one-hot labels and lists of JSON are called by their names. */
+static void test_habits(void **state) {
+    (void)state;
+    un_arrays_options options = prepare_arrays();
+    package p = make_package();
+    int64_t numbers[N * C] = {0};
+    un_dataset d;
+    for (size_t i = 0; i < N; i++) numbers[i] = (int64_t)p.labels[i] - 1;
+    put_npy(options.labels, 1, "{'descr': '<i8', 'fortran_order': False, 'shape': (1, 80)}",
+            numbers, N * sizeof *numbers);
+    write_text(options.split.file, "\xEF\xBB\xBF{\"unseen\": [\"class_008\"]}");
+    if (un_import_arrays(&options) || un_dataset_open(&d, options.output))
+        fail_msg("%s", un_error());
+    for (size_t i = 0; i < N; i++) assert_int_equal(d.labels[i], i % C);
+    assert_int_equal(d.test_unseen.count, PER_CLASS);
+    un_dataset_close(&d);
+    options = prepare_arrays();
+    put_npy(options.labels, 1, "{'descr': '<i8', 'fortran_order': False, 'shape': (80, 8)}",
+            numbers, sizeof numbers);
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "labels.argmax(axis=1)");
+    options = prepare_arrays();
+    write_text(options.split.file, "{\"trainval\": [0], \"test_seen\": [0], \"test_unseen\": [5]}");
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT,
+           "image 0 is in both trainval and test_seen");
+    write_text(options.split.file, "{\"trainval\": [0], \"test_seen\": [1], \"test_unseen\": [8]}");
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT,
+           "class \"class_001\" has images in both trainval and test_unseen");
+    assert_int_equal(un_file_write(options.split.file, "\xFF\xFE{\0\"\0", 6), UNSEEN_OK);
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "save it as UTF-8");
+}
+
 static void test_import_refusals(void **state) {
     (void)state;
     un_arrays_options options = prepare_arrays();
@@ -421,6 +523,7 @@ int main(void) {
         cmocka_unit_test(test_types),          cmocka_unit_test(test_orders),
         cmocka_unit_test(test_damaged_npy),    cmocka_unit_test(test_archives),
         cmocka_unit_test(test_tensors),        cmocka_unit_test(test_import_arrays),
+        cmocka_unit_test(test_layouts),        cmocka_unit_test(test_habits),
         cmocka_unit_test(test_import_refusals)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/file_kind.h"
 #include "data/readers/hdf5_parts.h"
 
 struct un_hdf5 {
@@ -27,7 +28,7 @@ static un_status check_signature(const char *path) {
          at = at ? 2 * at : 512)
         found = !memcmp(map.data + at, HDF5, sizeof HDF5);
     un_map_close(&map);
-    return found ? UNSEEN_OK : un_fail(UNSEEN_E_FORMAT, "%s is not an HDF5 file", path);
+    return found ? UNSEEN_OK : un_fail_kind(path, "an HDF5 file", un_kind_of_file(path));
 }
 
 static un_status ask(un_hdf5 *file, hdf5_question question, const char *name,

@@ -35,17 +35,69 @@ un_status un_import_number_classes(un_dataset *d, const char *where) {
                            where, d->class_count);
 }
 
-static un_status check_disjoint(const un_dataset *d, const char *const *names, const char *where,
-                                int base) {
+/* ---- class names ---- */
+
+typedef struct {
+    const char *name;
+    size_t number;
+} numbered;
+
+static int by_name(const void *a, const void *b) {
+    const numbered *x = a;
+    const numbered *y = b;
+    int order = strcmp(x->name, y->name);
+    return order ? order : (x->number > y->number) - (x->number < y->number);
+}
+
+un_status un_import_check_names(char *const *names, size_t count, const char *where, int base) {
+    numbered *sorted = NULL;
+    size_t first = (size_t)base;
+    un_status status = UNSEEN_OK;
+    if (count == 0) return UNSEEN_OK;
+    UN_TRY(un_alloc(count, sizeof *sorted, &sorted));
+    for (size_t c = 0; c < count; c++) {
+        sorted[c] = (numbered){names[c], c};
+        if (names[c][0] == 0)
+            UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: the name of class %zu is empty", where, c + first));
+    }
+    qsort(sorted, count, sizeof *sorted, by_name);
+    for (size_t c = 1; c < count; c++)
+        if (!strcmp(sorted[c].name, sorted[c - 1].name))
+            UN_GO(un_fail(UNSEEN_E_FORMAT,
+                          "%s: classes %zu and %zu are both called \"%.200s\"; every class needs a "
+                          "name of its own",
+                          where, sorted[c - 1].number + first, sorted[c].number + first,
+                          sorted[c].name));
+done:
+    free(sorted);
+    return status;
+}
+
+un_status un_import_orient(un_dataset *d, un_mat *mat, const char *name, int which, size_t size) {
+    if (!un_mat_orient(mat, name, which, size)) return UNSEEN_OK;
+    return un_dataset_note(
+        d,
+        "%s: \"%s\" was not saved by MATLAB and lies the other way round; it was "
+        "turned so that it has %zu %s",
+        un_mat_path(mat), name, size, which ? "columns" : "rows");
+}
+
+/* ---- the three lists ---- */
+
+const char *const un_mat_list_names[3] = {"trainval_loc", "test_seen_loc", "test_unseen_loc"};
+const char *const un_json_list_names[3] = {"trainval", "test_seen", "test_unseen"};
+
+static un_status check_disjoint(const un_dataset *d, const un_list_origin *o) {
     const un_index_list *lists[] = {&d->trainval, &d->test_seen, &d->test_unseen};
     for (int a = 0; a < 3; a++) {
         if (lists[a]->count == 0)
-            return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is empty", where, names[a]);
+            return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is empty", o->file, o->names[a]);
         for (int b = a + 1; b < 3; b++)
             for (size_t i = 0; i < lists[a]->count; i++)
                 if (un_index_list_contains(lists[b], lists[a]->items[i]))
-                    return un_fail(UNSEEN_E_FORMAT, "%s: image %lld is in both %s and %s", where,
-                                   (long long)lists[a]->items[i] + base, names[a], names[b]);
+                    return un_fail(UNSEEN_E_FORMAT, "%s: image %lld is in both %s and %s", o->file,
+                                   (long long)lists[a]->items[i] + o->base, o->names[a],
+                                   o->names[b]);
     }
     return UNSEEN_OK;
 }
@@ -53,23 +105,27 @@ static un_status check_disjoint(const un_dataset *d, const char *const *names, c
 /* An unseen class in the training images means lists and labels do not belong
  * together, or lists of another index base: no number computed from it is worth
  * anything. */
-un_status un_import_check_lists(const un_dataset *d, const char *where, const char *hint,
-                                int base) {
-    static const char *const names[] = {"trainval_loc", "test_seen_loc", "test_unseen_loc"};
+un_status un_import_check_lists(const un_dataset *d, const un_list_origin *o) {
     unsigned char *flags = NULL;
     un_status status = UNSEEN_OK;
-    UN_TRY(check_disjoint(d, names, where, base));
+    UN_TRY(check_disjoint(d, o));
     if (!d->labels) return UNSEEN_OK;
     UN_TRY(un_alloc(d->class_count, 2, &flags));
     un_dataset_classes_of(d, &d->trainval, flags);
     un_dataset_classes_of(d, &d->test_unseen, flags + d->class_count);
     for (size_t c = 0; c < d->class_count && !status; c++)
         if (flags[c] && flags[d->class_count + c])
-            status = un_fail(UNSEEN_E_FORMAT,
-                             "class \"%s\" has images in both trainval_loc and test_unseen_loc: %s",
-                             d->classes[c], hint);
+            status = un_fail(UNSEEN_E_FORMAT, "%s: class \"%s\" has images in both %s and %s: %s",
+                             o->file, d->classes[c], o->names[0], o->names[2], o->hint);
     free(flags);
     return status;
+}
+
+un_status un_import_note_unlisted(un_dataset *d, const char *file) {
+    size_t listed = d->trainval.count + d->test_seen.count + d->test_unseen.count;
+    if (listed == d->image_count) return UNSEEN_OK;
+    return un_dataset_note(d, "%zu of %zu images are in none of the three lists of %s",
+                           d->image_count - listed, d->image_count, file);
 }
 
 /* Copies `file`'s last part without the suffix. */
@@ -128,6 +184,8 @@ done:
 
 void un_import_tidy_path(char *path) {
     char *to = path;
+    for (char *at = path; *at; at++)
+        if (*at == '\\') *at = '/';
     for (const char *from = path; *from; from++)
         if (from[0] != '/' || from[1] != '/') *to++ = *from;
     *to = 0;

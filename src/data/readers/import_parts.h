@@ -6,6 +6,7 @@
 
 #include "data/dataset.h"
 #include "data/features.h"
+#include "data/readers/mat.h"
 
 /* dataset->name = name, or the last part of the path `output` if name is NULL. */
 un_status un_import_name(un_dataset *dataset, const char *name, const char *output);
@@ -13,11 +14,30 @@ un_status un_import_name(un_dataset *dataset, const char *name, const char *outp
 /* Calls the classes class_001 and on, and notes it; `where` is what has no names. */
 un_status un_import_number_classes(un_dataset *dataset, const char *where);
 
+/* What the three lists (training, seen test, unseen test) are called where they come from. */
+extern const char *const un_mat_list_names[3];  /* trainval_loc, … */
+extern const char *const un_json_list_names[3]; /* trainval, … */
+
+/* Where the three lists come from, for sentences. */
+typedef struct {
+    const char *file;
+    const char *const *names; /* one of the two above */
+    int base;                 /* the number of the first image in them */
+    const char *hint;         /* ends the sentence about a class that is seen and unseen */
+} un_list_origin;
+
 /* That no list is empty, no image has two roles and no class of trainval (with
- * labels) one in test_unseen. `where` is the file of the lists, `hint` ends the
- * sentence about such a class, `base` is the number of the first image in it. */
-un_status un_import_check_lists(const un_dataset *dataset, const char *where, const char *hint,
-                                int base);
+ * labels) one in test_unseen. */
+un_status un_import_check_lists(const un_dataset *dataset, const un_list_origin *origin);
+/* Notes how many images are in none of the three lists. */
+un_status un_import_note_unlisted(un_dataset *dataset, const char *file);
+
+/* That no class name is empty and no two are the same. `base` is the number of the first. */
+un_status un_import_check_names(char *const *names, size_t count, const char *where, int base);
+/* Turns a matrix that has no mark of its orientation so that dimension `which` is `size`
+ * (mat.h: un_mat_orient), and notes it. */
+un_status un_import_orient(un_dataset *dataset, un_mat *mat, const char *name, int which,
+                           size_t size);
 
 /* Features on their way from a foreign file into a data set. */
 typedef struct {
@@ -41,7 +61,7 @@ void un_name_list_add(un_name_list *list, const char *name, size_t most);
 /* "" or " and more". */
 const char *un_name_list_more(const un_name_list *list);
 
-/* Authors' paths, kept for matching against a local copy: "//" becomes "/". */
+/* Authors' paths, kept for matching against a local copy: "//" and Windows' "\" become "/". */
 void un_import_tidy_path(char *path);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/file_kind.h"
 #include "data/readers/mat_parts.h"
 
 struct un_mat {
@@ -72,7 +73,7 @@ static un_status recognise(const char *path, int *version) {
                          "save(…, '-v7'), in Python with scipy.io.savemat(…, format='5')",
                          path);
     else if (*version == 0)
-        status = un_fail(UNSEEN_E_FORMAT, "%s is not a MAT file of version 5 or 7.3", path);
+        status = un_fail_kind(path, "a MAT file of version 5 or 7.3", un_kind_of_file(path));
     return status;
 }
 

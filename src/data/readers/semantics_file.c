@@ -6,17 +6,14 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "data/readers/import_parts.h"
 #include "data/readers/validation.h"
 
 un_status un_mat_class_names(un_mat *mat, un_arena *arena, char ***names, size_t *count) {
     *count = 0;
     if (!un_mat_find(mat, "allclasses_names")) return UNSEEN_OK;
     UN_TRY(un_mat_read_strings(mat, "allclasses_names", arena, names, count));
-    for (size_t i = 0; i < *count; i++)
-        if ((*names)[i][0] == 0)
-            return un_fail(UNSEEN_E_FORMAT, "%s: entry %zu of allclasses_names is empty",
-                           un_mat_path(mat), i + 1);
-    return UNSEEN_OK;
+    return un_import_check_names(*names, *count, un_mat_path(mat), 1);
 }
 
 un_status un_mat_add_semantics(un_dataset *d, un_mat *mat, const char *variable, const char *name,
@@ -90,6 +87,14 @@ static un_status map_classes(un_dataset *d, un_mat *mat, size_t available, size_
     return UNSEEN_OK;
 }
 
+/* By the file's own names of classes, else by the number of ours. */
+static un_status orient(un_dataset *d, un_mat *mat, const char *variable, int by_rows) {
+    char **names = NULL;
+    size_t count = 0;
+    UN_TRY(un_mat_class_names(mat, &d->arena, &names, &count));
+    return un_import_orient(d, mat, variable, by_rows ? 0 : 1, count ? count : d->class_count);
+}
+
 un_status un_import_semantics_file(un_dataset *d, const un_named_path *extra) {
     un_mat *mat = NULL;
     size_t *map = NULL;
@@ -103,6 +108,7 @@ un_status un_import_semantics_file(un_dataset *d, const un_named_path *extra) {
                       "%s has neither \"att\" (attributes x classes) nor \"embeddings\" (classes x "
                       "width)",
                       extra->path));
+    UN_GO(orient(d, mat, variable, by_rows));
     UN_GO(un_mat_require(mat, variable, UN_MAT_NUMERIC, &v));
     if (v->dims[0] == 0 || v->dims[1] == 0)
         UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is empty", extra->path, variable));

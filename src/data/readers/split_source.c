@@ -16,17 +16,26 @@ static int ends_in(const char *text, const char *end) {
     return length > tail && !strcmp(text + length - tail, end);
 }
 
+static int begins_like_mat(const char *path) {
+    un_map map;
+    if (un_map_open(&map, path)) return 0;
+    int version = un_mat_version_of(&map);
+    un_map_close(&map);
+    return version != 0;
+}
+
 un_status un_split_source_open(un_split_source *source, const un_split_options *o) {
     *source = (un_split_source){.options = o};
     if ((o->file != NULL) + (o->unseen != NULL) + (o->unseen_number > 0) > 1)
         return un_fail(
             UNSEEN_E_ARGUMENT,
             "a split file, a list of unseen classes and their number exclude each other");
-    if (o->image_files && !(o->file && ends_in(o->file, ".mat")))
+    int is_mat = o->file && (ends_in(o->file, ".mat") || begins_like_mat(o->file));
+    if (o->image_files && !is_mat)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "--image-files tells how a MAT split counts; there is no such split file");
     if (!o->file) return UNSEEN_OK;
-    if (ends_in(o->file, ".mat")) return un_mat_open(&source->mat, o->file);
+    if (is_mat) return un_mat_open(&source->mat, o->file);
     return un_split_file_open(&source->json, o->file);
 }
 
@@ -119,14 +128,13 @@ static un_status apply_mat(const un_split_source *source, un_dataset *d,
                  {"test_unseen_loc", &d->test_unseen}};
     for (size_t i = 0; i < 3; i++)
         UN_TRY(un_import_numbered(source->mat, parts[i].name, d, numbering, parts[i].list));
-    UN_TRY(un_import_check_lists(d, path,
-                                 "does the split count in the order of these images? --image-files "
-                                 "tells it the order",
-                                 0));
-    size_t listed = d->trainval.count + d->test_seen.count + d->test_unseen.count;
-    if (listed == d->image_count) return UNSEEN_OK;
-    return un_dataset_note(d, "%zu of %zu images are in none of the three lists of %s",
-                           d->image_count - listed, d->image_count, path);
+    const un_list_origin origin = {
+        .file = path,
+        .names = un_mat_list_names,
+        .hint = "does the split count in the order of these images? --image-files tells it the "
+                "order"};
+    UN_TRY(un_import_check_lists(d, &origin));
+    return un_import_note_unlisted(d, path);
 }
 
 /* ---- proposals ---- */
@@ -206,11 +214,11 @@ static un_status apply_json(const un_split_source *source, un_dataset *d) {
     snprintf(how, sizeof how, "as %.200s asks, seed %llu", path,
              (unsigned long long)source->options->seed);
     if (proposed) return tell_proposal(d, &outcome, how);
-    UN_TRY(un_import_check_lists(d, path, "do its lists and these images belong together?", 0));
-    size_t listed = d->trainval.count + d->test_seen.count + d->test_unseen.count;
-    if (listed == d->image_count) return UNSEEN_OK;
-    return un_dataset_note(d, "%zu of %zu images are in none of the three lists of %s",
-                           d->image_count - listed, d->image_count, path);
+    const un_list_origin origin = {.file = path,
+                                   .names = un_json_list_names,
+                                   .hint = "do its lists and these images belong together?"};
+    UN_TRY(un_import_check_lists(d, &origin));
+    return un_import_note_unlisted(d, path);
 }
 
 un_status un_split_source_apply(const un_split_source *source, un_dataset *d,

@@ -41,6 +41,7 @@ static un_status import_classes(importer *im) {
     size_t named = 0;
     UN_TRY(un_mat_require(im->splits, "att", UN_MAT_NUMERIC, &att));
     UN_TRY(un_mat_class_names(im->splits, &d->arena, &d->classes, &named));
+    if (named > 0) UN_TRY(un_import_orient(d, im->splits, "att", 1, named));
     d->class_count = att->dims[1];
     if (d->class_count == 0 || att->dims[0] == 0)
         return un_fail(UNSEEN_E_FORMAT, "%s: \"att\" is empty", im->options->splits);
@@ -61,6 +62,7 @@ static un_status import_semantics(importer *im) {
     for (size_t c = 0; c < d->class_count; c++) identity[c] = c;
     un_status status = UNSEEN_OK;
     UN_GO(un_mat_add_semantics(d, im->splits, "att", "att", 0, identity));
+    UN_GO(un_import_orient(d, im->splits, "original_att", 1, d->class_count));
     const un_mat_variable *original = un_mat_find(im->splits, "original_att");
     if (original && original->kind == UN_MAT_NUMERIC && original->rank == 2 &&
         original->dims[1] == d->class_count && original->dims[0] > 0)
@@ -117,11 +119,14 @@ static un_status import_image_names(importer *im) {
 static un_status import_images(importer *im) {
     const un_mat_variable *v = NULL;
     if (!im->features) return UNSEEN_OK;
+    const un_mat_variable *labels = un_mat_find(im->features, "labels");
+    if (labels && labels->rank == 2)
+        UN_TRY(un_import_orient(&im->dataset, im->features, "features", 1,
+                                labels->dims[0] * labels->dims[1]));
     UN_TRY(un_mat_require(im->features, "features", UN_MAT_NUMERIC, &v));
     if (v->dims[0] == 0 || v->dims[1] == 0)
         return un_fail(UNSEEN_E_FORMAT, "%s: \"features\" is empty", im->options->features);
     im->dataset.image_count = v->dims[1];
-    const un_mat_variable *labels = un_mat_find(im->features, "labels");
     if (labels && labels->rank == 2 && labels->dims[0] * labels->dims[1] == v->dims[0] &&
         v->dims[0] != v->dims[1])
         return un_fail(UNSEEN_E_FORMAT,
@@ -136,9 +141,11 @@ static un_status import_images(importer *im) {
 static un_status check_lists(const importer *im) {
     const un_xlsa17_options *o = im->options;
     char hint[UN_ERROR_LENGTH];
+    const un_list_origin origin = {
+        .file = o->splits, .names = un_mat_list_names, .base = 1, .hint = hint};
     snprintf(hint, sizeof hint, "do %.400s and %.400s belong together, and are the lists 1-based?",
              o->splits, o->features ? o->features : "");
-    return un_import_check_lists(&im->dataset, o->splits, hint, 1);
+    return un_import_check_lists(&im->dataset, &origin);
 }
 
 static un_status import_lists(importer *im) {
@@ -161,13 +168,10 @@ static un_status import_lists(importer *im) {
         if (!im->features && last > d->image_count) d->image_count = last;
     }
     UN_TRY(check_lists(im));
-    size_t listed = d->trainval.count + d->test_seen.count + d->test_unseen.count;
     if (!im->features)
         UN_TRY(un_dataset_note(d, "imported without features: the labels and names of the images "
                                   "are unknown, so classes of the lists cannot be verified"));
-    if (listed == d->image_count) return UNSEEN_OK;
-    return un_dataset_note(d, "%zu of %zu images are in none of the three lists",
-                           d->image_count - listed, d->image_count);
+    return un_import_note_unlisted(d, im->options->splits);
 }
 
 /* ---- features ---- */
