@@ -1,13 +1,13 @@
-/* file.c - atomic files, maps and paths; see file.h. */
+/* file.c - reading, maps and paths; see file.h. Writing is in output.c. */
 #include "base/file.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -57,9 +57,11 @@ int un_path_is_directory(const char *path) {
 }
 
 un_status un_directory_sync(const char *path) {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = un_open(path, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0) return un_fail_errno(errno, "cannot open directory %s", path);
-    int failed = fsync(fd) != 0;
+    int failed = 0;
+    do failed = fsync(fd) != 0;
+    while (failed && errno == EINTR);
     int code = errno;
     close(fd);
     /* Some file systems refuse to sync a directory; that is no reason to fail. */
@@ -68,13 +70,36 @@ un_status un_directory_sync(const char *path) {
     return UNSEEN_OK;
 }
 
+un_status un_directory_make(const char *path) {
+    char *parent = NULL;
+    if (mkdir(path, 0777) != 0) {
+        int code = errno; /* of mkdir, not of what follows */
+        return code == EEXIST && un_path_is_directory(path)
+                   ? UNSEEN_OK
+                   : un_fail_errno(code, "cannot make the directory %s", path);
+    }
+    UN_TRY(un_path_directory(path, &parent));
+    un_status status = un_directory_sync(parent);
+    free(parent);
+    return status;
+}
+
+un_status un_directory_next(DIR *directory, const char *path, struct dirent **entry) {
+    do {
+        errno = 0;
+        *entry = readdir(directory);
+        if (!*entry && errno != 0) return un_fail_errno(errno, "cannot read %s", path);
+    } while (*entry && (!strcmp((*entry)->d_name, ".") || !strcmp((*entry)->d_name, "..")));
+    return UNSEEN_OK;
+}
+
 un_status un_directory_remove(const char *path) {
     DIR *directory = opendir(path);
     if (!directory)
         return errno == ENOENT ? UNSEEN_OK : un_fail_errno(errno, "cannot read %s", path);
-    un_status status = UNSEEN_OK;
-    for (struct dirent *entry = readdir(directory); entry && !status; entry = readdir(directory)) {
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+    struct dirent *entry = NULL;
+    un_status status = un_directory_next(directory, path, &entry);
+    while (entry && !status) {
         char *child = NULL;
         status = un_path_join(path, entry->d_name, &child);
         struct stat st;
@@ -83,126 +108,40 @@ un_status un_directory_remove(const char *path) {
         else if (!status && unlink(child) != 0)
             status = un_fail_errno(errno, "cannot remove %s", child);
         free(child);
+        if (!status) status = un_directory_next(directory, path, &entry);
     }
     closedir(directory);
     if (!status && rmdir(path) != 0) status = un_fail_errno(errno, "cannot remove %s", path);
     return status;
 }
 
-un_status un_atomic_open(un_atomic_file *file, const char *path) {
-    *file = (un_atomic_file){.fd = -1};
-    un_status status = un_format(&file->path, "%s", path);
-    if (!status) status = un_format(&file->temporary, "%s.tmp-XXXXXX", path);
-    if (!status) {
-        file->fd = mkostemp(file->temporary, O_CLOEXEC);
-        if (file->fd < 0) {
-            status = un_fail_errno(errno, "cannot create a file beside %s", path);
-            free(file->temporary); /* nothing to remove */
-            file->temporary = NULL;
-        } else {
-            /* mkostemp makes private files; results should follow the user's umask. */
-            mode_t mask = umask(0);
-            umask(mask);
-            (void)fchmod(file->fd, 0666 & ~mask);
-        }
-    }
-    if (status) un_atomic_abort(file);
-    return status;
+int un_descriptor_above(int fd) {
+    if (fd < 0 || fd > STDERR_FILENO) return fd;
+    int above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int code = errno;
+    close(fd);
+    errno = code;
+    return above;
 }
 
-un_status un_scratch_open(un_atomic_file *file, const char *path) {
-    UN_TRY(un_atomic_open(file, path));
-    unlink(file->temporary);
-    file->keep = 1; /* there is nothing left to remove */
-    return UNSEEN_OK;
+int un_open(const char *path, int flags, unsigned mode) {
+    int fd = -1;
+    do fd = open(path, flags | O_CLOEXEC, (mode_t)mode);
+    while (fd < 0 && errno == EINTR);
+    return un_descriptor_above(fd);
 }
 
-un_status un_atomic_open_partial(un_atomic_file *file, const char *path) {
-    *file = (un_atomic_file){.fd = -1, .keep = 1};
-    un_status status = UNSEEN_OK;
-    UN_GO(un_format(&file->path, "%s", path));
-    UN_GO(un_format(&file->temporary, "%s.partial", path));
-    file->fd = open(file->temporary, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (file->fd < 0) UN_GO(un_fail_errno(errno, "cannot write %s", file->temporary));
-    struct stat held;
-    struct stat named;
-    int locked = flock(file->fd, LOCK_EX | LOCK_NB) == 0;
-    if (!locked && errno != EWOULDBLOCK)
-        UN_GO(un_fail_errno(errno, "cannot lock %s", file->temporary));
-    /* Who held the lock may have renamed the file in between. */
-    if (!locked || fstat(file->fd, &held) != 0 || stat(file->temporary, &named) != 0 ||
-        held.st_ino != named.st_ino)
-        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "another process is writing %s; wait for it", path));
-done:
-    if (status) un_atomic_abort(file);
-    return status;
-}
-
-un_status un_atomic_sync(un_atomic_file *file) {
-    if (fdatasync(file->fd) != 0) return un_fail_errno(errno, "cannot write %s", file->path);
-    return UNSEEN_OK;
-}
-
-un_status un_atomic_read(un_atomic_file *file, void *data, size_t n, uint64_t offset) {
-    char *bytes = data;
-    while (n > 0) {
-        ssize_t got = pread(file->fd, bytes, n, (off_t)offset);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return un_fail_errno(errno, "cannot read %s", file->temporary);
-        if (got == 0) return un_fail(UNSEEN_E_FORMAT, "%s is truncated", file->temporary);
-        bytes += got;
-        n -= (size_t)got;
-        offset += (uint64_t)got;
-    }
-    return UNSEEN_OK;
-}
-
-un_status un_atomic_write(un_atomic_file *file, const void *data, size_t n, uint64_t offset) {
-    const char *bytes = data;
-    while (n > 0) {
-        ssize_t written = pwrite(file->fd, bytes, n, (off_t)offset);
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return un_fail_errno(errno, "cannot write %s", file->path);
-        bytes += written;
-        n -= (size_t)written;
-        offset += (uint64_t)written;
-    }
-    return UNSEEN_OK;
-}
-
-void un_atomic_abort(un_atomic_file *file) {
-    if (file->fd >= 0) close(file->fd);
-    if (file->temporary && !file->keep) unlink(file->temporary);
-    free(file->temporary);
-    free(file->path);
-    *file = (un_atomic_file){.fd = -1};
-}
-
-un_status un_atomic_commit(un_atomic_file *file) {
-    un_status status = UNSEEN_OK;
-    char *directory = NULL;
-    if (fsync(file->fd) != 0) UN_GO(un_fail_errno(errno, "cannot write %s", file->path));
-    if (rename(file->temporary, file->path) != 0)
-        UN_GO(un_fail_errno(errno, "cannot rename to %s", file->path));
-    free(file->temporary);
-    file->temporary = NULL;
-    UN_GO(un_path_directory(file->path, &directory));
-    UN_GO(un_directory_sync(directory));
-done:
-    free(directory);
-    un_atomic_abort(file);
-    return status;
-}
-
-un_status un_file_write(const char *path, const void *data, size_t n) {
-    un_atomic_file file;
-    UN_TRY(un_atomic_open(&file, path));
-    un_status status = un_atomic_write(&file, data, n, 0);
-    if (status) {
-        un_atomic_abort(&file);
-        return status;
-    }
-    return un_atomic_commit(&file);
+un_status un_check_owner(const char *path, const struct stat *held) {
+    struct stat st;
+    char *folder = NULL;
+    UN_TRY(un_path_directory(path, &folder));
+    int shared = stat(folder, &st) == 0 && (st.st_mode & S_ISVTX) && (st.st_mode & S_IWOTH);
+    free(folder);
+    if (!shared || held->st_uid == geteuid()) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_ARGUMENT,
+                   "%s belongs to another user of a folder that all may write; choose another "
+                   "place",
+                   path);
 }
 
 un_status un_output_check(const char *path) {
@@ -229,7 +168,7 @@ un_status un_output_check(const char *path) {
 
 /* A regular file that is open for reading. */
 static un_status open_regular(const char *path, int *out, size_t *size) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for its writer */
+    int fd = un_open(path, O_RDONLY | O_NONBLOCK, 0); /* a FIFO would wait for its writer */
     if (fd < 0) return un_fail_errno(errno, "cannot open %s", path);
     struct stat st;
     un_status status = UNSEEN_OK;
@@ -302,6 +241,45 @@ un_status un_file_sha256(const char *path, unsigned char out[32]) {
     return status;
 }
 
+/* What is mapped, for whoever catches SIGBUS. A slot is free while its length is 0; a map that
+ * finds none is just not named. */
+enum { SLOTS = 64, NAME_ROOM = 512 };
+typedef struct {
+    atomic_int taken;
+    atomic_uintptr_t begin;
+    atomic_size_t size; /* set last, cleared first */
+    char name[NAME_ROOM];
+} map_slot;
+static map_slot g_maps[SLOTS];
+
+static int take_slot(const void *begin, size_t size, const char *path) {
+    for (int i = 0; i < SLOTS; i++) {
+        int no = 0;
+        if (!atomic_compare_exchange_strong(&g_maps[i].taken, &no, 1)) continue;
+        snprintf(g_maps[i].name, NAME_ROOM, "%s", path);
+        atomic_store(&g_maps[i].begin, (uintptr_t)begin);
+        atomic_store(&g_maps[i].size, size);
+        return i + 1;
+    }
+    return 0;
+}
+
+static void free_slot(int slot) {
+    if (slot == 0) return;
+    atomic_store(&g_maps[slot - 1].size, 0);
+    atomic_store(&g_maps[slot - 1].taken, 0);
+}
+
+const char *un_map_at(const void *address) {
+    for (int i = 0; i < SLOTS; i++) {
+        uintptr_t begin = atomic_load(&g_maps[i].begin);
+        size_t size = atomic_load(&g_maps[i].size);
+        if (size > 0 && (uintptr_t)address >= begin && (uintptr_t)address - begin < size)
+            return g_maps[i].name;
+    }
+    return NULL;
+}
+
 un_status un_map_open(un_map *map, const char *path) {
     int fd = -1;
     size_t size = 0;
@@ -313,16 +291,30 @@ un_status un_map_open(un_map *map, const char *path) {
         if (data == MAP_FAILED)
             status = un_fail_errno(errno, "cannot map %s", path);
         else
-            *map = (un_map){data, size};
+            *map = (un_map){.data = data, .size = size, .slot = take_slot(data, size, path)};
     }
     close(fd);
     return status;
 }
 
+un_status un_map_read(un_map *map, const char *path) {
+    char *data = NULL;
+    size_t size = 0;
+    *map = (un_map){0};
+    UN_TRY(un_file_read(path, SIZE_MAX - 1, &data, &size));
+    if (size > 0)
+        *map = (un_map){.data = (unsigned char *)data, .size = size, .copy = 1};
+    else
+        free(data);
+    return UNSEEN_OK;
+}
+
 void un_map_close(un_map *map) {
-    if (map->data) {
-        void *data = NULL; /* munmap takes a pointer to non-const */
-        memcpy(&data, &map->data, sizeof data);
+    void *data = (void *)(uintptr_t)map->data;
+    if (map->copy) {
+        free(data);
+    } else if (data) {
+        free_slot(map->slot);
         munmap(data, map->size);
     }
     *map = (un_map){0};

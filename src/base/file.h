@@ -1,33 +1,52 @@
 /*
- * file.h - files that appear whole or not at all, read-only maps, hashes.
+ * file.h - files that appear whole or not at all, read-only maps, paths, hashes.
  *
- * An un_atomic_file is written under a temporary name beside its target,
- * synced, then renamed over it: a reader sees the old file or the new one,
- * never half of one, whatever kills the writer.
+ * An un_atomic_file takes its bytes into a file without a name (or, where the file system has no
+ * such files, under a temporary name beside its target), is synced, then renamed over the target:
+ * a reader sees the old file or the new one, never half of one, whatever kills the writer. What a
+ * killed writer left under a temporary name is removed by the next writer of the same target;
+ * a lock on it tells whether its writer lives.
+ *
+ * A target that is a symbolic link stays one: what it points to is replaced. A target that is a
+ * pipe, a terminal, another character device or an open descriptor (/dev/stdout, /dev/fd/63) is
+ * written to, never replaced.
  */
 #ifndef UN_BASE_FILE_H
 #define UN_BASE_FILE_H
 
+#include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/status.h"
 
 typedef struct {
-    char *path;      /* the target */
-    char *temporary; /* where the bytes go until commit */
+    char *path;      /* the target, as it was named */
+    char *target;    /* where links lead */
+    char *temporary; /* where the bytes go until commit; NULL: a file without a name */
     int fd;          /* -1: not open */
     int keep;        /* the temporary file outlives un_atomic_abort */
+    int descriptor;  /* open descriptor that the target names, or -1 */
+    int through;     /* descriptor of a target that is written to, not replaced; or -1 */
+    int spooled;     /* such a target gets everything at commit */
+    uint64_t written;
 } un_atomic_file;
 
-/* Creates the temporary file beside `path`. */
+/* Nothing is open. */
+#define UN_ATOMIC_NONE                                                                             \
+    (un_atomic_file) { .fd = -1, .descriptor = -1, .through = -1 }
+
+/* Begins a file that may be written in any order. A pipe or device gets it whole at commit. */
 un_status un_atomic_open(un_atomic_file *file, const char *path);
 /* A file beside `path` that has no name: what is written can be read back, and whatever ends the
  * process removes it. Closed by un_atomic_abort. */
 un_status un_scratch_open(un_atomic_file *file, const char *path);
+/* Begins a file that is written from front to back. A pipe or device gets every piece at once. */
+un_status un_atomic_open_stream(un_atomic_file *file, const char *path);
 /* For long work that can be taken up again: the temporary file is PATH.partial, it is opened
  * with what an earlier run left in it and stays if this run does not commit. Fails if another
- * process is writing it. */
+ * process is writing it, or if PATH.partial is a link. */
 un_status un_atomic_open_partial(un_atomic_file *file, const char *path);
 /* What was written is on the disk when this returns. */
 un_status un_atomic_sync(un_atomic_file *file);
@@ -37,9 +56,11 @@ un_status un_atomic_read(un_atomic_file *file, void *data, size_t n, uint64_t of
 un_status un_atomic_write(un_atomic_file *file, const void *data, size_t n, uint64_t offset);
 /* Syncs and renames; on failure the temporary file is removed. Always closes. */
 un_status un_atomic_commit(un_atomic_file *file);
-/* Removes the temporary file and closes; harmless after commit. */
+/* Removes the temporary file and closes; harmless after commit and on UN_ATOMIC_NONE. */
 void un_atomic_abort(un_atomic_file *file);
 
+/* Removes a file, and what killed writers of it left. Missing is fine. */
+un_status un_file_remove(const char *path);
 /* Writes a whole small file atomically. */
 un_status un_file_write(const char *path, const void *data, size_t n);
 /* Whether a file can be written at `path`: for long work, before it begins. Says so of a directory,
@@ -49,13 +70,35 @@ un_status un_output_check(const char *path);
  * released with free(); *length excludes the NUL. */
 un_status un_file_read(const char *path, size_t limit, char **out, size_t *length);
 
-/* A read-only map of a regular file; an empty file gives data NULL, size 0. */
+/* A read-only map of a regular file, or a copy of it in memory; an empty file gives data NULL,
+ * size 0. */
 typedef struct {
     const unsigned char *data;
     size_t size;
+    int copy; /* in memory of its own */
+    int slot; /* in the list of maps, from 1 */
 } un_map;
+/* A map costs no memory, but where its file is cut short while it is used, reading ends in SIGBUS.
+ * So what unseen.h opens is read with un_map_read; maps are for data sets and features, which only
+ * the program opens. */
 un_status un_map_open(un_map *map, const char *path);
+un_status un_map_read(un_map *map, const char *path);
+/* The file that is mapped at an address, NULL if none is; may be called by a signal handler. */
+const char *un_map_at(const void *address);
 void un_map_close(un_map *map);
+
+/* open(2) with O_CLOEXEC, and never on descriptors 0 to 2, where a host that closed them would
+ * write its messages into the file. `mode` counts with O_CREAT and O_TMPFILE. */
+int un_open(const char *path, int flags, unsigned mode);
+/* The same for a descriptor that is open already: it or, where it is 0 to 2, a copy above. */
+int un_descriptor_above(int fd);
+/* Fails if `path`, of which `held` tells, lies in a folder where everybody may plant files (like
+ * /tmp) and belongs to somebody else. */
+un_status un_check_owner(const char *path, const struct stat *held);
+
+/* Opens what grows while people look at it, a log: the file itself, or a copy of the descriptor that
+ * the path names. *file: it is a file, which can be cut and continued. -1 and errno on failure. */
+int un_output_open(const char *path, int *file);
 
 int un_path_exists(const char *path);
 int un_path_is_regular(const char *path); /* a file, links followed */
@@ -66,8 +109,14 @@ un_status un_path_join(const char *directory, const char *name, char **out);
 un_status un_path_base(const char *path, char **out);
 /* Everything before the last '/', "." if there is none; released with free(). */
 un_status un_path_directory(const char *path, char **out);
+/* Where links at the end of `path` lead, which need not exist; released with free(). */
+un_status un_path_follow(const char *path, char **out);
 /* Syncs a directory so that renames in it survive a crash. */
 un_status un_directory_sync(const char *path);
+/* Makes a directory, one level, for good; one that exists is fine. */
+un_status un_directory_make(const char *path);
+/* readdir that tells an error from the end, where *entry is NULL; skips "." and "..". */
+un_status un_directory_next(DIR *directory, const char *path, struct dirent **entry);
 /* Removes a directory and the plain files and directories below it; does not
  * follow links. Missing is fine. */
 un_status un_directory_remove(const char *path);

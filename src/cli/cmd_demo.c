@@ -284,10 +284,7 @@ int un_cmd_demo(int argc, char **argv) {
     if (!strcmp(a.common.precision, "auto")) a.common.precision = "f32";
     double started = un_now();
     un_cli_catch_signals();
-    if (mkdir(a.output, 0777) != 0 && !un_path_is_directory(a.output)) {
-        un_fail(UNSEEN_E_IO, "cannot make the directory %s", a.output);
-        return un_cli_fail();
-    }
+    if (un_directory_make(a.output)) return un_cli_fail();
     if (check_report(&a)) return un_cli_fail();
     code = steps(&a, names, &count);
     if (!code) code = report(&a, names, count);

@@ -183,8 +183,7 @@ done:
 
 static un_status explain(un_classifier *c, const arguments *a, size_t *bad) {
     UN_TRY(un_cli_pictures_open(&a->base, c));
-    if (mkdir(a->output, 0777) != 0 && !un_path_is_directory(a->output))
-        return un_fail_errno(errno, "cannot make the directory %s", a->output);
+    UN_TRY(un_directory_make(a->output));
     return explain_all(c, a, bad);
 }
 

@@ -1,4 +1,5 @@
 /* main.c - finds the command and runs it. */
+#include <fcntl.h>
 #include <locale.h>
 #include <malloc.h>
 #include <signal.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/parallel.h"
 #include "cli/cli.h"
@@ -72,8 +74,45 @@ static void wait_passively(char **argv) {
     /* Without /proc it goes on as it is. */
 }
 
+/* Descriptors 0 to 2 are open from now on: a file that got one of them would receive messages, or
+ * be read as standard input. */
+static void open_standard_streams(void) {
+    int fd = -1;
+    do fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) close(fd);
+}
+
+static void say(const char *text) {
+    if (write(STDERR_FILENO, text, strlen(text)) < 0) return; /* nobody to tell it to */
+}
+
+/* A page of a mapped file that cannot be had: the file was cut short meanwhile, or its disk failed.
+ * Only calls that are allowed in a signal handler. Outputs have no names yet. */
+static void on_bus_error(int number, siginfo_t *info, void *context) {
+    (void)context;
+    const char *file = un_map_at(info->si_addr);
+    if (!file) { /* a fault of our own */
+        signal(number, SIG_DFL);
+        raise(number);
+        return;
+    }
+    say("unseen: ");
+    say(file);
+    say(" was cut short while it was read, or its disk failed; run this again when it is whole\n");
+    _exit(UN_EXIT_FAILURE);
+}
+
+static void catch_bus_error(void) {
+    struct sigaction action = {.sa_flags = SA_SIGINFO};
+    action.sa_sigaction = on_bus_error;
+    sigaction(SIGBUS, &action, NULL);
+}
+
 int main(int argc, char **argv) {
+    open_standard_streams();
     wait_passively(argv);
+    catch_bus_error();
     setlocale(LC_CTYPE, ""); /* file names; numbers stay in the C locale */
     /* A full disk or a closed pipe should be an error to report, not a death. */
     signal(SIGXFSZ, SIG_IGN);

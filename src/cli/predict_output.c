@@ -12,14 +12,15 @@
 
 struct predict_output {
     predict_format format;
-    un_atomic_file file; /* fd -1: standard output */
+    int standard; /* it goes to standard output */
+    un_atomic_file file;
     uint64_t written;
     size_t records;
 };
 
 static un_status put(predict_output *out, const char *text) {
     size_t n = strlen(text);
-    if (out->file.fd < 0) {
+    if (out->standard) {
         if (fwrite(text, 1, n, stdout) != n)
             return un_fail(UNSEEN_E_IO, "cannot write to standard output");
         return UNSEEN_OK;
@@ -66,9 +67,10 @@ un_status predict_output_open(predict_output **result, predict_format format, co
     predict_output *out = calloc(1, sizeof *out);
     if (!out) return un_fail_memory(sizeof *out);
     out->format = format;
-    out->file.fd = -1;
+    out->file = UN_ATOMIC_NONE;
     un_status status = UNSEEN_OK;
-    if (path && strcmp(path, "-") != 0) status = un_atomic_open(&out->file, path);
+    out->standard = !path || !strcmp(path, "-");
+    if (!out->standard) status = un_atomic_open_stream(&out->file, path);
     if (!status && format == PREDICT_TABLE) status = put_format(out, "score: %s\n", score_unit);
     if (!status && format == PREDICT_JSON) status = put(out, "[");
     if (!status && format == PREDICT_CSV) status = put(out, "image,rank,label,score,seen,error\n");
@@ -159,7 +161,7 @@ un_status predict_output_error(predict_output *out, const char *image, un_status
 un_status predict_output_commit(predict_output *out) {
     un_status status = UNSEEN_OK;
     if (out->format == PREDICT_JSON) status = put(out, out->records > 0 ? "\n]\n" : "]\n");
-    if (!status && out->file.fd >= 0)
+    if (!status && !out->standard)
         status = un_atomic_commit(&out->file);
     else
         un_atomic_abort(&out->file);

@@ -44,12 +44,15 @@ static un_status stem_of(const char *file, char **out) {
     return un_format(out, "%.*s", (int)(length - tail), file);
 }
 
-static un_status collect_names(DIR *directory, char ***names, size_t *count) {
+static un_status collect_names(DIR *directory, const char *folder, char ***names, size_t *count) {
     size_t capacity = 8;
     *names = calloc(capacity + 1, sizeof **names);
     if (!*names) return un_fail_memory(capacity * sizeof **names);
-    for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
+    for (;;) {
+        struct dirent *entry = NULL;
         char *name = NULL;
+        UN_TRY(un_directory_next(directory, folder, &entry));
+        if (!entry) return UNSEEN_OK;
         UN_TRY(stem_of(entry->d_name, &name));
         if (!name) continue;
         if (*count == capacity) {
@@ -64,7 +67,6 @@ static un_status collect_names(DIR *directory, char ***names, size_t *count) {
         (*names)[(*count)++] = name;
         (*names)[*count] = NULL;
     }
-    return UNSEEN_OK;
 }
 
 un_status un_features_list(const char *directory, char ***out, size_t *count) {
@@ -76,7 +78,7 @@ un_status un_features_list(const char *directory, char ***out, size_t *count) {
     DIR *handle = opendir(folder);
     if (!handle && errno != ENOENT) UN_GO(un_fail_errno(errno, "cannot read %s", folder));
     if (handle) {
-        UN_GO(collect_names(handle, &names, &n));
+        UN_GO(collect_names(handle, folder, &names, &n));
         qsort(names, n, sizeof *names, by_name);
     } else { /* a data set without features is a valid one */
         names = calloc(1, sizeof *names);

@@ -15,15 +15,22 @@
 
 static const char LOCK[] = ".lock";
 
-static un_status check_output(const char *output) {
-    DIR *directory = opendir(output);
+static un_status is_empty(const char *path, int *empty) {
+    struct dirent *entry = NULL;
+    *empty = 1;
+    DIR *directory = opendir(path);
     if (!directory && errno == ENOENT) return UNSEEN_OK;
-    if (!directory) return un_fail_errno(errno, "cannot use %s as the output directory", output);
-    int used = 0;
-    for (struct dirent *e = readdir(directory); e && !used; e = readdir(directory))
-        used = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    if (!directory) return un_fail_errno(errno, "cannot use %s as the output directory", path);
+    un_status status = un_directory_next(directory, path, &entry);
+    *empty = entry == NULL;
     closedir(directory);
-    if (used)
+    return status;
+}
+
+static un_status check_output(const char *output) {
+    int empty = 0;
+    UN_TRY(is_empty(output, &empty));
+    if (!empty)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "%s exists and is not empty; remove it or choose another output directory",
                        output);
@@ -34,19 +41,23 @@ static un_status check_output(const char *output) {
 static un_status clear(const char *partial) {
     DIR *directory = opendir(partial);
     if (!directory) return un_fail_errno(errno, "cannot read %s", partial);
+    struct dirent *e = NULL;
     un_status status = UNSEEN_OK;
-    for (struct dirent *e = readdir(directory); e && !status; e = readdir(directory)) {
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !strcmp(e->d_name, LOCK))
-            continue;
+    for (;;) {
         char *child = NULL;
         struct stat st;
+        UN_GO(un_directory_next(directory, partial, &e));
+        if (!e) break;
+        if (!strcmp(e->d_name, LOCK)) continue;
         status = un_path_join(partial, e->d_name, &child);
         if (!status && lstat(child, &st) == 0 && S_ISDIR(st.st_mode))
             status = un_directory_remove(child);
         else if (!status && unlink(child) != 0)
             status = un_fail_errno(errno, "cannot remove %s", child);
         free(child);
+        if (status) break;
     }
+done:
     closedir(directory);
     return status;
 }
@@ -60,13 +71,37 @@ static int still_there(int fd, const char *path) {
            held.st_dev == named.st_dev;
 }
 
+/* What is there under the temporary name must be what a killed run left: everything in it will be
+ * removed. */
+static un_status check_old(const char *partial, const char *lock_path) {
+    struct stat st;
+    if (lstat(partial, &st) != 0) return un_fail_errno(errno, "cannot use %s", partial);
+    if (!S_ISDIR(st.st_mode))
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "%s is no directory of an earlier run but a link or a file; remove it",
+                       partial);
+    UN_TRY(un_check_owner(partial, &st));
+    int lock = faccessat(AT_FDCWD, lock_path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    int empty = 0;
+    UN_TRY(is_empty(partial, &empty));
+    if (lock || empty) return UNSEEN_OK;
+    return un_fail(
+        UNSEEN_E_ARGUMENT,
+        "%s is in the way and was not left by an earlier run; move it, or choose another "
+        "output directory",
+        partial);
+}
+
 static un_status take_lock(un_stage *stage) {
     char *path = NULL;
     UN_TRY(un_path_join(stage->partial, LOCK, &path));
     un_status status = UNSEEN_OK;
-    if (mkdir(stage->partial, 0777) != 0 && errno != EEXIST)
-        UN_GO(un_fail_errno(errno, "cannot make the directory %s", stage->partial));
-    stage->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (mkdir(stage->partial, 0777) != 0) {
+        if (errno != EEXIST)
+            UN_GO(un_fail_errno(errno, "cannot make the directory %s", stage->partial));
+        UN_GO(check_old(stage->partial, path));
+    }
+    stage->lock = un_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0666);
     if (stage->lock < 0) UN_GO(un_fail_errno(errno, "cannot write into %s", stage->partial));
     if (flock(stage->lock, LOCK_EX | LOCK_NB) != 0 || !still_there(stage->lock, path)) {
         close(stage->lock);
@@ -92,14 +127,17 @@ un_status un_stage_open(un_stage *stage, const char *output) {
     *stage = (un_stage){.lock = -1};
     size_t length = strlen(output);
     while (length > 1 && output[length - 1] == '/') length--;
+    char *named = NULL;
     un_status status = UNSEEN_OK;
     if (length == 0) UN_GO(un_fail(UNSEEN_E_ARGUMENT, "the output directory has no name"));
-    UN_GO(un_format(&stage->output, "%.*s", (int)length, output));
+    UN_GO(un_format(&named, "%.*s", (int)length, output));
+    UN_GO(un_path_follow(named, &stage->output)); /* a link stays one: what it names is made */
     UN_GO(un_format(&stage->partial, "%s.partial", stage->output));
     UN_GO(check_output(stage->output));
     UN_GO(take_lock(stage));
     UN_GO(clear(stage->partial));
 done:
+    free(named);
     if (status) release(stage);
     return status;
 }

@@ -247,14 +247,14 @@ static un_status write_all_maps(const un_explanation *e, const un_explain_choice
     un_image backdrop = {0};
     size_t side = e->crop.width < MAP_SIDE ? MAP_SIDE : e->crop.width, rank = 0;
     un_status status = UNSEEN_OK;
-    if (mkdir(folder, 0777) != 0)
-        return un_fail_errno(errno, "cannot make the directory %s", folder);
+    UN_TRY(un_directory_make(folder));
     UN_GO(un_image_resize(&e->crop, side, side, UN_BICUBIC, &backdrop));
     for (size_t i = 0; i < e->attribute_count; i++) {
         size_t number = choice->by_contribution[i];
         if (un_explain_shown(choice, i, number))
             UN_GO(write_maps(e, &backdrop, rank++, number, folder));
     }
+    UN_GO(un_directory_sync(folder));
 done:
     un_image_free(&backdrop);
     return status;
@@ -330,9 +330,10 @@ un_status un_explain_write(const un_explanation *e, const un_classifier *c, cons
     UN_GO(write_files(e, c, image, note, &choice, stage.partial));
     UN_GO(un_stage_commit(&stage));
     if (un_path_exists(folder))
-        status = exchange(fresh, folder);
+        UN_GO(exchange(fresh, folder));
     else if (rename(fresh, folder) != 0)
-        status = un_fail_errno(errno, "cannot rename %s to %s", fresh, folder);
+        UN_GO(un_fail_errno(errno, "cannot rename %s to %s", fresh, folder));
+    UN_GO(un_directory_sync(directory));
 done:
     un_stage_abort(&stage);
     un_explain_choice_free(&choice);

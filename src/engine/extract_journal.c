@@ -43,7 +43,7 @@ static size_t read_journal(const extraction *x, const extract_output *out, json_
 
 void extract_forget(const extraction *x) {
     for (int k = 0; k < OUTPUTS; k++)
-        if (x->output[k].open) (void)unlink(x->output[k].journal);
+        if (x->output[k].open) (void)un_file_remove(x->output[k].journal);
 }
 
 static void mark(extraction *x, const json_t *list, unsigned char state) {

@@ -2,7 +2,6 @@
  * extract_parts.h. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/json.h"
 #include "engine/extract_parts.h"
@@ -63,9 +62,7 @@ static un_status open_old(extraction *x, int k) {
 static un_status make_folder(const char *directory) {
     char *folder = NULL;
     UN_TRY(un_path_join(directory, "features", &folder));
-    un_status status = UNSEEN_OK;
-    if (mkdir(folder, 0777) != 0 && !un_path_is_directory(folder))
-        status = un_fail(UNSEEN_E_IO, "cannot make the directory %s", folder);
+    un_status status = un_directory_make(folder);
     free(folder);
     return status;
 }

@@ -301,7 +301,7 @@ static size_t memory_for(const un_safetensors *file) {
 un_status un_model_open(un_model *model, const char *path, un_precision precision) {
     *model = (un_model){0};
     un_safetensors file;
-    UN_TRY(un_safetensors_open(&file, path));
+    UN_TRY(un_safetensors_load(&file, path));
     un_memory_budget(memory_for(&file));
     un_status status = load(model, &file, precision);
     un_memory_budget(SIZE_MAX);

@@ -149,12 +149,13 @@ static un_status check_kind(const un_safetensors *file) {
     return un_fail_kind(file->path, "a safetensors file", kind);
 }
 
-un_status un_safetensors_open(un_safetensors *file, const char *path) {
+static un_status open_with(un_safetensors *file, const char *path,
+                           un_status (*open_map)(un_map *, const char *)) {
     *file = (un_safetensors){0};
     json_t *header = NULL;
     un_status status = UNSEEN_OK;
     UN_GO(un_format(&file->path, "%s", path));
-    UN_GO(un_map_open(&file->map, path));
+    UN_GO(open_map(&file->map, path));
     uint64_t length = 0;
     UN_GO(check_kind(file));
     for (size_t i = 0; i < sizeof length; i++) length |= (uint64_t)file->map.data[i] << (8 * i);
@@ -173,6 +174,14 @@ done:
     json_decref(header);
     if (status) un_safetensors_close(file);
     return status;
+}
+
+un_status un_safetensors_open(un_safetensors *file, const char *path) {
+    return open_with(file, path, un_map_open);
+}
+
+un_status un_safetensors_load(un_safetensors *file, const char *path) {
+    return open_with(file, path, un_map_read);
 }
 
 void un_safetensors_close(un_safetensors *file) {

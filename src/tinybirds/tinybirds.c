@@ -41,12 +41,15 @@ typedef struct {
 /* ---- pictures ---- */
 
 static un_status write_plainly(const char *path, const unsigned char *data, size_t n) {
-    FILE *file = fopen(path, "wb");
-    if (!file) return un_fail_errno(errno, "cannot write %s", path);
-    size_t written = fwrite(data, 1, n, file);
-    int code = errno;
-    if (fclose(file) != 0 || written != n) return un_fail_errno(code, "cannot write %s", path);
-    return UNSEEN_OK;
+    un_atomic_file file = UN_ATOMIC_NONE;
+    un_status status = UNSEEN_OK;
+    file.fd = un_open(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    if (file.fd < 0) return un_fail_errno(errno, "cannot write %s", path);
+    UN_GO(un_format(&file.path, "%s", path));
+    UN_GO(un_atomic_write(&file, data, n, 0));
+done:
+    un_atomic_abort(&file); /* closes it; it has no temporary name to remove */
+    return status;
 }
 
 static un_status make_picture(work *w, size_t i, unsigned char *rgb) {
@@ -141,15 +144,12 @@ static un_status name_images(work *w) {
 
 static un_status make_folders(const work *w) {
     char folder[sizeof w->kinds->name];
-    if (mkdir(w->images, 0777) != 0)
-        return un_fail_errno(errno, "cannot make the directory %s", w->images);
+    UN_TRY(un_directory_make(w->images));
     for (size_t k = 0; k < UN_KIND_COUNT; k++) {
         char *path = NULL;
         folder_name(&w->kinds[k], folder);
         UN_TRY(un_path_join(w->images, folder, &path));
-        un_status status = UNSEEN_OK;
-        if (mkdir(path, 0777) != 0)
-            status = un_fail_errno(errno, "cannot make the directory %s", path);
+        un_status status = un_directory_make(path);
         free(path);
         UN_TRY(status);
     }
@@ -257,7 +257,7 @@ static un_status set_root(un_dataset *d, const char *output) {
 
 /* All that was written into the directory, on the disk. */
 static un_status sync_all(const char *directory) {
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = un_open(directory, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0) return un_fail_errno(errno, "cannot open %s", directory);
     int code = syncfs(fd) != 0 ? errno : 0;
     close(fd);

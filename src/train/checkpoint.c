@@ -275,7 +275,7 @@ un_status checkpoint_load(trainer *t, int *found) {
                       "remove it",
                       path));
     if (!*found) goto done;
-    UN_GO(un_safetensors_open(&file, path));
+    UN_GO(un_safetensors_load(&file, path));
     status = restore(t, &file);
     un_safetensors_close(&file);
     if (!status)
@@ -289,7 +289,7 @@ done:
 un_status checkpoint_remove(trainer *t) {
     char *path = NULL;
     UN_TRY(checkpoint_path(t, &path));
-    unlink(path);
+    un_status status = un_file_remove(path);
     free(path);
-    return UNSEEN_OK;
+    return status;
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "train/run.h"
 
@@ -18,11 +19,17 @@ static void write_header(trainer *t) {
 un_status log_open(trainer *t, long offset) {
     const char *path = t->options->log_path;
     if (!path) return UNSEEN_OK;
-    t->log = fopen(path, offset > 0 ? "r+e" : "we");
-    if (!t->log && offset > 0) t->log = fopen(path, "we"); /* the log was removed meanwhile */
-    if (!t->log) return un_fail_errno(errno, "cannot write the log %s", path);
     struct stat st;
-    if (offset > 0 && (fstat(fileno(t->log), &st) != 0 || st.st_size < offset)) offset = 0;
+    int file = 0, fd = un_output_open(path, &file);
+    if (fd < 0 || fstat(fd, &st) != 0 || !(t->log = fdopen(fd, "w"))) {
+        int code = errno;
+        if (fd >= 0) close(fd);
+        return un_fail_errno(code, "cannot write the log %s", path);
+    }
+    /* To a pipe or terminal nothing can be taken back; or the log was removed meanwhile. */
+    if (!file || st.st_size < offset) offset = 0;
+    if (file && offset == 0 && ftruncate(fd, 0) != 0)
+        return un_fail_errno(errno, "cannot write the log %s", path);
     if (offset > 0) {
         /* Rows after the checkpoint will be written again. */
         if (ftruncate(fileno(t->log), offset) != 0 || fseek(t->log, offset, SEEK_SET) != 0)
@@ -37,7 +44,8 @@ long log_offset(const trainer *t) {
     if (!t->log) return 0;
     fflush(t->log);
     (void)fsync(fileno(t->log)); /* a checkpoint must not know more than the disk */
-    return ftell(t->log);
+    long offset = ftell(t->log);
+    return offset > 0 ? offset : 0; /* a pipe has none */
 }
 
 /* Empty fields in the final run, and for what the fold has no images for. */

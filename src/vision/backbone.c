@@ -113,7 +113,7 @@ static un_status hash(const void *data, size_t size, char out[65]) {
 
 static un_status open_file(const char *path, un_precision precision, un_backbone **out) {
     un_safetensors file;
-    UN_TRY(un_safetensors_open(&file, path));
+    UN_TRY(un_safetensors_load(&file, path));
     un_status status = UNSEEN_OK;
     const family *network = NULL;
     char *prefix = NULL;

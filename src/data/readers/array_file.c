@@ -109,7 +109,7 @@ static un_status unpack(const unpacker *u, unsigned char *chunk) {
 static un_status map_unpacked(unpacker *u) {
     void *data = mmap(NULL, (size_t)u->size, PROT_READ, MAP_SHARED, u->fd, 0);
     if (data == MAP_FAILED) return un_fail_errno(errno, "%s cannot be mapped", u->array->spec);
-    u->array->map = (un_map){data, (size_t)u->size};
+    u->array->map = (un_map){.data = data, .size = (size_t)u->size};
     return open_npy(u->array);
 }
 
@@ -117,7 +117,7 @@ static un_status nameless_file(unpacker *u, const char *folder) {
     char *path = NULL;
     UN_TRY(un_format(&path, "%s/.array-XXXXXX", folder));
     un_status status = UNSEEN_OK;
-    u->fd = mkostemp(path, O_CLOEXEC);
+    u->fd = un_descriptor_above(mkostemp(path, O_CLOEXEC));
     if (u->fd < 0)
         status = un_fail_errno(errno, "cannot make a file in %s", folder);
     else

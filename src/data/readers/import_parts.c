@@ -149,8 +149,7 @@ static un_status feature_path(const char *partial, const char *name, const char 
     if (text[0] == 0 || text[0] == '.' || strchr(text, '/'))
         UN_GO(un_fail(UNSEEN_E_ARGUMENT, "\"%s\" cannot be the name of a feature set", text));
     UN_GO(un_path_join(partial, "features", &folder));
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        UN_GO(un_fail_errno(errno, "cannot make the directory %s", folder));
+    UN_GO(un_directory_make(folder));
     UN_GO(un_format(out, "%s/%s.safetensors", folder, text));
 done:
     free(text);

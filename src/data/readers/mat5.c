@@ -442,7 +442,7 @@ un_status un_mat5_open(un_mat5 **out, const char *path) {
     UN_TRY(un_alloc(1, sizeof *mat, &mat));
     un_status status = UNSEEN_OK;
     mat->open = SIZE_MAX;
-    mat->source.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    mat->source.fd = un_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (mat->source.fd < 0 || fstat(mat->source.fd, &st) != 0)
         UN_GO(un_fail_errno(errno, "cannot read %s", path));
     UN_GO(un_format(&mat->path, "%s", path));

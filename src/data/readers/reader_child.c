@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 /* Address space beyond what the parent had: a large chunk unpacked, names of some million
  * images. */
 static const size_t MEMORY_LIMIT = (size_t)4 << 30;
@@ -35,6 +37,13 @@ un_status un_child_start(un_reader_child *child, const char *path, const char *l
     child->memory = memory;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         return un_fail_errno(errno, "%s: cannot start its reader", path);
+    for (int i = 0; i < 2; i++) pair[i] = un_descriptor_above(pair[i]);
+    if (pair[0] < 0 || pair[1] < 0) {
+        int code = errno;
+        for (int i = 0; i < 2; i++)
+            if (pair[i] >= 0) close(pair[i]);
+        return un_fail_errno(code, "%s: cannot start its reader", path);
+    }
     child->pid = fork();
     if (child->pid == 0) {
         run(path, pair[1], memory);
@@ -186,7 +195,7 @@ int un_child_confine(int socket, const char *path) {
     setrlimit(RLIMIT_CORE, &none);
     struct rlimit space = {address_space() + MEMORY_LIMIT, address_space() + MEMORY_LIMIT};
     if (limits_memory()) setrlimit(RLIMIT_AS, &space);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = un_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0) un_fail_errno(errno, "cannot read %s", path);
     un_child_filter_calls();
     return fd;

@@ -45,7 +45,7 @@ typedef struct {
 static int map_rows(plan *p, const char *folder, size_t bytes) {
     char *path = NULL;
     if (un_format(&path, "%s/.rows", folder) != UNSEEN_OK) return 0;
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int fd = un_open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
     if (fd >= 0) unlink(path);
     free(path);
     if (fd < 0) return 0;

@@ -201,7 +201,7 @@ static un_status text_sizes(duet_method *m, const json_t *config) {
     c->vocabulary = un_wordpiece_size(m->words.wordpiece);
     if (!path) return UNSEEN_OK;
     un_safetensors file;
-    UN_TRY(un_safetensors_open(&file, path));
+    UN_TRY(un_safetensors_load(&file, path));
     un_status status = un_bert_config_read(&file, c);
     un_safetensors_close(&file);
     UN_TRY(status);
@@ -241,7 +241,7 @@ static un_status vit_sizes(const json_t *config, const char *path, size_t size, 
                        c->width, c->heads);
     if (!path) return UNSEEN_OK;
     un_safetensors file;
-    UN_TRY(un_safetensors_open(&file, path));
+    UN_TRY(un_safetensors_load(&file, path));
     un_status status = un_vit_config_read(&file, c);
     un_safetensors_close(&file);
     return status;
@@ -250,7 +250,7 @@ static un_status vit_sizes(const json_t *config, const char *path, size_t size, 
 /* Whether the file of weights holds a Swin transformer. */
 static un_status swin_in_file(const char *path, int *out) {
     un_safetensors file;
-    UN_TRY(un_safetensors_open(&file, path));
+    UN_TRY(un_safetensors_load(&file, path));
     *out = un_swin_recognize(&file);
     un_safetensors_close(&file);
     return UNSEEN_OK;
@@ -286,7 +286,7 @@ static un_status swin_sizes(const json_t *config, const char *path, size_t size,
                             un_swin_config *out) {
     un_safetensors file;
     if (!path) return swin_from_settings(config, size, out);
-    UN_TRY(un_safetensors_open(&file, path));
+    UN_TRY(un_safetensors_load(&file, path));
     un_status status = un_swin_config_read(&file, out);
     un_safetensors_close(&file);
     return status;
@@ -326,14 +326,14 @@ un_status duet_setup_weights(duet_method *m, const json_t *config) {
     const char *text = text_or_null(config, "text_weights");
     un_safetensors file;
     if (image && m->network.image->pixels) {
-        UN_TRY(un_safetensors_open(&file, image));
+        UN_TRY(un_safetensors_load(&file, image));
         un_status status = duet_pixels_load(m->network.image, &m->base.params, &file);
         if (!status) status = un_weights_check_taken(&file, "ViT, DeiT or Swin transformer", 1);
         un_safetensors_close(&file);
         UN_TRY(status);
     }
     if (text && m->network.config.with_text) {
-        UN_TRY(un_safetensors_open(&file, text));
+        UN_TRY(un_safetensors_load(&file, text));
         un_status status = un_bert_load(&m->network.bert, &m->base.params, &file);
         if (!status) status = un_weights_check_taken(&file, "BERT", 1);
         un_safetensors_close(&file);

@@ -94,8 +94,7 @@ static un_status make_recipe(freezing *f) {
     UN_GO(un_path_directory(f->features->file.path, &folder));
     UN_GO(un_path_directory(folder, &parent));
     UN_GO(un_path_join(parent, "states", &directory));
-    if (mkdir(directory, 0777) != 0 && !un_path_is_directory(directory))
-        UN_GO(un_fail(UNSEEN_E_IO, "cannot make the directory %s", directory));
+    UN_GO(un_directory_make(directory));
     UN_GO(un_format(&file, "%s-%.*s", f->features->name, (int)KEY_DIGITS, key));
     UN_GO(un_format(&f->path, "%s/%s.safetensors", directory, file));
     UN_GO(un_format(&f->journal, "%s/%s.journal", directory, file));
@@ -174,7 +173,7 @@ static un_status make(freezing *f) {
                                                  .source = f->features->name,
                                                  .recipe = f->recipe_text};
     f->done = read_journal(f);
-    if (f->done == 0) (void)unlink(f->journal); /* its rows are about to be overwritten */
+    if (f->done == 0) (void)un_file_remove(f->journal); /* its rows are about to be overwritten */
     UN_TRY(un_alloc(PICTURES * m->R * m->F, sizeof(float), &f->pictures));
     UN_TRY(un_alloc(PICTURES * image->state_tokens * image->state_width, sizeof(float), &f->rows));
     UN_TRY(image->class->pass_create(image, m->network.config.type, 0, &f->pass));
@@ -182,7 +181,7 @@ static un_status make(freezing *f) {
     UN_TRY(compute(f));
     un_status status = un_features_writer_commit(f->writer);
     f->writer = NULL;
-    (void)unlink(f->journal);
+    (void)un_file_remove(f->journal);
     return status;
 }
 
