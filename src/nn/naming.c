@@ -172,6 +172,22 @@ un_status un_weights_check_taken(const un_safetensors *file, const char *network
                    file->path, left, first, network);
 }
 
+un_status un_weights_suffice(const un_safetensors *file, double values, const char *network) {
+    double there = 0;
+    for (size_t i = 0; i < file->count; i++)
+        there += (double)un_tensor_count(&file->entries[i].tensor);
+    if (values <= there) return UNSEEN_OK;
+    return un_fail(
+        UNSEEN_E_FORMAT,
+        "%s: its shapes tell of a %s of %.0f numbers, but it has %.0f: tensors are missing "
+        "or cut short",
+        file->path, network, values, there);
+}
+
+double un_weights_of_layers(size_t layers, size_t width, size_t inner) {
+    return (double)layers * (double)width * (4 * (double)width + 2 * (double)inner);
+}
+
 un_status un_weights_heads(const un_safetensors *file, size_t width, size_t usual, size_t *out) {
     const char *text = un_safetensors_metadata(file, "heads");
     if (!text) text = un_safetensors_metadata(file, "num_attention_heads");

@@ -35,6 +35,12 @@ un_status un_weights_check_taken(const un_safetensors *file, const char *network
 /* The number of attention heads, which shapes do not tell: the metadata key "heads" or
  * "num_attention_heads", else `usual`. It must divide the width. */
 un_status un_weights_heads(const un_safetensors *file, size_t width, size_t usual, size_t *out);
+/* Fails if the file holds fewer than `values` numbers: what a network was found to need by some of
+ * its shapes and names. Before any memory is taken: a shape with an extent of 0 claims what it
+ * likes in a small file. */
+un_status un_weights_suffice(const un_safetensors *file, double values, const char *network);
+/* Numbers in the matrices of `layers` transformer layers, `width` wide, `inner` inside. */
+double un_weights_of_layers(size_t layers, size_t width, size_t inner);
 
 /* How transformers start: N(0, sd) for pieces of rank 2 and more, 0 for vectors; the values
  * come from stream `number` of that name. */

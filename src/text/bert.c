@@ -60,6 +60,9 @@ un_status un_bert_config_read(const un_safetensors *file, un_bert_config *out) {
     if (c.layers == 0 || c.vocabulary == 0 || c.width == 0 || c.positions == 0 || c.types == 0)
         return un_fail(UNSEEN_E_FORMAT, "%s: a BERT without layers, words or positions",
                        file->path);
+    double embeddings = (double)c.width * ((double)c.vocabulary + (double)c.positions);
+    UN_TRY(un_weights_suffice(file, embeddings + un_weights_of_layers(c.layers, c.width, c.inner),
+                              "BERT"));
     UN_TRY(un_weights_heads(file, c.width, c.width / 64, &c.heads));
     *out = c;
     return UNSEEN_OK;

@@ -95,7 +95,8 @@ static void seed_mobilenet(void) {
     fuzz_seed_tensors("mobilenetv2", n.tensors, n.count, NULL, NULL);
 }
 
-static void seed_vit(const char *name, int distilled) {
+/* `inner` is what one shape claims; nothing is in that tensor if it is not 8. */
+static void seed_vit(const char *name, int distilled, size_t inner) {
     un_params params = {0};
     un_vit vit = {0};
     const un_vit_config config = {.image = S,
@@ -108,6 +109,12 @@ static void seed_vit(const char *name, int distilled) {
                                   .eps = 1e-12f,
                                   .family = distilled ? UN_VIT_DEIT : UN_VIT_HUGGING_FACE};
     FUZZ_REQUIRE(un_vit_declare(&vit, &params, "", &config) == UNSEEN_OK);
+    for (size_t i = 0; i < params.count && inner != config.inner; i++) {
+        un_param *p = &params.item[i];
+        if (!strstr(p->name, ".intermediate.dense.weight")) continue;
+        p->shape[0] = inner;
+        p->shape[1] = 0;
+    }
     fuzz_seed_params(name, &params, distilled ? "deit." : "", "heads", "1");
     un_vit_free(&vit);
     un_params_free(&params);
@@ -137,8 +144,9 @@ void fuzz_seed_backbone(void) {
                 "{\"resize\": 36, \"crop\": 32, \"interpolation\": \"bicubic\", \"square\": true}",
                 "resnet_recipe");
     seed_mobilenet();
-    seed_vit("vit", 0);
-    seed_vit("deit", 1);
+    seed_vit("vit", 0, 8);
+    seed_vit("deit", 1, 8);
+    seed_vit("bad_huge", 0, (size_t)1 << 40);
     seed_swin();
     fuzz_seed_file("bad_dataset", fuzz_test_data("v0.1/maps/dataset.safetensors"));
     fuzz_seed_text("bad_lfs", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n");

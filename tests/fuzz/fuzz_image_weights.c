@@ -9,12 +9,6 @@
 
 enum { S = 32, MOST_TOKENS = 4096 };
 
-static size_t count_elements(const un_safetensors *file) {
-    size_t n = 0;
-    for (size_t i = 0; i < file->count; i++) n += un_tensor_count(&file->entries[i].tensor);
-    return n;
-}
-
 static void look(const duet_image *image, const un_params *params) {
     duet_image_pass *pass = NULL;
     const float *tokens = NULL;
@@ -29,7 +23,7 @@ static void look(const duet_image *image, const un_params *params) {
 
 static int use(const un_safetensors *file, int swin) {
     duet_pixels_config config = {.size = S, .width = 4, .frozen = 1, .labels = 3};
-    un_params params = {.available = count_elements(file) + 4096};
+    un_params params = {0};
     duet_image *image = NULL;
     un_status status =
         swin ? un_swin_config_read(file, &config.swin) : un_vit_config_read(file, &config.vit);

@@ -184,6 +184,10 @@ un_status un_swin_config_read(const un_safetensors *file, un_swin_config *out) {
     }
     c.image = (c.window[0] * c.patch) << (c.stages > 0 ? c.stages - 1 : 0);
     UN_TRY(un_swin_config_check(&c, UNSEEN_E_FORMAT, file->path));
+    double values = 3.0 * (double)(c.width * c.patch * c.patch);
+    for (size_t s = 0; s < c.stages; s++)
+        values += un_weights_of_layers(c.depth[s], c.width << s, c.inner << s);
+    UN_TRY(un_weights_suffice(file, values, "Swin transformer"));
     *out = c;
     return UNSEEN_OK;
 }

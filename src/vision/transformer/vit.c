@@ -155,6 +155,9 @@ un_status un_vit_config_read(const un_safetensors *file, un_vit_config *out) {
         return un_fail(UNSEEN_E_FORMAT, "%s: %zu position embeddings are not a square of patches",
                        file->path, tokens);
     c.image = grid * c.patch;
+    double embeddings = (double)c.width * ((double)tokens + 3.0 * (double)(c.patch * c.patch));
+    UN_TRY(un_weights_suffice(file, embeddings + un_weights_of_layers(c.layers, c.width, c.inner),
+                              "vision transformer"));
     size_t usual = c.width == 1280 || c.width == 1408 ? 16 : c.width / 64;
     UN_TRY(un_weights_heads(file, c.width, usual, &c.heads));
     *out = c;
