@@ -16,12 +16,14 @@ enum { KEY_VECTORS = 2000, KEY_TENSOR, KEY_ATTRIBUTES, KEY_SEMANTICS };
 
 static const struct argp_option g_options[] = {
     {"vectors", KEY_VECTORS, "FILE", 0,
-     "Word vectors (required): a text file of GloVe or word2vec (\"word v1 … vd\" a line), or a "
-     "safetensors file with one vector an attribute, or builtin:words, which needs no file and "
-     "only tells words apart",
+     "Word vectors (required): a file of GloVe or word2vec (text, \"word v1 … vd\" a line, or "
+     "binary; packed with gzip or not), or one vector an attribute as safetensors, .npy or .npz, "
+     "or builtin:words, which needs no file and only tells words apart. A file without any of the "
+     "words is an error",
      0},
     {"tensor", KEY_TENSOR, "NAME", 0,
-     "Tensor of the safetensors file (default: the only one, or the one called like the data set)",
+     "Tensor of the safetensors file or array of the .npz (default: the only one, or the one "
+     "called like the data set)",
      0},
     {"attributes", KEY_ATTRIBUTES, "FILE", 0,
      "Names of the attributes: CUB's attributes.txt, a table of phrases (CSV with a column "

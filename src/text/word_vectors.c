@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/file_kind.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "data/readers/array_file.h"
 #include "tensor/safetensors.h"
 #include "text/vector_file.h"
 
@@ -56,7 +58,7 @@ static void name_add(name_list *list, const char *name) {
     if (list->used >= SENTENCE) list->used = SENTENCE - 1;
 }
 
-/* ---- from a text file ---- */
+/* ---- from the vectors of words ---- */
 
 /* The next word of a phrase into `word`; 0 at the end. */
 static int next_word(const char **phrase, char *word, size_t size) {
@@ -134,23 +136,34 @@ static int told_before(const work *w, size_t attribute, const char *word) {
 
 static un_status sum_words(work *w, const un_vocabulary *v) {
     name_list unknown = {0};
+    size_t known = 0;
     char word[WORD];
     w->width = v->width;
     UN_TRY(
         un_arena_alloc(&w->dataset->arena, w->count * w->width, sizeof *w->vectors, &w->vectors));
     for (size_t i = 0; i < w->count; i++) {
         const char *phrase = w->attributes.phrases[i];
-        while (next_word(&phrase, word, sizeof word))
-            if (!add_word(v, word, w->vectors + i * w->width) && !told_before(w, i, word))
+        while (next_word(&phrase, word, sizeof word)) {
+            if (add_word(v, word, w->vectors + i * w->width))
+                known++;
+            else if (!told_before(w, i, word))
                 name_add(&unknown, word);
+        }
     }
+    if (known == 0)
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s has no vector for any of the %zu words of the attributes (%s%s); is it "
+                       "in another language, or are its words spelt otherwise? The names of the "
+                       "attributes can be given with --attributes",
+                       w->options->vectors, unknown.count, unknown.text,
+                       unknown.count > 20 ? ", …" : "");
     if (unknown.count > 0)
         un_log(UNSEEN_LOG_WARNING, "%s has no vector for %zu words of the attributes: %s%s",
                w->options->vectors, unknown.count, unknown.text, unknown.count > 20 ? ", …" : "");
     return UNSEEN_OK;
 }
 
-static un_status from_text(work *w) {
+static un_status from_words(work *w) {
     un_vocabulary v = {0};
     if (w->count == 0)
         return un_fail(UNSEEN_E_ARGUMENT,
@@ -189,16 +202,6 @@ static un_status from_nothing(work *w) {
 
 /* ---- from a safetensors file ---- */
 
-static int is_safetensors(const char *path) {
-    un_map map;
-    uint64_t header = 0;
-    if (un_map_open(&map, path) != UNSEEN_OK) return 0;
-    if (map.size > 8) memcpy(&header, map.data, sizeof header);
-    int is = map.size > 8 && map.data[8] == '{' && header <= map.size - 8;
-    un_map_close(&map);
-    return is;
-}
-
 static const un_st_entry *named_like(const un_safetensors *file, const char *name) {
     for (size_t i = 0; i < file->count; i++) {
         const char *entry = file->entries[i].name;
@@ -220,29 +223,59 @@ static un_status choose_tensor(const work *w, const un_safetensors *file, const 
                    o->vectors, names.text);
 }
 
+/* A matrix of attributes x width into w->vectors. */
+static un_status begin_matrix(work *w, const char *name, int rank, const size_t *shape) {
+    if (rank != 2 || shape[0] == 0 || shape[1] == 0)
+        return un_fail(UNSEEN_E_FORMAT, "%s: %.200s is not a matrix of attributes x width",
+                       w->options->vectors, name);
+    if (w->options->attributes && w->count != shape[0])
+        return un_fail(UNSEEN_E_ARGUMENT, "%s has %zu attributes, %s has vectors of %zu",
+                       w->options->attributes, w->count, w->options->vectors, shape[0]);
+    w->count = shape[0];
+    w->width = shape[1];
+    return un_arena_alloc(&w->dataset->arena, w->count * w->width, sizeof *w->vectors, &w->vectors);
+}
+
+static un_status end_matrix(const work *w, const char *name) {
+    for (size_t i = 0; i < w->count * w->width; i++)
+        if (!isfinite(w->vectors[i]))
+            return un_fail(UNSEEN_E_FORMAT, "%s: %.200s is not a finite number in row %zu",
+                           w->options->vectors, name, i / w->width);
+    return UNSEEN_OK;
+}
+
 static un_status from_safetensors(work *w) {
     un_safetensors file = {0};
     const un_st_entry *entry = NULL;
     UN_TRY(un_safetensors_open(&file, w->options->vectors));
     un_status status = UNSEEN_OK;
     UN_GO(choose_tensor(w, &file, &entry));
-    const un_tensor *t = &entry->tensor;
-    if (t->rank != 2 || t->shape[0] == 0 || t->shape[1] == 0)
-        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: %.200s is not a matrix of attributes x width",
-                      w->options->vectors, entry->name));
-    if (w->options->attributes && w->count != t->shape[0])
-        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s has %zu attributes, %s has vectors of %zu",
-                      w->options->attributes, w->count, w->options->vectors, t->shape[0]));
-    w->count = t->shape[0];
-    w->width = t->shape[1];
-    UN_GO(un_arena_alloc(&w->dataset->arena, w->count * w->width, sizeof *w->vectors, &w->vectors));
+    UN_GO(begin_matrix(w, entry->name, entry->tensor.rank, entry->tensor.shape));
     un_st_copy_f32(entry, w->vectors);
-    for (size_t i = 0; i < w->count * w->width; i++)
-        if (!isfinite(w->vectors[i]))
-            UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: %.200s is not a finite number in row %zu",
-                          w->options->vectors, entry->name, i / w->width));
+    UN_GO(end_matrix(w, entry->name));
 done:
     un_safetensors_close(&file);
+    return status;
+}
+
+/* ---- from a file of NumPy's ---- */
+
+static un_status from_array(work *w) {
+    const un_words_options *o = w->options;
+    const char *name = o->tensor ? o->tensor : "the array";
+    const char *folder = getenv("TMPDIR");
+    char *spec = NULL;
+    un_array array = {0};
+    un_status status =
+        un_format(&spec, "%s%s%s", o->vectors, o->tensor ? ":" : "", o->tensor ? o->tensor : "");
+    UN_GO(status);
+    UN_GO(un_array_open(&array, spec, folder && folder[0] ? folder : "/tmp"));
+    UN_GO(begin_matrix(w, name, array.rank, array.shape));
+    un_array_read_f32(&array, 0, array.rows, w->vectors);
+    UN_GO(end_matrix(w, name));
+done:
+    un_array_close(&array);
+    free(spec);
     return status;
 }
 
@@ -327,6 +360,15 @@ static void report_zero_rows(const work *w) {
                names.text, names.count > 20 ? ", …" : "");
 }
 
+static un_status from_file(work *w) {
+    switch (un_kind_of_file(w->options->vectors)) {
+    case UN_KIND_SAFETENSORS: return from_safetensors(w);
+    case UN_KIND_NPY:
+    case UN_KIND_NPZ: return from_array(w);
+    default: return from_words(w);
+    }
+}
+
 un_status un_words_add(un_dataset *dataset, const un_words_options *options) {
     work w = {.dataset = dataset, .options = options};
     un_status status = UNSEEN_OK;
@@ -336,7 +378,7 @@ un_status un_words_add(un_dataset *dataset, const un_words_options *options) {
     if (strcmp(options->vectors, UN_WORDS_BUILTIN) == 0)
         UN_GO(from_nothing(&w));
     else
-        UN_GO(is_safetensors(options->vectors) ? from_safetensors(&w) : from_text(&w));
+        UN_GO(from_file(&w));
     UN_GO(store(&w));
     report_zero_rows(&w);
 done:

@@ -3,10 +3,11 @@
  *
  * MSDN's and DUET's queries start from what language knows of an attribute: the
  * SUM of the vectors of the words in its cleaned name, words without a vector
- * skipped. Either somebody made these sums already (a safetensors file with a
- * matrix [A, E]) or they are made here from a text file of word vectors, GloVe's
- * or word2vec's:
+ * skipped. Either somebody made these sums already (a matrix [A, E] in a safetensors file
+ * or NumPy's .npy and .npz) or they are made here from a file of word vectors, GloVe's or
+ * word2vec's, packed with gzip or not:
  *     word v1 … vE       a line each; word2vec's begins with "count E"
+ * or word2vec's binary format. A file that has none of the words is an error.
  *
  * Without any file, "builtin:words" makes them of a fixed random vector for each
  * word: attributes that share words are alike, and nothing more is known of them.
@@ -25,8 +26,9 @@
 #define UN_WORDS_BUILTIN "builtin:words"
 
 typedef struct {
-    const char *vectors;          /* safetensors or text file, or UN_WORDS_BUILTIN */
-    const char *tensor;           /* of the safetensors file; NULL: the only one, or the one called
+    const char *vectors; /* a file of one of these kinds, or UN_WORDS_BUILTIN */
+    const char *
+        tensor; /* of the safetensors file or the archive .npz; NULL: the only one, or the one called
                                like the data set in lower case */
     const char *attributes;       /* file of attribute names; NULL: those of the data set */
     const char *const *semantics; /* which get the vectors; count 0: all of that width */

@@ -4,6 +4,9 @@
  */
 #include "unit/data_sample.h"
 
+#include <sys/stat.h>
+#include <zlib.h>
+
 #include "tensor/safetensors.h"
 #include "text/word_vectors.h"
 
@@ -105,10 +108,145 @@ static void test_text(void **state) {
         assert_row(s, 1, 8, 8);
         assert_row(s, 2, 6, 6);
         assert_row(s, 0, 0, 0);
-        assert_int_equal(add(&d, "tough 8 8\n", &o), UNSEEN_OK);
+        assert_int_equal(add(&d, "tough 8 8\neye 1 2\n", &o), UNSEEN_OK);
         assert_row(s, 1, 0, 0);
         drop(&d);
     }
+}
+
+/* What files in the world have besides words and numbers. */
+static void test_text_habits(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "other 1 2\n\neye 10 20\n",                  /* a blank line */
+        "\n \nother 1 2\neye 10 20",                 /* at the beginning; no last end */
+        "other 1 2\neye 10  20\n",                   /* two blanks */
+        "other\t1\t2\r\neye \t10\t\t20\t\r\n",       /* tabs, CRLF */
+        "  other 1 2\n  eye 10 20\n",                /* before the word */
+        "word first second\nother 1 2\neye 10 20\n", /* titles */
+        "vectors of some corpus, in text\na 1 2\neye 10 20\n",
+        "titles\na 1 2\neye 10 20\n",
+        "at name@domain.com 1 2\nother 1 2\neye 10 20\n", /* a first word with a blank */
+        "windows 95 1 2\nother 1 2\nanother 1 2\neye 10 20\n",
+        "2  2\nother 1 2\neye 10 20\n", /* word2vec's, two blanks */
+        "3 2 \r\nother 1 2\r\neye 10 20\r\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        un_dataset d = make_dataset();
+        un_words_options o = {0};
+        if (add(&d, texts[i], &o)) fail_msg("text %zu: %s", i, un_error());
+        assert_row(&d.semantics[0], 0, 10, 20);
+        drop(&d);
+    }
+}
+
+static un_status add_bytes(un_dataset *d, const char *name, const void *bytes, size_t n) {
+    const un_words_options o = {.vectors = in_folder(name),
+                                .attributes = in_folder("attributes.txt")};
+    write_text(o.attributes, NAMES);
+    assert_int_equal(un_file_write(o.vectors, bytes, n), UNSEEN_OK);
+    return un_words_add(d, &o);
+}
+
+static size_t pack(const void *bytes, size_t n, unsigned char *out, size_t room) {
+    z_stream z = {.next_out = out, .avail_out = (uInt)room, .avail_in = (uInt)n};
+    memcpy(&z.next_in, &bytes, sizeof bytes); /* zlib's field lacks a const */
+    assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    deflateEnd(&z);
+    return z.total_out;
+}
+
+/* word2vec's binary format, with and without ends of lines; `lines` of other words first. */
+static size_t make_binary(char *out, int ends) {
+    static const char *const words[] = {"other", "eye", "tough", "skin"};
+    static const float numbers[4][2] = {{5, 6}, {10, 20}, {100, 0}, {1, -1}};
+    size_t n = (size_t)sprintf(out, "4 2\n");
+    for (size_t i = 0; i < 4; i++) {
+        n += (size_t)sprintf(out + n, "%s ", words[i]);
+        memcpy(out + n, numbers[i], sizeof numbers[i]);
+        n += sizeof numbers[i];
+        if (ends) out[n++] = '\n';
+    }
+    return n;
+}
+
+static void test_formats(void **state) {
+    (void)state;
+    static const char text[] = "other 1 2\neye 10 20\n";
+    unsigned char packed[512];
+    char binary[256];
+    un_dataset d = make_dataset();
+    size_t n = pack(text, strlen(text), packed, sizeof packed);
+    if (add_bytes(&d, "v.gz", packed, n)) fail_msg("%s", un_error());
+    assert_row(&d.semantics[0], 0, 10, 20);
+    expect(add_bytes(&d, "v.gz", packed, n - 9), UNSEEN_E_FORMAT, "does not unpack");
+    packed[n - 6] ^= 1; /* its checksum */
+    expect(add_bytes(&d, "v.gz", packed, n), UNSEEN_E_FORMAT, "does not unpack");
+    for (int ends = 0; ends < 2; ends++) {
+        size_t size = make_binary(binary, ends);
+        d.semantics[0].vectors = NULL;
+        if (add_bytes(&d, "v.bin", binary, size)) fail_msg("%s", un_error());
+        assert_row(&d.semantics[0], 0, 10, 20);
+        assert_row(&d.semantics[0], 1, 101, -1);
+        d.semantics[0].vectors = NULL;
+        n = pack(binary, size, packed, sizeof packed);
+        if (add_bytes(&d, "v.bin.gz", packed, n)) fail_msg("%s", un_error());
+        assert_row(&d.semantics[0], 1, 101, -1);
+        expect(add_bytes(&d, "v.bin", binary, size - 3), UNSEEN_E_FORMAT,
+               "cut short or damaged at word 4 of 4");
+        char *eye = memmem(binary, size, "eye ", 4);
+        assert_non_null(eye);
+        memcpy(eye + 4, &(float){NAN}, sizeof(float));
+        expect(add_bytes(&d, "v.bin", binary, size), UNSEEN_E_FORMAT, "\"eye\" is not finite");
+    }
+    drop(&d);
+}
+
+/* One vector an attribute, as NumPy writes it. */
+static void test_numpy(void **state) {
+    (void)state;
+    unsigned char file[128 + A * 2 * sizeof(float)];
+    float values[A * 2];
+    un_dataset d = make_dataset();
+    for (size_t i = 0; i < A * 2; i++) values[i] = (float)i;
+    memset(file, ' ', 128);
+    memcpy(file, "\x93NUMPY\x01\x00\x76\x00", 10);
+    memcpy(file + 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 2)}", 57);
+    file[127] = '\n';
+    memcpy(file + 128, values, sizeof values);
+    un_words_options o = {.vectors = in_folder("v.npy")};
+    assert_int_equal(un_file_write(o.vectors, file, sizeof file), UNSEEN_OK);
+    if (un_words_add(&d, &o)) fail_msg("%s", un_error());
+    assert_row(&d.semantics[0], 3, 6, 7);
+    values[5] = INFINITY;
+    memcpy(file + 128, values, sizeof values);
+    assert_int_equal(un_file_write(o.vectors, file, sizeof file), UNSEEN_OK);
+    expect(un_words_add(&d, &o), UNSEEN_E_FORMAT, "row 2");
+    drop(&d);
+}
+
+/* Files without an end, and without a writer. */
+static void test_endless(void **state) {
+    (void)state;
+    un_dataset d = make_dataset();
+    un_words_options o = {.vectors = in_folder("fifo"), .attributes = in_folder("attributes.txt")};
+    write_text(o.attributes, NAMES);
+    assert_int_equal(mkfifo(o.vectors, 0600), 0);
+    alarm(20);
+    expect(un_words_add(&d, &o), UNSEEN_E_IO, "not a regular file");
+    o.vectors = "/dev/zero";
+    expect(un_words_add(&d, &o), UNSEEN_E_IO, "not a regular file");
+    o.vectors = g_folder;
+    expect(un_words_add(&d, &o), UNSEEN_E_IO, "not a regular file");
+    alarm(0);
+    size_t before = un_memory_anonymous_kib();
+    o.vectors = in_folder("endless.txt");
+    write_text(o.vectors, "other 1 2\neye 1 2\n");
+    assert_int_equal(truncate(o.vectors, (off_t)1 << 30), 0); /* a hole: one line of NULs */
+    expect(un_words_add(&d, &o), UNSEEN_E_FORMAT, "line 3 is longer than any word vector");
+    assert_true(un_memory_anonymous_kib() < before + 16 * 1024);
+    drop(&d);
 }
 
 static void test_text_wrong(void **state) {
@@ -119,8 +257,9 @@ static void test_text_wrong(void **state) {
         {"eye 1 2\nother 3\n", "line 2 is too short"},
         {"other 1 2\neye 1 x\n", "line 2 has \"x\" as its number 2"},
         {"other 1 2\neye 1 nan\n", "line 2 has \"nan\""},
-        {"other 1 2\neye 1  2\n", ""}, /* two blanks: read as a word with one in it */
-        {"other 1 2\n\neye 1 2\n", "line 2 is empty"},
+        {"other 1 2\nzebra 3 4\n", "no vector for any of the 7 words"},
+        {"other 1 2\nzebra 3 4\n", "eye, gray, toughskin"},
+        {"<!DOCTYPE html><html>\n<body>eye 1 2</body></html>\n", "not a file of word vectors"},
         {"eye\n", "line 1 has no vector"},
         {"3 0\n", "line 1 gives no sensible width"},
         {"", "no word vectors"},
@@ -146,7 +285,7 @@ static void test_text_wrong(void **state) {
     d.semantics[0].attributes = NULL;
     o.vectors = in_folder("vectors.txt");
     expect(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "--attributes");
-    write_text(in_folder("attributes.txt"), "a\nb\n");
+    write_text(in_folder("attributes.txt"), "eye\nb\n");
     o.attributes = in_folder("attributes.txt");
     expect(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "have 2 attributes");
     drop(&d);
@@ -236,7 +375,9 @@ static void test_published(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean),       cmocka_unit_test(test_files_of_names),
-        cmocka_unit_test(test_text),        cmocka_unit_test(test_text_wrong),
+        cmocka_unit_test(test_text),        cmocka_unit_test(test_text_habits),
+        cmocka_unit_test(test_formats),     cmocka_unit_test(test_numpy),
+        cmocka_unit_test(test_endless),     cmocka_unit_test(test_text_wrong),
         cmocka_unit_test(test_safetensors), cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_published),
     };
