@@ -66,6 +66,8 @@ const un_dataset *fuzz_dataset(void);
 /* A copy of it and of its features at that place in the folder; the path. */
 const char *fuzz_dataset_copy(const char *name);
 
+/* Puts the keys of the JSON file `with` into that at `path`; 0 if it is no such file. */
+int fuzz_merge_json(const char *path, const char *with);
 /* An import that was taken has made a data set that opens and can be checked. */
 void fuzz_check_import(const char *folder);
 

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "base/json.h"
 #include "data/features.h"
 #include "engine/extract.h"
 
@@ -59,20 +58,11 @@ static un_status extract(const char *folder, volatile sig_atomic_t stop) {
 
 /* Whether the input could be merged. */
 static int merge(const uint8_t *data, size_t size) {
-    json_t *journal = NULL, *given = NULL;
-    const char *path = fuzz_path("set/features/f.journal");
-    const char *rows = fuzz_path("rows");
-    FUZZ_REQUIRE(un_json_read(path, &journal) == UNSEEN_OK);
     fuzz_unpack(data, size);
-    const char *keys = fuzz_path("journal");
-    int merged = fuzz_taken(un_json_read(keys, &given)) &&
-                 json_object_update(journal, given) == 0 &&
-                 fuzz_taken(un_json_write(path, journal));
+    const char *rows = fuzz_path("rows");
     if (un_path_exists(rows))
         FUZZ_REQUIRE(rename(rows, fuzz_path("set/features/f.safetensors.partial")) == 0);
-    json_decref(journal);
-    json_decref(given);
-    return merged;
+    return fuzz_merge_json(fuzz_path("set/features/f.journal"), fuzz_path("journal"));
 }
 
 int fuzz_run_journal(const uint8_t *data, size_t size) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "data/check/check.h"
 
 enum { PATHS = 16, PATH_LENGTH = 700 };
@@ -214,6 +215,16 @@ void fuzz_seed_file(const char *name, const char *path) {
     FUZZ_REQUIRE(un_file_read(path, (size_t)1 << 20, &bytes, &size) == UNSEEN_OK);
     fuzz_seed(name, bytes, size);
     free(bytes);
+}
+
+int fuzz_merge_json(const char *path, const char *with) {
+    json_t *object = NULL, *given = NULL;
+    FUZZ_REQUIRE(un_json_read(path, &object) == UNSEEN_OK);
+    int merged = fuzz_taken(un_json_read(with, &given)) && json_object_update(object, given) == 0 &&
+                 fuzz_taken(un_json_write(path, object));
+    json_decref(object);
+    json_decref(given);
+    return merged;
 }
 
 void fuzz_check_import(const char *folder) {

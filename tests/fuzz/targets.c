@@ -29,6 +29,7 @@
     X(reader_child)                                                                                \
     X(safetensors)                                                                                 \
     X(split_json)                                                                                  \
+    X(states)                                                                                      \
     X(table)                                                                                       \
     X(text_weights)                                                                                \
     X(training_log)                                                                                \
