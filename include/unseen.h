@@ -81,7 +81,7 @@ typedef enum unseen_among {
     UNSEEN_AMONG_ALL = 0,    /* the generalised setting */
     UNSEEN_AMONG_SEEN = 1,   /* classes with training images */
     UNSEEN_AMONG_UNSEEN = 2, /* the conventional setting: described, never shown */
-    UNSEEN_AMONG_NEW = 3     /* added with unseen_model_add_class */
+    UNSEEN_AMONG_NEW = 3     /* described with unseen_model_add_class */
 } unseen_among;
 
 /* One candidate for a picture. */
@@ -151,13 +151,18 @@ UNSEEN_API size_t unseen_model_attribute_count(const unseen_model *model);
 /* Name of attribute i, 0 <= i < A; NULL if it has none or i is out of range. */
 UNSEEN_API const char *unseen_model_attribute_name(const unseen_model *model, size_t i);
 
-/* Adds a class by its description, without training: `n` attributes by name with their values.
- * With all A attributes the values are the class's row, in the unit of the training table. Else a
- * value says how far the attribute is present, from 0 to 1 (or in percent if one exceeds 1); an
- * attribute not mentioned is absent if another one of its group (the name before "::") is
- * mentioned, and has the average of the model's classes otherwise. The name of an unseen class
- * replaces its description. Fails with UNSEEN_E_ARGUMENT on the name of a seen class and on
- * unknown attributes, naming the nearest. C and the classes' names may change. */
+/* Adds a class by its description, without training: `n` attributes by name with their values, in
+ * the unit of the table that the model was trained with; the values of a training class give the
+ * scores of that class. Where all attributes of that table share a unit, shares or percent, a
+ * description of some of the A attributes may say how far each is present, from 0 to 1 (or in
+ * percent if one exceeds 1). An attribute not mentioned is absent if another one of its group (the
+ * name before "::" or ": ") is mentioned, and has the average of the model's classes otherwise.
+ * Names of attributes may differ in case, blanks and "_". The name of a class that the model has
+ * replaces its description (of one that it was trained on, a warning to the log says so). Fails
+ * with UNSEEN_E_ARGUMENT on unknown attributes, naming the nearest, and on values without meaning:
+ * not finite, in another unit, far outside the range of the training classes. Models of version
+ * 0.1 do not keep ranges: with all A attributes their values are taken as the class's row. C and
+ * the classes' names may change. */
 UNSEEN_API unseen_status unseen_model_add_class(unseen_model *model, const char *name,
                                                 const char *const *attributes, const float *values,
                                                 size_t n);

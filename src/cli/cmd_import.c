@@ -27,7 +27,8 @@ enum {
     KEY_FEATURES_NAME,
     KEY_DTYPE,
     KEY_IMAGES,
-    KEY_ALLOW_MISSING
+    KEY_ALLOW_MISSING,
+    KEY_UNKNOWN
 };
 
 /* ---- options of several formats ---- */
@@ -68,8 +69,11 @@ static const struct argp_option g_split_options[] = {
      "MAT file whose image_files stand in the order that a MAT split counts in (default: the data "
      "set's own order)",
      0},
-    {"unseen", KEY_UNSEEN, "A,B,...", 0,
-     "Classes that are unseen in the proposed split (default: chosen)", 0},
+    {"unseen", KEY_UNSEEN, "A,B,...|@FILE", 0,
+     "Classes that are unseen in the proposed split: names with commas between (a name with a "
+     "comma "
+     "in double quotes), or a file with one name a line (default: chosen)",
+     0},
     {"unseen-count", KEY_UNSEEN_COUNT, "N", 0,
      "How many classes to choose as unseen (default: a fifth)", 0},
     {"validation", KEY_VALIDATION, "FILE", 0,
@@ -79,6 +83,13 @@ static const struct argp_option g_split_options[] = {
      0},
     {"write-splits", KEY_WRITE_SPLITS, "FILE.json", 0,
      "Write the split as JSON that --splits takes (default: it is stored in the data set only)", 0},
+    {0}};
+
+static const struct argp_option g_values_options[] = {
+    {"unknown", KEY_UNKNOWN, "TEXT", 0,
+     "What stands for a value that is not known, besides ?: -1, n/a, '' for empty cells; such a "
+     "value becomes the mean of the other classes; may be repeated (default: ? alone)",
+     0},
     {0}};
 
 static const struct argp_option g_store_options[] = {
@@ -116,6 +127,13 @@ void un_import_add_validation(struct argp_state *state, un_import_arguments *a, 
         a->validation[a->validation_count++] = path;
 }
 
+static void add_unknown(struct argp_state *state, un_import_arguments *a, char *text) {
+    if (a->unknown_count == UN_IMPORT_UNKNOWN)
+        argp_error(state, "at most %d --unknown", UN_IMPORT_UNKNOWN);
+    else
+        a->unknown[a->unknown_count++] = text;
+}
+
 static void set_dtype(struct argp_state *state, un_import_arguments *a, const char *text) {
     if (!strcmp(text, "f32"))
         a->dtype = UN_F32;
@@ -151,6 +169,7 @@ static error_t parse_shared(int key, char *text, struct argp_state *state) {
     case KEY_FEATURES_NAME: a->features_name = text; return 0;
     case KEY_DTYPE: set_dtype(state, a, text); return 0;
     case KEY_IMAGES: a->images = text; return 0;
+    case KEY_UNKNOWN: add_unknown(state, a, text); return 0;
     case KEY_ALLOW_MISSING: a->allow_missing = 1; return 0;
     case 'o': a->output = text; return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -168,6 +187,7 @@ const struct argp un_import_names_argp = {.options = g_names_options, .parser = 
 const struct argp un_import_semantics_argp = {.options = g_semantics_options,
                                               .parser = parse_shared};
 const struct argp un_import_split_argp = {.options = g_split_options, .parser = parse_shared};
+const struct argp un_import_values_argp = {.options = g_values_options, .parser = parse_shared};
 const struct argp un_import_store_argp = {.options = g_store_options, .parser = parse_shared};
 const struct argp un_import_pictures_argp = {.options = g_pictures_options, .parser = parse_shared};
 

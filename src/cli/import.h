@@ -10,7 +10,7 @@
 #include "data/readers/xlsa17.h"
 #include "text/word_vectors.h"
 
-enum { UN_IMPORT_FILES = 64 };
+enum { UN_IMPORT_FILES = 64, UN_IMPORT_UNKNOWN = 16 };
 
 /* One for all formats; a parser offers the options that its format has. */
 typedef struct {
@@ -21,6 +21,8 @@ typedef struct {
     size_t validation_count;
     un_named_path semantics[UN_MAX_SEMANTICS];
     size_t semantics_count;
+    char *unknown[UN_IMPORT_UNKNOWN]; /* what stands for unknown values */
+    size_t unknown_count;
     const char *features_name;
     un_dtype dtype;
     const char *images;
@@ -33,6 +35,7 @@ extern const struct argp un_import_output_argp;    /* --name, -o, --word-vectors
 extern const struct argp un_import_names_argp;     /* --attributes: names for the attributes */
 extern const struct argp un_import_semantics_argp; /* --semantics NAME=G.mat */
 extern const struct argp un_import_split_argp;     /* --splits, --unseen, …, --validation */
+extern const struct argp un_import_values_argp;    /* --unknown */
 extern const struct argp un_import_store_argp;     /* --features-name, --dtype */
 extern const struct argp un_import_pictures_argp;  /* --images, --allow-missing */
 

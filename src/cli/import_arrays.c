@@ -25,9 +25,9 @@ static const struct argp_option g_options[] = {
     {"labels", KEY_LABELS, "ARRAY", 0,
      "Classes of the N rows (required): whole numbers from 0; text is not read", 0},
     {"semantics", KEY_SEMANTICS, "NAME=ARRAY", 0,
-     "Semantics (required): an array (classes, attributes), or a table .csv or .tsv as `unseen "
-     "import "
-     "folder` takes it; may be repeated",
+     "Semantics (required): an array (classes, attributes), or (images, attributes), of which each "
+     "class gets the mean of its images, or a table .csv or .tsv as `unseen import folder` takes "
+     "it; may be repeated",
      0},
     {"names", KEY_NAMES, "FILE", 0,
      "Names of the classes, one a line, in the order of the labels (default: those of the split "
@@ -43,6 +43,7 @@ static const struct argp_option g_options[] = {
     {0}};
 
 static const struct argp_child g_children[] = {{&un_import_split_argp, 0, NULL, 0},
+                                               {&un_import_values_argp, 0, NULL, 0},
                                                {&un_import_store_argp, 0, NULL, 0},
                                                {&un_import_names_argp, 0, NULL, 0},
                                                {&un_import_output_argp, 0, NULL, 0},
@@ -53,8 +54,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        for (int i = 0; i < 4; i++) state->child_inputs[i] = &a->base;
-        state->child_inputs[4] = &a->base.common;
+        for (int i = 0; i < 5; i++) state->child_inputs[i] = &a->base;
+        state->child_inputs[5] = &a->base.common;
         return 0;
     case KEY_FEATURES: a->features = text; return 0;
     case KEY_LABELS: a->labels = text; return 0;
@@ -87,19 +88,21 @@ int un_import_run_arrays(int argc, char **argv) {
     int code = UN_EXIT_OK;
     if (!un_cli_begin(&g_argp, argc, argv, &a, &a.base.common, &code)) return code;
     un_import_finish_split(&a.base);
-    un_arrays_options options = {.features = a.features,
-                                 .labels = a.labels,
-                                 .semantics = a.base.semantics,
-                                 .semantics_count = a.base.semantics_count,
-                                 .names = a.names,
-                                 .split = a.base.split,
-                                 .features_name = a.base.features_name,
-                                 .dtype = a.base.dtype,
-                                 .name = a.base.name,
-                                 .output = a.base.output,
-                                 .finish = un_import_add_words,
-                                 .finish_user = &a.base.words};
-    if (a.scale && un_scale_parse(a.scale, &options.scale)) return un_cli_fail();
+    un_arrays_options options = {
+        .features = a.features,
+        .labels = a.labels,
+        .semantics = a.base.semantics,
+        .semantics_count = a.base.semantics_count,
+        .names = a.names,
+        .values = {.unknown = a.base.unknown, .unknown_count = a.base.unknown_count},
+        .split = a.base.split,
+        .features_name = a.base.features_name,
+        .dtype = a.base.dtype,
+        .name = a.base.name,
+        .output = a.base.output,
+        .finish = un_import_add_words,
+        .finish_user = &a.base.words};
+    if (a.scale && un_scale_parse(a.scale, &options.values.scale)) return un_cli_fail();
     if (a.layout && un_layout_parse(a.layout, &options.layout)) return un_cli_fail();
     return un_import_show(un_import_arrays(&options), a.base.output);
 }

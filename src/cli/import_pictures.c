@@ -19,7 +19,8 @@ enum { KEY_TABLE = 2000, KEY_SCALE };
 static const struct argp_option g_folder_options[] = {
     {"attributes", KEY_TABLE, "CLASSES.csv", 0,
      "Table of classes and attributes (required): CSV or TSV, a header with the attributes' names, "
-     "then a row for each class, its name first, then numbers",
+     "then a row for each class, its name first, then numbers (also 78%, yes, no, ? for unknown); "
+     "attributes called \"group::value\" or \"group: value\" form groups",
      0},
     {"scale", KEY_SCALE, "auto|none|range", 0,
      "What is done to the attributes before each class's row gets length 1: none; range, each to 0 "
@@ -34,12 +35,19 @@ static const struct argp_child g_children[] = {{&un_import_semantics_argp, 0, NU
                                                {&un_cli_common_argp, 0, "Common options:", 100},
                                                {0}};
 
+/* --unknown comes last: the others are children of all three formats. */
+static const struct argp_child g_folder_children[] = {
+    {&un_import_semantics_argp, 0, NULL, 0}, {&un_import_split_argp, 0, NULL, 0},
+    {&un_import_output_argp, 0, NULL, 0},    {&un_cli_common_argp, 0, "Common options:", 100},
+    {&un_import_values_argp, 0, NULL, 0},    {0}};
+
 static error_t parse(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
         for (int i = 0; i < 3; i++) state->child_inputs[i] = &a->base;
         state->child_inputs[3] = &a->base.common;
+        if (a->has_table) state->child_inputs[4] = &a->base;
         return 0;
     case KEY_TABLE: a->attributes = text; return 0;
     case KEY_SCALE: a->scale = text; return 0;
@@ -90,7 +98,7 @@ static const struct argp g_folder_argp = {
     "Pictures may lie deeper; hidden files and files that are no pictures are left out. A class of "
     "the table without pictures is an unseen class that nothing tests. `unseen extract` makes the "
     "features.",
-    g_children,
+    g_folder_children,
     NULL,
     NULL};
 
@@ -109,14 +117,16 @@ static int run(const struct argp *argp, un_status (*import)(const un_picture_set
     un_import_finish_split(&a.base);
     /* The published sets have published vectors; people's own tables rarely have any. */
     if (has_table && !a.base.words.vectors) a.base.words.vectors = UN_WORDS_BUILTIN;
-    un_picture_set_options options = {.root = a.root,
-                                      .attributes = a.attributes,
-                                      .split = a.base.split,
-                                      .name = a.base.name,
-                                      .output = a.base.output,
-                                      .finish = finish,
-                                      .finish_user = &a.base};
-    if (a.scale && un_scale_parse(a.scale, &options.scale)) return un_cli_fail();
+    un_picture_set_options options = {
+        .root = a.root,
+        .attributes = a.attributes,
+        .values = {.unknown = a.base.unknown, .unknown_count = a.base.unknown_count},
+        .split = a.base.split,
+        .name = a.base.name,
+        .output = a.base.output,
+        .finish = finish,
+        .finish_user = &a.base};
+    if (a.scale && un_scale_parse(a.scale, &options.values.scale)) return un_cli_fail();
     return un_import_show(import(&options), a.base.output);
 }
 

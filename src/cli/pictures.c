@@ -17,8 +17,9 @@ static const struct argp_option g_options[] = {
     {"among", KEY_AMONG, "all|seen|unseen|new", 0,
      "which classes are candidates; new: those of --classes (default all)", 1},
     {"classes", KEY_CLASSES, "NEW.csv", 0,
-     "new classes by description, without training: a table of classes and attributes, or lines "
-     "NAME,ATTRIBUTE=VALUE,... ; may be repeated (default: none)",
+     "new classes by description, without training, or new descriptions of old ones: a table of "
+     "classes and attributes, or lines NAME,ATTRIBUTE=VALUE,..., in the units of the training "
+     "table; may be repeated (default: none)",
      1},
     {"ignore-exif", KEY_STORED, NULL, 0,
      "take pictures as they are stored (default: turned as EXIF says)", 2},

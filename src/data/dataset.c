@@ -166,6 +166,34 @@ static un_status read_vectors(const reader *r, un_semantics *s) {
     return UNSEEN_OK;
 }
 
+/* How the values became rows, where that is known. */
+static un_status read_scaling(const reader *r, un_semantics *s) {
+    un_arena *arena = &r->dataset->arena;
+    un_scaling *scaling = NULL;
+    double *numbers = NULL;
+    json_t *description = NULL;
+    char *name = NULL;
+    un_status status = UNSEEN_OK;
+    UN_TRY(un_format(&name, "scaling.%s", s->name));
+    const un_st_entry *entry = un_safetensors_find(r->file, name);
+    const char *text = un_safetensors_metadata(r->file, name);
+    if (!entry || !text) goto done;
+    if (entry->tensor.dtype != UN_F64 || entry->tensor.rank != 2 ||
+        entry->tensor.shape[0] != s->width || entry->tensor.shape[1] != 3)
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: %.200s is not an F64 matrix of %zu x 3", r->file->path,
+                      name, s->width));
+    UN_GO(un_json_parse(text, strlen(text), r->file->path, &description));
+    UN_GO(un_arena_alloc(arena, 1, sizeof *scaling, &scaling));
+    UN_GO(un_arena_alloc(arena, 3 * s->width, sizeof *numbers, &numbers));
+    memcpy(numbers, entry->tensor.data, entry->bytes); /* it may not be aligned */
+    UN_GO(un_scaling_restore(scaling, description, numbers, s->width, r->file->path, arena));
+    s->scaling = scaling;
+done:
+    json_decref(description);
+    free(name);
+    return status;
+}
+
 static un_status read_semantics(const reader *r) {
     static const char PREFIX[] = "semantics.";
     un_dataset *d = r->dataset;
@@ -193,6 +221,7 @@ static un_status read_semantics(const reader *r) {
         free(key);
         if (status) return status;
         UN_TRY(read_vectors(r, s));
+        UN_TRY(read_scaling(r, s));
         d->semantics_count++;
     }
     return UNSEEN_OK;

@@ -10,6 +10,8 @@
  *     split.trainval, split.test_seen, split.test_unseen   I64 [n]
  *     semantics.<name>    F32 [C, A]   one row per class
  *     vectors.<name>      F32 [A, E]   word vectors of the attributes of semantics.<name>, optional
+ *     scaling.<name>      F64 [A, 3]   least, largest and mean value of each attribute as people gave
+ *                         them, where they did (scaling.h)
  *     fold.<k>.train, fold.<k>.seen, fold.<k>.unseen       I64 [n]   validation folds
  * Metadata (strings; JSON where it says so):
  *     format              "unseen-dataset"
@@ -18,6 +20,7 @@
  *     classes             JSON list of C names
  *     images              JSON list of N names, absent if unknown
  *     attributes.<name>   JSON list of A names of semantics.<name>, absent if unknown
+ *     scaling.<name>      JSON object, beside the tensor of that name: what was done to the values
  *     folds               JSON list of {"source", "proposed", "classes", "listed_train",
  *                         "listed_val", "leaked_train", "leaked_val"}
  *     notes               JSON list of sentences from the import, for `check`
@@ -39,6 +42,7 @@
 #include <jansson.h>
 
 #include "base/arena.h"
+#include "data/scaling.h"
 #include "tensor/tensor.h"
 
 enum { UN_MAX_SEMANTICS = 16, UN_MAX_FOLDS = 8 };
@@ -50,12 +54,13 @@ typedef struct {
 } un_index_list;
 
 typedef struct {
-    const char *name;    /* "att", "original_att", "sent" */
-    size_t width;        /* A */
-    float *values;       /* [C, A] */
-    char **attributes;   /* A names, NULL if unknown */
-    size_t vector_width; /* E; 0: there are no word vectors */
-    float *vectors;      /* [A, E] a word vector of each attribute; NULL: none */
+    const char *name;          /* "att", "original_att", "sent" */
+    size_t width;              /* A */
+    float *values;             /* [C, A] */
+    char **attributes;         /* A names, NULL if unknown */
+    size_t vector_width;       /* E; 0: there are no word vectors */
+    float *vectors;            /* [A, E] a word vector of each attribute; NULL: none */
+    const un_scaling *scaling; /* how values as given became rows; NULL: not known */
 } un_semantics;
 
 typedef struct {

@@ -18,6 +18,7 @@ typedef struct {
 typedef struct {
     item *items;
     size_t count;
+    un_arena arena; /* of what is made for writing only */
 } plan;
 
 static void plan_list(plan *p, const char *name, const un_index_list *list) {
@@ -26,10 +27,10 @@ static void plan_list(plan *p, const char *name, const un_index_list *list) {
     snprintf(i->name, sizeof i->name, "%s", name);
 }
 
-static un_status plan_matrix(plan *p, const char *kind, const un_semantics *s, size_t rows,
-                             size_t columns, const float *data) {
+static un_status plan_matrix(plan *p, const char *kind, const un_semantics *s, un_dtype dtype,
+                             size_t rows, size_t columns, const void *data) {
     item *i = &p->items[p->count++];
-    *i = (item){.dtype = UN_F32, .rank = 2, .shape = {rows, columns}, .data = data};
+    *i = (item){.dtype = dtype, .rank = 2, .shape = {rows, columns}, .data = data};
     int length = snprintf(i->name, sizeof i->name, "%s.%s", kind, s->name);
     if (length < 0 || (size_t)length >= sizeof i->name)
         return un_fail(UNSEEN_E_ARGUMENT, "the name of the semantics \"%.40s...\" is too long",
@@ -38,13 +39,17 @@ static un_status plan_matrix(plan *p, const char *kind, const un_semantics *s, s
 }
 
 static un_status plan_semantics(plan *p, const un_dataset *d, const un_semantics *s) {
-    UN_TRY(plan_matrix(p, "semantics", s, d->class_count, s->width, s->values));
-    if (!s->vectors) return UNSEEN_OK;
-    return plan_matrix(p, "vectors", s, s->width, s->vector_width, s->vectors);
+    double *numbers = NULL;
+    UN_TRY(plan_matrix(p, "semantics", s, UN_F32, d->class_count, s->width, s->values));
+    if (s->vectors)
+        UN_TRY(plan_matrix(p, "vectors", s, UN_F32, s->width, s->vector_width, s->vectors));
+    if (!s->scaling) return UNSEEN_OK;
+    UN_TRY(un_scaling_numbers(s->scaling, &p->arena, &numbers));
+    return plan_matrix(p, "scaling", s, UN_F64, s->width, 3, numbers);
 }
 
 static un_status make_plan(plan *p, const un_dataset *d) {
-    size_t most = 4 + 2 * d->semantics_count + 3 * d->fold_count;
+    size_t most = 4 + 3 * d->semantics_count + 3 * d->fold_count;
     UN_TRY(un_alloc(most, sizeof *p->items, &p->items));
     if (d->labels) {
         item *i = &p->items[p->count++];
@@ -128,6 +133,25 @@ static un_status put_folds(un_st_writer *writer, const un_dataset *d) {
     return put_json(writer, "folds", list);
 }
 
+/* Names of attributes and what was done to the values, where these are known. */
+static un_status put_semantics(un_st_writer *writer, const un_semantics *s) {
+    char *key = NULL;
+    un_status status = UNSEEN_OK;
+    if (s->attributes) {
+        UN_GO(un_format(&key, "attributes.%s", s->name));
+        UN_GO(put_names(writer, key, s->attributes, s->width));
+    }
+    if (s->scaling) {
+        free(key);
+        key = NULL;
+        UN_GO(un_format(&key, "scaling.%s", s->name));
+        UN_GO(put_json(writer, key, un_scaling_describe(s->scaling)));
+    }
+done:
+    free(key);
+    return status;
+}
+
 /* `path` seen from `directory` if it lies in it or beside it, else NULL. A directory that is made
  * under a temporary name (stage.h) counts under its later one. Both are absolute. */
 static un_status relative_root(const char *directory, const char *path, char **out) {
@@ -163,15 +187,7 @@ static un_status put_metadata(un_st_writer *writer, const un_dataset *d, const c
     UN_TRY(put_names(writer, "classes", d->classes, d->class_count));
     if (d->images) UN_TRY(put_names(writer, "images", d->images, d->image_count));
     if (d->image_root) UN_TRY(put_image_root(writer, d, directory));
-    for (size_t s = 0; s < d->semantics_count; s++) {
-        if (!d->semantics[s].attributes) continue;
-        char *key = NULL;
-        UN_TRY(un_format(&key, "attributes.%s", d->semantics[s].name));
-        un_status status =
-            put_names(writer, key, d->semantics[s].attributes, d->semantics[s].width);
-        free(key);
-        if (status) return status;
-    }
+    for (size_t s = 0; s < d->semantics_count; s++) UN_TRY(put_semantics(writer, &d->semantics[s]));
     UN_TRY(put_folds(writer, d));
     if (d->notes) UN_TRY(put_json(writer, "notes", json_incref(d->notes)));
     return UNSEEN_OK;
@@ -206,6 +222,7 @@ un_status un_dataset_write(un_dataset *dataset, const char *directory) {
 done:
     un_st_writer_abort(writer);
     free(p.items);
+    un_arena_free(&p.arena);
     free(path);
     return status;
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/names.h"
 #include "base/rng.h"
 
 int un_index_list_contains(const un_index_list *list, int64_t item) {
@@ -209,29 +209,31 @@ static un_status add_by_class(un_dataset *dataset, const char *source, int propo
     return status;
 }
 
-static un_status unknown_class(const un_dataset *dataset, const char *source, const char *name) {
-    const char *const *classes = (const char *const *)dataset->classes;
-    const char *nearest = un_nearest_name(name, classes, dataset->class_count);
-    return un_fail(UNSEEN_E_FORMAT, "%s: the data set has no class \"%.200s\"%s%s%s", source, name,
-                   nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                   nearest ? "\"?" : "");
-}
-
 static un_status flag_classes(const un_dataset *dataset, const char *source, char *const *names,
                               size_t count, unsigned char *is_seen, unsigned char *is_unseen) {
+    un_name_index index;
+    un_name_report report;
+    size_t *map = NULL;
+    UN_TRY(un_name_index_make(&index, dataset->classes, dataset->class_count));
+    un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(count, sizeof *map, &map));
+    UN_GO(un_names_match(&index, names, count, map, &report));
+    if (report.missing.count > 0)
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: the data set has no class %s%s", source,
+                      report.missing.text, un_name_list_more(&report.missing)));
     un_dataset_classes_of(dataset, &dataset->trainval, is_seen);
     for (size_t i = 0; i < count; i++) {
-        size_t c = 0;
-        while (c < dataset->class_count && strcmp(dataset->classes[c], names[i]) != 0) c++;
-        if (c == dataset->class_count) return unknown_class(dataset, source, names[i]);
-        if (!is_seen[c])
-            return un_fail(UNSEEN_E_FORMAT,
-                           "%s: class \"%.200s\" has no images in trainval, so it cannot play an "
-                           "unseen class in validation",
-                           source, names[i]);
-        is_unseen[c] = 1;
+        if (!is_seen[map[i]])
+            UN_GO(un_fail(UNSEEN_E_FORMAT,
+                          "%s: class \"%.200s\" has no images in trainval, so it cannot play an "
+                          "unseen class in validation",
+                          source, names[i]));
+        is_unseen[map[i]] = 1;
     }
-    return UNSEEN_OK;
+done:
+    free(map);
+    un_name_index_free(&index);
+    return status;
 }
 
 un_status un_fold_add_classes(un_dataset *dataset, const char *source, char *const *names,

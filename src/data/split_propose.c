@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/names.h"
 #include "base/rng.h"
 #include "data/split.h"
 
@@ -106,19 +106,22 @@ static void choose(chooser *c, size_t number) {
 
 static un_status take_named(chooser *c, const un_split_proposal *p) {
     const un_dataset *d = c->dataset;
-    const char *const *classes = (const char *const *)d->classes;
-    for (size_t i = 0; i < p->unseen_count; i++) {
-        size_t k = 0;
-        while (k < d->class_count && strcmp(d->classes[k], p->unseen[i]) != 0) k++;
-        if (k == d->class_count) {
-            const char *nearest = un_nearest_name(p->unseen[i], classes, d->class_count);
-            return un_fail(UNSEEN_E_ARGUMENT, "%s: there is no class \"%.200s\"%s%s%s", p->where,
-                           p->unseen[i], nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                           nearest ? "\"?" : "");
-        }
-        if (!c->unseen[k] && c->images[k] > 0) take(c, k);
-    }
-    return UNSEEN_OK;
+    un_name_index index;
+    un_name_report report;
+    size_t *map = NULL;
+    UN_TRY(un_name_index_make(&index, d->classes, d->class_count));
+    un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(p->unseen_count, sizeof *map, &map));
+    UN_GO(un_names_match(&index, p->unseen, p->unseen_count, map, &report));
+    if (report.missing.count > 0)
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s: there is no class %s%s", p->where,
+                      report.missing.text, un_name_list_more(&report.missing)));
+    for (size_t i = 0; i < p->unseen_count; i++)
+        if (!c->unseen[map[i]] && c->images[map[i]] > 0) take(c, map[i]);
+done:
+    free(map);
+    un_name_index_free(&index);
+    return status;
 }
 
 /* How many classes to choose of n that have images. */

@@ -32,7 +32,8 @@ static un_status make_table(un_task *task, const un_dataset *dataset, const unsi
                                   .width = source->width,
                                   .attributes = source->attributes,
                                   .vector_width = source->vector_width,
-                                  .vectors = source->vectors};
+                                  .vectors = source->vectors,
+                                  .scaling = source->scaling};
         UN_TRY(un_arena_alloc(&task->arena, table->count * source->width, sizeof(float),
                               &modality->values));
         for (size_t c = 0; c < dataset->class_count; c++)

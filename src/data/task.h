@@ -22,11 +22,12 @@ enum { UN_MAX_MODALITIES = 8 };
 /* One semantic modality of a class table: rows of one named semantics. */
 typedef struct {
     const char *name;
-    size_t width;         /* A */
-    float *values;        /* [C, A] */
-    char **attributes;    /* A names, NULL if unknown */
-    size_t vector_width;  /* E; 0: there are no word vectors */
-    const float *vectors; /* [A, E] a word vector of each attribute, NULL if there are none */
+    size_t width;              /* A */
+    float *values;             /* [C, A] */
+    char **attributes;         /* A names, NULL if unknown */
+    size_t vector_width;       /* E; 0: there are no word vectors */
+    const float *vectors;      /* [A, E] a word vector of each attribute, NULL if there are none */
+    const un_scaling *scaling; /* how values as given became rows; NULL: not known */
 } un_modality;
 
 /* The classes that a method scores, in the order of its scores. */

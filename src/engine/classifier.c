@@ -157,7 +157,7 @@ static int is_candidate(const un_classifier *c, size_t k, un_among among) {
     switch (among) {
     case UN_AMONG_SEEN: return c->classes.seen[k];
     case UN_AMONG_UNSEEN: return !c->classes.seen[k];
-    case UN_AMONG_NEW: return k >= c->model.classes.count;
+    case UN_AMONG_NEW: return c->described && c->described[k];
     default: return 1;
     }
 }

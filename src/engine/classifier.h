@@ -14,6 +14,7 @@
 typedef struct {
     un_model model;                 /* its classes are those of the file */
     un_class_table classes;         /* those to score: of the file and, after them, added ones */
+    unsigned char *described;       /* [C] 1: described after training; NULL: none was */
     un_arena arena;                 /* of the table */
     un_backbone *backbone;          /* NULL until attached */
     un_recipe recipe;               /* of the features that the model was trained on */
@@ -34,24 +35,32 @@ typedef struct {
     const char *name;
     size_t count;             /* stated attributes */
     const size_t *attributes; /* [count] their numbers */
-    const float *values;      /* [count] */
+    const double *values;     /* [count] */
 } un_description;
 
 /*
- * Adds `n` classes, which count as unseen. A name that the model knows as an unseen class
- * replaces its description; the name of a seen class is an error.
+ * Adds `n` classes, which count as unseen. A name that the model knows gets the new description in
+ * place of its own; of a class that it was trained on a warning says so, and it stays a seen one.
  *
- * With all A attributes stated the values are the class's row, in the unit of the training
- * table. Otherwise a value says how far the attribute is present, from 0 to 1, or in percent if
- * any value of the call exceeds 1; an attribute that is not stated is absent if another one of
- * its group (the part of the name before "::") is stated, and else has the mean of the model's
- * classes. If the rows of the model's classes have unit length, so gets this one.
+ * Where the model keeps what was done to the values of its classes (un_modality, scaling), a value
+ * is in the unit of the training table, and equal values give the row that the training class
+ * has. Attributes that were brought to 0 to 1 by their range are brought there by the same range;
+ * a value outside it is a warning, one that is farther outside than the range is wide an error. Where
+ * all attributes share a unit, shares or percent, a description of some of the A attributes may be
+ * in shares, 0 to 1, or in percent if a value of the call exceeds 1. Models of version 0.1 do not
+ * keep it: with all A attributes the values are the row in the unit of the table, else as above.
+ *
+ * An attribute that is not stated is absent (0, or the least value there was) if another one of its
+ * group (un_attribute_value) is stated, and else has the mean of the training table. Rows get
+ * length 1 where those of the model have it.
  */
 un_status un_classifier_describe(un_classifier *classifier, const un_description *descriptions,
                                  size_t n);
 
-/* Number of the attribute called `name` (of the only modality); an error names the nearest. */
-un_status un_classifier_attribute(const un_classifier *classifier, const char *name, size_t *out);
+/* out[i] = number of the attribute (of the only modality) that names[i] means (base/names.h); an
+ * error lists those that mean none, with the nearest. */
+un_status un_classifier_attributes(const un_classifier *classifier, char *const *names,
+                                   size_t count, size_t *out);
 
 /* Normalised pictures (n, S, S, 3) to the model's features (n, R, F). */
 un_status un_classifier_features(un_classifier *classifier, const float *pictures, size_t n,

@@ -2,8 +2,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/log.h"
+#include "base/names.h"
 #include "engine/classifier.h"
+
+/* A value this many ranges outside the range of the training classes is in another unit, or wrong. */
+static const double FAR_OUTSIDE = 1;
 
 /* Rows count as unit vectors if all lengths are 1 within f32 rounding of a sum over A. */
 static int has_unit_rows(const un_class_table *table) {
@@ -26,115 +30,178 @@ static un_status check_modality(const un_classifier *c) {
     return UNSEEN_OK;
 }
 
-un_status un_classifier_attribute(const un_classifier *c, const char *name, size_t *out) {
+un_status un_classifier_attributes(const un_classifier *c, char *const *names, size_t count,
+                                   size_t *out) {
     UN_TRY(check_modality(c));
     const un_modality *m = &c->model.classes.modality[0];
+    un_name_index index;
+    un_name_report report;
     if (!m->attributes)
         return un_fail(UNSEEN_E_ARGUMENT, "the semantics \"%s\" of %s have no attribute names",
                        m->name, c->path);
-    for (size_t i = 0; i < m->width; i++)
-        if (strcmp(m->attributes[i], name) == 0) {
-            *out = i;
-            return UNSEEN_OK;
-        }
-    const char *near = un_nearest_name(name, (const char *const *)m->attributes, m->width);
-    return un_fail(UNSEEN_E_ARGUMENT, "%s knows no attribute \"%.80s\"%s%s%s", c->path, name,
-                   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    UN_TRY(un_name_index_make(&index, m->attributes, m->width));
+    un_status status = un_names_match(&index, names, count, out, &report);
+    un_name_index_free(&index);
+    UN_TRY(status);
+    if (report.missing.count > 0)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s knows no attribute %s%s", c->path,
+                       report.missing.text, un_name_list_more(&report.missing));
+    if (report.alike.count > 0)
+        un_log(UNSEEN_LOG_WARNING, "attributes that %s spells otherwise: %s%s", c->path,
+               report.alike.text, un_name_list_more(&report.alike));
+    return UNSEEN_OK;
 }
 
-/* Length of the group's name with the "::" behind it; 0 if the name has none. */
-static size_t group_length(const char *attribute) {
-    const char *end = strstr(attribute, "::");
-    return end ? (size_t)(end - attribute) + 2 : 0;
-}
-
-/* Whether the group of attribute i has a stated member. */
-static int group_is_stated(const un_modality *m, const unsigned char *stated, size_t i) {
-    size_t length = m->attributes ? group_length(m->attributes[i]) : 0;
-    for (size_t j = 0; j < m->width && length > 0; j++)
-        if (stated[j] && strncmp(m->attributes[i], m->attributes[j], length) == 0) return 1;
-    return 0;
-}
-
-static float column_mean(const un_class_table *table, size_t i) {
-    const un_modality *m = &table->modality[0];
-    double sum = 0;
-    for (size_t c = 0; c < table->count; c++) sum += (double)m->values[c * m->width + i];
-    return (float)(sum / (double)table->count);
-}
-
-static float largest(const un_class_table *table) {
-    const un_modality *m = &table->modality[0];
-    float top = 0;
-    for (size_t i = 0; i < table->count * m->width; i++)
-        if (m->values[i] > top) top = m->values[i];
-    return top;
-}
+/* ---- what values mean ---- */
 
 typedef struct {
     const un_classifier *classifier;
     const un_class_table *known; /* the table of the file: means and scale come from it */
-    int unit_rows;
-    float unit;            /* what a stated value of 1 is in the table */
-    unsigned char *stated; /* [A] scratch */
+    const un_modality *m;        /* its modality */
+    int unit_rows;               /* without a scaling: rows have length 1 */
+    double top;                  /* the largest value in the table, or as given */
+    double bottom;               /* the least */
+    int in_percent;              /* a value of this call exceeds 1 */
+    size_t *group;               /* [A] first attribute of each one's group; its own: it has none */
+    unsigned char *stated;       /* [A] scratch */
+    unsigned char *group_stated; /* [A] scratch, at a group's first attribute */
+    double *values;              /* [A] scratch */
 } describer;
 
-static un_status check_values(const describer *d, const un_description *description) {
-    const un_modality *m = &d->known->modality[0];
-    int partial = description->count < m->width;
-    memset(d->stated, 0, m->width);
-    for (size_t j = 0; j < description->count; j++) {
-        size_t i = description->attributes[j];
-        float value = description->values[j];
-        if (i >= m->width)
+static const char *name_of(const describer *d, size_t i) {
+    return d->m->attributes ? d->m->attributes[i] : "an attribute";
+}
+
+static un_status wrong_value(const describer *d, const un_description *x, size_t i, double value,
+                             const char *why) {
+    return un_fail(UNSEEN_E_ARGUMENT, "class \"%.80s\": %.80s is %g; %s", x->name, name_of(d, i),
+                   value, why);
+}
+
+/* Of an attribute whose training classes had values from least to largest. */
+static un_status check_range(const describer *d, const un_description *x, size_t i, double value) {
+    const un_scaling *s = d->m->scaling;
+    double low = s->least[i], high = s->largest[i];
+    double place = un_scaling_place(s, i, value);
+    if (low == high && value != low)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "class \"%.80s\": %.80s is %g, but it was %g for every class when the model "
+                       "was trained, so nothing tells what another value means; leave it out",
+                       x->name, name_of(d, i), value, low);
+    if (place < -FAR_OUTSIDE || place > 1 + FAR_OUTSIDE)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "class \"%.80s\": %.80s is %g, far outside what the model was trained with "
+                       "(%g to %g); is it in another unit?",
+                       x->name, name_of(d, i), value, low, high);
+    if (place < 0 || place > 1)
+        un_log(UNSEEN_LOG_WARNING,
+               "class \"%.80s\": %.80s is %g, outside what the model was trained with (%g to %g)",
+               x->name, name_of(d, i), value, low, high);
+    return UNSEEN_OK;
+}
+
+/* Of a table whose attributes share a unit: shares, percent, or any other. */
+static un_status check_unit(const describer *d, const un_description *x, size_t i, double value) {
+    int whole = x->count == d->m->width;
+    int usual = d->bottom >= 0 && d->top <= 100; /* shares or percent */
+    if (d->m->scaling ? usual && (value < 0 || value > 100) : !whole && (value < 0 || value > 100))
+        return wrong_value(d, x, i, value, "say from 0 to 1, or in percent");
+    if (d->m->scaling || d->bottom < 0 || (value >= 0 && value <= 100)) return UNSEEN_OK;
+    return wrong_value(
+        d, x, i, value,
+        "this model does not keep the units of its attributes; say from 0 to 1 or in "
+        "percent, or import the data set and train the model again");
+}
+
+static un_status check_values(describer *d, const un_description *x) {
+    memset(d->stated, 0, d->m->width);
+    memset(d->group_stated, 0, d->m->width);
+    for (size_t j = 0; j < x->count; j++) {
+        size_t i = x->attributes[j];
+        double value = x->values[j];
+        if (i >= d->m->width)
             return un_fail(UNSEEN_E_ARGUMENT, "class \"%.80s\" states attribute %zu of %zu",
-                           description->name, i, m->width);
-        const char *name = m->attributes ? m->attributes[i] : "an attribute";
+                           x->name, i, d->m->width);
         if (d->stated[i])
-            return un_fail(UNSEEN_E_ARGUMENT, "class \"%.80s\" states %.80s twice",
-                           description->name, name);
-        if (!isfinite(value) || (partial && (value < 0 || value > 100)))
-            return un_fail(UNSEEN_E_ARGUMENT,
-                           "class \"%.80s\": %.80s is %g; say from 0 to 1, or in percent",
-                           description->name, name, (double)value);
+            return un_fail(UNSEEN_E_ARGUMENT, "class \"%.80s\" states %.80s twice", x->name,
+                           name_of(d, i));
+        if (!isfinite(value)) return wrong_value(d, x, i, value, "it must be a finite number");
+        int ranged = d->m->scaling && d->m->scaling->kind == UN_SCALING_RANGE;
+        UN_TRY(ranged ? check_range(d, x, i, value) : check_unit(d, x, i, value));
         d->stated[i] = 1;
+        d->group_stated[d->group[i]] = 1;
     }
     return UNSEEN_OK;
+}
+
+/* ---- rows ---- */
+
+static double column_mean(const describer *d, size_t i) {
+    if (d->m->scaling) return d->m->scaling->mean[i];
+    double sum = 0;
+    for (size_t c = 0; c < d->known->count; c++) sum += (double)d->m->values[c * d->m->width + i];
+    return sum / (double)d->known->count;
+}
+
+/* What an attribute has that is not stated: absent if another one of its group is stated. */
+static double unstated(const describer *d, size_t i) {
+    size_t group = d->group[i];
+    if (group == UN_NO_NAME || !d->group_stated[group]) return column_mean(d, i);
+    int ranged = d->m->scaling && d->m->scaling->kind == UN_SCALING_RANGE;
+    return ranged ? d->m->scaling->least[i] : 0;
+}
+
+/* A stated value in the unit of the table. */
+static double in_unit(const describer *d, double value, int whole) {
+    const un_scaling *s = d->m->scaling;
+    if (s && (s->kind == UN_SCALING_RANGE || d->bottom < 0 || d->top > 100)) return value;
+    if (!s) return whole ? value : value * d->top / (d->in_percent ? 100 : 1);
+    if (d->top <= 1) return d->in_percent ? value / 100 : value;
+    return d->in_percent || whole ? value : value * 100;
 }
 
 /* The row of one description. */
-static un_status make_row(const describer *d, const un_description *description, float *row) {
-    const un_modality *m = &d->known->modality[0];
-    UN_TRY(check_values(d, description));
-    int partial = description->count < m->width;
-    for (size_t i = 0; i < m->width && partial; i++)
-        row[i] = group_is_stated(m, d->stated, i) ? 0 : column_mean(d->known, i);
+static un_status make_row(describer *d, const un_description *x, float *row) {
+    size_t width = d->m->width;
     double square = 0;
-    for (size_t j = 0; j < description->count; j++)
-        row[description->attributes[j]] = description->values[j] * (partial ? d->unit : 1);
-    for (size_t i = 0; i < m->width; i++) square += (double)row[i] * (double)row[i];
-    if (!(square > 0))
-        return un_fail(UNSEEN_E_ARGUMENT, "the description of \"%.80s\" is all zeros",
-                       description->name);
-    float scale = d->unit_rows ? (float)(1 / sqrt(square)) : 1;
-    for (size_t i = 0; i < m->width; i++) row[i] *= scale;
-    return UNSEEN_OK;
+    UN_TRY(check_values(d, x));
+    for (size_t i = 0; i < width; i++) d->values[i] = d->stated[i] ? 0 : unstated(d, i);
+    for (size_t j = 0; j < x->count; j++)
+        d->values[x->attributes[j]] = in_unit(d, x->values[j], x->count == width);
+    for (size_t i = 0; i < width; i++) square += d->values[i] * d->values[i];
+    if (d->m->scaling)
+        un_scaling_apply(d->m->scaling, d->values, row);
+    else
+        for (size_t i = 0; i < width; i++)
+            row[i] =
+                (float)(d->unit_rows && square > 0 ? d->values[i] / sqrt(square) : d->values[i]);
+    for (size_t i = 0; i < width; i++) {
+        if (!isfinite(row[i])) return wrong_value(d, x, i, d->values[i], "it is too large");
+        if (row[i] != 0) return UNSEEN_OK;
+    }
+    return un_fail(UNSEEN_E_ARGUMENT, "the description of \"%.80s\" is all zeros%s", x->name,
+                   d->m->scaling && d->m->scaling->kind == UN_SCALING_RANGE
+                       ? ", as every attribute has the least value there was in training"
+                       : "");
 }
 
+/* ---- the table ---- */
+
 /* Where the class goes in the new table: over the one of its name, or behind the last. */
-static un_status place(const un_class_table *table, const char *name, size_t *out) {
-    for (size_t k = 0; k < table->count; k++) {
-        if (strcmp(table->names[k], name) != 0) continue;
-        if (table->seen[k])
-            return un_fail(UNSEEN_E_ARGUMENT,
-                           "the model was trained on pictures of \"%.80s\"; give the new class "
-                           "another name",
-                           name);
-        *out = k;
-        return UNSEEN_OK;
-    }
-    *out = table->count;
-    return UNSEEN_OK;
+static void place(const un_classifier *c, const un_class_table *table, const un_name_index *old,
+                  const char *name, size_t *out) {
+    size_t k = un_name_find(old, name);
+    for (size_t i = old->count; k == UN_NO_NAME && i < table->count; i++)
+        if (strcmp(table->names[i], name) == 0) k = i; /* of this call, which are few */
+    *out = k != UN_NO_NAME ? k : table->count;
+    if (k == UN_NO_NAME) return;
+    if (table->seen[k])
+        un_log(UNSEEN_LOG_WARNING,
+               "\"%s\" has a new description; %s was trained with another, and on pictures of the "
+               "class",
+               name, c->path);
+    else
+        un_log(UNSEEN_LOG_INFO, "\"%s\" has a new description in place of the one it had", name);
 }
 
 /* A table of the present classes with room for `more`. */
@@ -152,48 +219,91 @@ static un_status copy_table(const un_class_table *from, size_t more, un_arena *a
     return UNSEEN_OK;
 }
 
-static un_status add(const describer *d, const un_description *description, un_arena *arena,
-                     un_class_table *table) {
+static un_status add(describer *d, const un_description *x, const un_name_index *old,
+                     un_arena *arena, un_class_table *table, unsigned char *described) {
     size_t k = 0;
-    if (!description->name || !*description->name)
-        return un_fail(UNSEEN_E_ARGUMENT, "a new class has no name");
-    UN_TRY(place(table, description->name, &k));
+    if (!x->name || !*x->name) return un_fail(UNSEEN_E_ARGUMENT, "a new class has no name");
+    place(d->classifier, table, old, x->name, &k);
     un_modality *m = &table->modality[0];
-    UN_TRY(make_row(d, description, m->values + k * m->width));
+    UN_TRY(make_row(d, x, m->values + k * m->width));
+    described[k] = 1;
     if (k < table->count) return UNSEEN_OK;
+    table->seen[k] = 0;
     table->count++;
-    return un_arena_string(arena, description->name, &table->names[k]);
+    return un_arena_string(arena, x->name, &table->names[k]);
+}
+
+/* The first attribute of each one's group. */
+static un_status find_groups(describer *d, un_arena *arena) {
+    char **groups = NULL;
+    un_name_index index;
+    UN_TRY(un_arena_alloc(arena, d->m->width, sizeof *d->group, &d->group));
+    UN_TRY(un_arena_alloc(arena, d->m->width, sizeof *groups, &groups));
+    for (size_t i = 0; i < d->m->width; i++) {
+        size_t length = 0;
+        if (d->m->attributes) (void)un_attribute_value(d->m->attributes[i], &length);
+        UN_TRY(un_arena_string(arena, length > 0 ? d->m->attributes[i] : "", &groups[i]));
+        groups[i][length] = 0;
+    }
+    UN_TRY(un_name_index_make(&index, groups, d->m->width));
+    for (size_t i = 0; i < d->m->width; i++)
+        d->group[i] = groups[i][0] ? un_name_find(&index, groups[i]) : i;
+    un_name_index_free(&index);
+    return UNSEEN_OK;
+}
+
+/* How the values of this call are to be understood. */
+static un_status look(describer *d, const un_description *descriptions, size_t n, un_arena *arena) {
+    const un_scaling *s = d->m->scaling;
+    size_t width = d->m->width;
+    UN_TRY(un_arena_alloc(arena, width, 1, &d->stated));
+    UN_TRY(un_arena_alloc(arena, width, 1, &d->group_stated));
+    UN_TRY(un_arena_alloc(arena, width, sizeof *d->values, &d->values));
+    d->unit_rows = has_unit_rows(d->known);
+    for (size_t i = 0; i < width && s; i++) {
+        d->top = fmax(d->top, s->largest[i]);
+        d->bottom = fmin(d->bottom, s->least[i]);
+    }
+    for (size_t i = 0; i < d->known->count * width && !s; i++) {
+        d->top = fmax(d->top, (double)d->m->values[i]);
+        d->bottom = fmin(d->bottom, (double)d->m->values[i]);
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < descriptions[i].count; j++)
+            d->in_percent |= descriptions[i].values[j] > 1;
+    return find_groups(d, arena);
 }
 
 un_status un_classifier_describe(un_classifier *c, const un_description *descriptions, size_t n) {
-    un_arena arena = {0};
+    un_arena arena = {0}, scratch = {0};
     un_class_table table;
+    unsigned char *described = NULL;
+    un_name_index old = {0};
     describer d = {.classifier = c, .known = &c->model.classes};
     un_status status = UNSEEN_OK;
     UN_TRY(check_modality(c));
-    d.unit_rows = has_unit_rows(d.known);
-    float most = 0;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < descriptions[i].count; j++)
-            if (descriptions[i].values[j] > most) most = descriptions[i].values[j];
-    d.unit = largest(d.known) / (most > 1 ? 100 : 1);
-    UN_GO(un_arena_alloc(&arena, d.known->modality[0].width, 1, &d.stated));
+    d.m = &d.known->modality[0];
+    UN_GO(look(&d, descriptions, n, &scratch));
     UN_GO(copy_table(&c->classes, n, &arena, &table));
-    for (size_t i = 0; i < n; i++) {
-        size_t before = table.count;
-        UN_GO(add(&d, &descriptions[i], &arena, &table));
-        if (table.count == before) continue;
-        table.seen[before] = 0;
-    }
+    UN_GO(un_arena_alloc(&arena, c->classes.count + n, 1, &described));
+    if (c->described) memcpy(described, c->described, c->classes.count);
+    UN_GO(un_name_index_make(&old, c->classes.names, c->classes.count));
+    for (size_t i = 0; i < n; i++)
+        UN_GO(add(&d, &descriptions[i], &old, &arena, &table, described));
     /* Names of classes that were added before live in the arena that goes: keep copies. */
     for (size_t k = c->model.classes.count; k < c->classes.count; k++)
         UN_GO(un_arena_string(&arena, table.names[k], &table.names[k]));
     UN_GO(c->model.method->class->set_classes(c->model.method, &table)); /* the last to fail */
+    un_name_index_free(&old);
+    un_arena_free(&scratch);
     un_arena_free(&c->arena);
     c->arena = arena;
     c->classes = table;
+    c->described = described;
     return UNSEEN_OK;
 done:
+    un_name_index_free(&old);
+    un_arena_free(&scratch);
     un_arena_free(&arena);
     return status;
 }

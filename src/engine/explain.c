@@ -6,18 +6,18 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/json.h"
+#include "base/names.h"
 
 static un_status find_class(const un_classifier *c, const char *name, size_t *out) {
-    for (size_t k = 0; k < c->classes.count; k++)
-        if (strcmp(c->classes.names[k], name) == 0) {
-            *out = k;
-            return UNSEEN_OK;
-        }
-    const char *near =
-        un_nearest_name(name, (const char *const *)c->classes.names, c->classes.count);
-    return un_fail(UNSEEN_E_ARGUMENT, "%s knows no class \"%.80s\"%s%s%s", c->path, name,
-                   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    un_name_index index;
+    un_name_report report;
+    char *wanted[] = {(char *)(uintptr_t)name};
+    UN_TRY(un_name_index_make(&index, c->classes.names, c->classes.count));
+    un_status status = un_names_match(&index, wanted, 1, out, &report);
+    un_name_index_free(&index);
+    UN_TRY(status);
+    if (report.missing.count == 0) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_ARGUMENT, "%s knows no class %s", c->path, report.missing.text);
 }
 
 /* The answer and what it is compared with. */

@@ -2,6 +2,7 @@
 #include "engine/model_api.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -70,21 +71,44 @@ const char *unseen_model_attribute_name(const unseen_model *model, size_t i) {
     return names ? names[i] : NULL;
 }
 
+/* The decimal number with the fewest digits that is this float: what a caller wrote, 0.2 for 0.2F,
+ * so that it means what the table of the training said. */
+static double as_written(float value) {
+    char text[40];
+    for (int digits = 6; digits < 9 && isfinite(value); digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        double x = strtod(text, NULL);
+        if ((float)x == value) return x;
+    }
+    return (double)value;
+}
+
+static un_status add_class(un_classifier *classifier, const char *name,
+                           const char *const *attributes, const float *values, size_t n,
+                           un_arena *arena) {
+    char **names = NULL;
+    size_t *numbers = NULL;
+    double *wide = NULL;
+    UN_TRY(un_arena_alloc(arena, n, sizeof *names, &names));
+    UN_TRY(un_arena_alloc(arena, n, sizeof *numbers, &numbers));
+    UN_TRY(un_arena_alloc(arena, n, sizeof *wide, &wide));
+    for (size_t i = 0; i < n; i++) {
+        if (!attributes[i])
+            return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_add_class: name %zu is NULL", i);
+        UN_TRY(un_arena_string(arena, attributes[i], &names[i]));
+        wide[i] = as_written(values[i]);
+    }
+    UN_TRY(un_classifier_attributes(classifier, names, n, numbers));
+    return un_classifier_describe(classifier, &(un_description){name, n, numbers, wide}, 1);
+}
+
 unseen_status unseen_model_add_class(unseen_model *model, const char *name,
                                      const char *const *attributes, const float *values, size_t n) {
     if (!model || !name || (n > 0 && (!attributes || !values)))
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_add_class: a pointer is NULL");
-    size_t *numbers = NULL;
-    UN_TRY(un_alloc(n, sizeof *numbers, &numbers));
-    un_status status = UNSEEN_OK;
-    for (size_t i = 0; i < n && !status; i++)
-        if (!attributes[i])
-            status = un_fail(UNSEEN_E_ARGUMENT, "unseen_model_add_class: name %zu is NULL", i);
-        else
-            status = un_classifier_attribute(&model->classifier, attributes[i], &numbers[i]);
-    const un_description description = {name, n, numbers, values};
-    if (!status) status = un_classifier_describe(&model->classifier, &description, 1);
-    free(numbers);
+    un_arena arena = {0};
+    un_status status = add_class(&model->classifier, name, attributes, values, n, &arena);
+    un_arena_free(&arena);
     return status;
 }
 

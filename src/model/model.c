@@ -19,8 +19,9 @@ static un_status describe_modalities(const un_class_table *classes, char **out) 
         json_t *names = modality->attributes
                             ? un_json_strings(modality->attributes, modality->width)
                             : json_null();
-        UN_GO(un_json_append(list,
-                             json_pack("{s:s, s:o}", "name", modality->name, "attributes", names)));
+        json_t *scaling = modality->scaling ? un_scaling_describe(modality->scaling) : json_null();
+        UN_GO(un_json_append(list, json_pack("{s:s, s:o, s:o}", "name", modality->name,
+                                             "attributes", names, "scaling", scaling)));
     }
     UN_GO(un_json_text(list, out));
 done:
@@ -62,12 +63,30 @@ static un_status declare_tensors(un_st_writer *writer, const un_method *method,
         snprintf(name, sizeof name, "classes.modality.%zu", m);
         const size_t shape[] = {classes->count, classes->modality[m].width};
         UN_TRY(un_st_writer_add(writer, name, UN_F32, 2, shape));
-        if (!classes->modality[m].vectors) continue;
-        snprintf(name, sizeof name, "classes.vectors.%zu", m);
-        const size_t vectors[] = {classes->modality[m].width, classes->modality[m].vector_width};
-        UN_TRY(un_st_writer_add(writer, name, UN_F32, 2, vectors));
+        if (classes->modality[m].vectors) {
+            snprintf(name, sizeof name, "classes.vectors.%zu", m);
+            const size_t vectors[] = {classes->modality[m].width,
+                                      classes->modality[m].vector_width};
+            UN_TRY(un_st_writer_add(writer, name, UN_F32, 2, vectors));
+        }
+        if (classes->modality[m].scaling) {
+            snprintf(name, sizeof name, "classes.scaling.%zu", m);
+            const size_t numbers[] = {classes->modality[m].width, 3};
+            UN_TRY(un_st_writer_add(writer, name, UN_F64, 2, numbers));
+        }
     }
     return un_st_writer_add(writer, "classes.seen", UN_U8, 1, &classes->count);
+}
+
+static un_status write_scaling(un_st_writer *writer, size_t index, const un_scaling *scaling) {
+    un_arena arena = {0};
+    double *numbers = NULL;
+    un_status status = un_scaling_numbers(scaling, &arena, &numbers);
+    if (!status)
+        status =
+            un_st_writer_write(writer, index, 0, numbers, 3 * scaling->width * sizeof *numbers);
+    un_arena_free(&arena);
+    return status;
 }
 
 static un_status write_tensors(un_st_writer *writer, const un_method *method,
@@ -83,6 +102,7 @@ static un_status write_tensors(un_st_writer *writer, const un_method *method,
         if (modality->vectors)
             UN_TRY(un_st_writer_write(writer, index++, 0, modality->vectors,
                                       modality->width * modality->vector_width * sizeof(float)));
+        if (modality->scaling) UN_TRY(write_scaling(writer, index++, modality->scaling));
     }
     return un_st_writer_write(writer, index, 0, classes->seen, classes->count);
 }
@@ -143,6 +163,27 @@ static un_status read_vectors(un_model *model, const un_safetensors *file, size_
     return UNSEEN_OK;
 }
 
+static un_status read_scaling(un_model *model, const un_safetensors *file,
+                              const json_t *description, size_t m) {
+    un_modality *modality = &model->classes.modality[m];
+    char name[64];
+    un_scaling *scaling = NULL;
+    double *numbers = NULL;
+    snprintf(name, sizeof name, "classes.scaling.%zu", m);
+    const un_st_entry *entry = un_safetensors_find(file, name);
+    if (!entry || !json_is_object(description)) return UNSEEN_OK;
+    if (entry->tensor.dtype != UN_F64 || entry->tensor.rank != 2 ||
+        entry->tensor.shape[0] != modality->width || entry->tensor.shape[1] != 3)
+        return damaged(file, "the ranges of its attributes have the wrong shape");
+    UN_TRY(un_arena_alloc(&model->arena, 1, sizeof *scaling, &scaling));
+    UN_TRY(un_arena_alloc(&model->arena, 3 * modality->width, sizeof *numbers, &numbers));
+    memcpy(numbers, entry->tensor.data, entry->bytes);
+    UN_TRY(un_scaling_restore(scaling, description, numbers, modality->width, file->path,
+                              &model->arena));
+    modality->scaling = scaling;
+    return UNSEEN_OK;
+}
+
 static un_status read_modality(un_model *model, const un_safetensors *file, const json_t *item,
                                size_t m) {
     un_modality *modality = &model->classes.modality[m];
@@ -166,6 +207,7 @@ static un_status read_modality(un_model *model, const un_safetensors *file, cons
         if (!isfinite(modality->values[i]))
             return damaged(file, "class semantics are not finite numbers");
     UN_TRY(read_vectors(model, file, m));
+    UN_TRY(read_scaling(model, file, json_object_get(item, "scaling"), m));
     if (!json_is_array(names)) return UNSEEN_OK;
     return read_strings(model, file, names, modality->width, &modality->attributes);
 }

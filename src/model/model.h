@@ -10,12 +10,16 @@
  *                 (how, metric, epochs, gamma), metrics of the test sets, kept (what the
  *                 method must know beyond its configuration; method.h)
  *     classes     JSON list of C names
- *     modalities  JSON list of {"name", "attributes": list or null}, in the method's order
+ *     modalities  JSON list of {"name", "attributes": list or null, "scaling": object or null}, in
+ *                 the method's order; scaling is what was done to the values of the classes
+ *                 (data/scaling.h; files of version 0.1 do not have it)
  * and the tensors
  *     param.<name>          F32, the method's parameters
  *     classes.seen          U8 [C]
  *     classes.modality.<m>  F32 [C, A_m]
  *     classes.vectors.<m>   F32 [A_m, E], word vectors of the attributes, optional
+ *     classes.scaling.<m>   F64 [A_m, 3], least, largest and mean of each attribute's values as given,
+ *                           beside "scaling"
  * It holds no date and no path: the same run gives the same bytes.
  */
 #ifndef UN_MODEL_MODEL_H

@@ -118,7 +118,10 @@ printf 'Newbird,has_size::small=x\n' >wrong.csv
 expect 1 "line 1" "$unseen" predict m.model "$photo" --classes wrong.csv
 seen=$("$unseen" predict m.model "$photo" --among seen --top 1 --csv - | sed -n 2p | cut -d, -f3)
 echo "$seen,has_size::small=1" >again.csv
-expect 1 "trained on pictures" "$unseen" predict m.model "$photo" --classes again.csv
+expect 0 "\"$seen\" has a new description; m.model was trained with another" \
+    "$unseen" predict m.model "$photo" --classes again.csv
+"$unseen" predict m.model "$photo" --classes again.csv --among new --csv - -q 2>/dev/null |
+    grep -q ",$seen,[^,]*,1," || fail "a class described anew should stay seen and count as new"
 
 # What cannot be read is named, the rest is answered, the status says so.
 echo text >broken.jpg

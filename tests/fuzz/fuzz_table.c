@@ -3,17 +3,25 @@
  */
 #include "fuzz.h"
 
+#include <math.h>
+
 #include "data/readers/table.h"
 
 int fuzz_run_table(const uint8_t *data, size_t size) {
     un_arena arena = {0};
     un_table t;
     int taken = fuzz_taken(un_table_read(fuzz_file("t.csv", data, size), &arena, &t));
+    size_t unknown = 0;
     for (size_t c = 0; taken && c < t.rows; c++) {
         FUZZ_REQUIRE(t.names[c][0] != 0);
         fuzz_touch_text(t.names[c]);
         fuzz_touch(t.values + c * t.columns, t.columns * sizeof *t.values);
+        for (size_t a = 0; a < t.columns; a++) {
+            FUZZ_REQUIRE(!isinf(t.values[c * t.columns + a]));
+            unknown += isnan(t.values[c * t.columns + a]) ? 1 : 0;
+        }
     }
+    FUZZ_REQUIRE(!taken || unknown == t.unknown);
     for (size_t a = 0; taken && a < t.columns; a++) fuzz_touch_text(t.attributes[a]);
     un_arena_free(&arena);
     return taken;
@@ -33,5 +41,8 @@ void fuzz_seed_table(void) {
     fuzz_seed_text("bad_utf16", "\xFF\xFE"
                                 "c,a");
     fuzz_seed_text("bad_quote", "class,a\n\"x,1\n");
+    fuzz_seed_text("spreadsheet", "class;a;b;;\nx;0,5;78%;;\ny;?;0;;\n;;;;\n");
+    fuzz_seed_text("words", "class,a\nx,yes\ny,FALSE\n");
+    fuzz_seed_text("bad_header", "x,0.1\ny,0.2\n");
     fuzz_seed_text("bad_empty", "");
 }

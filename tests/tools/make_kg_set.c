@@ -64,7 +64,7 @@ static un_status deal(request *q, const un_index_list *list, const char *text) {
     char *path = NULL, **classes = NULL;
     size_t count = 0;
     UN_TRY(path_of(q, q->folder, text, &path));
-    UN_TRY(un_lines_read_all(path, &q->arena, &classes, &count));
+    UN_TRY(un_lines_read_names(path, &q->arena, &classes, &count));
     un_rng rng = un_rng_stream(4, text, 0);
     for (size_t i = 0; i < list->count; i++) {
         const char *name = classes[un_rng_below(&rng, count)];
@@ -246,7 +246,7 @@ static un_status write_tables(const request *q, const char *folder) {
     size_t count = 0;
     un_status status = UNSEEN_OK;
     UN_GO(path_of(q, q->folder, "testclasses.txt", &path));
-    UN_GO(un_lines_read_all(path, &((request *)(uintptr_t)q)->arena, &names, &count));
+    UN_GO(un_lines_read_names(path, &((request *)(uintptr_t)q)->arena, &names, &count));
     UN_GO(open_text(q, folder, "classes.txt", &classes));
     UN_GO(open_text(q, folder, "predicates.txt", &predicates));
     UN_GO(open_text(q, folder, "predicate-matrix-continuous.txt", &matrix));

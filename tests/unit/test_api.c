@@ -158,7 +158,7 @@ static void described_classes_get_their_rows(void **state) {
         }
     /* Red at 50 %: blue, of its group, is absent, the rest as usual. */
     const size_t red = 0;
-    const float half = 50;
+    const double half = 50;
     const un_description part = {"part", 1, &red, &half};
     util_ok(un_classifier_describe(&c, &part, 1));
     const double want[A] = {0.5 * top, 0, mean[2], mean[3]};
@@ -170,7 +170,7 @@ static void described_classes_get_their_rows(void **state) {
 
     /* The whole row, in any unit; the first class stays. */
     const size_t all[A] = {3, 2, 1, 0};
-    const float row[A] = {40, 30, 20, 10};
+    const double row[A] = {40, 30, 20, 10};
     const un_description whole = {"whole", A, all, row};
     util_ok(un_classifier_describe(&c, &whole, 1));
     assert_int_equal(c.classes.count, C + 2);
@@ -179,17 +179,20 @@ static void described_classes_get_their_rows(void **state) {
         util_near((double)c.classes.modality[0].values[(C + 1) * A + i],
                   10.0 * (double)(i + 1) / sqrt(3000), 1e-6);
 
-    /* An unseen class is described anew, a seen one is not. */
+    /* An unseen class is described anew, and so is a seen one, which stays seen. */
     const un_description unseen = {"class 2", A, all, row};
     const un_description seen = {"class 0", A, all, row};
     util_ok(un_classifier_describe(&c, &unseen, 1));
     assert_int_equal(c.classes.count, C + 2);
     util_near((double)c.classes.modality[0].values[2 * A], 10 / sqrt(3000), 1e-6);
-    util_fails(un_classifier_describe(&c, &seen, 1), UNSEEN_E_ARGUMENT, "class 0");
+    util_ok(un_classifier_describe(&c, &seen, 1));
+    assert_int_equal(c.classes.count, C + 2);
+    assert_int_equal(c.classes.seen[0], 1);
+    util_near((double)c.classes.modality[0].values[3], 40 / sqrt(3000), 1e-6);
     const size_t twice[2] = {1, 1};
     const un_description repeated = {"x", 2, twice, row};
     util_fails(un_classifier_describe(&c, &repeated, 1), UNSEEN_E_ARGUMENT, "twice");
-    const float bad = -1;
+    const double bad = -1;
     const un_description negative = {"x", 1, &red, &bad};
     util_fails(un_classifier_describe(&c, &negative, 1), UNSEEN_E_ARGUMENT, "from 0 to 1");
     assert_int_equal(c.classes.count, C + 2);

@@ -370,6 +370,62 @@ static void test_import_arrays(void **state) {
     un_dataset_close(&d);
 }
 
+/* A row of attributes for each image is no row for each class: the mean of a class's images is. */
+static void test_semantics_of_images(void **state) {
+    (void)state;
+    static const char header[] = "{'descr': '<f8', 'fortran_order': False, 'shape': (80, 2)}";
+    double rows[N][2];
+    for (size_t i = 0; i < N; i++) { /* image i has class i mod 8 */
+        rows[i][0] = 0.1 * (double)(i % C);
+        rows[i][1] = (double)(i % C) + (i < N / 2 ? 0.5 : -0.5);
+    }
+    for (int named = 0; named < 2; named++) {
+        un_arrays_options options = prepare_arrays();
+        un_dataset d;
+        if (!named) options.split.file = NULL;
+        put_npy(options.semantics[0].path, 1, header, rows, sizeof rows);
+        if (un_import_arrays(&options) || un_dataset_open(&d, options.output))
+            fail_msg("%s", un_error());
+        assert_int_equal(d.class_count, C);
+        const un_semantics *s = un_dataset_semantics(&d, "original_att");
+        for (size_t c = 0; c < C; c++) {
+            assert_true(s->values[2 * c] == (float)(0.1 * (double)c)); /* equal rows: their value */
+            assert_true(fabs((double)s->values[2 * c + 1] - (double)c) < 1e-6);
+        }
+        int told = 0;
+        for (size_t i = 0; i < json_array_size(d.notes); i++)
+            told |=
+                strstr(json_string_value(json_array_get(d.notes, i)),
+                       "a row for each of the 80 images, not for each of the 8 classes") != NULL;
+        assert_true(told);
+        un_dataset_close(&d);
+    }
+    un_arrays_options options = prepare_arrays();
+    rows[11][1] = NAN;
+    put_npy(options.semantics[0].path, 1, header, rows, sizeof rows);
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "row 11, column 1 is not a finite");
+    /* Unknown for one image: the class has what its others have. */
+    char *const unknown[] = {"nan"};
+    un_dataset d;
+    options.values.unknown = unknown;
+    options.values.unknown_count = 1;
+    if (un_import_arrays(&options) || un_dataset_open(&d, options.output))
+        fail_msg("%s", un_error());
+    un_dataset_close(&d);
+    options = prepare_arrays();
+    options.names = in_folder("nine.txt");
+    options.split.file = NULL;
+    write_text(options.names, "a\nb\nc\nd\ne\nf\ng\nh\ni\n");
+    put_npy(options.semantics[0].path, 1, header, rows, sizeof rows);
+    options.values.unknown = unknown;
+    options.values.unknown_count = 1;
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "class \"i\" has no image");
+    options = prepare_arrays();
+    put_npy(options.semantics[0].path, 1,
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (4, 8)}", rows, 4 * 8 * 8);
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "transpose it");
+}
+
 /* The features of an image are (position y, x; channel f): 100 y + 10 x + f, plus the image. */
 static void put_maps(const char *path, const char *shape, const size_t dims[3], int first) {
     static float data[80 * 400];
@@ -519,11 +575,15 @@ static void test_import_refusals(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_types),          cmocka_unit_test(test_orders),
-        cmocka_unit_test(test_damaged_npy),    cmocka_unit_test(test_archives),
-        cmocka_unit_test(test_tensors),        cmocka_unit_test(test_import_arrays),
-        cmocka_unit_test(test_layouts),        cmocka_unit_test(test_habits),
-        cmocka_unit_test(test_import_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_types),
+                                       cmocka_unit_test(test_orders),
+                                       cmocka_unit_test(test_damaged_npy),
+                                       cmocka_unit_test(test_archives),
+                                       cmocka_unit_test(test_tensors),
+                                       cmocka_unit_test(test_import_arrays),
+                                       cmocka_unit_test(test_layouts),
+                                       cmocka_unit_test(test_habits),
+                                       cmocka_unit_test(test_semantics_of_images),
+                                       cmocka_unit_test(test_import_refusals)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -165,6 +165,147 @@ static void test_folder_refusals(void **state) {
     refuse_folder(&options, "nowhere");
 }
 
+static int noted(const un_dataset *d, const char *text) {
+    for (size_t i = 0; i < json_array_size(d->notes); i++)
+        if (strstr(json_string_value(json_array_get(d->notes, i)), text)) return 1;
+    return 0;
+}
+
+/* Folders, tables and lists that spell a class otherwise. */
+static void test_spellings(void **state) {
+    (void)state;
+    un_picture_set_options options = prepare_folder();
+    un_dataset d;
+    unsigned char flags[6];
+    const char *validation = lasting("val.txt");
+    forget("own");
+    static const char *const folders[] = {"Red Fox", "owl_barn", "Cafe\xCC\x81", "gnu", "hen"};
+    for (size_t k = 0; k < 5; k++)
+        for (int i = 0; i < 4; i++) {
+            char name[64];
+            snprintf(name, sizeof name, "own/%s/%d.jpg", folders[k], i);
+            put_file(name, "");
+        }
+    static const char table[] = "class,a,b\nred_fox,1,0\nowl barn,0,1\ncaf\xC3\xA9,1,1\n"
+                                "gnu,0.5,0\nhen,0,0.5\n";
+    write_text(in_folder("own.csv"), table);
+    /* A list with a mark, quotes and blank lines, as old Macs end them. */
+    write_text(in_folder("val.txt"), "\xEF\xBB\xBF\"Red_Fox\"\r\rCAF\xC3\x89\r");
+    options.split.unseen = " Owl Barn ,GNU";
+    options.split.validation = &validation;
+    options.split.validation_count = 1;
+    open_folder(&options, &d);
+    assert_int_equal(d.image_count, 20);
+    assert_string_equal(d.classes[d.labels[0]], "caf\xC3\xA9");
+    assert_true(noted(&d, "folders that are spelt otherwise"));
+    assert_true(noted(&d, "\"Red Fox\" for \"red_fox\""));
+    assert_true(noted(&d, "--unseen: names that are spelt otherwise"));
+    un_dataset_classes_of(&d, &d.test_unseen, flags);
+    for (int c = 0; c < 5; c++) assert_int_equal(flags[c], c == 1 || c == 3);
+    assert_int_equal(d.fold_count, 1);
+    assert_int_equal(d.folds[0].class_count, 2);
+    un_dataset_close(&d);
+    /* JSON splits, too. */
+    options.split.unseen = NULL;
+    options.split.validation_count = 0;
+    options.split.file = lasting("s.json");
+    write_text(options.split.file,
+               "{\"unseen\": [\"HEN\"], \"folds\": [{\"classes\": [\"RED fox\"]}]}");
+    open_folder(&options, &d);
+    un_dataset_classes_of(&d, &d.test_unseen, flags);
+    for (int c = 0; c < 5; c++) assert_int_equal(flags[c], c == 4);
+    un_dataset_close(&d);
+    /* All that mean nothing are told, and what is left in the table. */
+    options.split.file = NULL;
+    put_file("own/gun/1.jpg", "");
+    put_file("own/zebra/1.jpg", "");
+    put_file("own/GNU/1.jpg", "");
+    forget("own/hen");
+    refuse_folder(&options, "\"gun\" (did you mean \"gnu\"?)");
+    refuse_folder(&options, "\"zebra\"");
+    refuse_folder(&options, "\"GNU\"");
+    refuse_folder(&options, "rows without a folder: \"hen\"");
+}
+
+/* train/ and test/ above the classes are no classes. */
+static void test_folders_above(void **state) {
+    (void)state;
+    un_picture_set_options options = prepare_folder();
+    un_dataset d;
+    forget("own");
+    for (int c = 0; c < 5; c++)
+        for (int i = 0; i < 4; i++) {
+            char name[64];
+            snprintf(name, sizeof name, "own/%s/kind %d/%d.jpg", i == 3 ? "test" : "train", c, i);
+            put_file(name, "");
+        }
+    write_text(in_folder("own.csv"), "c,a\nkind 0,0\nkind 1,1\nkind 2,.3\nkind 3,.4\nkind 4,.5\n");
+    open_folder(&options, &d);
+    assert_int_equal(d.class_count, 5);
+    assert_int_equal(d.image_count, 20);
+    assert_string_equal(d.images[0], "test/kind 0/3.jpg");
+    for (size_t i = 0; i < 20; i++)
+        assert_int_equal(strstr(d.images[i], "kind ")[5] - '0', d.labels[i]);
+    assert_true(noted(&d, "stand above those of the classes"));
+    un_dataset_close(&d);
+    put_file("own/train/unknown/1.jpg", "");
+    refuse_folder(&options, "\"unknown\"");
+    forget("own/train/unknown");
+    /* A class may be called so. */
+    write_text(in_folder("own.csv"), "c,a\ntest,0\ntrain,1\nkind 2,.3\nkind 3,.4\n");
+    put_file("own/kind 2/1.jpg", "");
+    put_file("own/kind 2/2.jpg", "");
+    put_file("own/kind 3/1.jpg", "");
+    open_folder(&options, &d);
+    assert_int_equal(d.labels[0], 2);
+    assert_string_equal(d.classes[d.labels[d.image_count - 1]], "train");
+    un_dataset_close(&d);
+}
+
+static void test_lists_of_unseen(void **state) {
+    (void)state;
+    un_picture_set_options options = prepare_folder();
+    un_dataset d;
+    unsigned char flags[6];
+    forget("own");
+    static const char *const folders[] = {"owl, barn", "@home", "say \"hi\"", "gnu", "hen"};
+    for (size_t k = 0; k < 5; k++)
+        for (int i = 0; i < 4; i++) {
+            char name[64];
+            snprintf(name, sizeof name, "own/%s/%d.jpg", folders[k], i);
+            put_file(name, "");
+        }
+    write_text(in_folder("own.csv"), "class,a,b\n\"owl, barn\",1,0\n@home,0,1\n"
+                                     "\"say \"\"hi\"\"\",1,1\ngnu,0.5,0\nhen,0,0.5\n");
+    write_text(in_folder("list.txt"), "\xEF\xBB\xBFowl, barn\r\n\r\nhen\r\n");
+    static char at[420];
+    snprintf(at, sizeof at, "@%s", in_folder("list.txt"));
+    const struct {
+        const char *unseen;
+        int want[5];
+    } cases[] = {{"\"owl, barn\",hen", {1, 0, 0, 0, 1}},
+                 {"owl, barn", {1, 0, 0, 0, 0}},
+                 {"@home", {0, 1, 0, 0, 0}},
+                 {"\"say \"\"hi\"\"\", gnu", {0, 0, 1, 1, 0}},
+                 {lasting("list.txt"), {1, 0, 0, 0, 1}},
+                 {at, {1, 0, 0, 0, 1}}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        options.split.unseen = cases[i].unseen;
+        open_folder(&options, &d);
+        un_dataset_classes_of(&d, &d.test_unseen, flags);
+        for (int c = 0; c < 5; c++)
+            if (flags[c] != cases[i].want[c]) fail_msg("--unseen %s: class %d", cases[i].unseen, c);
+        un_dataset_close(&d);
+    }
+    options.split.unseen = "@nowhere.txt";
+    refuse_folder(&options, "nowhere.txt");
+    options.split.unseen = "owl, hen";
+    refuse_folder(&options, "no class \"owl\"");
+    write_text(in_folder("list.txt"), "\n");
+    options.split.unseen = at;
+    refuse_folder(&options, "no names in it");
+}
+
 /* Scaling: percent and shares stay as they are, mixed units go to their range. */
 static void test_scaling(void **state) {
     (void)state;
@@ -176,6 +317,7 @@ static void test_scaling(void **state) {
                  {{30, 40, 0, 50}, UN_SCALE_AUTO, {0.6, 0.8, 0, 1}},
                  {{1, 40, 0, 50}, UN_SCALE_AUTO, {1, 0, 0, 1}},
                  {{-1, 4000, 1, 5000}, UN_SCALE_AUTO, {0, 0, M_SQRT1_2, M_SQRT1_2}},
+                 {{30, 0, 50, 0}, UN_SCALE_AUTO, {1, 0, 1, 0}},
                  {{3, 4, 5, 0}, UN_SCALE_NONE, {0.6, 0.8, 1, 0}},
                  {{3e200, 4e200, 5, 0}, UN_SCALE_AS_GIVEN, {0, 0, 0, 0}},
                  {{3, 3, 4, 3}, UN_SCALE_RANGE, {0, 0, 1, 0}},
@@ -183,8 +325,8 @@ static void test_scaling(void **state) {
     static char *classes[2] = {"x", "y"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         un_dataset d = {.class_count = 2, .classes = classes};
-        un_status status =
-            un_import_attributes(&d, "att", cases[i].values, 2, NULL, cases[i].scale);
+        const un_attribute_options options = {.scale = cases[i].scale};
+        un_status status = un_import_attributes(&d, "att", cases[i].values, 2, NULL, &options);
         if (cases[i].values[0] > 1e38) {
             assert_int_equal(status, UNSEEN_E_FORMAT);
         } else {
@@ -502,9 +644,16 @@ static void test_real_cub(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
 
-        cmocka_unit_test(test_folder),       cmocka_unit_test(test_folder_refusals),
-        cmocka_unit_test(test_scaling),      cmocka_unit_test(test_proposals),
-        cmocka_unit_test(test_awa2),         cmocka_unit_test(test_cub),
-        cmocka_unit_test(test_cub_refusals), cmocka_unit_test(test_real_cub)};
+        cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_folder_refusals),
+        cmocka_unit_test(test_spellings),
+        cmocka_unit_test(test_folders_above),
+        cmocka_unit_test(test_lists_of_unseen),
+        cmocka_unit_test(test_scaling),
+        cmocka_unit_test(test_proposals),
+        cmocka_unit_test(test_awa2),
+        cmocka_unit_test(test_cub),
+        cmocka_unit_test(test_cub_refusals),
+        cmocka_unit_test(test_real_cub)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

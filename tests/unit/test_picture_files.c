@@ -180,7 +180,7 @@ static void test_tables(void **state) {
                {"c,a\nx,nan\n", "must be finite"},
                {"c,a\nx,1e999\n", "must be finite"},
                {"c,a\nx,big\n", "not a number: \"big\""},
-               {"c;a\nx;1,5\n", "decimal point"},
+               {"c,a\nx,\"1,5\"\n", "decimal point"},
                {"c,a\nx,1 2\n", "not a number"},
                {"c,a\nx,1\nx,2\n", "class 1 and class 2 have the same name"},
                {"c,a,a\nx,1,2\n", "column 2 and column 3 have the same name"},

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/names.h"
 #include "data/alike.h"
 #include "data/check/check_parts.h"
 #include "data/split.h"
@@ -220,6 +221,36 @@ static un_status check_alike_rows(un_checker *c, const un_semantics *s) {
     return status;
 }
 
+/* Whether the semantics are the values as given of others, which are looked at themselves. */
+static int is_original(const un_dataset *d, const char *name) {
+    static const char PREFIX[] = "original_";
+    return !strncmp(name, PREFIX, sizeof PREFIX - 1) &&
+           un_dataset_semantics(d, name + sizeof PREFIX - 1) != NULL;
+}
+
+/* Attributes that are equal for all classes: as given, where that is known. */
+static un_status check_constant(un_checker *c, const un_semantics *s) {
+    enum { TOLD = 5 };
+    size_t n = c->dataset->class_count;
+    un_name_list told = {0};
+    for (size_t a = 0; a < s->width && n > 1 && !is_original(c->dataset, s->name); a++) {
+        int equal = s->scaling ? s->scaling->least[a] == s->scaling->largest[a] : 1;
+        for (size_t k = 1; k < n && equal && !s->scaling; k++)
+            equal = memcmp(&s->values[k * s->width + a], &s->values[a], sizeof *s->values) == 0;
+        if (!equal) continue;
+        if (s->attributes)
+            un_name_list_add(&told, s->attributes[a], TOLD);
+        else
+            un_name_list_say(&told, TOLD, "%zu", a);
+    }
+    if (told.count == 0) return UNSEEN_OK;
+    return un_check_say(c->warnings,
+                        "semantics \"%s\": %zu attribute%s the same for all classes and teach%s "
+                        "nothing: %s%s",
+                        s->name, told.count, told.count == 1 ? " is" : "s are",
+                        told.count == 1 ? "es" : "", told.text, un_name_list_more(&told));
+}
+
 static un_status check_one_semantics(un_checker *c, const un_semantics *s, json_t *list) {
     const un_dataset *d = c->dataset;
     double low = INFINITY;
@@ -246,6 +277,7 @@ static un_status check_one_semantics(un_checker *c, const un_semantics *s, json_
     UN_TRY(un_json_append(list, json_pack("{s:s, s:I, s:f, s:f, s:b}", "name", s->name, "width",
                                           (json_int_t)s->width, "min", low, "max", high,
                                           "unit_rows", unit)));
+    UN_TRY(check_constant(c, s));
     UN_TRY(check_equal_rows(c, s));
     return check_alike_rows(c, s);
 }

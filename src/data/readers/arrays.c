@@ -9,8 +9,10 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/names.h"
 #include "data/features.h"
 #include "data/readers/array_file.h"
+#include "data/readers/cell.h"
 #include "data/readers/import_parts.h"
 #include "data/readers/lines.h"
 #include "data/readers/table.h"
@@ -36,112 +38,6 @@ static int is_table(const char *path) {
     return n > 4 && (!strcasecmp(path + n - 4, ".csv") || !strcasecmp(path + n - 4, ".tsv"));
 }
 
-/* ---- classes and semantics ---- */
-
-/* A table's rows in the order of the classes, by name. */
-static un_status add_table(importer *im, const un_named_path *named) {
-    un_dataset *d = &im->dataset;
-    un_table t;
-    double *values = NULL;
-    UN_TRY(un_table_read(named->path, &d->arena, &t));
-    UN_TRY(un_alloc(d->class_count * t.columns, sizeof *values, &values));
-    un_status status = UNSEEN_OK;
-    for (size_t c = 0; c < d->class_count; c++) {
-        size_t row = 0;
-        while (row < t.rows && strcmp(t.names[row], d->classes[c]) != 0) row++;
-        if (row == t.rows) {
-            const char *nearest =
-                un_nearest_name(d->classes[c], (const char *const *)t.names, t.rows);
-            UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has no row for class \"%.200s\"%s%s%s", named->path,
-                          d->classes[c], nearest ? "; the nearest name in it is \"" : "",
-                          nearest ? nearest : "", nearest ? "\"" : ""));
-        }
-        memcpy(values + c * t.columns, t.values + row * t.columns, t.columns * sizeof *values);
-    }
-    UN_GO(
-        un_import_attributes(d, named->name, values, t.columns, t.attributes, im->options->scale));
-    if (t.rows > d->class_count)
-        UN_GO(un_dataset_note(d, "%s: %zu of its %zu rows are of no class here and were left out",
-                              named->path, t.rows - d->class_count, t.rows));
-done:
-    free(values);
-    return status;
-}
-
-static un_status open_matrix(importer *im, const char *spec, un_array *a) {
-    UN_TRY(un_array_open(a, spec, im->stage.partial));
-    if (a->rank == 2 && a->rows > 0 && a->width > 0 && a->rows <= MAX_CLASSES) return UNSEEN_OK;
-    un_status status =
-        un_fail(UNSEEN_E_FORMAT,
-                "%s has %d dimensions and %zu rows; semantics are a matrix, one row a class", spec,
-                a->rank, a->rows);
-    un_array_close(a);
-    return status;
-}
-
-static un_status add_array(importer *im, const un_named_path *named) {
-    un_dataset *d = &im->dataset;
-    un_array a;
-    double *values = NULL;
-    UN_TRY(open_matrix(im, named->path, &a));
-    un_status status = UNSEEN_OK;
-    if (a.rows != d->class_count)
-        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has %zu rows for %zu classes", named->path, a.rows,
-                      d->class_count));
-    UN_GO(un_alloc(a.rows * a.width, sizeof *values, &values));
-    un_array_read_f64(&a, 0, a.rows, values);
-    for (size_t i = 0; i < a.rows * a.width; i++)
-        if (!isfinite(values[i]))
-            UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: row %zu, column %zu is not a finite number",
-                          named->path, i / a.width, i % a.width));
-    UN_GO(un_import_attributes(d, named->name, values, a.width, NULL, im->options->scale));
-done:
-    free(values);
-    un_array_close(&a);
-    return status;
-}
-
-/* The number of classes where nothing names them: rows of the first semantics. */
-static un_status count_classes(importer *im) {
-    un_array a;
-    UN_TRY(open_matrix(im, im->options->semantics[0].path, &a));
-    im->dataset.class_count = a.rows;
-    un_array_close(&a);
-    return un_import_number_classes(&im->dataset, im->options->semantics[0].path);
-}
-
-static un_status import_class_names(importer *im) {
-    const un_arrays_options *o = im->options;
-    un_dataset *d = &im->dataset;
-    un_table t;
-    if (o->names) {
-        UN_TRY(un_lines_read_all(o->names, &d->arena, &d->classes, &d->class_count));
-    } else if (im->source.json.value) {
-        UN_TRY(un_split_file_classes(&im->source.json, &d->arena, &d->classes, &d->class_count));
-    } else if (im->source.mat && un_mat_find(im->source.mat, "allclasses_names")) {
-        UN_TRY(un_mat_read_strings(im->source.mat, "allclasses_names", &d->arena, &d->classes,
-                                   &d->class_count));
-    }
-    for (size_t i = 0; i < o->semantics_count && d->class_count == 0; i++) {
-        if (!is_table(o->semantics[i].path)) continue;
-        UN_TRY(un_table_read(o->semantics[i].path, &d->arena, &t));
-        d->classes = t.names;
-        d->class_count = t.rows;
-    }
-    if (d->class_count == 0) UN_TRY(count_classes(im));
-    const char *where = o->names ? o->names : o->split.file ? o->split.file : o->semantics[0].path;
-    return un_import_check_names(d->classes, d->class_count, where, 0);
-}
-
-static un_status import_classes(importer *im) {
-    const un_arrays_options *o = im->options;
-    UN_TRY(import_class_names(im));
-    for (size_t i = 0; i < o->semantics_count; i++)
-        UN_TRY(is_table(o->semantics[i].path) ? add_table(im, &o->semantics[i])
-                                              : add_array(im, &o->semantics[i]));
-    return UNSEEN_OK;
-}
-
 /* ---- labels ---- */
 
 static un_status read_labels(importer *im, const un_array *a) {
@@ -150,13 +46,25 @@ static un_status read_labels(importer *im, const un_array *a) {
     for (size_t i = 0; i < d->image_count; i++) {
         double x = 0;
         un_array_read_f64(a, i, 1, &x);
-        if (!(x >= 0) || x >= (double)d->class_count || x != floor(x))
+        if (!(x >= 0) || x >= MAX_CLASSES || x != floor(x))
             return un_fail(UNSEEN_E_FORMAT,
-                           "%s: label %zu is %g; labels are whole numbers from 0 to %zu%s", a->spec,
-                           i, x, d->class_count - 1,
-                           x == (double)d->class_count ? " (are they 1-based?)" : "");
+                           "%s: label %zu is %g; labels are whole numbers, the number of the "
+                           "class from 0",
+                           a->spec, i, x);
         d->labels[i] = (int32_t)x;
     }
+    return UNSEEN_OK;
+}
+
+/* That the labels count the classes, once these are known. */
+static un_status check_labels(const importer *im) {
+    const un_dataset *d = &im->dataset;
+    for (size_t i = 0; i < d->image_count; i++)
+        if ((size_t)d->labels[i] >= d->class_count)
+            return un_fail(UNSEEN_E_FORMAT,
+                           "%s: label %zu is %d; labels are whole numbers from 0 to %zu%s",
+                           im->options->labels, i, (int)d->labels[i], d->class_count - 1,
+                           (size_t)d->labels[i] == d->class_count ? " (are they 1-based?)" : "");
     return UNSEEN_OK;
 }
 
@@ -174,7 +82,7 @@ static un_status import_labels(importer *im) {
                       "%s should be one column of labels, it has %d dimensions and "
                       "%zu numbers a row%s",
                       a.spec, a.rank, a.width,
-                      a.rank == 2 && a.width == d->class_count
+                      a.rank == 2 && a.rows == d->image_count
                           ? "; if they are one-hot, save labels.argmax(axis=1)"
                           : ""));
     if (a.rows != d->image_count)
@@ -184,6 +92,224 @@ static un_status import_labels(importer *im) {
 done:
     un_array_close(&a);
     return status;
+}
+
+/* ---- classes and semantics ---- */
+
+/* Puts the rows of a table into the order of the classes, by name: rows[c] is class c's. */
+static un_status match_rows(un_dataset *d, const char *path, const un_table *t, size_t *rows) {
+    un_name_index index;
+    un_name_report report;
+    UN_TRY(un_name_index_make(&index, t->names, t->rows));
+    un_status status = un_names_match(&index, d->classes, d->class_count, rows, &report);
+    un_name_index_free(&index);
+    UN_TRY(status);
+    if (report.missing.count > 0)
+        return un_fail(UNSEEN_E_FORMAT, "%s has no row for class %s%s", path, report.missing.text,
+                       un_name_list_more(&report.missing));
+    if (report.alike.count > 0)
+        UN_TRY(un_dataset_note(d, "%s: rows that are spelt otherwise than the classes: %s%s", path,
+                               report.alike.text, un_name_list_more(&report.alike)));
+    if (t->rows == d->class_count) return UNSEEN_OK;
+    return un_dataset_note(d, "%s: %zu of its %zu rows are of no class here and were left out",
+                           path, t->rows - d->class_count, t->rows);
+}
+
+static un_status read_table(importer *im, const char *path, un_table *t) {
+    const un_attribute_options *o = &im->options->values;
+    const un_table_options cells = {o->unknown, o->unknown_count, 0};
+    return un_table_read_as(path, &cells, &im->dataset.arena, t);
+}
+
+static un_status add_table(importer *im, const un_named_path *named) {
+    un_dataset *d = &im->dataset;
+    un_table t;
+    double *values = NULL;
+    size_t *rows = NULL;
+    un_status status = UNSEEN_OK;
+    UN_TRY(read_table(im, named->path, &t));
+    UN_GO(un_alloc(d->class_count, sizeof *rows, &rows));
+    UN_GO(match_rows(d, named->path, &t, rows));
+    UN_GO(un_alloc(d->class_count * t.columns, sizeof *values, &values));
+    for (size_t c = 0; c < d->class_count; c++)
+        memcpy(values + c * t.columns, t.values + rows[c] * t.columns, t.columns * sizeof *values);
+    UN_GO(un_import_attributes(d, named->name, values, t.columns, t.attributes,
+                               &im->options->values));
+done:
+    free(rows);
+    free(values);
+    return status;
+}
+
+static un_status open_matrix(importer *im, const char *spec, un_array *a) {
+    UN_TRY(un_array_open(a, spec, im->stage.partial));
+    if (a->rank == 2 && a->rows > 0 && a->width > 0 &&
+        (a->rows <= MAX_CLASSES || a->rows == im->dataset.image_count))
+        return UNSEEN_OK;
+    un_status status =
+        un_fail(UNSEEN_E_FORMAT,
+                "%s has %d dimensions and %zu rows; semantics are a matrix, one row a class", spec,
+                a->rank, a->rows);
+    un_array_close(a);
+    return status;
+}
+
+/* Rows first to first + count - 1; a value that stands for an unknown one becomes NaN. */
+static un_status read_rows(const importer *im, const un_array *a, size_t first, size_t count,
+                           double *out) {
+    const un_attribute_options *o = &im->options->values;
+    const un_cell_format format = {.unknown = o->unknown, .unknown_count = o->unknown_count};
+    un_array_read_f64(a, first, count, out);
+    for (size_t i = 0; i < count * a->width; i++) {
+        if (o->unknown_count > 0 && un_cell_is_unknown(&format, out[i]))
+            out[i] = NAN;
+        else if (!isfinite(out[i]))
+            return un_fail(UNSEEN_E_FORMAT, "%s: row %zu, column %zu is not a finite number",
+                           a->spec, first + i / a->width, i % a->width);
+    }
+    return UNSEEN_OK;
+}
+
+/* ---- attributes of single images ---- */
+
+typedef struct {
+    double *mean;   /* [C, A] of the known values, as far as read */
+    size_t *known;  /* [C, A] how many they are */
+    size_t *images; /* [C] */
+    double *rows;   /* of a step */
+    int differ;     /* images of one class have different rows */
+} averages;
+
+static void drop_averages(averages *v) {
+    free(v->mean);
+    free(v->known);
+    free(v->images);
+    free(v->rows);
+}
+
+/* Equal values have exactly that value as their mean. */
+static void add_image(averages *v, size_t class, const double *row, size_t width) {
+    for (size_t a = 0; a < width; a++) {
+        size_t at = class * width + a;
+        if (isnan(row[a])) continue;
+        v->differ |= v->known[at] > 0 && row[a] != v->mean[at];
+        v->mean[at] += (row[a] - v->mean[at]) / (double)++v->known[at];
+    }
+    v->images[class]++;
+}
+
+/* A row for each image: a class gets the mean of its images. */
+static un_status average(importer *im, const un_named_path *named, const un_array *a) {
+    un_dataset *d = &im->dataset;
+    averages v = {0};
+    size_t step = STEP_BYTES / sizeof(double) / a->width + 1;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(d->class_count * a->width, sizeof *v.mean, &v.mean));
+    UN_GO(un_alloc(d->class_count * a->width, sizeof *v.known, &v.known));
+    UN_GO(un_alloc(d->class_count, sizeof *v.images, &v.images));
+    UN_GO(un_alloc(step * a->width, sizeof *v.rows, &v.rows));
+    for (size_t first = 0; first < a->rows; first += step) {
+        size_t count = a->rows - first < step ? a->rows - first : step;
+        UN_GO(read_rows(im, a, first, count, v.rows));
+        for (size_t i = 0; i < count; i++)
+            add_image(&v, (size_t)d->labels[first + i], v.rows + i * a->width, a->width);
+    }
+    for (size_t c = 0; c < d->class_count; c++) {
+        if (v.images[c] == 0)
+            UN_GO(un_fail(UNSEEN_E_FORMAT,
+                          "%s has a row for each of the %zu images, but class \"%.200s\" has no "
+                          "image, so nothing describes it; give a row for each class",
+                          a->spec, a->rows, d->classes[c]));
+        for (size_t k = 0; k < a->width; k++)
+            if (v.known[c * a->width + k] == 0) v.mean[c * a->width + k] = NAN;
+    }
+    UN_GO(un_dataset_note(d,
+                          "%s has a row for each of the %zu images, not for each of the %zu "
+                          "classes: each class got the mean of its images' rows%s",
+                          a->spec, a->rows, d->class_count,
+                          v.differ ? "" : " (which are equal within a class)"));
+    UN_GO(un_import_attributes(d, named->name, v.mean, a->width, NULL, &im->options->values));
+done:
+    drop_averages(&v);
+    return status;
+}
+
+static un_status add_classes(importer *im, const un_named_path *named, const un_array *a) {
+    double *values = NULL;
+    UN_TRY(un_alloc(a->rows * a->width, sizeof *values, &values));
+    un_status status = read_rows(im, a, 0, a->rows, values);
+    if (!status)
+        status = un_import_attributes(&im->dataset, named->name, values, a->width, NULL,
+                                      &im->options->values);
+    free(values);
+    return status;
+}
+
+static un_status add_array(importer *im, const un_named_path *named) {
+    const un_dataset *d = &im->dataset;
+    un_array a;
+    UN_TRY(open_matrix(im, named->path, &a));
+    un_status status =
+        a.rows == d->class_count ? add_classes(im, named, &a)
+        : a.rows == d->image_count
+            ? average(im, named, &a)
+            : un_fail(UNSEEN_E_FORMAT, "%s has %zu rows for %zu classes%s", named->path, a.rows,
+                      d->class_count,
+                      a.width == d->class_count ? "; it has as many columns: transpose it" : "");
+    un_array_close(&a);
+    return status;
+}
+
+/* The number of classes where nothing names them: rows of the first semantics, unless these are
+ * of the images; then as many as the labels count. */
+static un_status count_classes(importer *im) {
+    un_dataset *d = &im->dataset;
+    const char *spec = im->options->semantics[0].path;
+    un_array a;
+    UN_TRY(open_matrix(im, spec, &a));
+    size_t rows = a.rows;
+    un_array_close(&a);
+    d->class_count = rows;
+    if (rows == d->image_count) {
+        size_t labelled = 0;
+        for (size_t i = 0; i < d->image_count; i++)
+            if ((size_t)d->labels[i] >= labelled) labelled = (size_t)d->labels[i] + 1;
+        d->class_count = labelled;
+    }
+    return un_import_number_classes(d, rows == d->class_count ? spec : im->options->labels);
+}
+
+static un_status import_class_names(importer *im) {
+    const un_arrays_options *o = im->options;
+    un_dataset *d = &im->dataset;
+    un_table t;
+    if (o->names) {
+        UN_TRY(un_lines_read_names(o->names, &d->arena, &d->classes, &d->class_count));
+    } else if (im->source.json.value) {
+        UN_TRY(un_split_file_classes(&im->source.json, &d->arena, &d->classes, &d->class_count));
+    } else if (im->source.mat && un_mat_find(im->source.mat, "allclasses_names")) {
+        UN_TRY(un_mat_read_strings(im->source.mat, "allclasses_names", &d->arena, &d->classes,
+                                   &d->class_count));
+    }
+    for (size_t i = 0; i < o->semantics_count && d->class_count == 0; i++) {
+        if (!is_table(o->semantics[i].path)) continue;
+        UN_TRY(read_table(im, o->semantics[i].path, &t));
+        d->classes = t.names;
+        d->class_count = t.rows;
+    }
+    if (d->class_count == 0) UN_TRY(count_classes(im));
+    const char *where = o->names ? o->names : o->split.file ? o->split.file : o->semantics[0].path;
+    return un_import_check_names(d->classes, d->class_count, where, 0);
+}
+
+static un_status import_classes(importer *im) {
+    const un_arrays_options *o = im->options;
+    UN_TRY(import_class_names(im));
+    UN_TRY(check_labels(im));
+    for (size_t i = 0; i < o->semantics_count; i++)
+        UN_TRY(is_table(o->semantics[i].path) ? add_table(im, &o->semantics[i])
+                                              : add_array(im, &o->semantics[i]));
+    return UNSEEN_OK;
 }
 
 /* ---- features ---- */
@@ -328,8 +454,8 @@ static un_status import_all(importer *im) {
     UN_TRY(un_array_open(&im->features, o->features, im->stage.partial));
     UN_TRY(describe_features(im, &description));
     im->dataset.image_count = im->features.rows;
-    UN_TRY(import_classes(im));
     UN_TRY(import_labels(im));
+    UN_TRY(import_classes(im));
     UN_TRY(un_split_source_apply(&im->source, &im->dataset, &defaults));
     if (o->finish) UN_TRY(o->finish(&im->dataset, o->finish_user));
     UN_TRY(import_features(im));

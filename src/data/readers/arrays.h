@@ -20,7 +20,7 @@ typedef struct {
     const char *names; /* text with the classes' names, one a line, in the order of the labels;
                           NULL: those of the split file, else those of the first table, else
                           class_001 and on */
-    un_scale scale;    /* of the semantics */
+    un_attribute_options values; /* of the semantics: how they are read, what is done to them */
     un_split_options split;
     const char *features_name; /* NULL: the member's name, or the file's stem */
     un_dtype dtype;            /* of the feature store: UN_F32 or UN_BF16 */

@@ -2,11 +2,15 @@
 #include "data/readers/attributes.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/names.h"
 #include "data/readers/validation.h"
+
+enum { TOLD = 5, NAME = 100 };
 
 un_status un_scale_parse(const char *text, un_scale *out) {
     static const char *const names[] = {"auto", "none", "range", "as-given"};
@@ -19,10 +23,193 @@ un_status un_scale_parse(const char *text, un_scale *out) {
                    text);
 }
 
-/* One semantics from doubles. */
-static un_status add(un_dataset *d, const char *name, const double *values, size_t width,
-                     char **attributes) {
+/* The values of one import on their way. */
+typedef struct {
+    un_dataset *dataset;
+    const char *name;
+    double *values; /* [C, A] */
+    size_t width;
+    char **attributes; /* NULL: they have no names */
+    const un_attribute_options *options;
+} work;
+
+/* What an attribute is called in a sentence. */
+typedef struct {
+    char text[120];
+} label;
+
+static label label_of(const work *w, size_t a) {
+    label l;
+    if (w->attributes)
+        snprintf(l.text, sizeof l.text, "attribute \"%.*s\"", un_name_fit(w->attributes[a], NAME),
+                 w->attributes[a]);
+    else
+        snprintf(l.text, sizeof l.text, "attribute %zu", a);
+    return l;
+}
+
+/* ---- unknown values ---- */
+
+/* The mean of the classes whose value is known. */
+static un_status fill_column(const work *w, size_t a, un_name_list *told) {
+    const un_dataset *d = w->dataset;
+    double mean = 0;
+    size_t known = 0;
+    for (size_t c = 0; c < d->class_count; c++)
+        if (!isnan(w->values[c * w->width + a]))
+            mean += (w->values[c * w->width + a] - mean) / (double)++known;
+    if (known == d->class_count) return UNSEEN_OK;
+    if (known == 0)
+        return un_fail(UNSEEN_E_FORMAT,
+                       "semantics \"%s\": %s is unknown for every class; leave it out", w->name,
+                       label_of(w, a).text);
+    for (size_t c = 0; c < d->class_count; c++) {
+        if (!isnan(w->values[c * w->width + a])) continue;
+        w->values[c * w->width + a] = mean;
+        un_name_list_say(told, TOLD, "%s of \"%s\"", label_of(w, a).text, d->classes[c]);
+    }
+    return UNSEEN_OK;
+}
+
+static un_status fill_unknown(const work *w) {
+    un_dataset *d = w->dataset;
+    un_name_list told = {0};
+    for (size_t c = 0; c < d->class_count; c++) {
+        size_t known = 0;
+        for (size_t a = 0; a < w->width; a++) known += isnan(w->values[c * w->width + a]) ? 0 : 1;
+        if (known == 0)
+            return un_fail(UNSEEN_E_FORMAT,
+                           "semantics \"%s\": nothing is known of class \"%.200s\"", w->name,
+                           d->classes[c]);
+    }
+    for (size_t a = 0; a < w->width; a++) UN_TRY(fill_column(w, a, &told));
+    if (told.count == 0) return UNSEEN_OK;
+    return un_dataset_note(d,
+                           "semantics \"%s\": %zu unknown value%s got the mean of the other "
+                           "classes: %s%s",
+                           w->name, told.count, told.count == 1 ? "" : "s", told.text,
+                           un_name_list_more(&told));
+}
+
+/* ---- whether attributes share a unit ---- */
+
+/* What decides: extremes, and where they are. */
+typedef struct {
+    double low, high;       /* of all values that are not `ignored` */
+    size_t lowest, highest; /* their places in values */
+    size_t weakest;         /* the attribute with the smallest largest value that is not 0 */
+    double least_peak;      /* that value; INFINITY: all are 0 */
+    int fractions;          /* some value is no whole number */
+} survey;
+
+static survey look(const work *w, double ignored) {
+    survey s = {.low = INFINITY, .high = -INFINITY, .least_peak = INFINITY};
+    for (size_t a = 0; a < w->width; a++) {
+        double peak = -INFINITY;
+        for (size_t c = 0; c < w->dataset->class_count; c++) {
+            double x = w->values[c * w->width + a];
+            if (x == ignored) continue;
+            if (x < s.low) s.lowest = c * w->width + a;
+            if (x > s.high) s.highest = c * w->width + a;
+            s.low = fmin(s.low, x);
+            s.high = fmax(s.high, x);
+            peak = fmax(peak, x);
+            s.fractions |= x != floor(x);
+        }
+        if (peak == 0 || peak >= s.least_peak || isinf(peak)) continue;
+        s.least_peak = peak;
+        s.weakest = a;
+    }
+    return s;
+}
+
+static int is_percent(const survey *s) {
+    return s->low >= 0 && s->high > 1 && s->high <= 100 && s->least_peak > 1;
+}
+
+static int shares_a_unit(const survey *s) { return (s->low >= 0 && s->high <= 1) || is_percent(s); }
+
+/* A table in percent, or of shares, but for one negative number: somebody's "unknown". Among
+ * whole numbers from -1 to 1 it is more likely a value: absent, undecided, present. */
+static un_status ask_for_unknown(const work *w, const survey *all) {
+    size_t count = 0;
+    double odd = all->low;
+    for (size_t i = 0; i < w->dataset->class_count * w->width; i++) count += w->values[i] == odd;
+    const char *class = w->dataset->classes[all->lowest / w->width];
+    survey rest = look(w, odd);
+    if (!(odd < 0) || !shares_a_unit(&rest) || !(is_percent(&rest) || rest.fractions))
+        return UNSEEN_OK;
+    return un_fail(UNSEEN_E_FORMAT,
+                   "semantics \"%s\": %zu value%s %g (%s of class \"%.*s\"%s), all others lie "
+                   "in 0 to %d; if it means unknown, say --unknown %g (it gets the mean of the "
+                   "other classes), if it is a value, --scale range",
+                   w->name, count, count == 1 ? " is" : "s are", odd,
+                   label_of(w, all->lowest % w->width).text, un_name_fit(class, NAME), class,
+                   count > 1 ? " is the first" : "", rest.high <= 1 ? 1 : 100, odd);
+}
+
+/* Says that ranges were taken, and which value was the reason. */
+static un_status tell_range(const work *w, const survey *s) {
+    char why[300] = "";
+    size_t odd = s->low < 0 ? s->lowest : s->highest;
+    const char *class = w->dataset->classes[odd / w->width];
+    if (w->options->scale == UN_SCALE_AUTO && (s->low < 0 || s->high > 100))
+        snprintf(why, sizeof why, " (%s is %g for class \"%.*s\")",
+                 label_of(w, odd % w->width).text, w->values[odd], un_name_fit(class, NAME), class);
+    else if (w->options->scale == UN_SCALE_AUTO)
+        snprintf(why, sizeof why, " (%s has at most %g, others up to %g)",
+                 label_of(w, s->weakest).text, s->least_peak, s->high);
+    return un_dataset_note(w->dataset,
+                           "semantics \"%s\": the attributes do not share a unit%s, so each was "
+                           "scaled to 0 to 1 over the classes; \"original_%s\" has them as given",
+                           w->name, why, w->name);
+}
+
+static un_status tell_constant(const work *w) {
+    un_name_list told = {0};
+    for (size_t a = 0; a < w->width && w->dataset->class_count > 1; a++) {
+        size_t c = 1;
+        while (c < w->dataset->class_count && w->values[c * w->width + a] == w->values[a]) c++;
+        if (c == w->dataset->class_count) un_name_list_say(&told, TOLD, "%s", label_of(w, a).text);
+    }
+    if (told.count == 0) return UNSEEN_OK;
+    return un_dataset_note(w->dataset,
+                           "semantics \"%s\": the same for all classes, so nothing can be learned "
+                           "from it: %s%s",
+                           w->name, told.text, un_name_list_more(&told));
+}
+
+/* Attributes like color_red and color_blue look grouped, but name no group: says how they would. */
+static un_status tell_groups(const work *w) {
+    size_t repeated = 0, first = 0;
+    for (size_t a = 0; a < w->width; a++) {
+        size_t group = 0, length = strcspn(w->attributes[a], "_:/.");
+        if (un_attribute_value(w->attributes[a], &group) != w->attributes[a]) return UNSEEN_OK;
+        if (w->attributes[a][length] == 0 || length == 0) continue;
+        for (size_t b = a > 0 ? a - 1 : a + 1; b < w->width && b <= a + 1; b += 2) {
+            if (strncmp(w->attributes[a], w->attributes[b], length + 1) != 0) continue;
+            if (repeated++ == 0) first = a; /* a neighbour has the same beginning */
+            break;
+        }
+    }
+    if (w->width < 4 || 4 * repeated < 3 * w->width) return UNSEEN_OK;
+    const char *example = w->attributes[first];
+    int group = (int)strcspn(example, "_:/.");
+    return un_dataset_note(
+        w->dataset,
+        "semantics \"%s\": the attributes look grouped, but name no groups; to "
+        "have them write \"%.*s::%s\" for \"%s\" (\"Tables of classes\" in the manual)",
+        w->name, group, example, example + group + 1, example);
+}
+
+/* ---- adding ---- */
+
+/* One semantics from values as given. */
+static un_status add(const work *w, const char *name, un_scaling_kind kind) {
+    un_dataset *d = w->dataset;
+    size_t width = w->width;
     char *copy = NULL;
+    un_scaling *scaling = NULL;
     if (d->semantics_count == UN_MAX_SEMANTICS)
         return un_fail(UNSEEN_E_ARGUMENT, "a data set holds at most %d semantics",
                        UN_MAX_SEMANTICS);
@@ -31,85 +218,56 @@ static un_status add(un_dataset *d, const char *name, const double *values, size
                        name);
     un_semantics *s = &d->semantics[d->semantics_count];
     UN_TRY(un_arena_string(&d->arena, name, &copy));
-    *s = (un_semantics){.name = copy, .width = width, .attributes = attributes};
+    UN_TRY(un_arena_alloc(&d->arena, 1, sizeof *scaling, &scaling));
+    UN_TRY(un_scaling_measure(scaling, kind, w->values, d->class_count, width, &d->arena));
+    UN_TRY(un_arena_alloc(&d->arena, w->options->unknown_count, sizeof *scaling->unknown,
+                          &scaling->unknown));
+    for (size_t i = 0; i < w->options->unknown_count; i++)
+        UN_TRY(un_arena_string(&d->arena, w->options->unknown[i],
+                               &scaling->unknown[scaling->unknown_count++]));
+    *s = (un_semantics){
+        .name = copy, .width = width, .attributes = w->attributes, .scaling = scaling};
     UN_TRY(un_arena_alloc(&d->arena, d->class_count * width, sizeof *s->values, &s->values));
-    for (size_t i = 0; i < d->class_count * width; i++) {
-        s->values[i] = (float)values[i];
+    for (size_t c = 0; c < d->class_count; c++)
+        un_scaling_apply(scaling, w->values + c * width, s->values + c * width);
+    for (size_t i = 0; i < d->class_count * width; i++)
         if (!isfinite(s->values[i]))
             return un_fail(UNSEEN_E_FORMAT,
                            "semantics \"%s\": attribute %zu of class \"%s\" is not a finite number",
                            name, i % width, d->classes[i / width]);
-    }
     d->semantics_count++;
     return UNSEEN_OK;
 }
 
-static int shares_a_unit(const double *values, size_t classes, size_t width) {
-    double low = INFINITY;
-    double high = -INFINITY;
-    double least_peak = INFINITY; /* the largest value of the attribute that has the smallest */
-    for (size_t a = 0; a < width; a++) {
-        double peak = -INFINITY;
-        for (size_t c = 0; c < classes; c++) {
-            double x = values[c * width + a];
-            low = x < low ? x : low;
-            peak = x > peak ? x : peak;
-        }
-        high = peak > high ? peak : high;
-        least_peak = peak < least_peak ? peak : least_peak;
-    }
-    return low >= 0 && (high <= 1 || (high <= 100 && least_peak > 1));
-}
-
-static void by_range(double *values, size_t classes, size_t width) {
-    for (size_t a = 0; a < width; a++) {
-        double low = INFINITY;
-        double high = -INFINITY;
-        for (size_t c = 0; c < classes; c++) {
-            low = fmin(low, values[c * width + a]);
-            high = fmax(high, values[c * width + a]);
-        }
-        for (size_t c = 0; c < classes; c++) {
-            double *x = &values[c * width + a];
-            *x = high > low ? (*x / 2 - low / 2) / (high / 2 - low / 2) : 0;
-        }
-    }
-}
-
-/* Divided by the largest value first, so that no square overflows. */
-static void to_length_1(double *row, size_t width) {
-    double peak = 0;
-    double square = 0;
-    for (size_t a = 0; a < width; a++) peak = fmax(peak, fabs(row[a]));
-    if (peak == 0) return;
-    for (size_t a = 0; a < width; a++) square += (row[a] / peak) * (row[a] / peak);
-    double length = sqrt(square) * peak;
-    for (size_t a = 0; a < width; a++) row[a] /= length;
+/* The scaled ones, then those as given. */
+static un_status add_both(const work *w) {
+    char *original = NULL;
+    survey s = look(w, NAN);
+    un_scale scale = w->options->scale;
+    if (scale == UN_SCALE_AUTO && s.low < 0) UN_TRY(ask_for_unknown(w, &s));
+    int ranged = scale == UN_SCALE_RANGE || (scale == UN_SCALE_AUTO && !shares_a_unit(&s));
+    UN_TRY(un_format(&original, "original_%s", w->name));
+    un_status status = UNSEEN_OK;
+    UN_GO(add(w, w->name, ranged ? UN_SCALING_RANGE : UN_SCALING_UNIT));
+    UN_GO(add(w, original, UN_SCALING_AS_GIVEN));
+    if (ranged) UN_GO(tell_range(w, &s));
+    UN_GO(tell_constant(w));
+    if (w->attributes) UN_GO(tell_groups(w));
+done:
+    free(original);
+    return status;
 }
 
 un_status un_import_attributes(un_dataset *d, const char *name, const double *values, size_t width,
-                               char **attributes, un_scale scale) {
-    size_t classes = d->class_count;
-    double *scaled = NULL;
-    char *original = NULL;
-    if (scale == UN_SCALE_AS_GIVEN) return add(d, name, values, width, attributes);
-    int ranged = scale == UN_SCALE_RANGE ||
-                 (scale == UN_SCALE_AUTO && !shares_a_unit(values, classes, width));
-    UN_TRY(un_alloc(classes * width, sizeof *scaled, &scaled));
-    un_status status = UNSEEN_OK;
-    memcpy(scaled, values, classes * width * sizeof *scaled);
-    if (ranged) by_range(scaled, classes, width);
-    for (size_t c = 0; c < classes; c++) to_length_1(scaled + c * width, width);
-    UN_GO(add(d, name, scaled, width, attributes));
-    UN_GO(un_format(&original, "original_%s", name));
-    UN_GO(add(d, original, values, width, attributes));
-    if (ranged)
-        UN_GO(un_dataset_note(d,
-                              "semantics \"%s\": the attributes do not share a unit, so each was "
-                              "scaled to 0 to 1 over the classes; \"%s\" has them as given",
-                              name, original));
-done:
-    free(scaled);
-    free(original);
+                               char **attributes, const un_attribute_options *options) {
+    work w = {
+        .dataset = d, .name = name, .width = width, .attributes = attributes, .options = options};
+    UN_TRY(un_alloc(d->class_count * width, sizeof *w.values, &w.values));
+    memcpy(w.values, values, d->class_count * width * sizeof *w.values);
+    un_status status = fill_unknown(&w);
+    if (!status)
+        status =
+            options->scale == UN_SCALE_AS_GIVEN ? add(&w, name, UN_SCALING_AS_GIVEN) : add_both(&w);
+    free(w.values);
     return status;
 }

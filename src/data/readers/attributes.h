@@ -1,6 +1,6 @@
 /*
- * attributes.h - tables of classes and attributes as semantics: scaled, then each
- * row to length 1. Private to readers/.
+ * attributes.h - tables of classes and attributes as semantics: unknown values filled,
+ * scaled, then each row to length 1. Private to readers/.
  */
 #ifndef UN_DATA_READERS_ATTRIBUTES_H
 #define UN_DATA_READERS_ATTRIBUTES_H
@@ -10,7 +10,8 @@
 /* What is done to an attribute before its class's row gets length 1. */
 typedef enum {
     UN_SCALE_AUTO = 0, /* NONE if all values lie in 0 to 1, or all in 0 to 100 and every
-                          attribute exceeds 1 somewhere (percent); else RANGE */
+                          attribute that is not 0 everywhere exceeds 1 somewhere (percent);
+                          else RANGE */
     UN_SCALE_NONE,     /* nothing: attributes share a unit */
     UN_SCALE_RANGE,    /* (x - least) / (largest - least) over the classes, 0 if they are equal */
     UN_SCALE_AS_GIVEN  /* nothing, and rows keep their lengths */
@@ -19,11 +20,21 @@ typedef enum {
 /* "auto", "none", "range", "as-given". */
 un_status un_scale_parse(const char *text, un_scale *out);
 
+typedef struct {
+    un_scale scale;
+    char *const *unknown; /* texts that stand for unknown values besides "?" (cell.h) */
+    size_t unknown_count;
+} un_attribute_options;
+
 /* Adds semantics `name` with rows of length 1 (a row of zeros stays so) and
- * "original_<name>" with the values as given; with AS_GIVEN only `name`. values is
- * [C, A] with the classes in the data set's order; `attributes` are A names in the
- * data set's arena, NULL if unknown. Notes it if values were scaled by their range. */
+ * "original_<name>" with the values as given; with AS_GIVEN only `name`. Both keep how the values
+ * became rows (data/scaling.h). values is [C, A] with the classes in the data set's order;
+ * `attributes` are A names in the data set's arena, NULL if unknown. A value that is NaN is
+ * unknown and becomes the mean of the other classes, which a note says. Notes also why values were
+ * scaled by their range, and attributes that are equal for all classes. With AUTO, one negative
+ * number among values that otherwise share a unit is an error that asks what it means. */
 un_status un_import_attributes(un_dataset *dataset, const char *name, const double *values,
-                               size_t width, char **attributes, un_scale scale);
+                               size_t width, char **attributes,
+                               const un_attribute_options *options);
 
 #endif

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/json.h"
+#include "base/names.h"
 #include "data/readers/lines.h"
 #include "data/readers/picture_parts.h"
 #include "data/readers/pictures.h"
@@ -121,25 +121,30 @@ static un_status read_test_classes(importer *im, un_split_defaults *defaults) {
     char *path = NULL;
     char **names = NULL;
     size_t count = 0;
+    size_t *map = NULL;
+    un_name_index all = {0}, here = {0};
+    un_name_report report;
     UN_TRY(un_path_join(im->base.options->root, "testclasses.txt", &path));
     un_status status = UNSEEN_OK;
     if (!un_path_exists(path)) goto done;
-    UN_GO(un_lines_read_all(path, &im->arena, &names, &count));
+    UN_GO(un_lines_read_names(path, &im->arena, &names, &count));
+    UN_GO(un_name_index_make(&all, im->classes, im->class_count));
+    UN_GO(un_alloc(count, sizeof *map, &map));
+    UN_GO(un_names_match(&all, names, count, map, &report));
+    if (report.missing.count > 0)
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: classes.txt has no class %s%s", path,
+                      report.missing.text, un_name_list_more(&report.missing)));
+    UN_GO(un_name_index_make(&here, d->classes, d->class_count));
     for (size_t i = 0; i < count; i++) {
-        size_t c = 0;
-        while (c < im->class_count && strcmp(im->classes[c], names[i]) != 0) c++;
-        const char *nearest =
-            un_nearest_name(names[i], (const char *const *)im->classes, im->class_count);
-        if (c == im->class_count)
-            UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: classes.txt has no class \"%.200s\"%s%s%s", path,
-                          names[i], nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                          nearest ? "\"?" : ""));
-        for (size_t k = 0; k < d->class_count; k++)
-            if (!strcmp(d->classes[k], names[i])) names[defaults->unseen_count++] = names[i];
+        char *name = im->classes[map[i]];
+        if (un_name_find(&here, name) != UN_NO_NAME) names[defaults->unseen_count++] = name;
     }
     defaults->unseen = names;
     defaults->unseen_where = "testclasses.txt";
 done:
+    un_name_index_free(&all);
+    un_name_index_free(&here);
+    free(map);
     free(path);
     return status;
 }

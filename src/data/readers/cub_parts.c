@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/names.h"
 #include "data/parts.h"
 #include "data/readers/lines.h"
 #include "data/readers/picture_parts.h"
@@ -221,10 +222,12 @@ static void add_part(const un_parts *p, un_part_list *list, const char *name) {
 
 static un_status parts_of_attribute(un_parts *p, const char *attribute, un_part_list *list) {
     static const char PREFIX[] = "has_";
-    const char *end = strstr(attribute, "::");
-    if (!end || strncmp(attribute, PREFIX, sizeof PREFIX - 1) != 0) return UNSEEN_OK;
+    size_t length = 0;
+    (void)un_attribute_value(attribute, &length);
+    if (length < sizeof PREFIX - 1 || strncmp(attribute, PREFIX, sizeof PREFIX - 1) != 0)
+        return UNSEEN_OK;
     const char *group = attribute + sizeof PREFIX - 1;
-    size_t length = end > group ? (size_t)(end - group) : 0;
+    length -= sizeof PREFIX - 1;
     for (size_t g = 0; g < sizeof g_groups / sizeof *g_groups; g++) {
         if (strlen(g_groups[g].group) != length || strncmp(g_groups[g].group, group, length) != 0)
             continue;

@@ -1,9 +1,10 @@
 /* folder.c - importing a folder of pictures with a table of attributes; see picture_set.h. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
-#include "base/json.h"
+#include "base/names.h"
 #include "data/readers/import_parts.h"
 #include "data/readers/picture_parts.h"
 #include "data/readers/pictures.h"
@@ -11,35 +12,120 @@
 
 enum { NAMED = 5 };
 
-typedef struct {
-    const char *name;
-    size_t row;
-} named;
+/* ---- which row a folder means ---- */
 
-static int by_name(const void *a, const void *b) {
-    return strcmp(((const named *)a)->name, ((const named *)b)->name);
+/* Folders that people keep above those of the classes. */
+static const char *const g_above[] = {"train",      "training", "trainval",   "test", "testing",
+                                      "val",        "valid",    "validation", "dev",  "images",
+                                      "jpegimages", "pictures", "photos",     "data"};
+
+static int stands_above(const char *folder) {
+    for (size_t i = 0; i < sizeof g_above / sizeof *g_above; i++)
+        if (!strcasecmp(folder, g_above[i])) return 1;
+    return 0;
 }
 
-/* The row of the class whose folder the picture lies in. `sorted` holds the rows by name. */
-static un_status find_row(const un_picture_set_options *o, const un_dataset *d, const named *sorted,
-                          const char *picture, int32_t *out) {
-    char *folder = NULL;
-    UN_TRY(un_format(&folder, "%.*s", (int)strcspn(picture, "/"), picture));
-    const named key = {folder, 0};
-    const named *hit = bsearch(&key, sorted, d->class_count, sizeof *sorted, by_name);
-    un_status status = UNSEEN_OK;
-    if (hit) {
-        *out = (int32_t)hit->row;
-    } else {
-        const char *nearest =
-            un_nearest_name(folder, (const char *const *)d->classes, d->class_count);
-        status = un_fail(UNSEEN_E_FORMAT, "the folder \"%.200s\" of %s has no row in %s%s%s%s",
-                         folder, o->root, o->attributes, nearest ? "; did you mean \"" : "",
-                         nearest ? nearest : "", nearest ? "\"?" : "");
+/* Pictures one after the other whose class is told by one folder. */
+typedef struct {
+    size_t count;
+    char **names;       /* [count] of the folder */
+    size_t *first;      /* [count + 1] its first picture */
+    size_t *row;        /* [count] UN_NO_NAME: none */
+    un_name_list above; /* folders above the classes */
+} folders;
+
+/* Part number `depth` of a path, if it is a folder. */
+static un_status folder_of(const char *path, int depth, un_arena *arena, char **out) {
+    char *copy = NULL;
+    for (; depth > 0; depth--) path = strchr(path, '/') + 1;
+    UN_TRY(un_arena_string(arena, path, &copy));
+    copy[strcspn(copy, "/")] = 0;
+    *out = copy;
+    return UNSEEN_OK;
+}
+
+static int has_folder(const char *path, int depth) {
+    for (; depth >= 0; depth--) {
+        path = strchr(path, '/');
+        if (!path) return 0;
+        path++;
     }
-    free(folder);
+    return 1;
+}
+
+/* Cuts the pictures, which are sorted, into folders. `deeper`: where the first folder of a path stands
+ * above the classes by its name, and is none of them, the second one counts. */
+static un_status cut(const un_dataset *d, const un_name_index *rows, int deeper, un_arena *arena,
+                     folders *out) {
+    *out = (folders){0};
+    UN_TRY(un_arena_alloc(arena, d->image_count, sizeof *out->names, &out->names));
+    UN_TRY(un_arena_alloc(arena, d->image_count + 1, sizeof *out->first, &out->first));
+    UN_TRY(un_arena_alloc(arena, d->image_count, sizeof *out->row, &out->row));
+    size_t length = 0; /* of what the paths of one folder share */
+    for (size_t i = 0; i < d->image_count; i++) {
+        const char *path = d->images[i];
+        if (i > 0 && !strncmp(path, d->images[i - 1], length) && path[length - 1] == '/') continue;
+        char *name = NULL;
+        UN_TRY(folder_of(path, 0, arena, &name));
+        length = strlen(name) + 1;
+        if (deeper && stands_above(name) && un_name_find(rows, name) == UN_NO_NAME &&
+            has_folder(path, 1)) {
+            un_name_list_say(&out->above, 0, "%s", name);
+            UN_TRY(folder_of(path, 1, arena, &name));
+            length += strlen(name) + 1;
+        }
+        out->first[out->count] = i;
+        out->names[out->count++] = name;
+    }
+    out->first[out->count] = d->image_count;
+    return UNSEEN_OK;
+}
+
+static un_status refuse_folders(const un_picture_set_options *o, const un_dataset *d,
+                                const folders *f, const un_name_list *missing) {
+    un_name_list idle = {0};
+    unsigned char *used = NULL;
+    UN_TRY(un_alloc(d->class_count, 1, &used));
+    for (size_t i = 0; i < f->count; i++)
+        if (f->row[i] != UN_NO_NAME) used[f->row[i]] = 1;
+    for (size_t c = 0; c < d->class_count; c++)
+        if (!used[c]) un_name_list_add(&idle, d->classes[c], NAMED);
+    free(used);
+    return un_fail(UNSEEN_E_FORMAT, "%s of %s %s no row in %s: %s%s%s%s%s",
+                   missing->count == 1 ? "a folder" : "folders", o->root,
+                   missing->count == 1 ? "has" : "have", o->attributes, missing->text,
+                   un_name_list_more(missing), idle.count > 0 ? "; rows without a folder: " : "",
+                   idle.text, un_name_list_more(&idle));
+}
+
+/* The row of each folder: by name, and where one row and one folder alone are alike, by that. */
+static un_status match_folders(un_picture_import *im, un_arena *scratch, folders *f) {
+    un_dataset *d = &im->dataset;
+    un_name_index rows;
+    un_name_report report;
+    UN_TRY(un_name_index_make(&rows, d->classes, d->class_count));
+    un_status status = UNSEEN_OK;
+    UN_GO(cut(d, &rows, 0, scratch, f));
+    UN_GO(un_names_match(&rows, f->names, f->count, f->row, &report));
+    if (report.missing.count > 0) {
+        UN_GO(cut(d, &rows, 1, scratch, f));
+        UN_GO(un_names_match(&rows, f->names, f->count, f->row, &report));
+    }
+    if (report.missing.count > 0) UN_GO(refuse_folders(im->options, d, f, &report.missing));
+    if (f->above.count > 0)
+        UN_GO(un_dataset_note(d,
+                              "folders such as train and test stand above those of the classes: "
+                              "the pictures of all were taken together; --splits tells which are "
+                              "for testing"));
+    if (report.alike.count > 0)
+        UN_GO(un_dataset_note(d, "folders that are spelt otherwise than in the table: %s%s",
+                              report.alike.text, un_name_list_more(&report.alike)));
+done:
+    un_name_index_free(&rows);
     return status;
 }
+
+/* ---- the import ---- */
 
 /* Takes the pictures that lie in folders; tells how many do not. */
 static un_status take_pictures(un_picture_import *im) {
@@ -71,16 +157,13 @@ static un_status take_pictures(un_picture_import *im) {
 
 static un_status label(un_picture_import *im) {
     un_dataset *d = &im->dataset;
-    named *sorted = NULL;
-    UN_TRY(un_alloc(d->class_count, sizeof *sorted, &sorted));
-    for (size_t c = 0; c < d->class_count; c++) sorted[c] = (named){d->classes[c], c};
-    qsort(sorted, d->class_count, sizeof *sorted, by_name);
-    un_status status = UNSEEN_OK;
-    UN_GO(un_arena_alloc(&d->arena, d->image_count, sizeof *d->labels, &d->labels));
-    for (size_t i = 0; i < d->image_count; i++)
-        UN_GO(find_row(im->options, d, sorted, d->images[i], &d->labels[i]));
-done:
-    free(sorted);
+    un_arena scratch = {0};
+    folders f;
+    un_status status = match_folders(im, &scratch, &f);
+    if (!status) status = un_arena_alloc(&d->arena, d->image_count, sizeof *d->labels, &d->labels);
+    for (size_t k = 0; !status && k < f.count; k++)
+        for (size_t i = f.first[k]; i < f.first[k + 1]; i++) d->labels[i] = (int32_t)f.row[k];
+    un_arena_free(&scratch);
     return status;
 }
 
@@ -107,14 +190,15 @@ static un_status import_all(un_picture_import *im, const un_picture_set_options 
     UN_TRY(un_picture_begin(im, options));
     if (!options->attributes)
         return un_fail(UNSEEN_E_ARGUMENT, "the table of classes and attributes is missing");
-    UN_TRY(un_table_read(options->attributes, &d->arena, &table));
+    const un_table_options cells = {options->values.unknown, options->values.unknown_count, 0};
+    UN_TRY(un_table_read_as(options->attributes, &cells, &d->arena, &table));
     d->class_count = table.rows;
     d->classes = table.names;
     UN_TRY(take_pictures(im));
     UN_TRY(label(im));
     UN_TRY(tell_empty(d));
     UN_TRY(un_import_attributes(d, "att", table.values, table.columns, table.attributes,
-                                options->scale));
+                                &options->values));
     UN_TRY(un_split_source_apply(&im->source, d, &defaults));
     return un_picture_complete(im);
 }

@@ -37,40 +37,21 @@ un_status un_import_number_classes(un_dataset *d, const char *where) {
 
 /* ---- class names ---- */
 
-typedef struct {
-    const char *name;
-    size_t number;
-} numbered;
-
-static int by_name(const void *a, const void *b) {
-    const numbered *x = a;
-    const numbered *y = b;
-    int order = strcmp(x->name, y->name);
-    return order ? order : (x->number > y->number) - (x->number < y->number);
-}
-
 un_status un_import_check_names(char *const *names, size_t count, const char *where, int base) {
-    numbered *sorted = NULL;
-    size_t first = (size_t)base;
-    un_status status = UNSEEN_OK;
-    if (count == 0) return UNSEEN_OK;
-    UN_TRY(un_alloc(count, sizeof *sorted, &sorted));
-    for (size_t c = 0; c < count; c++) {
-        sorted[c] = (numbered){names[c], c};
+    size_t from = (size_t)base, first = 0, second = 0;
+    un_name_index index;
+    for (size_t c = 0; c < count; c++)
         if (names[c][0] == 0)
-            UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: the name of class %zu is empty", where, c + first));
-    }
-    qsort(sorted, count, sizeof *sorted, by_name);
-    for (size_t c = 1; c < count; c++)
-        if (!strcmp(sorted[c].name, sorted[c - 1].name))
-            UN_GO(un_fail(UNSEEN_E_FORMAT,
-                          "%s: classes %zu and %zu are both called \"%.200s\"; every class needs a "
-                          "name of its own",
-                          where, sorted[c - 1].number + first, sorted[c].number + first,
-                          sorted[c].name));
-done:
-    free(sorted);
-    return status;
+            return un_fail(UNSEEN_E_FORMAT, "%s: the name of class %zu is empty", where, c + from);
+    UN_TRY(un_name_index_make(&index, names, count));
+    int repeats = un_name_index_repeats(&index, &first, &second);
+    un_name_index_free(&index);
+    if (!repeats) return UNSEEN_OK;
+    return un_fail(
+        UNSEEN_E_FORMAT,
+        "%s: classes %zu and %zu are both called \"%.200s\"; every class needs a name of "
+        "its own",
+        where, first + from, second + from, names[first]);
 }
 
 un_status un_import_orient(un_dataset *d, un_mat *mat, const char *name, int which, size_t size) {
@@ -190,15 +171,23 @@ void un_import_tidy_path(char *path) {
     *to = 0;
 }
 
-void un_name_list_add(un_name_list *list, const char *name, size_t most) {
-    size_t room = sizeof list->text - list->used;
-    list->count++;
-    if (list->told >= most || strlen(name) + 5 > room) return;
-    list->used += (size_t)snprintf(list->text + list->used, room, "%s\"%s\"",
-                                   list->told > 0 ? ", " : "", name);
-    list->told++;
-}
-
-const char *un_name_list_more(const un_name_list *list) {
-    return list->told < list->count ? " and more" : "";
+un_status un_import_resolve_classes(un_dataset *d, const char *where, char **names, size_t count) {
+    un_name_index index;
+    un_name_report report;
+    size_t *map = NULL;
+    UN_TRY(un_name_index_make(&index, d->classes, d->class_count));
+    un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(count, sizeof *map, &map));
+    UN_GO(un_names_match(&index, names, count, map, &report));
+    if (report.missing.count > 0)
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: there is no class %s%s", where, report.missing.text,
+                      un_name_list_more(&report.missing)));
+    if (report.alike.count > 0)
+        UN_GO(un_dataset_note(d, "%s: names that are spelt otherwise are taken as %s%s", where,
+                              report.alike.text, un_name_list_more(&report.alike)));
+    for (size_t i = 0; i < count; i++) names[i] = d->classes[map[i]];
+done:
+    free(map);
+    un_name_index_free(&index);
+    return status;
 }

@@ -4,6 +4,7 @@
 #ifndef UN_DATA_READERS_IMPORT_PARTS_H
 #define UN_DATA_READERS_IMPORT_PARTS_H
 
+#include "base/names.h"
 #include "data/dataset.h"
 #include "data/features.h"
 #include "data/readers/mat.h"
@@ -50,16 +51,11 @@ typedef struct {
 un_status un_import_features(const char *partial, const un_import_store *store,
                              un_status (*copy)(void *user, un_features_writer *writer), void *user);
 
-/* Names for a sentence, `"a", "b" and more`: whole ones, so that it stays UTF-8. */
-typedef struct {
-    size_t count; /* of all that were added */
-    size_t told;
-    size_t used;
-    char text[600];
-} un_name_list;
-void un_name_list_add(un_name_list *list, const char *name, size_t most);
-/* "" or " and more". */
-const char *un_name_list_more(const un_name_list *list);
+/* Puts in place of each name the class of the data set that it means: where the spelling differs
+ * a note says so, and names that mean no class are told together in one error. `where` is the
+ * list's place. */
+un_status un_import_resolve_classes(un_dataset *dataset, const char *where, char **names,
+                                    size_t count);
 
 /* Authors' paths, kept for matching against a local copy: "//" and Windows' "\" become "/". */
 void un_import_tidy_path(char *path);

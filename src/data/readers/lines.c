@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/file_kind.h"
 #include "data/readers/reader_child.h"
 
 enum { TEXT_LIMIT = 256 * 1024 * 1024 };
@@ -18,7 +19,7 @@ un_status un_lines_open(un_lines *lines, const char *path) {
     UN_TRY(un_file_read(path, TEXT_LIMIT, &lines->text, &length));
     un_status status = UNSEEN_OK;
     if (strlen(lines->text) != length)
-        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s is not a text file", path));
+        UN_GO(un_fail_kind(path, "a text file", un_kind_of(lines->text, length)));
     UN_GO(un_format(&lines->path, "%s", path));
     lines->next = lines->text;
     if (!strncmp(lines->text, "\xEF\xBB\xBF", 3)) lines->next += 3; /* a mark of UTF-8 */
@@ -44,7 +45,11 @@ void un_lines_close(un_lines *lines) {
 
 int un_lines_next(un_lines *lines, char **line) {
     while (lines->next) {
-        char *text = strsep(&lines->next, "\n");
+        char *text = lines->next;
+        char *end = text + strcspn(text, "\r\n");
+        size_t mark = *end == 0 ? 0 : end[0] == '\r' && end[1] == '\n' ? 2 : 1;
+        lines->next = mark > 0 ? end + mark : NULL;
+        *end = 0;
         lines->number++;
         text += strspn(text, BLANKS);
         size_t length = strlen(text);
@@ -101,20 +106,34 @@ un_status un_lines_end(const un_lines *lines, const char *rest) {
                    lines->number, rest);
 }
 
-un_status un_lines_read_all(const char *path, un_arena *arena, char ***out, size_t *count) {
+/* Undoes quotes around the whole of a name. */
+static void unquote(char *name) {
+    size_t length = strlen(name);
+    if (length < 2 || name[0] != '"' || name[length - 1] != '"') return;
+    char *to = name;
+    for (size_t i = 1; i < length - 1; i++) {
+        *to++ = name[i];
+        if (name[i] == '"' && name[i + 1] == '"' && i + 2 < length) i++;
+    }
+    *to = 0;
+}
+
+un_status un_lines_read_names(const char *path, un_arena *arena, char ***out, size_t *count) {
     un_lines lines;
     char *line = NULL;
     size_t most = 1;
     UN_TRY(un_lines_open(&lines, path));
     un_status status = UNSEEN_OK;
-    for (const char *at = lines.next; *at; at++) most += *at == '\n';
+    for (const char *at = lines.next; *at; at++) most += *at == '\n' || *at == '\r';
     *count = 0;
     UN_GO(un_arena_alloc(arena, most, sizeof **out, out));
     while (un_lines_next(&lines, &line)) {
+        unquote(line);
         UN_GO(un_lines_text(&lines, line, &line));
         UN_GO(un_arena_string(arena, line, &(*out)[*count]));
         (*count)++;
     }
+    if (*count == 0) status = un_fail(UNSEEN_E_FORMAT, "%s has no names in it", path);
 done:
     un_lines_close(&lines);
     return status;

@@ -1,6 +1,7 @@
 /*
  * lines.h - the text files of the field: one record a line, fields apart by blanks
- * or tabs, counted in sentences from 1. Private to readers/.
+ * or tabs, counted in sentences from 1. Lines end in LF, CRLF or CR; a mark of UTF-8 is
+ * overlooked. Private to readers/.
  */
 #ifndef UN_DATA_READERS_LINES_H
 #define UN_DATA_READERS_LINES_H
@@ -35,7 +36,8 @@ un_status un_lines_text(const un_lines *lines, char *rest, char **out);
 /* Fails if something is left. */
 un_status un_lines_end(const un_lines *lines, const char *rest);
 
-/* All lines as names, copied into `arena`. */
-un_status un_lines_read_all(const char *path, un_arena *arena, char ***out, size_t *count);
+/* A list of names, one a line, copied into `arena`; a name may stand in quotes, doubled within.
+ * A file without a name is an error. */
+un_status un_lines_read_names(const char *path, un_arena *arena, char ***out, size_t *count);
 
 #endif

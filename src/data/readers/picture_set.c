@@ -97,7 +97,8 @@ un_status un_picture_attributes(un_picture_import *import, const char *file, siz
     UN_GO(un_alloc(d->class_count * width, sizeof *own, &own));
     for (size_t c = 0; c < d->class_count; c++)
         memcpy(own + c * width, all + rows[c] * width, width * sizeof *own);
-    UN_GO(un_import_attributes(d, "att", own, width, names, UN_SCALE_NONE));
+    const un_attribute_options plain = {.scale = UN_SCALE_NONE};
+    UN_GO(un_import_attributes(d, "att", own, width, names, &plain));
 done:
     free(all);
     free(own);

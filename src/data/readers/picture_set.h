@@ -11,9 +11,9 @@
 #include "data/readers/split_source.h"
 
 typedef struct {
-    const char *root;       /* the data set's folder */
-    const char *attributes; /* folder: the table of classes and attributes (table.h) */
-    un_scale scale;         /* folder: what is done to them first */
+    const char *root;            /* the data set's folder */
+    const char *attributes;      /* folder: the table of classes and attributes (table.h) */
+    un_attribute_options values; /* folder: how they are read, what is done to them first */
     un_split_options split;
     const char *name;   /* of the data set; NULL: the output directory's name */
     const char *output; /* directory to make */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/names.h"
 #include "data/readers/import_parts.h"
 #include "data/readers/validation.h"
 
@@ -53,17 +53,20 @@ done:
     return status;
 }
 
-static un_status map_one(const un_dataset *d, const char *path, size_t c, char *const *names,
-                         size_t count, size_t *out) {
-    const char *name = d->classes[c];
-    size_t k = 0;
-    while (k < count && strcmp(names[k], name) != 0) k++;
-    *out = k;
-    if (k < count) return UNSEEN_OK;
-    const char *nearest = un_nearest_name(name, (const char *const *)names, count);
-    return un_fail(UNSEEN_E_FORMAT, "%s has no class \"%s\"%s%s%s", path, name,
-                   nearest ? "; the nearest name in it is \"" : "", nearest ? nearest : "",
-                   nearest ? "\"" : "");
+static un_status map_by_name(un_dataset *d, const char *path, char *const *names, size_t count,
+                             size_t *map) {
+    un_name_index index;
+    un_name_report report;
+    UN_TRY(un_name_index_make(&index, names, count));
+    un_status status = un_names_match(&index, d->classes, d->class_count, map, &report);
+    un_name_index_free(&index);
+    UN_TRY(status);
+    if (report.missing.count > 0)
+        return un_fail(UNSEEN_E_FORMAT, "%s has no class %s%s", path, report.missing.text,
+                       un_name_list_more(&report.missing));
+    if (report.alike.count == 0) return UNSEEN_OK;
+    return un_dataset_note(d, "%s: classes that are spelt otherwise: %s%s", path, report.alike.text,
+                           un_name_list_more(&report.alike));
 }
 
 /* Which of the `available` classes of a file each of ours is: by name where the
@@ -80,10 +83,8 @@ static un_status map_classes(un_dataset *d, un_mat *mat, size_t available, size_
                        "%s has %zu classes without names, the data set has %zu; they cannot be "
                        "matched",
                        un_mat_path(mat), available, d->class_count);
-    for (size_t c = 0; c < d->class_count; c++) {
-        map[c] = c;
-        if (count > 0) UN_TRY(map_one(d, un_mat_path(mat), c, names, count, &map[c]));
-    }
+    if (count > 0) return map_by_name(d, un_mat_path(mat), names, count, map);
+    for (size_t c = 0; c < d->class_count; c++) map[c] = c;
     return UNSEEN_OK;
 }
 

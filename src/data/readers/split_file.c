@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "data/readers/import_parts.h"
 #include "data/readers/pictures.h"
 #include "data/split.h"
 
@@ -156,6 +157,7 @@ static un_status read_fold(const reader *r, const json_t *value, size_t k) {
     if (!source) source = fallback;
     if (json_object_get(value, "classes")) {
         UN_GO(read_names(r->file, value, "classes", &d->arena, &names, &count));
+        UN_GO(un_import_resolve_classes(d, r->file->path, names, count));
         UN_GO(un_fold_add_classes(d, source, names, count));
     } else {
         UN_GO(read_images(r, value, "train", &train));
@@ -191,6 +193,7 @@ static un_status propose(const reader *r, uint64_t seed, un_split_outcome *outco
     if (json_object_get(file, "unseen")) {
         UN_TRY(read_names(r->file, file, "unseen", &r->dataset->arena, &names, &p.unseen_count));
         if (p.unseen_count == 0) return wrong(r->file, "unseen", "is empty");
+        UN_TRY(un_import_resolve_classes(r->dataset, r->file->path, names, p.unseen_count));
         p.unseen = names;
     }
     if (json_object_get(file, "unseen_count")) {
@@ -206,17 +209,7 @@ static un_status check_classes(const reader *r) {
     char **names = NULL;
     size_t count = 0;
     UN_TRY(un_split_file_classes(r->file, &d->arena, &names, &count));
-    for (size_t i = 0; i < count; i++) {
-        size_t k = 0;
-        while (k < d->class_count && strcmp(d->classes[k], names[i]) != 0) k++;
-        if (k < d->class_count) continue;
-        const char *nearest =
-            un_nearest_name(names[i], (const char *const *)d->classes, d->class_count);
-        return un_fail(UNSEEN_E_FORMAT, "%s: there is no class \"%.200s\"%s%s%s", r->file->path,
-                       names[i], nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                       nearest ? "\"?" : "");
-    }
-    return UNSEEN_OK;
+    return un_import_resolve_classes(d, r->file->path, names, count);
 }
 
 un_status un_split_file_apply(const un_split_file *file, uint64_t seed, un_dataset *dataset,

@@ -6,7 +6,10 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/names.h"
+#include "data/readers/csv.h"
 #include "data/readers/import_parts.h"
+#include "data/readers/lines.h"
 #include "data/readers/pictures.h"
 #include "data/split.h"
 
@@ -47,48 +50,35 @@ void un_split_source_close(un_split_source *source) {
 
 /* ---- the order of the classes ---- */
 
-typedef struct {
-    const char *name;
-    size_t number;
-} named;
-
-static int by_name(const void *a, const void *b) {
-    return strcmp(((const named *)a)->name, ((const named *)b)->name);
-}
-
 un_status un_split_source_order(const un_split_source *source, char *const *names, size_t count,
                                 un_arena *arena, size_t *order) {
     char **listed = NULL;
     size_t listed_count = 0;
-    named *sorted = NULL;
+    size_t *place = NULL; /* of each name in the list, then the name at each place */
+    un_name_index index;
+    un_name_report report;
     for (size_t i = 0; i < count; i++) order[i] = i;
     if (source->mat && un_mat_find(source->mat, "allclasses_names"))
         UN_TRY(un_mat_read_strings(source->mat, "allclasses_names", arena, &listed, &listed_count));
     else if (source->json.value)
         UN_TRY(un_split_file_classes(&source->json, arena, &listed, &listed_count));
     if (listed_count == 0) return UNSEEN_OK;
-    UN_TRY(un_alloc(count, sizeof *sorted, &sorted));
+    UN_TRY(un_name_index_make(&index, listed, listed_count));
     un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(count + listed_count, sizeof *place, &place));
+    UN_GO(un_names_match(&index, names, count, place, &report));
+    if (report.missing.count > 0)
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has no class %s%s", source->options->file,
+                      report.missing.text, un_name_list_more(&report.missing)));
+    size_t *at = place + count;
     size_t found = 0;
-    for (size_t i = 0; i < count; i++) sorted[i] = (named){names[i], i};
-    qsort(sorted, count, sizeof *sorted, by_name);
-    for (size_t k = 0; k < listed_count && found < count; k++) {
-        const named key = {listed[k], 0};
-        named *hit = bsearch(&key, sorted, count, sizeof *sorted, by_name);
-        if (!hit || hit->number == SIZE_MAX) continue;
-        order[found++] = hit->number;
-        hit->number = SIZE_MAX; /* taken */
-    }
-    for (size_t i = 0; i < count && found < count; i++) {
-        if (sorted[i].number == SIZE_MAX) continue;
-        const char *nearest =
-            un_nearest_name(sorted[i].name, (const char *const *)listed, listed_count);
-        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has no class \"%.200s\"%s%s%s", source->options->file,
-                      sorted[i].name, nearest ? "; the nearest name in it is \"" : "",
-                      nearest ? nearest : "", nearest ? "\"" : ""));
-    }
+    for (size_t k = 0; k < listed_count; k++) at[k] = UN_NO_NAME;
+    for (size_t i = 0; i < count; i++) at[place[i]] = i;
+    for (size_t k = 0; k < listed_count; k++)
+        if (at[k] != UN_NO_NAME) order[found++] = at[k];
 done:
-    free(sorted);
+    free(place);
+    un_name_index_free(&index);
     return status;
 }
 
@@ -139,7 +129,8 @@ static un_status apply_mat(const un_split_source *source, un_dataset *d,
 
 /* ---- proposals ---- */
 
-/* "a,b,c" to names from `arena`. Blanks around a name are not part of it. */
+/* "a,b,c" to names from `arena`: commas between, blanks around a name are not part of it; a name
+ * with a comma stands in quotes, doubled within, as in a table. */
 static un_status cut_names(const char *text, un_arena *arena, char ***out, size_t *count) {
     char *copy = NULL;
     size_t most = 1;
@@ -147,18 +138,34 @@ static un_status cut_names(const char *text, un_arena *arena, char ***out, size_
     UN_TRY(un_arena_string(arena, text, &copy));
     UN_TRY(un_arena_alloc(arena, most, sizeof **out, out));
     *count = 0;
-    for (char *name = strsep(&copy, ","); name; name = strsep(&copy, ",")) {
-        name += strspn(name, " ");
-        size_t length = strlen(name);
-        while (length > 0 && name[length - 1] == ' ') name[--length] = 0;
-        if (length == 0)
+    un_csv csv = {.path = "--unseen", .at = copy, .delimiter = ',', .line = 1};
+    UN_TRY(un_csv_next(&csv, *out, most, count));
+    for (size_t i = 0; i < *count; i++)
+        if ((*out)[i][0] == 0)
             return un_fail(UNSEEN_E_ARGUMENT,
-                           "the list of unseen classes \"%.200s\" has an empty "
-                           "name",
-                           text);
-        (*out)[(*count)++] = name;
-    }
+                           "the list of unseen classes \"%.200s\" has an empty name", text);
     return UNSEEN_OK;
+}
+
+/* The names of --unseen: a class whose name is the whole text, a list in a file ("@FILE", or FILE
+ * if no class is called so), or names with commas between. */
+static un_status read_unseen(un_dataset *d, const char *text, char ***out, size_t *count) {
+    un_name_index index;
+    char *whole[] = {(char *)(uintptr_t)text};
+    size_t place = 0;
+    un_name_report report;
+    UN_TRY(un_name_index_make(&index, d->classes, d->class_count));
+    un_status status = un_names_match(&index, whole, 1, &place, &report);
+    un_name_index_free(&index);
+    UN_TRY(status);
+    if (place == UN_NO_NAME && text[0] == '@')
+        return un_lines_read_names(text + 1, &d->arena, out, count);
+    if (place == UN_NO_NAME && un_path_exists(text) && !un_path_is_directory(text))
+        return un_lines_read_names(text, &d->arena, out, count);
+    if (place == UN_NO_NAME) return cut_names(text, &d->arena, out, count);
+    UN_TRY(un_arena_alloc(&d->arena, 1, sizeof **out, out));
+    *count = 1;
+    return un_arena_string(&d->arena, text, &(*out)[0]);
 }
 
 /* Notes the unseen classes by name, as many as fit. */
@@ -189,7 +196,8 @@ static un_status propose(const un_split_source *source, un_dataset *d,
     char **names = NULL;
     char how[300];
     if (o->unseen) {
-        UN_TRY(cut_names(o->unseen, &d->arena, &names, &p.unseen_count));
+        UN_TRY(read_unseen(d, o->unseen, &names, &p.unseen_count));
+        UN_TRY(un_import_resolve_classes(d, "--unseen", names, p.unseen_count));
         p.unseen = names;
     } else if (p.number == 0 && defaults->unseen_count > 0) {
         p.unseen = defaults->unseen;

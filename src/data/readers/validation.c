@@ -9,9 +9,12 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/names.h"
+#include "data/readers/import_parts.h"
+#include "data/readers/lines.h"
 #include "data/split.h"
 
-enum { PROPOSED_FOLDS = 3, CLASS_LIST_LIMIT = 16 * 1024 * 1024 };
+enum { PROPOSED_FOLDS = 3 };
 
 un_status un_dataset_note(un_dataset *dataset, const char *format, ...) {
     char text[UN_ERROR_LENGTH];
@@ -113,20 +116,6 @@ done:
     return status;
 }
 
-/* Cuts a text into its lines in place, blanks around them and empty ones
- * dropped. `names` holds as many entries as the text has lines, plus one. */
-static size_t cut_lines(char *text, char **names) {
-    size_t n = 0;
-    char *rest = text;
-    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
-        while (*line == ' ' || *line == '\t') line++;
-        size_t length = strlen(line);
-        while (length > 0 && strchr(" \t\r", line[length - 1])) line[--length] = 0;
-        if (length > 0) names[n++] = line;
-    }
-    return n;
-}
-
 /* valclasses1.txt and on: lists that were published for the whole benchmark. */
 static int is_published(const char *base) {
     static const char STEM[] = "valclasses";
@@ -137,45 +126,41 @@ static int is_published(const char *base) {
 /* Drops the names that a data set restricted to some classes does not have; none
  * if it has none of them, which is a mistake to be told. Notes how many. */
 static un_status drop_absent(un_dataset *dataset, const char *base, char **names, size_t *count) {
+    un_name_index index;
+    un_name_report report;
+    size_t *map = NULL;
     size_t kept = 0;
-    for (size_t i = 0; i < *count; i++) {
-        size_t c = 0;
-        while (c < dataset->class_count && strcmp(dataset->classes[c], names[i]) != 0) c++;
-        if (c == dataset->class_count) continue;
-        char *name = names[i];
-        names[i] = names[kept];
-        names[kept++] = name;
-    }
-    if (kept == 0 || kept == *count) return UNSEEN_OK;
-    size_t absent = *count - kept;
+    UN_TRY(un_name_index_make(&index, dataset->classes, dataset->class_count));
+    un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(*count, sizeof *map, &map));
+    UN_GO(un_names_match(&index, names, *count, map, &report));
+    size_t absent = report.missing.count;
+    if (absent == 0 || absent == *count) goto done;
+    for (size_t i = 0; i < *count; i++)
+        if (map[i] != UN_NO_NAME) names[kept++] = names[i];
     *count = kept;
-    return un_dataset_note(dataset,
-                           "%s: %zu of its %zu classes are not in the data set and were "
-                           "left out",
-                           base, absent, absent + kept);
+    UN_GO(un_dataset_note(dataset,
+                          "%s: %zu of its %zu classes are not in the data set and were "
+                          "left out",
+                          base, absent, absent + kept));
+done:
+    free(map);
+    un_name_index_free(&index);
+    return status;
 }
 
 static un_status add_class_list(un_dataset *dataset, const char *path) {
-    char *text = NULL;
     char *base = NULL;
     char **names = NULL;
-    size_t length = 0;
-    size_t lines = 1;
-    UN_TRY(un_file_read(path, CLASS_LIST_LIMIT, &text, &length));
+    size_t count = 0;
+    UN_TRY(un_path_base(path, &base));
     un_status status = UNSEEN_OK;
-    for (size_t i = 0; i < length; i++) lines += text[i] == '\n';
-    UN_GO(un_alloc(lines, sizeof *names, &names));
-    UN_GO(un_path_base(path, &base));
-    if (strlen(text) != length)
-        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s is neither a MAT file nor a list of class names", path));
-    size_t count = cut_lines(text, names);
-    if (count == 0) UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has no class names in it", path));
+    UN_GO(un_lines_read_names(path, &dataset->arena, &names, &count));
     if (is_published(base)) UN_GO(drop_absent(dataset, base, names, &count));
+    UN_GO(un_import_resolve_classes(dataset, base, names, count));
     UN_GO(un_fold_add_classes(dataset, base, names, count));
 done:
-    free(names);
     free(base);
-    free(text);
     return status;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/names.h"
 #include "text/uncased.h"
 
 static const char ONLY_GROUP[] = "attributes";
@@ -37,11 +38,16 @@ static un_status tidy(un_arena *arena, const char *text, size_t n, const char *b
     return UNSEEN_OK;
 }
 
+static int names_group(const char *raw) {
+    size_t group = 0;
+    return un_attribute_value(raw, &group) != raw;
+}
+
 /* "has_wing_color::blue" -> "blue"; "big_teeth" -> "big teeth". */
 static un_status make_name(maker *m, const char *raw, char **out) {
-    const char *mark = strstr(raw, "::");
-    if (!mark) return tidy(m->arena, raw, strlen(raw), "_", out);
-    const char *name = mark + 2;
+    size_t group = 0;
+    const char *name = un_attribute_value(raw, &group);
+    if (name == raw) return tidy(m->arena, raw, strlen(raw), "_", out);
     UN_TRY(tidy(m->arena, name, strcspn(name, "("), "-_", out));
     if ((*out)[0]) return UNSEEN_OK;
     return tidy(m->arena, name, strlen(name), "-_", out); /* nothing but a bracket */
@@ -50,12 +56,14 @@ static un_status make_name(maker *m, const char *raw, char **out) {
 /* "has_wing_color::blue" -> "wing color". */
 static un_status make_group(maker *m, const char *raw, const char **out) {
     static const char has[] = "has_";
-    const char *mark = strstr(raw, "::");
+    size_t length = 0;
     char *group = NULL;
+    (void)un_attribute_value(raw, &length);
     *out = ONLY_GROUP;
-    if (!mark) return UNSEEN_OK;
-    size_t skip = strncmp(raw, has, sizeof has - 1) ? 0 : sizeof has - 1;
-    UN_TRY(tidy(m->arena, raw + skip, (size_t)(mark - raw) - skip, "-_", &group));
+    size_t skip =
+        length >= sizeof has - 1 && !strncmp(raw, has, sizeof has - 1) ? sizeof has - 1 : 0;
+    if (length == skip) return UNSEEN_OK;
+    UN_TRY(tidy(m->arena, raw + skip, length - skip, "-_", &group));
     if (group[0]) *out = group;
     return UNSEEN_OK;
 }
@@ -188,7 +196,7 @@ static un_status apply_table(maker *m, char *const *names, json_t *entry) {
             table_names ? json_string_value(json_array_get(table_names, row[i])) : names[i];
         m->group[i] = groups ? json_string_value(json_array_get(groups, row[i])) : by_row[row[i]];
         if (!m->group[i]) return bad_table(m, "misses the group of an attribute");
-        if (strstr(raw, "::")) m->out->qualified = 1;
+        m->out->qualified |= names_group(raw);
         if (mapped[row[i]])
             UN_TRY(un_arena_string(m->arena, mapped[row[i]], &m->out->names[i]));
         else
@@ -243,7 +251,7 @@ static un_status derive(maker *m, char *const *names) {
                        "the data set does not say what its attributes are called: import it with a "
                        "file of attribute names, or give a table with \"names\"");
     for (size_t i = 0; i < m->out->count; i++) {
-        if (strstr(names[i], "::")) m->out->qualified = 1;
+        m->out->qualified |= names_group(names[i]);
         UN_TRY(make_name(m, names[i], &m->out->names[i]));
         UN_TRY(make_group(m, names[i], &m->group[i]));
     }

@@ -1,0 +1,225 @@
+/* names.c - see names.h. */
+#include "base/names.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "base/json.h"
+
+/* ---- names in a sentence ---- */
+
+static void add_text(un_name_list *list, const char *text, const char *quote, size_t most) {
+    size_t room = sizeof list->text - list->used;
+    list->count++;
+    if (list->told == list->count - 1 && list->told < most && strlen(text) + 5 <= room) {
+        list->used += (size_t)snprintf(list->text + list->used, room, "%s%s%s%s",
+                                       list->told > 0 ? ", " : "", quote, text, quote);
+        list->told++;
+    }
+    if (list->told < list->count)
+        snprintf(list->more, sizeof list->more, " and %zu more", list->count - list->told);
+}
+
+void un_name_list_add(un_name_list *list, const char *name, size_t most) {
+    add_text(list, name, "\"", most);
+}
+
+void un_name_list_say(un_name_list *list, size_t most, const char *format, ...) {
+    char text[sizeof list->text];
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    /* Words that do not fit are counted, not cut. */
+    add_text(list, text, "", n >= 0 && (size_t)n < sizeof text ? most : 0);
+}
+
+const char *un_name_list_more(const un_name_list *list) { return list->more; }
+
+int un_name_fit(const char *text, size_t most) {
+    size_t n = strnlen(text, most + 1);
+    if (n <= most) return (int)n;
+    n = most;
+    while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80) n--; /* inside a character */
+    return (int)n;
+}
+
+/* ---- what alike names share ---- */
+
+static int is_letter_or_digit(unsigned char c) {
+    return c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Blanks for "_" and for "-" within a word, one blank for several, none at the ends. */
+static void join_words(char *text) {
+    char *to = text;
+    for (const char *from = text; *from; from++) {
+        char c = *from;
+        if (c == '_' || (c == '-' && from > text && is_letter_or_digit((unsigned char)from[-1]) &&
+                         is_letter_or_digit((unsigned char)from[1])))
+            c = ' ';
+        if (c == ' ' && (to == text || to[-1] == ' ')) continue;
+        *to++ = c;
+    }
+    while (to > text && to[-1] == ' ') to--;
+    *to = 0;
+}
+
+/* A name that is no UTF-8 is alike to itself only. */
+static un_status make_key(const char *name, un_arena *arena, char **out) {
+    utf8proc_uint8_t *mapped = NULL;
+    utf8proc_ssize_t n =
+        utf8proc_map((const utf8proc_uint8_t *)name, 0, &mapped,
+                     (utf8proc_option_t)(UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPAT |
+                                         UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE |
+                                         UTF8PROC_STRIPCC | UTF8PROC_LUMP));
+    if (n == UTF8PROC_ERROR_NOMEM) return un_fail_memory(strlen(name));
+    un_status status = un_arena_string(arena, n < 0 ? name : (const char *)mapped, out);
+    free(mapped);
+    if (!status && n >= 0) join_words(*out);
+    return status;
+}
+
+/* ---- finding ---- */
+
+static int by_text(const void *a, const void *b) {
+    const un_name_key *x = a;
+    const un_name_key *y = b;
+    int order = strcmp(x->text, y->text);
+    return order != 0 ? order : (x->number > y->number) - (x->number < y->number);
+}
+
+un_status un_name_index_make(un_name_index *index, char *const *names, size_t count) {
+    *index = (un_name_index){.count = count, .names = names};
+    un_status status = UNSEEN_OK;
+    UN_GO(un_arena_alloc(&index->arena, count, sizeof *index->exact, &index->exact));
+    UN_GO(un_arena_alloc(&index->arena, count, sizeof *index->alike, &index->alike));
+    for (size_t i = 0; i < count; i++) {
+        char *key = NULL;
+        UN_GO(make_key(names[i], &index->arena, &key));
+        index->exact[i] = (un_name_key){names[i], i};
+        index->alike[i] = (un_name_key){key, i};
+    }
+    if (count > 0) {
+        qsort(index->exact, count, sizeof *index->exact, by_text);
+        qsort(index->alike, count, sizeof *index->alike, by_text);
+    }
+done:
+    if (status) un_name_index_free(index);
+    return status;
+}
+
+void un_name_index_free(un_name_index *index) {
+    un_arena_free(&index->arena);
+    *index = (un_name_index){0};
+}
+
+int un_name_index_repeats(const un_name_index *index, size_t *first, size_t *second) {
+    int found = 0;
+    for (size_t i = 1; i < index->count; i++) {
+        const un_name_key *a = &index->exact[i - 1];
+        const un_name_key *b = &index->exact[i];
+        if (strcmp(a->text, b->text) != 0 || (found && a->number >= *first)) continue;
+        found = 1;
+        *first = a->number;
+        *second = b->number;
+    }
+    return found;
+}
+
+/* The first place of a sorted list whose text is not below `text`. */
+static size_t lower_bound(const un_name_key *keys, size_t count, const char *text) {
+    size_t low = 0;
+    size_t high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(keys[middle].text, text) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+size_t un_name_find(const un_name_index *index, const char *name) {
+    size_t at = lower_bound(index->exact, index->count, name);
+    if (at == index->count || strcmp(index->exact[at].text, name) != 0) return UN_NO_NAME;
+    return index->exact[at].number;
+}
+
+/* The only name alike to the key; UN_NO_NAME if there is none or more than one. */
+static size_t find_alike(const un_name_index *index, const char *key) {
+    size_t at = lower_bound(index->alike, index->count, key);
+    if (at == index->count || strcmp(index->alike[at].text, key) != 0) return UN_NO_NAME;
+    const char *name = index->names[index->alike[at].number];
+    for (size_t i = at + 1; i < index->count && !strcmp(index->alike[i].text, key); i++)
+        if (strcmp(index->names[index->alike[i].number], name) != 0) return UN_NO_NAME;
+    return index->alike[at].number;
+}
+
+/* Wanted names that equal none: each takes the one that is alike if both are alone. */
+static void match_alike(const un_name_index *index, const un_name_index *wanted, size_t *map) {
+    for (size_t from = 0, to = 0; from < wanted->count; from = to) {
+        const un_name_key *keys = wanted->alike;
+        while (to < wanted->count && !strcmp(keys[to].text, keys[from].text)) to++;
+        size_t hit = find_alike(index, keys[from].text);
+        int alone = 1;
+        for (size_t i = from; i < to; i++)
+            alone &= !strcmp(wanted->names[keys[i].number], wanted->names[keys[from].number]);
+        if (!alone || hit == UN_NO_NAME) continue;
+        for (size_t i = from; i < to; i++) map[keys[i].number] = hit;
+    }
+}
+
+static void tell(const un_name_index *index, char *const *wanted, size_t count, const size_t *map,
+                 un_name_report *report) {
+    for (size_t i = 0; i < count; i++) {
+        if (map[i] == UN_NO_NAME) {
+            un_name_list *m = &report->missing;
+            const char *near =
+                m->told < UN_NAMES_TOLD && m->told == m->count
+                    ? un_nearest_name(wanted[i], (const char *const *)index->names, index->count)
+                    : NULL;
+            if (near)
+                un_name_list_say(m, UN_NAMES_TOLD, "\"%s\" (did you mean \"%s\"?)", wanted[i],
+                                 near);
+            else
+                un_name_list_say(m, UN_NAMES_TOLD, "\"%s\"", wanted[i]);
+        } else if (strcmp(wanted[i], index->names[map[i]]) != 0) {
+            un_name_list_say(&report->alike, UN_NAMES_TOLD, "\"%s\" for \"%s\"", wanted[i],
+                             index->names[map[i]]);
+        }
+    }
+}
+
+un_status un_names_match(const un_name_index *index, char *const *wanted, size_t count, size_t *map,
+                         un_name_report *report) {
+    un_name_index all = {0};
+    size_t missing = 0;
+    *report = (un_name_report){0};
+    for (size_t i = 0; i < count; i++) {
+        map[i] = un_name_find(index, wanted[i]);
+        missing += map[i] == UN_NO_NAME;
+    }
+    if (missing == 0) return UNSEEN_OK;
+    UN_TRY(un_name_index_make(&all, wanted, count));
+    match_alike(index, &all, map);
+    un_name_index_free(&all);
+    tell(index, wanted, count, map, report);
+    return UNSEEN_OK;
+}
+
+/* ---- attributes ---- */
+
+const char *un_attribute_value(const char *attribute, size_t *group) {
+    const char *twice = strstr(attribute, "::");
+    const char *once = strstr(attribute, ": ");
+    const char *mark = twice && (!once || twice <= once) ? twice : once;
+    *group = mark ? (size_t)(mark - attribute) : 0;
+    if (!mark) return attribute;
+    mark += 2;
+    return mark + strspn(mark, " ");
+}
