@@ -199,6 +199,15 @@ static un_status read_all(int fd, const char *path, char *out, size_t n, size_t 
     return UNSEEN_OK;
 }
 
+un_status un_line_read(FILE *stream, const char *name, un_line *line) {
+    errno = 0;
+    line->length = getline(&line->text, &line->room, stream);
+    if (line->length >= 0) return UNSEEN_OK;
+    int code = errno; /* at the end getline returns -1, and so it does without memory */
+    if (feof(stream) && !ferror(stream)) return UNSEEN_OK;
+    return un_fail_errno(code ? code : EIO, "cannot read %s", name);
+}
+
 /* Not through a map: there a disk that fails ends the program. */
 un_status un_file_read(const char *path, size_t limit, char **out, size_t *length) {
     int fd = -1;

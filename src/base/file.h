@@ -70,6 +70,15 @@ un_status un_output_check(const char *path);
  * released with free(); *length excludes the NUL. */
 un_status un_file_read(const char *path, size_t limit, char **out, size_t *length);
 
+/* One line of a stream after the other, with its line feed; text is released with free(). */
+typedef struct {
+    char *text;
+    size_t room;
+    ssize_t length; /* -1: there are no more */
+} un_line;
+/* Tells the end from a failure, lack of memory among them; `name` is said in the sentence. */
+un_status un_line_read(FILE *stream, const char *name, un_line *line);
+
 /* A read-only map of a regular file, or a copy of it in memory; an empty file gives data NULL,
  * size 0. */
 typedef struct {

@@ -243,7 +243,7 @@ static json_t *shortened(const json_t *value) {
 /* One line if it is short; pretty-printed if it is an object; its length if it
  * is a long list, such as the names of all images, or an object with one. */
 static void print_value(const char *key, const json_t *value) {
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
     if (!text) return;
     if (json_is_string(value)) {
         printf("  %s: %s\n", key, json_string_value(value));
@@ -253,7 +253,8 @@ static void print_value(const char *key, const json_t *value) {
         printf("  %s: an object of %zu\n", key, json_object_size(value));
     } else if (json_is_object(value) && json_object_size(value) > 0) {
         json_t *brief = shortened(value);
-        char *pretty = json_dumps(brief, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        char *pretty =
+            json_dumps(brief, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
         printf("  %s:\n%s\n", key, pretty ? pretty : text);
         json_decref(brief);
         free(pretty);

@@ -25,8 +25,13 @@ static const struct argp_option g_options[] = {
     {"top", KEY_TOP, "K", 0, "candidates to print for each picture (default 5)", 1},
     {"native", KEY_NATIVE, NULL, 0,
      "scores as the method computes them (default: seen classes lowered by the model's gamma)", 2},
-    {"json", KEY_JSON, "FILE", 0, "answers as JSON, - for standard output", 3},
-    {"csv", KEY_CSV, "FILE", 0, "answers as CSV, - for standard output", 3},
+    {"json", KEY_JSON, "FILE", 0,
+     "answers as JSON, - for standard output; with --csv, both are written", 3},
+    {"csv", KEY_CSV, "FILE", 0,
+     "answers as CSV, - for standard output; a text that a spreadsheet would take for a formula "
+     "gets "
+     "a ' in front",
+     3},
     {0}};
 
 static error_t parse(int key, char *text, struct argp_state *state) {
@@ -38,7 +43,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_CSV: a->csv = text; return 0;
     case KEY_NATIVE: a->native = 1; return 0;
     case ARGP_KEY_END:
-        if (a->json && a->csv) argp_error(state, "choose --json or --csv");
+        if (a->json && a->csv && !strcmp(a->json, "-") && !strcmp(a->csv, "-"))
+            argp_error(state, "only one of --json and --csv can go to standard output");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -111,9 +117,8 @@ static un_status prepare(session *s, const arguments *a) {
 static un_status predict(session *s, const arguments *a) {
     predict_output *out = NULL;
     UN_TRY(prepare(s, a));
-    predict_format format = a->json ? PREDICT_JSON : a->csv ? PREDICT_CSV : PREDICT_TABLE;
     const un_method_class *class = s->classifier.model.method->class;
-    UN_TRY(predict_output_open(&out, format, a->json ? a->json : a->csv, class->score_unit));
+    UN_TRY(predict_output_open(&out, a->json, a->csv, class->score_unit));
     un_status status = answer_all(s, a, out);
     if (status) {
         predict_output_abort(out);

@@ -12,6 +12,7 @@
 #include "base/parallel.h"
 #include "cli/cli.h"
 #include "cli/reference.h"
+#include "cli/terminal.h"
 #include "protocol/report.h"
 
 static int g_level = UNSEEN_LOG_INFO;
@@ -19,7 +20,7 @@ static int g_line_open; /* a progress line is on the terminal */
 
 static void clear_line(void) {
     if (!g_line_open) return;
-    fputs("\r\033[K", stderr);
+    un_cli_control("\r\033[K");
     g_line_open = 0;
 }
 
@@ -47,8 +48,10 @@ static void print_progress(const un_progress_state *s, void *user) {
     }
     char eta[32];
     format_seconds(s->eta_seconds, eta, sizeof eta);
-    fprintf(stderr, "\r\033[K%s: %zu of %zu %s, %.1f/s, %s left", s->label, s->done, s->total,
-            s->unit, s->seconds > 0 ? (double)s->done / s->seconds : 0.0, eta);
+    char line[160];
+    snprintf(line, sizeof line, "\r\033[K%.60s: %zu of %zu %.20s, %.1f/s, %s left", s->label,
+             s->done, s->total, s->unit, s->seconds > 0 ? (double)s->done / s->seconds : 0.0, eta);
+    un_cli_control(line);
     g_line_open = 1;
 }
 

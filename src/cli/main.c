@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/parallel.h"
 #include "cli/cli.h"
+#include "cli/terminal.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"
 
@@ -113,6 +114,7 @@ int main(int argc, char **argv) {
     open_standard_streams();
     wait_passively(argv);
     catch_bus_error();
+    un_cli_guard_streams();
     setlocale(LC_CTYPE, ""); /* file names; numbers stay in the C locale */
     /* A full disk or a closed pipe should be an error to report, not a death. */
     signal(SIGXFSZ, SIG_IGN);

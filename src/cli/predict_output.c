@@ -6,9 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/csv_writer.h"
 #include "base/file.h"
 #include "base/json.h"
+
+typedef enum { PREDICT_TABLE, PREDICT_JSON, PREDICT_CSV } predict_format;
 
 struct predict_output {
     predict_format format;
@@ -16,6 +20,7 @@ struct predict_output {
     un_atomic_file file;
     uint64_t written;
     size_t records;
+    predict_output *next; /* the same answers in another form, or NULL */
 };
 
 static un_status put(predict_output *out, const char *text) {
@@ -45,25 +50,16 @@ static un_status put_format(predict_output *out, const char *format, ...) {
     return status;
 }
 
-/* A CSV field, quoted where it must be. */
-static un_status put_field(predict_output *out, const char *text) {
-    if (!text[strcspn(text, "\",\r\n")]) return put(out, text);
-    char *quoted = NULL;
-    UN_TRY(un_alloc(2 * strlen(text) + 3, 1, &quoted));
-    char *to = quoted;
-    *to++ = '"';
-    for (const char *from = text; *from; from++) {
-        if (*from == '"') *to++ = '"';
-        *to++ = *from;
-    }
-    *to = '"';
-    un_status status = put(out, quoted);
-    free(quoted);
+/* A row of the CSV, begun by `csv`; the rest is what is known about an answer or an error. */
+static un_status put_row(predict_output *out, un_csv_writer *csv) {
+    UN_TRY(un_csv_writer_end(csv));
+    un_status status = put(out, csv->text);
+    free(csv->text);
     return status;
 }
 
-un_status predict_output_open(predict_output **result, predict_format format, const char *path,
-                              const char *score_unit) {
+static un_status open_one(predict_output **result, predict_format format, const char *path,
+                          const char *score_unit) {
     predict_output *out = calloc(1, sizeof *out);
     if (!out) return un_fail_memory(sizeof *out);
     out->format = format;
@@ -71,6 +67,12 @@ un_status predict_output_open(predict_output **result, predict_format format, co
     un_status status = UNSEEN_OK;
     out->standard = !path || !strcmp(path, "-");
     if (!out->standard) status = un_atomic_open_stream(&out->file, path);
+    /* For a program CSV must keep every byte; a terminal must not get them (terminal.h). */
+    if (out->standard && format == PREDICT_CSV && !isatty(STDOUT_FILENO)) {
+        fflush(stdout);
+        out->standard = 0;
+        status = un_atomic_open_stream(&out->file, "/dev/fd/1");
+    }
     if (!status && format == PREDICT_TABLE) status = put_format(out, "score: %s\n", score_unit);
     if (!status && format == PREDICT_JSON) status = put(out, "[");
     if (!status && format == PREDICT_CSV) status = put(out, "image,rank,label,score,seen,error\n");
@@ -80,6 +82,16 @@ un_status predict_output_open(predict_output **result, predict_format format, co
     }
     *result = out;
     return UNSEEN_OK;
+}
+
+un_status predict_output_open(predict_output **out, const char *json, const char *csv,
+                              const char *score_unit) {
+    if (!json && !csv) return open_one(out, PREDICT_TABLE, NULL, score_unit);
+    UN_TRY(open_one(out, json ? PREDICT_JSON : PREDICT_CSV, json ? json : csv, score_unit));
+    if (!json || !csv) return UNSEEN_OK;
+    un_status status = open_one(&(*out)->next, PREDICT_CSV, csv, score_unit);
+    if (status) predict_output_abort(*out);
+    return status;
 }
 
 /* A record of the JSON list; steals the reference, NULL included. */
@@ -121,9 +133,8 @@ static un_status answer_json(predict_output *out, const char *image, const un_cl
     return put_record(out, json_pack("{s:o, s:o}", "image", path_json(image), "predictions", list));
 }
 
-un_status predict_output_answer(predict_output *out, const char *image,
-                                const un_class_table *classes, const float *scores,
-                                const size_t *best, size_t count) {
+static un_status answer(predict_output *out, const char *image, const un_class_table *classes,
+                        const float *scores, const size_t *best, size_t count) {
     if (out->format == PREDICT_JSON) return answer_json(out, image, classes, scores, best, count);
     if (out->format == PREDICT_TABLE) UN_TRY(put_format(out, "%s\n", image));
     for (size_t i = 0; i < count; i++) {
@@ -135,16 +146,19 @@ un_status predict_output_answer(predict_output *out, const char *image,
                               seen ? "seen" : "unseen"));
             continue;
         }
-        UN_TRY(put_field(out, image));
-        UN_TRY(put_format(out, ",%zu,", i + 1));
-        UN_TRY(put_field(out, name));
-        UN_TRY(put_format(out, ",%.9g,%d,\n", score, seen));
+        un_csv_writer csv;
+        UN_TRY(un_csv_writer_open(&csv));
+        un_csv_writer_text(&csv, image);
+        fprintf(csv.stream, ",%zu,", i + 1);
+        un_csv_writer_text(&csv, name);
+        fprintf(csv.stream, ",%.9g,%d,\n", score, seen);
+        UN_TRY(put_row(out, &csv));
     }
     return UNSEEN_OK;
 }
 
-un_status predict_output_error(predict_output *out, const char *image, un_status code,
-                               const char *sentence) {
+static un_status error(predict_output *out, const char *image, un_status code,
+                       const char *sentence) {
     int readable = code != UNSEEN_E_IO;
     if (out->format == PREDICT_TABLE)
         return put_format(out, "%s\n       %s\n", image,
@@ -152,25 +166,51 @@ un_status predict_output_error(predict_output *out, const char *image, un_status
     if (out->format == PREDICT_JSON)
         return put_record(out, json_pack("{s:o, s:o, s:b}", "image", path_json(image), "error",
                                          path_json(sentence), "readable", readable));
-    UN_TRY(put_field(out, image));
-    UN_TRY(put(out, ",,,,,"));
-    UN_TRY(put_field(out, sentence));
-    return put(out, "\n");
+    un_csv_writer csv;
+    UN_TRY(un_csv_writer_open(&csv));
+    un_csv_writer_text(&csv, image);
+    fputs(",,,,,", csv.stream);
+    un_csv_writer_text(&csv, sentence);
+    fputs("\n", csv.stream);
+    return put_row(out, &csv);
+}
+
+un_status predict_output_answer(predict_output *out, const char *image,
+                                const un_class_table *classes, const float *scores,
+                                const size_t *best, size_t count) {
+    for (; out; out = out->next) UN_TRY(answer(out, image, classes, scores, best, count));
+    return UNSEEN_OK;
+}
+
+un_status predict_output_error(predict_output *out, const char *image, un_status code,
+                               const char *sentence) {
+    char copy[UN_ERROR_LENGTH]; /* writing may need the place that it is in */
+    snprintf(copy, sizeof copy, "%s", sentence);
+    for (; out; out = out->next) UN_TRY(error(out, image, code, copy));
+    return UNSEEN_OK;
 }
 
 un_status predict_output_commit(predict_output *out) {
     un_status status = UNSEEN_OK;
-    if (out->format == PREDICT_JSON) status = put(out, out->records > 0 ? "\n]\n" : "]\n");
-    if (!status && !out->standard)
-        status = un_atomic_commit(&out->file);
-    else
-        un_atomic_abort(&out->file);
-    free(out);
+    for (; out && !status;) {
+        predict_output *next = out->next;
+        if (out->format == PREDICT_JSON) status = put(out, out->records > 0 ? "\n]\n" : "]\n");
+        if (!status && !out->standard)
+            status = un_atomic_commit(&out->file);
+        else
+            un_atomic_abort(&out->file);
+        free(out);
+        out = next;
+    }
+    predict_output_abort(out);
     return status;
 }
 
 void predict_output_abort(predict_output *out) {
-    if (!out) return;
-    un_atomic_abort(&out->file);
-    free(out);
+    while (out) {
+        predict_output *next = out->next;
+        un_atomic_abort(&out->file);
+        free(out);
+        out = next;
+    }
 }

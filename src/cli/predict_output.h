@@ -13,11 +13,11 @@
 
 #include "data/task.h"
 
-typedef enum { PREDICT_TABLE, PREDICT_JSON, PREDICT_CSV } predict_format;
 typedef struct predict_output predict_output;
 
-/* `path` is a file or "-"; NULL for the table, which goes to standard output. */
-un_status predict_output_open(predict_output **out, predict_format format, const char *path,
+/* `json` and `csv` are files, "-" for standard output or NULL; both may be given. Without any, a
+ * table goes to standard output. */
+un_status predict_output_open(predict_output **out, const char *json, const char *csv,
                               const char *score_unit);
 un_status predict_output_answer(predict_output *out, const char *image,
                                 const un_class_table *classes, const float *scores,

@@ -1,7 +1,6 @@
 /* path_list.c - see path_list.h. */
 #include "engine/path_list.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,12 +46,12 @@ un_status un_path_list_add(un_path_list *list, const char *path) {
 }
 
 un_status un_path_list_read(un_path_list *list, FILE *stream) {
-    char *line = NULL;
-    size_t room = 0;
+    un_line next = {0};
     un_status status = UNSEEN_OK;
     for (;;) {
-        errno = 0;
-        ssize_t length = getline(&line, &room, stream);
+        UN_GO(un_line_read(stream, "the list of pictures", &next));
+        char *line = next.text;
+        ssize_t length = next.length;
         if (length < 0) break;
         while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
             line[--length] = 0;
@@ -61,9 +60,8 @@ un_status un_path_list_read(un_path_list *list, FILE *stream) {
             UN_GO(un_fail(UNSEEN_E_FORMAT, "the list of pictures is not text"));
         UN_GO(un_path_list_add(list, line));
     }
-    if (ferror(stream)) status = un_fail_errno(errno, "cannot read the list of pictures");
 done:
-    free(line);
+    free(next.text);
     return status;
 }
 

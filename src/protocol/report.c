@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/csv_writer.h"
 #include "base/file.h"
 #include "base/json.h"
 
@@ -118,67 +119,25 @@ const json_t *un_result_selected(const json_t *result) {
     return json_is_object(validation) ? validation : NULL;
 }
 
-/* A text that is written as one file. */
-typedef struct {
-    char *text;
-    size_t size;
-    FILE *stream;
-} csv;
-
-static un_status csv_open(csv *c) {
-    *c = (csv){0};
-    c->stream = open_memstream(&c->text, &c->size);
-    return c->stream ? UNSEEN_OK : un_fail_memory(0);
-}
-
-static un_status csv_close(csv *c, const char *path) {
-    int failed = ferror(c->stream);
-    if (fclose(c->stream) != 0 || failed) {
-        free(c->text);
-        return un_fail_memory(0);
-    }
-    un_status status = un_file_write(path, c->text, c->size);
-    free(c->text);
-    return status;
-}
-
-/* A field, quoted where RFC 4180 asks for it. */
-static void csv_field(FILE *stream, const char *text) {
-    if (!strpbrk(text, ",\"\n\r")) {
-        fputs(text, stream);
-        return;
-    }
-    fputc('"', stream);
-    for (const char *c = text; *c; c++) {
-        if (*c == '"') fputc('"', stream);
-        fputc(*c, stream);
-    }
-    fputc('"', stream);
-}
-
-static void csv_number(FILE *stream, double x) {
-    if (isfinite(x)) fprintf(stream, "%.17g", x);
-}
-
 un_status un_result_write_classes(const char *path, const un_predictions *p,
                                   const un_result_context *context) {
     const un_class_table *classes = p->classes;
     un_class_accuracy *table = NULL;
-    csv c = {0};
+    un_csv_writer c = {0};
     UN_TRY(un_alloc(classes->count, sizeof *table, &table));
     un_status status = un_class_accuracies(p, context->gamma, table);
-    if (!status) status = csv_open(&c);
+    if (!status) status = un_csv_writer_open(&c);
     if (!status) {
         fputs("class,seen,images,accuracy,zero_shot,selection\n", c.stream);
         for (size_t k = 0; k < classes->count; k++) {
-            csv_field(c.stream, classes->names[k]);
+            un_csv_writer_text(&c, classes->names[k]);
             fprintf(c.stream, ",%d,%zu,", classes->seen[k], table[k].images);
-            csv_number(c.stream, table[k].accuracy);
+            un_csv_writer_number(&c, table[k].accuracy);
             fputc(',', c.stream);
-            csv_number(c.stream, table[k].zero_shot);
+            un_csv_writer_number(&c, table[k].zero_shot);
             fprintf(c.stream, ",%s\n", context->selection);
         }
-        status = csv_close(&c, path);
+        status = un_csv_writer_write(&c, path);
     }
     free(table);
     return status;
@@ -187,23 +146,23 @@ un_status un_result_write_classes(const char *path, const un_predictions *p,
 un_status un_result_write_curve(const char *path, const un_predictions *p,
                                 const un_result_context *context) {
     un_curve curve;
-    csv c = {0};
+    un_csv_writer c = {0};
     UN_TRY(un_curve_make(&curve, p));
-    un_status status = csv_open(&c);
+    un_status status = un_csv_writer_open(&c);
     if (!status) {
         fputs("gamma_from,gamma_to,U,S,H,selection\n", c.stream);
         for (size_t j = 0; j < curve.count; j++) {
-            csv_number(c.stream, j > 0 ? curve.threshold[j - 1] : (double)-INFINITY);
+            un_csv_writer_number(&c, j > 0 ? curve.threshold[j - 1] : (double)-INFINITY);
             fputc(',', c.stream);
-            csv_number(c.stream, j + 1 < curve.count ? curve.threshold[j] : (double)INFINITY);
+            un_csv_writer_number(&c, j + 1 < curve.count ? curve.threshold[j] : (double)INFINITY);
             const double row[] = {curve.U[j], curve.S[j], un_harmonic(curve.U[j], curve.S[j])};
             for (size_t k = 0; k < 3; k++) {
                 fputc(',', c.stream);
-                csv_number(c.stream, row[k]);
+                un_csv_writer_number(&c, row[k]);
             }
             fprintf(c.stream, ",%s\n", context->selection);
         }
-        status = csv_close(&c, path);
+        status = un_csv_writer_write(&c, path);
     }
     un_curve_free(&curve);
     return status;
@@ -213,20 +172,20 @@ un_status un_result_write_confusion(const char *path, const un_predictions *p,
                                     const un_result_context *context) {
     size_t C = p->classes->count;
     uint32_t *counts = NULL;
-    csv c = {0};
+    un_csv_writer c = {0};
     UN_TRY(un_alloc(C * C, sizeof *counts, &counts));
     un_confusion(p, context->gamma, counts);
-    un_status status = csv_open(&c);
+    un_status status = un_csv_writer_open(&c);
     if (!status) {
         fputs("true_class,chosen_class,images,selection\n", c.stream);
         for (size_t i = 0; i < C * C; i++) {
             if (counts[i] == 0) continue;
-            csv_field(c.stream, p->classes->names[i / C]);
+            un_csv_writer_text(&c, p->classes->names[i / C]);
             fputc(',', c.stream);
-            csv_field(c.stream, p->classes->names[i % C]);
+            un_csv_writer_text(&c, p->classes->names[i % C]);
             fprintf(c.stream, ",%u,%s\n", counts[i], context->selection);
         }
-        status = csv_close(&c, path);
+        status = un_csv_writer_write(&c, path);
     }
     free(counts);
     return status;
