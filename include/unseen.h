@@ -84,6 +84,13 @@ typedef enum unseen_among {
     UNSEEN_AMONG_NEW = 3     /* described with unseen_model_add_class */
 } unseen_among;
 
+/* Whether picture files are turned as their EXIF orientation demands. */
+typedef enum unseen_orientation {
+    UNSEEN_ORIENTATION_MODEL = 0,  /* as the pictures were that the model learned from (default) */
+    UNSEEN_ORIENTATION_STORED = 1, /* no: as the pixels lie in the file */
+    UNSEEN_ORIENTATION_EXIF = 2    /* yes: as a viewer shows them */
+} unseen_orientation;
+
 /* One candidate for a picture. */
 typedef struct unseen_prediction {
     const char *label; /* name of the class; belongs to the model, valid until a class is added */
@@ -172,9 +179,17 @@ UNSEEN_API unseen_status unseen_model_add_class(unseen_model *model, const char 
  * it is another backbone, UNSEEN_E_IO or UNSEEN_E_FORMAT. */
 UNSEEN_API unseen_status unseen_model_attach_backbone(unseen_model *model, const char *weights);
 
+/* How the files of unseen_classify_file and unseen_features_of_file are turned. Models of one's own
+ * pictures learned from them turned as EXIF says, those of the published benchmarks and of version
+ * 0.1 from the pixels as stored, and are asked likewise unless this says otherwise. (A TIFF's own
+ * orientation, and a HEIF's, tells how its rows are stored and is always honoured.) Fails with
+ * UNSEEN_E_ARGUMENT on a value that is none of the three. */
+UNSEEN_API unseen_status unseen_model_set_orientation(unseen_model *model,
+                                                      unseen_orientation orientation);
+
 /* Classifies a picture: the best `top` candidates into out[top], best first; *count says how
- * many there are. The file is JPEG, PNG, WebP, TIFF, GIF or BMP; its EXIF orientation is
- * honoured. Needs a backbone. Fails with UNSEEN_E_IO or UNSEEN_E_FORMAT, naming the file. */
+ * many there are. The file is JPEG, PNG, WebP, TIFF, GIF, BMP or, where libvips reads it, HEIF;
+ * whether its EXIF orientation is honoured: unseen_model_set_orientation. Needs a backbone. Fails with UNSEEN_E_IO or UNSEEN_E_FORMAT, naming the file. */
 UNSEEN_API unseen_status unseen_classify_file(unseen_model *model, const char *path,
                                               unseen_among among, size_t top,
                                               unseen_prediction *out, size_t *count);

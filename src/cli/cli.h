@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdint.h>
 
+#include "base/orientation.h"
 #include "base/status.h"
 
 enum { UN_EXIT_OK = 0, UN_EXIT_FAILURE = 1, UN_EXIT_USAGE = 2 };
@@ -60,6 +61,9 @@ extern const struct argp_child un_cli_subject_children[];
 /* Set by SIGINT and SIGTERM once un_cli_catch_signals was called. */
 extern volatile sig_atomic_t un_cli_stop;
 void un_cli_catch_signals(void);
+
+/* exif or stored; anything else ends through argp_error. */
+un_orientation un_cli_parse_orientation(struct argp_state *state, const char *text);
 
 /* A word as a shell takes it back: as it is, or in single quotes where it has blanks or signs that
  * mean something to a shell. For commands that are printed for people to repeat. */

@@ -136,9 +136,7 @@ static un_status explain_one(un_classifier *c, const arguments *a, const char *i
                              const char *name) {
     un_explanation e;
     char *folder = NULL, *note = NULL;
-    un_explain_options options = {.decode = {.orient = !a->base.stored_orientation},
-                                  .among = a->base.among,
-                                  .instead_of = a->instead_of};
+    un_explain_options options = {.among = a->base.among, .instead_of = a->instead_of};
     UN_TRY(un_explain(c, image, &options, &e));
     un_status status = UNSEEN_OK;
     if (e.answer == e.other) {

@@ -24,7 +24,8 @@ enum {
     KEY_DTYPE,
     KEY_STRICT,
     KEY_IMAGES,
-    KEY_KEEP_GOING
+    KEY_KEEP_GOING,
+    KEY_ORIENTATION
 };
 
 static const struct argp_option g_options[] = {
@@ -44,6 +45,9 @@ static const struct argp_option g_options[] = {
      "type of the stored features (default: bf16 for regions, f32 for pooled)", 2},
     {"images", KEY_IMAGES, "ROOT", 0,
      "folder of the pictures, where it is not the one that the data set names", 2},
+    {"orientation", KEY_ORIENTATION, "exif|stored", 0,
+     "turn pictures as EXIF says, or take them as they are stored (default: as the data set says)",
+     2},
     {"strict", KEY_STRICT, NULL, 0,
      "stop at the first picture that is damaged or cannot be read (default: it gets no features "
      "and takes no part until a later extract can read it)",
@@ -75,6 +79,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_STRICT: o->strict = 1; return 0;
     case KEY_IMAGES: o->images = text; return 0;
     case KEY_KEEP_GOING: o->keep_going = 1; return 0;
+    case KEY_ORIENTATION: o->orientation = un_cli_parse_orientation(state, text); return 0;
     case KEY_DTYPE:
         if (un_dtype_parse(text[0] == 'b' ? "BF16" : "F32", &o->regions_dtype) ||
             (strcmp(text, "bf16") != 0 && strcmp(text, "f32") != 0))
@@ -127,6 +132,10 @@ static void print_result(const un_extract_result *r) {
         printf(", %.1f images/s; the network alone %.1f images/s", images / r->seconds,
                images / r->network_seconds);
     putchar('\n');
+    if (r->ignored > 0)
+        printf("not turned    %zu pictures whose EXIF orientation differs from how they are stored "
+               "(--orientation)\n",
+               r->ignored);
 }
 
 int un_cmd_extract(int argc, char **argv) {

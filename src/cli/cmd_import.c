@@ -28,7 +28,8 @@ enum {
     KEY_DTYPE,
     KEY_IMAGES,
     KEY_ALLOW_MISSING,
-    KEY_UNKNOWN
+    KEY_UNKNOWN,
+    KEY_ORIENTATION
 };
 
 /* ---- options of several formats ---- */
@@ -108,6 +109,14 @@ static const struct argp_option g_pictures_options[] = {
      "Images without a file below --images are no error (default: they are)", 0},
     {0}};
 
+static const struct argp_option g_turn_options[] = {
+    {"orientation", KEY_ORIENTATION, "exif|stored", 0,
+     "Turn the pictures as EXIF says, or take them as they are stored; features and models keep it "
+     "(default: exif for pictures of your own, stored for published benchmarks, whose features "
+     "were made so)",
+     0},
+    {0}};
+
 void un_import_add_semantics(struct argp_state *state, un_import_arguments *a, char *text) {
     char *equals = strchr(text, '=');
     if (!equals || equals == text || equals[1] == 0)
@@ -171,6 +180,7 @@ static error_t parse_shared(int key, char *text, struct argp_state *state) {
     case KEY_IMAGES: a->images = text; return 0;
     case KEY_UNKNOWN: add_unknown(state, a, text); return 0;
     case KEY_ALLOW_MISSING: a->allow_missing = 1; return 0;
+    case KEY_ORIENTATION: a->orientation = un_cli_parse_orientation(state, text); return 0;
     case 'o': a->output = text; return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -190,6 +200,8 @@ const struct argp un_import_split_argp = {.options = g_split_options, .parser = 
 const struct argp un_import_values_argp = {.options = g_values_options, .parser = parse_shared};
 const struct argp un_import_store_argp = {.options = g_store_options, .parser = parse_shared};
 const struct argp un_import_pictures_argp = {.options = g_pictures_options, .parser = parse_shared};
+
+const struct argp un_import_turn_argp = {.options = g_turn_options, .parser = parse_shared};
 
 void un_import_finish_split(un_import_arguments *a) {
     a->split.seed = a->common.seed;

@@ -63,7 +63,7 @@ typedef struct {
     un_classifier classifier;
     float *features, *scores;
     size_t *best;
-    size_t bad;
+    size_t bad, ignored;
 } session;
 
 static un_status answer_batch(session *s, const arguments *a, const un_loaded *batch,
@@ -92,14 +92,14 @@ static un_status answer_all(session *s, const arguments *a, predict_output *out)
     const un_loader_options options = {.names = a->base.pictures.paths,
                                        .count = a->base.pictures.count,
                                        .batch = BATCH,
-                                       .recipe = s->classifier.recipe,
-                                       .decode = {.orient = !a->base.stored_orientation}};
+                                       .recipe = s->classifier.recipe};
     UN_TRY(un_loader_open(&loader, &options));
     for (;;) {
         un_loaded batch;
         UN_GO(un_loader_next(loader, &batch));
         if (batch.count == 0) break;
         UN_GO(answer_batch(s, a, &batch, out));
+        s->ignored += batch.ignored;
     }
 done:
     un_loader_close(loader);
@@ -124,6 +124,7 @@ static un_status predict(session *s, const arguments *a) {
         predict_output_abort(out);
         return status;
     }
+    un_cli_tell_ignored(s->ignored, &s->classifier);
     return predict_output_commit(out);
 }
 

@@ -111,6 +111,13 @@ const struct argp un_cli_common_argp = {.options = g_common_options, .parser = p
 const struct argp_child un_cli_common_children[] = {
     {&un_cli_common_argp, 0, "Common options:", 100}, {0}};
 
+un_orientation un_cli_parse_orientation(struct argp_state *state, const char *text) {
+    un_orientation orientation = UN_ORIENTATION_UNSAID;
+    if (un_orientation_parse(text, &orientation))
+        argp_error(state, "--orientation must be exif or stored, not \"%s\"", text);
+    return orientation;
+}
+
 int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, int *exit_code) {
     enum { REFERENCE = sizeof "--help=" - 1 };
     if (argc == 2 && !strncmp(argv[1], "--help=", REFERENCE)) {

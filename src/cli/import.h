@@ -27,6 +27,7 @@ typedef struct {
     un_dtype dtype;
     const char *images;
     int allow_missing;
+    un_orientation orientation;
     un_split_options split; /* of formats whose images are files or rows */
 } un_import_arguments;
 
@@ -38,6 +39,7 @@ extern const struct argp un_import_split_argp;     /* --splits, --unseen, …, -
 extern const struct argp un_import_values_argp;    /* --unknown */
 extern const struct argp un_import_store_argp;     /* --features-name, --dtype */
 extern const struct argp un_import_pictures_argp;  /* --images, --allow-missing */
+extern const struct argp un_import_turn_argp;      /* --orientation */
 
 /* For parsers of the options themselves; what cannot be ends through argp_error. */
 void un_import_add_semantics(struct argp_state *state, un_import_arguments *a, char *text);

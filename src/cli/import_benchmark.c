@@ -18,6 +18,7 @@ enum { KEY_FEATURES = 2000, KEY_SPLITS, KEY_VALIDATION, KEY_LAYOUT };
 static const struct argp_child g_children[] = {{&un_import_semantics_argp, 0, NULL, 0},
                                                {&un_import_store_argp, 0, NULL, 0},
                                                {&un_import_pictures_argp, 0, NULL, 0},
+                                               {&un_import_turn_argp, 0, NULL, 0},
                                                {&un_import_names_argp, 0, NULL, 0},
                                                {&un_import_output_argp, 0, NULL, 0},
                                                {&un_cli_common_argp, 0, "Common options:", 100},
@@ -40,8 +41,8 @@ static error_t parse_both(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        for (int i = 0; i < 5; i++) state->child_inputs[i] = &a->base;
-        state->child_inputs[5] = &a->base.common;
+        for (int i = 0; i < 6; i++) state->child_inputs[i] = &a->base;
+        state->child_inputs[6] = &a->base.common;
         return 0;
     case KEY_SPLITS: a->splits = text; return 0;
     case KEY_VALIDATION: un_import_add_validation(state, &a->base, text); return 0;
@@ -132,6 +133,7 @@ int un_import_run_xlsa17(int argc, char **argv) {
                                  .output = a.base.output,
                                  .images = a.base.images,
                                  .allow_missing = a.base.allow_missing,
+                                 .orientation = a.base.orientation,
                                  .finish = un_import_add_words,
                                  .finish_user = &a.base.words};
     return un_import_show(un_import_xlsa17(&options), a.base.output);
@@ -153,6 +155,7 @@ int un_import_run_region_maps(int argc, char **argv) {
                                       .output = a.base.output,
                                       .images = a.base.images,
                                       .allow_missing = a.base.allow_missing,
+                                      .orientation = a.base.orientation,
                                       .finish = un_import_add_words,
                                       .finish_user = &a.base.words};
     if (a.layout && un_layout_parse(a.layout, &options.layout)) return un_cli_fail();

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "engine/new_classes.h"
 
-enum { KEY_BACKBONE = 0x1201, KEY_AMONG, KEY_CLASSES, KEY_STORED };
+enum { KEY_BACKBONE = 0x1201, KEY_AMONG, KEY_CLASSES, KEY_STORED, KEY_ORIENTATION };
 
 static const struct argp_option g_options[] = {
     {"backbone", KEY_BACKBONE, "WEIGHTS", 0,
@@ -21,8 +22,12 @@ static const struct argp_option g_options[] = {
      "classes and attributes, or lines NAME,ATTRIBUTE=VALUE,..., in the units of the training "
      "table; may be repeated (default: none)",
      1},
-    {"ignore-exif", KEY_STORED, NULL, 0,
-     "take pictures as they are stored (default: turned as EXIF says)", 2},
+    {"orientation", KEY_ORIENTATION, "exif|stored", 0,
+     "turn pictures as EXIF says, or take them as they are stored (default: as those that the "
+     "model "
+     "learned from)",
+     2},
+    {"ignore-exif", KEY_STORED, NULL, 0, "the same as --orientation stored", 2},
     {0}};
 
 size_t un_cli_parse_top(struct argp_state *state, const char *text, size_t most) {
@@ -63,7 +68,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
             argp_error(state, "at most %d --classes", UN_CLI_CLASS_FILES);
         p->class_files[p->class_file_count++] = text;
         return 0;
-    case KEY_STORED: p->stored_orientation = 1; return 0;
+    case KEY_STORED: p->orientation = UN_ORIENTATION_STORED; return 0;
+    case KEY_ORIENTATION: p->orientation = un_cli_parse_orientation(state, text); return 0;
     case ARGP_KEY_ARG: take_argument(p, text); return 0;
     case ARGP_KEY_END:
         if (!p->model) argp_error(state, "which model?");
@@ -85,9 +91,18 @@ un_status un_cli_pictures_open(const un_cli_pictures *p, un_classifier *classifi
     UN_TRY(un_precision_parse(p->common.precision, &precision));
     UN_TRY(un_classifier_open(classifier, p->model, precision));
     UN_TRY(un_classifier_attach(classifier, p->backbone, precision));
+    un_classifier_orient(classifier, p->orientation);
     for (size_t i = 0; i < p->class_file_count; i++)
         UN_TRY(un_new_classes_read(classifier, p->class_files[i]));
     return UNSEEN_OK;
+}
+
+void un_cli_tell_ignored(size_t count, const un_classifier *classifier) {
+    if (count == 0 || classifier->wanted != UN_ORIENTATION_UNSAID) return;
+    un_log(UNSEEN_LOG_WARNING,
+           "the EXIF orientation of %zu picture%s was ignored, as it was when the model learned; "
+           "--orientation exif turns them",
+           count, count == 1 ? "" : "s");
 }
 
 void un_cli_pictures_free(un_cli_pictures *p) { un_path_list_free(&p->pictures); }

@@ -19,17 +19,20 @@ typedef struct {
     const char *class_files[UN_CLI_CLASS_FILES];
     size_t class_file_count;
     un_among among;
-    int stored_orientation;
-    un_status list_status; /* of gathering the pictures while parsing */
+    un_orientation orientation; /* UNSAID: as the model was trained */
+    un_status list_status;      /* of gathering the pictures while parsing */
 } un_cli_pictures;
 
-/* Parser of MODEL PICTURES..., --backbone, --among, --classes and --ignore-exif as the only child
+/* Parser of MODEL PICTURES..., --backbone, --among, --classes and --orientation as the only child
  * of a command's; its input is the un_cli_pictures. */
 extern const struct argp_child un_cli_pictures_children[];
 
 /* The model with its backbone and the new classes; un_classifier_close releases it in any case. */
 un_status un_cli_pictures_open(const un_cli_pictures *pictures, un_classifier *classifier);
 void un_cli_pictures_free(un_cli_pictures *pictures);
+
+/* Warns of pictures whose EXIF orientation the model's recipe does not honour. */
+void un_cli_tell_ignored(size_t count, const un_classifier *classifier);
 
 /* A whole number from 1 to `most` for --top; anything else ends through argp_error. */
 size_t un_cli_parse_top(struct argp_state *state, const char *text, size_t most);

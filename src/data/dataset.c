@@ -91,6 +91,9 @@ static un_status read_identity(const reader *r) {
                        version ? version : "none");
     UN_TRY(un_arena_string(&r->dataset->arena, name ? name : "", &copy));
     r->dataset->name = copy;
+    const char *orientation = un_safetensors_metadata(r->file, "orientation");
+    if (orientation && un_orientation_parse(orientation, &r->dataset->orientation))
+        return wrong(r, "orientation", "is neither \"exif\" nor \"stored\"");
     return read_image_root(r);
 }
 

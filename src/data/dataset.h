@@ -29,6 +29,9 @@
  *                         to, absent if there are no pictures
  *     image_root_relative the same seen from DIR where it lies in DIR or beside it, so that
  *                         both may move together; it wins where it leads to a folder
+ *     orientation         "exif": the pictures are turned as EXIF says before anything is made
+ *                         of them; "stored": they are not; absent in files of version 0.1, whose
+ *                         pictures were taken as stored
  *
  * Roles follow Xian et al.: seen classes = labels in trainval, unseen classes =
  * labels in test_unseen. A validation fold is honest: all three of its lists are
@@ -42,6 +45,7 @@
 #include <jansson.h>
 
 #include "base/arena.h"
+#include "base/orientation.h"
 #include "data/scaling.h"
 #include "tensor/tensor.h"
 
@@ -79,9 +83,10 @@ typedef struct {
     size_t image_count; /* N */
     size_t class_count; /* C */
     char **classes;
-    char **images;          /* NULL if unknown */
-    const char *image_root; /* where their pictures lie; NULL: no pictures */
-    int32_t *labels;        /* NULL if unknown */
+    char **images;              /* NULL if unknown */
+    const char *image_root;     /* where their pictures lie; NULL: no pictures */
+    un_orientation orientation; /* how features are to be made of them */
+    int32_t *labels;            /* NULL if unknown */
     un_index_list trainval, test_seen, test_unseen;
     size_t semantics_count;
     un_semantics semantics[UN_MAX_SEMANTICS];

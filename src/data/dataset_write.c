@@ -188,6 +188,8 @@ static un_status put_metadata(un_st_writer *writer, const un_dataset *d, const c
     if (d->images) UN_TRY(put_names(writer, "images", d->images, d->image_count));
     if (d->image_root) UN_TRY(put_image_root(writer, d, directory));
     for (size_t s = 0; s < d->semantics_count; s++) UN_TRY(put_semantics(writer, &d->semantics[s]));
+    if (d->orientation)
+        UN_TRY(put_text(writer, "orientation", un_orientation_name(d->orientation)));
     UN_TRY(put_folds(writer, d));
     if (d->notes) UN_TRY(put_json(writer, "notes", json_incref(d->notes)));
     return UNSEEN_OK;

@@ -61,7 +61,14 @@ static un_status check_backbone(un_classifier *c, const json_t *recipe) {
     UN_TRY(un_json_text(json_object_get(recipe, "preprocess"), &text));
     un_status status = un_recipe_parse(text, c->path, &c->recipe);
     free(text);
+    c->trained = c->recipe.orientation;
+    un_classifier_orient(c, c->wanted);
     return status;
+}
+
+void un_classifier_orient(un_classifier *c, un_orientation orientation) {
+    c->wanted = orientation;
+    c->recipe.orientation = orientation ? orientation : c->trained;
 }
 
 /* That the backbone gives what the model takes. */

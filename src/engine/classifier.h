@@ -18,6 +18,8 @@ typedef struct {
     un_arena arena;                 /* of the table */
     un_backbone *backbone;          /* NULL until attached */
     un_recipe recipe;               /* of the features that the model was trained on */
+    un_orientation trained;         /* its orientation there; the recipe's may have been changed */
+    un_orientation wanted;          /* the orientation asked for, UNSAID: as trained */
     size_t grid_height, grid_width; /* h, w of the attention; 1 x 1 for pooled features */
     char *path;                     /* of the model, for sentences */
 } un_classifier;
@@ -29,6 +31,10 @@ void un_classifier_close(un_classifier *classifier);
  * may be NULL if that was the built-in descriptor. */
 un_status un_classifier_attach(un_classifier *classifier, const char *weights,
                                un_precision precision);
+
+/* Has pictures turned otherwise than those that the model learned from; UN_ORIENTATION_UNSAID: as
+ * those. Holds for backbones attached later, too. */
+void un_classifier_orient(un_classifier *classifier, un_orientation orientation);
 
 /* A class described after training. */
 typedef struct {

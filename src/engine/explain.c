@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/names.h"
+#include "engine/loader.h"
 
 static un_status find_class(const un_classifier *c, const char *name, size_t *out) {
     un_name_index index;
@@ -211,12 +212,11 @@ static un_status read_groups(un_classifier *c, const float *features, un_explana
 }
 
 /* The crop, and the features of it. */
-static un_status look(un_classifier *c, const char *path, const un_explain_options *options,
-                      un_explanation *e, float *features) {
+static un_status look(un_classifier *c, const char *path, un_explanation *e, float *features) {
     un_image image = {0};
     float *picture = NULL;
     un_status status = UNSEEN_OK;
-    UN_GO(un_image_read(path, &options->decode, &image));
+    UN_GO(un_load_image(NULL, path, &c->recipe, &image));
     UN_GO(un_recipe_crop(&c->recipe, &image, &e->crop, &e->box));
     UN_GO(un_alloc(c->recipe.crop * c->recipe.crop * 3, sizeof *picture, &picture));
     un_recipe_normalize(&c->recipe, &e->crop, picture);
@@ -240,7 +240,7 @@ un_status un_explain(un_classifier *c, const char *path, const un_explain_option
     UN_GO(describe(c, e));
     UN_GO(un_alloc(c->model.regions * c->model.width, sizeof *features, &features));
     UN_GO(un_arena_alloc(&e->arena, c->classes.count, sizeof(float), &e->scores));
-    UN_GO(look(c, path, options, e, features));
+    UN_GO(look(c, path, e, features));
     UN_GO(un_classifier_score(c, features, 1, 1, e->scores));
     UN_GO(choose_classes(c, options, e));
     UN_GO(read_groups(c, features, e));

@@ -10,7 +10,6 @@
 #include "engine/classifier.h"
 
 typedef struct {
-    un_image_options decode;
     un_among among;         /* candidates for the answer */
     const char *instead_of; /* the class to compare with; NULL: the runner-up */
 } un_explain_options;

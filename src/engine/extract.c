@@ -42,6 +42,7 @@ static un_status open_inputs(extraction *x) {
     x->recipe = x->backbone->recipe;
     if (o->image_size > 0 && o->image_size != x->recipe.crop)
         un_recipe_rescale(&x->recipe, o->image_size);
+    x->recipe.orientation = o->orientation ? o->orientation : x->dataset.orientation;
     x->result->images = x->dataset.image_count;
     if (!x->state) UN_TRY(un_alloc(x->dataset.image_count, 1, &x->state));
     return UNSEEN_OK;
@@ -164,6 +165,7 @@ static un_status compute(extraction *x, un_loader *loader) {
         un_loaded batch;
         UN_GO(un_loader_next(loader, &batch));
         UN_GO(compute_batch(x, &batch));
+        x->result->ignored += batch.ignored;
         computed += batch.count;
         un_progress_update(&progress, computed);
         int stop = x->options->stop && *x->options->stop && x->done < N;
@@ -234,7 +236,7 @@ static un_status probe(extraction *x, int *worth) {
     *worth = 0;
     for (size_t i = 0; i < x->wanted_count && !*worth && !status; i++) {
         un_status code =
-            un_load_picture(x->dataset.image_root, x->names[i], &x->recipe, NULL, picture, NULL);
+            un_load_picture(x->dataset.image_root, x->names[i], &x->recipe, picture, NULL);
         snprintf(sentence, sizeof sentence, "%s", un_error());
         if (code)
             status = note_bad(x, x->wanted[i], code, sentence);

@@ -31,6 +31,7 @@ typedef struct {
     size_t image_size;                      /* S; 0: the recipe's */
     size_t batch;                           /* pictures in one pass of the network */
     un_dtype regions_dtype, pooled_dtype;   /* of the files: UN_F32 or UN_BF16 */
+    un_orientation orientation; /* of the pictures; UNSAID: as the data set says, else as stored */
     un_precision precision;
     int strict;     /* the first bad picture is an error; 0: it has no row */
     int keep_going; /* however many pictures in a row cannot be read; 0: UN_EXTRACT_FAILURES
@@ -44,6 +45,7 @@ typedef struct {
     size_t kept;            /* rows that were there already, in a file that was completed */
     size_t bad;             /* pictures that have no row in the end */
     size_t unreadable;      /* of those, what the system did not let us read */
+    size_t ignored;         /* pictures of this run whose EXIF orientation was not honoured */
     int already_there;      /* nothing was left to do, or nothing could be done */
     double seconds;         /* of this run */
     double network_seconds; /* of those, in the network */

@@ -20,6 +20,7 @@ typedef struct {
     char **errors;         /* [batch] */
     un_status *codes;      /* [batch] of them */
     unsigned char *hashes; /* [batch, UN_LOADER_HASH], NULL: not wanted */
+    size_t ignored;        /* pictures with an EXIF orientation that was not honoured */
 } batch;
 
 struct un_loader {
@@ -36,18 +37,27 @@ struct un_loader {
     int stop;
 };
 
-un_status un_load_picture(const char *root, const char *name, const un_recipe *recipe,
-                          const un_image_options *decode, float *out, un_crop_box *box) {
+un_status un_load_image(const char *root, const char *name, const un_recipe *recipe,
+                        un_image *out) {
+    const un_image_options options = {.orient = recipe->orientation == UN_ORIENTATION_EXIF};
+    char *path = NULL;
+    *out = (un_image){0};
+    if (root) UN_TRY(un_path_join(root, name, &path));
+    un_status status = un_image_read(path ? path : name, &options, out);
+    free(path);
+    return status;
+}
+
+un_status un_load_picture(const char *root, const char *name, const un_recipe *recipe, float *out,
+                          int *ignored) {
     un_image image = {0};
     un_image crop = {0};
-    char *path = NULL;
     un_status status = UNSEEN_OK;
-    if (root) UN_GO(un_path_join(root, name, &path));
-    UN_GO(un_image_read(path ? path : name, decode, &image));
-    UN_GO(un_recipe_crop(recipe, &image, &crop, box));
+    UN_GO(un_load_image(root, name, recipe, &image));
+    if (ignored) *ignored = image.ignored;
+    UN_GO(un_recipe_crop(recipe, &image, &crop, NULL));
     un_recipe_normalize(recipe, &crop, out);
 done:
-    free(path);
     un_image_free(&crop);
     un_image_free(&image);
     return status;
@@ -96,10 +106,12 @@ static void load(un_loader *loader, size_t i) {
     batch *b = batch_of(loader, i);
     size_t slot = i - b->first;
     float *out = b->pictures + slot * loader->picture;
-    un_status status = un_load_picture(o->root, o->names[i], &o->recipe, &o->decode, out, NULL);
+    int ignored = 0;
+    un_status status = un_load_picture(o->root, o->names[i], &o->recipe, out, &ignored);
     if (!status && b->hashes)
         status = hash_picture(o->root, o->names[i], b->hashes + slot * UN_LOADER_HASH);
     b->codes[slot] = status;
+    if (!status && ignored) __atomic_fetch_add(&b->ignored, 1, __ATOMIC_RELAXED);
     if (!status) return;
     memset(out, 0, loader->picture * sizeof *out);
     b->errors[slot] = strdup(un_error());
@@ -174,7 +186,7 @@ static void release(un_loader *loader) {
         free(b->errors[i]);
         b->errors[i] = NULL;
     }
-    b->count = 0;
+    b->count = b->ignored = 0;
     loader->current = -1;
     pthread_cond_broadcast(&loader->freed);
 }
@@ -189,7 +201,8 @@ un_status un_loader_next(un_loader *loader, un_loaded *out) {
             pthread_cond_wait(&loader->loaded, &loader->lock);
         loader->current = (int)(b - loader->ring);
         loader->delivered += b->count;
-        *out = (un_loaded){b->first, b->count, b->pictures, b->errors, b->codes, b->hashes};
+        *out = (un_loaded){b->first, b->count,   b->pictures, b->errors,
+                           b->codes, b->ignored, b->hashes};
     }
     pthread_mutex_unlock(&loader->lock);
     return UNSEEN_OK;

@@ -23,7 +23,6 @@ typedef struct {
     size_t first; /* the first picture to load */
     size_t batch; /* pictures at a time, from 1 */
     un_recipe recipe;
-    un_image_options decode;
     int threads; /* 0: as many as compute */
     int hash;    /* 1: un_loaded.hashes tells which files were read */
 } un_loader_options;
@@ -34,6 +33,7 @@ typedef struct {
     const float *pictures;  /* (count, S, S, 3) as un_recipe_normalize writes; zeros where failed */
     char *const *errors;    /* [count] NULL, or a sentence about a picture that cannot be used */
     const un_status *codes; /* [count] of those */
+    size_t ignored;         /* pictures whose EXIF orientation the recipe does not honour */
     const unsigned char *hashes; /* [count, UN_LOADER_HASH] SHA-256 of the files; else NULL */
 } un_loaded;
 
@@ -43,9 +43,13 @@ un_status un_loader_next(un_loader *loader, un_loaded *out);
 /* Ends the threads; NULL is allowed. */
 void un_loader_close(un_loader *loader);
 
-/* One picture, in the calling thread: decoded, cropped, normalised into out[S * S * 3]. `box`
- * may be NULL. `name` is relative to `root` unless that is NULL. */
-un_status un_load_picture(const char *root, const char *name, const un_recipe *recipe,
-                          const un_image_options *decode, float *out, un_crop_box *box);
+/* One picture as the recipe has it decoded: turned or not. `name` is relative to `root` unless that
+ * is NULL. */
+un_status un_load_image(const char *root, const char *name, const un_recipe *recipe, un_image *out);
+
+/* The same, cropped and normalised into out[S * S * 3]. *ignored, unless NULL: the EXIF orientation
+ * that was not honoured, 0 if none. */
+un_status un_load_picture(const char *root, const char *name, const un_recipe *recipe, float *out,
+                          int *ignored);
 
 #endif

@@ -1,6 +1,7 @@
 /* localise.c - see localise.h. */
 #include "engine/localise.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "data/parts.h"
-#include "data/readers/pictures.h"
 #include "engine/grounding.h"
 #include "protocol/localisation.h"
 #include "vision/image/recipe.h"
@@ -109,41 +109,40 @@ static void end(localiser *l) {
     un_arena_free(&l->arena);
 }
 
-/* Pixels from the picture's head, or, for formats whose head is not read, from the whole of it;
- * stored orientation, as features are extracted and parts are marked. */
-static un_status picture_size(const localiser *l, size_t image, size_t *width, size_t *height) {
+/* Size of the picture that the features came from, and how it was turned: parts are marked in the
+ * picture as it is stored. */
+static un_status read_head(const localiser *l, size_t image, un_image_head *head) {
     char *path = NULL;
-    un_image picture = {0};
     UN_TRY(un_path_join(l->dataset->image_root, l->dataset->images[image], &path));
-    un_status status = un_picture_size(path, width, height);
-    if (status == UNSEEN_E_FORMAT) {
-        status = un_image_read(path, NULL, &picture);
-        *width = picture.width;
-        *height = picture.height;
-        un_image_free(&picture);
-    }
+    un_status status = un_image_read_head(path, head);
     free(path);
+    if (l->recipe.orientation != UN_ORIENTATION_EXIF) head->orientation = 1;
+    if (head->orientation >= 5)
+        *head = (un_image_head){head->height, head->width, head->orientation};
     return status;
 }
 
-static un_rectangle scaled(const float box[4], double width, double height) {
-    return (un_rectangle){(double)box[0] * width, (double)box[1] * height, (double)box[2] * width,
-                          (double)box[3] * height};
+/* A box of fractions of the stored picture, in pixels of the turned one. */
+static un_rectangle placed(const float box[4], const un_image_head *head) {
+    double x0 = (double)box[0], y0 = (double)box[1], x1 = (double)box[2], y1 = (double)box[3];
+    double w = (double)head->width, h = (double)head->height;
+    un_image_turn_point(head->orientation, &x0, &y0);
+    un_image_turn_point(head->orientation, &x1, &y1);
+    return (un_rectangle){fmin(x0, x1) * w, fmin(y0, y1) * h, fmax(x0, x1) * w, fmax(y0, y1) * h};
 }
 
 /* Where the parts of one image are in its crop. */
-static void place_parts(localiser *l, size_t image, size_t width, size_t height) {
+static void place_parts(localiser *l, size_t image, const un_image_head *head) {
     un_crop_box box;
     const un_parts *p = &l->parts;
-    double w = (double)width, h = (double)height;
     un_rectangle object = {0};
-    un_recipe_box(&l->recipe, width, height, &box);
+    un_recipe_box(&l->recipe, head->width, head->height, &box);
     const un_rectangle crop = {box.x, box.y, box.x + box.width, box.y + box.height};
-    if (p->objects) object = scaled(p->objects + 4 * image, w, h);
+    if (p->objects) object = placed(p->objects + 4 * image, head);
     int known = object.x1 > object.x0 && object.y1 > object.y0;
     for (size_t i = 0; i < p->part_count; i++) {
         size_t at = image * p->part_count + i;
-        un_rectangle part = scaled(p->boxes + 4 * at, w, h);
+        un_rectangle part = placed(p->boxes + 4 * at, head);
         l->inside[i] = p->visible[at] &&
                        (p->points ? un_target_of_point(part.x0, part.y0, known ? &object : NULL,
                                                        &crop, &l->target[i])
@@ -190,12 +189,13 @@ static un_status localise_list(localiser *l, const un_index_list *list, const ch
     UN_TRY(un_localisation_create(&sum, l->parts.part_count, l->branches));
     un_progress_begin(&progress, "localisation", "images", list->count);
     for (size_t i = 0; i < list->count; i++) {
-        size_t image = (size_t)list->items[i], width = 0, height = 0;
-        if (picture_size(l, image, &width, &height)) {
+        size_t image = (size_t)list->items[i];
+        un_image_head head;
+        if (read_head(l, image, &head)) {
             if (missing++ == 0) un_log(UNSEEN_LOG_WARNING, "%s", un_error());
             continue;
         }
-        place_parts(l, image, width, height);
+        place_parts(l, image, &head);
         un_features_gather_f32(l->features, &list->items[i], 1, l->row);
         UN_GO(l->model->method->class->maps->attend(l->model->method, l->row, l->maps));
         add_image(l, image, &sum);

@@ -5,13 +5,24 @@
 #include "engine/loader.h"
 #include "engine/model_api.h"
 
-/* People's pictures are looked at as a viewer shows them. */
-static const un_image_options VIEWED = {.orient = 1};
-
 unseen_status unseen_model_attach_backbone(unseen_model *model, const char *weights) {
     if (!model)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_attach_backbone: a pointer is NULL");
     return un_classifier_attach(&model->classifier, weights, UN_PRECISION_AUTO);
+}
+
+unseen_status unseen_model_set_orientation(unseen_model *model, unseen_orientation orientation) {
+    static const un_orientation orientations[] = {
+        [UNSEEN_ORIENTATION_MODEL] = UN_ORIENTATION_UNSAID,
+        [UNSEEN_ORIENTATION_STORED] = UN_ORIENTATION_STORED,
+        [UNSEEN_ORIENTATION_EXIF] = UN_ORIENTATION_EXIF};
+    if (!model)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_set_orientation: a pointer is NULL");
+    if ((unsigned)orientation >= sizeof orientations / sizeof *orientations)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_set_orientation: %d is no orientation",
+                       (int)orientation);
+    un_classifier_orient(&model->classifier, orientations[orientation]);
+    return UNSEEN_OK;
 }
 
 /* A copy of the caller's pixels, dense. */
@@ -35,7 +46,7 @@ static un_status load(const unseen_model *model, const char *path, const un_imag
     un_status status = UNSEEN_OK;
     UN_TRY(un_alloc(recipe->crop * recipe->crop * 3, sizeof *picture, &picture));
     if (path) {
-        UN_GO(un_load_picture(NULL, path, recipe, &VIEWED, picture, NULL));
+        UN_GO(un_load_picture(NULL, path, recipe, picture, NULL));
     } else {
         UN_GO(un_recipe_crop(recipe, pixels, &crop, NULL));
         un_recipe_normalize(recipe, &crop, picture);

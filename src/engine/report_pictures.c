@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "engine/loader.h"
 #include "engine/report_parts.h"
 #include "picture/heat.h"
 #include "vision/image/jpeg.h"
@@ -58,6 +59,7 @@ static un_status painter_open(painter *p, report_pictures *r) {
     un_method_grid(e->model.method, &p->grid_height, &p->grid_width);
     size_t cells = p->grid_height * p->grid_width;
     int known = read_recipe(&e->features, &p->recipe);
+    if (!known) p->recipe.orientation = r->dataset->orientation;
     /* Fused semantics would make longer rows than these. */
     p->has_maps = known && class->maps && class->attribute_scores && R > 1 &&
                   e->task.classes.modality_count == 1;
@@ -84,12 +86,10 @@ static un_status to_jpeg(report_pictures *r, const un_image *image, un_report_im
 /* What the network saw of a picture, small; empty where it cannot be read. */
 static un_status read_crop(painter *p, int64_t image, un_image *out) {
     report_pictures *r = p->r;
-    char *path = NULL;
     un_image picture = {0}, crop = {0};
     *out = (un_image){0};
-    UN_TRY(un_path_join(r->dataset->image_root, r->dataset->images[image], &path));
-    un_status status = un_image_read(path, NULL, &picture);
-    free(path);
+    un_status status =
+        un_load_image(r->dataset->image_root, r->dataset->images[image], &p->recipe, &picture);
     if (status == UNSEEN_E_IO || status == UNSEEN_E_FORMAT || status == UNSEEN_E_UNSUPPORTED) {
         if (r->unreadable++ == 0) un_log(UNSEEN_LOG_WARNING, "%s", un_error());
         return UNSEEN_OK;

@@ -251,6 +251,7 @@ static un_status set_root(un_dataset *d, const char *output) {
     UN_TRY(final_images(output, &root));
     un_status status = un_arena_string(&d->arena, root, &copy);
     d->image_root = copy;
+    d->orientation = UN_ORIENTATION_EXIF; /* for the sake of the photographs asked about */
     free(root);
     return status;
 }

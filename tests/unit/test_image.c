@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/parallel.h"
 #include "unit/util.h"
+#include "vision/image/image_parts.h"
 #include "vision/image/recipe.h"
 
 enum { WIDTH = 61, HEIGHT = 47, FORMATS = 6 };
@@ -200,6 +201,44 @@ static void test_orientation(void **state) {
             un_image_free(&image);
             free(b.bytes);
         }
+}
+
+/* Points marked in the stored picture lie on the same pixels once it is turned, and the head tells
+ * what decoding gives. */
+static void test_turned_points(void **state) {
+    (void)state;
+    enum { W = 3, H = 2 };
+    for (int orientation = 1; orientation <= 8; orientation++) {
+        un_image image;
+        util_ok(un_image_create(W, H, &image));
+        for (size_t i = 0; i < (size_t)W * H; i++) image.pixels[3 * i] = (unsigned char)(i + 1);
+        util_ok(un_image_orient(&image, orientation));
+        for (size_t i = 0; i < (size_t)W * H; i++) {
+            double x = ((double)(i % W) + 0.5) / W, y = ((double)(i / W) + 0.5) / H;
+            un_image_turn_point(orientation, &x, &y);
+            size_t column = (size_t)(x * (double)image.width);
+            size_t row = (size_t)(y * (double)image.height);
+            assert_int_equal(image.pixels[3 * (row * image.width + column)], i + 1);
+        }
+        un_image_free(&image);
+        static const char *const endings[] = {".jpg[Q=90]", ".tif"};
+        for (int f = 0; f < 2; f++) {
+            unsigned char grey[WIDTH * HEIGHT] = {0};
+            VipsImage *plain = vips_of(grey, 1, VIPS_FORMAT_UCHAR, VIPS_INTERPRETATION_B_W);
+            un_image_head head;
+            vips_image_set_int(plain, VIPS_META_ORIENTATION, orientation);
+            blob b = encode(plain, endings[f]);
+            util_ok(un_image_decode_head(b.bytes, b.size, "turned", &head));
+            util_ok(un_image_decode(b.bytes, b.size, "turned", NULL, &image));
+            assert_int_equal(head.width, image.width);
+            assert_int_equal(head.height, image.height);
+            assert_int_equal(head.orientation, f ? 1 : orientation);
+            assert_int_equal(image.ignored, f || orientation == 1 ? 0 : orientation);
+            un_image_free(&image);
+            free(b.bytes);
+            g_object_unref(plain);
+        }
+    }
 }
 
 static void test_wrong_files(void **state) {
@@ -461,6 +500,10 @@ static void test_recipe_text(void **state) {
     util_ok(un_recipe_parse("{}", "w", &r));
     assert_int_equal(r.resize, 256);
     assert_int_equal(r.crop, 224);
+    assert_int_equal(r.orientation, UN_ORIENTATION_UNSAID);
+    util_ok(un_recipe_parse("{\"orientation\": \"exif\"}", "w", &r));
+    assert_int_equal(r.orientation, UN_ORIENTATION_EXIF);
+    util_fails(un_recipe_parse("{\"orientation\": 6}", "w", &r), UNSEEN_E_FORMAT, "stored");
     util_ok(un_recipe_parse("{\"crop\": 384}", "w", &r));
     assert_int_equal(r.resize, 384);
     util_ok(un_recipe_parse("{\"resize\": 256, \"square\": true, \"crop\": 224, \"interpolation\":"
@@ -524,12 +567,12 @@ static int begin(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),     cmocka_unit_test(test_layouts),
-        cmocka_unit_test(test_cmyk),        cmocka_unit_test(test_orientation),
-        cmocka_unit_test(test_wrong_files), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_damaged),     cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_resize),      cmocka_unit_test(test_recipe_text),
-        cmocka_unit_test(test_recipe_crop),
+        cmocka_unit_test(test_formats),       cmocka_unit_test(test_layouts),
+        cmocka_unit_test(test_cmyk),          cmocka_unit_test(test_orientation),
+        cmocka_unit_test(test_turned_points), cmocka_unit_test(test_wrong_files),
+        cmocka_unit_test(test_limits),        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_threads),       cmocka_unit_test(test_resize),
+        cmocka_unit_test(test_recipe_text),   cmocka_unit_test(test_recipe_crop),
     };
     return cmocka_run_group_tests(tests, begin, NULL);
 }

@@ -133,6 +133,7 @@ static un_status take_pictures(un_picture_import *im) {
     un_dataset *d = &im->dataset;
     un_picture_list list;
     UN_TRY(un_import_image_root(d, o->root));
+    d->orientation = UN_ORIENTATION_EXIF; /* people's own pictures are what a viewer shows them */
     UN_TRY(un_pictures_list(o->root, &d->arena, &list));
     d->images = list.names;
     for (size_t i = 0; i < list.count; i++)

@@ -17,6 +17,7 @@ un_status un_picture_begin(un_picture_import *import, const un_picture_set_optio
 
 un_status un_picture_complete(un_picture_import *import) {
     const un_picture_set_options *o = import->options;
+    if (o->orientation) import->dataset.orientation = o->orientation;
     if (o->finish) UN_TRY(o->finish(&import->dataset, o->finish_user));
     UN_TRY(un_dataset_write(&import->dataset, import->stage.partial));
     UN_TRY(un_split_source_write(&import->source, &import->dataset));

@@ -17,6 +17,9 @@ typedef struct {
     un_split_options split;
     const char *name;   /* of the data set; NULL: the output directory's name */
     const char *output; /* directory to make */
+    un_orientation
+        orientation; /* of the pictures; UNSAID: exif of a folder, stored of CUB and AWA2,
+                                   whose published features were made so */
     un_status (*finish)(un_dataset *dataset, void *user); /* called before the data set is
                                                              written; NULL: nothing to add */
     void *finish_user;

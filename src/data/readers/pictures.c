@@ -268,6 +268,7 @@ un_status un_import_image_root(un_dataset *dataset, const char *root) {
     if (!status) status = un_arena_string(&dataset->arena, absolute, &copy);
     free(absolute);
     dataset->image_root = copy;
+    dataset->orientation = UN_ORIENTATION_STORED;
     return status;
 }
 

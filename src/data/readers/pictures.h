@@ -53,7 +53,8 @@ un_status un_suffix_match(const un_suffix_index *index, char *const *names, char
  * many there are becomes a note, and they keep their names. */
 un_status un_import_find_images(un_dataset *dataset, const char *root, int allow_missing);
 
-/* dataset->image_root = the absolute path of `root`, which must be a folder. */
+/* dataset->image_root = the absolute path of `root`, which must be a folder; the pictures are to be
+ * taken as stored, as those of the published benchmarks were. */
 un_status un_import_image_root(un_dataset *dataset, const char *root);
 
 /* Width and height in pixels from the head of a JPEG or PNG file, as stored (EXIF

@@ -33,6 +33,8 @@ typedef struct {
     const char *images; /* folder with the pictures; NULL: without. The images' names become
                            paths below it (pictures.h: un_import_find_images) */
     int allow_missing;  /* images without a picture are no error */
+    un_orientation
+        orientation; /* of the pictures; UNSAID: stored, as published features were made */
     un_status (*finish)(un_dataset *dataset, void *user); /* called before the features are read;
                                                              NULL: nothing to add */
     void *finish_user;

@@ -230,6 +230,7 @@ static un_status import_all(importer *im) {
     UN_TRY(un_import_validation(&im->dataset, NULL, im->splits, NULL, o->validation,
                                 o->validation_count));
     if (o->images) UN_TRY(un_import_find_images(&im->dataset, o->images, o->allow_missing));
+    if (o->images && o->orientation) im->dataset.orientation = o->orientation;
     if (o->finish) UN_TRY(o->finish(&im->dataset, o->finish_user));
     UN_TRY(import_features(im));
     UN_TRY(un_dataset_write(&im->dataset, im->stage.partial));

@@ -28,6 +28,7 @@ typedef struct {
     const char *name;
     un_file_kind kind;
     un_image_options options;
+    un_image_head *head; /* not NULL: only this is asked for */
 } picture;
 
 static pthread_once_t g_once = PTHREAD_ONCE_INIT;
@@ -237,6 +238,27 @@ static un_status pull_pixels(VipsImage *image, const layout *l, un_image *out, i
     return UNSEEN_OK;
 }
 
+static int turns(int orientation) { return orientation >= 2 && orientation <= 8; }
+
+/* Of a TIFF, the tag tells how rows are stored; PIL always follows it there. */
+static un_status turn(const picture *p, VipsImage *image, un_image *out) {
+    int orientation = vips_image_get_orientation(image);
+    if (p->options.orient || p->kind == UN_KIND_TIFF) return un_image_orient(out, orientation);
+    if (turns(orientation)) out->ignored = orientation;
+    return UNSEEN_OK;
+}
+
+static void turn_head(const picture *p, VipsImage *image) {
+    int orientation = vips_image_get_orientation(image);
+    if (!turns(orientation)) return;
+    if (p->kind != UN_KIND_TIFF) {
+        p->head->orientation = orientation;
+    } else if (orientation >= 5) {
+        p->head->width = (size_t)image->Ysize;
+        p->head->height = (size_t)image->Xsize;
+    }
+}
+
 /* Decodes once; the caller holds the lock. */
 static un_status decode_once(const picture *p, un_image *out, int *failed) {
     un_status status = UNSEEN_OK;
@@ -247,11 +269,14 @@ static un_status decode_once(const picture *p, un_image *out, int *failed) {
     size_t limit = p->options.max_pixels ? p->options.max_pixels : DEFAULT_MAX_PIXELS;
     UN_GO(un_image_check_size((size_t)image->Xsize, (size_t)image->Ysize, limit, p->name));
     UN_GO(layout_of(p, image, &l));
+    if (p->head) {
+        *p->head = (un_image_head){(size_t)image->Xsize, (size_t)image->Ysize, 1};
+        turn_head(p, image);
+        goto done;
+    }
     UN_GO(un_image_create((size_t)image->Xsize, (size_t)image->Ysize, out));
     UN_GO(pull_pixels(image, &l, out, failed));
-    /* Of a TIFF, the tag tells how rows are stored; PIL always follows it there. */
-    if (!*failed && (p->options.orient || p->kind == UN_KIND_TIFF))
-        UN_GO(un_image_orient(out, vips_image_get_orientation(image)));
+    if (!*failed) UN_GO(turn(p, image, out));
 done:
     g_object_unref(image);
     if (status || *failed) un_image_free(out);
@@ -280,21 +305,37 @@ static un_status decode_through_vips(const picture *p, un_image *out) {
     return status;
 }
 
-un_status un_image_decode(const void *bytes, size_t size, const char *name,
-                          const un_image_options *options, un_image *out) {
-    picture p = {.size = size, .name = name};
+/* What the bytes are, and then all but BMP through libvips. */
+static un_status decode(picture *p, const void *bytes, un_image *out) {
     unsigned char *copy = NULL;
     un_status status = UNSEEN_OK;
-    *out = (un_image){0};
-    if (options) p.options = *options;
-    memcpy(&p.bytes, &bytes, sizeof bytes); /* libvips takes pointers to non-const */
-    p.kind = un_kind_of(bytes, size);
-    size_t limit = p.options.max_pixels ? p.options.max_pixels : DEFAULT_MAX_PIXELS;
-    if (p.kind == UN_KIND_BMP) return un_bmp_decode(p.bytes, p.size, name, limit, out);
-    if (!is_read(p.kind)) return fail_unread(&p);
-    UN_GO(drop_transparency(&p, &copy));
-    status = decode_through_vips(&p, out);
+    memcpy(&p->bytes, &bytes, sizeof bytes); /* libvips takes pointers to non-const */
+    p->kind = un_kind_of(bytes, p->size);
+    size_t limit = p->options.max_pixels ? p->options.max_pixels : DEFAULT_MAX_PIXELS;
+    if (p->kind == UN_KIND_BMP) return un_bmp_decode(p->bytes, p->size, p->name, limit, out);
+    if (!is_read(p->kind)) return fail_unread(p);
+    UN_GO(drop_transparency(p, &copy));
+    status = decode_through_vips(p, out);
 done:
     free(copy);
     return status;
+}
+
+un_status un_image_decode(const void *bytes, size_t size, const char *name,
+                          const un_image_options *options, un_image *out) {
+    picture p = {.size = size, .name = name};
+    *out = (un_image){0};
+    if (options) p.options = *options;
+    return decode(&p, bytes, out);
+}
+
+un_status un_image_decode_head(const void *bytes, size_t size, const char *name,
+                               un_image_head *out) {
+    picture p = {.size = size, .name = name, .head = out};
+    un_image whole = {0}; /* of a BMP, which is read at once */
+    *out = (un_image_head){0};
+    UN_TRY(decode(&p, bytes, &whole));
+    if (whole.pixels) *out = (un_image_head){whole.width, whole.height, 1};
+    un_image_free(&whole);
+    return UNSEEN_OK;
 }

@@ -42,12 +42,15 @@ un_status un_image_check_size(size_t width, size_t height, size_t limit, const c
 
 /* Orientations 5 to 8 exchange rows and columns; then 2, 3, 6, 7 mirror the source's columns
  * and 3, 4, 7, 8 its rows (EXIF 2.32, tag 0x0112). */
+static int swaps(int o) { return o >= 5 && o <= 8; }
+static int mirrors_x(int o) { return o == 2 || o == 3 || o == 7 || o == 8; }
+static int mirrors_y(int o) { return o == 3 || o == 4 || o == 6 || o == 7; }
+
 un_status un_image_orient(un_image *image, int orientation) {
     if (orientation < 2 || orientation > 8) return UNSEEN_OK;
     size_t width = image->width, height = image->height;
-    int swap = orientation >= 5;
-    int mirror_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-    int mirror_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+    int swap = swaps(orientation);
+    int mirror_x = mirrors_x(orientation), mirror_y = mirrors_y(orientation);
     un_image turned;
     UN_TRY(un_image_create(swap ? height : width, swap ? width : height, &turned));
     unsigned char *out = turned.pixels;
@@ -64,6 +67,13 @@ un_status un_image_orient(un_image *image, int orientation) {
     return UNSEEN_OK;
 }
 
+void un_image_turn_point(int orientation, double *x, double *y) {
+    double from_x = mirrors_x(orientation) ? 1 - *x : *x;
+    double from_y = mirrors_y(orientation) ? 1 - *y : *y;
+    *x = swaps(orientation) ? from_y : from_x;
+    *y = swaps(orientation) ? from_x : from_y;
+}
+
 /* a b / 255, rounded, for a and b of 0..255. */
 static unsigned scale_255(unsigned a, unsigned b) {
     unsigned t = a * b + 128;
@@ -77,13 +87,24 @@ void un_cmyk_row(const unsigned char *in, size_t n, size_t stride, unsigned char
     }
 }
 
+static const size_t LARGEST_FILE = (size_t)1 << 30;
+
 un_status un_image_read(const char *path, const un_image_options *options, un_image *out) {
-    enum { LARGEST = 1 << 30 };
     char *bytes = NULL;
     size_t size = 0;
     *out = (un_image){0};
-    UN_TRY(un_file_read(path, LARGEST, &bytes, &size));
+    UN_TRY(un_file_read(path, LARGEST_FILE, &bytes, &size));
     un_status status = un_image_decode(bytes, size, path, options, out);
+    free(bytes);
+    return status;
+}
+
+un_status un_image_read_head(const char *path, un_image_head *out) {
+    char *bytes = NULL;
+    size_t size = 0;
+    *out = (un_image_head){0};
+    UN_TRY(un_file_read(path, LARGEST_FILE, &bytes, &size));
+    un_status status = un_image_decode_head(bytes, size, path, out);
     free(bytes);
     return status;
 }

@@ -24,6 +24,7 @@
 typedef struct {
     size_t width, height;  /* in pixels */
     unsigned char *pixels; /* [height, width, 3] RGB, row-major; NULL: empty */
+    int ignored;           /* EXIF orientation, 2 to 8, that decoding did not honour; 0: none */
 } un_image;
 
 typedef struct {
@@ -43,6 +44,16 @@ un_status un_image_read(const char *path, const un_image_options *options, un_im
 /* The same from memory; `name` is for the sentence. */
 un_status un_image_decode(const void *bytes, size_t size, const char *name,
                           const un_image_options *options, un_image *out);
+/* What decoding would give, from the picture's head alone. `orientation` is 1 to 8: how the picture
+ * of width x height would be turned if EXIF is honoured, which the size does not take into account.
+ * Fails as un_image_read does. */
+typedef struct {
+    size_t width, height;
+    int orientation;
+} un_image_head;
+un_status un_image_read_head(const char *path, un_image_head *out);
+/* Where the point (x, y), both 0 to 1 across the picture, is once it was turned. */
+void un_image_turn_point(int orientation, double *x, double *y);
 /* A black picture. */
 un_status un_image_create(size_t width, size_t height, un_image *out);
 /* Releases the pixels and empties the structure; harmless on an empty one. */

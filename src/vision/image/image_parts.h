@@ -13,6 +13,10 @@ un_status un_image_check_size(size_t width, size_t height, size_t limit, const c
 /* Turns the picture as the EXIF orientation 1 to 8 demands; other values change nothing. */
 un_status un_image_orient(un_image *image, int orientation);
 
+/* un_image_read_head from memory. */
+un_status un_image_decode_head(const void *bytes, size_t size, const char *name,
+                               un_image_head *out);
+
 /* A BMP file in memory, starting with "BM". */
 un_status un_bmp_decode(const unsigned char *bytes, size_t size, const char *name, size_t limit,
                         un_image *out);

@@ -58,12 +58,20 @@ static un_status read_interpolation(const json_t *value, const char *where, un_i
     return wrong(where, "interpolation", "\"bilinear\" or \"bicubic\"");
 }
 
+static un_status read_orientation(const json_t *value, const char *where, un_orientation *out) {
+    const char *name = json_string_value(value);
+    if (!name || un_orientation_parse(name, out))
+        return wrong(where, "orientation", "\"exif\" or \"stored\"");
+    return UNSEEN_OK;
+}
+
 static un_status read_key(const char *key, const json_t *value, const char *where, un_recipe *out) {
     if (!strcmp(key, "resize")) return read_side(value, where, key, &out->resize);
     if (!strcmp(key, "crop")) return read_side(value, where, key, &out->crop);
     if (!strcmp(key, "interpolation")) return read_interpolation(value, where, &out->interpolation);
     if (!strcmp(key, "mean")) return read_three(value, where, key, -1e6, out->mean);
     if (!strcmp(key, "std")) return read_three(value, where, key, 0, out->std);
+    if (!strcmp(key, "orientation")) return read_orientation(value, where, &out->orientation);
     if (!strcmp(key, "square")) {
         if (!json_is_boolean(value)) return wrong(where, key, "true or false");
         out->square = json_is_true(value);
@@ -71,7 +79,7 @@ static un_status read_key(const char *key, const json_t *value, const char *wher
     }
     return un_fail(UNSEEN_E_FORMAT,
                    "%s: preprocessing: unknown key \"%s\" (resize, square, crop, interpolation, "
-                   "mean and std are known)",
+                   "mean, std and orientation are known)",
                    where, key);
 }
 
@@ -110,11 +118,15 @@ static json_t *short_real(float x) {
 }
 
 json_t *un_recipe_json(const un_recipe *r) {
-    return json_pack("{s:I, s:b, s:I, s:s, s:[ooo], s:[ooo]}", "resize", (json_int_t)r->resize,
-                     "square", r->square, "crop", (json_int_t)r->crop, "interpolation",
-                     g_interpolations[r->interpolation], "mean", short_real(r->mean[0]),
-                     short_real(r->mean[1]), short_real(r->mean[2]), "std", short_real(r->std[0]),
-                     short_real(r->std[1]), short_real(r->std[2]));
+    json_t *json = json_pack(
+        "{s:I, s:b, s:I, s:s, s:[ooo], s:[ooo]}", "resize", (json_int_t)r->resize, "square",
+        r->square, "crop", (json_int_t)r->crop, "interpolation", g_interpolations[r->interpolation],
+        "mean", short_real(r->mean[0]), short_real(r->mean[1]), short_real(r->mean[2]), "std",
+        short_real(r->std[0]), short_real(r->std[1]), short_real(r->std[2]));
+    /* Only what differs: recipes of before stay the same text. */
+    if (json && r->orientation == UN_ORIENTATION_EXIF)
+        json_object_set_new(json, "orientation", json_string(un_orientation_name(r->orientation)));
+    return json;
 }
 
 void un_recipe_rescale(un_recipe *recipe, size_t size) {

@@ -11,12 +11,15 @@
  * crop     the side of the central square that is left; offset round((size - crop) / 2),
  *          half to even; at most `resize`
  * mean/std of R, G, B after division by 255
+ * orientation  "exif": pictures are turned first as their EXIF orientation demands; "stored" or
+ *          missing: they are not. Of a backbone file it is not looked at: the data set says it
  */
 #ifndef UN_VISION_RECIPE_H
 #define UN_VISION_RECIPE_H
 
 #include <jansson.h>
 
+#include "base/orientation.h"
 #include "vision/image/image.h"
 
 typedef struct {
@@ -24,6 +27,7 @@ typedef struct {
     int square;
     un_interpolation interpolation;
     float mean[3], std[3];
+    un_orientation orientation;
 } un_recipe;
 
 /* Where a crop lies in the picture that it was taken from. */

@@ -96,7 +96,12 @@ static void name_architecture(const un_swin_config *c, char *out, size_t size) {
 /* What the family's pictures are prepared with, at the size that the windows fit. */
 static void usual_recipe(const un_swin_config *c, un_recipe *out) {
     size_t known = find_known(c);
-    *out = (un_recipe){224, 224, 1, UN_BICUBIC, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
+    *out = (un_recipe){.resize = 224,
+                       .crop = 224,
+                       .square = 1,
+                       .interpolation = UN_BICUBIC,
+                       .mean = {0.485f, 0.456f, 0.406f},
+                       .std = {0.229f, 0.224f, 0.225f}};
     if (c->family == UN_SWIN_TORCHVISION) {
         out->square = 0;
         out->resize = known < KNOWN ? g_known[known].resize : 256;

@@ -86,11 +86,25 @@ static void name_architecture(const un_vit_config *c, char *out, size_t size) {
 /* What the family's pictures are prepared with, at the size that the positions are for. */
 static void usual_recipe(const un_vit_config *c, un_recipe *out) {
     static const un_recipe usual[] = {
-        [UN_VIT_HUGGING_FACE] = {224, 224, 1, UN_BILINEAR, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}},
-        [UN_VIT_DEIT] =
-            {256, 224, 1, UN_BICUBIC, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}},
-        [UN_VIT_TORCHVISION] = {
-            256, 224, 0, UN_BILINEAR, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}}};
+        [UN_VIT_HUGGING_FACE] = {.resize = 224,
+                                 .crop = 224,
+                                 .square = 1,
+                                 .interpolation = UN_BILINEAR,
+                                 .mean = {0.5f, 0.5f, 0.5f},
+                                 .std = {0.5f, 0.5f, 0.5f}},
+        [UN_VIT_DEIT] = {.resize = 256,
+                         .crop = 224,
+                         .square = 1,
+                         .interpolation = UN_BICUBIC,
+                         .mean = {0.485f, 0.456f, 0.406f},
+                         .std = {0.229f, 0.224f, 0.225f}},
+        [UN_VIT_TORCHVISION] = {.resize = 256,
+                                .crop = 224,
+                                .square = 0,
+                                .interpolation = UN_BILINEAR,
+                                .mean = {0.485f, 0.456f, 0.406f},
+                                .std = {0.229f, 0.224f, 0.225f}},
+    };
     *out = usual[c->family];
     if (c->image != out->crop) {
         out->resize = out->resize * c->image / out->crop;
