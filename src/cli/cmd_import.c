@@ -76,7 +76,9 @@ static const struct argp_option g_split_options[] = {
      "in double quotes), or a file with one name a line (default: chosen)",
      0},
     {"unseen-count", KEY_UNSEEN_COUNT, "N", 0,
-     "How many classes to choose as unseen (default: a fifth)", 0},
+     "How many classes to choose as unseen; 0, or --unseen \"\": only those without pictures, so "
+     "that nothing measures T1, U and H (default: a fifth)",
+     0},
     {"validation", KEY_VALIDATION, "FILE", 0,
      "Validation fold from a MAT file with train_loc and val_loc, or from a text of class names; "
      "may be repeated (default: those of the split file and, of a MAT file, valclasses1.txt to "
@@ -155,9 +157,10 @@ static void set_dtype(struct argp_state *state, un_import_arguments *a, const ch
 static void set_count(struct argp_state *state, un_import_arguments *a, const char *text) {
     char *end = NULL;
     unsigned long n = strtoul(text, &end, 10);
-    if (text[0] < '1' || text[0] > '9' || *end || n > INT32_MAX)
-        argp_error(state, "--unseen-count wants a number of at least 1, not \"%s\"", text);
+    if (text[0] < '0' || text[0] > '9' || *end || n > INT32_MAX)
+        argp_error(state, "--unseen-count wants a number from 0, not \"%s\"", text);
     a->split.unseen_number = n;
+    a->split.no_unseen = n == 0;
 }
 
 /* For all; which of the options a format has, its children say. */
@@ -171,7 +174,10 @@ static error_t parse_shared(int key, char *text, struct argp_state *state) {
     case KEY_ATTRIBUTES: a->words.attributes = text; return 0;
     case KEY_SPLITS: a->split.file = text; return 0;
     case KEY_IMAGE_FILES: a->split.image_files = text; return 0;
-    case KEY_UNSEEN: a->split.unseen = text; return 0;
+    case KEY_UNSEEN:
+        a->split.no_unseen = text[strspn(text, " ")] == 0;
+        a->split.unseen = a->split.no_unseen ? NULL : text;
+        return 0;
     case KEY_UNSEEN_COUNT: set_count(state, a, text); return 0;
     case KEY_VALIDATION: un_import_add_validation(state, a, text); return 0;
     case KEY_WRITE_SPLITS: a->split.write = text; return 0;

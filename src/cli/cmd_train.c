@@ -23,7 +23,7 @@ typedef struct {
     size_t steps;
     uint64_t seeds[MAX_SEEDS];
     size_t seed_count;
-    int resume, settings;
+    int resume, settings, all;
     double checkpoint_seconds;
 } arguments;
 
@@ -45,7 +45,8 @@ enum {
     KEY_SEEDS,
     KEY_CHECKPOINT,
     KEY_JSON,
-    KEY_SETTINGS
+    KEY_SETTINGS,
+    KEY_ALL
 };
 
 static const struct argp_option g_options[] = {
@@ -67,6 +68,10 @@ static const struct argp_option g_options[] = {
     {"select", KEY_SELECT, "validation|test|none", 0,
      "where length and gamma come from: honest validation; the test sets, as published codes do "
      "(every result then says so); or nowhere: train --epochs, gamma 0 (default validation)",
+     3},
+    {"all", KEY_ALL, NULL, 0,
+     "once length and gamma are chosen, learn from every image, those of the test lists included; "
+     "the model then has no test figures (default: trainval, and a test)",
      3},
     {"seeds", KEY_SEEDS, "A,B,C", 0,
      "one model for each seed, MODEL-seedA…, and mean ± sd (default: --seed)", 3},
@@ -122,6 +127,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_FEATURES: a->features = text; return 0;
     case KEY_SELECT: a->select = text; return 0;
     case KEY_RESUME: a->resume = 1; return 0;
+    case KEY_ALL: a->all = 1; return 0;
     case KEY_LOG: a->log = text; return 0;
     case KEY_JSON: a->json = text; return 0;
     case KEY_SEEDS: parse_seeds(a, state, text); return 0;
@@ -292,6 +298,7 @@ static int run(const arguments *a) {
     un_train_options options = {.preset = a->preset,
                                 .max_steps = a->steps,
                                 .resume = a->resume,
+                                .all = a->all,
                                 .checkpoint_seconds = a->checkpoint_seconds,
                                 .stop = &un_cli_stop};
     un_status status = UNSEEN_OK;

@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/reference.h"
 #include "cli/terminal.h"
+#include "model/model.h"
 #include "protocol/report.h"
 
 static int g_level = UNSEEN_LOG_INFO;
@@ -250,6 +251,10 @@ void un_cli_print_result(const json_t *r) {
     char a[16], b[16];
     printf("%s, seed %lld, selection: %s\n", text_of(r, "method"),
            (long long)json_integer_value(json_object_get(r, "seed")), selection);
+    if (json_object_get(r, UN_TRAINED_ON)) {
+        printf("  learned from every image, those of the test lists included: no test figures\n");
+        return;
+    }
     printf("  T1 %s   AUSUC %s   (percent, per class%s)\n", percent(r, "T1", a),
            percent(r, "AUSUC", b), on_test ? "; selected on test" : "");
     print_accuracies(json_object_get(r, "native"), "native");

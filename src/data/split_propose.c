@@ -133,7 +133,9 @@ static size_t usual_number(size_t n) {
 
 static un_status choose_classes(chooser *c, const un_split_proposal *p, un_split_outcome *outcome) {
     size_t number = p->number > 0 ? p->number : usual_number(c->candidates);
-    if (p->unseen_count > 0)
+    if (p->no_unseen)
+        number = 0;
+    else if (p->unseen_count > 0)
         UN_TRY(take_named(c, p));
     else if (number + 2 <= c->candidates)
         choose(c, number);
@@ -141,11 +143,15 @@ static un_status choose_classes(chooser *c, const un_split_proposal *p, un_split
     for (size_t k = 0; k < c->dataset->class_count; k++) outcome->unseen += c->unseen[k];
     for (size_t a = 0; a < c->width; a++)
         outcome->orphaned += c->unseen_with[a] > 0 && c->seen_with[a] == 0;
-    if (outcome->unseen > 0 && outcome->unseen + 2 <= c->candidates) return UNSEEN_OK;
+    outcome->empty = c->dataset->class_count - c->candidates;
+    /* Those that were named may all be without images: the unseen ones that nothing tests. */
+    if ((outcome->unseen > 0 || p->no_unseen || p->unseen_count > 0) &&
+        outcome->unseen + 2 <= c->candidates)
+        return UNSEEN_OK;
     if (p->unseen_count > 0)
         return un_fail(UNSEEN_E_ARGUMENT,
-                       "%s: of %zu classes with images %zu are to be unseen; at least 1 must be, "
-                       "and at least 2 must not",
+                       "%s: of %zu classes with images %zu are to be unseen; at least 2 must not "
+                       "be",
                        p->where, c->candidates, outcome->unseen);
     return un_fail(UNSEEN_E_ARGUMENT,
                    "%zu classes have images; %zu unseen and at least 2 seen ones cannot be chosen "
@@ -188,9 +194,6 @@ static un_status make_lists(un_dataset *d, const chooser *c, uint64_t seed) {
         }
     }
     for (int l = 0; l < 3; l++) (void)un_index_list_sort(lists[l]);
-    if (d->test_seen.count == 0)
-        status = un_fail(UNSEEN_E_ARGUMENT, "every seen class has one image only: none can be kept "
-                                            "for testing");
 done:
     free(first);
     free(members);

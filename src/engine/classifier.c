@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/log.h"
 
 /* The grid of the regions, from the manifest; a row of them if it has none. */
 static void read_grid(un_classifier *c) {
@@ -33,6 +34,11 @@ un_status un_classifier_open(un_classifier *c, const char *model, un_precision p
     c->classes = c->model.classes; /* until describe.c replaces it */
     un_recipe_default(&c->recipe);
     read_grid(c);
+    if (un_manifest_learned_all(c->model.manifest))
+        un_log(UNSEEN_LOG_INFO,
+               "%s learned from every image of its data set, those of the test lists included; it "
+               "has no test figures",
+               model);
     return UNSEEN_OK;
 }
 

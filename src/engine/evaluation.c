@@ -103,11 +103,27 @@ static un_status open_features(const char *wanted, const un_model *model, const 
     return UNSEEN_OK;
 }
 
+/* The test lists of a data set say nothing about a model that learned from them. */
+static un_status refuse_learned(const un_model *model, const un_dataset *dataset,
+                                const char *path) {
+    const json_t *data = json_object_get(model->manifest, "data");
+    const char *split = json_string_value(json_object_get(data, "split_hash"));
+    if (!un_manifest_learned_all(model->manifest) || !split ||
+        strcmp(split, dataset->split_hash) != 0)
+        return UNSEEN_OK;
+    return un_fail(UNSEEN_E_ARGUMENT,
+                   "%s learned from every image of this data set, those of the test lists included "
+                   "(train --all), so there is nothing left to test it on; train without --all to "
+                   "measure",
+                   path);
+}
+
 static un_status make(un_evaluation *e, const un_dataset *dataset, const char *path,
                       const un_evaluation_options *o) {
     un_precision precision = UN_PRECISION_AUTO;
     UN_TRY(un_precision_parse(o->precision, &precision));
     UN_TRY(un_model_open(&e->model, path, precision));
+    UN_TRY(refuse_learned(&e->model, dataset, path));
     UN_TRY(open_features(o->features, &e->model, dataset, &e->features));
     UN_TRY(open_task(&e->model, dataset, &e->features, &e->task));
     UN_TRY(choose_gamma(o->gamma, &e->model, path, &e->context));

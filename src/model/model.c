@@ -352,6 +352,12 @@ un_status un_model_open(un_model *model, const char *path, un_precision precisio
     return status;
 }
 
+int un_manifest_learned_all(const json_t *manifest) {
+    const json_t *data = json_object_get(manifest, "data");
+    const char *on = json_string_value(json_object_get(data, UN_TRAINED_ON));
+    return on && !strcmp(on, UN_TRAINED_ON_ALL);
+}
+
 void un_model_close(un_model *model) {
     if (model->method) model->method->class->destroy(model->method);
     json_decref(model->manifest);

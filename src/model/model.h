@@ -38,6 +38,12 @@ typedef struct {
     un_arena arena;
 } un_model;
 
+/* In the "data" of a manifest where the model learned from the test lists, too. */
+#define UN_TRAINED_ON "trained_on"
+#define UN_TRAINED_ON_ALL "all"
+/* Whether it did: no test on that data set says anything about the model. */
+int un_manifest_learned_all(const json_t *manifest);
+
 /* `manifest` must hold what un_model_open reads: method, config, input.regions, input.width. */
 un_status un_model_save(const char *path, const un_method *method, const un_class_table *classes,
                         const json_t *manifest);

@@ -97,6 +97,7 @@ static un_status fill(json_t *out, const un_train_options *o, const json_t *conf
     UN_TRY(un_json_set(out, "config", json_deep_copy(config)));
     UN_TRY(un_json_set(out, "files", json_deep_copy(files)));
     UN_TRY(un_json_set(out, "split", json_string(o->dataset->split_hash)));
+    UN_TRY(un_json_set(out, UN_TRAINED_ON, json_string(o->all ? UN_TRAINED_ON_ALL : "trainval")));
     UN_TRY(set_descriptions(o, out));
     if (o->dataset->labels) UN_TRY(set_hash(out, "labels", add_labels, o->dataset));
     UN_TRY(un_json_set(out, "select", json_string(un_select_text(o->select))));
@@ -145,6 +146,7 @@ un_status un_identity_of_manifest(const json_t *m, json_t **out) {
     UN_GO(take(identity, "config", m, "config"));
     UN_GO(take(identity, "files", m, "files"));
     UN_GO(take(identity, "split", json_object_get(m, "data"), "split_hash"));
+    UN_GO(un_json_set(identity, UN_TRAINED_ON, json_string("trainval")));
     UN_GO(take(identity, "select", json_object_get(m, "selection"), "mode"));
     UN_GO(take(identity, "precision", m, "precision"));
     UN_GO(take(identity, "seed", m, "seed"));
@@ -190,6 +192,7 @@ static const struct {
                {"files", NULL, "the file of setting", 0},
                {NULL, "split", "the split of the data set", 0},
                {"semantics", NULL, "the description of the classes", 0},
+               {NULL, UN_TRAINED_ON, "what is learned from", 1},
                {NULL, "labels", "the labels of the data set", 0},
                {NULL, "select", "what selects", 1},
                {NULL, "folds", "the validation folds of the data set", 0},

@@ -35,7 +35,9 @@ un_status run_open(trainer *t) {
     size_t n = semantics_names(t, names);
     if (n > UN_MAX_MODALITIES)
         return un_fail(UNSEEN_E_ARGUMENT, "at most %d semantics can be fused", UN_MAX_MODALITIES);
-    if (is_final(t) || o->select == UN_SELECT_TEST)
+    if (is_final(t) && o->all)
+        UN_TRY(un_task_whole(&t->task, o->dataset, o->features->present, names, n));
+    else if (is_final(t) || o->select == UN_SELECT_TEST)
         UN_TRY(un_task_final(&t->task, o->dataset, o->features->present, names, n));
     else
         UN_TRY(un_task_fold(&t->task, o->dataset, t->run, o->features->present, names, n));

@@ -73,8 +73,10 @@ static json_t *input_json(const un_features *f) {
                      f->sha256 ? f->sha256 : "", "recipe", f->recipe ? f->recipe : "{}");
 }
 
-/* What the split promised and the features did not have; nothing is added where all is there. */
-static un_status add_absent(const un_task *task, json_t *data) {
+/* What the model learned from, where it is not the whole of trainval and nothing else. */
+static un_status add_learned(const trainer *t, json_t *data) {
+    const un_task *task = &t->task;
+    if (t->options->all) UN_TRY(un_json_set(data, UN_TRAINED_ON, json_string(UN_TRAINED_ON_ALL)));
     if (task->absent > 0)
         UN_TRY(
             un_json_set(data, "images_without_features", json_integer((json_int_t)task->absent)));
@@ -97,7 +99,7 @@ static un_status make_manifest(const trainer *t, json_t **out) {
         selection_json(t), "score_unit", o->class->score_unit, "trained_with_unseen_attribute_rows",
         o->class->trains_with_unseen_rows);
     if (!manifest) return un_fail_memory(0);
-    un_status status = add_absent(&t->task, json_object_get(manifest, "data"));
+    un_status status = add_learned(t, json_object_get(manifest, "data"));
     if (!status) status = un_json_set(manifest, "identity", json_incref(t->identity));
     if (status)
         json_decref(manifest);
@@ -106,7 +108,7 @@ static un_status make_manifest(const trainer *t, json_t **out) {
     return status;
 }
 
-/* The one look at the test sets. */
+/* The one look at the test sets; at nothing if they were learned from. */
 static un_status test(trainer *t, json_t **result) {
     const un_train_options *o = t->options;
     un_predictions predictions;
@@ -127,6 +129,8 @@ static un_status test(trainer *t, json_t **result) {
                                        .selected_gamma = t->chosen.gamma};
     un_status status = un_result_json(&predictions, &context, result);
     un_predictions_free(&predictions);
+    if (!status && o->all)
+        status = un_json_set(*result, UN_TRAINED_ON, json_string(UN_TRAINED_ON_ALL));
     return status;
 }
 
@@ -206,6 +210,10 @@ static un_status check_options(const un_train_options *o) {
     if (o->class->closed_form && o->max_steps > 0)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "method %s is a closed form: it has no steps to stop after", o->class->name);
+    if (o->select == UN_SELECT_TEST && o->all)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "what learns from the test lists cannot be selected on them; select on "
+                       "validation folds");
     if (o->select == UN_SELECT_VALIDATION && o->dataset->fold_count == 0)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "data set %s has no validation folds; import it with --validation, or use "

@@ -6,7 +6,8 @@
  * as the published codes do). Each trains from scratch and is evaluated every so
  * many epochs; the length and gamma that do best on average over them are chosen.
  * The final run trains on trainval for that length, and only then the test sets
- * are read, once.
+ * are read, once. Where all pictures are to be learned from, the final run trains on
+ * those of the test lists as well, and nothing is left to test it on.
  *
  * One training at a time writes a model, its checkpoint and its log: a lock beside the model, which
  * the system drops with the process, keeps a second one out.
@@ -32,6 +33,7 @@ typedef struct {
     uint64_t seed;
     un_precision precision;
     un_select select;
+    int all;                           /* 1: the final run learns from the test lists, too */
     size_t max_steps;                  /* of every run; 0: no limit but the epochs */
     const char *output;                /* model file */
     const char *log_path;              /* CSV, NULL: none */
@@ -43,7 +45,7 @@ typedef struct {
 } un_train_options;
 
 /* Trains, writes the model, and returns the result on the test sets (new
- * reference, see protocol/report.h). UNSEEN_E_INTERRUPTED after *stop: the
+ * reference, see protocol/report.h; with `all` every figure is null and "trained_on" is "all"). UNSEEN_E_INTERRUPTED after *stop: the
  * checkpoint is written. */
 un_status un_train(const un_train_options *options, json_t **result);
 

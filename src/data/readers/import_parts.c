@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "data/readers/validation.h"
 #include "data/split.h"
 
@@ -71,8 +72,12 @@ const char *const un_json_list_names[3] = {"trainval", "test_seen", "test_unseen
 static un_status check_disjoint(const un_dataset *d, const un_list_origin *o) {
     const un_index_list *lists[] = {&d->trainval, &d->test_seen, &d->test_unseen};
     for (int a = 0; a < 3; a++) {
+        if (lists[a]->count == 0 && a == 0)
+            return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is empty: there is nothing to learn from",
+                           o->file, o->names[a]);
         if (lists[a]->count == 0)
-            return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is empty", o->file, o->names[a]);
+            un_log(UNSEEN_LOG_WARNING, "%s: \"%s\" is empty: %s cannot be measured", o->file,
+                   o->names[a], a == 1 ? "S and H" : "T1, U and H");
         for (int b = a + 1; b < 3; b++)
             for (size_t i = 0; i < lists[a]->count; i++)
                 if (un_index_list_contains(lists[b], lists[a]->items[i]))

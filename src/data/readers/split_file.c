@@ -192,13 +192,13 @@ static un_status propose(const reader *r, uint64_t seed, un_split_outcome *outco
     char **names = NULL;
     if (json_object_get(file, "unseen")) {
         UN_TRY(read_names(r->file, file, "unseen", &r->dataset->arena, &names, &p.unseen_count));
-        if (p.unseen_count == 0) return wrong(r->file, "unseen", "is empty");
         UN_TRY(un_import_resolve_classes(r->dataset, r->file->path, names, p.unseen_count));
+        p.no_unseen = p.unseen_count == 0;
         p.unseen = names;
     }
     if (json_object_get(file, "unseen_count")) {
         UN_TRY(un_json_get_size(file, "unseen_count", r->file->path, &p.number));
-        if (p.number == 0) return wrong(r->file, "unseen_count", "must be at least 1");
+        p.no_unseen = p.number == 0;
     }
     return un_split_propose(r->dataset, &p, outcome);
 }

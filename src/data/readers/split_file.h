@@ -9,6 +9,7 @@
  *                      {"source": "other", "train": […], "unseen": […]}]}
  * or, where the rest shall be proposed (split_propose.h),
  *     {"unseen": ["ant", …]}    or    {"unseen_count": 5}
+ * where an empty list and 0 mean that no class with images is unseen.
  * `classes` and `folds` may be missing; nothing else is known. A fold's lists may name
  * any images: they are cut to trainval, and a fifth of each class of `train` is held
  * out to play test_seen (split.h).

@@ -29,7 +29,7 @@ static int begins_like_mat(const char *path) {
 
 un_status un_split_source_open(un_split_source *source, const un_split_options *o) {
     *source = (un_split_source){.options = o};
-    if ((o->file != NULL) + (o->unseen != NULL) + (o->unseen_number > 0) > 1)
+    if ((o->file != NULL) + (o->unseen != NULL) + (o->unseen_number > 0) + o->no_unseen > 1)
         return un_fail(
             UNSEEN_E_ARGUMENT,
             "a split file, a list of unseen classes and their number exclude each other");
@@ -177,10 +177,22 @@ static un_status tell_proposal(un_dataset *d, const un_split_outcome *outcome, c
     for (size_t c = 0; c < d->class_count; c++)
         if (flags[c]) un_name_list_add(&names, d->classes[c], SIZE_MAX);
     free(flags);
+    if (outcome->unseen == 0)
+        UN_TRY(un_dataset_note(d,
+                               "the split was proposed, %s: no class with pictures or rows is "
+                               "unseen, so T1, U and H cannot be measured; a fifth of each class's "
+                               "images is kept for testing",
+                               how));
+    else
+        UN_TRY(un_dataset_note(d,
+                               "the split was proposed, %s: %zu classes are unseen (%s%s); a fifth "
+                               "of each other class's images is kept for testing",
+                               how, outcome->unseen, names.text, un_name_list_more(&names)));
     UN_TRY(un_dataset_note(d,
-                           "the split was proposed, %s: %zu classes are unseen (%s%s); a fifth "
-                           "of each other class's images is kept for testing",
-                           how, outcome->unseen, names.text, un_name_list_more(&names)));
+                           "what is kept from training is there for measuring%s; `unseen train "
+                           "METHOD --all` selects as ever and then learns from every image",
+                           outcome->empty > 0 ? ", the classes without images are the unseen ones"
+                                              : ""));
     if (outcome->orphaned == 0) return UNSEEN_OK;
     return un_dataset_note(d,
                            "%zu attributes of the unseen classes are above their mean in no "
@@ -191,7 +203,10 @@ static un_status tell_proposal(un_dataset *d, const un_split_outcome *outcome, c
 static un_status propose(const un_split_source *source, un_dataset *d,
                          const un_split_defaults *defaults) {
     const un_split_options *o = source->options;
-    un_split_proposal p = {.number = o->unseen_number, .seed = o->seed, .where = "--unseen"};
+    un_split_proposal p = {.number = o->unseen_number,
+                           .no_unseen = o->no_unseen,
+                           .seed = o->seed,
+                           .where = "--unseen"};
     un_split_outcome outcome;
     char **names = NULL;
     char how[300];
@@ -199,7 +214,7 @@ static un_status propose(const un_split_source *source, un_dataset *d,
         UN_TRY(read_unseen(d, o->unseen, &names, &p.unseen_count));
         UN_TRY(un_import_resolve_classes(d, "--unseen", names, p.unseen_count));
         p.unseen = names;
-    } else if (p.number == 0 && defaults->unseen_count > 0) {
+    } else if (p.number == 0 && !p.no_unseen && defaults->unseen_count > 0) {
         p.unseen = defaults->unseen;
         p.unseen_count = defaults->unseen_count;
         p.where = defaults->unseen_where;
