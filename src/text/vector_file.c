@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/file.h"
 #include "base/file_kind.h"
 #include "base/log.h"
 
@@ -349,7 +350,7 @@ un_status un_vocabulary_read(un_vocabulary *vocabulary, const char *path, un_are
     reader r = {.vocabulary = vocabulary, .arena = arena, .path = path};
     struct stat st;
     /* Not to wait for the writer of a FIFO. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = un_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0) return un_fail_errno(errno, "cannot read %s", path);
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         close(fd);

@@ -222,6 +222,16 @@ static void test_import_refuses(void **state) {
     p = make_package();
     p.name_count = C - 1;
     refuse(&p, "7 names");
+    p = make_package(); /* by MATLAB, so there is no doubt which way they lie */
+    p.form = MAT_V73;
+    p.turned = 1;
+    refuse(&p, "one column a class); it seems to be transposed");
+    p = make_package();
+    p.labels[7] = -1;
+    refuse(&p, "the label of image 8 is -1");
+    p = make_package();
+    p.labels[7] = 1.5;
+    refuse(&p, "the label of image 8 is 1.5");
     static const char *const twice[C] = {"ant", "bee", "cat", "dog", "elk", "fox", "bee", "hen"};
     p = make_package();
     p.names = twice;

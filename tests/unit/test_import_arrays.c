@@ -517,6 +517,27 @@ static void test_habits(void **state) {
     put_npy(options.labels, 1, "{'descr': '<i8', 'fortran_order': False, 'shape': (80, 8)}",
             numbers, sizeof numbers);
     expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "labels.argmax(axis=1)");
+    /* The other way round, in features and in semantics. */
+    options = prepare_arrays();
+    options.split.file = NULL;
+    put_npy(options.features, 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (6, 80)}",
+            p.features, sizeof p.features);
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "transposed: one row must be one image");
+    options = prepare_arrays();
+    put_npy(options.semantics[0].path, 1,
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (4, 8)}", p.att, sizeof p.att);
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "it has as many columns: transpose it");
+    /* Infinite features, negative labels. */
+    options = prepare_arrays();
+    p.features[9] = INFINITY;
+    put_npy(options.features, 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (80, 6)}",
+            p.features, sizeof p.features);
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "feature 3 of image 1 is infinite");
+    options = prepare_arrays();
+    numbers[3] = -1;
+    put_npy(options.labels, 1, "{'descr': '<i8', 'fortran_order': False, 'shape': (80,)}", numbers,
+            N * sizeof *numbers);
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "label 3 is -1; labels are whole numbers");
     options = prepare_arrays();
     write_text(options.split.file, "{\"trainval\": [0], \"test_seen\": [0], \"test_unseen\": [5]}");
     expect(un_import_arrays(&options), UNSEEN_E_FORMAT,

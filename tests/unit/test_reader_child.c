@@ -177,10 +177,37 @@ static void test_hdf5_is_confined(void **state) {
     if (pid < 0 || !system_filters()) skip();
 }
 
+/* A host that has closed its standard streams: their numbers are free for anybody. */
+static void test_closed_streams(void **state) {
+    (void)state;
+    for (int closed = 0; closed < 8; closed++) {
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            un_hdf5 *file = NULL;
+            double *values = NULL;
+            for (int fd = 0; fd < 3; fd++)
+                if (closed >> fd & 1) close(fd);
+            int good = un_hdf5_open(&file, PATH) == UNSEEN_OK &&
+                       un_hdf5_read_double(file, "labels", &values) == UNSEEN_OK && values[8] == 9;
+            free(values);
+            un_hdf5_close(file);
+            for (int fd = 0; fd < 3 && good; fd++) /* nothing was left on them */
+                if (closed >> fd & 1) good = fcntl(fd, F_GETFD) < 0;
+            _exit(good ? 0 : 1);
+        }
+        int result = 0;
+        assert_int_equal(waitpid(pid, &result, 0), pid);
+        assert_true(WIFEXITED(result));
+        assert_int_equal(WEXITSTATUS(result), 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_confined),
         cmocka_unit_test(test_hdf5_is_confined),
+        cmocka_unit_test(test_closed_streams),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,8 +86,11 @@ static un_status import_labels(importer *im) {
                           ? "; if they are one-hot, save labels.argmax(axis=1)"
                           : ""));
     if (a.rows != d->image_count)
-        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has %zu labels for the %zu rows of %s", a.spec, a.rows,
-                      d->image_count, im->features.spec));
+        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s has %zu labels for the %zu rows of %s%s", a.spec, a.rows,
+                      d->image_count, im->features.spec,
+                      im->features.rank == 2 && im->features.width == a.rows
+                          ? ", which seems to be transposed: one row must be one image"
+                          : ""));
     UN_GO(read_labels(im, &a));
 done:
     un_array_close(&a);
