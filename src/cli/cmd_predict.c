@@ -117,6 +117,10 @@ static un_status prepare(session *s, const arguments *a) {
 static un_status predict(session *s, const arguments *a) {
     predict_output *out = NULL;
     UN_TRY(prepare(s, a));
+    if (a->base.pictures.problem) {
+        un_log(UNSEEN_LOG_ERROR, "unseen: %s", a->base.pictures.problem);
+        s->bad += a->base.pictures.empty;
+    }
     const un_method_class *class = s->classifier.model.method->class;
     UN_TRY(predict_output_open(&out, a->json, a->csv, class->score_unit));
     un_status status = answer_all(s, a, out);

@@ -73,6 +73,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case ARGP_KEY_ARG: take_argument(p, text); return 0;
     case ARGP_KEY_END:
         if (!p->model) argp_error(state, "which model?");
+        if (!p->list_status && p->pictures.count == 0 && p->pictures.problem)
+            p->list_status = un_fail(UNSEEN_E_ARGUMENT, "%s", p->pictures.problem);
         if (!p->list_status && p->pictures.count == 0) argp_error(state, "which pictures?");
         if (p->among == UN_AMONG_NEW && p->class_file_count == 0)
             argp_error(state, "--among new needs --classes");

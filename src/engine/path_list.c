@@ -28,9 +28,12 @@ static un_status add_copy(un_path_list *list, const char *path) {
 static un_status add_folder(un_path_list *list, const char *folder) {
     un_arena arena = {0};
     un_picture_list found = {0};
-    un_status status = un_pictures_list(folder, &arena, &found);
-    if (!status && found.count == 0)
-        status = un_fail(UNSEEN_E_ARGUMENT, "there are no pictures below %s", folder);
+    un_status status = un_pictures_list(folder, 1, &arena, &found);
+    if (!status && found.count == 0) {
+        list->empty++;
+        if (!list->problem)
+            status = un_format(&list->problem, "there are no pictures below %s", folder);
+    }
     for (size_t i = 0; i < found.count && !status; i++) {
         char *path = NULL;
         status = un_path_join(folder, found.names[i], &path);
@@ -47,6 +50,7 @@ un_status un_path_list_add(un_path_list *list, const char *path) {
 
 un_status un_path_list_read(un_path_list *list, FILE *stream) {
     un_line next = {0};
+    int first = 1;
     un_status status = UNSEEN_OK;
     for (;;) {
         UN_GO(un_line_read(stream, "the list of pictures", &next));
@@ -55,6 +59,15 @@ un_status un_path_list_read(un_path_list *list, FILE *stream) {
         if (length < 0) break;
         while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
             line[--length] = 0;
+        if (first && length >= 3 && !memcmp(line, "\xef\xbb\xbf", 3)) line += 3, length -= 3;
+        first = 0;
+        /* As shells and spreadsheets quote; a file that is really called so wins. */
+        if (length >= 2 && (*line == '"' || *line == '\'') && line[length - 1] == *line &&
+            !un_path_exists(line)) {
+            line[length - 1] = 0;
+            line++;
+            length -= 2;
+        }
         if (length == 0) continue;
         if (strlen(line) != (size_t)length)
             UN_GO(un_fail(UNSEEN_E_FORMAT, "the list of pictures is not text"));
@@ -66,6 +79,7 @@ done:
 }
 
 void un_path_list_free(un_path_list *list) {
+    free(list->problem);
     free(list->paths);
     un_arena_free(&list->arena);
     *list = (un_path_list){0};

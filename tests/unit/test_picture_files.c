@@ -26,15 +26,25 @@ static void test_listing(void **state) {
     assert_int_equal(symlink("..", in_folder("tree/a/loop")), 0);
     assert_int_equal(symlink("nowhere.jpg", in_folder("tree/a/dangling.jpg")), 0);
     assert_int_equal(symlink("b", in_folder("tree/c")), 0);
-    if (un_pictures_list(in_folder("tree"), &arena, &list)) fail_msg("%s", un_error());
-    static const char *const want[] = {"a/deep/er/x y.PnG", "a/grün\n.webp", "b/10.jpeg",
-                                       "b/2.JPG",           "c/10.jpeg",     "c/2.JPG"};
-    assert_int_equal(list.count, 6);
-    for (size_t i = 0; i < 6; i++) assert_string_equal(list.names[i], want[i]);
+    /* By content where the name does not tell; what cannot be decoded is not passed over. */
+    put_file("tree/d/jpeg", "\xff\xd8\xff\xe0");
+    put_file("tree/d/phone.HEIC", "");
+    put_file("tree/d/page", "<!DOCTYPE html>");
+    put_file("tree/__MACOSX/a/1.jpg", "");
+    if (un_pictures_list(in_folder("tree"), 0, &arena, &list)) fail_msg("%s", un_error());
+    static const char *const want[] = {
+        "a/deep/er/x y.PnG", "a/grün\n.webp", "b/10.jpeg", "b/2.JPG",
+        "c/10.jpeg",         "c/2.JPG",       "d/jpeg",    "d/phone.HEIC"};
+    assert_int_equal(list.count, 8);
+    for (size_t i = 0; i < 8; i++) assert_string_equal(list.names[i], want[i]);
     assert_int_equal(list.loops, 1);
     put_file("tree/a/\xFF.jpg", "");
-    expect(un_pictures_list(in_folder("tree"), &arena, &list), UNSEEN_E_FORMAT, "UTF-8");
-    expect(un_pictures_list(in_folder("none"), &arena, &list), UNSEEN_E_IO, "none");
+    if (un_pictures_list(in_folder("tree"), 0, &arena, &list)) fail_msg("%s", un_error());
+    assert_int_equal(list.count, 8);
+    assert_int_equal(list.unnamed, 1);
+    if (un_pictures_list(in_folder("tree"), 1, &arena, &list)) fail_msg("%s", un_error());
+    assert_int_equal(list.count, 9);
+    expect(un_pictures_list(in_folder("none"), 0, &arena, &list), UNSEEN_E_IO, "none");
     un_arena_free(&arena);
     forget("tree");
 }

@@ -63,7 +63,7 @@ static un_status read_pictures(importer *im) {
     UN_TRY(un_path_join(im->base.options->root, "JPEGImages", &folder));
     un_status status = UNSEEN_OK;
     UN_GO(un_import_image_root(d, folder));
-    UN_GO(un_pictures_list(folder, &d->arena, &im->pictures));
+    UN_GO(un_pictures_list(folder, 0, &d->arena, &im->pictures));
     if (im->pictures.count == 0)
         UN_GO(un_fail(UNSEEN_E_FORMAT, "there are no pictures below %s", folder));
     UN_GO(un_arena_alloc(&im->arena, im->pictures.count, sizeof *im->class_of, &im->class_of));

@@ -134,7 +134,7 @@ static un_status take_pictures(un_picture_import *im) {
     un_picture_list list;
     UN_TRY(un_import_image_root(d, o->root));
     d->orientation = UN_ORIENTATION_EXIF; /* people's own pictures are what a viewer shows them */
-    UN_TRY(un_pictures_list(o->root, &d->arena, &list));
+    UN_TRY(un_pictures_list(o->root, 0, &d->arena, &list));
     d->images = list.names;
     for (size_t i = 0; i < list.count; i++)
         if (strchr(list.names[i], '/')) d->images[d->image_count++] = list.names[i];
@@ -147,12 +147,16 @@ static un_status take_pictures(un_picture_import *im) {
     if (outside > 0)
         UN_TRY(un_dataset_note(d, "%zu pictures in %s itself belong to no class and were left out",
                                outside, o->root));
+    if (list.unnamed > 0)
+        UN_TRY(un_dataset_note(d,
+                               "%zu pictures were left out: their names are not valid UTF-8 "
+                               "text; rename them",
+                               list.unnamed));
     if (list.loops > 0)
         UN_TRY(un_dataset_note(
             d, "%zu links lead back to a folder above them and were not followed", list.loops));
     if (list.other > 0)
-        UN_TRY(un_dataset_note(d, "%zu files that are no pictures by their names were left out",
-                               list.other));
+        UN_TRY(un_dataset_note(d, "%zu files that are no pictures were left out", list.other));
     return UNSEEN_OK;
 }
 

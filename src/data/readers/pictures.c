@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/file.h"
+#include "base/file_kind.h"
 #include "data/readers/import_parts.h"
 #include "data/readers/reader_child.h"
 #include "data/readers/validation.h"
@@ -31,13 +32,34 @@ typedef struct {
     un_arena *arena;
     char **names; /* grown by doubling */
     size_t count, capacity;
-    size_t loops, other;
+    size_t loops, other, unnamed;
+    int raw; /* names that are not UTF-8 are taken, too */
 } listing;
 
+/* Whether the name ends like a picture of a kind that is not read, or not everywhere: a file of
+ * such a name is told of, not passed over. Camera's raw files are TIFF inside, so that their content
+ * does not tell them apart. */
+static int ends_like_picture(const char *name) {
+    static const char *const endings[] = {".jfif", ".heic", ".heif", ".avif", ".jxl",
+                                          ".jp2",  ".cr2",  ".cr3",  ".nef",  ".arw",
+                                          ".dng",  ".orf",  ".rw2",  ".raf",  ".psd"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && dot != name && i < sizeof endings / sizeof *endings; i++)
+        if (!strcasecmp(dot, endings[i])) return 1;
+    return 0;
+}
+
+/* By its name, else by what it is. */
+static int is_picture(const FTSENT *e) {
+    return un_picture_named(e->fts_name) || ends_like_picture(e->fts_name) ||
+           un_kind_is_picture(un_kind_of_file(e->fts_accpath));
+}
+
 static un_status add_name(listing *l, const char *name) {
-    if (!un_text_is_utf8((const unsigned char *)name, strlen(name)))
-        return un_fail(UNSEEN_E_FORMAT,
-                       "the name of the picture %s is not valid UTF-8 text; rename it", name);
+    if (!l->raw && !un_text_is_utf8((const unsigned char *)name, strlen(name))) {
+        l->unnamed++;
+        return UNSEEN_OK;
+    }
     if (l->count == MAX_PICTURES)
         return un_fail(UNSEEN_E_UNSUPPORTED, "there are more than %d pictures", MAX_PICTURES);
     if (l->count == l->capacity) {
@@ -51,7 +73,8 @@ static un_status add_name(listing *l, const char *name) {
 }
 
 static un_status visit(listing *l, FTS *walk, FTSENT *e, size_t root_length) {
-    if (e->fts_level > 0 && e->fts_name[0] == '.') {
+    int skipped = e->fts_name[0] == '.' || !strcmp(e->fts_name, "__MACOSX");
+    if (e->fts_level > 0 && skipped) {
         if (e->fts_info == FTS_D) fts_set(walk, e, FTS_SKIP);
         return UNSEEN_OK;
     }
@@ -63,7 +86,7 @@ static un_status visit(listing *l, FTS *walk, FTSENT *e, size_t root_length) {
                        MAX_DEPTH);
     case FTS_DC: l->loops++; return UNSEEN_OK;
     case FTS_F:
-        if (un_picture_named(e->fts_name)) return add_name(l, name + strspn(name, "/"));
+        if (is_picture(e)) return add_name(l, name + strspn(name, "/"));
         l->other++;
         return UNSEEN_OK;
     case FTS_DNR:
@@ -95,8 +118,8 @@ done:
     return status;
 }
 
-un_status un_pictures_list(const char *root, un_arena *arena, un_picture_list *out) {
-    listing l = {.arena = arena};
+un_status un_pictures_list(const char *root, int raw, un_arena *arena, un_picture_list *out) {
+    listing l = {.arena = arena, .raw = raw};
     *out = (un_picture_list){0};
     if (!un_path_is_directory(root))
         return un_fail(UNSEEN_E_IO, "%s is not a folder that can be read", root);
@@ -109,6 +132,7 @@ un_status un_pictures_list(const char *root, un_arena *arena, un_picture_list *o
     out->count = l.count;
     out->loops = l.loops;
     out->other = l.other;
+    out->unnamed = l.unnamed;
     free(l.names);
     return status;
 }
@@ -300,7 +324,7 @@ un_status un_import_find_images(un_dataset *d, const char *root, int allow_missi
                        "found",
                        root);
     UN_TRY(un_import_image_root(d, root));
-    UN_TRY(un_pictures_list(root, &d->arena, &list));
+    UN_TRY(un_pictures_list(root, 0, &d->arena, &list));
     UN_TRY(un_suffix_index_make(&index, &d->arena, list.names, list.count));
     UN_GO(un_alloc(d->image_count, sizeof *place, &place));
     UN_GO(un_suffix_match(&index, list.names, d->images, d->image_count, root, place));

@@ -14,15 +14,17 @@ int un_picture_named(const char *name);
 
 typedef struct {
     size_t count;
-    char **names; /* paths below the folder, sorted bytewise */
-    size_t loops; /* links that lead back to a folder above them, not followed */
-    size_t other; /* other files that were left aside, hidden ones not counted */
+    char **names;   /* paths below the folder, sorted bytewise */
+    size_t loops;   /* links that lead back to a folder above them, not followed */
+    size_t other;   /* other files that were left aside, hidden ones not counted */
+    size_t unnamed; /* pictures left aside because their names are not UTF-8 */
 } un_picture_list;
 
-/* All pictures below `root`, at any depth, from `arena`. Links are followed but for
- * loops; hidden files and folders (".x") are left out. A name that is not UTF-8 is an
- * error. */
-un_status un_pictures_list(const char *root, un_arena *arena, un_picture_list *out);
+/* All pictures below `root`, at any depth, from `arena`: files that are named like one or begin like
+ * one, also of kinds that cannot be decoded. Links are followed but for loops; hidden files and
+ * folders (".x") and __MACOSX are left out. Names that are not UTF-8 are counted and left aside, or
+ * taken as they are if `raw`. */
+un_status un_pictures_list(const char *root, int raw, un_arena *arena, un_picture_list *out);
 
 /* Finds paths by their ends. */
 typedef struct {
