@@ -408,7 +408,7 @@ static int run(arguments *a) {
     precision = un_precision_resolve(precision);
     UN_GO(un_config_create(class, a->preset ? a->preset : usual_preset(class), &config));
     for (size_t i = 0; i < a->set_count; i++) UN_GO(un_config_set(class, config, a->sets[i]));
-    if (a->regions == 0) a->regions = class->input == UN_INPUT_REGIONS ? 196 : 1;
+    if (a->regions == 0) a->regions = class->input == UN_FEATURES_REGIONS ? 196 : 1;
     UN_GO(make_classes(&s, a, &rng));
     UN_GO(make_images(&s, a, &rng));
     const un_method_setup setup = {.classes = &s.classes,

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "protocol/report.h"
+#include "train/inputs.h"
 #include "train/train.h"
 
 enum { MAX_SETS = 64, MAX_SEEDS = 64 };
@@ -57,7 +58,8 @@ static const struct argp_option g_options[] = {
     {"set", KEY_SET, "KEY=VALUE", 0, "one setting; may be repeated and wins over the rest", 1},
     {"settings", KEY_SETTINGS, NULL, 0, "list the method's presets and settings, then stop", 1},
     {"semantics", KEY_SEMANTICS, "NAME[,NAME]", 0, "same as --set semantics=…", 2},
-    {"features", KEY_FEATURES, "NAME", 0, "feature set (default: the only one there is)", 2},
+    {"features", KEY_FEATURES, "NAME", 0, "feature set (default: the one that the method can use)",
+     2},
     {"batching", KEY_BATCHING, "mini|class-means", 0, "same as --set batching=…", 2},
     {"duet-reference", KEY_REFERENCE, NULL, 0,
      "DUET as its published code does it; same as --set reference=yes", 2},
@@ -313,7 +315,7 @@ static int run(const arguments *a) {
     UN_GO(check_outputs(a));
     UN_GO(make_config(a, options.class, &config));
     UN_GO(un_dataset_open(&dataset, a->data));
-    UN_GO(un_features_open(&features, a->data, a->features));
+    UN_GO(un_train_inputs_open(&features, a->data, a->features, options.class, config));
     options.config = config;
     options.dataset = &dataset;
     options.features = &features;

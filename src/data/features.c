@@ -238,6 +238,20 @@ un_status un_features_open(un_features *features, const char *directory, const c
     return status;
 }
 
+un_features un_features_averaged(const un_features *features) {
+    un_features view = *features;
+    view.averaged = features->regions;
+    view.regions = view.grid_height = view.grid_width = 1;
+    return view;
+}
+
+un_features_kind un_features_kind_of(const un_features *f) {
+    if (f->regions == 1) return UN_FEATURES_POOLED;
+    return f->width == 3 && f->grid_height == f->grid_width && f->grid_height > 1
+               ? UN_FEATURES_PIXELS
+               : UN_FEATURES_REGIONS;
+}
+
 int un_features_has(const un_features *features, size_t image) {
     return !features->present || features->present[image] != 0;
 }
@@ -284,13 +298,35 @@ static void narrow_row(const unsigned char *from, un_bf16 *to, size_t n) {
     }
 }
 
+/* The mean of the regions of a row. */
+static void average_row(const un_features *f, const unsigned char *row, float *to) {
+    float piece[PIECE];
+    size_t size = f->dtype == UN_F32 ? sizeof(float) : sizeof(un_bf16);
+    float share = 1 / (float)f->averaged;
+    for (size_t at = 0; at < f->width; at += PIECE) {
+        size_t n = f->width - at < PIECE ? f->width - at : PIECE;
+        memset(to + at, 0, n * sizeof *to);
+        for (size_t r = 0; r < f->averaged; r++) {
+            const unsigned char *from = row + (r * f->width + at) * size;
+            if (f->dtype == UN_F32)
+                memcpy(piece, from, n * sizeof *piece);
+            else
+                widen_row(from, piece, n);
+            for (size_t j = 0; j < n; j++) to[at + j] += piece[j];
+        }
+        for (size_t j = 0; j < n; j++) to[at + j] *= share;
+    }
+}
+
 static void gather_range(size_t begin, size_t end, void *context) {
     const gather *g = context;
     size_t n = g->features->regions * g->features->width;
     size_t bytes = g->features->row_bytes;
     for (size_t i = begin; i < end; i++) {
         const unsigned char *row = g->features->data + (size_t)g->images[i] * bytes;
-        if (g->dtype == g->features->dtype)
+        if (g->features->averaged > 0)
+            average_row(g->features, row, (float *)g->out + i * n);
+        else if (g->dtype == g->features->dtype)
             memcpy((unsigned char *)g->out + i * bytes, row, bytes);
         else if (g->dtype == UN_F32)
             widen_row(row, (float *)g->out + i * n, n);

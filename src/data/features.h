@@ -29,6 +29,8 @@ typedef struct {
     size_t width;                   /* F */
     size_t grid_height, grid_width; /* R = height x width; 1 x R if the file has no grid */
     un_dtype dtype;                 /* UN_F32 or UN_BF16 */
+    size_t averaged; /* regions of the file that are averaged into the one of every row that a
+                        gather gives; 0: rows are given as they are */
     const unsigned char *data;
     size_t row_bytes;              /* of one image: R * F * element size */
     const unsigned char *present;  /* [N] 0: the image has no row; NULL: all have one */
@@ -45,6 +47,18 @@ un_status un_features_open(un_features *features, const char *directory, const c
 un_status un_features_open_file(un_features *features, const char *path);
 void un_features_close(un_features *features);
 
+/* Region features seen as pooled ones: R is 1, a gathered row is the mean of the regions. Borrows
+ * everything; not to be closed. */
+un_features un_features_averaged(const un_features *features);
+
+/* What one row of a feature set is. */
+typedef enum {
+    UN_FEATURES_POOLED,  /* one vector */
+    UN_FEATURES_REGIONS, /* a vector for each region of a grid */
+    UN_FEATURES_PIXELS   /* a square of colours */
+} un_features_kind;
+un_features_kind un_features_kind_of(const un_features *features);
+
 /* Names of the feature sets of DIR, sorted, NULL-terminated; released with un_names_free. */
 un_status un_features_list(const char *directory, char ***out, size_t *count);
 void un_names_free(char **names);
@@ -55,7 +69,7 @@ int un_features_has(const un_features *features, size_t image);
 /* Rows of images[0..n-1] into out: [n, R, F] f32. Indices must be in range. Parallel. */
 void un_features_gather_f32(const un_features *features, const int64_t *images, size_t n,
                             float *out);
-/* The same as stored element type or converted to bf16. */
+/* The same as stored element type or converted to bf16; not of averaged ones. */
 void un_features_gather_bf16(const un_features *features, const int64_t *images, size_t n,
                              un_bf16 *out);
 

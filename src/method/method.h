@@ -30,8 +30,6 @@
 
 enum { UN_MAX_LOSSES = 12 };
 
-typedef enum { UN_INPUT_POOLED, UN_INPUT_REGIONS, UN_INPUT_PIXELS } un_input_kind;
-
 typedef struct un_method un_method;
 
 /* The images a method learns from; everything is borrowed and outlives it. */
@@ -160,7 +158,7 @@ typedef struct un_method_class {
     const char *name;       /* "dem" */
     const char *title;      /* with the paper */
     const char *score_unit; /* "negative distance": the unit of scores and gamma */
-    un_input_kind input;
+    un_features_kind input; /* what it learns from; region features are averaged into pooled ones */
     int trains_with_unseen_rows; /* unseen classes' attributes enter the loss: the manifest says so */
     const char *const
         *losses; /* names of step()'s terms, NULL-terminated; the L2 term is the trainer's */
@@ -179,6 +177,8 @@ typedef struct un_method_class {
 
     /* May be NULL: */
 
+    /* Whether it takes features of this kind with these settings; NULL: those of `input` only. */
+    int (*takes)(const json_t *config, un_features_kind kind);
     /* Whether, with these settings, each class's description is brought to length 1; NULL: never. */
     int (*unit_rows)(const json_t *config);
     /* What creating the trained method again takes beyond its configuration, such as sizes that
@@ -204,6 +204,8 @@ struct un_method {
 extern const un_method_class *const un_methods[];
 /* Fails with a sentence that names the nearest. */
 un_status un_method_find(const char *name, const un_method_class **out);
+/* Whether a method takes features of this kind as they are. */
+int un_method_takes(const un_method_class *class, const json_t *config, un_features_kind kind);
 /* The grid of the attention maps of a method whose features are a grid of height x width. */
 void un_method_grid(const un_method *method, size_t *height, size_t *width);
 /* A `prepare` for methods that need none. */

@@ -26,6 +26,10 @@ un_status un_method_find(const char *name, const un_method_class **out) {
                    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
+int un_method_takes(const un_method_class *class, const json_t *config, un_features_kind kind) {
+    return class->takes ? class->takes(config, kind) : kind == class->input;
+}
+
 void un_method_grid(const un_method *method, size_t *height, size_t *width) {
     const un_method_maps *maps = method->class->maps;
     if (maps && maps->grid) maps->grid(method, height, width);

@@ -88,6 +88,14 @@ double un_dot(const float *x, const float *y, size_t n) {
 
 double un_sum_squares(const float *x, size_t n) { return un_dot(x, x, n); }
 
+void un_mean_row(const float *x, size_t rows, size_t width, float *out) {
+    memcpy(out, x, width * sizeof *out);
+    for (size_t r = 1; r < rows; r++)
+        for (size_t j = 0; j < width; j++) out[j] += x[r * width + j];
+    float share = 1 / (float)rows;
+    for (size_t j = 0; j < width && rows > 1; j++) out[j] *= share;
+}
+
 void un_axpy(float a, const float *x, float *y, size_t n) { un_isa()->axpy(a, x, y, n); }
 void un_scale(float a, float *x, size_t n) { un_isa()->scale(a, x, n); }
 

@@ -24,6 +24,8 @@ double un_sum(const float *x, size_t n);
 double un_sum_squares(const float *x, size_t n);
 double un_dot(const float *x, const float *y, size_t n);
 
+/* out[width] = the mean of `rows` rows of x; one row is copied. */
+void un_mean_row(const float *x, size_t rows, size_t width, float *out);
 /* y += a x */
 void un_axpy(float a, const float *x, float *y, size_t n);
 /* x *= a */

@@ -12,6 +12,7 @@
 #include "model/model.h"
 #include "protocol/report.h"
 #include "train/identity.h"
+#include "train/inputs.h"
 #include "train/run.h"
 
 const char *un_select_text(un_select select) {
@@ -203,10 +204,7 @@ static un_status check_options(const un_train_options *o) {
         return un_fail(UNSEEN_E_ARGUMENT, "feature set %s has %zu images, data set %s has %zu",
                        o->features->name, o->features->image_count, o->dataset->name,
                        o->dataset->image_count);
-    if (o->class->input == UN_INPUT_REGIONS && o->features->regions < 2)
-        return un_fail(UNSEEN_E_ARGUMENT,
-                       "method %s needs region features; feature set %s is pooled", o->class->name,
-                       o->features->name);
+    UN_TRY(un_train_inputs_check(o->features, o->class, o->config));
     if (o->class->closed_form && o->max_steps > 0)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "method %s is a closed form: it has no steps to stop after", o->class->name);

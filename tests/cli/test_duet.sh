@@ -58,7 +58,7 @@ interrupted KILL again.model.checkpoint again.model $swin -o again.model --check
 $swin -o again.model --resume >/dev/null || fail "resume Swin"
 cmp swin.model again.model || fail "killed and resumed Swin differs"
 
-expect 1 "pixels are asked for" $train -o d.model --preset sun
+expect 1 "needs pixels with these settings; feature set maps holds region features" $train -o d.model --preset sun
 expect 1 "among the semantics" $train -o d.model --set text_semantics=words
 expect 1 "give --set vocab" $train -o d.model --set text_weights=bert.safetensors
 finish

@@ -557,6 +557,66 @@ static void settings_that_do_not_fit_are_refused(void **state) {
     }
 }
 
+/* Regions are averaged, in training and in scoring: the same as training on their means. */
+static void regions_are_averaged(void **state) {
+    (void)state;
+    enum { R = 5 };
+    util_scene s, pooled;
+    un_rng rng = un_rng_stream(4, "regions", 0);
+    float *regions = NULL, *means = NULL, scores[2][3 * C];
+    const int64_t images[] = {0, 7, 31};
+    util_scene_make(&s, C, N, R * D, 1, g_cases[0].width, 12);
+    util_scene_make(&pooled, C, N, D, 1, g_cases[0].width, 12);
+    regions = s.rows;
+    means = pooled.rows;
+    un_rng_fill_uniform(&rng, regions, (size_t)N * R * D, 0, 1.5);
+    for (size_t i = 0; i < (size_t)N * D; i++) {
+        double sum = 0;
+        for (size_t r = 0; r < R; r++) sum += (double)regions[(i / D * R + r) * D + i % D];
+        means[i] = (float)(sum / R);
+    }
+    pooled.data.labels = s.data.labels;
+    s.features.regions = R;
+    s.features.width = D;
+    float gathered[3 * D];
+    const un_features view = un_features_averaged(&s.features);
+    un_features_gather_f32(&view, images, 3, gathered);
+    for (size_t i = 0; i < 3 * D; i++)
+        util_near((double)gathered[i], (double)means[(size_t)images[i / D] * D + i % D], 1e-6);
+    for (int whiten = 0; whiten < 2; whiten++) {
+        for (int k = 0; k < 2; k++) {
+            json_t *config = util_config(&un_method_dem, g_cases[0].sets);
+            util_ok(un_config_set(&un_method_dem, config, whiten ? "whiten=0.5" : "whiten=no"));
+            const un_method_setup setup = {.classes = &s.classes,
+                                           .regions = k == 0 ? R : 1,
+                                           .width = D,
+                                           .seed = 5,
+                                           .precision = UN_PRECISION_F32,
+                                           .config = config,
+                                           .data = k == 0 ? &s.data : &pooled.data};
+            un_method *method = NULL;
+            double losses[UN_MAX_LOSSES];
+            float rows[3 * R * D];
+            util_ok(un_method_dem.create(&setup, &method));
+            util_ok(un_method_dem.prepare(method));
+            util_ok(un_method_dem.learner->step(method, 0, 0, losses));
+            util_ok(un_method_dem.set_classes(method, &s.classes));
+            un_features_gather_f32(setup.data->features, images, 3, rows);
+            util_ok(un_method_dem.score(method, rows, 3, scores[k]));
+            json_t *kept = NULL;
+            util_ok(un_method_dem.keep(method, &kept));
+            assert_int_equal(json_object_get(kept, "regions") != NULL, k == 0);
+            json_decref(kept);
+            un_method_dem.destroy(method);
+            json_decref(config);
+        }
+        for (size_t i = 0; i < 3 * C; i++)
+            util_near((double)scores[0][i], (double)scores[1][i], 2e-5);
+    }
+    util_scene_free(&s);
+    util_scene_free(&pooled);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mini_batches_follow_the_definition),
@@ -573,6 +633,7 @@ int main(void) {
         cmocka_unit_test(bf16_is_close),
         cmocka_unit_test(training_learns_and_repeats),
         cmocka_unit_test(settings_that_do_not_fit_are_refused),
+        cmocka_unit_test(regions_are_averaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,7 +120,10 @@ static un_status configure(dem *d, const un_method_setup *setup) {
     d->cosine = un_config_is(config, "distance", "cosine");
     d->type = setup->data ? un_precision_dtype(setup->precision) : UN_F32;
     d->hidden = un_config_integer(config, "hidden");
-    d->visual = setup->regions * setup->width;
+    /* Models of version 0.1 took the regions one behind the other for one vector. */
+    int averages = setup->data || (setup->kept && json_object_get(setup->kept, "regions"));
+    d->regions = averages ? setup->regions : 1;
+    d->visual = averages ? setup->width : setup->regions * setup->width;
     d->shrinkage = un_config_number(config, "whiten");
     d->whitened = un_config_is(config, "whiten", "auto") ? d->visual <= UN_WHITEN_MAX_WIDTH
                                                          : !isnan(d->shrinkage);
@@ -128,6 +131,12 @@ static un_status configure(dem *d, const un_method_setup *setup) {
     d->batch = un_config_integer(config, "batch");
     d->seed = setup->seed;
     d->data = setup->data;
+    if (setup->data && d->regions > 1) {
+        d->averaged = un_features_averaged(setup->data->features);
+        d->averaged_data = *setup->data;
+        d->averaged_data.features = &d->averaged;
+        d->data = &d->averaged_data;
+    }
     d->class_count = setup->classes->count;
     d->optimizer = (un_optimizer_settings){.kind = UN_ADAM_TF,
                                            .lr = un_config_number(config, "lr"),
@@ -173,6 +182,13 @@ static un_status prepare(un_method *method) {
         un_log(UNSEEN_LOG_DEBUG, "features whitened with shrinkage %.4g", used);
     }
     return dem_rows_prepare(d);
+}
+
+/* That regions are averaged, which older models did not. */
+static un_status keep(const un_method *method, json_t **out) {
+    const dem *d = (const dem *)method;
+    *out = d->regions > 1 ? json_pack("{s:s}", "regions", "averaged") : json_object();
+    return *out ? UNSEEN_OK : un_fail_memory(0);
 }
 
 static size_t steps_before(const un_method *method, size_t epoch) {
@@ -221,7 +237,7 @@ const un_method_class un_method_dem = {
     .name = "dem",
     .title = "DEM: Learning a Deep Embedding Model for Zero-Shot Learning (CVPR 2017)",
     .score_unit = "negative distance to the class prototype",
-    .input = UN_INPUT_POOLED,
+    .input = UN_FEATURES_POOLED,
     .losses = g_losses,
     .options = g_options,
     .presets = g_presets,
@@ -230,5 +246,6 @@ const un_method_class un_method_dem = {
     .prepare = prepare,
     .set_classes = dem_set_classes,
     .score = dem_score,
+    .keep = keep,
     .learner = &g_learner,
 };

@@ -46,7 +46,8 @@ typedef struct {
     size_t width[UN_MAX_MODALITIES];          /* A_m */
     double modality_scale[UN_MAX_MODALITIES]; /* s_m */
     size_t hidden, visual;                    /* h, D */
-    size_t input_scale;                       /* parameter [M]: what semantics are multiplied by */
+    size_t regions;     /* of one image's features that are averaged; 1: none are */
+    size_t input_scale; /* parameter [M]: what semantics are multiplied by */
     int whitened;
     double shrinkage;                  /* NAN: Ledoit and Wolf's */
     size_t whiten_mean, whiten_weight; /* fixed parameters [D], [D, D] */
@@ -56,6 +57,8 @@ typedef struct {
 
     /* training */
     const un_training_data *data;
+    un_training_data averaged_data; /* of region features: what data points to */
+    un_features averaged;
     uint64_t seed;
     int class_means;
     size_t batch;                        /* B of mini-batches */

@@ -111,23 +111,31 @@ static un_status score_rows(const dem *d, const float *features, size_t n, float
     return status;
 }
 
+/* Rows at.. as the network's outputs are compared with them; `raw` is scratch. */
+static un_status represent(const dem *d, const float *features, size_t n, float *raw, float *out) {
+    size_t D = d->visual;
+    float *mean = d->whitened ? raw : out;
+    for (size_t i = 0; i < n; i++) /* of one region: a copy */
+        un_mean_row(features + i * d->regions * D, d->regions, D, mean + i * D);
+    return d->whitened ? dem_whiten(d, n, raw, out) : UNSEEN_OK;
+}
+
 un_status dem_score(un_method *method, const float *features, size_t n, float *scores) {
     const dem *d = (dem *)method;
     size_t D = d->visual, rows = n < CHUNK ? n : CHUNK;
-    float *raw = NULL, *white = NULL;
+    float *raw = NULL, *ready = NULL;
     un_status status = UNSEEN_OK;
     if (!d->packed) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
-    if (!d->whitened) return score_rows(d, features, n, scores);
+    if (!d->whitened && d->regions == 1) return score_rows(d, features, n, scores);
     UN_GO(un_alloc(rows * D, sizeof *raw, &raw));
-    UN_GO(un_alloc(rows * D, sizeof *white, &white));
+    UN_GO(un_alloc(rows * D, sizeof *ready, &ready));
     for (size_t at = 0; at < n; at += rows) {
         size_t count = n - at < rows ? n - at : rows;
-        memcpy(raw, features + at * D, count * D * sizeof *raw);
-        UN_GO(dem_whiten(d, count, raw, white));
-        UN_GO(score_rows(d, white, count, scores + at * d->scored));
+        UN_GO(represent(d, features + at * d->regions * D, count, raw, ready));
+        UN_GO(score_rows(d, ready, count, scores + at * d->scored));
     }
 done:
     free(raw);
-    free(white);
+    free(ready);
     return status;
 }

@@ -394,11 +394,19 @@ static const un_method_attribute_scores g_attribute_scores = {.score = duet_attr
 static const un_method_text_probe g_text_probe = {.recovery = duet_recovery,
                                                   .group_attention = duet_group_attention};
 
+/* Regions, or the pixels themselves; which of them, the settings may say. */
+static int takes(const json_t *config, un_features_kind kind) {
+    if (un_config_is(config, "image_side", "regions")) return kind == UN_FEATURES_REGIONS;
+    int weights = *un_config_text(config, "image_weights") != 0;
+    if (weights || !un_config_is(config, "image_side", "auto")) return kind == UN_FEATURES_PIXELS;
+    return kind != UN_FEATURES_POOLED;
+}
+
 const un_method_class un_method_duet = {
     .name = "duet",
     .title = "DUET: Cross-modal Semantic Grounding for Contrastive Zero-shot Learning (AAAI 2023)",
     .score_unit = "probability",
-    .input = UN_INPUT_REGIONS,
+    .input = UN_FEATURES_REGIONS,
     .trains_with_unseen_rows = 1,
     .losses = g_losses,
     .options = g_options,
@@ -408,6 +416,7 @@ const un_method_class un_method_duet = {
     .prepare = un_method_no_pass,
     .set_classes = duet_set_classes,
     .score = duet_score,
+    .takes = takes,
     .unit_rows = unit_rows,
     .keep = duet_keep,
     .learner = &g_learner,

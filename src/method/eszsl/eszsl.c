@@ -118,15 +118,8 @@ static void represent_range(size_t begin, size_t end, void *context) {
     const represent_job *job = context;
     size_t F = job->e->F;
     size_t R = job->e->R;
-    for (size_t i = begin; i < end; i++) {
-        const float *x = job->features + i * R * F;
-        float *row = job->out + i * F;
-        memcpy(row, x, F * sizeof *row);
-        for (size_t r = 1; r < R; r++)
-            for (size_t j = 0; j < F; j++) row[j] += x[r * F + j];
-        float share = 1 / (float)R;
-        for (size_t j = 0; j < F && R > 1; j++) row[j] *= share;
-    }
+    for (size_t i = begin; i < end; i++)
+        un_mean_row(job->features + i * R * F, R, F, job->out + i * F);
 }
 
 void eszsl_represent(const eszsl *e, const float *features, size_t n, float *out) {
@@ -261,7 +254,7 @@ const un_method_class un_method_eszsl = {
     .title = "ESZSL: An embarrassingly simple approach to zero-shot learning (ICML 2015), in "
              "closed form",
     .score_unit = "bilinear score, 1 for the class and -1 for others in training",
-    .input = UN_INPUT_POOLED,
+    .input = UN_FEATURES_POOLED,
     .losses = g_losses,
     .options = g_options,
     .presets = g_presets,
