@@ -10,6 +10,7 @@
 #include "engine/grounding.h"
 #include "engine/localise.h"
 #include "protocol/localisation.h"
+#include "train/identity.h"
 
 enum { MAX_MODELS = 64 };
 
@@ -94,7 +95,8 @@ static const struct argp g_argp = {
     .parser = parse,
     .args_doc = "MODEL... --data DIR",
     .doc = "Evaluates models under the protocol of Xian et al.: T1, U, S, H, the exact "
-           "seen-unseen curve and its area; several models give mean ± sd.",
+           "seen-unseen curve and its area; several models give a table, seeds of one "
+           "training their mean ± sd.",
     .children = un_cli_common_children};
 
 static void print_percent(const json_t *value, int width) {
@@ -178,13 +180,107 @@ static void print_recovery(const json_t *result) {
     }
 }
 
+/* ---- several models ---- */
+
+/* Models that differ in their seed only share a number; *count is how many numbers there are. */
+static void number_groups(json_t *const *identities, size_t n, size_t *group, size_t *count) {
+    *count = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < i && !un_identity_same_but_seed(identities[k], identities[i])) k++;
+        group[i] = k < i ? group[k] : (*count)++;
+    }
+}
+
+static void print_cell(const json_t *result, const char *key) {
+    print_percent(json_object_get(result, key), 6);
+}
+
+/* One line a model, the file last: names have any length. Then what tells the trainings apart. */
+static void print_models(const json_t *results, json_t *const *identities, const size_t *group) {
+    const json_t *r = NULL;
+    size_t i = 0, told = 0;
+    printf("\nmethod  seed     T1      U      S      H  AUSUC   percent; U, S, H at\n");
+    json_array_foreach(results, i, r) {
+        printf("%-7s %4lld", json_string_value(json_object_get(r, "method")),
+               (long long)json_integer_value(json_object_get(r, "seed")));
+        print_cell(r, "T1");
+        print_cell(r, "U");
+        print_cell(r, "S");
+        print_cell(r, "H");
+        print_cell(r, "AUSUC");
+        printf("   gamma %.4g  %s\n", json_number_value(json_object_get(r, "gamma")),
+               json_string_value(json_object_get(r, "model")));
+    }
+    for (i = 1; i < json_array_size(results); i++) {
+        char *difference = NULL;
+        if (group[i] <= told) continue; /* the first of a further group */
+        told = group[i];
+        if (un_identity_difference(identities[0], identities[i], &difference) || !difference)
+            continue;
+        printf("  %s differs from %s in %s\n",
+               json_string_value(json_object_get(json_array_get(results, i), "model")),
+               json_string_value(json_object_get(json_array_get(results, 0), "model")), difference);
+        free(difference);
+    }
+}
+
+/* The mean of every group of several seeds, into the list `out`, and printed. */
+static un_status summarise_groups(const json_t *results, const size_t *group, size_t groups,
+                                  int quiet, json_t *out) {
+    for (size_t g = 0; g < groups; g++) {
+        json_t *members = json_array(), *names = json_array(), *summary = NULL;
+        un_status status = UNSEEN_OK;
+        for (size_t i = 0; i < json_array_size(results) && !status; i++) {
+            json_t *r = json_array_get(results, i);
+            if (group[i] != g) continue;
+            status = un_json_append(members, json_incref(r));
+            if (!status) status = un_json_append(names, json_incref(json_object_get(r, "model")));
+        }
+        if (!status) status = un_result_summary(members, &summary);
+        if (!status && !quiet && json_array_size(members) > 1) {
+            printf("\nseeds of %s\n", json_string_value(json_array_get(names, 0)));
+            if (un_cli_print_summary(members)) status = UNSEEN_E_MEMORY;
+        }
+        if (!status) status = un_json_set(summary, "models", json_incref(names));
+        if (!status) status = un_json_append(out, json_incref(summary));
+        json_decref(summary);
+        json_decref(members);
+        json_decref(names);
+        UN_TRY(status);
+    }
+    return UNSEEN_OK;
+}
+
+/* A mean stands for seeds of one training; of others it would mean nothing. */
+static un_status compare(const json_t *results, json_t *const *identities, int quiet,
+                         json_t **summary) {
+    size_t group[MAX_MODELS], groups = 0;
+    number_groups(identities, json_array_size(results), group, &groups);
+    UN_TRY(un_result_summary(results, summary));
+    if (groups == 1) {
+        if (!quiet && un_cli_print_summary(results)) return UNSEEN_E_MEMORY;
+        return UNSEEN_OK;
+    }
+    json_t *list = json_array();
+    json_object_del(*summary, "mean");
+    json_object_del(*summary, "sd");
+    UN_TRY(un_json_set(*summary, "groups", list));
+    if (!quiet) {
+        print_models(results, identities, group);
+        printf("selection: %s\n", json_string_value(json_object_get(*summary, "selection")));
+    }
+    return summarise_groups(results, group, groups, quiet, list);
+}
+
 static un_status evaluate(const arguments *a, const un_dataset *dataset, const char *path,
-                          json_t **out) {
+                          json_t **out, json_t **identity) {
     un_evaluation e;
     un_status status = UNSEEN_OK;
     const un_evaluation_options options = {a->features, a->gamma, a->common.precision};
     UN_TRY(un_evaluation_make(&e, dataset, path, &options));
     un_log(UNSEEN_LOG_INFO, "%zu test images in %.2f s", e.predictions.count, e.seconds);
+    UN_GO(un_identity_of_manifest(e.model.manifest, identity));
     UN_GO(un_evaluation_json(&e, out));
     if (a->localisation) {
         json_t *localisation = NULL;
@@ -204,7 +300,7 @@ done:
 
 static int run(const arguments *a) {
     un_dataset dataset = {0};
-    json_t *results = json_array(), *summary = NULL;
+    json_t *results = json_array(), *summary = NULL, *identities[MAX_MODELS] = {NULL};
     un_status status = UNSEEN_OK;
     int code = UN_EXIT_OK, to_stdout = a->json && !strcmp(a->json, "-");
     const char *const outputs[] = {a->json, a->per_class, a->curve, a->confusion};
@@ -213,10 +309,11 @@ static int run(const arguments *a) {
     UN_GO(un_dataset_use_images(&dataset, a->images));
     for (size_t i = 0; i < a->model_count; i++) {
         json_t *result = NULL;
-        status = evaluate(a, &dataset, a->models[i], &result);
+        status = evaluate(a, &dataset, a->models[i], &result, &identities[i]);
         if (status) json_decref(result);
         UN_GO(status);
         if (!to_stdout) {
+            if (a->model_count > 1) printf("%s: ", a->models[i]);
             un_cli_print_result(result);
             print_localisation(json_object_get(result, "localisation"));
             print_recovery(result);
@@ -225,8 +322,7 @@ static int run(const arguments *a) {
     }
     if (a->model_count > 1) {
         json_t *localisation = NULL;
-        if (!to_stdout) code = un_cli_print_summary(results);
-        UN_GO(un_result_summary(results, &summary));
+        UN_GO(compare(results, identities, to_stdout, &summary));
         /* Branches of different methods are different things. */
         if (one_method(results)) UN_GO(un_localisation_summary(results, &localisation));
         if (!to_stdout) print_localisation(localisation);
@@ -237,6 +333,7 @@ static int run(const arguments *a) {
         code = un_cli_write_json(a->json, summary ? summary : json_array_get(results, 0));
 done:
     if (status) code = un_cli_fail();
+    for (size_t i = 0; i < a->model_count; i++) json_decref(identities[i]);
     json_decref(summary);
     json_decref(results);
     un_dataset_close(&dataset);

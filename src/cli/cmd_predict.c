@@ -121,8 +121,9 @@ static un_status predict(session *s, const arguments *a) {
         un_log(UNSEEN_LOG_ERROR, "unseen: %s", a->base.pictures.problem);
         s->bad += a->base.pictures.empty;
     }
-    const un_method_class *class = s->classifier.model.method->class;
-    UN_TRY(predict_output_open(&out, a->json, a->csv, class->score_unit));
+    char unit[200];
+    un_classifier_score_unit(&s->classifier, unit, sizeof unit);
+    UN_TRY(predict_output_open(&out, a->json, a->csv, unit));
     un_status status = answer_all(s, a, out);
     if (status) {
         predict_output_abort(out);

@@ -1,6 +1,7 @@
 /* classifier.c - see classifier.h; describing classes is in describe.c. */
 #include "engine/classifier.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,6 +144,16 @@ un_status un_classifier_score(un_classifier *c, const float *features, size_t n,
         for (size_t k = 0; k < c->classes.count; k++)
             if (c->classes.seen[k]) scores[i * c->classes.count + k] -= gamma;
     return UNSEEN_OK;
+}
+
+void un_classifier_score_unit(const un_classifier *c, char *out, size_t size) {
+    const un_method_class *class = c->model.method->class;
+    if (c->model.gamma != 0)
+        snprintf(out, size, "%s, less gamma %.4g for seen classes%s", class->score_unit,
+                 c->model.gamma,
+                 un_method_scores_are_probabilities(class) ? ": no probability then" : "");
+    else
+        snprintf(out, size, "%s", class->score_unit);
 }
 
 un_status un_classifier_attribute_scores(un_classifier *c, const float *features, float *out) {

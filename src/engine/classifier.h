@@ -88,4 +88,7 @@ typedef enum { UN_AMONG_ALL, UN_AMONG_SEEN, UN_AMONG_UNSEEN, UN_AMONG_NEW } un_a
 size_t un_classifier_top(const un_classifier *classifier, const float *scores, un_among among,
                          size_t top, size_t *out);
 
+/* What calibrated scores are: the method's unit, and what was taken from seen classes. */
+void un_classifier_score_unit(const un_classifier *classifier, char *out, size_t size);
+
 #endif

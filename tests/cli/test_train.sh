@@ -59,6 +59,16 @@ expect 0 "partly selected on test" "$unseen" eval a.model t.model --data toy --j
 grep -q '"selection": "mixed, partly selected on test"' mixed.json || fail "JSON of mixed models"
 expect 0 "chose 1 epochs" "$unseen" train dem --data toy -o few.model --steps 2
 expect 0 "selection: none" "$unseen" train dem --data toy -o n.model --epochs 2 --select none
+# A mean is for seeds of one training; others stand in a table, and what differs is told.
+"$unseen" eval a.model t.model --data toy --json mixed.json >mixed.txt 2>/dev/null
+grep -q "mean ±" mixed.txt && fail "a mean of different trainings"
+grep -q '"mean": {' mixed.json && grep -q '^  "mean"' mixed.json && fail "a mean in JSON"
+grep -q "t.model differs from a.model in setting epochs (was 30, is 5)" mixed.txt ||
+    fail "what tells two models apart: $(cat mixed.txt)"
+expect 0 "a.model: dem" "$unseen" eval a.model t.model --data toy
+"$unseen" eval s-seed1.model s-seed2.model a.model --data toy --json groups.json >groups.txt 2>&1
+grep -q "seeds of s-seed1.model" groups.txt || fail "seeds beside another training"
+grep -q '"groups"' groups.json || fail "no groups in JSON"
 expect 1 "without selection" "$unseen" eval n.model --data toy --gamma validation
 
 # A closed form: the folds choose among the points of its grid, nothing is chosen without them.
