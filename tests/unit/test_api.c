@@ -15,8 +15,10 @@ static char g_model[256], g_picture[264];
 static char *g_attributes[A] = {(char[]){"colour::red"}, (char[]){"colour::blue"},
                                 (char[]){"size::small"}, (char[]){"legs"}};
 
-/* A model of untrained parameters over the built-in descriptor. */
-static void save_model(util_scene *s, const char *architecture) {
+/* A model of untrained parameters over the built-in descriptor; its classes have `values` [C, A]
+ * brought to rows by `scaling`, both NULL: unit rows that nothing tells the origin of. */
+static void make_model(util_scene *s, const char *architecture, const un_scaling *scaling,
+                       const double *values) {
     un_backbone *backbone = NULL;
     const size_t attributes = A;
     char recipe[1024];
@@ -38,7 +40,9 @@ static void save_model(util_scene *s, const char *architecture) {
         double square = 0;
         for (size_t i = 0; i < A; i++) square += pow((double)m->values[c * A + i], 2);
         for (size_t i = 0; i < A; i++) m->values[c * A + i] /= (float)sqrt(square);
+        if (scaling) un_scaling_apply(scaling, values + c * A, m->values + c * A);
     }
+    m->scaling = scaling;
     json_t *config = util_config(&un_method_msdn, NULL);
     const un_method_setup setup = {.classes = &s->classes,
                                    .regions = s->features.regions,
@@ -58,6 +62,10 @@ static void save_model(util_scene *s, const char *architecture) {
     json_decref(manifest);
     json_decref(config);
     method->class->destroy(method);
+}
+
+static void save_model(util_scene *s, const char *architecture) {
+    make_model(s, architecture, NULL, NULL);
 }
 
 /* A picture of coloured noise, and the same as a BMP file. */
@@ -200,6 +208,76 @@ static void described_classes_get_their_rows(void **state) {
     util_scene_free(&s);
 }
 
+/* A model that keeps the ranges of its attributes, of a table in units of their own. */
+static void rows_of_old_classes_score_as_they_do(void **state) {
+    (void)state;
+    /* C classes, in the order of the scene; the second attribute in kilograms. */
+    static const float table[C][A] = {{0.9F, 235, 1, 3},    {0.1F, 180, 2, 3}, {0.2F, 35, 7, 3},
+                                      {0.8F, 90, 4, 3},     {0.1F, 60, 6, 3},  {0.7F, 120, 3, 3},
+                                      {0.3F, 110.7F, 5, 3}, {0.6F, 77, 2, 3},  {0.5F, 99, 1, 3}};
+    static const un_scaling_kind kinds[] = {UN_SCALING_RANGE, UN_SCALING_UNIT, UN_SCALING_AS_GIVEN};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        util_scene s;
+        un_arena arena = {0};
+        un_scaling scaling;
+        unseen_model *model = NULL;
+        const char *names[A];
+        double values[C * A];
+        float features[GRID * GRID * WIDTH], scores[C + 3];
+        for (size_t i = 0; i < (size_t)C * A; i++) /* as a table says it: 0.9, not 0.9F */
+            values[i] = round((double)table[i / A][i % A] * 100) / 100;
+        util_ok(un_scaling_measure(&scaling, kinds[k], values, C, A, &arena));
+        make_model(&s, "descriptor-1", &scaling, values);
+        util_ok(unseen_model_open(g_model, &model));
+        for (size_t i = 0; i < A; i++) names[i] = unseen_model_attribute_name(model, i);
+        for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+            features[i] = (float)(i % 7) / 7;
+        util_ok(unseen_model_add_class(model, "twin of class 2", names, table[2], A));
+        util_ok(unseen_model_add_class(model, "CLASS", names, table[5], A));
+        util_ok(unseen_model_score(model, features, 1, UNSEEN_NATIVE, scores));
+        assert_true(scores[C] == scores[2]);
+        const float heavy = 2350, other = 4, weight = 100;
+        if (kinds[k] == UN_SCALING_RANGE) {
+            util_fails(unseen_model_add_class(model, "x", &names[1], &heavy, 1), UNSEEN_E_ARGUMENT,
+                       "far outside what the model was trained with (35 to 235)");
+            util_fails(unseen_model_add_class(model, "x", &names[3], &other, 1), UNSEEN_E_ARGUMENT,
+                       "it was 3 for every class");
+        }
+        util_ok(unseen_model_add_class(model, "x", &names[1], &weight, 1));
+        assert_int_equal(unseen_model_class_count(model), C + 3);
+        unseen_model_close(model);
+        un_arena_free(&arena);
+        util_scene_free(&s);
+    }
+}
+
+/* Files of version 0.1 have no ranges. */
+static void old_models_take_shares_and_percent(void **state) {
+    (void)state;
+    unseen_model *model = NULL;
+    const float share = 0.5F, percent = 70, heavy = 235;
+    util_ok(unseen_model_open(UNSEEN_TEST_DATA "/v0.1/eszsl.model", &model));
+    size_t n = unseen_model_attribute_count(model), count = unseen_model_class_count(model);
+    const char *name = unseen_model_attribute_name(model, 0);
+    const char **names = calloc(n, sizeof *names);
+    float *row = calloc(n, sizeof *row);
+    assert_true(names && row && n > 1);
+    for (size_t i = 0; i < n; i++) names[i] = unseen_model_attribute_name(model, i);
+    util_ok(unseen_model_add_class(model, "a", &name, &share, 1));
+    util_ok(unseen_model_add_class(model, "b", &name, &percent, 1));
+    util_fails(unseen_model_add_class(model, "c", &name, &heavy, 1), UNSEEN_E_ARGUMENT,
+               "from 0 to 1");
+    row[0] = 235;
+    util_fails(unseen_model_add_class(model, "c", names, row, n), UNSEEN_E_ARGUMENT,
+               "does not keep the units");
+    row[0] = 35;
+    util_ok(unseen_model_add_class(model, "c", names, row, n));
+    assert_int_equal(unseen_model_class_count(model), count + 3);
+    free(names);
+    free(row);
+    unseen_model_close(model);
+}
+
 static void other_backbones_are_refused(void **state) {
     (void)state;
     util_scene s;
@@ -260,6 +338,8 @@ static void null_is_an_argument_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(files_and_pixels_agree),
                                        cmocka_unit_test(described_classes_get_their_rows),
+                                       cmocka_unit_test(rows_of_old_classes_score_as_they_do),
+                                       cmocka_unit_test(old_models_take_shares_and_percent),
                                        cmocka_unit_test(other_backbones_are_refused),
                                        cmocka_unit_test(null_is_an_argument_error)};
     return cmocka_run_group_tests(tests, make_paths, remove_files);

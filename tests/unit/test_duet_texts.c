@@ -347,17 +347,31 @@ static void test_bad_names(void **state) {
     un_arena_free(&arena);
 }
 
+/* One colon and a blank mark a group as two colons do; nothing else does. */
+static void groups_by_one_colon(void **state) {
+    (void)state;
+    static char *names[] = {"wing color: blue", "wing color: brown", "eye color::blue",
+                            "big teeth"};
+    const un_attribute_groups_options options = {0};
+    un_arena arena = {0};
+    un_attribute_groups groups;
+    util_ok(un_attribute_groups_make(names, 4, &options, &arena, &groups));
+    assert_int_equal(groups.group_count, 3);
+    assert_string_equal(groups.groups[0], "wing color");
+    assert_string_equal(groups.groups[1], "eye color");
+    assert_string_equal(groups.names[1], "brown");
+    assert_string_equal(groups.names[3], "big teeth");
+    assert_int_equal(groups.group_of[1], 0);
+    un_arena_free(&arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_derived_groups),
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_marks),
-        cmocka_unit_test(test_cut_off),
-        cmocka_unit_test(test_equals_whole_sentence),
-        cmocka_unit_test(test_published_masks),
-        cmocka_unit_test(test_published_prompts),
-        cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_bad_tables),
+        cmocka_unit_test(groups_by_one_colon),  cmocka_unit_test(test_derived_groups),
+        cmocka_unit_test(test_texts),           cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_cut_off),         cmocka_unit_test(test_equals_whole_sentence),
+        cmocka_unit_test(test_published_masks), cmocka_unit_test(test_published_prompts),
+        cmocka_unit_test(test_tables),          cmocka_unit_test(test_bad_tables),
         cmocka_unit_test(test_bad_names),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
