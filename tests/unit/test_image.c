@@ -241,6 +241,25 @@ static void test_turned_points(void **state) {
     }
 }
 
+/* 144 bytes that promise 11000 x 11000 pixels: refused before memory is taken for them. */
+static void test_promises(void **state) {
+    (void)state;
+    unsigned char grey[64 * 64] = {0};
+    VipsImage *plain =
+        vips_image_new_from_memory_copy(grey, sizeof grey, 64, 64, 1, VIPS_FORMAT_UCHAR);
+    un_image image;
+    blob b = encode(plain, ".jpg[Q=90]");
+    for (size_t i = 0; i + 8 < b.size; i++)
+        if (b.bytes[i] == 0xff && b.bytes[i + 1] == 0xc0) {
+            b.bytes[i + 5] = b.bytes[i + 7] = 11000 >> 8;
+            b.bytes[i + 6] = b.bytes[i + 8] = 11000 & 255;
+        }
+    util_fails(un_image_decode(b.bytes, b.size, "promise", NULL, &image), UNSEEN_E_FORMAT,
+               "cannot hold the 121000000 pixels");
+    free(b.bytes);
+    g_object_unref(plain);
+}
+
 static void test_wrong_files(void **state) {
     (void)state;
     static const struct {
@@ -569,10 +588,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_formats),       cmocka_unit_test(test_layouts),
         cmocka_unit_test(test_cmyk),          cmocka_unit_test(test_orientation),
-        cmocka_unit_test(test_turned_points), cmocka_unit_test(test_wrong_files),
-        cmocka_unit_test(test_limits),        cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_threads),       cmocka_unit_test(test_resize),
-        cmocka_unit_test(test_recipe_text),   cmocka_unit_test(test_recipe_crop),
+        cmocka_unit_test(test_turned_points), cmocka_unit_test(test_promises),
+        cmocka_unit_test(test_wrong_files),   cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_damaged),       cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_resize),        cmocka_unit_test(test_recipe_text),
+        cmocka_unit_test(test_recipe_crop),
     };
     return cmocka_run_group_tests(tests, begin, NULL);
 }

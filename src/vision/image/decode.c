@@ -259,11 +259,43 @@ static void turn_head(const picture *p, VipsImage *image) {
     }
 }
 
+/* Pixels that all threads together may be decoding; one picture may always go ahead. */
+static const size_t BUDGET = (size_t)1 << 27;
+static pthread_mutex_t g_budget_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t g_budget_freed = PTHREAD_COND_INITIALIZER;
+static size_t g_decoding; /* pixels */
+
+static void take_budget(size_t pixels) {
+    pthread_mutex_lock(&g_budget_lock);
+    while (g_decoding > 0 && g_decoding + pixels > BUDGET)
+        pthread_cond_wait(&g_budget_freed, &g_budget_lock);
+    g_decoding += pixels;
+    pthread_mutex_unlock(&g_budget_lock);
+}
+
+static void return_budget(size_t pixels) {
+    pthread_mutex_lock(&g_budget_lock);
+    g_decoding -= pixels;
+    pthread_cond_broadcast(&g_budget_freed);
+    pthread_mutex_unlock(&g_budget_lock);
+}
+
+/* A JPEG spends bits on every block of 64 pixels; far fewer means that most of it is missing, which
+ * is better said before memory is taken for all of it. */
+static un_status check_length(const picture *p, size_t pixels) {
+    enum { MOST_A_BYTE = 1 << 14 };
+    if (p->kind != UN_KIND_JPEG || pixels / MOST_A_BYTE <= p->size) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_FORMAT,
+                   "%s: the picture is damaged: %zu bytes cannot hold the %zu pixels it promises",
+                   p->name, p->size, pixels);
+}
+
 /* Decodes once; the caller holds the lock. */
 static un_status decode_once(const picture *p, un_image *out, int *failed) {
     un_status status = UNSEEN_OK;
     VipsImage *image = NULL;
     layout l;
+    size_t pixels = 0;
     *failed = open_loader(p, &image) != 0;
     if (*failed) return UNSEEN_OK;
     size_t limit = p->options.max_pixels ? p->options.max_pixels : DEFAULT_MAX_PIXELS;
@@ -274,11 +306,15 @@ static un_status decode_once(const picture *p, un_image *out, int *failed) {
         turn_head(p, image);
         goto done;
     }
+    UN_GO(check_length(p, (size_t)image->Xsize * (size_t)image->Ysize));
+    pixels = (size_t)image->Xsize * (size_t)image->Ysize;
+    take_budget(pixels);
     UN_GO(un_image_create((size_t)image->Xsize, (size_t)image->Ysize, out));
     UN_GO(pull_pixels(image, &l, out, failed));
     if (!*failed) UN_GO(turn(p, image, out));
 done:
     g_object_unref(image);
+    if (pixels > 0) return_budget(pixels);
     if (status || *failed) un_image_free(out);
     return status;
 }
