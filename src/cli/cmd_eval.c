@@ -148,15 +148,6 @@ static void print_localisation(const json_t *l) {
         printf("  branch%zu: %s\n", b + 1, json_string_value(json_array_get(titles, b)));
 }
 
-/* Whether all results are of one method. */
-static int one_method(const json_t *results) {
-    for (size_t i = 1; i < json_array_size(results); i++)
-        if (!json_equal(json_object_get(json_array_get(results, i), "method"),
-                        json_object_get(json_array_get(results, 0), "method")))
-            return 0;
-    return 1;
-}
-
 static un_status write_files(const arguments *a, const un_evaluation *e) {
     if (a->per_class) UN_TRY(un_result_write_classes(a->per_class, &e->predictions, &e->context));
     if (a->curve) UN_TRY(un_result_write_curve(a->curve, &e->predictions, &e->context));
@@ -323,8 +314,8 @@ static int run(const arguments *a) {
     if (a->model_count > 1) {
         json_t *localisation = NULL;
         UN_GO(compare(results, identities, to_stdout, &summary));
-        /* Branches of different methods are different things. */
-        if (one_method(results)) UN_GO(un_localisation_summary(results, &localisation));
+        if (json_object_get(summary, "mean"))
+            UN_GO(un_localisation_summary(results, &localisation));
         if (!to_stdout) print_localisation(localisation);
         if (localisation) UN_GO(un_json_set(summary, "localisation", localisation));
         UN_GO(un_json_set(summary, "results", json_incref(results)));

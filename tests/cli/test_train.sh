@@ -38,6 +38,14 @@ done
 [ "$(wc -l <c.csv)" = 17 ] || fail "per-class table"
 head -1 v.csv | grep -q gamma_from || fail "curve"
 [ "$(awk -F, 'NR>1{n+=$3}END{print n}' m.csv)" = 192 ] || fail "confusion matrix counts"
+# The per-class table and its means, by hand from the confusion matrix.
+awk -F, 'FNR == 1 { next }
+    NR == FNR { all[$1] += $3; if ($1 == $2) right[$1] = $3; next }
+    $3 != all[$1] || ($4 - right[$1] / all[$1]) ^ 2 > 1e-20 { print "class", $0 }
+    { sum[$2] += right[$1] / all[$1]; n[$2]++ }
+    END { printf "%.6f %.6f\n", sum[0] / n[0], sum[1] / n[1] }' m.csv c.csv >hand.txt
+[ "$(cat hand.txt)" = "$(printf '%.6f %.6f' "$(value e.json U)" "$(value e.json S)")" ] ||
+    fail "figures by hand: $(cat hand.txt)"
 expect 0 "given" "$unseen" eval a.model --data toy --gamma 0.1
 expect 0 "native" "$unseen" eval a.model --data toy --gamma native
 expect 1 "--gamma must be" "$unseen" eval a.model --data toy --gamma much
