@@ -207,6 +207,24 @@ static void units_are_found(void **state) {
     drop_all(&d);
 }
 
+/* Attributes that look grouped and are not are told how to be; others are left alone. */
+static void groups_are_proposed(void **state) {
+    (void)state;
+    static char *names[][4] = {{"color_red", "color_blue", "size_big", "size_small"},
+                               {"color:red", "color:blue", "size:big", "size:small"},
+                               {"color::red", "color::blue", "size::big", "size::small"},
+                               {"big_teeth", "long neck", "fur", "eats_fish"}};
+    const double values[] = {1, 0, 1, 0, 0, 1, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1};
+    for (size_t i = 0; i < 4; i++) {
+        const un_attribute_options plain = {0};
+        un_dataset d = {.class_count = 4, .classes = g_classes};
+        assert_int_equal(un_import_attributes(&d, "att", values, 4, names[i], &plain), UNSEEN_OK);
+        assert_int_equal(noted(&d, "write \"color::red\" for \"color"), i < 2);
+        assert_int_equal(noted(&d, "look grouped"), i < 2);
+        drop_all(&d);
+    }
+}
+
 static void unknown_is_the_mean_of_the_others(void **state) {
     (void)state;
     const un_attribute_options plain = {.scale = UN_SCALE_AS_GIVEN};
@@ -265,6 +283,7 @@ int main(void) {
                                        cmocka_unit_test(refusals),
                                        cmocka_unit_test(short_rows_stay_small),
                                        cmocka_unit_test(units_are_found),
+                                       cmocka_unit_test(groups_are_proposed),
                                        cmocka_unit_test(unknown_is_the_mean_of_the_others),
                                        cmocka_unit_test(scaling_survives)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
