@@ -5,6 +5,8 @@
 #   make test      build and run all tests;  SANITIZE=1: under AddressSanitizer and UBSan
 #   make fuzz      SECONDS=60 over all readers of foreign bytes (clang's libFuzzer, sanitizers)
 #   make bench     compare speed with PyTorch (installs python3-torch and OpenBLAS)
+#   make crash      KILLS=100: kill every command that writes at random moments
+#   make faults     FAULTS=200: make system calls of every command fail
 #   make lint      clang-format, clang-tidy and cppcheck
 #   make install   PREFIX=/usr/local by default
 #   make clean
@@ -30,7 +32,7 @@ PACKAGES += libclang-rt-14-dev
 endif
 endif
 
-.PHONY: all build build-all demo test fuzz fuzz-corpus bench lint install clean packages bench-packages lint-packages
+.PHONY: all build build-all demo test fuzz fuzz-corpus bench lint install clean packages bench-packages lint-packages crash faults
 
 all: build
 
@@ -90,6 +92,13 @@ bench-packages:
 
 lint-packages:
 	$(call need,clang-format clang-tidy cppcheck)
+
+# Kills every command that writes at random moments, or makes its system calls fail one by one.
+crash: build-all
+	UNSEEN=$(abspath $(BUILD))/unseen KILLS=$(or $(KILLS),100) tests/cli/test_crash.sh
+
+faults: build-all
+	UNSEEN=$(abspath $(BUILD))/unseen FAULTS=$(or $(FAULTS),200) tests/cli/test_faults.sh
 
 lint: build-all lint-packages
 	clang-format --dry-run --Werror $$(git ls-files '*.c' '*.h')

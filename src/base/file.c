@@ -29,6 +29,17 @@ un_status un_path_join(const char *directory, const char *name, char **out) {
     return un_format(out, "%s%s%s", directory, slash, name);
 }
 
+un_status un_path_below(const char *root, const char *name, char **out) {
+    for (const char *part = name; part; part = strchr(part, '/')) {
+        while (*part == '/') part++;
+        if (part[0] == '.' && part[1] == '.' && (part[2] == '/' || part[2] == 0))
+            return un_fail(UNSEEN_E_FORMAT,
+                           "the data set names a picture outside its folder %s: %s; it is not read",
+                           root, name);
+    }
+    return un_path_join(root, name, out);
+}
+
 un_status un_path_base(const char *path, char **out) {
     size_t end = strlen(path);
     while (end > 1 && path[end - 1] == '/') end--;

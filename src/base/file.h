@@ -114,6 +114,8 @@ int un_path_is_regular(const char *path); /* a file, links followed */
 int un_path_is_directory(const char *path);
 /* "a/b" of "a" and "b", released with free(). */
 un_status un_path_join(const char *directory, const char *name, char **out);
+/* The same for a name from a foreign file, which must not lead out of `root` with "..". */
+un_status un_path_below(const char *root, const char *name, char **out);
 /* The part after the last '/', trailing slashes ignored; released with free(). */
 un_status un_path_base(const char *path, char **out);
 /* Everything before the last '/', "." if there is none; released with free(). */

@@ -42,7 +42,7 @@ un_status un_load_image(const char *root, const char *name, const un_recipe *rec
     const un_image_options options = {.orient = recipe->orientation == UN_ORIENTATION_EXIF};
     char *path = NULL;
     *out = (un_image){0};
-    if (root) UN_TRY(un_path_join(root, name, &path));
+    if (root) UN_TRY(un_path_below(root, name, &path));
     un_status status = un_image_read(path ? path : name, &options, out);
     free(path);
     return status;
@@ -95,7 +95,7 @@ static int take(un_loader *loader, size_t *picture) {
 
 static un_status hash_picture(const char *root, const char *name, unsigned char *out) {
     char *path = NULL;
-    if (root) UN_TRY(un_path_join(root, name, &path));
+    if (root) UN_TRY(un_path_below(root, name, &path));
     un_status status = un_file_sha256(path ? path : name, out);
     free(path);
     return status;

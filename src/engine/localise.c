@@ -113,7 +113,7 @@ static void end(localiser *l) {
  * picture as it is stored. */
 static un_status read_head(const localiser *l, size_t image, un_image_head *head) {
     char *path = NULL;
-    UN_TRY(un_path_join(l->dataset->image_root, l->dataset->images[image], &path));
+    UN_TRY(un_path_below(l->dataset->image_root, l->dataset->images[image], &path));
     un_status status = un_image_read_head(path, head);
     free(path);
     if (l->recipe.orientation != UN_ORIENTATION_EXIF) head->orientation = 1;

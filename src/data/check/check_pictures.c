@@ -20,7 +20,7 @@ static un_status read_images(un_checker *c) {
     un_progress_begin(&progress, "check pictures", "images", d->image_count);
     for (size_t i = 0; i < d->image_count && !status; i++) {
         char *path = NULL;
-        status = un_path_join(d->image_root, d->images[i], &path);
+        status = un_path_below(d->image_root, d->images[i], &path);
         if (!status && un_file_sha256(path, c->pictures + i * UN_PICTURE_HASH) != UNSEEN_OK &&
             missing++ == 0)
             example = d->images[i];

@@ -129,7 +129,7 @@ static un_status measure(reader *r) {
         size_t width = 0;
         size_t height = 0;
         if (r->sizes[2 * i] > 0) continue;
-        UN_TRY(un_path_join(d->image_root, d->images[i], &path));
+        UN_TRY(un_path_below(d->image_root, d->images[i], &path));
         un_status status = un_picture_size(path, &width, &height);
         free(path);
         if (status) return status;

@@ -1,0 +1,82 @@
+#!/bin/bash
+# Calls of the program that fail: it ends with 1 and one sentence, or goes on and succeeds; outputs
+# are whole or absent, and the next run is as if nothing had happened. FAULTS=N: how many, 24 by
+# default, spread over commands, calls and moments.
+. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/writers.sh"
+driver=$tools/unseen_faults.so
+if [ ! -e "$driver" ]; then
+    echo "skipped: under a sanitizer malloc cannot be replaced"
+    exit 77
+fi
+cd "$scratch" || exit 1
+prepare_writers || { fail "prepare"; finish; }
+faults=${FAULTS:-24}
+RANDOM=${SEED:-1}
+kinds="open read write pwrite fsync rename malloc mmap close ftruncate"
+declare -A calls
+# env: timeout itself must not be driven, nor count.
+exec_or_run() {
+    timeout 60 env LD_PRELOAD="$driver" UNSEEN_FAULT_COUNT="$count" UNSEEN_FAULT="$fault" "$unseen" "$@" \
+        -q --threads 1
+}
+export OMP_WAIT_POLICY=passive # the program would start itself anew
+fault=
+for name in $writers; do
+    fresh $name
+    count=$PWD/count
+    write $name >/dev/null 2>&1 || fail "$name under the driver"
+    [ -s count ] || { fail "the driver is not at work"; finish; }
+    while read -r kind n; do calls[$name.$kind]=$n; done <count
+done
+count=
+injected=0 failed=0 turn=0
+while [ $injected -lt $faults ] && [ $turn -lt $((10 * faults)) ]; do
+    for name in $writers; do
+        for kind in $kinds; do
+            turn=$((turn + 1))
+            [ $injected -lt $faults ] || break 2
+            # A bounded run takes a part of the pairs, another one with another SEED.
+            [ $((RANDOM % 4)) = 0 ] || continue
+            n=${calls[$name.$kind]:-0}
+            [ "$n" -gt 0 ] || continue
+            case $kind in
+            malloc | mmap) what=ENOMEM ;;
+            open) what=EIO ;;
+            read) set -- EIO EINTR short; eval what=\${$((RANDOM % 3 + 1))} ;;
+            write | pwrite) set -- EIO ENOSPC EINTR short; eval what=\${$((RANDOM % 4 + 1))} ;;
+            *) set -- EIO ENOSPC; eval what=\${$((RANDOM % 2 + 1))} ;;
+            esac
+            fault=$kind:$(((RANDOM * 32768 + RANDOM) % n + 1)):$what
+            fresh $name
+            write $name >out 2>err
+            status=$?
+            injected=$((injected + 1))
+            [ $status = 0 ] || failed=$((failed + 1))
+            [ $status -le 1 ] || fail "$name, $fault: ended with $status: $(cat err)"
+            if [ $status = 1 ] && [ "$(grep -c '^unseen: ..' err)" = 0 ] && ! [[ $kind = write ]]; then
+                fail "$name, $fault: no sentence: $(cat err)"
+            fi
+            if [ $status = 0 ] && [ ! -s err ]; then
+                bad=$(differences $name)
+            else
+                bad=$(half $name)
+                # What was left out with a warning, or could not be removed, may differ.
+                [ -s err ] && [ $status = 0 ] && bad=
+            fi
+            [ -z "$bad" ] || fail "$name, $fault, status $status: $bad; $(cat err)"
+            if [ $status = 1 ]; then
+                fault=
+                [ $name = words ] && fresh words
+                again=$(write $name 2>&1) || {
+                    [[ $again = *--resume* ]] || fail "$name after a fault: $again"
+                }
+                [[ $again = *--resume* ]] || bad=$(differences $name)
+                [ -z "$bad" ] || fail "$name after a fault and a second run: $bad"
+            fi
+        done
+    done
+done
+[ $failed -gt 0 ] || fail "no call failed: nothing was tested"
+echo "$injected faults, $failed of them ended a command"
+finish

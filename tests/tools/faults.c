@@ -1,0 +1,189 @@
+/*
+ * faults.c - makes the n-th call of a kind fail, to see what a program does about it. A library for
+ * LD_PRELOAD, driven by the environment:
+ *
+ *     UNSEEN_FAULT=KIND:N:WHAT    KIND one of open read write pwrite fsync rename malloc mmap close
+ *                                 ftruncate; WHAT an errno's name, or "short" for short counts
+ *     UNSEEN_FAULT_COUNT=FILE     instead: how many calls of each kind there were
+ *
+ * Calls of the program itself count, and of jansson for malloc; what other libraries do about a
+ * lack of memory is not ours to mend.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { OPEN, READ, WRITE, PWRITE, FSYNC, RENAME, MALLOC, MMAP, CLOSE, FTRUNCATE, KINDS };
+static const char *const g_names[KINDS] = {"open",   "read",   "write", "pwrite", "fsync",
+                                           "rename", "malloc", "mmap",  "close",  "ftruncate"};
+static atomic_long g_count[KINDS];
+static int g_kind = -1, g_errno, g_short, g_ready;
+static long g_number;
+static struct {
+    uintptr_t begin, end;
+} g_ours[2];
+
+static int find_ours(struct dl_phdr_info *info, size_t size, void *data) {
+    (void)size;
+    int *n = data;
+    int main_program = *n == 0; /* the first is the program */
+    if (*n == 0) *n = 1;
+    if (!main_program && !strstr(info->dlpi_name, "libjansson")) return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        if (p->p_type != PT_LOAD || !(p->p_flags & PF_X)) continue;
+        g_ours[main_program ? 0 : 1].begin = info->dlpi_addr + p->p_vaddr;
+        g_ours[main_program ? 0 : 1].end = info->dlpi_addr + p->p_vaddr + p->p_memsz;
+    }
+    return 0;
+}
+
+__attribute__((constructor)) static void prepare(void) {
+    static const struct {
+        const char *name;
+        int code;
+    } errors[] = {{"EIO", EIO}, {"ENOSPC", ENOSPC}, {"ENOMEM", ENOMEM}, {"EINTR", EINTR}};
+    const char *fault = getenv("UNSEEN_FAULT");
+    int n = 0;
+    dl_iterate_phdr(find_ours, &n);
+    if (fault) {
+        const char *colon = strchr(fault, ':'), *last = strrchr(fault, ':');
+        for (int k = 0; colon && k < KINDS; k++)
+            if (!strncmp(fault, g_names[k], (size_t)(colon - fault)) &&
+                strlen(g_names[k]) == (size_t)(colon - fault))
+                g_kind = k;
+        g_number = colon ? strtol(colon + 1, NULL, 10) : 0;
+        for (size_t i = 0; last && i < sizeof errors / sizeof *errors; i++)
+            if (!strcmp(last + 1, errors[i].name)) g_errno = errors[i].code;
+        g_short = last && !strcmp(last + 1, "short");
+    }
+    g_ready = 1;
+}
+
+__attribute__((destructor)) static void report(void) {
+    const char *path = getenv("UNSEEN_FAULT_COUNT");
+    FILE *file = path ? fopen(path, "w") : NULL;
+    if (!file) return;
+    for (int k = 0; k < KINDS; k++)
+        fprintf(file, "%s %ld\n", g_names[k], (long)atomic_load(&g_count[k]));
+    fclose(file);
+}
+
+/* Whether this call is the one; counts it. */
+static int strikes(int kind, const void *caller) {
+    uintptr_t at = (uintptr_t)caller;
+    int ours = 0;
+    if (!g_ready) return 0;
+    for (int i = 0; i < 2; i++) ours |= at >= g_ours[i].begin && at < g_ours[i].end;
+    return ours && atomic_fetch_add(&g_count[kind], 1) + 1 == g_number && g_kind == kind;
+}
+
+#define HIT(kind) strikes(kind, __builtin_return_address(0))
+#define REAL(name) __typeof__(&name) real = (__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name)
+
+int open(const char *path, int flags, ...) {
+    va_list list;
+    va_start(list, flags);
+    mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(list, mode_t) : 0;
+    va_end(list);
+    REAL(open);
+    if (HIT(OPEN) && !g_short) {
+        errno = g_errno;
+        return -1;
+    }
+    return real(path, flags, mode);
+}
+
+ssize_t read(int fd, void *data, size_t n) {
+    REAL(read);
+    if (HIT(READ)) {
+        if (g_short) return real(fd, data, n > 1 ? n / 2 : n);
+        errno = g_errno;
+        return -1;
+    }
+    return real(fd, data, n);
+}
+
+ssize_t write(int fd, const void *data, size_t n) {
+    REAL(write);
+    if (HIT(WRITE)) {
+        if (g_short) return real(fd, data, n > 1 ? n / 2 : n);
+        errno = g_errno;
+        return -1;
+    }
+    return real(fd, data, n);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t n, off_t offset) {
+    REAL(pwrite);
+    if (HIT(PWRITE)) {
+        if (g_short) return real(fd, data, n > 1 ? n / 2 : n, offset);
+        errno = g_errno;
+        return -1;
+    }
+    return real(fd, data, n, offset);
+}
+
+#define FAIL_OR(kind, name, declaration, call, failed)                                             \
+    name declaration {                                                                             \
+        if (HIT(kind) && !g_short) {                                                               \
+            errno = g_errno;                                                                       \
+            return failed;                                                                         \
+        }                                                                                          \
+        return call;                                                                               \
+    }
+
+#define NEXT(name) ((__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name))
+
+int FAIL_OR(FSYNC, fsync, (int fd), NEXT(fsync)(fd), -1)
+int FAIL_OR(FSYNC, fdatasync, (int fd), NEXT(fdatasync)(fd), -1)
+int FAIL_OR(RENAME, rename, (const char *from, const char *to), NEXT(rename)(from, to), -1)
+int FAIL_OR(FTRUNCATE, ftruncate, (int fd, off_t n), NEXT(ftruncate)(fd, n), -1)
+void *FAIL_OR(MMAP, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t offset),
+              NEXT(mmap)(at, n, prot, flags, fd, offset), MAP_FAILED)
+
+int close(int fd) {
+    REAL(close);
+    int hit = HIT(CLOSE) && !g_short;
+    int result = real(fd);
+    if (!hit) return result;
+    errno = g_errno;
+    return -1;
+}
+
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *old, size_t n);
+
+void *malloc(size_t n) {
+    if (HIT(MALLOC)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return __libc_malloc(n);
+}
+
+void *calloc(size_t n, size_t size) {
+    if (HIT(MALLOC)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return __libc_calloc(n, size);
+}
+
+void *realloc(void *old, size_t n) {
+    if (HIT(MALLOC)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return __libc_realloc(old, n);
+}
