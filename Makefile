@@ -1,4 +1,5 @@
-# The front door. Needs a Debian or Ubuntu machine; installs missing packages and says which.
+# The front door. On a Debian or Ubuntu machine it installs missing packages and says which;
+# elsewhere CMake names what it does not find.
 #
 #   make           build the program, build/unseen, and the libraries
 #   make demo      build, then the whole way once on built-in data: unseen-demo/report.html
@@ -11,7 +12,8 @@
 #   make install   PREFIX=/usr/local by default
 #   make clean
 #
-# CC=clang builds with clang; SHARED=DIR names the folder with real data for the tests.
+# CC=clang builds with clang; SHARED=DIR names the folder with real data for the tests. Warnings are
+# errors where the tests are built; WERROR=0 or 1 says otherwise.
 
 CC ?= gcc
 ifeq ($(origin CC),default)
@@ -20,8 +22,11 @@ endif
 PREFIX ?= /usr/local
 SANITIZE ?= 0
 JOBS ?= $(shell nproc)
-SHARED ?= $(abspath $(CURDIR)/../shared)
+SHARED ?= $(CURDIR)/../shared
 BUILD ?= build$(if $(filter clang%,$(notdir $(CC))),-clang)$(if $(filter 1,$(SANITIZE)),-sanitize)
+# A user's newer compiler may warn of what ours does not know. Once asked for, it stays in a build.
+WERROR ?= $(if $(filter build-all test lint,$(MAKECMDGOALS)),1,$(if $(findstring \
+	WERROR=1,$(shell cat $(BUILD)/settings 2>/dev/null)),1,0))
 
 PACKAGES := gcc cmake ninja-build pkg-config libdnnl-dev libhdf5-dev libjansson-dev \
             libssl-dev zlib1g-dev libzip-dev libvips-dev libcairo2-dev libutf8proc-dev libcmocka-dev
@@ -32,18 +37,29 @@ PACKAGES += libclang-rt-14-dev
 endif
 endif
 
+<<<<<<< HEAD
 .PHONY: all build build-all demo test fuzz fuzz-corpus bench lint install clean packages bench-packages lint-packages crash faults
+=======
+.PHONY: all configure build build-all demo test fuzz fuzz-corpus bench lint install clean packages bench-packages lint-packages
+>>>>>>> fab496c (build: follow changed settings, leave no build path, harden; check every output)
 
 all: build
 
-# $(call need,PACKAGES): installs what is missing of them.
+# $(call need,PACKAGES): installs what is missing of them. Without apt the libraries may be there all
+# the same, under other names.
 define need
-@missing=""; for p in $(1); do \
+@command -v apt-get >/dev/null && command -v dpkg-query >/dev/null || { \
+	echo "This is no Debian system; needed are (by Debian's names): $(1)"; exit 0; }; \
+missing=""; for p in $(1); do \
 	dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q '^install ok installed' || missing="$$missing $$p"; \
 done; \
 if [ -n "$$missing" ]; then \
 	echo "Installing Debian packages:$$missing"; \
-	sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	sudo=""; if [ "$$(id -u)" != 0 ]; then \
+		command -v sudo >/dev/null || { \
+			echo "Not root, and there is no sudo; as root run: apt-get install$$missing" >&2; exit 1; }; \
+		sudo=sudo; \
+	fi; \
 	$$sudo apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null \
 	|| { echo "Could not install:$$missing" >&2; exit 1; }; \
@@ -53,23 +69,36 @@ endef
 packages:
 	$(call need,$(PACKAGES))
 
-$(BUILD)/build.ninja: | packages
-	cmake -S . -B $(BUILD) -G Ninja -DCMAKE_C_COMPILER=$(CC) -DCMAKE_INSTALL_PREFIX=$(PREFIX) \
-		-DUNSEEN_SANITIZE=$(if $(filter 1,$(SANITIZE)),ON,OFF) -DUNSEEN_SHARED_DATA=$(SHARED) \
-		-DUNSEEN_WERROR=ON > /dev/null
+# The settings are CMake's from the next run on: it is asked again whenever one has changed, and
+# begins anew with another compiler, which it does not exchange in a folder.
+SETTINGS = CC=$(CC) PREFIX=$(PREFIX) SANITIZE=$(SANITIZE) SHARED=$(SHARED) WERROR=$(WERROR)
+configure: packages
+	@if [ "$$(cat "$(BUILD)/settings" 2>/dev/null)" != '$(SETTINGS)' ] || \
+		[ ! -f "$(BUILD)/build.ninja" ]; then \
+		case "$$(cat "$(BUILD)/settings" 2>/dev/null)" in \
+		"CC=$(CC) "*|"") ;; \
+		*) rm -rf "$(BUILD)/CMakeCache.txt" "$(BUILD)/CMakeFiles" ;; \
+		esac; \
+		cmake -S . -B "$(BUILD)" -G Ninja -DCMAKE_C_COMPILER="$(CC)" \
+			-DCMAKE_INSTALL_PREFIX="$(PREFIX)" \
+			-DUNSEEN_SANITIZE=$(if $(filter 1,$(SANITIZE)),ON,OFF) \
+			-DUNSEEN_SHARED_DATA="$(SHARED)" \
+			-DUNSEEN_WERROR=$(if $(filter 1,$(WERROR)),ON,OFF) > /dev/null || exit 1; \
+		echo '$(SETTINGS)' > "$(BUILD)/settings"; \
+	fi
 
 # The program and the libraries; a newcomer does not wait for the tests to be built.
-build: $(BUILD)/build.ninja
+build: configure
 	cmake --build $(BUILD) --parallel $(JOBS) --target unseen unseen_static unseen_shared manual
 
-build-all: $(BUILD)/build.ninja
+build-all: configure
 	cmake --build $(BUILD) --parallel $(JOBS)
 
 demo: build
 	$(BUILD)/unseen demo -o unseen-demo
 
 test: build-all
-	UNSEEN_SHARED=$(SHARED) ctest --test-dir $(BUILD) --output-on-failure --timeout 1200
+	UNSEEN_SHARED="$(SHARED)" ctest --test-dir $(BUILD) --output-on-failure --timeout 1200
 
 # What was found stays in build-fuzz: inputs that crash, and those that reach new places.
 SECONDS ?= 60

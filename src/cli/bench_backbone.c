@@ -43,11 +43,7 @@ static const struct argp_option g_options[] = {
     {0}};
 
 static size_t parse_size(struct argp_state *state, const char *text, size_t most) {
-    char *end = NULL;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (*end || end == text || value == 0 || value > most)
-        argp_error(state, "\"%s\" is not a whole number from 1 to %zu", text, most);
-    return (size_t)value;
+    return un_cli_integer(state, "this option", text, 1, most);
 }
 
 static error_t parse(int key, char *text, struct argp_state *state) {

@@ -31,6 +31,13 @@ extern const struct argp_child un_cli_common_children[];
 
 /* Prints the library's sentence; returns UN_EXIT_FAILURE. */
 int un_cli_fail(void);
+/* A whole number of an option, `least` to `most`; anything else, one beyond what a number can hold
+ * among it, is wrong usage and ends the program. */
+uint64_t un_cli_integer(struct argp_state *state, const char *option, const char *text,
+                        uint64_t least, uint64_t most);
+/* Where results went to standard output: `code`, or UN_EXIT_FAILURE if not all of them arrived,
+ * with a sentence unless a reader in a pipe had simply seen enough. */
+int un_cli_end_output(int code);
 /* Prints a sentence about wrong usage and points to --help; returns UN_EXIT_USAGE. */
 int un_cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Installs log and progress output and the thread count; an exit code if that fails, else 0. */

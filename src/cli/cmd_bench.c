@@ -66,11 +66,7 @@ static const struct argp_option g_options[] = {
     {0}};
 
 static size_t parse_count(struct argp_state *state, const char *text, size_t least) {
-    char *end = NULL;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (*end || end == text || value < least || value > 100000000)
-        argp_error(state, "\"%s\" is not a number from %zu on", text, least);
-    return (size_t)value;
+    return un_cli_integer(state, "this option", text, least, 100000000);
 }
 
 static size_t parse_size(struct argp_state *state, const char *text) {

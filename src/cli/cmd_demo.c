@@ -39,21 +39,14 @@ static const struct argp_option g_options[] = {
 
 static error_t parse(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
-    char *end = NULL;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
     case 'o': a->output = text; return 0;
     case KEY_BACKBONE: a->backbone = text; return 0;
     case KEY_IMAGES:
-        a->images_per_class = strtoul(text, &end, 10);
-        if (*end || *text == '-' || a->images_per_class < 5 || a->images_per_class > 10000)
-            argp_error(state, "--images-per-class is 5 to 10000, not \"%s\"", text);
+        a->images_per_class = un_cli_integer(state, "--images-per-class", text, 5, 10000);
         return 0;
-    case KEY_EPOCHS:
-        a->epochs = strtoul(text, &end, 10);
-        if (*end || *text == '-' || a->epochs < 1 || a->epochs > 10000)
-            argp_error(state, "--epochs is 1 to 10000, not \"%s\"", text);
-        return 0;
+    case KEY_EPOCHS: a->epochs = un_cli_integer(state, "--epochs", text, 1, 10000); return 0;
     case KEY_FULL: a->full = 1; return 0;
     case ARGP_KEY_ARG: argp_error(state, "unexpected argument \"%s\"", text); return 0;
     default: return ARGP_ERR_UNKNOWN;

@@ -57,11 +57,7 @@ static const struct argp_option g_options[] = {
     {0}};
 
 static size_t positive(struct argp_state *state, const char *option, const char *text) {
-    char *end = NULL;
-    unsigned long value = strtoul(text, &end, 10);
-    if (*end || end == text || *text == '-' || value == 0 || value > 1000000)
-        argp_error(state, "%s must be a whole number from 1, not \"%s\"", option, text);
-    return value;
+    return un_cli_integer(state, option, text, 1, 1000000);
 }
 
 static error_t parse(int key, char *text, struct argp_state *state) {

@@ -133,11 +133,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_LOG: a->log = text; return 0;
     case KEY_JSON: a->json = text; return 0;
     case KEY_SEEDS: parse_seeds(a, state, text); return 0;
-    case KEY_STEPS:
-        a->steps = strtoull(text, &end, 10);
-        if (*end || end == text || a->steps == 0)
-            argp_error(state, "--steps wants a number above 0");
-        return 0;
+    case KEY_STEPS: a->steps = un_cli_integer(state, "--steps", text, 1, UINT32_MAX); return 0;
     case KEY_CHECKPOINT:
         a->checkpoint_seconds = strtod(text, &end);
         if (*end || end == text) argp_error(state, "--checkpoint-every wants seconds");

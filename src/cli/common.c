@@ -1,5 +1,7 @@
 /* common.c - option parsing, messages and result lines that the commands share. */
+#include <errno.h>
 #include <math.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +64,39 @@ int un_cli_fail(void) {
     return UN_EXIT_FAILURE;
 }
 
+/* Whoever read standard output has gone. */
+static int reader_left(void) {
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
+int un_cli_end_output(int code) {
+    static int failed; /* told once, though asked again at exit */
+    if (!failed && fflush(stdout) == 0 && !ferror(stdout)) return code;
+    if (!failed && !reader_left()) {
+        un_fail(UNSEEN_E_IO, "cannot write to standard output");
+        un_cli_fail();
+    }
+    failed = 1;
+    return code == UN_EXIT_OK ? UN_EXIT_FAILURE : code;
+}
+
+uint64_t un_cli_integer(struct argp_state *state, const char *option, const char *text,
+                        uint64_t least, uint64_t most) {
+    char *end = NULL;
+    errno = 0;
+    unsigned long long value = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+    if (!end || *end || errno || value < least || value > most) {
+        if (most < UINT64_MAX)
+            argp_error(state, "%s wants a whole number from %llu to %llu, not \"%s\"", option,
+                       (unsigned long long)least, (unsigned long long)most, text);
+        else
+            argp_error(state, "%s wants a whole number of at least %llu, not \"%s\"", option,
+                       (unsigned long long)least, text);
+    }
+    return value;
+}
+
 int un_cli_usage(const char *format, ...) {
     va_list arguments;
     clear_line();
@@ -88,19 +123,13 @@ static const struct argp_option g_common_options[] = {
 
 static error_t parse_common(int key, char *text, struct argp_state *state) {
     un_cli_common *common = state->input;
-    char *end = NULL;
     switch (key) {
     case ARGP_KEY_INIT: *common = (un_cli_common){.precision = "auto", .seed = 1}; return 0;
     case KEY_THREADS:
-        common->threads = (int)strtol(text, &end, 10);
-        if (*end || end == text) argp_error(state, "--threads wants a number, not \"%s\"", text);
+        common->threads = (int)un_cli_integer(state, "--threads", text, 0, UN_MAX_THREADS);
         return 0;
     case KEY_PRECISION: common->precision = text; return 0;
-    case KEY_SEED:
-        common->seed = strtoull(text, &end, 10);
-        if (*end || end == text || *text == '-')
-            argp_error(state, "--seed wants a number, not \"%s\"", text);
-        return 0;
+    case KEY_SEED: common->seed = un_cli_integer(state, "--seed", text, 0, UINT64_MAX); return 0;
     case 'q': common->quiet = 1; return 0;
     case 'v': common->verbose = 1; return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -193,12 +222,8 @@ void un_cli_print_word(const char *word) {
 
 int un_cli_write_json(const char *path, const json_t *value) {
     if (!strcmp(path, "-")) {
-        if (json_dumpf(value, stdout, UN_JSON_FOR_PEOPLE) != 0 || putchar('\n') == EOF ||
-            fflush(stdout) != 0) {
-            un_fail(UNSEEN_E_IO, "cannot write to standard output");
-            return un_cli_fail();
-        }
-        return UN_EXIT_OK;
+        if (json_dumpf(value, stdout, UN_JSON_FOR_PEOPLE) == 0) putchar('\n');
+        return un_cli_end_output(UN_EXIT_OK);
     }
     return un_json_write(path, value) == UNSEEN_OK ? UN_EXIT_OK : un_cli_fail();
 }

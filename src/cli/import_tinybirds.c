@@ -27,11 +27,7 @@ static const struct argp_option g_options[] = {
     {0}};
 
 static size_t number(struct argp_state *state, const char *option, const char *text) {
-    char *end = NULL;
-    unsigned long value = strtoul(text, &end, 10);
-    if (*end || end == text || *text == '-' || value == 0)
-        argp_error(state, "%s wants a positive number, not \"%s\"", option, text);
-    return value;
+    return un_cli_integer(state, option, text, 1, INT32_MAX);
 }
 
 static error_t parse(int key, char *text, struct argp_state *state) {

@@ -57,13 +57,10 @@ static void print_version(void) {
            un_cpu_features(), un_kernels_isa());
 }
 
-/* Results that did not reach standard output are a failure, too. */
-static int finish(int code) {
-    if ((fflush(stdout) != 0 || ferror(stdout)) && code == UN_EXIT_OK) {
-        un_fail(UNSEEN_E_IO, "cannot write to standard output");
-        return un_cli_fail();
-    }
-    return code;
+/* Results that did not reach standard output are a failure, too, also of what ends in argp
+ * (--help). */
+static void check_output(void) {
+    if (un_cli_end_output(UN_EXIT_OK) != UN_EXIT_OK) _exit(UN_EXIT_FAILURE);
 }
 
 /* Waiting threads of libgomp spin by default: with the machine to ourselves that gains nothing
@@ -115,6 +112,7 @@ int main(int argc, char **argv) {
     wait_passively(argv);
     catch_bus_error();
     un_cli_guard_streams();
+    atexit(check_output);
     setlocale(LC_CTYPE, ""); /* file names; numbers stay in the C locale */
     /* A full disk or a closed pipe should be an error to report, not a death. */
     signal(SIGXFSZ, SIG_IGN);
@@ -142,7 +140,7 @@ int main(int argc, char **argv) {
         char program[64]; /* what argp calls itself in messages */
         snprintf(program, sizeof program, "unseen %s", name);
         argv[1] = program;
-        return finish(g_commands[i].run(argc - 1, argv + 1));
+        return un_cli_end_output(g_commands[i].run(argc - 1, argv + 1));
     }
     const char *near = un_nearest_name(name, names, COMMANDS);
     return un_cli_usage("there is no command \"%s\"%s%s%s", name, near ? "; did you mean \"" : "",

@@ -31,11 +31,7 @@ static const struct argp_option g_options[] = {
     {0}};
 
 size_t un_cli_parse_top(struct argp_state *state, const char *text, size_t most) {
-    char *end = NULL;
-    unsigned long value = strtoul(text, &end, 10);
-    if (*end || end == text || *text == '-' || value == 0 || value > most)
-        argp_error(state, "--top must be a whole number from 1 to %zu, not \"%s\"", most, text);
-    return value;
+    return un_cli_integer(state, "--top", text, 1, most);
 }
 
 static un_among parse_among(struct argp_state *state, const char *text) {

@@ -4,6 +4,13 @@ unseen=${UNSEEN:?the path of the program}
 tools=$(dirname "$unseen")/tests
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/unseen-test-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
+case $unseen in
+*' '*) # scripts make commands of words: one word, wherever the checkout lies
+    ln -s "$(dirname "$unseen")" "$scratch.build"
+    trap 'rm -rf "$scratch" "$scratch.build"' EXIT
+    unseen=$scratch.build/$(basename "$unseen") tools=$scratch.build/tests
+    ;;
+esac
 failures=0
 parts_left_out=0
 

@@ -15,7 +15,7 @@ expect 0 "good: 0 errors, 0 warnings" "$unseen" check a
 expect 1 "not empty" $draw -o a
 expect 1 "64 to 1024 pixels" $draw --size 8 -o d
 expect 1 "images of a class" "$unseen" import tinybirds --images-per-class 1 -o d
-expect 2 "wants a positive number" $draw --images-per-class -3 -o d
+expect 2 "wants a whole number from 1" $draw --images-per-class -3 -o d
 expect 2 "--output is missing" $draw
 [ -e d ] || [ -e d.partial ] && fail "a refused import left something behind"
 finish

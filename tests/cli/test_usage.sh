@@ -30,8 +30,20 @@ expect 1 "att" "$unseen" train dem --data toy -o m --semantics attt
 expect 1 "toy" "$unseen" train dem --data toy -o m --features nothing
 expect 1 "--select must be" "$unseen" train dem --data toy -o m --select tset
 expect 1 "precision must be" "$unseen" train dem --data toy -o m --precision f16
-expect 1 "threads must be" "$unseen" train dem --data toy -o m --threads -3
-expect 1 "cannot create" "$unseen" train dem --data toy -o no/such/folder/m --epochs 1
+expect 2 "from 0 to 1024" "$unseen" train dem --data toy -o m --threads -3
+# Numbers that a variable of the program cannot hold are not cut to fit.
+expect 2 "from 0 to 1024" "$unseen" train dem --data toy -o m --threads 4294967298
+expect 2 "from 0 to 1024" "$unseen" train dem --data toy -o m --threads 1.5
+expect 2 "at least 0" "$unseen" train dem --data toy -o m --seed 18446744073709551616
+expect 2 "from 1" "$unseen" train dem --data toy -o m --steps 99999999999999999999
+# Every output that does not arrive is a failure; a reader that has seen enough is none to complain of.
+for line in --help --version "train dem --help" "inspect toy" "inspect toy --json -"; do
+    (eval "\"$unseen\" $line" >/dev/full) 2>err && fail "$line >/dev/full ended with 0"
+    grep -q "cannot write to standard output" err || fail "$line >/dev/full says $(cat err)"
+    (eval "\"$unseen\" $line" 2>err) | :
+    grep . err && fail "$line complains of a closed pipe"
+done
+expect 1 "no folder" "$unseen" train dem --data toy -o no/such/folder/m --epochs 1
 "$tools/make_dataset" huge 10 32 1e25 || fail "make_dataset"
 expect 1 "lower lr" "$unseen" train dem --data huge -o m --epochs 2 --set whiten=no
 [ -e m ] && fail "a failed training left a model"

@@ -1,0 +1,31 @@
+#!/bin/sh
+# What was built can be handed on: no folder of the build in it, nothing loaded from the current
+# directory, and the protections that distributions ask for.
+. "$(dirname "$0")/common.sh"
+build=$(cd "$(dirname "$unseen")" && pwd -P)
+source=$(cd "$(dirname "$0")/../.." && pwd -P)
+for file in unseen libunseen.so; do
+    dynamic=$(readelf -d "$build/$file") || fail "readelf $file"
+    case $dynamic in
+    *RUNPATH* | *RPATH*) fail "$file has a search path: $dynamic" ;;
+    esac
+    case $dynamic in
+    *BIND_NOW*) ;;
+    *) fail "$file binds lazily" ;;
+    esac
+    readelf -l "$build/$file" | grep -q GNU_RELRO || fail "$file: no RELRO"
+    readelf -l "$build/$file" | grep 'GNU_STACK' -A1 | grep -q 'RWE' && fail "$file: executable stack"
+done
+readelf -h "$build/unseen" | grep -q 'DYN' || fail "unseen is not position-independent"
+if nm -D "$build/unseen" | grep -q __asan; then
+    echo "sanitised build: checked buffers and paths are skipped"
+    finish
+fi
+for file in unseen libunseen.so libunseen.a; do
+    for folder in "$build" "$source"; do
+        strings -a "$build/$file" | grep -F "$folder" && fail "$file names $folder"
+    done
+done
+nm -D "$build/unseen" | grep -q '_chk@' || fail "no checked buffers"
+nm -D "$build/unseen" | grep -q '__stack_chk_fail' || fail "no stack protector"
+finish
