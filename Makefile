@@ -37,11 +37,7 @@ PACKAGES += libclang-rt-14-dev
 endif
 endif
 
-<<<<<<< HEAD
-.PHONY: all build build-all demo test fuzz fuzz-corpus bench lint install clean packages bench-packages lint-packages crash faults
-=======
-.PHONY: all configure build build-all demo test fuzz fuzz-corpus bench lint install clean packages bench-packages lint-packages
->>>>>>> fab496c (build: follow changed settings, leave no build path, harden; check every output)
+.PHONY: all configure build build-all demo test fuzz fuzz-corpus bench lint install clean packages bench-packages lint-packages crash faults
 
 all: build
 
