@@ -39,7 +39,7 @@ printf 'tail\nlong_tail\nxyz\nlong\n' >names.txt
 expect 0 "word vectors of width 2, attributes named" $import --word-vectors vectors.txt \
     --attributes names.txt -o w
 expect 0 "zeros: xyz" $import --word-vectors vectors.txt --attributes names.txt -o w2
-expect 1 "maps.hdf5: line" $import --word-vectors maps.hdf5 --attributes names.txt -o w3
+expect 1 "HDF5" $import --word-vectors maps.hdf5 --attributes names.txt -o w3
 [ -e w3 ] && fail "an import without its words was left"
 expect 0 "word vectors of width 2" "$unseen" words a --vectors vectors.txt --attributes names.txt
 expect 0 "0 errors" "$unseen" check a
