@@ -151,6 +151,7 @@ un_status un_loader_open(un_loader **out, const un_loader_options *options) {
     if (options->batch == 0 || options->first > options->count)
         return un_fail(UNSEEN_E_ARGUMENT, "pictures from %zu of %zu in batches of %zu",
                        options->first, options->count, options->batch);
+    UN_TRY(un_image_prepare());
     un_loader *loader = calloc(1, sizeof *loader);
     if (!loader) return un_fail_memory(sizeof *loader);
     un_status status = UNSEEN_OK;

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "vision/image/budget.h"
 #include "vision/image/image_parts.h"
 
 enum { FILE_HEADER = 14, CORE_HEADER = 12, INFO_HEADER = 40, MASKS_END = 52 };
@@ -134,7 +135,14 @@ un_status un_bmp_decode(const unsigned char *bytes, size_t size, const char *nam
                         un_image *out) {
     bitmap b = {.bytes = bytes, .size = size, .name = name};
     UN_TRY(read_headers(&b, limit));
-    UN_TRY(un_image_create(b.width, b.height, out));
+    size_t need = 3 * b.width * b.height;
+    UN_TRY(un_budget_take(need));
+    un_status status = un_image_create(b.width, b.height, out);
+    if (status) {
+        un_budget_return(need);
+        return status;
+    }
+    out->budget = need;
     for (size_t y = 0; y < b.height; y++) {
         size_t stored = b.top_down ? y : b.height - 1 - y;
         const unsigned char *in = bytes + b.pixels + stored * b.stride;

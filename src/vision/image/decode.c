@@ -17,9 +17,13 @@
 #include "base/arena.h"
 #include "base/file_kind.h"
 #include "base/log.h"
+#include "vision/image/budget.h"
 #include "vision/image/image_parts.h"
 
 enum { DEFAULT_MAX_PIXELS = 1 << 27, STRIP_ROWS = 16, REASON_LENGTH = 200 };
+/* Bytes: of libvips with all modules that a distribution has for it, twice what was measured; of a
+ * loader that has read a picture's head. */
+enum { START_NEED = 96 << 20, OPEN_NEED = 2 << 20 };
 
 /* What is being decoded. */
 typedef struct {
@@ -31,8 +35,8 @@ typedef struct {
     un_image_head *head; /* not NULL: only this is asked for */
 } picture;
 
-static pthread_once_t g_once = PTHREAD_ONCE_INIT;
-static int g_started;
+static pthread_mutex_t g_start_lock = PTHREAD_MUTEX_INITIALIZER;
+static enum { NOT_STARTED, STARTED, BROKEN } g_state;
 /* Readers decode; a writer has libvips to itself. Writers first, or a damaged picture would
  * wait until a whole folder is done. */
 static pthread_rwlock_t g_lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
@@ -46,31 +50,37 @@ static void log_warning(const gchar *domain, GLogLevelFlags level, const gchar *
     un_log(UNSEEN_LOG_DEBUG, "%s: %s", g_name ? g_name : "libvips", message);
 }
 
-static void start(void) {
+/* The caller holds the lock. A lack of memory may pass: later calls try again. */
+static un_status start(void) {
     static const char *const allowed[] = {"VipsForeignLoadJpeg",  "VipsForeignLoadPng",
                                           "VipsForeignLoadWebp",  "VipsForeignLoadTiff",
                                           "VipsForeignLoadNsgif", "VipsForeignLoadHeif"};
+    if (g_state == STARTED) return UNSEEN_OK;
+    if (g_state == NOT_STARTED) UN_TRY(un_memory_check(START_NEED));
+    if (g_state == BROKEN) return un_fail(UNSEEN_E_UNSUPPORTED, "libvips does not start");
+    g_state = BROKEN;
     /* Everything below fatal errors: fatal ones are a lack of memory, and GLib ends then. */
     g_log_set_handler("VIPS", G_LOG_LEVEL_MASK, log_warning, NULL);
-    if (vips_init("unseen") != 0) return;
+    if (vips_init("unseen") != 0) return un_fail(UNSEEN_E_UNSUPPORTED, "libvips does not start");
     vips_concurrency_set(1);
     vips_cache_set_max(0);
     vips_block_untrusted_set(TRUE);
     vips_operation_block_set("VipsForeignLoad", TRUE);
     for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
         vips_operation_block_set(allowed[i], FALSE);
-    g_started = 1;
+    g_state = STARTED;
+    return UNSEEN_OK;
 }
 
-int un_vips_start(void) {
-    pthread_once(&g_once, start);
-    return g_started;
+un_status un_image_prepare(void) {
+    pthread_mutex_lock(&g_start_lock);
+    un_status status = start();
+    pthread_mutex_unlock(&g_start_lock);
+    return status;
 }
 
 /* Whether this libvips was built with a loader for HEIF, which may be a module of its own. */
-static int reads_heif(void) {
-    return un_vips_start() && vips_type_find("VipsForeignLoad", "heifload_buffer") != 0;
-}
+static int reads_heif(void) { return vips_type_find("VipsForeignLoad", "heifload_buffer") != 0; }
 
 static int is_read(un_file_kind kind) {
     switch (kind) {
@@ -259,25 +269,29 @@ static void turn_head(const picture *p, VipsImage *image) {
     }
 }
 
-/* Pixels that all threads together may be decoding; one picture may always go ahead. */
-static const size_t BUDGET = (size_t)1 << 27;
-static pthread_mutex_t g_budget_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t g_budget_freed = PTHREAD_COND_INITIALIZER;
-static size_t g_decoding; /* pixels */
-
-static void take_budget(size_t pixels) {
-    pthread_mutex_lock(&g_budget_lock);
-    while (g_decoding > 0 && g_decoding + pixels > BUDGET)
-        pthread_cond_wait(&g_budget_freed, &g_budget_lock);
-    g_decoding += pixels;
-    pthread_mutex_unlock(&g_budget_lock);
+static int says(VipsImage *image, const char *what) {
+    int yes = 0;
+    return vips_image_get_typeof(image, what) != 0 && vips_image_get_int(image, what, &yes) == 0 &&
+           yes;
 }
 
-static void return_budget(size_t pixels) {
-    pthread_mutex_lock(&g_budget_lock);
-    g_decoding -= pixels;
-    pthread_cond_broadcast(&g_budget_freed);
-    pthread_mutex_unlock(&g_budget_lock);
+/* Bytes for each pixel while the picture is decoded, by what libvips's loaders and the libraries
+ * below them keep of a whole picture beside our RGB: a progressive JPEG's coefficients, an
+ * interlaced PNG's or a single strip's samples, canvases of WebP and GIF, planes of HEIF. */
+static size_t bytes_per_pixel(const picture *p, VipsImage *image, const layout *l) {
+    size_t sample = l->bands * (l->wide ? 2 : 1), kept = 0;
+    int turned =
+        turns(vips_image_get_orientation(image)) && (p->options.orient || p->kind == UN_KIND_TIFF);
+    switch (p->kind) {
+    case UN_KIND_JPEG: kept = says(image, "jpeg-multiscan") ? 2 * l->bands : 0; break;
+    case UN_KIND_PNG: kept = says(image, "interlaced") ? sample : 0; break;
+    case UN_KIND_TIFF: kept = 2 * sample; break;
+    case UN_KIND_WEBP:
+    case UN_KIND_GIF: kept = 8; break;
+    case UN_KIND_HEIF: kept = 12; break;
+    default: break;
+    }
+    return 3 + kept + (turned ? 3 : 0);
 }
 
 /* A JPEG spends bits on every block of 64 pixels; far fewer means that most of it is missing, which
@@ -290,38 +304,54 @@ static un_status check_length(const picture *p, size_t pixels) {
                    p->name, p->size, pixels);
 }
 
+/* Decodes the pixels of an opened picture; those of *out stay in the budget until it is
+ * released. */
+static un_status decode_pixels(const picture *p, VipsImage *image, un_image *out, int *failed) {
+    size_t width = (size_t)image->Xsize, height = (size_t)image->Ysize, pixels = width * height;
+    un_status status = UNSEEN_OK;
+    layout l;
+    UN_TRY(layout_of(p, image, &l));
+    UN_TRY(check_length(p, pixels));
+    size_t need = pixels * bytes_per_pixel(p, image, &l);
+    UN_TRY(un_budget_take(need));
+    UN_GO(un_image_create(width, height, out));
+    UN_GO(pull_pixels(image, &l, out, failed));
+    if (!*failed) UN_GO(turn(p, image, out));
+done:
+    if (status || *failed) un_image_free(out);
+    if (out->pixels) out->budget = 3 * pixels;
+    un_budget_return(need - out->budget);
+    return status;
+}
+
 /* Decodes once; the caller holds the lock. */
 static un_status decode_once(const picture *p, un_image *out, int *failed) {
     un_status status = UNSEEN_OK;
     VipsImage *image = NULL;
-    layout l;
-    size_t pixels = 0;
+    size_t opening = OPEN_NEED;
+    UN_TRY(un_budget_take(opening));
     *failed = open_loader(p, &image) != 0;
-    if (*failed) return UNSEEN_OK;
+    if (*failed) goto done;
     size_t limit = p->options.max_pixels ? p->options.max_pixels : DEFAULT_MAX_PIXELS;
     UN_GO(un_image_check_size((size_t)image->Xsize, (size_t)image->Ysize, limit, p->name));
-    UN_GO(layout_of(p, image, &l));
     if (p->head) {
+        layout l;
+        UN_GO(layout_of(p, image, &l));
         *p->head = (un_image_head){(size_t)image->Xsize, (size_t)image->Ysize, 1};
         turn_head(p, image);
         goto done;
     }
-    UN_GO(check_length(p, (size_t)image->Xsize * (size_t)image->Ysize));
-    pixels = (size_t)image->Xsize * (size_t)image->Ysize;
-    take_budget(pixels);
-    UN_GO(un_image_create((size_t)image->Xsize, (size_t)image->Ysize, out));
-    UN_GO(pull_pixels(image, &l, out, failed));
-    if (!*failed) UN_GO(turn(p, image, out));
+    un_budget_return(opening); /* or its own share would keep this thread from waiting */
+    opening = 0;
+    UN_GO(decode_pixels(p, image, out, failed));
 done:
-    g_object_unref(image);
-    if (pixels > 0) return_budget(pixels);
-    if (status || *failed) un_image_free(out);
+    if (image) g_object_unref(image);
+    un_budget_return(opening);
     return status;
 }
 
 static un_status decode_through_vips(const picture *p, un_image *out) {
     int failed = 0;
-    if (!un_vips_start()) return un_fail(UNSEEN_E_UNSUPPORTED, "libvips does not start");
     g_name = p->name;
     pthread_rwlock_rdlock(&g_lock);
     un_status status = decode_once(p, out, &failed);
@@ -349,10 +379,12 @@ static un_status decode(picture *p, const void *bytes, un_image *out) {
     p->kind = un_kind_of(bytes, p->size);
     size_t limit = p->options.max_pixels ? p->options.max_pixels : DEFAULT_MAX_PIXELS;
     if (p->kind == UN_KIND_BMP) return un_bmp_decode(p->bytes, p->size, p->name, limit, out);
+    UN_TRY(un_image_prepare());
     if (!is_read(p->kind)) return fail_unread(p);
     UN_GO(drop_transparency(p, &copy));
     status = decode_through_vips(p, out);
 done:
+    if (status == UNSEEN_E_MEMORY) status = un_fail_prefix(status, "%s", p->name);
     free(copy);
     return status;
 }

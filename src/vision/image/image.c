@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "vision/image/budget.h"
 #include "vision/image/image_parts.h"
 
 un_status un_image_create(size_t width, size_t height, un_image *out) {
@@ -25,6 +26,7 @@ un_status un_image_create(size_t width, size_t height, un_image *out) {
 
 void un_image_free(un_image *image) {
     free(image->pixels);
+    un_budget_return(image->budget);
     *image = (un_image){0};
 }
 
@@ -62,6 +64,9 @@ un_status un_image_orient(un_image *image, int orientation) {
             memcpy(out, image->pixels + (from_y * width + from_x) * 3, 3);
         }
     }
+    turned.budget = image->budget;
+    turned.ignored = image->ignored;
+    image->budget = 0;
     un_image_free(image);
     *image = turned;
     return UNSEEN_OK;

@@ -25,6 +25,7 @@ typedef struct {
     size_t width, height;  /* in pixels */
     unsigned char *pixels; /* [height, width, 3] RGB, row-major; NULL: empty */
     int ignored;           /* EXIF orientation, 2 to 8, that decoding did not honour; 0: none */
+    size_t budget;         /* bytes of the decoding budget (budget.h), returned with the pixels */
 } un_image;
 
 typedef struct {
@@ -35,6 +36,10 @@ typedef struct {
                           any pixel is decoded; 0: 128 Mpixel (2^27) */
 } un_image_options;
 
+/* Starts the library that decodes (libvips), which decoding does by itself; called beforehand, a
+ * lack of memory for it is told once: UNSEEN_E_MEMORY, or UNSEEN_E_UNSUPPORTED if it does not
+ * start. */
+un_status un_image_prepare(void);
 /* Decodes a file (JPEG, PNG, WebP, TIFF, GIF, BMP, and HEIF, which are
  * HEIC and AVIF, where libvips was built with it; the first frame of several). Fails with
  * UNSEEN_E_FORMAT, UNSEEN_E_UNSUPPORTED (a picture, but of a kind that is not read),

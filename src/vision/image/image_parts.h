@@ -21,9 +21,6 @@ un_status un_image_decode_head(const void *bytes, size_t size, const char *name,
 un_status un_bmp_decode(const unsigned char *bytes, size_t size, const char *name, size_t limit,
                         un_image *out);
 
-/* Starts libvips as decode.c tames it; 0 if that failed. */
-int un_vips_start(void);
-
 /* One row of n CMYK pixels, 0 = no ink, of `stride` bytes each, to RGB. */
 void un_cmyk_row(const unsigned char *in, size_t n, size_t stride, unsigned char *out);
 

@@ -10,9 +10,7 @@
 un_status un_image_jpeg(const un_image *image, int quality, unsigned char **bytes, size_t *size) {
     void *buffer = NULL;
     size_t n = 0;
-    if (!un_vips_start())
-        return un_fail(UNSEEN_E_UNSUPPORTED,
-                       "libvips could not be started; no JPEG can be written");
+    UN_TRY(un_image_prepare());
     VipsImage *picture =
         vips_image_new_from_memory(image->pixels, 3 * image->width * image->height,
                                    (int)image->width, (int)image->height, 3, VIPS_FORMAT_UCHAR);
