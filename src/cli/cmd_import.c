@@ -29,7 +29,8 @@ enum {
     KEY_IMAGES,
     KEY_ALLOW_MISSING,
     KEY_UNKNOWN,
-    KEY_ORIENTATION
+    KEY_ORIENTATION,
+    KEY_UPDATE
 };
 
 /* ---- options of several formats ---- */
@@ -119,6 +120,14 @@ static const struct argp_option g_turn_options[] = {
      0},
     {0}};
 
+static const struct argp_option g_update_options[] = {
+    {"update", KEY_UPDATE, NULL, 0,
+     "If DIR is a data set already, put the new one in its place and keep the features of all "
+     "pictures whose files are the same, whatever they are called now; `unseen extract` makes "
+     "those of the others (default: a data set that is there is an error)",
+     0},
+    {0}};
+
 void un_import_add_semantics(struct argp_state *state, un_import_arguments *a, char *text) {
     char *equals = strchr(text, '=');
     if (!equals || equals == text || equals[1] == 0)
@@ -187,6 +196,7 @@ static error_t parse_shared(int key, char *text, struct argp_state *state) {
     case KEY_UNKNOWN: add_unknown(state, a, text); return 0;
     case KEY_ALLOW_MISSING: a->allow_missing = 1; return 0;
     case KEY_ORIENTATION: a->orientation = un_cli_parse_orientation(state, text); return 0;
+    case KEY_UPDATE: a->update = 1; return 0;
     case 'o': a->output = text; return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -207,6 +217,7 @@ const struct argp un_import_values_argp = {.options = g_values_options, .parser 
 const struct argp un_import_store_argp = {.options = g_store_options, .parser = parse_shared};
 const struct argp un_import_pictures_argp = {.options = g_pictures_options, .parser = parse_shared};
 
+const struct argp un_import_update_argp = {.options = g_update_options, .parser = parse_shared};
 const struct argp un_import_turn_argp = {.options = g_turn_options, .parser = parse_shared};
 
 void un_import_finish_split(un_import_arguments *a) {
@@ -252,8 +263,12 @@ static un_status print_features(const char *directory) {
         un_features f;
         status = un_features_open(&f, directory, names[i]);
         if (status) break;
-        printf("features      %s: %zu x %zu x %zu %s\n", f.name, f.image_count, f.regions, f.width,
+        printf("features      %s: %zu x %zu x %zu %s", f.name, f.image_count, f.regions, f.width,
                un_dtype_name(f.dtype));
+        if (f.absent > 0)
+            printf(", %zu kept; `unseen extract` makes the other %zu", f.image_count - f.absent,
+                   f.absent);
+        printf("\n");
         un_features_close(&f);
     }
     un_names_free(names);

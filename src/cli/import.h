@@ -28,11 +28,13 @@ typedef struct {
     const char *images;
     int allow_missing;
     un_orientation orientation;
+    int update;
     un_split_options split; /* of formats whose images are files or rows */
 } un_import_arguments;
 
 /* Parsers to be children of a format's; their input is the un_import_arguments. */
 extern const struct argp un_import_output_argp;    /* --name, -o, --word-vectors, --tensor */
+extern const struct argp un_import_update_argp;    /* --update */
 extern const struct argp un_import_names_argp;     /* --attributes: names for the attributes */
 extern const struct argp un_import_semantics_argp; /* --semantics NAME=G.mat */
 extern const struct argp un_import_split_argp;     /* --splits, --unseen, …, --validation */

@@ -33,26 +33,24 @@ static const struct argp_child g_children[] = {{&un_import_turn_argp, 0, NULL, 0
                                                {&un_import_semantics_argp, 0, NULL, 0},
                                                {&un_import_split_argp, 0, NULL, 0},
                                                {&un_import_output_argp, 0, NULL, 0},
+                                               {&un_import_update_argp, 0, NULL, 0},
                                                {&un_cli_common_argp, 0, "Common options:", 100},
                                                {0}};
 
 /* --unknown comes last: the others are children of all three formats. */
 static const struct argp_child g_folder_children[] = {
-    {&un_import_turn_argp, 0, NULL, 0},
-    {&un_import_semantics_argp, 0, NULL, 0},
-    {&un_import_split_argp, 0, NULL, 0},
-    {&un_import_output_argp, 0, NULL, 0},
-    {&un_cli_common_argp, 0, "Common options:", 100},
-    {&un_import_values_argp, 0, NULL, 0},
-    {0}};
+    {&un_import_turn_argp, 0, NULL, 0},   {&un_import_semantics_argp, 0, NULL, 0},
+    {&un_import_split_argp, 0, NULL, 0},  {&un_import_output_argp, 0, NULL, 0},
+    {&un_import_update_argp, 0, NULL, 0}, {&un_cli_common_argp, 0, "Common options:", 100},
+    {&un_import_values_argp, 0, NULL, 0}, {0}};
 
 static error_t parse(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        for (int i = 0; i < 4; i++) state->child_inputs[i] = &a->base;
-        state->child_inputs[4] = &a->base.common;
-        if (a->has_table) state->child_inputs[5] = &a->base;
+        for (int i = 0; i < 5; i++) state->child_inputs[i] = &a->base;
+        state->child_inputs[5] = &a->base.common;
+        if (a->has_table) state->child_inputs[6] = &a->base;
         return 0;
     case KEY_TABLE: a->attributes = text; return 0;
     case KEY_SCALE: a->scale = text; return 0;
@@ -129,6 +127,7 @@ static int run(const struct argp *argp, un_status (*import)(const un_picture_set
         .split = a.base.split,
         .name = a.base.name,
         .output = a.base.output,
+        .update = a.base.update,
         .orientation = a.base.orientation,
         .finish = finish,
         .finish_user = &a.base};

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 
 static const char LOCK[] = ".lock";
 
@@ -27,14 +28,14 @@ static un_status is_empty(const char *path, int *empty) {
     return status;
 }
 
-static un_status check_output(const char *output) {
+static un_status check_output(un_stage *stage, int over) {
     int empty = 0;
-    UN_TRY(is_empty(output, &empty));
-    if (!empty)
-        return un_fail(UNSEEN_E_ARGUMENT,
-                       "%s exists and is not empty; remove it or choose another output directory",
-                       output);
-    return UNSEEN_OK;
+    UN_TRY(is_empty(stage->output, &empty));
+    stage->replaces = !empty;
+    if (empty || over) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_ARGUMENT,
+                   "%s exists and is not empty; remove it or choose another output directory",
+                   stage->output);
 }
 
 /* Removes everything in the partial directory but the lock, which is ours. */
@@ -123,7 +124,96 @@ static void release(un_stage *stage) {
     *stage = (un_stage){.lock = -1};
 }
 
-un_status un_stage_open(un_stage *stage, const char *output) {
+/* ---- taking the place of another directory ---- */
+
+static un_status old_name(const un_stage *stage, char **out) {
+    return un_format(out, "%s.old", stage->output);
+}
+
+/* A run that was killed between the two renames of replace_in_two left no output, but what was
+ * there before; only a directory with a lock in it is that. */
+static un_status recover(const un_stage *stage) {
+    char *old = NULL;
+    char *lock = NULL;
+    struct stat st;
+    un_status status = UNSEEN_OK;
+    UN_GO(old_name(stage, &old));
+    UN_GO(un_path_join(old, LOCK, &lock));
+    if (lstat(stage->output, &st) == 0 || lstat(old, &st) != 0 || !S_ISDIR(st.st_mode) ||
+        faccessat(AT_FDCWD, lock, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+        goto done;
+    UN_GO(un_check_owner(old, &st));
+    if (rename(old, stage->output) != 0)
+        status = un_fail_errno(errno, "cannot rename %s to %s", old, stage->output);
+done:
+    free(lock);
+    free(old);
+    return status;
+}
+
+/* Removes the directory that was replaced. Its lock goes last, so that nobody takes it for a
+ * directory of his own before; that it cannot be removed is no failure of what was made. */
+static void remove_replaced(const char *old) {
+    char *lock = NULL;
+    un_status status = clear(old);
+    if (!status) status = un_path_join(old, LOCK, &lock);
+    if (!status) (void)unlink(lock);
+    if (status || (rmdir(old) != 0 && errno != ENOTEMPTY))
+        un_log(UNSEEN_LOG_WARNING, "%s is what was there before and could not be removed", old);
+    free(lock);
+}
+
+/* For a file system that cannot exchange: a kill between the renames is mended by recover. */
+static un_status replace_in_two(const un_stage *stage, char **old) {
+    struct stat st;
+    UN_TRY(old_name(stage, old));
+    if (lstat(*old, &st) == 0)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s is in the way; move it or remove it", *old);
+    if (rename(stage->output, *old) != 0)
+        return un_fail_errno(errno, "cannot rename %s to %s", stage->output, *old);
+    if (rename(stage->partial, stage->output) == 0) return UNSEEN_OK;
+    un_status status =
+        un_fail_errno(errno, "cannot rename %s to %s", stage->partial, stage->output);
+    (void)rename(*old, stage->output);
+    return status;
+}
+
+static un_status exchange(const un_stage *stage, char **old) {
+    UN_TRY(un_format(old, "%s", stage->partial));
+    if (renameat2(AT_FDCWD, stage->partial, AT_FDCWD, stage->output, RENAME_EXCHANGE) == 0)
+        return UNSEEN_OK;
+    if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+        return un_fail_errno(errno, "cannot exchange %s and %s", stage->partial, stage->output);
+    free(*old);
+    *old = NULL;
+    return replace_in_two(stage, old);
+}
+
+/* The old directory gets a lock, too: under its new name it is as a killed run would leave it, and
+ * nobody clears it while we do. */
+static un_status replace(const un_stage *stage, const char *parent) {
+    char *lock = NULL;
+    char *old = NULL;
+    int held = -1;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_path_join(stage->output, LOCK, &lock));
+    held = un_open(lock, O_RDWR | O_CREAT | O_NOFOLLOW, 0666);
+    if (held < 0 || flock(held, LOCK_EX | LOCK_NB) != 0)
+        UN_GO(un_fail_errno(errno, "cannot lock %s", stage->output));
+    UN_GO(exchange(stage, &old));
+    (void)unlink(lock); /* of the finished directory */
+    UN_GO(un_directory_sync(parent));
+    remove_replaced(old);
+done:
+    if (held >= 0) close(held);
+    free(lock);
+    free(old);
+    return status;
+}
+
+/* ---- the whole ---- */
+
+static un_status stage_open(un_stage *stage, const char *output, int over) {
     *stage = (un_stage){.lock = -1};
     size_t length = strlen(output);
     while (length > 1 && output[length - 1] == '/') length--;
@@ -133,13 +223,22 @@ un_status un_stage_open(un_stage *stage, const char *output) {
     UN_GO(un_format(&named, "%.*s", (int)length, output));
     UN_GO(un_path_follow(named, &stage->output)); /* a link stays one: what it names is made */
     UN_GO(un_format(&stage->partial, "%s.partial", stage->output));
-    UN_GO(check_output(stage->output));
+    UN_GO(recover(stage));
+    UN_GO(check_output(stage, over));
     UN_GO(take_lock(stage));
     UN_GO(clear(stage->partial));
 done:
     free(named);
     if (status) release(stage);
     return status;
+}
+
+un_status un_stage_open(un_stage *stage, const char *output) {
+    return stage_open(stage, output, 0);
+}
+
+un_status un_stage_open_over(un_stage *stage, const char *output) {
+    return stage_open(stage, output, 1);
 }
 
 /* The lock is removed from the directory it has moved to, so that nobody can
@@ -151,6 +250,10 @@ static un_status move(const un_stage *stage) {
     UN_GO(un_path_join(stage->output, LOCK, &lock));
     UN_GO(un_path_directory(stage->output, &parent));
     UN_GO(un_directory_sync(stage->partial));
+    if (stage->replaces) {
+        status = replace(stage, parent);
+        goto done;
+    }
     if (rename(stage->partial, stage->output) != 0)
         UN_GO(un_fail_errno(errno, "cannot rename %s to %s", stage->partial, stage->output));
     (void)unlink(lock); /* an empty file left behind harms nobody */

@@ -14,11 +14,16 @@ typedef struct {
     char *output;  /* where the directory will be */
     char *partial; /* where it is being made */
     int lock;      /* -1: not held */
+    int replaces;  /* 1: there is one, which the finished one takes the place of */
 } un_stage;
 
 /* Fails if `output` exists and is not an empty directory, or if another process
  * is making it. Clears what a killed run left. */
 un_status un_stage_open(un_stage *stage, const char *output);
+/* The same, but an `output` that is there is replaced in one step by the commit, all that is in it:
+ * a kill leaves the old one or the new one. Where the file system cannot exchange two directories
+ * the old one is "<output>.old" for a moment, and the next opening puts it back. */
+un_status un_stage_open_over(un_stage *stage, const char *output);
 /* Moves the finished directory to its place. Always releases the stage. */
 un_status un_stage_commit(un_stage *stage);
 /* Removes what was made; harmless after commit and on a zeroed stage with lock -1. */

@@ -3,7 +3,8 @@
  * LD_PRELOAD, driven by the environment:
  *
  *     UNSEEN_FAULT=KIND:N:WHAT    KIND one of open read write pwrite fsync rename malloc mmap close
- *                                 ftruncate; WHAT an errno's name, or "short" for short counts
+ *                                 ftruncate exchange (renameat2) unlink; WHAT an errno's name,
+ *                                 "short" for short counts, or "KILL": the program ends there
  *     UNSEEN_FAULT_COUNT=FILE     instead: how many calls of each kind there were
  *
  * Calls of the program itself count, and of jansson for malloc; what other libraries do about a
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,15 +24,28 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { OPEN, READ, WRITE, PWRITE, FSYNC, RENAME, MALLOC, MMAP, CLOSE, FTRUNCATE, KINDS };
-static const char *const g_names[KINDS] = {"open",   "read",   "write", "pwrite", "fsync",
-                                           "rename", "malloc", "mmap",  "close",  "ftruncate"};
+enum {
+    OPEN,
+    READ,
+    WRITE,
+    PWRITE,
+    FSYNC,
+    RENAME,
+    MALLOC,
+    MMAP,
+    CLOSE,
+    FTRUNCATE,
+    EXCHANGE,
+    UNLINK,
+    KINDS
+};
+static const char *const g_names[KINDS] = {"open",  "read",      "write",    "pwrite",
+                                           "fsync", "rename",    "malloc",   "mmap",
+                                           "close", "ftruncate", "exchange", "unlink"};
 static atomic_long g_count[KINDS];
-static int g_kind = -1, g_errno, g_short, g_ready;
+static int g_kind = -1, g_errno, g_short, g_kill, g_ready;
 static long g_number;
-static struct {
-    uintptr_t begin, end;
-} g_ours[2];
+static struct { uintptr_t begin, end; } g_ours[2];
 
 static int find_ours(struct dl_phdr_info *info, size_t size, void *data) {
     (void)size;
@@ -51,7 +66,8 @@ __attribute__((constructor)) static void prepare(void) {
     static const struct {
         const char *name;
         int code;
-    } errors[] = {{"EIO", EIO}, {"ENOSPC", ENOSPC}, {"ENOMEM", ENOMEM}, {"EINTR", EINTR}};
+    } errors[] = {
+        {"EIO", EIO}, {"ENOSPC", ENOSPC}, {"ENOMEM", ENOMEM}, {"EINTR", EINTR}, {"EINVAL", EINVAL}};
     const char *fault = getenv("UNSEEN_FAULT");
     int n = 0;
     dl_iterate_phdr(find_ours, &n);
@@ -65,6 +81,7 @@ __attribute__((constructor)) static void prepare(void) {
         for (size_t i = 0; last && i < sizeof errors / sizeof *errors; i++)
             if (!strcmp(last + 1, errors[i].name)) g_errno = errors[i].code;
         g_short = last && !strcmp(last + 1, "short");
+        g_kill = last && !strcmp(last + 1, "KILL");
     }
     g_ready = 1;
 }
@@ -84,7 +101,9 @@ static int strikes(int kind, const void *caller) {
     int ours = 0;
     if (!g_ready) return 0;
     for (int i = 0; i < 2; i++) ours |= at >= g_ours[i].begin && at < g_ours[i].end;
-    return ours && atomic_fetch_add(&g_count[kind], 1) + 1 == g_number && g_kind == kind;
+    if (!ours || atomic_fetch_add(&g_count[kind], 1) + 1 != g_number || g_kind != kind) return 0;
+    if (g_kill) kill(getpid(), SIGKILL);
+    return 1;
 }
 
 #define HIT(kind) strikes(kind, __builtin_return_address(0))
@@ -144,12 +163,20 @@ ssize_t pwrite(int fd, const void *data, size_t n, off_t offset) {
 
 #define NEXT(name) ((__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name))
 
-int FAIL_OR(FSYNC, fsync, (int fd), NEXT(fsync)(fd), -1)
-int FAIL_OR(FSYNC, fdatasync, (int fd), NEXT(fdatasync)(fd), -1)
-int FAIL_OR(RENAME, rename, (const char *from, const char *to), NEXT(rename)(from, to), -1)
-int FAIL_OR(FTRUNCATE, ftruncate, (int fd, off_t n), NEXT(ftruncate)(fd, n), -1)
-void *FAIL_OR(MMAP, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t offset),
-              NEXT(mmap)(at, n, prot, flags, fd, offset), MAP_FAILED)
+int FAIL_OR(FSYNC, fsync, (int fd), NEXT(fsync)(fd), -1) int FAIL_OR(
+    FSYNC, fdatasync, (int fd), NEXT(fdatasync)(fd),
+    -1) int FAIL_OR(RENAME, rename, (const char *from, const char *to), NEXT(rename)(from, to),
+                    -1) int FAIL_OR(EXCHANGE, renameat2,
+                                    (int from_at, const char *from, int to_at, const char *to,
+                                     unsigned flags),
+                                    NEXT(renameat2)(from_at, from, to_at, to, flags),
+                                    -1) int FAIL_OR(UNLINK, unlink, (const char *path),
+                                                    NEXT(unlink)(path),
+                                                    -1) int FAIL_OR(FTRUNCATE, ftruncate,
+                                                                    (int fd, off_t n),
+                                                                    NEXT(ftruncate)(fd, n), -1) void
+    *FAIL_OR(MMAP, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t offset),
+             NEXT(mmap)(at, n, prot, flags, fd, offset), MAP_FAILED)
 
 int close(int fd) {
     REAL(close);

@@ -137,7 +137,8 @@ static un_status check_made_of(un_checker *c, const un_features *f) {
     if (changed == 0) return UNSEEN_OK;
     return un_check_say(c->warnings,
                         "features \"%s\": %zu picture%s changed since they were made, \"%s\" for "
-                        "one; remove the feature file and extract again",
+                        "one; remove the feature file, or import with --update, which keeps "
+                        "the others, and extract again",
                         f->name, changed, changed == 1 ? " has" : "s have",
                         c->dataset->images[example]);
 }

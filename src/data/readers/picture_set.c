@@ -5,12 +5,30 @@
 #include "data/readers/import_parts.h"
 #include "data/readers/lines.h"
 #include "data/readers/picture_parts.h"
+#include "data/update.h"
+
+/* Opens the stage; a data set that is there may be updated. */
+static un_status open_stage(un_picture_import *import) {
+    const un_picture_set_options *o = import->options;
+    char *path = NULL;
+    UN_TRY(un_path_join(o->output, "dataset.safetensors", &path));
+    int there = un_path_exists(path);
+    free(path);
+    if (there && !o->update)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "%s is a data set already; --update makes it anew and keeps the features of "
+                       "unchanged pictures; or choose another output directory",
+                       o->output);
+    if (!o->update) return un_stage_open(&import->stage, o->output);
+    UN_TRY(un_stage_open_over(&import->stage, o->output));
+    return import->stage.replaces ? un_update_check(import->stage.output) : UNSEEN_OK;
+}
 
 un_status un_picture_begin(un_picture_import *import, const un_picture_set_options *options) {
     *import = (un_picture_import){.options = options, .stage = {.lock = -1}};
     if (!options->root || !options->output)
         return un_fail(UNSEEN_E_ARGUMENT, "an import needs a folder and an output directory");
-    UN_TRY(un_stage_open(&import->stage, options->output));
+    UN_TRY(open_stage(import));
     UN_TRY(un_import_name(&import->dataset, options->name, import->stage.output));
     return un_split_source_open(&import->source, &options->split);
 }
@@ -20,6 +38,8 @@ un_status un_picture_complete(un_picture_import *import) {
     if (o->orientation) import->dataset.orientation = o->orientation;
     if (o->finish) UN_TRY(o->finish(&import->dataset, o->finish_user));
     UN_TRY(un_dataset_write(&import->dataset, import->stage.partial));
+    if (import->stage.replaces)
+        UN_TRY(un_update_features(&import->dataset, import->stage.output, import->stage.partial));
     UN_TRY(un_split_source_write(&import->source, &import->dataset));
     return un_stage_commit(&import->stage);
 }

@@ -17,6 +17,8 @@ typedef struct {
     un_split_options split;
     const char *name;   /* of the data set; NULL: the output directory's name */
     const char *output; /* directory to make */
+    int update;         /* where that is a data set, put the new one in its place, which keeps the
+                           features of unchanged pictures (data/update.h) */
     un_orientation
         orientation; /* of the pictures; UNSAID: exif of a folder, stored of CUB and AWA2,
                                    whose published features were made so */
@@ -25,8 +27,8 @@ typedef struct {
     void *finish_user;
 } un_picture_set_options;
 
-/* All three import into options->output, which must not exist or be empty; it appears
- * whole or not at all (data/stage.h). Names of images are paths below image_root.
+/* All three import into options->output, which must not exist or be empty unless `update` is set;
+ * it appears whole or not at all (data/stage.h). Names of images are paths below image_root.
  * Without a split one is proposed (data/split_propose.h). */
 
 /* Caltech-UCSD Birds: classes.txt, images.txt, image_class_labels.txt, attributes/
