@@ -3,10 +3,13 @@
  * found errors.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "cli/cli.h"
 #include "data/check/check.h"
+#include "engine/unread.h"
 
 typedef struct {
     un_cli_subject subject;
@@ -127,13 +130,36 @@ static void print_report(const json_t *report) {
            errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
 }
 
+/* Adds a warning for each kind of file among the pictures that cannot be read. */
+static un_status warn_of_unread(const arguments *a, json_t *report) {
+    un_dataset dataset;
+    un_unread unread;
+    UN_TRY(un_dataset_open(&dataset, a->subject.path));
+    un_status status = UNSEEN_OK;
+    char *sentence = NULL;
+    UN_GO(un_dataset_use_images(&dataset, a->images));
+    UN_GO(un_unread_look(&dataset, &unread));
+    for (int kind = 0; kind < UN_KIND_COUNT; kind++) {
+        if (unread.count[kind] == 0) continue;
+        UN_GO(un_unread_sentence(&unread, (un_file_kind)kind, &sentence));
+        UN_GO(un_json_append(json_object_get(report, "warnings"), json_string(sentence)));
+        free(sentence);
+        sentence = NULL;
+    }
+done:
+    free(sentence);
+    un_dataset_close(&dataset);
+    return status;
+}
+
 int un_cmd_check(int argc, char **argv) {
     arguments all = {.subject.missing = "the data set directory is missing"};
     const un_cli_subject *a = &all.subject;
     int code = UN_EXIT_OK;
     if (!un_cli_begin(&g_argp, argc, argv, &all, &a->common, &code)) return code;
     json_t *report = NULL;
-    if (un_cli_check_outputs(&a->json, 1) || un_check_with_images(a->path, all.images, &report))
+    if (un_cli_check_outputs(&a->json, 1) || un_check_with_images(a->path, all.images, &report) ||
+        warn_of_unread(&all, report))
         return un_cli_fail();
     /* JSON on standard output is alone there. */
     if (!a->json || strcmp(a->json, "-") != 0) print_report(report);

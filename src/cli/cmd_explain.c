@@ -181,6 +181,7 @@ done:
 
 static un_status explain(un_classifier *c, const arguments *a, size_t *bad) {
     UN_TRY(un_cli_pictures_open(&a->base, c));
+    *bad += un_cli_tell_empty(&a->base);
     UN_TRY(un_directory_make(a->output));
     return explain_all(c, a, bad);
 }

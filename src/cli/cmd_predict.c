@@ -117,10 +117,7 @@ static un_status prepare(session *s, const arguments *a) {
 static un_status predict(session *s, const arguments *a) {
     predict_output *out = NULL;
     UN_TRY(prepare(s, a));
-    if (a->base.pictures.problem) {
-        un_log(UNSEEN_LOG_ERROR, "unseen: %s", a->base.pictures.problem);
-        s->bad += a->base.pictures.empty;
-    }
+    s->bad += un_cli_tell_empty(&a->base);
     char unit[200];
     un_classifier_score_unit(&s->classifier, unit, sizeof unit);
     UN_TRY(predict_output_open(&out, a->json, a->csv, unit));

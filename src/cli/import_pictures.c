@@ -1,10 +1,13 @@
 /*
  * import_pictures.c - `unseen import cub`, `awa2` and `folder`: folders of pictures.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "cli/import.h"
 #include "data/readers/picture_set.h"
+#include "engine/unread.h"
 
 typedef struct {
     un_import_arguments base;
@@ -98,7 +101,10 @@ static const struct argp g_folder_argp = {
     parse,
     "ROOT",
     "Imports your own pictures: a folder for each class, and a table of classes and attributes. "
-    "Pictures may lie deeper; hidden files and files that are no pictures are left out. A class of "
+    "Pictures may lie deeper; hidden files and files that are no pictures are left out. Pictures "
+    "of "
+    "kinds that cannot be read are named and make the exit status 1, after everything was "
+    "imported. A class of "
     "the table without pictures is an unseen class that nothing tests. `unseen extract` makes the "
     "features.",
     g_folder_children,
@@ -110,6 +116,30 @@ static un_status finish(un_dataset *dataset, void *user) {
     for (size_t i = 0; i < a->semantics_count; i++)
         UN_TRY(un_import_semantics_file(dataset, &a->semantics[i]));
     return un_import_add_words(dataset, &a->words);
+}
+
+/* Names what is there in people's folders and cannot be read. *bad: kinds of pictures among it; they
+ * are in the data set, where `extract` leaves them out, or reads them once it can. */
+static un_status tell_unread(const char *output, int *bad) {
+    un_dataset dataset;
+    un_unread unread;
+    UN_TRY(un_dataset_open(&dataset, output));
+    un_status status = un_unread_look(&dataset, &unread);
+    for (int kind = 0; kind < UN_KIND_COUNT && !status; kind++) {
+        char *sentence = NULL;
+        if (unread.count[kind] == 0) continue;
+        status = un_unread_sentence(&unread, (un_file_kind)kind, &sentence);
+        if (status) break;
+        if (un_kind_is_picture((un_file_kind)kind)) {
+            un_log(UNSEEN_LOG_ERROR, "unseen: %s", sentence);
+            *bad = 1;
+        } else {
+            un_log(UNSEEN_LOG_WARNING, "%s", sentence);
+        }
+        free(sentence);
+    }
+    un_dataset_close(&dataset);
+    return status;
 }
 
 static int run(const struct argp *argp, un_status (*import)(const un_picture_set_options *options),
@@ -132,7 +162,10 @@ static int run(const struct argp *argp, un_status (*import)(const un_picture_set
         .finish = finish,
         .finish_user = &a.base};
     if (a.scale && un_scale_parse(a.scale, &options.values.scale)) return un_cli_fail();
-    return un_import_show(import(&options), a.base.output);
+    code = un_import_show(import(&options), a.base.output);
+    int bad = 0;
+    if (has_table && code == UN_EXIT_OK && tell_unread(a.base.output, &bad)) return un_cli_fail();
+    return code == UN_EXIT_OK && bad ? UN_EXIT_FAILURE : code;
 }
 
 int un_import_run_cub(int argc, char **argv) {

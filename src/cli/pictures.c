@@ -95,6 +95,16 @@ un_status un_cli_pictures_open(const un_cli_pictures *p, un_classifier *classifi
     return UNSEEN_OK;
 }
 
+size_t un_cli_tell_empty(const un_cli_pictures *p) {
+    size_t more = p->pictures.empty > 1 ? p->pictures.empty - 1 : 0;
+    if (p->pictures.empty == 0) return 0;
+    if (more > 0)
+        un_log(UNSEEN_LOG_ERROR, "unseen: %s, nor below %zu more", p->pictures.problem, more);
+    else
+        un_log(UNSEEN_LOG_ERROR, "unseen: %s", p->pictures.problem);
+    return p->pictures.empty;
+}
+
 void un_cli_tell_ignored(size_t count, const un_classifier *classifier) {
     if (count == 0 || classifier->wanted != UN_ORIENTATION_UNSAID) return;
     un_log(UNSEEN_LOG_WARNING,

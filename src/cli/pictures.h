@@ -31,6 +31,9 @@ extern const struct argp_child un_cli_pictures_children[];
 un_status un_cli_pictures_open(const un_cli_pictures *pictures, un_classifier *classifier);
 void un_cli_pictures_free(un_cli_pictures *pictures);
 
+/* Names the folders without pictures that were passed over, as a failure; returns how many. */
+size_t un_cli_tell_empty(const un_cli_pictures *pictures);
+
 /* Warns of pictures whose EXIF orientation the model's recipe does not honour. */
 void un_cli_tell_ignored(size_t count, const un_classifier *classifier);
 

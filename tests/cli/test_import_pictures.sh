@@ -6,8 +6,8 @@ cd "$scratch" || exit 1
 for class in ant bee cat dog elk fox gnu hen; do
     mkdir -p "own/$class/more"
     for i in 1 2 3 4 5; do
-        : >"own/$class/$i.jpg"
-        : >"own/$class/more/$i.PNG"
+        printf "\377\330\377 %s" "$class $i" >"own/$class/$i.jpg"
+        printf "\377\330\377 deep %s" "$class $i" >"own/$class/more/$i.PNG"
     done
 done
 cat >classes.csv <<END

@@ -82,7 +82,7 @@ un_status un_image_prepare(void) {
 /* Whether this libvips was built with a loader for HEIF, which may be a module of its own. */
 static int reads_heif(void) { return vips_type_find("VipsForeignLoad", "heifload_buffer") != 0; }
 
-static int is_read(un_file_kind kind) {
+int un_image_reads(un_file_kind kind) {
     switch (kind) {
     case UN_KIND_JPEG:
     case UN_KIND_PNG:
@@ -380,7 +380,7 @@ static un_status decode(picture *p, const void *bytes, un_image *out) {
     size_t limit = p->options.max_pixels ? p->options.max_pixels : DEFAULT_MAX_PIXELS;
     if (p->kind == UN_KIND_BMP) return un_bmp_decode(p->bytes, p->size, p->name, limit, out);
     UN_TRY(un_image_prepare());
-    if (!is_read(p->kind)) return fail_unread(p);
+    if (!un_image_reads(p->kind)) return fail_unread(p);
     UN_GO(drop_transparency(p, &copy));
     status = decode_through_vips(p, out);
 done:

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/file_kind.h"
 #include "base/status.h"
 
 typedef struct {
@@ -40,6 +41,8 @@ typedef struct {
  * lack of memory for it is told once: UNSEEN_E_MEMORY, or UNSEEN_E_UNSUPPORTED if it does not
  * start. */
 un_status un_image_prepare(void);
+/* Whether pictures of that kind are decoded here; HEIF only where libvips was built with it. */
+int un_image_reads(un_file_kind kind);
 /* Decodes a file (JPEG, PNG, WebP, TIFF, GIF, BMP, and HEIF, which are
  * HEIC and AVIF, where libvips was built with it; the first frame of several). Fails with
  * UNSEEN_E_FORMAT, UNSEEN_E_UNSUPPORTED (a picture, but of a kind that is not read),
