@@ -370,6 +370,9 @@ un_status un_scratch_open(un_atomic_file *file, const char *path) {
     UN_GO(create_temporary(file));
     if (file->temporary) unlink(file->temporary);
     file->keep = 1; /* there is nothing left to remove */
+    free(file->path);
+    file->path = NULL;
+    UN_GO(un_format(&file->path, "a scratch file beside %s", path));
 done:
     if (status) un_atomic_abort(file);
     return status;

@@ -57,14 +57,10 @@ static const struct argp g_argp = {
            "pictures."};
 
 /* Word vectors, without which MSDN has nothing to start from. */
-static un_status add_words(const char *directory) {
+static un_status add_words(un_dataset *dataset, void *user) {
     const un_words_options words = {.vectors = UN_WORDS_BUILTIN};
-    un_dataset dataset;
-    UN_TRY(un_dataset_open(&dataset, directory));
-    un_status status = un_words_add(&dataset, &words);
-    if (!status) status = un_dataset_write(&dataset, directory);
-    un_dataset_close(&dataset);
-    return status;
+    (void)user;
+    return un_words_add(dataset, &words);
 }
 
 int un_import_tinybirds(int argc, char **argv) {
@@ -72,8 +68,9 @@ int un_import_tinybirds(int argc, char **argv) {
     int code = UN_EXIT_OK;
     if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
     a.options.seed = a.common.seed;
+    a.options.finish = add_words;
     double started = un_now();
-    if (un_tinybirds_make(&a.options, a.output) || add_words(a.output)) return un_cli_fail();
+    if (un_tinybirds_make(&a.options, a.output)) return un_cli_fail();
     size_t each = a.options.images_per_class ? a.options.images_per_class : UN_TINYBIRDS_IMAGES;
     printf("%s: %zu images of %d kinds (%d unseen), %zu attributes, drawn in %.1f s\n", a.output,
            each * UN_KIND_COUNT, UN_KIND_COUNT, UN_UNSEEN_KIND_COUNT,

@@ -265,7 +265,7 @@ static un_status sync_all(const char *directory) {
     return code ? un_fail_errno(code, "cannot write %s to disk", directory) : UNSEEN_OK;
 }
 
-static un_status make(work *w, const un_stage *stage) {
+static un_status make(work *w, const un_tinybirds_options *options, const un_stage *stage) {
     un_dataset *d = &w->dataset;
     UN_TRY(set_root(d, stage->output));
     UN_TRY(un_tinybirds_kinds(w->seed, w->kinds));
@@ -277,6 +277,7 @@ static un_status make(work *w, const un_stage *stage) {
     UN_TRY(make_folders(w));
     UN_TRY(make_pictures(w));
     UN_TRY(un_tinybirds_write_parts(d, w->boxes, stage->partial));
+    if (options->finish) UN_TRY(options->finish(d, options->finish_user));
     UN_TRY(un_dataset_write(d, stage->partial));
     return sync_all(stage->partial);
 }
@@ -306,7 +307,7 @@ un_status un_tinybirds_make(const un_tinybirds_options *options, const char *dir
     w->dataset.class_count = UN_KIND_COUNT;
     w->dataset.image_count = UN_KIND_COUNT * w->per_class;
     UN_GO(un_stage_open(&stage, directory));
-    UN_GO(make(w, &stage));
+    UN_GO(make(w, options, &stage));
     UN_GO(un_stage_commit(&stage));
 done:
     un_stage_abort(&stage);

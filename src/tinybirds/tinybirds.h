@@ -8,6 +8,7 @@
 #ifndef UN_DATA_TINYBIRDS_TINYBIRDS_H
 #define UN_DATA_TINYBIRDS_TINYBIRDS_H
 
+#include "data/dataset.h"
 #include "tinybirds/bird.h"
 #include "tinybirds/scene.h"
 
@@ -21,6 +22,9 @@ typedef struct {
     size_t images_per_class; /* at least 5; 0: UN_TINYBIRDS_IMAGES */
     size_t size;             /* side in pixels, 64 to 1024; 0: UN_TINYBIRDS_SIZE */
     const char *name;        /* of the data set; NULL: "Tinybirds" */
+    un_status (*finish)(un_dataset *dataset, void *user); /* called before the data set is
+                                                             written; NULL: nothing to add */
+    void *finish_user;
 } un_tinybirds_options;
 
 /* What one picture shows, before it is painted; tests change colours in it. */

@@ -38,7 +38,9 @@ case $output in
 esac
 [ -e wide.model ] || fail "no model"
 ls wide.model.* 2>/dev/null && fail "something was left beside the model"
-(ulimit -f 500; exec $train -o stop.model --epochs 100000 --checkpoint-every 0) >out 2>&1 &
+# One evaluation in so long a training: their curves need room as well.
+(ulimit -f 500; exec $train -o stop.model --epochs 100000 --set evaluate_every=90000 \
+    --checkpoint-every 0) >out 2>&1 &
 pid=$!
 sleep 1
 kill -TERM $pid
@@ -46,6 +48,11 @@ wait $pid
 status=$?
 [ $status = 1 ] || fail "a stop without room for the checkpoint ended with $status: $(cat out)"
 grep -q "could not be kept: cannot " out || fail "no sentence about the lost state: $(cat out)"
+
+# No room for the curves of the evaluations, from which the length of the training is chosen.
+expect 1 "cannot write a scratch file beside curves.model: File too large" \
+    sh -c "ulimit -f 100; exec $train -o curves.model --epochs 100000 -q"
+[ "$(ls curves.model* 2>/dev/null)" = "" ] || fail "something was left: $(ls curves.model*)"
 
 # A small tmpfs, where the system lets us mount one.
 mkdir small
