@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 typedef struct {
     const unsigned char *at;
     size_t size;
@@ -218,7 +220,7 @@ un_file_kind un_kind_of_file(const char *path) {
     unsigned char bytes[UN_KIND_BYTES];
     struct stat st;
     size_t n = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = un_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
     if (fd < 0) return UN_KIND_UNKNOWN;
     int regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
     for (ssize_t got = 1; regular && got > 0 && n < sizeof bytes; n += (size_t)got) {

@@ -31,7 +31,7 @@ un_status un_lock_take(un_lock *lock, const char *path, int *taken) {
     *taken = 0;
     UN_TRY(un_format(&lock->path, "%s", path));
     for (int i = 0; i < TRIES; i++) {
-        lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+        lock->fd = un_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0666);
         if (lock->fd < 0) {
             un_status status = un_fail_errno(errno, "cannot write %s", path);
             drop(lock);

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/terminal.h"
 #include "data/check/check.h"
 #include "engine/unread.h"
 
@@ -48,7 +49,7 @@ static long long integer(const json_t *object, const char *key) {
 
 static const char *text_of(const json_t *object, const char *key) {
     const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
+    return text ? un_cli_name(text) : "";
 }
 
 static void print_semantics(const json_t *report) {
@@ -99,7 +100,7 @@ static void print_sentences(const json_t *report, const char *key, const char *l
     size_t i = 0;
     const json_t *sentence = NULL;
     json_array_foreach(json_object_get(report, key), i, sentence) {
-        printf("%-13s %s\n", label, json_string_value(sentence));
+        printf("%-13s %s\n", label, un_cli_name(json_string_value(sentence)));
     }
 }
 

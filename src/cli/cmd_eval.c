@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/terminal.h"
 #include "engine/evaluation.h"
 #include "engine/grounding.h"
 #include "engine/localise.h"
@@ -120,7 +121,8 @@ static void print_pointing(const json_t *p, const char *name) {
     print_percent(json_object_get(p, "centre"), 7);
     print_percent(json_object_get(p, "uniform"), 8);
     print_percent(json_object_get(p, "attainable"), 11);
-    printf("  %7lld  %s\n", (long long)json_integer_value(json_object_get(p, "pairs")), name);
+    printf("  %7lld  %s\n", (long long)json_integer_value(json_object_get(p, "pairs")),
+           un_cli_name(name));
 }
 
 /* Of one model, or the mean ± sd of several. */
@@ -145,7 +147,8 @@ static void print_localisation(const json_t *l) {
     }
     const json_t *titles = json_object_get(l, "branch_titles");
     for (size_t b = 0; b < json_array_size(titles); b++)
-        printf("  branch%zu: %s\n", b + 1, json_string_value(json_array_get(titles, b)));
+        printf("  branch%zu: %s\n", b + 1,
+               un_cli_name(json_string_value(json_array_get(titles, b))));
 }
 
 static un_status write_files(const arguments *a, const un_evaluation *e) {
@@ -201,7 +204,7 @@ static void print_models(const json_t *results, json_t *const *identities, const
         print_cell(r, "H");
         print_cell(r, "AUSUC");
         printf("   gamma %.4g  %s\n", json_number_value(json_object_get(r, "gamma")),
-               json_string_value(json_object_get(r, "model")));
+               un_cli_name(json_string_value(json_object_get(r, "model"))));
     }
     for (i = 1; i < json_array_size(results); i++) {
         char *difference = NULL;
@@ -210,8 +213,9 @@ static void print_models(const json_t *results, json_t *const *identities, const
         if (un_identity_difference(identities[0], identities[i], &difference) || !difference)
             continue;
         printf("  %s differs from %s in %s\n",
-               json_string_value(json_object_get(json_array_get(results, i), "model")),
-               json_string_value(json_object_get(json_array_get(results, 0), "model")), difference);
+               un_cli_name(json_string_value(json_object_get(json_array_get(results, i), "model"))),
+               un_cli_name(json_string_value(json_object_get(json_array_get(results, 0), "model"))),
+               un_cli_name(difference));
         free(difference);
     }
 }
@@ -230,7 +234,7 @@ static un_status summarise_groups(const json_t *results, const size_t *group, si
         }
         if (!status) status = un_result_summary(members, &summary);
         if (!status && !quiet && json_array_size(members) > 1) {
-            printf("\nseeds of %s\n", json_string_value(json_array_get(names, 0)));
+            printf("\nseeds of %s\n", un_cli_name(json_string_value(json_array_get(names, 0))));
             if (un_cli_print_summary(members)) status = UNSEEN_E_MEMORY;
         }
         if (!status) status = un_json_set(summary, "models", json_incref(names));
@@ -304,7 +308,7 @@ static int run(const arguments *a) {
         if (status) json_decref(result);
         UN_GO(status);
         if (!to_stdout) {
-            if (a->model_count > 1) printf("%s: ", a->models[i]);
+            if (a->model_count > 1) printf("%s: ", un_cli_name(a->models[i]));
             un_cli_print_result(result);
             print_localisation(json_object_get(result, "localisation"));
             print_recovery(result);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/pictures.h"
+#include "cli/terminal.h"
 #include "engine/explain_files.h"
 #include "engine/grounding.h"
 
@@ -66,9 +67,9 @@ static void print_attribute(const un_explanation *e, size_t i) {
     printf("%8.3g  %8.3g  ", (double)m->values[e->answer * A + i],
            (double)m->values[e->other * A + i]);
     if (m->attributes)
-        printf("%s\n", m->attributes[i]);
+        printf("%s\n", un_cli_name(m->attributes[i]));
     else
-        printf("%s %zu\n", m->name, i);
+        printf("%s %zu\n", un_cli_name(m->name), i);
 }
 
 /* Where the picture looks in the text: the largest shares. */
@@ -80,7 +81,7 @@ static un_status print_groups(const un_group_attention *g) {
     un_group_attention_order(g, order);
     printf("  of the text it attends most to");
     for (size_t i = 0; i < g->count && i < SHOWN; i++)
-        printf("%s %s (%+.0f %%)", i > 0 ? "," : "", g->names[order[i]],
+        printf("%s %s (%+.0f %%)", i > 0 ? "," : "", un_cli_name(g->names[order[i]]),
                100 * ((double)g->share[order[i]] / (double)g->even[order[i]] - 1));
     printf("\n");
     free(order);
@@ -93,17 +94,17 @@ static un_status print_explanation(const un_classifier *c, const un_explanation 
     un_explain_choice choice;
     un_status status = UNSEEN_OK;
     UN_TRY(un_explain_choose(e, top, &choice));
-    printf("%s\n  %s (%s, %.4g) and not %s (%s, %.4g)\n", image, c->classes.names[e->answer],
-           c->classes.seen[e->answer] ? "seen" : "unseen", (double)e->scores[e->answer],
-           c->classes.names[e->other], c->classes.seen[e->other] ? "seen" : "unseen",
-           (double)e->scores[e->other]);
-    if (note) printf("  %s\n", note);
+    printf("%s\n  %s (%s, %.4g) and not %s (%s, %.4g)\n", un_cli_name(image),
+           un_cli_name(c->classes.names[e->answer]), c->classes.seen[e->answer] ? "seen" : "unseen",
+           (double)e->scores[e->answer], un_cli_name(c->classes.names[e->other]),
+           c->classes.seen[e->other] ? "seen" : "unseen", (double)e->scores[e->other]);
+    if (note) printf("  %s\n", un_cli_name(note));
     if (!e->maps) printf("  %s has no attention maps\n", c->model.method->class->name);
     UN_GO(print_groups(&e->groups));
     printf("  contribution  %sdescribed     other  attribute\n", e->found ? "   score " : "");
     for (size_t k = 0; k < choice.count; k++) print_attribute(e, choice.by_contribution[k]);
     printf("    %+9.3g  does not come from attributes\n  written to %s\n", un_explain_constant(e),
-           folder);
+           un_cli_name(folder));
 done:
     un_explain_choice_free(&choice);
     return status;

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "cli/import.h"
 #include "cli/import_tinybirds.h"
+#include "cli/terminal.h"
 #include "data/features.h"
 #include "data/parts.h"
 
@@ -263,8 +264,8 @@ static un_status print_features(const char *directory) {
         un_features f;
         status = un_features_open(&f, directory, names[i]);
         if (status) break;
-        printf("features      %s: %zu x %zu x %zu %s", f.name, f.image_count, f.regions, f.width,
-               un_dtype_name(f.dtype));
+        printf("features      %s: %zu x %zu x %zu %s", un_cli_name(f.name), f.image_count,
+               f.regions, f.width, un_dtype_name(f.dtype));
         if (f.absent > 0)
             printf(", %zu kept; `unseen extract` makes the other %zu", f.image_count - f.absent,
                    f.absent);
@@ -276,7 +277,7 @@ static un_status print_features(const char *directory) {
 }
 
 static void print_semantics(const un_dataset *d, const un_semantics *s) {
-    printf("semantics     %s: %zu x %zu", s->name, d->class_count, s->width);
+    printf("semantics     %s: %zu x %zu", un_cli_name(s->name), d->class_count, s->width);
     if (s->vectors) printf(", word vectors of width %zu", s->vector_width);
     printf("%s\n", s->attributes ? ", attributes named" : "");
 }
@@ -284,7 +285,7 @@ static void print_semantics(const un_dataset *d, const un_semantics *s) {
 static un_status print_summary(const un_dataset *d) {
     unsigned char *flags = NULL;
     const char *known = un_split_known_name(d->split_hash);
-    printf("data set      %s in %s\n", d->name, d->directory);
+    printf("data set      %s in %s\n", un_cli_name(d->name), un_cli_name(d->directory));
     printf("images        %zu\n", d->image_count);
     if (d->labels) {
         UN_TRY(un_alloc(d->class_count, 2, &flags));
@@ -300,7 +301,7 @@ static un_status print_summary(const un_dataset *d) {
     for (size_t i = 0; i < d->semantics_count; i++) print_semantics(d, &d->semantics[i]);
     UN_TRY(print_features(d->directory));
     print_folds(d);
-    if (d->image_root) printf("pictures      %s\n", d->image_root);
+    if (d->image_root) printf("pictures      %s\n", un_cli_name(d->image_root));
     if (un_parts_exist(d->directory)) printf("parts         marked in the pictures\n");
     printf("split         %s (%s)\n", d->split_hash, known ? known : "not a published one");
     return UNSEEN_OK;

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/terminal.h"
 #include "data/dataset.h"
 #include "data/features.h"
 #include "data/parts.h"
@@ -246,20 +247,20 @@ static void print_value(const char *key, const json_t *value) {
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
     if (!text) return;
     if (json_is_string(value)) {
-        printf("  %s: %s\n", key, json_string_value(value));
+        printf("  %s: %s\n", un_cli_name(key), un_cli_name(json_string_value(value)));
     } else if (json_is_array(value) && strlen(text) > LONG_TEXT) {
-        printf("  %s: a list of %zu\n", key, json_array_size(value));
+        printf("  %s: a list of %zu\n", un_cli_name(key), json_array_size(value));
     } else if (has_long_list(value)) {
-        printf("  %s: an object of %zu\n", key, json_object_size(value));
+        printf("  %s: an object of %zu\n", un_cli_name(key), json_object_size(value));
     } else if (json_is_object(value) && json_object_size(value) > 0) {
         json_t *brief = shortened(value);
         char *pretty =
             json_dumps(brief, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
-        printf("  %s:\n%s\n", key, pretty ? pretty : text);
+        printf("  %s:\n%s\n", un_cli_name(key), pretty ? pretty : text);
         json_decref(brief);
         free(pretty);
     } else {
-        printf("  %s: %s\n", key, text);
+        printf("  %s: %s\n", un_cli_name(key), text);
     }
     free(text);
 }
@@ -270,7 +271,7 @@ static void print_items(const json_t *list, const char *title, const char *type)
     if (!list) return;
     printf("%s: %zu\n", title, json_array_size(list));
     json_array_foreach(list, i, item) {
-        printf("  %-32s %-8s ", json_string_value(json_object_get(item, "name")),
+        printf("  %-32s %-8s ", un_cli_name(json_string_value(json_object_get(item, "name"))),
                json_string_value(json_object_get(item, type)));
         print_shape(json_object_get(item, "shape"));
         printf("\n");
@@ -290,7 +291,8 @@ static void print_dataset(const json_t *d) {
         printf("  parts: %zu, by %s\n", json_array_size(json_object_get(parts, "names")),
                json_string_value(json_object_get(parts, "kind")));
     json_array_foreach(json_object_get(d, "semantics"), i, item) {
-        printf("  semantics %s: width %lld%s\n", json_string_value(json_object_get(item, "name")),
+        printf("  semantics %s: width %lld%s\n",
+               un_cli_name(json_string_value(json_object_get(item, "name"))),
                (long long)json_integer_value(json_object_get(item, "width")),
                json_is_true(json_object_get(item, "attributes")) ? ", attributes named" : "");
     }
@@ -306,11 +308,11 @@ static void print_dataset(const json_t *d) {
 
 static void print_description(const char *path, const json_t *d) {
     const char *kind = json_string_value(json_object_get(d, "kind"));
-    printf("%s: %s", path, kind);
+    printf("%s: %s", un_cli_name(path), kind);
     if (json_object_get(d, "version"))
         printf(", version %s", json_string_value(json_object_get(d, "version")));
     if (json_object_get(d, "name"))
-        printf(" \"%s\"", json_string_value(json_object_get(d, "name")));
+        printf(" \"%s\"", un_cli_name(json_string_value(json_object_get(d, "name"))));
     printf("\n");
     if (!strcmp(kind, "data set")) {
         print_dataset(d);

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/terminal.h"
 #include "protocol/report.h"
 #include "train/inputs.h"
 #include "train/train.h"
@@ -257,7 +258,7 @@ static un_status train_all(const arguments *a, un_train_options *options, json_t
         UN_GO(un_json_append(results, json_incref(result)));
         if (!a->json || strcmp(a->json, "-") != 0) {
             un_cli_print_result(result);
-            printf("  written to %s\n", path);
+            printf("  written to %s\n", un_cli_name(path));
             fflush(stdout);
         }
     done:

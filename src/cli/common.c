@@ -31,7 +31,7 @@ static void print_log(unseen_log_level level, const char *message, void *user) {
     (void)user;
     if ((int)level > g_level) return;
     clear_line();
-    fprintf(stderr, "%s%s\n", level == UNSEEN_LOG_WARNING ? "warning: " : "", message);
+    fprintf(stderr, "%s%s\n", level == UNSEEN_LOG_WARNING ? "warning: " : "", un_cli_name(message));
 }
 
 static void format_seconds(double seconds, char *out, size_t size) {
@@ -52,15 +52,16 @@ static void print_progress(const un_progress_state *s, void *user) {
     char eta[32];
     format_seconds(s->eta_seconds, eta, sizeof eta);
     char line[160];
-    snprintf(line, sizeof line, "\r\033[K%.60s: %zu of %zu %.20s, %.1f/s, %s left", s->label,
-             s->done, s->total, s->unit, s->seconds > 0 ? (double)s->done / s->seconds : 0.0, eta);
-    un_cli_control(line);
+    snprintf(line, sizeof line, "%.60s: %zu of %zu %.20s, %.1f/s, %s left", s->label, s->done,
+             s->total, s->unit, s->seconds > 0 ? (double)s->done / s->seconds : 0.0, eta);
+    un_cli_control("\r\033[K");
+    un_cli_say(line);
     g_line_open = 1;
 }
 
 int un_cli_fail(void) {
     clear_line();
-    fprintf(stderr, "unseen: %s\n", un_error());
+    fprintf(stderr, "unseen: %s\n", un_cli_name(un_error()));
     return UN_EXIT_FAILURE;
 }
 

@@ -96,7 +96,7 @@ static void on_bus_error(int number, siginfo_t *info, void *context) {
         return;
     }
     say("unseen: ");
-    say(file);
+    un_cli_say(file);
     say(" was cut short while it was read, or its disk failed; run this again when it is whole\n");
     _exit(UN_EXIT_FAILURE);
 }

@@ -1,5 +1,6 @@
 /* predict_output.c - see predict_output.h. */
 #include "cli/predict_output.h"
+#include "cli/terminal.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -136,13 +137,13 @@ static un_status answer_json(predict_output *out, const char *image, const un_cl
 static un_status answer(predict_output *out, const char *image, const un_class_table *classes,
                         const float *scores, const size_t *best, size_t count) {
     if (out->format == PREDICT_JSON) return answer_json(out, image, classes, scores, best, count);
-    if (out->format == PREDICT_TABLE) UN_TRY(put_format(out, "%s\n", image));
+    if (out->format == PREDICT_TABLE) UN_TRY(put_format(out, "%s\n", un_cli_name(image)));
     for (size_t i = 0; i < count; i++) {
         const char *name = classes->names[best[i]];
         double score = (double)scores[best[i]];
         int seen = classes->seen[best[i]];
         if (out->format == PREDICT_TABLE) {
-            UN_TRY(put_format(out, "  %3zu  %-36s %10.4f  %s\n", i + 1, name, score,
+            UN_TRY(put_format(out, "  %3zu  %-36s %10.4f  %s\n", i + 1, un_cli_name(name), score,
                               seen ? "seen" : "unseen"));
             continue;
         }
@@ -161,7 +162,7 @@ static un_status error(predict_output *out, const char *image, un_status code,
                        const char *sentence) {
     int readable = code != UNSEEN_E_IO;
     if (out->format == PREDICT_TABLE)
-        return put_format(out, "%s\n       %s\n", image,
+        return put_format(out, "%s\n       %s\n", un_cli_name(image),
                           readable ? "is no usable picture" : "cannot be read");
     if (out->format == PREDICT_JSON)
         return put_record(out, json_pack("{s:o, s:o, s:b}", "image", path_json(image), "error",

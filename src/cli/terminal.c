@@ -3,12 +3,13 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <utf8proc.h>
 
-enum { ROOM = 4096, WORD = 512, NARROWEST = 20, USUAL = 80, DEEPEST = 40 };
+enum { ROOM = 4096, WORD = 512, NARROWEST = 20, USUAL = 80, DEEPEST = 40, HELD = 8 };
 
 /* A stream over descriptor `fd`. */
 typedef struct {
@@ -22,7 +23,8 @@ typedef struct {
     int at_margin; /* only blanks so far in this line */
     char out[ROOM];
     size_t used;
-    int failed; /* errno of a write */
+    int one_line; /* line feeds and tabs are shown, too */
+    int failed;   /* errno of a write */
 } guarded;
 
 static void drain(guarded *g) {
@@ -72,7 +74,8 @@ static void add_blank(guarded *g, char c) {
         g->at_margin = 1;
         return;
     }
-    put(g, &c, 1);
+    /* Past the last column it would be the first character of another line. */
+    if (g->width == 0 || g->column < g->width) put(g, &c, 1);
     g->column += c == '\t' ? 8 - g->column % 8 : 1;
     if (g->at_margin && g->column < DEEPEST) g->indent = g->column;
 }
@@ -83,14 +86,20 @@ static int is_harmful(utf8proc_int32_t point) {
            (point >= 0x2066 && point <= 0x2069) || point == 0x2028 || point == 0x2029;
 }
 
+/* By hand: a signal handler may not call snprintf. */
+static void add_code(guarded *g, char kind, unsigned code, unsigned digits) {
+    char text[8] = {'\\', kind};
+    for (unsigned i = 0; i < digits; i++)
+        text[2 + i] = "0123456789abcdef"[code >> 4 * (digits - 1 - i) & 15];
+    add(g, text, 2 + digits, 2 + digits);
+}
+
 static void add_point(guarded *g, utf8proc_int32_t point, const char *bytes, size_t n) {
-    char text[16];
     int width = utf8proc_charwidth(point);
-    if (point == '\n' || point == '\t' || point == ' ') {
+    if (point == ' ' || ((point == '\n' || point == '\t') && !g->one_line)) {
         add_blank(g, (char)point);
     } else if (is_harmful(point)) {
-        int length = snprintf(text, sizeof text, "\\u%04x", (unsigned)point);
-        add(g, text, (size_t)length, (size_t)length);
+        add_code(g, 'u', (unsigned)point, 4);
     } else {
         add(g, bytes, n, width > 0 ? (size_t)width : 0);
     }
@@ -103,11 +112,8 @@ static void add_byte(guarded *g, char byte) {
     unsigned char c = (unsigned char)byte;
     /* A new character begins where the one before was not finished. */
     int broken = g->part_length > 0 && (c & 0xC0) != 0x80;
-    for (size_t i = 0; broken && i < g->part_length; i++) {
-        char text[8];
-        snprintf(text, sizeof text, "\\x%02x", (unsigned)(unsigned char)g->part[i]);
-        add(g, text, 4, 4);
-    }
+    for (size_t i = 0; broken && i < g->part_length; i++)
+        add_code(g, 'x', (unsigned char)g->part[i], 2);
     if (broken) g->part_length = 0;
     g->part[g->part_length++] = byte;
     if (g->part_length < length_of((unsigned char)g->part[0])) return;
@@ -119,11 +125,7 @@ static void add_byte(guarded *g, char byte) {
         add_point(g, point, g->part, n);
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        char text[8];
-        snprintf(text, sizeof text, "\\x%02x", (unsigned)(unsigned char)g->part[i]);
-        add(g, text, 4, 4);
-    }
+    for (size_t i = 0; i < n; i++) add_code(g, 'x', (unsigned char)g->part[i], 2);
 }
 
 static ssize_t guarded_write(void *cookie, const char *bytes, size_t n) {
@@ -162,4 +164,36 @@ void un_cli_guard_streams(void) {
 void un_cli_control(const char *bytes) {
     fflush(stderr);
     if (write(STDERR_FILENO, bytes, strlen(bytes)) < 0) return; /* a progress line less */
+}
+
+void un_cli_say(const char *text) {
+    guarded g = {.fd = STDERR_FILENO, .one_line = 1};
+    for (const char *c = text; *c; c++) add_byte(&g, *c);
+    for (size_t i = 0; i < g.part_length; i++) add_code(&g, 'x', (unsigned char)g.part[i], 2);
+    end_word(&g);
+    drain(&g);
+}
+
+const char *un_cli_name(const char *name) {
+    static _Thread_local char *held[HELD];
+    static _Thread_local size_t next;
+    size_t blanks = 0, length = 0;
+    if (!name) return "?";
+    for (const char *c = name; *c; c++) blanks += *c == '\n' || *c == '\t';
+    if (blanks == 0) return name;
+    char *line = malloc(strlen(name) + 5 * blanks + 1);
+    if (!line) return "(no memory to show it)";
+    for (const char *c = name; *c; c++) {
+        if (*c == '\n' || *c == '\t') {
+            memcpy(line + length, *c == '\n' ? "\\u000a" : "\\u0009", 6);
+            length += 6;
+        } else {
+            line[length++] = *c;
+        }
+    }
+    line[length] = 0;
+    free(held[next]);
+    held[next] = line;
+    next = (next + 1) % HELD;
+    return line;
 }

@@ -38,6 +38,29 @@ expect 2 "only one of" "$unseen" predict m.model p --csv - --json -
 grep -q "<script" r.html && fail "a name became a script"
 "$unseen" inspect m.model | grep -Eq '[0-9]\.[0-9]{9}' && fail "inspect prints more digits than people read"
 
+# A line feed in a name does not make two answers of one; CSV and JSON keep it.
+mkdir q
+printf -v first 'one\n1  red'
+cp "$1/001.png" "q/$first.png"
+printf 'class,a,b,c\n"two\nlines",1,0,1\n' >new.csv
+"$unseen" predict m.model q --classes new.csv --top 5 --csv n.csv --json n.json >out 2>&1 ||
+    fail "predict: $(cat out)"
+"$unseen" predict m.model q --classes new.csv --top 5 >out 2>&1 || fail "predict"
+[ "$(wc -l <out)" = 7 ] || fail "a name broke a line: $(cat out)"
+grep -qF 'q/one\u000a1  red.png' out && grep -qF 'two\u000alines' out || fail "names: $(cat out)"
+python=$(command -v python3) || left_out "whether CSV and JSON keep line feeds: no python3"
+${python:-cat} - <<'END' >/dev/null || fail "CSV and JSON do not keep line feeds"
+import csv, json
+rows = list(csv.reader(open("n.csv", newline="")))
+assert len(rows) == 6 and all(len(r) == 6 for r in rows), rows
+assert rows[1][0] == "q/one\n1  red.png" and "two\nlines" in [r[2] for r in rows], rows
+assert "two\nlines" in [p["label"] for p in json.load(open("n.json"))[0]["predictions"]]
+END
+"$unseen" explain m.model q --classes new.csv -o why2 >out 2>&1 || fail "explain: $(cat out)"
+grep -q '^1  red' out && fail "a name broke a line of explain: $(cat out)"
+"$unseen" predict m.model "$(printf 'no\nsuch.png')" >out 2>err
+[ "$(wc -l <err)" = 1 ] || fail "a sentence was broken: $(cat err)"
+
 # A picture outside the folder, by an edit of the same length.
 picture=$(cd p && ls '<script>x' | head -1)
 cp "p/<script>x/$picture" outside.png

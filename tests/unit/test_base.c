@@ -4,6 +4,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/parallel.h"
 #include "util.h"
 
@@ -528,6 +530,47 @@ static void parallel_covers_everything_once(void **state) {
     assert_int_equal(un_thread_count(), un_processor_count());
 }
 
+/* A host may have closed its standard streams: what is opened must not become one of them, or its
+ * messages would be written into our files. */
+static void closed_standard_streams(void **state) {
+    (void)state;
+    int kept[3], fds[6] = {0}, file = 0, taken = 0;
+    char path[300], lock_path[300];
+    un_atomic_file whole, partial, scratch;
+    un_lock lock;
+    snprintf(path, sizeof path, "%s/closed", g_folder);
+    snprintf(lock_path, sizeof lock_path, "%s/closed.lock", g_folder);
+    fflush(stdout);
+    for (int i = 0; i < 3; i++) kept[i] = fcntl(i, F_DUPFD_CLOEXEC, 10);
+    for (int i = 0; i < 3; i++) close(i);
+    un_status status = un_atomic_open(&whole, path);
+    fds[0] = whole.fd;
+    if (!status) status = un_atomic_open_partial(&partial, path);
+    fds[1] = partial.fd;
+    if (!status) status = un_scratch_open(&scratch, path);
+    fds[2] = scratch.fd;
+    if (!status) status = un_lock_take(&lock, lock_path, &taken);
+    fds[3] = lock.fd;
+    fds[4] = un_output_open(path, &file);
+    fds[5] = un_open(path, O_RDONLY, 0);
+    ssize_t said = write(STDERR_FILENO, "a message of the host\n", 22);
+    if (!status) status = un_atomic_write(&whole, "ours", 4, 0);
+    if (!status) status = un_atomic_commit(&whole);
+    for (int i = 0; i < 3; i++) dup2(kept[i], i);
+    for (int i = 0; i < 3; i++) close(kept[i]);
+    util_ok(status);
+    assert_int_equal(said, -1);
+    for (int i = 0; i < 6; i++) {
+        assert_true(fds[i] > STDERR_FILENO);
+        if (i > 0) assert_true(fcntl(fds[i], F_GETFD) & FD_CLOEXEC);
+    }
+    un_atomic_abort(&partial);
+    un_atomic_abort(&scratch);
+    un_lock_release(&lock);
+    close(fds[4]);
+    close(fds[5]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(philox_known_answers),
@@ -543,6 +586,7 @@ int main(void) {
         cmocka_unit_test(arena),
         cmocka_unit_test(error_sentences),
         cmocka_unit_test(atomic_files),
+        cmocka_unit_test(closed_standard_streams),
         cmocka_unit_test(path_parts),
         cmocka_unit_test(sha256),
         cmocka_unit_test(json),
