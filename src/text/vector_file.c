@@ -349,6 +349,10 @@ static un_status explain(const char *path, un_status status) {
 un_status un_vocabulary_read(un_vocabulary *vocabulary, const char *path, un_arena *arena) {
     reader r = {.vocabulary = vocabulary, .arena = arena, .path = path};
     struct stat st;
+    un_file_kind kind = un_kind_of_file(path);
+    /* Text, some of whose lines might pass for words. */
+    if (kind == UN_KIND_HTML || kind == UN_KIND_LFS_POINTER)
+        return un_fail_kind(path, "a file of word vectors", kind);
     /* Not to wait for the writer of a FIFO. */
     int fd = un_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0) return un_fail_errno(errno, "cannot read %s", path);

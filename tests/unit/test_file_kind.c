@@ -6,8 +6,14 @@
 #include "base/file.h"
 #include "base/file_kind.h"
 #include "data/dataset.h"
+#include "data/readers/array_file.h"
+#include "data/readers/hdf5.h"
+#include "data/readers/lines.h"
+#include "data/readers/mat.h"
+#include "data/readers/table.h"
 #include "engine/classifier.h"
 #include "tensor/safetensors.h"
+#include "text/vector_file.h"
 #include "vision/backbone.h"
 
 static char g_folder[64] = "/tmp/unseen-kind-XXXXXX";
@@ -125,6 +131,55 @@ static void test_readers_name_the_kind(void **state) {
     unlink(path);
 }
 
+/* Tables, lists, arrays, MAT, HDF5 and word vectors: each says what it was given, or takes it. */
+static void test_tables_and_arrays_name_the_kind(void **state) {
+    (void)state;
+    enum { TABLE = 1, LIST = 2, ARRAY = 4, MAT = 8, HDF = 16, WORDS = 32, ALL = 63 };
+    static const struct {
+        un_file_kind kind;
+        int refused; /* by these readers for what it is */
+    } cases[] = {{UN_KIND_LFS_POINTER, ALL},
+                 {UN_KIND_HTML, ALL},
+                 {UN_KIND_PYTORCH_ZIP, ALL},
+                 {UN_KIND_PYTORCH, ALL - LIST}, /* a word of one line may begin so */
+                 {UN_KIND_EXCEL, ALL},
+                 {UN_KIND_TEXT, ARRAY | MAT | HDF},
+                 {UN_KIND_JPEG, ALL - LIST},
+                 {UN_KIND_HDF5, TABLE | ARRAY | WORDS},
+                 {UN_KIND_NPY, TABLE | MAT | HDF | WORDS},
+                 {UN_KIND_MAT, ARRAY | HDF}, /* only its text is in the sample */
+                 {UN_KIND_GZIP, TABLE | ARRAY | MAT | HDF}};
+    char path[400];
+    snprintf(path, sizeof path, "%s/given.csv", g_folder);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++)
+        for (size_t i = 0; i < SAMPLES; i++) {
+            if (g_samples[i].kind != cases[c].kind) continue;
+            const char *said = g_samples[i].said;
+            int refused = cases[c].refused;
+            un_arena arena = {0};
+            un_table table;
+            un_lines lines;
+            un_array array;
+            un_mat *mat = NULL;
+            un_hdf5 *hdf5 = NULL;
+            const char *word = "robin";
+            un_word wanted = {.word = word};
+            un_vocabulary words = {.count = 1, .items = &wanted};
+            util_ok(un_file_write(path, g_samples[i].bytes, g_samples[i].size));
+            if (refused & TABLE)
+                util_fails(un_table_read(path, &arena, &table), UNSEEN_E_FORMAT, said);
+            if (refused & LIST) util_fails(un_lines_open(&lines, path), UNSEEN_E_FORMAT, said);
+            if (refused & ARRAY)
+                util_fails(un_array_open(&array, path, g_folder), UNSEEN_E_FORMAT, said);
+            if (refused & MAT) util_fails(un_mat_open(&mat, path), UNSEEN_E_FORMAT, said);
+            if (refused & HDF) util_fails(un_hdf5_open(&hdf5, path), UNSEEN_E_FORMAT, said);
+            if (refused & WORDS)
+                util_fails(un_vocabulary_read(&words, path, &arena), UNSEEN_E_FORMAT, said);
+            un_arena_free(&arena);
+        }
+    unlink(path);
+}
+
 /* What begins like the format but ends early is said to be cut short, not to be another kind. */
 static void test_cut_short(void **state) {
     (void)state;
@@ -138,8 +193,8 @@ static void test_cut_short(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds),
-                                       cmocka_unit_test(test_readers_name_the_kind),
-                                       cmocka_unit_test(test_cut_short)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kinds), cmocka_unit_test(test_readers_name_the_kind),
+        cmocka_unit_test(test_tables_and_arrays_name_the_kind), cmocka_unit_test(test_cut_short)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -173,6 +173,71 @@ static void test_cmyk(void **state) {
     free(b.bytes);
 }
 
+/* Eight flat colours in columns as wide as a JPEG's blocks, over a height of whole blocks. */
+enum { FLAT_WIDTH = 128, FLAT_HEIGHT = 32 };
+static void paint_flat(unsigned char *out, size_t bands, size_t first) {
+    for (size_t i = 0; i < (size_t)FLAT_WIDTH * FLAT_HEIGHT; i++)
+        for (size_t b = 0; b < bands; b++)
+            out[i * bands + b] =
+                b == 3 ? 77
+                       : (unsigned char)((i % FLAT_WIDTH / 16 + first) % 8 >> b & 1 ? 220 : 30);
+}
+
+static VipsImage *flat_of(const unsigned char *pixels, int bands, int pages,
+                          VipsInterpretation kind) {
+    size_t n = (size_t)FLAT_WIDTH * FLAT_HEIGHT * (size_t)pages * (size_t)bands;
+    VipsImage *image = vips_image_new_from_memory_copy(pixels, n, FLAT_WIDTH, FLAT_HEIGHT * pages,
+                                                       bands, VIPS_FORMAT_UCHAR);
+    assert_non_null(image);
+    image->Type = kind;
+    if (pages > 1) vips_image_set_int(image, VIPS_META_PAGE_HEIGHT, FLAT_HEIGHT);
+    return image;
+}
+
+/* A palette, an alpha channel, several frames and CMYK give the pixels of the plain picture: exactly,
+ * but of a JPEG, whose flat blocks are off by the rounding of one coefficient and of the inks. */
+static void test_plain_forms(void **state) {
+    (void)state;
+    static const struct {
+        const char *ending;
+        int bands, pages, off;
+        VipsInterpretation kind;
+    } cases[] = {{".png[palette,dither=0]", 3, 1, 0, VIPS_INTERPRETATION_sRGB},
+                 {".png[palette,bitdepth=4,dither=0]", 3, 1, 0, VIPS_INTERPRETATION_sRGB},
+                 {".gif[dither=0]", 3, 1, 0, VIPS_INTERPRETATION_sRGB},
+                 {".gif[dither=0]", 3, 3, 0, VIPS_INTERPRETATION_sRGB},
+                 {".webp[lossless]", 3, 3, 0, VIPS_INTERPRETATION_sRGB},
+                 {".tif", 3, 3, 0, VIPS_INTERPRETATION_sRGB},
+                 {".webp[lossless]", 4, 1, 0, VIPS_INTERPRETATION_sRGB},
+                 {".png", 4, 1, 0, VIPS_INTERPRETATION_sRGB},
+                 {".jpg[Q=100]", 3, 1, 4, VIPS_INTERPRETATION_sRGB},
+                 {".jpg[Q=100]", 4, 1, 4, VIPS_INTERPRETATION_CMYK},
+                 {".tif[compression=jpeg,Q=100]", 3, 1, 4, VIPS_INTERPRETATION_sRGB}};
+    unsigned char in[FLAT_WIDTH * FLAT_HEIGHT * 4 * 3];
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        size_t bands = (size_t)cases[c].bands, page = FLAT_WIDTH * FLAT_HEIGHT * bands;
+        un_image image;
+        for (size_t p = 0; p < (size_t)cases[c].pages; p++) paint_flat(in + p * page, bands, p);
+        blob b =
+            encode(flat_of(in, cases[c].bands, cases[c].pages, cases[c].kind), cases[c].ending);
+        util_ok(decode(&b, cases[c].ending, &image));
+        assert_int_equal(image.width, FLAT_WIDTH);
+        assert_int_equal(image.height, FLAT_HEIGHT);
+        for (size_t i = 0; i < (size_t)FLAT_WIDTH * FLAT_HEIGHT; i++)
+            for (size_t k = 0; k < 3; k++) {
+                const unsigned char *ink = in + i * bands;
+                int want = ink[k];
+                if (cases[c].kind == VIPS_INTERPRETATION_CMYK)
+                    want = (255 - ink[3]) - (int)(ink[k] * (255 - ink[3]) / 255.0 + 0.5);
+                if (abs(image.pixels[3 * i + k] - want) > cases[c].off)
+                    fail_msg("case %zu, %s, pixel %zu: %d, not %d", c, cases[c].ending, i,
+                             image.pixels[3 * i + k], want);
+            }
+        un_image_free(&image);
+        free(b.bytes);
+    }
+}
+
 /* Four coloured quarters, turned as a viewer would. */
 static void test_orientation(void **state) {
     (void)state;
@@ -695,21 +760,14 @@ static int begin(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),
-        cmocka_unit_test(test_layouts),
-        cmocka_unit_test(test_cmyk),
-        cmocka_unit_test(test_orientation),
-        cmocka_unit_test(test_turned_points),
-        cmocka_unit_test(test_budget_counts),
-        cmocka_unit_test(test_budget_of_threads),
-        cmocka_unit_test(test_promises),
-        cmocka_unit_test(test_wrong_files),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_resize),
-        cmocka_unit_test(test_recipe_text),
-        cmocka_unit_test(test_recipe_crop),
+        cmocka_unit_test(test_formats),       cmocka_unit_test(test_layouts),
+        cmocka_unit_test(test_cmyk),          cmocka_unit_test(test_plain_forms),
+        cmocka_unit_test(test_orientation),   cmocka_unit_test(test_turned_points),
+        cmocka_unit_test(test_budget_counts), cmocka_unit_test(test_budget_of_threads),
+        cmocka_unit_test(test_promises),      cmocka_unit_test(test_wrong_files),
+        cmocka_unit_test(test_limits),        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_threads),       cmocka_unit_test(test_resize),
+        cmocka_unit_test(test_recipe_text),   cmocka_unit_test(test_recipe_crop),
     };
     return cmocka_run_group_tests(tests, begin, NULL);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <zip.h>
 
+#include "base/file_kind.h"
 #include "data/readers/npy.h"
 
 enum { CHUNK = 1 << 20 };
@@ -197,11 +198,15 @@ static un_status cut_spec(un_array *a, char **path) {
 static un_status open_any(un_array *a, const char *path, const char *folder) {
     UN_TRY(un_map_open(&a->map, path));
     int npy = un_npy_begins(a->map.data, a->map.size);
-    int zip = a->map.size >= 4 && a->map.data[0] == 'P' && a->map.data[1] == 'K';
+    un_file_kind kind = un_kind_of(a->map.data, a->map.size);
+    int zip = kind == UN_KIND_NPZ || kind == UN_KIND_ZIP;
     if (npy && a->member)
         return un_fail(UNSEEN_E_ARGUMENT, "%s: a .npy file holds one array, without a name", path);
     if (npy) return open_npy(a);
     un_map_close(&a->map);
+    /* What no magic number tells is left to the reader of safetensors, as is a cut one. */
+    if (!zip && kind != UN_KIND_SAFETENSORS && kind != UN_KIND_UNKNOWN && kind != UN_KIND_NPY)
+        return un_fail_kind(path, "a file of arrays (.npy, .npz, .safetensors)", kind);
     return zip ? open_npz(a, path, folder) : open_tensor(a, path);
 }
 

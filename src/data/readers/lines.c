@@ -18,8 +18,9 @@ un_status un_lines_open(un_lines *lines, const char *path) {
     *lines = (un_lines){0};
     UN_TRY(un_file_read(path, TEXT_LIMIT, &lines->text, &length));
     un_status status = UNSEEN_OK;
-    if (strlen(lines->text) != length)
-        UN_GO(un_fail_kind(path, "a text file", un_kind_of(lines->text, length)));
+    un_file_kind kind = un_kind_of(lines->text, length);
+    if (strlen(lines->text) != length || kind == UN_KIND_HTML || kind == UN_KIND_LFS_POINTER)
+        UN_GO(un_fail_kind(path, "a text file", kind));
     UN_GO(un_format(&lines->path, "%s", path));
     lines->next = lines->text;
     if (!strncmp(lines->text, "\xEF\xBB\xBF", 3)) lines->next += 3; /* a mark of UTF-8 */
