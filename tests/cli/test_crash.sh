@@ -9,17 +9,21 @@ kills=${KILLS:-5}
 RANDOM=${SEED:-1}
 done=0 tries=0
 declare -A took
-for name in $writers; do
-    fresh $name
+# measure NAME: milliseconds of a whole run
+measure() {
+    local before
+    whole $1
+    fresh $1
     before=$(date +%s%N)
-    write $name >/dev/null 2>&1
-    took[$name]=$((($(date +%s%N) - before) / 1000000 + 1))
-done
+    (write $1) >/dev/null 2>&1
+    took[$1]=$((($(date +%s%N) - before) / 1000000 + 1))
+}
 exec_or_run() { exec "$unseen" "$@" -q --threads 1; }
 while [ $done -lt $kills ] && [ $tries -lt $((20 * kills)) ]; do
     for name in $writers; do
         [ $done -lt $kills ] || break
         tries=$((tries + 1))
+        [ "${took[$name]:-}" ] || measure $name
         fresh $name
         (write $name) >/dev/null 2>&1 &
         pid=$!
@@ -31,17 +35,16 @@ while [ $done -lt $kills ] && [ $tries -lt $((20 * kills)) ]; do
         done=$((done + 1))
         bad=$(half $name)
         [ -z "$bad" ] || fail "$name killed after $moment ms: $bad"
-        resume=
         again=$( (write $name) 2>&1 >/dev/null) || {
             case $again in # a training that left a checkpoint says how to go on
-            *--resume*) resume=1 ;;
+            *--resume*)
+                resume=--resume
+                again=$( (write $name) 2>&1 >/dev/null) || fail "$name --resume: $again"
+                resume=
+                ;;
             *) fail "$name after a kill at $moment ms: $again" ;;
             esac
         }
-        if [ "$resume" ]; then
-            "$unseen" train dem --data featured -o w/m.model --epochs 2 --log w/log.csv -q \
-                --threads 1 --resume >/dev/null || fail "train --resume"
-        fi
         bad=$(differences $name)
         [ -z "$bad" ] || fail "$name after a kill at $moment ms and a second run: $bad"
         [ -z "$(leftovers)" ] || fail "$name left $(leftovers)"

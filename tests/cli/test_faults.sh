@@ -17,19 +17,22 @@ kinds="open read write pwrite fsync rename malloc mmap close ftruncate"
 declare -A calls
 # env: timeout itself must not be driven, nor count.
 exec_or_run() {
-    timeout 60 env LD_PRELOAD="$driver" UNSEEN_FAULT_COUNT="$count" UNSEEN_FAULT="$fault" "$unseen" "$@" \
+    timeout 200 env LD_PRELOAD="$driver" UNSEEN_FAULT_COUNT="$count" UNSEEN_FAULT="$fault" "$unseen" "$@" \
         -q --threads 1
 }
 export OMP_WAIT_POLICY=passive # the program would start itself anew
-fault=
-for name in $writers; do
-    fresh $name
+# measure NAME: how many calls of each kind a whole run makes
+measure() {
+    fault= count=
+    whole $1
+    fresh $1
     count=$PWD/count
-    write $name >/dev/null 2>&1 || fail "$name under the driver"
+    write $1 >/dev/null 2>&1 || fail "$1 under the driver"
     [ -s count ] || { fail "the driver is not at work"; finish; }
-    while read -r kind n; do calls[$name.$kind]=$n; done <count
-done
-count=
+    while read -r kind n; do calls[$1.$kind]=$n; done <count
+    count=
+}
+fault= count=
 injected=0 failed=0 turn=0
 while [ $injected -lt $faults ] && [ $turn -lt $((10 * faults)) ]; do
     for name in $writers; do
@@ -38,6 +41,7 @@ while [ $injected -lt $faults ] && [ $turn -lt $((10 * faults)) ]; do
             [ $injected -lt $faults ] || break 2
             # A bounded run takes a part of the pairs, another one with another SEED.
             [ $((RANDOM % 4)) = 0 ] || continue
+            [ "${calls[$name.open]:-}" ] || measure $name
             n=${calls[$name.$kind]:-0}
             [ "$n" -gt 0 ] || continue
             case $kind in

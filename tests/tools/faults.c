@@ -3,8 +3,9 @@
  * LD_PRELOAD, driven by the environment:
  *
  *     UNSEEN_FAULT=KIND:N:WHAT    KIND one of open read write pwrite fsync rename malloc mmap close
- *                                 ftruncate exchange (renameat2) unlink; WHAT an errno's name,
- *                                 "short" for short counts, or "KILL": the program ends there
+ *                                 ftruncate exchange (renameat2) unlink getline; WHAT an errno's
+ *                                 name, "short" for short counts, "KILL": the program ends there,
+ *                                 or, for mmap, "cut": the file is emptied under its map
  *     UNSEEN_FAULT_COUNT=FILE     instead: how many calls of each kind there were
  *
  * Calls of the program itself count, and of jansson for malloc; what other libraries do about a
@@ -37,13 +38,14 @@ enum {
     FTRUNCATE,
     EXCHANGE,
     UNLINK,
+    GETLINE,
     KINDS
 };
-static const char *const g_names[KINDS] = {"open",  "read",      "write",    "pwrite",
-                                           "fsync", "rename",    "malloc",   "mmap",
-                                           "close", "ftruncate", "exchange", "unlink"};
+static const char *const g_names[KINDS] = {"open",     "read",   "write",  "pwrite", "fsync",
+                                           "rename",   "malloc", "mmap",   "close",  "ftruncate",
+                                           "exchange", "unlink", "getline"};
 static atomic_long g_count[KINDS];
-static int g_kind = -1, g_errno, g_short, g_kill, g_ready;
+static int g_kind = -1, g_errno, g_short, g_kill, g_cut, g_ready;
 static long g_number;
 static struct { uintptr_t begin, end; } g_ours[2];
 
@@ -81,6 +83,7 @@ __attribute__((constructor)) static void prepare(void) {
         for (size_t i = 0; last && i < sizeof errors / sizeof *errors; i++)
             if (!strcmp(last + 1, errors[i].name)) g_errno = errors[i].code;
         g_short = last && !strcmp(last + 1, "short");
+        g_cut = last && !strcmp(last + 1, "cut");
         g_kill = last && !strcmp(last + 1, "KILL");
     }
     g_ready = 1;
@@ -163,6 +166,7 @@ ssize_t pwrite(int fd, const void *data, size_t n, off_t offset) {
 
 #define NEXT(name) ((__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name))
 
+/* clang-format off: it takes these for one expression. */
 int FAIL_OR(FSYNC, fsync, (int fd), NEXT(fsync)(fd), -1) int FAIL_OR(
     FSYNC, fdatasync, (int fd), NEXT(fdatasync)(fd),
     -1) int FAIL_OR(RENAME, rename, (const char *from, const char *to), NEXT(rename)(from, to),
@@ -174,9 +178,46 @@ int FAIL_OR(FSYNC, fsync, (int fd), NEXT(fsync)(fd), -1) int FAIL_OR(
                                                     NEXT(unlink)(path),
                                                     -1) int FAIL_OR(FTRUNCATE, ftruncate,
                                                                     (int fd, off_t n),
-                                                                    NEXT(ftruncate)(fd, n), -1) void
-    *FAIL_OR(MMAP, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t offset),
-             NEXT(mmap)(at, n, prot, flags, fd, offset), MAP_FAILED)
+                                                                    NEXT(ftruncate)(fd, n), -1)
+    /* clang-format on */
+
+    /* Whoever has the file open for writing may do so at any time. */
+    static void cut(int fd) {
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    if (truncate(link, 0) != 0) perror("the file under the map cannot be cut");
+}
+
+void *mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset) {
+    REAL(mmap);
+    int hit = HIT(MMAP);
+    if (hit && !g_cut) {
+        errno = g_errno;
+        return MAP_FAILED;
+    }
+    void *map = real(at, n, prot, flags, fd, offset);
+    if (hit && fd >= 0) cut(fd);
+    return map;
+}
+
+/* What getline is where the compiler takes the header's word for it. */
+ssize_t __getdelim(char **line, size_t *room, int end, FILE *stream) {
+    REAL(__getdelim);
+    if (HIT(GETLINE)) {
+        errno = g_errno;
+        return -1;
+    }
+    return real(line, room, end, stream);
+}
+
+ssize_t getline(char **line, size_t *room, FILE *stream) {
+    REAL(getline);
+    if (HIT(GETLINE)) {
+        errno = g_errno;
+        return -1;
+    }
+    return real(line, room, stream);
+}
 
 int close(int fd) {
     REAL(close);
