@@ -17,7 +17,7 @@ kinds="open read write pwrite fsync rename malloc mmap close ftruncate"
 declare -A calls
 # env: timeout itself must not be driven, nor count.
 exec_or_run() {
-    timeout 200 env LD_PRELOAD="$driver" UNSEEN_FAULT_COUNT="$count" UNSEEN_FAULT="$fault" "$unseen" "$@" \
+    timeout 600 env LD_PRELOAD="$driver" UNSEEN_FAULT_COUNT="$count" UNSEEN_FAULT="$fault" "$unseen" "$@" \
         -q --threads 1
 }
 export OMP_WAIT_POLICY=passive # the program would start itself anew

@@ -18,7 +18,7 @@ on() {
 words() { tr -s ' \n' '\n\n' | sed '/^$/d; s/^[0-9]*\.[0-9]*$/NUMBER/'; } # times differ
 
 for command in "check toy" "train eszsl --help" "inspect m.model" "eval nothing-$long" \
-    "check toy --json nowhere/x" "train eszsl --list-settings" "eval $long/m.model --data toy"; do
+    "check toy --json nowhere/x" "train eszsl --settings" "eval $long/m.model --data toy"; do
     sh -c "\"$unseen\" $command" 2>&1 </dev/null | words >plain
     for columns in 80 60; do
         on $columns "\"$unseen\" $command" >terminal

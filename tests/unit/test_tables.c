@@ -22,8 +22,7 @@ static void same_table_in_many_forms(void **state) {
     (void)state;
     static const char *const forms[] = {
         "class,a,b\nx,1,0.5\ny,0,0.25\n",
-        "\xEF\xBB\xBF"
-        "class,a,b\r\nx,1,0.5\r\ny,0,0.25\r\n",
+        "\357\273\277class,a,b\r\nx,1,0.5\r\ny,0,0.25\r\n",
         "class,a,b\rx,1,0.5\ry,0,0.25\r",
         "class\ta\tb\nx\t1\t0.5\ny\t0\t0.25\n",
         "class;a;b\nx;1;0.5\ny;0;0.25",
