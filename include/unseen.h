@@ -214,10 +214,11 @@ UNSEEN_API void unseen_model_grid(const unseen_model *model, size_t *height, siz
  * regions. */
 UNSEEN_API size_t unseen_model_branch_count(const unseen_model *model);
 
-/* How strongly each attribute was found in the image with these features (D): out[A]. MSDN: the
- * score of a class rises by out[i] for each unit of its attribute i. DUET, whose scores are
+/* How strongly each attribute was found in the image with these features (D): out[A]. ESZSL: the
+ * score of class c is sum_i a[c, i] out[i]; MSDN: the same with 1 more for unseen classes and 1 less
+ * for seen ones. DUET, whose scores are
  * probabilities: the logarithm of the class's probability does, up to a number that all classes
- * share, so that the probability of class c is in proportion to exp(sum_i a[c, i] out[i]). Both are
+ * share, so that the probability of class c is in proportion to exp(sum_i a[c, i] out[i]). All are
  * before any gamma, and of the attributes as the method scales them. UNSEEN_E_UNSUPPORTED for
  * methods without attribute scores. */
 UNSEEN_API unseen_status unseen_attributes(unseen_model *model, const float *features, float *out);
