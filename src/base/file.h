@@ -108,6 +108,9 @@ un_status un_check_owner(const char *path, const struct stat *held);
 /* Opens what grows while people look at it, a log: the file itself, or a copy of the descriptor that
  * the path names. *file: it is a file, which can be cut and continued. -1 and errno on failure. */
 int un_output_open(const char *path, int *file);
+/* Whether `path` is or will be a file that is replaced, which other files may lie beside; not a
+ * pipe, a device or an open descriptor, which is written through. */
+int un_output_is_file(const char *path);
 
 int un_path_exists(const char *path);
 int un_path_is_regular(const char *path); /* a file, links followed */

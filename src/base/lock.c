@@ -20,37 +20,41 @@ static int still_there(const un_lock *lock) {
            held.st_ino == named.st_ino && held.st_dev == named.st_dev;
 }
 
-static void drop(un_lock *lock) {
+void un_lock_drop(un_lock *lock) {
     if (lock->fd >= 0) close(lock->fd);
     free(lock->path);
-    *lock = (un_lock){.fd = -1};
+    *lock = UN_LOCK_NONE;
+}
+
+void un_lock_open_file(int fd, int *taken) {
+    int code = 0;
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0 && (code = errno) == EINTR) code = 0;
+    *taken = code != EWOULDBLOCK;
 }
 
 un_status un_lock_take(un_lock *lock, const char *path, int *taken) {
-    *lock = (un_lock){.fd = -1};
+    *lock = UN_LOCK_NONE;
     *taken = 0;
     UN_TRY(un_format(&lock->path, "%s", path));
     for (int i = 0; i < TRIES; i++) {
         lock->fd = un_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0666);
         if (lock->fd < 0) {
             un_status status = un_fail_errno(errno, "cannot write %s", path);
-            drop(lock);
+            un_lock_drop(lock);
             return status;
         }
-        int busy = flock(lock->fd, LOCK_EX | LOCK_NB) != 0;
-        if (!busy && still_there(lock)) {
-            *taken = 1;
-            return UNSEEN_OK;
-        }
-        if (busy) break;
+        un_lock_open_file(lock->fd, taken);
+        if (*taken && still_there(lock)) return UNSEEN_OK;
+        if (!*taken) break;
+        *taken = 0;
         close(lock->fd);
         lock->fd = -1;
     }
-    drop(lock);
+    un_lock_drop(lock);
     return UNSEEN_OK;
 }
 
 void un_lock_release(un_lock *lock) {
     if (lock->fd >= 0) unlink(lock->path);
-    drop(lock);
+    un_lock_drop(lock);
 }

@@ -17,5 +17,15 @@ typedef struct {
 un_status un_lock_take(un_lock *lock, const char *path, int *taken);
 /* Removes the file, then drops the lock. Harmless on one that is not held. */
 void un_lock_release(un_lock *lock);
+/* Drops the lock and leaves the file, which may have been moved. */
+void un_lock_drop(un_lock *lock);
+
+/* Nothing is held. */
+#define UN_LOCK_NONE                                                                               \
+    (un_lock) { .fd = -1 }
+
+/* The same for a file that is open already, until it is closed; a file system without locks takes
+ * none, and that is no error. *taken is 0 if another process holds it. */
+void un_lock_open_file(int fd, int *taken);
 
 #endif

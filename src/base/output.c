@@ -105,6 +105,16 @@ int un_output_open(const char *path, int *file) {
     return fd;
 }
 
+int un_output_is_file(const char *path) {
+    struct stat st;
+    char *target = NULL;
+    int named = -1;
+    if (follow_links(path, &target, &named)) return 1; /* opening it will say what is wrong */
+    int file = named < 0 && (stat(target, &st) != 0 || S_ISREG(st.st_mode));
+    free(target);
+    return file;
+}
+
 /* ---- temporary names ---- */
 
 /* "FOLDER" and "NAME.tmp-" of a target; a name that would become too long is cut. */

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,15 +62,6 @@ done:
     return status;
 }
 
-/* Whether the file we hold locked is still the one at `path`: its directory may
- * have been finished or removed between our opening and our locking it. */
-static int still_there(int fd, const char *path) {
-    struct stat held;
-    struct stat named;
-    return fstat(fd, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
-           held.st_dev == named.st_dev;
-}
-
 /* What is there under the temporary name must be what a killed run left: everything in it will be
  * removed. */
 static un_status check_old(const char *partial, const char *lock_path) {
@@ -95,6 +85,7 @@ static un_status check_old(const char *partial, const char *lock_path) {
 
 static un_status take_lock(un_stage *stage) {
     char *path = NULL;
+    int free_to_write = 0;
     UN_TRY(un_path_join(stage->partial, LOCK, &path));
     un_status status = UNSEEN_OK;
     if (mkdir(stage->partial, 0777) != 0) {
@@ -102,26 +93,24 @@ static un_status take_lock(un_stage *stage) {
             UN_GO(un_fail_errno(errno, "cannot make the directory %s", stage->partial));
         UN_GO(check_old(stage->partial, path));
     }
-    stage->lock = un_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0666);
-    if (stage->lock < 0) UN_GO(un_fail_errno(errno, "cannot write into %s", stage->partial));
-    if (flock(stage->lock, LOCK_EX | LOCK_NB) != 0 || !still_there(stage->lock, path)) {
-        close(stage->lock);
-        stage->lock = -1;
+    un_status taken = un_lock_take(&stage->lock, path, &free_to_write);
+    /* Who made the directory may have finished it meanwhile. */
+    if (taken && un_path_exists(stage->partial)) UN_GO(taken);
+    if (!free_to_write)
         status = un_fail(UNSEEN_E_ARGUMENT,
                          "another import is writing %s; wait for it or choose another output "
                          "directory",
                          stage->output);
-    }
 done:
     free(path);
     return status;
 }
 
 static void release(un_stage *stage) {
-    if (stage->lock >= 0) close(stage->lock);
+    un_lock_drop(&stage->lock);
     free(stage->output);
     free(stage->partial);
-    *stage = (un_stage){.lock = -1};
+    *stage = UN_STAGE_NONE;
 }
 
 /* ---- taking the place of another directory ---- */
@@ -194,18 +183,18 @@ static un_status exchange(const un_stage *stage, char **old) {
 static un_status replace(const un_stage *stage, const char *parent) {
     char *lock = NULL;
     char *old = NULL;
-    int held = -1;
+    un_lock held = UN_LOCK_NONE;
+    int taken = 0;
     un_status status = UNSEEN_OK;
     UN_GO(un_path_join(stage->output, LOCK, &lock));
-    held = un_open(lock, O_RDWR | O_CREAT | O_NOFOLLOW, 0666);
-    if (held < 0 || flock(held, LOCK_EX | LOCK_NB) != 0)
-        UN_GO(un_fail_errno(errno, "cannot lock %s", stage->output));
+    UN_GO(un_lock_take(&held, lock, &taken));
+    if (!taken) UN_GO(un_fail(UNSEEN_E_ARGUMENT, "another process is replacing %s", stage->output));
     UN_GO(exchange(stage, &old));
     (void)unlink(lock); /* of the finished directory */
     UN_GO(un_directory_sync(parent));
     remove_replaced(old);
 done:
-    if (held >= 0) close(held);
+    un_lock_drop(&held); /* what it lay in was moved */
     free(lock);
     free(old);
     return status;
@@ -214,7 +203,7 @@ done:
 /* ---- the whole ---- */
 
 static un_status stage_open(un_stage *stage, const char *output, int over) {
-    *stage = (un_stage){.lock = -1};
+    *stage = UN_STAGE_NONE;
     size_t length = strlen(output);
     while (length > 1 && output[length - 1] == '/') length--;
     char *named = NULL;
@@ -274,7 +263,7 @@ un_status un_stage_commit(un_stage *stage) {
 }
 
 void un_stage_abort(un_stage *stage) {
-    if (stage->lock >= 0) {
+    if (stage->lock.fd >= 0) {
         char saved[UN_ERROR_LENGTH]; /* cleaning up must not hide why */
         snprintf(saved, sizeof saved, "%s", un_error());
         un_status status = un_directory_remove(stage->partial);

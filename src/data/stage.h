@@ -8,12 +8,13 @@
 #ifndef UN_DATA_STAGE_H
 #define UN_DATA_STAGE_H
 
+#include "base/lock.h"
 #include "base/status.h"
 
 typedef struct {
     char *output;  /* where the directory will be */
     char *partial; /* where it is being made */
-    int lock;      /* -1: not held */
+    un_lock lock;  /* on a file in it */
     int replaces;  /* 1: there is one, which the finished one takes the place of */
 } un_stage;
 
@@ -26,7 +27,10 @@ un_status un_stage_open(un_stage *stage, const char *output);
 un_status un_stage_open_over(un_stage *stage, const char *output);
 /* Moves the finished directory to its place. Always releases the stage. */
 un_status un_stage_commit(un_stage *stage);
-/* Removes what was made; harmless after commit and on a zeroed stage with lock -1. */
+/* Nothing is open. */
+#define UN_STAGE_NONE                                                                              \
+    (un_stage) { .lock = UN_LOCK_NONE }
+/* Removes what was made; harmless after commit and on UN_STAGE_NONE. */
 void un_stage_abort(un_stage *stage);
 
 #endif

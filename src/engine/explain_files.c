@@ -318,7 +318,7 @@ static un_status exchange(const char *fresh, const char *folder) {
 un_status un_explain_write(const un_explanation *e, const un_classifier *c, const char *image,
                            const char *note, size_t top, const char *directory, const char *name) {
     un_explain_choice choice = {0};
-    un_stage stage = {.lock = -1};
+    un_stage stage = UN_STAGE_NONE;
     char *folder = NULL, *fresh = NULL;
     un_status status = UNSEEN_OK;
     UN_GO(un_format(&folder, "%s/%s", directory, name));

@@ -295,7 +295,7 @@ static un_status check_options(const un_tinybirds_options *o) {
 
 un_status un_tinybirds_make(const un_tinybirds_options *options, const char *directory) {
     work *w = NULL;
-    un_stage stage = {.lock = -1};
+    un_stage stage = UN_STAGE_NONE;
     UN_TRY(check_options(options));
     UN_TRY(un_alloc(1, sizeof *w, &w));
     un_status status = UNSEEN_OK;

@@ -266,6 +266,8 @@ done:
 un_status checkpoint_load(trainer *t, int *found) {
     char *path = NULL;
     un_safetensors file;
+    *found = 0;
+    if (!t->to_file) return UNSEEN_OK;
     UN_TRY(checkpoint_path(t, &path));
     *found = un_path_exists(path);
     un_status status = UNSEEN_OK;
@@ -288,6 +290,7 @@ done:
 
 un_status checkpoint_remove(trainer *t) {
     char *path = NULL;
+    if (!t->to_file) return UNSEEN_OK;
     UN_TRY(checkpoint_path(t, &path));
     un_status status = un_file_remove(path);
     free(path);

@@ -20,7 +20,15 @@ un_status log_open(trainer *t, long offset) {
     const char *path = t->options->log_path;
     if (!path) return UNSEEN_OK;
     struct stat st;
-    int file = 0, fd = un_output_open(path, &file);
+    int file = 0, taken = 1, fd = un_output_open(path, &file);
+    if (fd >= 0 && file) un_lock_open_file(fd, &taken);
+    if (!taken) {
+        close(fd);
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "another training is writing the log %s at this moment: wait for it, or "
+                       "give each training a log of its own",
+                       path);
+    }
     if (fd < 0 || fstat(fd, &st) != 0 || !(t->log = fdopen(fd, "w"))) {
         int code = errno;
         if (fd >= 0) close(fd);

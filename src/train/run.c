@@ -137,8 +137,14 @@ static un_status maybe_checkpoint(trainer *t) {
     const un_train_options *o = t->options;
     int stopped = o->stop && *o->stop;
     double now = un_now();
-    int due = o->checkpoint_seconds > 0 && now - t->last_checkpoint >= o->checkpoint_seconds;
+    int due = t->to_file && o->checkpoint_seconds > 0 &&
+              now - t->last_checkpoint >= o->checkpoint_seconds;
     if (!stopped && !due) return UNSEEN_OK;
+    if (!t->to_file)
+        return un_fail(UNSEEN_E_INTERRUPTED,
+                       "stopped in %s after %llu steps; the state is not kept, because %s is no "
+                       "file that it could lie beside",
+                       t->task.name, (unsigned long long)t->steps_done, o->output);
     un_status status = checkpoint_save(t);
     t->last_checkpoint = un_now();
     if (!stopped) {

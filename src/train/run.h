@@ -52,6 +52,7 @@ typedef struct {
     const un_train_options *options;
     json_t *config, *files; /* as a model keeps them: un_config_portable */
     json_t *identity;       /* identity.h */
+    int to_file;            /* the output is one; nothing can lie beside a pipe or device */
     un_lock lock;           /* on the output: one training at a time */
     size_t selection_runs;
     history history[MAX_RUNS];
@@ -102,7 +103,7 @@ void curve_store_close(curve_store *store);
 /* checkpoint.c */
 un_status checkpoint_path(const trainer *t, char **out);
 un_status checkpoint_save(trainer *t);
-/* *found = 0 if there is none. Opens the run that it was made in. */
+/* *found = 0 if there is none, as of what is written to a pipe or device. Opens the run that it was made in. */
 un_status checkpoint_load(trainer *t, int *found);
 un_status checkpoint_remove(trainer *t);
 

@@ -117,17 +117,16 @@ static un_status test(trainer *t, json_t **result) {
     UN_TRY(
         un_predictions_make(&predictions, t->method, t->data.features, &t->task, t->chosen.gamma));
     const un_result_context context = {.method = o->class->name,
-                                       .score_unit = o->class->score_unit,
-                                       .selection = un_select_text(o->select),
-                                       .split_hash = o->dataset->split_hash,
-                                       .seed = o->seed,
-                                       .gamma = t->chosen.has_gamma ? t->chosen.gamma : 0,
-                                       .gamma_source = !t->chosen.has_gamma ? "native"
-                                                       : o->select == UN_SELECT_TEST
-                                                           ? UN_SELECTED_ON_TEST
-                                                           : "validation",
-                                       .has_selected_gamma = t->chosen.has_gamma,
-                                       .selected_gamma = t->chosen.gamma};
+                                 .score_unit = o->class->score_unit,
+                                 .selection = un_select_text(o->select),
+                                 .split_hash = o->dataset->split_hash,
+                                 .seed = o->seed,
+                                 .gamma = t->chosen.has_gamma ? t->chosen.gamma : 0,
+                                 .gamma_source = !t->chosen.has_gamma          ? "native"
+                                                 : o->select == UN_SELECT_TEST ? UN_SELECTED_ON_TEST
+                                                                               : "validation",
+                                 .has_selected_gamma = t->chosen.has_gamma,
+                                 .selected_gamma = t->chosen.gamma};
     un_status status = un_result_json(&predictions, &context, result);
     un_predictions_free(&predictions);
     if (!status && o->all)
@@ -243,11 +242,14 @@ static un_status warn_of_alike(const un_train_options *o) {
 /* Keeps other trainings from the output. What is written through, a pipe, is nobody's alone. */
 static un_status take_lock(trainer *t) {
     const char *output = t->options->output;
-    char *path = NULL;
+    char *path = NULL, *target = NULL;
     int taken = 0;
-    if (un_path_exists(output) && !un_path_is_regular(output)) return UNSEEN_OK;
-    UN_TRY(un_format(&path, "%s.lock", output));
-    un_status status = un_lock_take(&t->lock, path, &taken);
+    if (!t->to_file) return UNSEEN_OK;
+    UN_TRY(un_path_follow(output, &target)); /* two links to one file are one output */
+    un_status status = un_format(&path, "%s.lock", target);
+    free(target);
+    UN_TRY(status);
+    status = un_lock_take(&t->lock, path, &taken);
     free(path);
     UN_TRY(status);
     return taken ? UNSEEN_OK
@@ -266,7 +268,7 @@ static un_status find_finished(const trainer *t, json_t **result) {
     un_status status = UNSEEN_OK;
     *result = NULL;
     UN_TRY(checkpoint_path(t, &checkpoint));
-    int pending = un_path_exists(checkpoint) || !un_path_is_regular(output);
+    int pending = un_path_exists(checkpoint) || !t->to_file;
     free(checkpoint);
     if (!t->options->resume || pending) return UNSEEN_OK;
     if (un_model_open(&model, output, t->options->precision) != UNSEEN_OK) return UNSEEN_OK;
@@ -305,7 +307,8 @@ static un_status train(trainer *t, json_t **result) {
 un_status un_train(const un_train_options *options, json_t **result) {
     UN_TRY(check_options(options));
     UN_TRY(warn_of_alike(options));
-    trainer t = {.options = options, .lock = {.fd = -1}};
+    trainer t = {
+        .options = options, .to_file = un_output_is_file(options->output), .lock = UN_LOCK_NONE};
     t.selection_runs = options->select == UN_SELECT_VALIDATION ? options->dataset->fold_count
                        : options->select == UN_SELECT_TEST     ? 1
                                                                : 0;

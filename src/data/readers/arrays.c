@@ -468,7 +468,7 @@ static un_status import_all(importer *im) {
 }
 
 un_status un_import_arrays(const un_arrays_options *options) {
-    importer im = {.options = options, .stage = {.lock = -1}};
+    importer im = {.options = options, .stage = UN_STAGE_NONE};
     un_status status = import_all(&im);
     un_split_source_close(&im.source);
     un_array_close(&im.features);

@@ -165,7 +165,7 @@ static un_status import_all(importer *im, const un_picture_set_options *options)
 }
 
 un_status un_import_awa2(const un_picture_set_options *options) {
-    importer im = {.base = {.stage = {.lock = -1}}};
+    importer im = {.base = {.stage = UN_STAGE_NONE}};
     un_status status = import_all(&im, options);
     un_picture_end(&im.base);
     un_arena_free(&im.arena);

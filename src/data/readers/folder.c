@@ -209,7 +209,7 @@ static un_status import_all(un_picture_import *im, const un_picture_set_options 
 }
 
 un_status un_import_folder(const un_picture_set_options *options) {
-    un_picture_import im = {.stage = {.lock = -1}};
+    un_picture_import im = {.stage = UN_STAGE_NONE};
     un_status status = import_all(&im, options);
     un_picture_end(&im);
     return status;

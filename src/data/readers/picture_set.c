@@ -25,7 +25,7 @@ static un_status open_stage(un_picture_import *import) {
 }
 
 un_status un_picture_begin(un_picture_import *import, const un_picture_set_options *options) {
-    *import = (un_picture_import){.options = options, .stage = {.lock = -1}};
+    *import = (un_picture_import){.options = options, .stage = UN_STAGE_NONE};
     if (!options->root || !options->output)
         return un_fail(UNSEEN_E_ARGUMENT, "an import needs a folder and an output directory");
     UN_TRY(open_stage(import));

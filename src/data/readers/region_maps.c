@@ -363,7 +363,7 @@ static un_status import_all(importer *im) {
 un_status un_import_region_maps(const un_region_maps_options *options) {
     if (!options->file || !options->output)
         return un_fail(UNSEEN_E_ARGUMENT, "an import needs a file and an output directory");
-    importer im = {.options = options, .stage = {.lock = -1}};
+    importer im = {.options = options, .stage = UN_STAGE_NONE};
     un_status status = import_all(&im);
     un_hdf5_close(im.file);
     un_mat_close(im.splits);

@@ -243,7 +243,7 @@ un_status un_import_xlsa17(const un_xlsa17_options *options) {
     if (options->images && !options->features)
         return un_fail(UNSEEN_E_ARGUMENT, "pictures can be found only with a feature file: its "
                                           "image_files are their names");
-    importer im = {.options = options, .stage = {.lock = -1}};
+    importer im = {.options = options, .stage = UN_STAGE_NONE};
     un_status status = import_all(&im);
     un_mat_close(im.splits);
     un_mat_close(im.features);
