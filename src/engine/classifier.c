@@ -148,12 +148,9 @@ un_status un_classifier_score(un_classifier *c, const float *features, size_t n,
 
 void un_classifier_score_unit(const un_classifier *c, char *out, size_t size) {
     const un_method_class *class = c->model.method->class;
-    if (c->model.gamma != 0)
-        snprintf(out, size, "%s, less gamma %.4g for seen classes%s", class->score_unit,
-                 c->model.gamma,
-                 un_method_scores_are_probabilities(class) ? ": no probability then" : "");
-    else
-        snprintf(out, size, "%s", class->score_unit);
+    char calibration[96];
+    un_method_calibration_text(class, c->model.gamma, calibration, sizeof calibration);
+    snprintf(out, size, "%s%s%s", class->score_unit, *calibration ? ", " : "", calibration);
 }
 
 un_status un_classifier_attribute_scores(un_classifier *c, const float *features, float *out) {

@@ -130,6 +130,8 @@ static un_status make(un_evaluation *e, const un_dataset *dataset, const char *p
     un_method *method = e->model.method;
     e->context.method = method->class->name;
     e->context.score_unit = method->class->score_unit;
+    un_method_calibration_text(method->class, e->context.gamma, e->context.calibration,
+                               sizeof e->context.calibration);
     e->context.split_hash = dataset->split_hash;
     e->context.seed = (uint64_t)json_integer_value(json_object_get(e->model.manifest, "seed"));
     double started = un_now();

@@ -215,6 +215,9 @@ size_t un_method_map_branches(const un_method_class *class);
 const char *const *un_method_map_titles(const un_method_class *class);
 /* Whether attribute scores add up to the logarithms of its scores. */
 int un_method_scores_are_probabilities(const un_method_class *class);
+/* What calibrated scores are beside score_unit, in words: "less gamma 0.1 for seen classes"; ""
+ * where gamma is 0. */
+void un_method_calibration_text(const un_method_class *class, double gamma, char *out, size_t size);
 /* Number of terms in class->losses. */
 size_t un_method_loss_count(const un_method_class *class);
 

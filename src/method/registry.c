@@ -1,4 +1,5 @@
 /* registry.c - the list of methods. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -50,6 +51,14 @@ const char *const *un_method_map_titles(const un_method_class *class) {
 
 int un_method_scores_are_probabilities(const un_method_class *class) {
     return class->attribute_scores && class->attribute_scores->scores_are_probabilities;
+}
+
+void un_method_calibration_text(const un_method_class *class, double gamma, char *out,
+                                size_t size) {
+    out[0] = 0;
+    if (gamma != 0)
+        snprintf(out, size, "less gamma %.4g for seen classes%s", gamma,
+                 un_method_scores_are_probabilities(class) ? ": no probability then" : "");
 }
 
 size_t un_method_loss_count(const un_method_class *class) {

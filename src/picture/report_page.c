@@ -127,6 +127,11 @@ static void write_origin(FILE *out, const json_t *r) {
         fputs("<b>selected on test</b>. ", out);
     fputs("The unit of scores and gamma: ", out);
     un_html_text(out, un_report_text(r, "score_unit"));
+    const char *calibration = json_string_value(json_object_get(r, "calibration"));
+    if (calibration) {
+        fputs("; calibrated scores are ", out);
+        un_html_text(out, calibration);
+    }
     fputs(".</p>\n", out);
 }
 

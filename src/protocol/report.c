@@ -86,6 +86,8 @@ static un_status fill(json_t *result, const un_predictions *p, const un_result_c
     UN_TRY(un_json_set(result, "gamma", un_json_number(c->gamma)));
     UN_TRY(un_json_set(result, "gamma_source", json_string(c->gamma_source)));
     UN_TRY(un_json_set(result, "score_unit", json_string(c->score_unit)));
+    UN_TRY(un_json_set(result, "calibration",
+                       *c->calibration ? json_string(c->calibration) : json_null()));
     UN_TRY(un_json_set(result, "native", accuracy_json(&native)));
     UN_TRY(add_selected(result, p, c));
     UN_TRY(add_curve(result, p));

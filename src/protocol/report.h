@@ -16,6 +16,7 @@ typedef struct {
     const char *split_hash;
     uint64_t seed;
     double gamma;             /* that U, S, H are reported at */
+    char calibration[96];     /* what it does to scores, in words; "": it is 0 */
     const char *gamma_source; /* "native", "validation", "selected on test", "given" */
     int has_selected_gamma;
     double selected_gamma; /* by what `selection` says */
@@ -24,7 +25,8 @@ typedef struct {
 /* How a model and its gamma came about where the test sets chose them. */
 #define UN_SELECTED_ON_TEST "selected on test"
 
-/* *out (new reference) has method, T1, U, S, H, gamma, gamma_source, score_unit,
+/* *out (new reference) has method, T1, U, S, H, gamma, gamma_source, score_unit (of the
+ * method's own scores), calibration (what gamma does to them, or null),
  * native, validation and selected_on_test {gamma, U, S, H} side by side: the latter two at the
  * gamma that selection chose, where it chose one there, else null;
  * AUSUC, H_best_curve and best_curve {H, U, S, gamma, chosen_on "test"}, per_image

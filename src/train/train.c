@@ -116,7 +116,7 @@ static un_status test(trainer *t, json_t **result) {
     UN_TRY(o->class->set_classes(t->method, &t->task.classes));
     UN_TRY(
         un_predictions_make(&predictions, t->method, t->data.features, &t->task, t->chosen.gamma));
-    const un_result_context context = {.method = o->class->name,
+    un_result_context context = {.method = o->class->name,
                                  .score_unit = o->class->score_unit,
                                  .selection = un_select_text(o->select),
                                  .split_hash = o->dataset->split_hash,
@@ -127,6 +127,8 @@ static un_status test(trainer *t, json_t **result) {
                                                                                : "validation",
                                  .has_selected_gamma = t->chosen.has_gamma,
                                  .selected_gamma = t->chosen.gamma};
+    un_method_calibration_text(o->class, context.gamma, context.calibration,
+                               sizeof context.calibration);
     un_status status = un_result_json(&predictions, &context, result);
     un_predictions_free(&predictions);
     if (!status && o->all)
