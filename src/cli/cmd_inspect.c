@@ -15,6 +15,8 @@
 #include "data/features.h"
 #include "data/parts.h"
 #include "data/readers/mat.h"
+#include "model/model.h"
+#include "protocol/report.h"
 #include "tensor/safetensors.h"
 
 enum { LONG_TEXT = 300, LONG_LIST = 100 };
@@ -306,6 +308,18 @@ static void print_dataset(const json_t *d) {
     print_items(json_object_get(d, "features"), "features", "dtype");
 }
 
+/* What a reader of a model's figures must not miss, in sentences. */
+static void print_provenance(const json_t *metadata) {
+    const json_t *manifest = json_object_get(metadata, "manifest");
+    const char *mode =
+        json_string_value(json_object_get(json_object_get(manifest, "selection"), "mode"));
+    if (un_manifest_learned_all(manifest))
+        printf("  This model learned from every image, those of the test lists included: it has no "
+               "test\n  figures.\n");
+    if (mode && !strcmp(mode, UN_SELECTED_ON_TEST))
+        printf("  This model was selected on the test sets: its figures are too good to report.\n");
+}
+
 static void print_description(const char *path, const json_t *d) {
     const char *kind = json_string_value(json_object_get(d, "kind"));
     printf("%s: %s", un_cli_name(path), kind);
@@ -320,6 +334,7 @@ static void print_description(const char *path, const json_t *d) {
     }
     const char *key = NULL;
     const json_t *value = NULL;
+    if (!strcmp(kind, "model")) print_provenance(json_object_get(d, "metadata"));
     json_object_foreach(json_object_get(d, "metadata"), key, value) { print_value(key, value); }
     print_items(json_object_get(d, "tensors"), "tensors", "dtype");
     print_items(json_object_get(d, "variables"), "variables", "class");

@@ -57,6 +57,11 @@ for file in t.json te.json; do
     *) fail "$file has no selected_on_test" ;;
     esac
 done
+expect 0 "This model was selected on the test sets" "$unseen" inspect t.model
+expect 0 "" "$unseen" inspect flat.model
+case $output in *"This model"*) fail "inspect warns of a model chosen on validation" ;; esac
+expect 0 "written" "$unseen" train eszsl --data toy --all -o all.model
+expect 0 "This model learned from every image" "$unseen" inspect all.model
 expect 1 "selected on test, not on validation" "$unseen" eval t.model --data toy --gamma validation
 expect 0 "(selected on test)" "$unseen" eval t.model --data toy --gamma selected
 expect 0 "selected on test" "$unseen" inspect t.model
