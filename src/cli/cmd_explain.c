@@ -24,8 +24,8 @@ enum { KEY_TOP = 0x6001, KEY_INSTEAD, MOST_SHOWN = 50 };
 static const struct argp_option g_options[] = {
     {"output", 'o', "DIR", 0, "a folder for each picture is made in DIR (required)", 1},
     {"top", KEY_TOP, "K", 0,
-     "attributes to show of each list: found most strongly, and deciding between the two classes "
-     "(default 6)",
+     "attributes to show of each list: found most strongly, speaking for the answer, and speaking "
+     "against it (default 6)",
      1},
     {"instead-of", KEY_INSTEAD, "CLASS", 0,
      "the class to compare the answer with (default: the next best candidate)", 1},
@@ -92,6 +92,7 @@ static un_status print_explanation(const un_classifier *c, const un_explanation 
                                    const char *image, const char *note, const char *folder,
                                    size_t top) {
     un_explain_choice choice;
+    un_explain_verdict verdict;
     un_status status = UNSEEN_OK;
     UN_TRY(un_explain_choose(e, top, &choice));
     printf("%s\n  %s (%s, %.4g) and not %s (%s, %.4g)\n", un_cli_name(image),
@@ -101,10 +102,18 @@ static un_status print_explanation(const un_classifier *c, const un_explanation 
     if (note) printf("  %s\n", un_cli_name(note));
     if (!e->maps) printf("  %s has no attention maps\n", c->model.method->class->name);
     UN_GO(print_groups(&e->groups));
+    un_explain_judge(e, c, &verdict);
     printf("  contribution  %sdescribed     other  attribute\n", e->found ? "   score " : "");
-    for (size_t k = 0; k < choice.count; k++) print_attribute(e, choice.by_contribution[k]);
-    printf("    %+9.3g  does not come from attributes\n  written to %s\n", un_explain_constant(e),
-           un_cli_name(folder));
+    printf("  speaks for %s: %+.3g in all\n", un_cli_name(c->classes.names[e->answer]),
+           verdict.in_favour);
+    for (size_t k = 0; k < choice.for_count; k++) print_attribute(e, choice.for_answer[k]);
+    printf("  speaks against it, for %s: %+.3g in all\n", un_cli_name(c->classes.names[e->other]),
+           verdict.against);
+    for (size_t k = 0; k < choice.against_count; k++) print_attribute(e, choice.against[k]);
+    printf("    %+9.3g  does not come from attributes\n", un_explain_constant(e));
+    if (verdict.decided_by != UN_DECIDED_BY_ATTRIBUTES)
+        printf("  %s:\n  %s\n", un_cli_name(verdict.attributes), un_cli_name(verdict.decides));
+    printf("  written to %s\n", un_cli_name(folder));
 done:
     un_explain_choice_free(&choice);
     return status;

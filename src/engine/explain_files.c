@@ -18,7 +18,7 @@
 #include "picture/heat.h"
 #include "picture/sheet.h"
 
-enum { BARS_PER_TOP = 2, MAP_SIDE = 448, LINES = 5, LINE = 200, MOST_GROUPS = 40 };
+enum { BARS_PER_TOP = 2, MAP_SIDE = 448, LINES = 7, LINE = 320, MOST_GROUPS = 40 };
 
 float un_explain_found(const un_explanation *e, size_t i) {
     float sum = 0;
@@ -39,6 +39,15 @@ un_status un_explain_choose(const un_explanation *e, size_t top, un_explain_choi
     *out = (un_explain_choice){.count = top < A ? top : A};
     UN_GO(un_arena_alloc(&out->arena, A, sizeof(size_t), &out->by_contribution));
     un_explain_order(e->contribution, A, out->by_contribution);
+    UN_GO(un_arena_alloc(&out->arena, out->count, sizeof(size_t), &out->for_answer));
+    UN_GO(un_arena_alloc(&out->arena, out->count, sizeof(size_t), &out->against));
+    for (size_t k = 0; k < A; k++) {
+        size_t i = out->by_contribution[k];
+        if (e->contribution[i] > 0 && out->for_count < out->count)
+            out->for_answer[out->for_count++] = i;
+        if (e->contribution[i] < 0 && out->against_count < out->count)
+            out->against[out->against_count++] = i;
+    }
     if (e->found) {
         UN_GO(un_arena_alloc(&out->arena, out->count, sizeof(size_t), &out->by_score));
         size_t used = 0;
@@ -98,45 +107,67 @@ static un_status make_tiles(const un_explanation *e, const size_t *list, size_t 
     return UNSEEN_OK;
 }
 
+/* The lines beside the picture; returns how many. */
+static size_t sheet_lines(const un_explanation *e, const un_classifier *c, const char *note,
+                          char lines[LINES][LINE]) {
+    const un_class_table *t = &c->classes;
+    un_explain_verdict verdict;
+    size_t n = 0;
+    un_explain_judge(e, c, &verdict);
+    snprintf(lines[n++], LINE, "%s class, score %.4g", t->seen[e->answer] ? "seen" : "unseen",
+             (double)e->scores[e->answer]);
+    snprintf(lines[n++], LINE, "and not %.120s (%s), score %.4g", t->names[e->other],
+             t->seen[e->other] ? "seen" : "unseen", (double)e->scores[e->other]);
+    snprintf(lines[n++], LINE, "%s %.4g, of which %.4g does not come from attributes",
+             un_method_scores_are_probabilities(c->model.method->class)
+                 ? "difference of the logarithms"
+                 : "difference",
+             e->gap, un_explain_constant(e));
+    if (verdict.decided_by != UN_DECIDED_BY_ATTRIBUTES) {
+        snprintf(lines[n++], LINE, "%s", verdict.attributes);
+        snprintf(lines[n++], LINE, "%s", verdict.decides);
+    }
+    int length = snprintf(lines[n], LINE, "method %s; scores: ", c->model.method->class->name);
+    un_classifier_score_unit(c, lines[n] + length, LINE - (size_t)length);
+    n++;
+    if (note || !e->maps)
+        snprintf(lines[n++], LINE, "%s", note ? note : "this model has no attention maps");
+    return n;
+}
+
 static un_status write_sheet(const un_explanation *e, const un_classifier *c,
                              const un_explain_choice *choice, const char *note, const char *path) {
-    char lines[LINES][LINE];
+    char lines[LINES][LINE], for_title[LINE], against_title[LINE];
     const char *pointers[LINES];
     un_arena arena = {0};
-    un_sheet_section sections[2] = {{.title = "Found most strongly"},
-                                    {.title = "What decides between the two"}};
     const un_class_table *t = &c->classes;
+    const struct {
+        const char *title;
+        const size_t *list;
+        size_t count;
+    } lists[] = {{"Found most strongly", choice->by_score, choice->by_score ? choice->count : 0},
+                 {for_title, choice->for_answer, choice->for_count},
+                 {against_title, choice->against, choice->against_count}};
+    enum { LISTS = sizeof lists / sizeof *lists };
+    un_sheet_section sections[LISTS];
     un_sheet sheet = {.crop = &e->crop,
                       .title = t->names[e->answer],
                       .lines = pointers,
-                      .line_count = note || !e->maps ? LINES : LINES - 1,
+                      .line_count = sheet_lines(e, c, note, lines),
                       .branches = e->maps ? e->branches : 0,
                       .branch_titles = un_method_map_titles(c->model.method->class),
                       .grid_height = e->grid_height,
                       .grid_width = e->grid_width,
                       .sections = sections};
-    snprintf(lines[0], LINE, "%s class, score %.4g", t->seen[e->answer] ? "seen" : "unseen",
-             (double)e->scores[e->answer]);
-    snprintf(lines[1], LINE, "and not %.120s (%s), score %.4g", t->names[e->other],
-             t->seen[e->other] ? "seen" : "unseen", (double)e->scores[e->other]);
-    snprintf(lines[2], LINE, "%s %.4g, of which %.4g does not come from attributes",
-             un_method_scores_are_probabilities(c->model.method->class)
-                 ? "difference of the logarithms"
-                 : "difference",
-             e->gap, un_explain_constant(e));
-    snprintf(lines[3], LINE, "method %s; scores: %.140s", c->model.method->class->name,
-             c->model.method->class->score_unit);
-    snprintf(lines[4], LINE, "%s", note ? note : "this model has no attention maps");
-    for (size_t i = 0; i < LINES; i++) pointers[i] = lines[i];
+    snprintf(for_title, LINE, "What speaks for %.120s", t->names[e->answer]);
+    snprintf(against_title, LINE, "What speaks against it, for %.120s", t->names[e->other]);
+    for (size_t i = 0; i < sheet.line_count; i++) pointers[i] = lines[i];
     un_status status = UNSEEN_OK;
-    if (e->maps) {
-        size_t used = 0;
-        if (choice->by_score)
-            UN_GO(make_tiles(e, choice->by_score, choice->count, &arena, &sections[used++]));
-        else
-            sections[0] = sections[1];
-        UN_GO(make_tiles(e, choice->by_contribution, choice->count, &arena, &sections[used++]));
-        sheet.section_count = used;
+    for (size_t l = 0; l < LISTS && e->maps; l++) {
+        if (lists[l].count == 0) continue;
+        un_sheet_section *section = &sections[sheet.section_count++];
+        *section = (un_sheet_section){.title = lists[l].title};
+        UN_GO(make_tiles(e, lists[l].list, lists[l].count, &arena, section));
     }
     UN_GO(un_sheet_write(&sheet, path));
 done:
@@ -152,6 +183,7 @@ static un_status write_bars(const un_explanation *e, const un_classifier *c,
     const char **names = NULL;
     char *name = NULL, *title = NULL, *yes = NULL, *no = NULL;
     float *values = NULL;
+    un_explain_verdict verdict;
     double rest = 0;
     size_t A = e->attribute_count, n = BARS_PER_TOP * choice->count;
     if (n > A) n = A;
@@ -172,7 +204,10 @@ static un_status write_bars(const un_explanation *e, const un_classifier *c,
     values[n] = (float)rest;
     names[n + 1] = "what does not come from attributes";
     values[n + 1] = (float)un_explain_constant(e);
-    UN_GO(un_format(&title, "Why %s", c->classes.names[e->answer]));
+    un_explain_judge(e, c, &verdict);
+    UN_GO(un_format(
+        &title, "Why %s%s", c->classes.names[e->answer],
+        verdict.decided_by == UN_DECIDED_BY_ATTRIBUTES ? "" : ", though not for its attributes"));
     UN_GO(un_format(&yes, "for %s", c->classes.names[e->answer]));
     UN_GO(un_format(&no, "for %s", c->classes.names[e->other]));
     const un_bar_chart chart = {title, yes, no, names, values, n + 2};
@@ -251,7 +286,7 @@ static un_status write_all_maps(const un_explanation *e, const un_explain_choice
     UN_GO(un_image_resize(&e->crop, side, side, UN_BICUBIC, &backdrop));
     for (size_t i = 0; i < e->attribute_count; i++) {
         size_t number = choice->by_contribution[i];
-        if (un_explain_shown(choice, i, number))
+        if (un_explain_shown(choice, number))
             UN_GO(write_maps(e, &backdrop, rank++, number, folder));
     }
     UN_GO(un_directory_sync(folder));
@@ -260,10 +295,12 @@ done:
     return status;
 }
 
-int un_explain_shown(const un_explain_choice *choice, size_t rank, size_t number) {
-    int shown = rank < choice->count;
+int un_explain_shown(const un_explain_choice *choice, size_t number) {
+    int shown = 0;
     for (size_t k = 0; choice->by_score && k < choice->count; k++)
         shown |= choice->by_score[k] == number;
+    for (size_t k = 0; k < choice->for_count; k++) shown |= choice->for_answer[k] == number;
+    for (size_t k = 0; k < choice->against_count; k++) shown |= choice->against[k] == number;
     return shown;
 }
 

@@ -59,12 +59,27 @@ static json_t *attribute_json(const un_explanation *e, const un_classifier *c, s
                      e->maps && with_maps ? maps_json(e, i) : json_null());
 }
 
+static un_status add_verdict(json_t *out, const un_explanation *e, const un_classifier *c) {
+    un_explain_verdict v;
+    un_explain_judge(e, c, &v);
+    UN_TRY(un_json_set(out, "attributes_for", un_json_number(v.in_favour)));
+    UN_TRY(un_json_set(out, "attributes_against", un_json_number(v.against)));
+    UN_TRY(un_json_set(out, "decided_by", json_string(un_decided_by_name(v.decided_by))));
+    return un_json_set(out, "verdict",
+                       v.decided_by == UN_DECIDED_BY_ATTRIBUTES
+                           ? json_null()
+                           : json_sprintf("%s: %s", v.attributes, v.decides));
+}
+
 static un_status fill(json_t *out, const un_explanation *e, const un_classifier *c,
                       const char *note, const un_explain_choice *choice) {
     const un_method_class *class = c->model.method->class;
     int sum = class->attribute_scores != NULL;
     UN_TRY(un_json_set(out, "method", json_string(class->name)));
+    char calibration[96];
+    un_method_calibration_text(class, c->model.gamma, calibration, sizeof calibration);
     UN_TRY(un_json_set(out, "score_unit", json_string(class->score_unit)));
+    UN_TRY(un_json_set(out, "calibration", *calibration ? json_string(calibration) : json_null()));
     UN_TRY(un_json_set(out, "answer", class_json(e, c, e->answer)));
     UN_TRY(un_json_set(out, "instead_of", class_json(e, c, e->other)));
     UN_TRY(un_json_set(out, "crop",
@@ -78,14 +93,17 @@ static un_status fill(json_t *out, const un_explanation *e, const un_classifier 
                                    : un_method_scores_are_probabilities(class) ? "log"
                                                                                : "sum")));
     UN_TRY(un_json_set(out, "constant", un_json_number((double)e->constant)));
+    UN_TRY(add_verdict(out, e, c));
     UN_TRY(un_json_set(
         out, "note",
         note ? json_string(note)
              : (e->maps ? json_null() : json_string("this model has no attention maps"))));
     UN_TRY(un_json_set(out, "shown",
-                       json_pack("{s:o, s:o}", "by_score",
+                       json_pack("{s:o, s:o, s:o, s:o}", "by_score",
                                  numbers_json(choice->by_score, choice->count), "by_contribution",
-                                 numbers_json(choice->by_contribution, choice->count))));
+                                 numbers_json(choice->by_contribution, choice->count), "for",
+                                 numbers_json(choice->for_answer, choice->for_count), "against",
+                                 numbers_json(choice->against, choice->against_count))));
     UN_TRY(un_json_set(out, "branch_titles", un_attention_titles_json(class, e->maps != NULL)));
     UN_TRY(un_json_set(out, "groups",
                        e->groups.count > 0 ? un_group_attention_json(&e->groups) : json_null()));
@@ -93,7 +111,7 @@ static un_status fill(json_t *out, const un_explanation *e, const un_classifier 
     UN_TRY(un_json_set(out, "attributes", list));
     for (size_t k = 0; k < e->attribute_count; k++) {
         size_t i = choice->by_contribution[k];
-        UN_TRY(un_json_append(list, attribute_json(e, c, i, un_explain_shown(choice, k, i))));
+        UN_TRY(un_json_append(list, attribute_json(e, c, i, un_explain_shown(choice, i))));
     }
     return UNSEEN_OK;
 }

@@ -124,8 +124,9 @@ static size_t runner_up(const painter *p, size_t chosen) {
     return best;
 }
 
-/* The attribute that speaks most for class `chosen` against `other`. */
-static size_t decisive(const painter *p, size_t chosen, size_t other) {
+/* The attribute that speaks most for class `chosen` against `other`; *against: none speaks for
+ * it, this one the least against. */
+static size_t decisive(const painter *p, size_t chosen, size_t other, int *against) {
     const un_method *method = p->r->evaluation->model.method;
     const float *rows = method->class->attribute_scores->class_rows(method);
     size_t A = p->r->evaluation->task.classes.modality[0].width, best = 0;
@@ -139,6 +140,7 @@ static size_t decisive(const painter *p, size_t chosen, size_t other) {
         most = effect;
         best = i;
     }
+    *against = most < 0;
     return best;
 }
 
@@ -157,7 +159,8 @@ static un_status add_maps(painter *p, int64_t image, const un_image *crop, size_
     }
     UN_TRY(looked);
     UN_TRY(method->class->attribute_scores->score(method, p->row, p->found));
-    size_t attribute = decisive(p, chosen, chosen == truth ? runner_up(p, chosen) : truth);
+    size_t attribute = decisive(p, chosen, chosen == truth ? runner_up(p, chosen) : truth,
+                                &out->attributes_against);
     for (size_t b = 0; b < method->class->maps->branches && b + 1 < UN_REPORT_IMAGES; b++) {
         un_image heat;
         UN_TRY(un_heat_picture(crop, p->maps + (b * A + attribute) * cells, p->grid_height,

@@ -26,6 +26,7 @@ typedef struct {
     int right, truth_seen;
     un_report_image image[UN_REPORT_IMAGES]; /* what the network saw; maps over it, by branch */
     const char *attribute;                   /* of the maps; NULL: there are none */
+    int attributes_against;                  /* none of them speaks for `chosen` */
 } un_report_picture;
 
 /* Pictures of one class taken for another. */

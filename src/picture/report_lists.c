@@ -96,6 +96,11 @@ void un_report_gallery(FILE *out, const un_report_model *m, int right) {
         if (p->attribute) {
             fputs("<br><span class=\"soft\">", out);
             un_html_text(out, p->attribute);
+            if (p->attributes_against) {
+                fputs(" speaks least against ", out);
+                un_html_text(out, p->chosen);
+                fputs("; no attribute speaks for it", out);
+            }
             fputs("</span>", out);
         }
         fputs("</figcaption></figure>\n", out);

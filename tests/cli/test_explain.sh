@@ -28,7 +28,7 @@ for file in explanation.json sheet.png contributions.png crop.png; do
     [ -s "out/1-2/$file" ] || fail "out/1-2/$file is missing: two pictures of one name"
 done
 maps=$(find out/1/maps -name '*branch2.png' | wc -l)
-[ "$maps" -ge 2 ] && [ "$maps" -le 4 ] || fail "$maps maps of 2 + 2 attributes"
+[ "$maps" -ge 2 ] && [ "$maps" -le 6 ] || fail "$maps maps of 2 + 2 + 2 attributes"
 find out/1/maps -name '*[: ]*' | grep . && fail "a map's name is not safe"
 grep -q '"contribution_kind": "sum"' out/1/explanation.json || fail "MSDN's contributions are sums"
 expect 0 "" "$unseen" explain m.model "own/red red/1.png" -o again --top 2
@@ -63,6 +63,20 @@ expect 0 "written to" "$unseen" train eszsl --data d --features descriptor-1 -o 
 expect 0 "eszsl has no attention maps" "$unseen" explain eszsl.model "own/red red/1.png" -o outes
 grep -q '"contribution_kind": "sum"' outes/1/explanation.json || fail "ESZSL's contributions are sums"
 grep -q '"score": \[' outes/1/explanation.json || fail "ESZSL has no attribute scores"
+# What speaks against the answer is told apart, and said where it is more than what speaks for it.
+expect 0 "speaks against it, for red red" "$unseen" explain eszsl.model "own/red red/1.png" -o outes \
+    --among unseen --instead-of "red red"
+case $output in
+*"attributes speak for red red"*"not among the classes asked for"*) ;;
+*) fail "attributes that argue against the answer are not said to: $output" ;;
+esac
+grep -q '"decided_by": "candidates"' outes/1/explanation.json || fail "what decided"
+grep -q '"verdict": "The attributes speak for red red' outes/1/explanation.json || fail "no verdict"
+# The unit is that of the method's scores, what calibration did to them stands beside it.
+grep -q '"score_unit": "bilinear score, 1 for the class and -1 for others in training"' \
+    outes/1/explanation.json || fail "the unit of scores"
+grep -q '"calibration": "less gamma 0.1[0-9]* for seen classes"' outes/1/explanation.json ||
+    fail "explain does not say what gamma did to the scores"
 expect 2 "--output is missing" "$unseen" explain m.model "own/red red/1.png"
 expect 2 "whole number" "$unseen" explain m.model "own/red red/1.png" -o x --top 0
 
@@ -94,6 +108,15 @@ for e in regions, pixels:
         for m in a["maps"] or []:
             assert len(m) == e["grid"][0] and len(m[0]) == e["grid"][1]
             assert abs(sum(map(sum, m)) - 1) < 1e-4
+    up = sum(max(a["contribution"], 0) for a in e["attributes"])
+    down = sum(min(a["contribution"], 0) for a in e["attributes"])
+    assert abs(e["attributes_for"] - up) < 1e-5 and abs(e["attributes_against"] - down) < 1e-5
+    assert (e["decided_by"] == "attributes") == (up + down > 0) == (e["verdict"] is None)
+    by_number = {a["number"]: a["contribution"] for a in e["attributes"]}
+    for side, sign in ("for", 1), ("against", -1):
+        shown = [sign * by_number[i] for i in e["shown"][side]]
+        assert shown == sorted(shown, reverse=True) and all(x > 0 for x in shown), shown
+    assert e["score_unit"] == "probability" and e["calibration"] is None
 assert pixels["grid"] == [4, 4], pixels["grid"]
 END
 for python in /usr/bin/python3 python3 none; do
@@ -162,6 +185,16 @@ grep -q 'data:image/jpeg;base64' r.html || fail "no pictures in the report"
 grep -q 'aria-label="loss"' r.html || fail "no losses of the log"
 grep -q '</i>proposed 1</span>' r.html || fail "folds of one source have one name"
 [ "$(wc -c <r.html)" -le 5242880 ] || fail "the report is too large"
+expect 0 "r6.html" "$unseen" report eszsl.model --data d -o r6.html
+grep -q 'others in training; calibrated scores are less gamma 0.1' r6.html ||
+    fail "the report does not say what gamma does to scores"
+expect 0 "less gamma 0.1" "$unseen" predict eszsl.model "own/red red/1.png"
+expect 0 "" "$unseen" eval eszsl.model --data d --json e.json
+grep -q '"score_unit": "bilinear score, 1 for the class and -1 for others in training"' e.json ||
+    fail "eval's unit"
+grep -q '"calibration": "less gamma 0.1' e.json || fail "eval does not say what gamma does to scores"
+expect 0 "" "$unseen" eval eszsl.model --data d --gamma native --json e.json
+grep -q '"calibration": null' e.json || fail "native scores are not calibrated"
 expect 0 "r2.html" "$unseen" report m.model dem.model eszsl.model --data d -o r2.html
 grep -q 'Comparison' r2.html || fail "no comparison"
 grep -q 'Where attention points' r2.html || fail "no localisation in the report"
