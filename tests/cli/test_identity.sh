@@ -2,6 +2,7 @@
 # What makes two trainings one: "already trained" and checkpoints compare all of it, and say what
 # differs.
 . "$(dirname "$0")/common.sh"
+old=$(cd "$(dirname "$0")/../data/v0.1" && pwd) || exit 1
 cd "$scratch" || exit 1
 "$tools/make_dataset" toy || fail "make_dataset"
 value() { sed -n "s/^  \"$2\": \([-0-9.e]*\),*\$/\1/p" "$1" | head -1; }
@@ -48,6 +49,65 @@ cp kept.safetensors toy/features/toy.safetensors
 cp first.model a.model
 expect 0 "already trained" $train --resume
 
+# Changed descriptions, labels and folds of the data set under the same names.
+cat >change.py <<'END'
+import json, struct, sys
+path, what, changed = "toy/dataset.safetensors", sys.argv[1], False
+data = bytearray(open(path, "rb").read())
+size, = struct.unpack("<Q", data[:8])
+header = json.loads(data[8:8 + size])
+def place(name):
+    begin, end = header[name]["data_offsets"]
+    letter = {"F32": "f", "I32": "i", "I64": "q"}[header[name]["dtype"]]
+    return 8 + size + begin, "<%d%s" % ((end - begin) // struct.calcsize(letter), letter)
+def read(name):
+    at, form = place(name)
+    return list(struct.unpack_from(form, data, at))
+def write(name, values):
+    at, form = place(name)
+    struct.pack_into(form, data, at, *values)
+labels = read("labels")
+if what == "labels":  # two test images of seen classes change places
+    tested = read("split.test_seen")
+    i, j = next((i, j) for i in tested for j in tested if labels[i] != labels[j])
+    labels[i], labels[j] = labels[j], labels[i]
+    write("labels", labels)
+elif what == "folds":  # two images of one class are trained on and measured the other way round
+    train, seen = read("fold.0.train"), read("fold.0.seen")
+    i, j = next((i, j) for i in range(len(train)) for j in range(len(seen))
+                if labels[train[i]] == labels[seen[j]])
+    train[i], seen[j] = seen[j], train[i]
+    write("fold.0.train", sorted(train))
+    write("fold.0.seen", sorted(seen))
+else:
+    values = read(what)
+    j = next(j for j in range(len(values)) if values[j] != values[0])
+    values[0], values[j] = values[j], values[0]
+    write(what, values)
+open(path, "wb").write(data)
+END
+if [ -x /usr/bin/python3 ]; then
+    cp toy/dataset.safetensors whole.safetensors
+    for case in "semantics.att=the description of the classes" "labels=the labels" \
+        "folds=the validation folds"; do
+        /usr/bin/python3 change.py "${case%%=*}" || fail "${case%%=*} were not changed"
+        again "${case#*=}"
+        cp whole.safetensors toy/dataset.safetensors
+    done
+    cp first.model a.model
+    expect 0 "already trained" $train --resume
+else
+    left_out "changed descriptions, labels and folds: no python3"
+fi
+
+# A model of version 0.1 has no identity: what it tells is compared.
+cp "$old/eszsl.model" old.model
+expect 0 "already trained" "$unseen" train eszsl --data "$old/maps" -o old.model \
+    --precision f32 --resume
+cmp "$old/eszsl.model" old.model || fail "a model of version 0.1 was written again"
+expect 0 "of another training, which differs in the seed" "$unseen" train eszsl --data "$old/maps" \
+    -o old.model --precision f32 --seed 7 --resume
+
 # A checkpoint compares the same and names the part.
 "$tools/make_dataset" big 100 256 || fail "make_dataset"
 cp -r big two
@@ -77,6 +137,14 @@ if kill -0 $pid 2>/dev/null; then
 else
     fail "the training was over before a second one could try"
 fi
+# One log for two: the second is told, and the first one's is not cut.
+until [ -s l.csv ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+kill -STOP $pid
+cp l.csv before.csv
+expect 1 "another training is writing the log l.csv" $slow --data big -o other.model --log l.csv
+cmp before.csv l.csv || fail "the log of another training was cut"
+[ -e other.model ] && fail "a training without its log was done"
+kill -CONT $pid
 kill -9 $pid 2>/dev/null
 wait $pid 2>/dev/null
 [ -e l.model.lock ] || echo "the first training removed its lock"
@@ -84,4 +152,30 @@ wait $pid 2>/dev/null
 expect 0 "" "$unseen" train dem --data toy --features toy --epochs 1 -o l.model --resume -q
 [ -e l.model.lock ] && fail "the lock was left"
 ls ./*.curves* >/dev/null 2>&1 && fail "curves were left"
+
+# Into a pipe or a device: no file is placed beside it, whether the training ends or is stopped.
+mkdir odd || fail "mkdir"
+mkfifo odd/pipe || fail "mkfifo"
+cat odd/pipe >through.model &
+reader=$!
+expect 0 "" "$unseen" train dem --data toy --features toy --epochs 3 --precision f32 -o odd/pipe -q \
+    --checkpoint-every 0.001
+wait $reader
+cmp first.model through.model || fail "a model through a pipe differs"
+"$unseen" train dem --data toy --features toy --epochs 3 --precision f32 -o /dev/stdout -q \
+    --checkpoint-every 0.001 --json result.json >whole.model 2>err
+ls /dev/stdout.* 2>/dev/null && fail "files were placed beside /dev/stdout"
+$slow --data big -o odd/pipe --log odd.csv --checkpoint-every 0.001 >/dev/null 2>err &
+pid=$!
+until [ -s odd.csv ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+kill -TERM $pid
+wait $pid && fail "a stopped training ended well"
+grep -q "the state is not kept, because odd/pipe is no file" err || fail "stopped: $(cat err)"
+if mknod odd/null c 1 3 2>/dev/null; then
+    expect 0 "" "$unseen" train dem --data toy --features toy --epochs 2 -o odd/null -q \
+        --checkpoint-every 0.001 --resume
+    [ -c odd/null ] || fail "a device was replaced"
+fi
+[ "$(ls odd)" = pipe ] || [ "$(ls odd | tr '\n' ' ')" = "null pipe " ] ||
+    fail "files were placed beside a pipe or device: $(ls odd)"
 finish
