@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/names.h"
 #include "data/split.h"
 
 /* Fills the class table with the classes that have keep[c]; map[c] receives their row or -1. */
@@ -52,10 +53,13 @@ static un_status build(un_task *task, const un_dataset *dataset, const unsigned 
     task->image_count = dataset->image_count;
     UN_TRY(un_arena_alloc(&task->arena, dataset->image_count, sizeof *task->labels, &task->labels));
     for (size_t i = 0; i < dataset->image_count; i++) task->labels[i] = map[dataset->labels[i]];
-    if (task->train.count == 0)
-        return un_fail(UNSEEN_E_ARGUMENT, "data set %s, %s: no training images%s", dataset->name,
-                       task->name, task->absent > 0 ? " that have features" : "");
     return UNSEEN_OK;
+}
+
+static un_status require_training(const un_task *task, const un_dataset *dataset) {
+    if (task->train.count > 0) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_ARGUMENT, "data set %s, %s: no training images%s", dataset->name,
+                   task->name, task->absent > 0 ? " that have features" : "");
 }
 
 static un_status require_labels(const un_dataset *dataset) {
@@ -84,86 +88,151 @@ static un_status take_images(un_task *task, const un_index_list *list, const uns
     return UNSEEN_OK;
 }
 
-/* Leaves the images in `seen` only where their classes are trained on. */
-static un_status drop_untrained(un_task *task, const un_dataset *dataset,
-                                const unsigned char *trained) {
+/* Leaves the images in `list` only where their classes' flags are `wanted`; counts the others. */
+static un_status keep_images(un_task *task, const un_dataset *dataset, const unsigned char *flags,
+                             int wanted, un_index_list *list) {
     un_index_list kept = {0};
     size_t n = 0;
-    for (size_t i = 0; i < task->seen.count; i++)
-        n += trained[dataset->labels[task->seen.items[i]]] != 0;
-    if (n == task->seen.count) return UNSEEN_OK;
+    for (size_t i = 0; i < list->count; i++)
+        n += !flags[dataset->labels[list->items[i]]] == !wanted;
+    if (n == list->count) return UNSEEN_OK;
     UN_TRY(un_arena_alloc(&task->arena, n, sizeof *kept.items, &kept.items));
-    for (size_t i = 0; i < task->seen.count; i++)
-        if (trained[dataset->labels[task->seen.items[i]]])
-            kept.items[kept.count++] = task->seen.items[i];
-    task->untested = task->seen.count - n;
-    task->seen = kept;
+    for (size_t i = 0; i < list->count; i++)
+        if (!flags[dataset->labels[list->items[i]]] == !wanted)
+            kept.items[kept.count++] = list->items[i];
+    task->untested += list->count - n;
+    *list = kept;
     return UNSEEN_OK;
 }
 
-/* Lists the classes that have images in `promised` or `tested` but are not trained on. */
-static un_status list_untrained(un_task *task, const un_dataset *dataset,
-                                const un_index_list *promised, const un_index_list *tested,
-                                const unsigned char *trained) {
+/* Lists the classes that have images in `lists` and whose flag in `trained` is not `wanted`. */
+static un_status list_classes(un_task *task, const un_dataset *dataset,
+                              const un_index_list *const *lists, size_t list_count,
+                              const unsigned char *trained, int wanted, char ***names,
+                              size_t *count) {
     unsigned char *flags = NULL;
     size_t C = dataset->class_count;
-    UN_TRY(un_arena_alloc(&task->arena, 2 * C, 1, &flags));
-    un_dataset_classes_of(dataset, promised, flags);
-    un_dataset_classes_of(dataset, tested, flags + C);
-    UN_TRY(un_arena_alloc(&task->arena, C, sizeof *task->untrained, &task->untrained));
-    for (size_t c = 0; c < C; c++)
-        if ((flags[c] || flags[C + c]) && !trained[c])
-            task->untrained[task->untrained_count++] = dataset->classes[c];
+    UN_TRY(un_arena_alloc(&task->arena, list_count * C, 1, &flags));
+    for (size_t l = 0; l < list_count; l++) un_dataset_classes_of(dataset, lists[l], flags + l * C);
+    UN_TRY(un_arena_alloc(&task->arena, C, sizeof **names, names));
+    for (size_t c = 0; c < C; c++) {
+        int there = 0;
+        for (size_t l = 0; l < list_count; l++) there |= flags[l * C + c];
+        if (there && !trained[c] != !wanted) (*names)[(*count)++] = dataset->classes[c];
+    }
     return UNSEEN_OK;
+}
+
+static void name_classes(un_name_list *list, char *const *names, size_t count) {
+    enum { NAMED = 5 };
+    *list = (un_name_list){0};
+    for (size_t i = 0; i < count; i++) un_name_list_add(list, names[i], NAMED);
 }
 
 void un_task_tell(const un_task *task) {
-    enum { NAMED = 5 };
-    char names[300] = "";
-    size_t used = 0;
+    un_name_list names;
+    size_t n = task->untrained_count;
     if (task->absent > 0)
         un_log(UNSEEN_LOG_WARNING,
                "%zu image%s of the split %s no features and %s left out; `unseen extract` fills "
                "them in once their pictures can be read",
                task->absent, task->absent == 1 ? "" : "s", task->absent == 1 ? "has" : "have",
                task->absent == 1 ? "is" : "are");
-    for (size_t i = 0; i < task->untrained_count && i < NAMED && used < sizeof names; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s\"%.40s\"",
-                                 i > 0 ? ", " : "", task->untrained[i]);
-    if (task->untrained_count > 0)
+    name_classes(&names, task->untrained, n);
+    if (n > 0)
         un_log(UNSEEN_LOG_WARNING,
-               "%zu seen class%s (%s%s) %s no training image with features: not trained on, it "
-               "is scored like an unseen class, and its %zu test images count nowhere",
-               task->untrained_count, task->untrained_count == 1 ? "" : "es", names,
-               task->untrained_count > NAMED ? ", …" : "",
-               task->untrained_count == 1 ? "has" : "have", task->untested);
+               "%zu seen class%s (%s%s) %s %s: scored like %sunseen class%s, and %s test images "
+               "count nowhere",
+               n, n == 1 ? "" : "es", names.text, un_name_list_more(&names),
+               task->is_of_model ? n == 1 ? "was" : "were"
+               : n == 1          ? "has"
+                                 : "have",
+               task->is_of_model ? "not trained on by the model"
+                                 : "no training image with features",
+               n == 1 ? "an " : "", n == 1 ? "" : "es", n == 1 ? "its" : "their");
+    n = task->trained_count;
+    name_classes(&names, task->trained, n);
+    if (n > 0)
+        un_log(UNSEEN_LOG_WARNING,
+               "the model was trained on %zu class%s (%s%s) that the split has for unseen: scored "
+               "like %sseen class%s, and %s test images count nowhere",
+               n, n == 1 ? "" : "es", names.text, un_name_list_more(&names), n == 1 ? "a " : "",
+               n == 1 ? "" : "es", n == 1 ? "its" : "their");
 }
 
 /* ---- the tasks ---- */
 
-/* Every class of the data set, seen where it has a training image. */
+/* Every class of the data set, seen where `seen` says so. */
 static un_status build_all(un_task *task, const un_dataset *dataset, const un_index_list *promised,
-                           const char *const *semantics, size_t count) {
-    unsigned char *keep = NULL, *seen = NULL;
+                           const unsigned char *seen, const char *const *semantics, size_t count) {
+    unsigned char *keep = NULL;
     const un_index_list tested = task->seen;
+    const un_index_list *const lists[] = {promised, &tested};
     UN_TRY(un_arena_alloc(&task->arena, dataset->class_count, 1, &keep));
-    UN_TRY(un_arena_alloc(&task->arena, dataset->class_count, 1, &seen));
     memset(keep, 1, dataset->class_count);
-    un_dataset_classes_of(dataset, &task->train, seen);
-    UN_TRY(drop_untrained(task, dataset, seen));
-    UN_TRY(list_untrained(task, dataset, promised, &tested, seen));
+    UN_TRY(keep_images(task, dataset, seen, 1, &task->seen));
+    UN_TRY(
+        list_classes(task, dataset, lists, 2, seen, 1, &task->untrained, &task->untrained_count));
     return build(task, dataset, keep, seen, semantics, count);
+}
+
+/* The same, seen where there is a training image. */
+static un_status build_training(un_task *task, const un_dataset *dataset,
+                                const un_index_list *promised, const char *const *semantics,
+                                size_t count) {
+    unsigned char *seen = NULL;
+    UN_TRY(un_arena_alloc(&task->arena, dataset->class_count, 1, &seen));
+    un_dataset_classes_of(dataset, &task->train, seen);
+    UN_TRY(build_all(task, dataset, promised, seen, semantics, count));
+    return require_training(task, dataset);
+}
+
+static un_status take_benchmark(un_task *task, const un_dataset *dataset,
+                                const unsigned char *present) {
+    UN_TRY(require_labels(dataset));
+    UN_TRY(take_images(task, &dataset->trainval, present, &task->train));
+    UN_TRY(take_images(task, &dataset->test_seen, present, &task->seen));
+    return take_images(task, &dataset->test_unseen, present, &task->unseen);
 }
 
 un_status un_task_final(un_task *task, const un_dataset *dataset, const unsigned char *present,
                         const char *const *semantics, size_t count) {
     *task = (un_task){.name = "final"};
     un_status status = UNSEEN_OK;
-    UN_GO(require_labels(dataset));
-    UN_GO(take_images(task, &dataset->trainval, present, &task->train));
-    UN_GO(take_images(task, &dataset->test_seen, present, &task->seen));
-    UN_GO(take_images(task, &dataset->test_unseen, present, &task->unseen));
-    UN_GO(build_all(task, dataset, &dataset->trainval, semantics, count));
+    UN_GO(take_benchmark(task, dataset, present));
+    UN_GO(build_training(task, dataset, &dataset->trainval, semantics, count));
+done:
+    if (status) un_task_free(task);
+    return status;
+}
+
+/* seen[c] = 1 where the model's table has the class of this name as one that was trained on. */
+static un_status find_trained(const un_dataset *dataset, const un_class_table *model,
+                              unsigned char *seen) {
+    un_name_index index = {0};
+    UN_TRY(un_name_index_make(&index, model->names, model->count));
+    for (size_t c = 0; c < dataset->class_count; c++) {
+        size_t k = un_name_find(&index, dataset->classes[c]);
+        seen[c] = k != UN_NO_NAME && model->seen[k];
+    }
+    un_name_index_free(&index);
+    return UNSEEN_OK;
+}
+
+un_status un_task_of_model(un_task *task, const un_dataset *dataset, const unsigned char *present,
+                           const un_class_table *model) {
+    *task = (un_task){.name = "test", .is_of_model = 1};
+    const char *semantics[UN_MAX_MODALITIES];
+    const un_index_list *const unseen[] = {&dataset->test_unseen};
+    unsigned char *seen = NULL;
+    un_status status = UNSEEN_OK;
+    for (size_t m = 0; m < model->modality_count; m++) semantics[m] = model->modality[m].name;
+    UN_GO(take_benchmark(task, dataset, present));
+    UN_GO(un_arena_alloc(&task->arena, dataset->class_count, 1, &seen));
+    UN_GO(find_trained(dataset, model, seen));
+    UN_GO(keep_images(task, dataset, seen, 0, &task->unseen));
+    UN_GO(list_classes(task, dataset, unseen, 1, seen, 0, &task->trained, &task->trained_count));
+    UN_GO(build_all(task, dataset, &dataset->trainval, seen, semantics, model->modality_count));
 done:
     if (status) un_task_free(task);
     return status;
@@ -193,7 +262,7 @@ un_status un_task_whole(un_task *task, const un_dataset *dataset, const unsigned
     UN_GO(require_labels(dataset));
     UN_GO(join_lists(task, dataset, &all));
     UN_GO(take_images(task, &all, present, &task->train));
-    UN_GO(build_all(task, dataset, &all, semantics, count));
+    UN_GO(build_training(task, dataset, &all, semantics, count));
 done:
     if (status) un_task_free(task);
     return status;
@@ -235,7 +304,7 @@ static un_status take_fold(un_task *task, const un_dataset *dataset, const un_fo
     UN_TRY(take_images(task, &source->unseen, present, &task->unseen));
     un_dataset_classes_of(dataset, &task->train, seen);
     un_dataset_classes_of(dataset, &task->unseen, unseen);
-    UN_TRY(drop_untrained(task, dataset, seen));
+    UN_TRY(keep_images(task, dataset, seen, 1, &task->seen));
     if (task->unseen.count == 0)
         return un_fail(UNSEEN_E_ARGUMENT, "data set %s, %s: no images%s play unseen classes",
                        dataset->name, task->name, task->absent > 0 ? " that have features" : "");
@@ -255,6 +324,7 @@ un_status un_task_fold(un_task *task, const un_dataset *dataset, size_t fold,
     UN_GO(take_fold(task, dataset, &dataset->folds[fold], present, seen, unseen));
     for (size_t c = 0; c < dataset->class_count; c++) keep[c] = seen[c] || unseen[c];
     UN_GO(build(task, dataset, keep, seen, semantics, count));
+    UN_GO(require_training(task, dataset));
 done:
     if (status) un_task_free(task);
     return status;

@@ -5,12 +5,13 @@
  * test_unseen, all classes. A fold task is an honest rehearsal inside trainval:
  * the real unseen classes are not even in the class table, the fold's classes
  * play the unseen ones. The whole task has nothing to test: it learns from every
- * picture.
+ * picture. The task of a model has nothing to learn: it is the benchmark's tests, with
+ * the classes for seen that the model was trained on, whatever images there are today.
  *
  * This is the one place that knows of images without a row of features (features.h):
  * they are in none of a task's lists. A class that is left without a training image is
  * not a seen one, whatever the split says: it stays in the table as one that was not
- * trained on, nothing tests it, and it is listed as untrained.
+ * trained on, its images in the list `seen` are left out, and it is listed as untrained.
  */
 #ifndef UN_DATA_TASK_H
 #define UN_DATA_TASK_H
@@ -46,9 +47,12 @@ typedef struct {
     size_t image_count;
     un_index_list train, seen, unseen; /* borrowed from the data set, or from the arena */
     size_t absent;                     /* images of the split's lists without a row of features */
-    size_t untrained_count;            /* classes that the split has for seen ones, but that have */
-    char **untrained;                  /* no training image: their names */
-    size_t untested;                   /* images of these that were to test seen classes */
+    int is_of_model;                   /* made by un_task_of_model */
+    size_t untrained_count; /* classes that the split has for seen ones, but that were not */
+    char **untrained;       /* trained on: their names; not listed for a fold */
+    size_t trained_count;   /* of a model's task: classes that the split has for unseen ones, but */
+    char **trained;         /* that were trained on: their names */
+    size_t untested;        /* test images of both, which are in none of the lists */
     un_arena arena;
 } un_task;
 
@@ -59,10 +63,16 @@ typedef struct {
  * An empty list of training images is an error, empty test lists are none. */
 un_status un_task_final(un_task *task, const un_dataset *dataset, const unsigned char *present,
                         const char *const *semantics, size_t count);
+/* The test lists for a model, of which `model` is the class table; its semantics are looked up in
+ * the data set. `seen` has images of classes that were trained on, `unseen` of others. There need
+ * be no training images. */
+un_status un_task_of_model(un_task *task, const un_dataset *dataset, const unsigned char *present,
+                           const un_class_table *model);
 /* Every image of the three lists is one to learn from; the test lists are empty. */
 un_status un_task_whole(un_task *task, const un_dataset *dataset, const unsigned char *present,
                         const char *const *semantics, size_t count);
-/* fold < dataset->fold_count. A fold without images of either kind is an error. */
+/* fold < dataset->fold_count. A fold is an error without training images and without images
+ * that play unseen classes; those of seen classes may be missing. */
 un_status un_task_fold(un_task *task, const un_dataset *dataset, size_t fold,
                        const unsigned char *present, const char *const *semantics, size_t count);
 /* Says in the log which images and classes a task had to do without; nothing if none. */

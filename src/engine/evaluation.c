@@ -65,10 +65,7 @@ static int same_descriptions(const un_class_table *a, const un_class_table *b) {
 /* The data set's test sets, with its descriptions of the semantics that the model uses. */
 static un_status open_task(const un_model *model, const un_dataset *dataset,
                            const un_features *features, un_task *task) {
-    const char *names[UN_MAX_MODALITIES];
-    size_t n = model->classes.modality_count;
-    for (size_t m = 0; m < n; m++) names[m] = model->classes.modality[m].name;
-    UN_TRY(un_task_final(task, dataset, features->present, names, n));
+    UN_TRY(un_task_of_model(task, dataset, features->present, &model->classes));
     un_task_tell(task);
     const char *trained =
         json_string_value(json_object_get(json_object_get(model->manifest, "data"), "split_hash"));
@@ -157,6 +154,9 @@ un_status un_evaluation_json(const un_evaluation *e, json_t **out) {
     if (e->task.untrained_count > 0)
         UN_TRY(un_json_set(*out, "untrained_classes",
                            un_json_strings(e->task.untrained, e->task.untrained_count)));
+    if (e->task.trained_count > 0)
+        UN_TRY(un_json_set(*out, "trained_unseen_classes",
+                           un_json_strings(e->task.trained, e->task.trained_count)));
     UN_TRY(un_json_set(*out, "seconds", json_real(e->seconds)));
     return un_json_set(*out, "model", json_string(e->path));
 }

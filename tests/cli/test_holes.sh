@@ -17,7 +17,7 @@ for folder in $(find birds/images -mindepth 1 -maxdepth 1 -type d | LC_ALL=C sor
 done
 [ "$(find work/photos -type f | wc -l)" = 70 ] || fail "not 70 pictures"
 import="$unseen import folder work/photos --attributes kinds.csv --unseen kind6,kind7 -q"
-$import -o work/d >/dev/null || fail import
+$import --write-splits s0.json -o work/d >/dev/null || fail import
 $import -o work/whole >/dev/null || fail import
 extract="$unseen extract --backbone builtin:descriptor --image-size 64 --name f --pooled --batch 4"
 $extract --data work/whole -q >/dev/null || fail extract
@@ -72,7 +72,7 @@ expect 0 "$((gone + 1)) images have none" "$unseen" check work/d
     --json t.json -q >/dev/null 2>err || fail "train with holes: $(cat err)"
 "$unseen" eval holes.model --data work/d --json e.json --per-class p.csv >out 2>err || fail "eval: $(cat err)"
 grep -q "$((gone + 1)) images of the split have no features" err || fail "not told: $(cat err)"
-grep -q '1 seen class ("kind4") has no training image' err || fail "kind4 not told: $(cat err)"
+grep -q '1 seen class ("kind4") was not trained on by the model' err || fail "kind4 not told: $(cat err)"
 grep -q '"untrained_classes": *\["kind4"\]' e.json || tr -d '\n ' <e.json | grep -q '"untrained_classes":\["kind4"\]' ||
     fail "JSON of eval: $(cat e.json)"
 grep "^kind4," p.csv | grep -q ",0," || fail "pictures of kind4 were tested: $(cat p.csv)"
@@ -99,6 +99,29 @@ $extract --data work/d >out || fail "filling"
 grep -q "$((79 - gone)) already there" out || fail "filling: $(cat out)"
 cmp work/whole/features/f.safetensors work/d/features/f.safetensors || fail "filled, other bytes than in one go"
 expect 0 "nothing was left to do" $extract --data work/d
+
+# The model of before still has not learned kind4; nothing else changes about what it is tested on.
+"$unseen" eval holes.model --data work/d --json e.json --per-class p.csv >out 2>err || fail "eval: $(cat err)"
+grep -q '1 seen class ("kind4") was not trained on by the model' err || fail "kind4 not told: $(cat err)"
+tr -d '\n ' <e.json | grep -q '"untrained_classes":\["kind4"\]' || fail "JSON of eval: $(cat e.json)"
+grep -q "^kind4,0,0," p.csv || fail "kind4 is seen, or tested: $(cat p.csv)"
+
+# To test, no training picture is needed.
+"$unseen" train eszsl --data work/d -o all.model --select none --set gamma=1 --set lambda=1 -q >/dev/null ||
+    fail "train with all pictures"
+"$unseen" eval all.model --data work/d --per-class before.csv >/dev/null 2>err || fail "eval: $(cat err)"
+rm work/d/features/*
+mkdir trained
+tr -d '\n ' <s0.json | sed 's/.*"trainval":\[\([^]]*\)\].*/\1/' | tr ',' '\n' | tr -d '"' >trainval
+grep -q "^kind1/" trainval || fail "no list of training pictures: $(cat trainval)"
+cp -r work/photos saved
+while read -r picture; do rm work/photos/"$picture"; done <trainval
+$extract --data work/d --keep-going -q >/dev/null 2>err || fail "extract of test pictures: $(cat err)"
+"$unseen" eval all.model --data work/d --per-class after.csv >/dev/null 2>err || fail "eval of tests only: $(cat err)"
+cmp before.csv after.csv || fail "tested otherwise: $(cat after.csv)"
+rm -r work/photos work/d/features/*
+mv saved work/photos
+$extract --data work/d -q >/dev/null || fail "extract again"
 expect 0 "0 warnings" "$unseen" check work/d
 
 # ---- a class whose only training picture is damaged ----

@@ -121,6 +121,42 @@ static void images_without_features_take_no_part(void **state) {
                "no training images that have features");
 }
 
+/* What counts is what a model was trained on, not which images have features today. */
+static void task_of_a_model_takes_seen_from_the_model(void **state) {
+    (void)state;
+    un_dataset d = sample();
+    un_task task;
+    char *names[] = {"cat", "ant", "bee"};
+    unsigned char trained[] = {0, 1, 0};
+    un_class_table model = {
+        .count = 3, .names = names, .seen = trained, .modality_count = 1, .modality = {{.name = "att"}}};
+    util_ok(un_task_of_model(&task, &d, NULL, &model));
+    assert_int_equal(task.classes.seen[0], 1);
+    assert_int_equal(task.classes.seen[1], 0); /* bee has training images */
+    assert_int_equal(task.classes.seen[2], 0);
+    assert_int_equal(task.seen.count, 0);
+    assert_int_equal(task.unseen.count, 2);
+    assert_int_equal(task.untrained_count, 1);
+    assert_string_equal(task.untrained[0], "bee");
+    assert_int_equal(task.trained_count, 0);
+    un_task_free(&task);
+    trained[2] = 1;
+    const unsigned char no_training[6] = {0, 0, 0, 1, 1, 1};
+    util_ok(un_task_of_model(&task, &d, no_training, &model));
+    assert_int_equal(task.train.count, 0);
+    assert_int_equal(task.seen.count, 1);
+    assert_int_equal(task.classes.seen[1], 1);
+    assert_int_equal(task.untrained_count, 0);
+    un_task_free(&task);
+    trained[0] = 1; /* an unseen class of the split that the model learned */
+    util_ok(un_task_of_model(&task, &d, NULL, &model));
+    assert_int_equal(task.unseen.count, 0);
+    assert_int_equal(task.untested, 2);
+    assert_int_equal(task.trained_count, 1);
+    assert_string_equal(task.trained[0], "cat");
+    un_task_free(&task);
+}
+
 static void whole_task_learns_from_every_list(void **state) {
     (void)state;
     un_dataset d = sample();
@@ -145,6 +181,7 @@ int main(void) {
         cmocka_unit_test(test_images_in_a_fold_are_refused),
         cmocka_unit_test(without_labels_there_is_no_task),
         cmocka_unit_test(images_without_features_take_no_part),
+        cmocka_unit_test(task_of_a_model_takes_seen_from_the_model),
         cmocka_unit_test(whole_task_learns_from_every_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
