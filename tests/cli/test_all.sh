@@ -76,6 +76,22 @@ for method in eszsl dem msdn; do
     done
     expect 1 "nothing left to test it on" "$unseen" report d-$method.model --data d -o page.html
 done
+# DUET, whose self-calibration looks at the unseen classes, of which "whole" has none at all.
+$import full.csv -q --unseen-count 0 -o whole >/dev/null || fail import
+small="--set hidden=16 --set heads=2 --set inner=24 --set text_layers=1 --set batch=8 --set max_length=64"
+small="$small --set image_hidden=16 --set image_heads=2 --set image_inner=24 --set image_layers=1"
+$extract whole --regions >/dev/null || fail extract
+for set in d whole; do
+    "$unseen" train duet --data $set --features descriptor-1-32-regions --all --epochs 2 $small \
+        -o $set-duet.model --json r.json >out 2>err || { fail "duet --all on $set: $(cat err)"; continue; }
+    grep -q "learned from every image" out || fail "duet on $set does not say it: $(cat out)"
+    flat r.json | grep -q '"T1":null' && flat r.json | grep -q '"trained_on":"all"' ||
+        fail "duet on $set has figures: $(cat r.json)"
+    flat r.json | grep -o '"name":"kind[1-8]","seen":true' | wc -l | grep -q 8 || fail "duet on $set: not all seen"
+    expect 0 "learned from every image" "$unseen" predict $set-duet.model "$(find photos -name '*.png' | sort | head -1)"
+done
+flat r.json | grep -q '"seen":false' && fail "an unseen class where there is none"
+
 expect 1 "cannot be selected on them" "$unseen" train eszsl --data d --features descriptor-1-32 --all --select test -o no.model
 "$unseen" inspect d-eszsl.model --json i.json >/dev/null && flat i.json | grep -q '"trained_on":"all"' ||
     fail "inspect does not say it"
