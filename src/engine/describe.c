@@ -61,7 +61,7 @@ typedef struct {
     int unit_rows;               /* without a scaling: rows have length 1 */
     double top;                  /* the largest value in the table, or as given */
     double bottom;               /* the least */
-    int in_percent;              /* a value of this call exceeds 1 */
+    int in_percent;              /* a value of this description exceeds 1 */
     size_t *group;               /* [A] first attribute of each one's group; its own: it has none */
     unsigned char *stated;       /* [A] scratch */
     unsigned char *group_stated; /* [A] scratch, at a group's first attribute */
@@ -106,6 +106,11 @@ static un_status check_unit(const describer *d, const un_description *x, size_t 
     int usual = d->bottom >= 0 && d->top <= 100; /* shares or percent */
     if (d->m->scaling ? usual && (value < 0 || value > 100) : !whole && (value < 0 || value > 100))
         return wrong_value(d, x, i, value, "say from 0 to 1, or in percent");
+    int as_given = d->m->scaling && d->m->scaling->kind == UN_SCALING_AS_GIVEN;
+    if (whole && as_given && usual && d->top <= 1 && value > 1 + FAR_OUTSIDE)
+        return wrong_value(d, x, i, value,
+                           "this model was trained with values from 0 to 1, and a class with all "
+                           "attributes is described in the same unit");
     if (d->m->scaling || d->bottom < 0 || (value >= 0 && value <= 100)) return UNSEEN_OK;
     return wrong_value(
         d, x, i, value,
@@ -151,13 +156,14 @@ static double unstated(const describer *d, size_t i) {
     return ranged ? d->m->scaling->least[i] : 0;
 }
 
-/* A stated value in the unit of the table. */
+/* A stated value in the unit of the table, in which whole rows are already. */
 static double in_unit(const describer *d, double value, int whole) {
     const un_scaling *s = d->m->scaling;
-    if (s && (s->kind == UN_SCALING_RANGE || d->bottom < 0 || d->top > 100)) return value;
-    if (!s) return whole ? value : value * d->top / (d->in_percent ? 100 : 1);
+    if (whole) return value;
+    if (!s) return value * d->top / (d->in_percent ? 100 : 1);
+    if (s->kind == UN_SCALING_RANGE || d->bottom < 0 || d->top > 100) return value;
     if (d->top <= 1) return d->in_percent ? value / 100 : value;
-    return d->in_percent || whole ? value : value * 100;
+    return d->in_percent ? value : value * 100;
 }
 
 /* The row of one description. */
@@ -165,6 +171,8 @@ static un_status make_row(describer *d, const un_description *x, float *row) {
     size_t width = d->m->width;
     double square = 0;
     UN_TRY(check_values(d, x));
+    d->in_percent = 0;
+    for (size_t j = 0; j < x->count; j++) d->in_percent |= x->values[j] > 1;
     for (size_t i = 0; i < width; i++) d->values[i] = d->stated[i] ? 0 : unstated(d, i);
     for (size_t j = 0; j < x->count; j++)
         d->values[x->attributes[j]] = in_unit(d, x->values[j], x->count == width);
@@ -252,8 +260,8 @@ static un_status find_groups(describer *d, un_arena *arena) {
     return UNSEEN_OK;
 }
 
-/* How the values of this call are to be understood. */
-static un_status look(describer *d, const un_description *descriptions, size_t n, un_arena *arena) {
+/* What the values of the training classes are. */
+static un_status look(describer *d, un_arena *arena) {
     const un_scaling *s = d->m->scaling;
     size_t width = d->m->width;
     UN_TRY(un_arena_alloc(arena, width, 1, &d->stated));
@@ -268,9 +276,6 @@ static un_status look(describer *d, const un_description *descriptions, size_t n
         d->top = fmax(d->top, (double)d->m->values[i]);
         d->bottom = fmin(d->bottom, (double)d->m->values[i]);
     }
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < descriptions[i].count; j++)
-            d->in_percent |= descriptions[i].values[j] > 1;
     return find_groups(d, arena);
 }
 
@@ -283,7 +288,7 @@ un_status un_classifier_describe(un_classifier *c, const un_description *descrip
     un_status status = UNSEEN_OK;
     UN_TRY(check_modality(c));
     d.m = &d.known->modality[0];
-    UN_GO(look(&d, descriptions, n, &scratch));
+    UN_GO(look(&d, &scratch));
     UN_GO(copy_table(&c->classes, n, &arena, &table));
     UN_GO(un_arena_alloc(&arena, c->classes.count + n, 1, &described));
     if (c->described) memcpy(described, c->described, c->classes.count);

@@ -251,6 +251,51 @@ static void rows_of_old_classes_score_as_they_do(void **state) {
     }
 }
 
+/* In a table of shares: what one description of a call says changes nothing about another one. */
+static void classes_of_a_call_are_described_each_by_itself(void **state) {
+    (void)state;
+    static const un_scaling_kind kinds[] = {UN_SCALING_UNIT, UN_SCALING_AS_GIVEN};
+    const size_t all[A] = {0, 1, 2, 3};
+    const double above[A] = {1.02, 0.5, 0.25, 0.125}, percent[A] = {70, 50, 30, 10};
+    double values[C * A], copy[A];
+    for (size_t i = 0; i < (size_t)C * A; i++) values[i] = (double)(1 + i * 7 % 16) / 16;
+    memcpy(copy, values + (size_t)4 * A, sizeof copy);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        util_scene s;
+        un_arena arena = {0};
+        un_scaling scaling;
+        un_classifier c;
+        float want[A], part[A];
+        util_ok(un_scaling_measure(&scaling, kinds[k], values, C, A, &arena));
+        make_model(&s, "descriptor-1", &scaling, values);
+        util_ok(un_classifier_open(&c, g_model, UN_PRECISION_F32));
+        const un_description alone = {"alone", 2, &all[2], copy};
+        const un_description call[] = {{"copy", A, all, copy},
+                                       {"above", A, all, above},
+                                       {"share", 2, &all[2], copy},
+                                       {"percent", 1, &all[2], percent}};
+        util_ok(un_classifier_describe(&c, &alone, 1));
+        memcpy(part, c.classes.modality[0].values + (size_t)C * A, sizeof part);
+        util_ok(un_classifier_describe(&c, call, 4));
+        const float *row = c.classes.modality[0].values;
+        assert_memory_equal(row + (size_t)(C + 1) * A, row + (size_t)4 * A, sizeof copy / 2);
+        un_scaling_apply(&scaling, above, want);
+        assert_memory_equal(row + (size_t)(C + 2) * A, want, sizeof want);
+        assert_memory_equal(row + (size_t)(C + 3) * A, part, sizeof part);
+        util_near((double)(row[(C + 4) * A + 2] / row[(C + 4) * A + 3]), 0.7 / scaling.mean[3],
+                  1e-6); /* 70 percent of a table of shares */
+        const un_description whole = {"x", A, all, percent};
+        if (kinds[k] == UN_SCALING_AS_GIVEN)
+            util_fails(un_classifier_describe(&c, &whole, 1), UNSEEN_E_ARGUMENT,
+                       "trained with values from 0 to 1");
+        else
+            util_ok(un_classifier_describe(&c, &whole, 1)); /* rows of length 1 have no unit */
+        un_classifier_close(&c);
+        un_arena_free(&arena);
+        util_scene_free(&s);
+    }
+}
+
 /* Files of version 0.1 have no ranges. */
 static void old_models_take_shares_and_percent(void **state) {
     (void)state;
@@ -336,11 +381,13 @@ static void null_is_an_argument_error(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(files_and_pixels_agree),
-                                       cmocka_unit_test(described_classes_get_their_rows),
-                                       cmocka_unit_test(rows_of_old_classes_score_as_they_do),
-                                       cmocka_unit_test(old_models_take_shares_and_percent),
-                                       cmocka_unit_test(other_backbones_are_refused),
-                                       cmocka_unit_test(null_is_an_argument_error)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_and_pixels_agree),
+        cmocka_unit_test(described_classes_get_their_rows),
+        cmocka_unit_test(rows_of_old_classes_score_as_they_do),
+        cmocka_unit_test(classes_of_a_call_are_described_each_by_itself),
+        cmocka_unit_test(old_models_take_shares_and_percent),
+        cmocka_unit_test(other_backbones_are_refused),
+        cmocka_unit_test(null_is_an_argument_error)};
     return cmocka_run_group_tests(tests, make_paths, remove_files);
 }
