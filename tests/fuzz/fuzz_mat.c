@@ -175,8 +175,19 @@ static void seed(const char *name, int packed) {
     fuzz_seed(name, out.bytes, out.n);
 }
 
+/* Two gigarows of no characters. */
+static void seed_rows_of_nothing(void) {
+    static writer w;
+    header(&w);
+    size_t at = begin_matrix(&w, CHAR, "none", INT32_MAX, 0);
+    put_element(&w, 4, "", 0);
+    end_matrix(&w, at);
+    fuzz_seed("found_rows_of_nothing", w.bytes, w.n);
+}
+
 void fuzz_seed_mat(void) {
     static writer empty;
+    seed_rows_of_nothing();
     seed("plain", 0);
     seed("packed", 1);
     header(&empty);

@@ -299,6 +299,28 @@ static void test_encodings(void **state) {
     un_mat_close(mat);
 }
 
+/* How many strings there are is bounded by the file's bytes, not by a dimension that costs none. */
+static void test_rows_of_nothing(void **state) {
+    (void)state;
+    static const size_t ROWS_SAID[] = {1, 0, 3, 1 << 20, INT32_MAX};
+    static const size_t STRINGS[] = {1, 0, 0, 0, 0};
+    for (size_t i = 0; i < sizeof STRINGS / sizeof *STRINGS; i++) {
+        un_mat *mat = NULL;
+        un_arena arena = {0};
+        char **texts = NULL;
+        size_t count = 7;
+        mat_writer w = mat_create(g_file, i % 2 ? MAT_PLAIN : MAT_PACKED);
+        mat_put(&w, "none", MAT_CHAR, MI_UTF16, ROWS_SAID[i], 0, "");
+        mat_close(&w);
+        assert_int_equal(un_mat_open(&mat, g_file), UNSEEN_OK);
+        assert_int_equal(un_mat_read_strings(mat, "none", &arena, &texts, &count), UNSEEN_OK);
+        assert_int_equal(count, STRINGS[i]);
+        if (count > 0) assert_string_equal(texts[0], "");
+        un_arena_free(&arena);
+        un_mat_close(mat);
+    }
+}
+
 /* ---- files of other programs ---- */
 
 static un_mat *open_foreign(const char *name) {
@@ -615,6 +637,7 @@ int main(void) {
         cmocka_unit_test(test_numeric_classes),
         cmocka_unit_test(test_stored_types),
         cmocka_unit_test(test_encodings),
+        cmocka_unit_test(test_rows_of_nothing),
         cmocka_unit_test(test_many_readers),
         cmocka_unit_test(test_other_programs),
         cmocka_unit_test(test_advice),

@@ -96,6 +96,8 @@ un_status un_text_rows(un_text *t, const un_text_matrix *m, size_t *count, int *
     size_t width = m->rows == 1 ? m->units : m->width; /* one row is taken by its bytes */
     size_t needed = 0;
     *whole = !__builtin_mul_overflow(m->rows, width, &needed) && needed == m->units;
+    /* Nothing in the file bounds how many rows of nothing it says there are. */
+    if (*whole && m->units == 0 && m->rows > 1) return UNSEEN_OK;
     for (size_t row = 0; *whole && row < m->rows; row++) {
         size_t n = width;
         while (m->rows > 1 && n > 0 && unit(m, row + (n - 1) * m->rows) == ' ') n--;

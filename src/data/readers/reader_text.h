@@ -36,7 +36,7 @@ typedef struct {
 
 /* One string a row, NULs at its end and, of several rows, blanks at its end cut off; adds
  * the number of rows to *count. *whole becomes 0, and nothing is put, if the units do not
- * make up rows x width. */
+ * make up rows x width. Several rows without a single unit are no strings. */
 un_status un_text_rows(un_text *text, const un_text_matrix *matrix, size_t *count, int *whole);
 
 /* Copies `count` strings that make up n bytes into `arena`; count + 1 pointers, the last
