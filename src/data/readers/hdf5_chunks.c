@@ -25,6 +25,11 @@ static un_status damaged(const un_hdf5_chunks *c, const char *what) {
 static un_status read_filters(un_hdf5_chunks *c, hid_t creation) {
     int count = H5Pget_nfilters(creation);
     if (count < 0) return un_hdf5_damaged(c->path, c->name);
+    if (count > UN_HDF5_FILTERS)
+        return un_fail(UNSEEN_E_UNSUPPORTED,
+                       "%s: \"%s\" is packed by %d filters one after the other, more than the %d "
+                       "that are undone here; pack it anew: h5repack -f GZIP=4 %s new.h5",
+                       c->path, c->name, count, UN_HDF5_FILTERS, c->path);
     for (int i = 0; i < count; i++) {
         unsigned flags = 0;
         unsigned config = 0;
@@ -35,9 +40,8 @@ static un_status read_filters(un_hdf5_chunks *c, hid_t creation) {
                                              sizeof label, label, &config);
         if (filter < 0) return un_hdf5_damaged(c->path, c->name);
         label[sizeof label - 1] = 0;
-        if ((filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE &&
-             filter != H5Z_FILTER_FLETCHER32) ||
-            count > UN_HDF5_FILTERS)
+        if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE &&
+            filter != H5Z_FILTER_FLETCHER32)
             return un_fail(UNSEEN_E_UNSUPPORTED,
                            "%s: \"%s\" is packed with the filter \"%s\" (number %d), which is not "
                            "read here; pack it with gzip: h5repack -f GZIP=4 %s new.h5",
