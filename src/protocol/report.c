@@ -121,6 +121,15 @@ const json_t *un_result_selected(const json_t *result) {
     return json_is_object(validation) ? validation : NULL;
 }
 
+un_status un_result_name_selected(json_t *result) {
+    const char *selection = json_string_value(json_object_get(result, "selection"));
+    if (json_object_get(result, "selected_on_test")) return UNSEEN_OK; /* of today */
+    const int on_test = selection && !strcmp(selection, UN_SELECTED_ON_TEST);
+    json_t *chosen = on_test ? json_object_get(result, "validation") : NULL;
+    UN_TRY(un_json_set(result, "selected_on_test", chosen ? json_incref(chosen) : json_null()));
+    return on_test ? un_json_set(result, "validation", json_null()) : UNSEEN_OK;
+}
+
 un_status un_result_write_classes(const char *path, const un_predictions *p,
                                   const un_result_context *context) {
     const un_class_table *classes = p->classes;

@@ -39,6 +39,8 @@ un_status un_result_json(const un_predictions *predictions, const un_result_cont
 /* The figures at the gamma that selection chose, wherever that was; NULL without one. Results of
  * earlier versions have them under "validation" in any case. Borrowed. */
 const json_t *un_result_selected(const json_t *result);
+/* Puts them where today's results have them. */
+un_status un_result_name_selected(json_t *result);
 
 /* CSV files, atomically: per class; the curve (gamma_from, gamma_to, U, S, H); the confusion
  * matrix (non-zero cells: true class, chosen class, images). The last column repeats how the

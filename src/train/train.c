@@ -283,8 +283,13 @@ static un_status find_finished(const trainer *t, json_t **result) {
     } else if (json_is_object(metrics)) {
         un_log(UNSEEN_LOG_INFO, "%s is already trained", output);
         *result = json_deep_copy(metrics);
+        UN_GO(*result ? un_result_name_selected(*result) : un_fail_memory(0));
     }
 done:
+    if (status) {
+        json_decref(*result);
+        *result = NULL;
+    }
     free(difference);
     json_decref(was);
     un_model_close(&model);

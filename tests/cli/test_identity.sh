@@ -107,6 +107,13 @@ expect 0 "already trained" "$unseen" train eszsl --data "$old/maps" -o old.model
 cmp "$old/eszsl.model" old.model || fail "a model of version 0.1 was written again"
 expect 0 "of another training, which differs in the seed" "$unseen" train eszsl --data "$old/maps" \
     -o old.model --precision f32 --seed 7 --resume
+# It has the figures that the test sets chose under the name of validation; they are not told so.
+cp "$old/eszsl_on_test.model" old.model
+expect 0 "already trained" "$unseen" train eszsl --data "$old/maps" -o old.model \
+    --precision f32 --select test --resume --json old.json
+tr -d '\n ' <old.json >flat.json
+grep -q '"validation":null' flat.json || fail "figures of validation: $(cat flat.json)"
+grep -q '"selected_on_test":{"gamma":' flat.json || fail "no figures of the test sets: $(cat flat.json)"
 
 # A checkpoint compares the same and names the part.
 "$tools/make_dataset" big 100 256 || fail "make_dataset"
