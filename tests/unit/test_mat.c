@@ -592,7 +592,11 @@ static void test_other_files(void **state) {
     un_mat *mat = NULL;
     char header[600];
     memset(header, ' ', sizeof header);
+    assert_int_equal(un_mat_is_at(g_folder), 0);
+    write_sample(MAT_PACKED);
+    assert_int_equal(un_mat_is_at(g_file), 1);
     write_bytes("", 0);
+    assert_int_equal(un_mat_is_at(g_file), 0);
     expect(un_mat_open(&mat, g_file), UNSEEN_E_FORMAT, "not a MAT file");
     write_bytes(header, sizeof header);
     expect(un_mat_open(&mat, g_file), UNSEEN_E_FORMAT, "not a MAT file");

@@ -61,6 +61,14 @@ int un_mat_version_of(const un_map *file) {
     return is_version_4(file) ? 4 : 0;
 }
 
+int un_mat_is_at(const char *path) {
+    un_map map;
+    if (un_map_open(&map, path) != UNSEEN_OK) return 0;
+    int version = un_mat_version_of(&map);
+    un_map_close(&map);
+    return version != 0;
+}
+
 static un_status recognise(const char *path, int *version) {
     un_map map;
     UN_TRY(un_map_open(&map, path));

@@ -41,6 +41,8 @@ typedef struct un_mat un_mat;
 
 /* 4, 5 or 73 (7.3, any HDF5 file included) by the first bytes of a file; 0 if it is none. */
 int un_mat_version_of(const un_map *file);
+/* 1 if the file at `path` begins like one of these; 0 if it cannot be opened, too. */
+int un_mat_is_at(const char *path);
 /* Opens, checks and lists. UNSEEN_E_FORMAT for anything that is not an intact MAT v5 or
  * v7.3 file. */
 un_status un_mat_open(un_mat **out, const char *path);

@@ -19,21 +19,13 @@ static int ends_in(const char *text, const char *end) {
     return length > tail && !strcmp(text + length - tail, end);
 }
 
-static int begins_like_mat(const char *path) {
-    un_map map;
-    if (un_map_open(&map, path)) return 0;
-    int version = un_mat_version_of(&map);
-    un_map_close(&map);
-    return version != 0;
-}
-
 un_status un_split_source_open(un_split_source *source, const un_split_options *o) {
     *source = (un_split_source){.options = o};
     if ((o->file != NULL) + (o->unseen != NULL) + (o->unseen_number > 0) + o->no_unseen > 1)
         return un_fail(
             UNSEEN_E_ARGUMENT,
             "a split file, a list of unseen classes and their number exclude each other");
-    int is_mat = o->file && (ends_in(o->file, ".mat") || begins_like_mat(o->file));
+    int is_mat = o->file && (ends_in(o->file, ".mat") || un_mat_is_at(o->file));
     if (o->image_files && !is_mat)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "--image-files tells how a MAT split counts; there is no such split file");

@@ -164,18 +164,10 @@ done:
     return status;
 }
 
-static int starts_like_mat(const char *path) {
-    un_map map;
-    if (un_map_open(&map, path) != UNSEEN_OK) return 0;
-    int mat = un_mat_version_of(&map) != 0;
-    un_map_close(&map);
-    return mat;
-}
-
 static un_status add_named(un_dataset *dataset, const un_numbering *numbering, const char *path) {
     size_t length = strlen(path);
     int named_mat = length > 4 && !strcmp(path + length - 4, ".mat");
-    if (!named_mat && !starts_like_mat(path)) return add_class_list(dataset, path);
+    if (!named_mat && !un_mat_is_at(path)) return add_class_list(dataset, path);
     un_mat *mat = NULL;
     UN_TRY(un_mat_open(&mat, path));
     un_status status = UNSEEN_OK;
