@@ -1,4 +1,5 @@
 /* test_task.c - what a run sees of a data set: classes, labels, and no test data in validation. */
+#include "base/log.h"
 #include "data/split.h"
 #include "data/task.h"
 #include "util.h"
@@ -157,6 +158,48 @@ static void task_of_a_model_takes_seen_from_the_model(void **state) {
     un_task_free(&task);
 }
 
+static void take_message(unseen_log_level level, const char *message, void *user) {
+    (void)level;
+    snprintf(user, 400, "%s", message);
+}
+
+static void classes_are_told_in_their_number(void **state) {
+    (void)state;
+    char *names[] = {g_names[0], g_names[1], g_names[2], g_names[0], g_names[1], g_names[2]};
+    static const struct {
+        size_t untrained, trained;
+        int is_of_model;
+        const char *sentence;
+    } cases[] = {
+        {1, 0, 0,
+         "1 seen class (\"ant\") has no training image with features: scored like an unseen class, "
+         "and its test images count nowhere"},
+        {2, 0, 0,
+         "2 seen classes (\"ant\", \"bee\") have no training image with features: scored like "
+         "unseen classes, and their test images count nowhere"},
+        {6, 0, 1,
+         "6 seen classes (\"ant\", \"bee\", \"cat\", \"ant\", \"bee\" and 1 more) were not trained "
+         "on by the model: scored like unseen classes, and their test images count nowhere"},
+        {0, 1, 1,
+         "the model was trained on 1 class (\"ant\") that the split has for unseen: scored like a "
+         "seen class, and its test images count nowhere"},
+        {0, 2, 1,
+         "the model was trained on 2 classes (\"ant\", \"bee\") that the split has for unseen: "
+         "scored like seen classes, and their test images count nowhere"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const un_task task = {.is_of_model = cases[i].is_of_model,
+                              .untrained_count = cases[i].untrained,
+                              .untrained = names,
+                              .trained_count = cases[i].trained,
+                              .trained = names};
+        char said[400] = "";
+        un_set_log(take_message, said);
+        un_task_tell(&task);
+        un_set_log(NULL, NULL);
+        assert_string_equal(said, cases[i].sentence);
+    }
+}
+
 static void whole_task_learns_from_every_list(void **state) {
     (void)state;
     un_dataset d = sample();
@@ -182,6 +225,7 @@ int main(void) {
         cmocka_unit_test(without_labels_there_is_no_task),
         cmocka_unit_test(images_without_features_take_no_part),
         cmocka_unit_test(task_of_a_model_takes_seen_from_the_model),
+        cmocka_unit_test(classes_are_told_in_their_number),
         cmocka_unit_test(whole_task_learns_from_every_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
