@@ -189,7 +189,10 @@ UNSEEN_API unseen_status unseen_model_set_orientation(unseen_model *model,
 
 /* Classifies a picture: the best `top` candidates into out[top], best first; *count says how
  * many there are. The file is JPEG, PNG, WebP, TIFF, GIF, BMP or, where libvips reads it, HEIF;
- * whether its EXIF orientation is honoured: unseen_model_set_orientation. Needs a backbone. Fails with UNSEEN_E_IO or UNSEEN_E_FORMAT, naming the file. */
+ * whether its EXIF orientation is honoured: unseen_model_set_orientation. Needs a backbone. Fails,
+ * naming the file, with UNSEEN_E_IO if it cannot be opened or read, UNSEEN_E_FORMAT if it is no
+ * intact picture, UNSEEN_E_UNSUPPORTED if it is one that is not read here (its form, or its size),
+ * UNSEEN_E_MEMORY if its pixels need more than there is. */
 UNSEEN_API unseen_status unseen_classify_file(unseen_model *model, const char *path,
                                               unseen_among among, size_t top,
                                               unseen_prediction *out, size_t *count);

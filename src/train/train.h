@@ -44,9 +44,9 @@ typedef struct {
     const volatile sig_atomic_t *stop; /* set by a signal handler; NULL: never */
 } un_train_options;
 
-/* Trains, writes the model, and returns the result on the test sets (new
- * reference, see protocol/report.h; with `all` every figure is null and "trained_on" is "all"). UNSEEN_E_INTERRUPTED after *stop: the
- * checkpoint is written. */
+/* Trains, writes the model, and returns the result on the test sets (new reference, see
+ * protocol/report.h; with `all` every figure is null and "trained_on" is "all").
+ * UNSEEN_E_INTERRUPTED after *stop: the checkpoint is written. */
 un_status un_train(const un_train_options *options, json_t **result);
 
 /* "validation", "selected on test", "none". */
