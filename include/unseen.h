@@ -23,6 +23,8 @@
  *   says what went wrong, where, and what to do is in unseen_last_error().
  * - The library never prints, never exits and never aborts on input. A NULL where none
  *   is allowed is UNSEEN_E_ARGUMENT; accessors answer NULL, 0 or -1 for a NULL model.
+ * - Numbers are read and written with a decimal point whatever the host's locale, which stays as
+ *   it is; a log function is called in the host's.
  * - Strings are UTF-8. Pointers returned by accessors belong to the object
  *   they came from and live as long as it does; names of classes until the next
  *   class is added.

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/locale.h"
+
 enum { MESSAGE_LENGTH = 2048 };
 static const double REPORT_INTERVAL = 0.1;
 
@@ -25,7 +27,9 @@ void un_log(unseen_log_level level, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    un_locale_lend_host();
     g_log(level, message, g_log_user);
+    un_locale_take_back();
 }
 
 double un_now(void) {

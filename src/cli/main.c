@@ -113,7 +113,9 @@ int main(int argc, char **argv) {
     catch_bus_error();
     un_cli_guard_streams();
     atexit(check_output);
-    setlocale(LC_CTYPE, ""); /* file names; numbers stay in the C locale */
+    /* Text is UTF-8, and letters and numbers are the same for every user: a Turkish locale's small
+     * I is not i. */
+    setlocale(LC_CTYPE, "C.UTF-8");
     /* A full disk or a closed pipe should be an error to report, not a death. */
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/locale.h"
 #include "base/log.h"
 #include "base/parallel.h"
 
@@ -12,9 +13,13 @@ const char *unseen_last_error(void) { return un_error(); }
 
 void unseen_set_log(unseen_log_function function, void *user) { un_set_log(function, user); }
 
-unseen_status unseen_set_threads(int threads) { return un_set_threads(threads); }
+unseen_status unseen_set_threads(int threads) {
+    UN_LOCALE_C;
+    return un_set_threads(threads);
+}
 
 unseen_status unseen_model_open(const char *path, unseen_model **out) {
+    UN_LOCALE_C;
     if (!path || !out) return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_open: a pointer is NULL");
     unseen_model *model = calloc(1, sizeof *model);
     if (!model) return un_fail_memory(sizeof *model);
@@ -104,6 +109,7 @@ static un_status add_class(un_classifier *classifier, const char *name,
 
 unseen_status unseen_model_add_class(unseen_model *model, const char *name,
                                      const char *const *attributes, const float *values, size_t n) {
+    UN_LOCALE_C;
     if (!model || !name || (n > 0 && (!attributes || !values)))
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_add_class: a pointer is NULL");
     un_arena arena = {0};
@@ -125,6 +131,7 @@ static un_status check_features(const unseen_model *model, const float *features
 
 unseen_status unseen_model_score(unseen_model *model, const float *features, size_t n,
                                  unseen_calibration calibration, float *scores) {
+    UN_LOCALE_C;
     if (!model || !features || !scores)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_score: a pointer is NULL");
     UN_TRY(check_features(model, features, n));
@@ -142,6 +149,7 @@ size_t unseen_model_branch_count(const unseen_model *model) {
 }
 
 unseen_status unseen_attributes(unseen_model *model, const float *features, float *out) {
+    UN_LOCALE_C;
     if (!model || !features || !out)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_attributes: a pointer is NULL");
     UN_TRY(check_features(model, features, 1));
@@ -149,6 +157,7 @@ unseen_status unseen_attributes(unseen_model *model, const float *features, floa
 }
 
 unseen_status unseen_attention(unseen_model *model, const float *features, float *out) {
+    UN_LOCALE_C;
     if (!model || !features || !out)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_attention: a pointer is NULL");
     const un_method_class *class = model->classifier.model.method->class;

@@ -2,16 +2,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/locale.h"
 #include "engine/loader.h"
 #include "engine/model_api.h"
 
 unseen_status unseen_model_attach_backbone(unseen_model *model, const char *weights) {
+    UN_LOCALE_C;
     if (!model)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_attach_backbone: a pointer is NULL");
     return un_classifier_attach(&model->classifier, weights, UN_PRECISION_AUTO);
 }
 
 unseen_status unseen_model_set_orientation(unseen_model *model, unseen_orientation orientation) {
+    UN_LOCALE_C;
     static const un_orientation orientations[] = {
         [UNSEEN_ORIENTATION_MODEL] = UN_ORIENTATION_UNSAID,
         [UNSEEN_ORIENTATION_STORED] = UN_ORIENTATION_STORED,
@@ -108,6 +111,7 @@ done:
 
 unseen_status unseen_classify_file(unseen_model *model, const char *path, unseen_among among,
                                    size_t top, unseen_prediction *out, size_t *count) {
+    UN_LOCALE_C;
     if (!model || !path || !out || !count)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_classify_file: a pointer is NULL");
     return classify(model, path, NULL, among, top, out, count);
@@ -116,6 +120,7 @@ unseen_status unseen_classify_file(unseen_model *model, const char *path, unseen
 unseen_status unseen_classify_pixels(unseen_model *model, const uint8_t *rgb, size_t width,
                                      size_t height, size_t stride, unseen_among among, size_t top,
                                      unseen_prediction *out, size_t *count) {
+    UN_LOCALE_C;
     un_image pixels = {0};
     if (!model || !rgb || !out || !count)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_classify_pixels: a pointer is NULL");
@@ -126,6 +131,7 @@ unseen_status unseen_classify_pixels(unseen_model *model, const uint8_t *rgb, si
 }
 
 unseen_status unseen_features_of_file(unseen_model *model, const char *path, float *out) {
+    UN_LOCALE_C;
     if (!model || !path || !out)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_features_of_file: a pointer is NULL");
     return features_of(model, path, NULL, out);
@@ -133,6 +139,7 @@ unseen_status unseen_features_of_file(unseen_model *model, const char *path, flo
 
 unseen_status unseen_features_of_pixels(unseen_model *model, const uint8_t *rgb, size_t width,
                                         size_t height, size_t stride, float *out) {
+    UN_LOCALE_C;
     un_image pixels = {0};
     if (!model || !rgb || !out)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_features_of_pixels: a pointer is NULL");

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "engine/classifier.h"
+#include "locale_sample.h"
 #include "method/msdn/msdn.h"
 #include "unseen.h"
 #include "util.h"
@@ -92,10 +93,9 @@ static int make_paths(void **state) {
 }
 
 static int remove_files(void **state) {
-    (void)state;
     unlink(g_model);
     unlink(g_picture);
-    return 0;
+    return locale_finish(state);
 }
 
 static void files_and_pixels_agree(void **state) {
@@ -149,6 +149,39 @@ static void files_and_pixels_agree(void **state) {
                g_model);
     unseen_model_close(model);
     util_scene_free(&s);
+}
+
+/* The recipe's numbers are fractions: a decimal comma would make 0 of each. */
+static void pictures_do_not_ask_the_locale(void **state) {
+    (void)state;
+    static unsigned char rgb[SIDE * SIDE * 3];
+    static float features[2][2][GRID * GRID * WIDTH];
+    float scores[2][C] = {{0}}, attributes[2][A] = {{0}};
+    util_scene s;
+    save_model(&s, "descriptor-1");
+    save_picture(rgb);
+    for (int comma = 0; comma < 2; comma++) {
+        unseen_model *model = NULL;
+        unseen_prediction best[C];
+        size_t n = 0;
+        if (comma) locale_choose("de_DE");
+        util_ok(unseen_model_open(g_model, &model));
+        util_ok(unseen_model_attach_backbone(model, NULL));
+        util_ok(unseen_model_set_orientation(model, UNSEEN_ORIENTATION_EXIF));
+        util_ok(unseen_features_of_file(model, g_picture, features[comma][0]));
+        util_ok(unseen_features_of_pixels(model, rgb, SIDE, SIDE, SIDE * 3, features[comma][1]));
+        util_ok(unseen_classify_file(model, g_picture, UNSEEN_AMONG_ALL, C, best, &n));
+        assert_int_equal(n, C);
+        for (size_t i = 0; i < n; i++) scores[comma][best[i].class_index] = best[i].score;
+        util_ok(unseen_attributes(model, features[comma][0], attributes[comma]));
+        unseen_model_close(model);
+        assert_string_equal(localeconv()->decimal_point, comma ? "," : ".");
+    }
+    setlocale(LC_ALL, "C");
+    util_scene_free(&s);
+    assert_memory_equal(features[0], features[1], sizeof features[0]);
+    assert_memory_equal(scores[0], scores[1], sizeof scores[0]);
+    assert_memory_equal(attributes[0], attributes[1], sizeof attributes[0]);
 }
 
 static void described_classes_get_their_rows(void **state) {
@@ -388,6 +421,7 @@ int main(void) {
         cmocka_unit_test(classes_of_a_call_are_described_each_by_itself),
         cmocka_unit_test(old_models_take_shares_and_percent),
         cmocka_unit_test(other_backbones_are_refused),
-        cmocka_unit_test(null_is_an_argument_error)};
+        cmocka_unit_test(null_is_an_argument_error),
+        cmocka_unit_test(pictures_do_not_ask_the_locale)};
     return cmocka_run_group_tests(tests, make_paths, remove_files);
 }

@@ -1,0 +1,34 @@
+/*
+ * locale.h - the library's own locale, whatever its host's is.
+ *
+ * C's strtod, printf and letter classes, and with them libraries such as jansson, follow the
+ * locale of the thread that calls: under a decimal comma "0.5" is read as 0 and written "0,5".
+ * So every function of unseen.h that may read or write text runs in the locale "C", set for the
+ * calling thread alone. Threads that work for a call (loops, loaders) neither read nor write
+ * numbers.
+ */
+#ifndef UN_BASE_LOCALE_H
+#define UN_BASE_LOCALE_H
+
+#include <locale.h>
+
+typedef struct {
+    locale_t outer_host; /* of the call around this one, 0: none */
+} un_locale_guard;
+
+/* The calling thread is in the locale "C" until the guard is left. Calls nest: a function that the
+ * host gave may call the library. */
+un_locale_guard un_locale_enter(void);
+void un_locale_leave(un_locale_guard *guard);
+
+/* First line of a public function: until its end, on every way out. */
+#define UN_LOCALE_C                                                                                \
+    __attribute__((cleanup(un_locale_leave), unused)) un_locale_guard un_locale_guard_ =           \
+        un_locale_enter()
+
+/* Around a call of a function that the host gave: it finds its own locale. Outside of public
+ * functions both do nothing. */
+void un_locale_lend_host(void);
+void un_locale_take_back(void);
+
+#endif
