@@ -42,19 +42,15 @@ static const struct argp_option g_options[] = {
     {"json", KEY_JSON, "FILE", 0, "results as JSON, - for standard output", 1},
     {0}};
 
-static size_t parse_size(struct argp_state *state, const char *text, size_t most) {
-    return un_cli_integer(state, "this option", text, 1, most);
-}
-
 static error_t parse(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
     case KEY_WEIGHTS: a->weights = text; return 0;
     case KEY_ARCH: a->architecture = text; return 0;
-    case KEY_BATCH: a->batch = parse_size(state, text, 4096); return 0;
-    case KEY_SIZE: a->size = parse_size(state, text, MAX_SIDE); return 0;
-    case KEY_STEPS: a->steps = parse_size(state, text, 1000000); return 0;
+    case KEY_BATCH: a->batch = un_cli_integer(state, "--batch", text, 1, 4096); return 0;
+    case KEY_SIZE: a->size = un_cli_integer(state, "--image-size", text, 1, MAX_SIDE); return 0;
+    case KEY_STEPS: a->steps = un_cli_integer(state, "--steps", text, 1, 1000000); return 0;
     case KEY_JSON: a->json = text; return 0;
     case ARGP_KEY_ARG: argp_error(state, "\"%s\" is one word too many", text); return 0;
     default: return ARGP_ERR_UNKNOWN;

@@ -65,12 +65,10 @@ static const struct argp_option g_options[] = {
     {"json", KEY_JSON, "FILE", 0, "results as JSON, - for standard output", 1},
     {0}};
 
-static size_t parse_count(struct argp_state *state, const char *text, size_t least) {
-    return un_cli_integer(state, "this option", text, least, 100000000);
-}
+enum { MOST = 100000000 }; /* of what is counted */
 
-static size_t parse_size(struct argp_state *state, const char *text) {
-    return parse_count(state, text, 1);
+static size_t parse_size(struct argp_state *state, const char *option, const char *text) {
+    return un_cli_integer(state, option, text, 1, MOST);
 }
 
 static void add_set(arguments *a, struct argp_state *state, const char *key, const char *value) {
@@ -85,15 +83,15 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
-    case KEY_ATTRIBUTES: a->attributes = parse_size(state, text); return 0;
-    case KEY_CLASSES: a->classes = parse_size(state, text); return 0;
-    case KEY_FEATURES: a->width = parse_size(state, text); return 0;
-    case KEY_REGIONS: a->regions = parse_size(state, text); return 0;
-    case KEY_VECTORS: a->vector_width = parse_size(state, text); return 0;
-    case KEY_IMAGES: a->images = parse_size(state, text); return 0;
-    case KEY_STEPS: a->steps = parse_size(state, text); return 0;
-    case KEY_WARMUP: a->warmup = parse_count(state, text, 0); return 0;
-    case KEY_SCORED: a->scored = parse_size(state, text); return 0;
+    case KEY_ATTRIBUTES: a->attributes = parse_size(state, "--attributes", text); return 0;
+    case KEY_CLASSES: a->classes = parse_size(state, "--classes", text); return 0;
+    case KEY_FEATURES: a->width = parse_size(state, "--features", text); return 0;
+    case KEY_REGIONS: a->regions = parse_size(state, "--regions", text); return 0;
+    case KEY_VECTORS: a->vector_width = parse_size(state, "--vectors", text); return 0;
+    case KEY_IMAGES: a->images = parse_size(state, "--images", text); return 0;
+    case KEY_STEPS: a->steps = parse_size(state, "--steps", text); return 0;
+    case KEY_WARMUP: a->warmup = un_cli_integer(state, "--warmup", text, 0, MOST); return 0;
+    case KEY_SCORED: a->scored = parse_size(state, "--scored", text); return 0;
     case KEY_BATCH: add_set(a, state, "batch", text); return 0;
     case KEY_HIDDEN: add_set(a, state, "hidden", text); return 0;
     case KEY_PRESET: a->preset = text; return 0;

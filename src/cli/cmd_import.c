@@ -165,10 +165,7 @@ static void set_dtype(struct argp_state *state, un_import_arguments *a, const ch
 }
 
 static void set_count(struct argp_state *state, un_import_arguments *a, const char *text) {
-    char *end = NULL;
-    unsigned long n = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || n > INT32_MAX)
-        argp_error(state, "--unseen-count wants a number from 0, not \"%s\"", text);
+    size_t n = un_cli_integer(state, "--unseen-count", text, 0, INT32_MAX);
     a->split.unseen_number = n;
     a->split.no_unseen = n == 0;
 }

@@ -98,19 +98,28 @@ static void add_assignment(arguments *a, struct argp_state *state, const char *k
 
 static void parse_seeds(arguments *a, struct argp_state *state, char *text) {
     for (char *word = strsep(&text, ","); word; word = strsep(&text, ",")) {
-        char *end = NULL;
-        uint64_t seed = strtoull(word, &end, 10);
-        if (*end || end == word || *word == '-' || a->seed_count == MAX_SEEDS)
+        if (a->seed_count == MAX_SEEDS)
             argp_error(state, "--seeds wants up to %d numbers separated by commas", MAX_SEEDS);
+        uint64_t seed = un_cli_integer(state, "--seeds", word, 0, UINT64_MAX);
         for (size_t i = 0; i < a->seed_count; i++)
             if (a->seeds[i] == seed) argp_error(state, "--seeds has %s twice", word);
         a->seeds[a->seed_count++] = seed;
     }
 }
 
+/* Digits with at most one point: none of the words (inf, nan) and notations that strtod knows. */
+static double parse_seconds(struct argp_state *state, const char *text) {
+    static const double MOST = 1e9;
+    char *end = NULL;
+    double seconds = strtod(text, &end);
+    if (end == text || *end || text[strspn(text, "0123456789.")] || seconds > MOST)
+        argp_error(state, "--checkpoint-every wants seconds from 0 to %.0f, not \"%s\"", MOST,
+                   text);
+    return seconds;
+}
+
 static error_t parse(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
-    char *end = NULL;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
     case KEY_DATA: a->data = text; return 0;
@@ -135,10 +144,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_JSON: a->json = text; return 0;
     case KEY_SEEDS: parse_seeds(a, state, text); return 0;
     case KEY_STEPS: a->steps = un_cli_integer(state, "--steps", text, 1, UINT32_MAX); return 0;
-    case KEY_CHECKPOINT:
-        a->checkpoint_seconds = strtod(text, &end);
-        if (*end || end == text) argp_error(state, "--checkpoint-every wants seconds");
-        return 0;
+    case KEY_CHECKPOINT: a->checkpoint_seconds = parse_seconds(state, text); return 0;
     case ARGP_KEY_ARG:
         if (a->method) argp_error(state, "one method only, \"%s\" is too many", text);
         a->method = text;

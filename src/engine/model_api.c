@@ -134,6 +134,9 @@ unseen_status unseen_model_score(unseen_model *model, const float *features, siz
     UN_LOCALE_C;
     if (!model || !features || !scores)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_score: a pointer is NULL");
+    if (calibration != UNSEEN_NATIVE && calibration != UNSEEN_CALIBRATED)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_score: %d is no unseen_calibration",
+                       (int)calibration);
     UN_TRY(check_features(model, features, n));
     return un_classifier_score(&model->classifier, features, n, calibration == UNSEEN_CALIBRATED,
                                scores);

@@ -36,6 +36,35 @@ expect 2 "from 0 to 1024" "$unseen" train dem --data toy -o m --threads 42949672
 expect 2 "from 0 to 1024" "$unseen" train dem --data toy -o m --threads 1.5
 expect 2 "at least 0" "$unseen" train dem --data toy -o m --seed 18446744073709551616
 expect 2 "from 1" "$unseen" train dem --data toy -o m --steps 99999999999999999999
+# Every number of an option, with the name of the option in the sentence.
+wrong_number() { # OPTION VALUE COMMAND...
+    option=$1 value=$2
+    shift 2
+    expect 2 "$option wants" "$unseen" "$@" "$option" "$value"
+}
+for value in "" x -1 +1 " 1" 1x 0x10 1.5 99999999999999999999; do
+    wrong_number --seeds "$value" train dem --data toy -o m
+    wrong_number --seeds "1,$value" train dem --data toy -o m
+    wrong_number --seed "$value" train dem --data toy -o m
+    wrong_number --threads "$value" inspect toy
+    wrong_number --steps "$value" train dem --data toy -o m
+    wrong_number --unseen-count "$value" import folder toy -o d
+    wrong_number --images-per-class "$value" demo -o d
+    wrong_number --images-per-class "$value" import tinybirds -o d
+    wrong_number --size "$value" import tinybirds -o d
+    wrong_number --image-size "$value" extract --data toy --backbone builtin:descriptor
+    wrong_number --top "$value" predict m p
+    for option in --attributes --classes --features --regions --vectors --images --steps \
+        --warmup --scored; do
+        wrong_number $option "$value" bench dem
+    done
+    for option in --batch --image-size --steps; do
+        wrong_number $option "$value" bench backbone
+    done
+done
+for value in "" x -1 +1 " 1" 1x 0x10 1e3 nan inf 99999999999; do
+    wrong_number --checkpoint-every "$value" train dem --data toy -o m
+done
 # Every output that does not arrive is a failure; a reader that has seen enough is none to complain of.
 for line in --help --version "train dem --help" "inspect toy" "inspect toy --json -"; do
     (eval "\"$unseen\" $line" >/dev/full) 2>err && fail "$line >/dev/full ended with 0"
