@@ -25,12 +25,17 @@
  *   is allowed is UNSEEN_E_ARGUMENT; accessors answer NULL, 0 or -1 for a NULL model.
  * - Numbers are read and written with a decimal point whatever the host's locale, which stays as
  *   it is; a log function is called in the host's.
+ * - A value that is none of its enumeration is UNSEEN_E_ARGUMENT.
  * - Strings are UTF-8. Pointers returned by accessors belong to the object
  *   they came from and live as long as it does; names of classes until the next
  *   class is added.
  * - Dimensions: C classes, A attributes, D feature length, n images of one call,
  *   h x w regions of a picture. Arrays are row-major and dense.
- * - One unseen_model may be used by one thread at a time.
+ * - One unseen_model may be used by one thread at a time, and by another afterwards. Several
+ *   threads may use a model each at the same time.
+ * - A process may fork at any time when none of its other threads opens files through the library:
+ *   the child can go on with the models that the forking thread could have used. A fork waits for
+ *   pictures that other threads are decoding.
  */
 #ifndef UNSEEN_H
 #define UNSEEN_H
@@ -113,7 +118,11 @@ UNSEEN_API const char *unseen_last_error(void);
 /* Sends the library's messages to `function` (NULL: nowhere, the default). */
 UNSEEN_API void unseen_set_log(unseen_log_function function, void *user);
 
-/* Number of threads for computation, 1 to 1024; 0 takes every processor. */
+/* Number of threads for computation, 1 to 1024; 0 takes every processor. It is the process's,
+ * whichever thread calls, and holds from the next call of the library on; before, OpenMP's
+ * (OMP_NUM_THREADS) does. OMP_THREAD_LIMIT may lower it, and so may a system that starts
+ * fewer (a warning to the log says so). A host's own OpenMP settings stay as they
+ * are. */
 UNSEEN_API unseen_status unseen_set_threads(int threads);
 
 /* Opens a model file written by `unseen train`. On success *out owns the model;

@@ -5,6 +5,9 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
 
 /* libgomp's stable ABI (what gcc emits for "#pragma omp parallel") and OpenMP's functions, declared
  * here because clang's omp.h belongs to another runtime. */
@@ -36,21 +39,66 @@ static _Thread_local int t_inside; /* a region of ours */
  * only the one that forks: in the child libgomp would wait for threads that are not there. So the
  * pool of the forking thread is dissolved before, and both processes make another when they need
  * it. */
-static _Thread_local int t_pool; /* this thread has started regions */
+static _Thread_local int t_asked; /* the most threads that this one has wanted for a region */
+static _Thread_local int t_pool;  /* how many of them can be had; 0: it has started no regions */
 
 static void before_fork(void) {
     if (!t_pool || t_inside) return;
     omp_pause_resource_all(PAUSE_SOFT);
-    t_pool = 0;
+    t_pool = t_asked = 0;
 }
 
 static void watch_forks(void) { pthread_atfork(before_fork, NULL, NULL); }
 
-static void use_pool(void) {
+/* ---- what the system lets a process start ---- */
+
+static void *wait_for_gate(void *gate) {
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+    return NULL;
+}
+
+/* Of a process's threads, /proc has a folder each; 0 if that cannot be told. */
+static size_t living_threads(void) {
+    struct stat s;
+    return stat("/proc/self/task", &s) == 0 && s.st_nlink > 2 ? (size_t)s.st_nlink - 2 : 0;
+}
+
+/* How many of n threads can be started, all at once. libgomp ends the process when it cannot start
+ * one, so that this is found out before it is asked to. */
+static int count_startable(int n) {
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t threads[UN_MAX_THREADS];
+    size_t before = living_threads();
+    int started = 0;
+    pthread_mutex_lock(&gate);
+    while (started < n && pthread_create(&threads[started], NULL, wait_for_gate, &gate) == 0)
+        started++;
+    pthread_mutex_unlock(&gate);
+    for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    /* A joined thread counts against the limits until the kernel is done with it. */
+    for (int i = 0; i < 1000 && living_threads() > before; i++) sched_yield();
+    pthread_mutex_destroy(&gate);
+    return started;
+}
+
+/* Before every region: how many of the threads it wants it can have. */
+static int use_pool(int threads) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    if (t_pool) return;
-    pthread_once(&once, watch_forks);
-    t_pool = 1;
+    static _Atomic int told;
+    if (threads > t_asked) {
+        int known = t_pool > 1 ? t_pool : 1;
+        pthread_once(&once, watch_forks);
+        if (known == t_asked || t_asked == 0) known += count_startable(threads - known);
+        t_asked = threads;
+        t_pool = known;
+        if (known < threads && !told++)
+            un_log(UNSEEN_LOG_WARNING,
+                   "the system starts only %d of %d threads (ulimit -u and -v, or a container's "
+                   "limits), which then do all of the work",
+                   known, threads);
+    }
+    return threads < t_pool ? threads : t_pool;
 }
 
 /* ---- loops ---- */
@@ -91,8 +139,7 @@ static void run_region(region *r) {
         run_slots(r, 0, 1);
         return;
     }
-    use_pool();
-    GOMP_parallel(run_thread, r, (unsigned)r->slots, 0);
+    GOMP_parallel(run_thread, r, (unsigned)use_pool((int)r->slots), 0);
 }
 
 size_t un_slot_count(size_t n, size_t grain) {
@@ -183,7 +230,7 @@ int un_thread_count(void) {
 un_openmp_loan un_openmp_borrow(void) {
     un_openmp_loan loan = {un_thread_count(), omp_get_max_threads(), omp_get_dynamic()};
     if (omp_in_parallel()) loan.threads = 1; /* what oneDNN does there */
-    if (loan.threads > 1) use_pool();
+    if (loan.threads > 1) loan.threads = use_pool(loan.threads);
     omp_set_num_threads(loan.threads);
     omp_set_dynamic(0);
     return loan;

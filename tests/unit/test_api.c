@@ -1,6 +1,7 @@
 /* test_api.c - the public interface on its way from a picture to an answer: files and pixels give
  * the same, described classes get the rows they should, and what is refused. */
 #include <math.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -373,6 +374,137 @@ static void other_backbones_are_refused(void **state) {
     util_scene_free(&s);
 }
 
+/* Values that are none of their enumeration are refused, and nothing is touched. */
+static void enumerations_are_checked(void **state) {
+    (void)state;
+    static unsigned char rgb[SIDE * SIDE * 3];
+    static float features[GRID * GRID * WIDTH];
+    static const int wrong[] = {-1, 4, 99, INT32_MAX, INT32_MIN};
+    util_scene s;
+    unseen_model *model = NULL;
+    unseen_prediction best = {.class_index = 77};
+    float scores[C] = {77};
+    size_t n = 77;
+    save_model(&s, "descriptor-1");
+    save_picture(rgb);
+    util_ok(unseen_model_open(g_model, &model));
+    util_ok(unseen_model_attach_backbone(model, NULL));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char said[64];
+        snprintf(said, sizeof said, "%d is no ", wrong[i]);
+        util_fails(unseen_model_score(model, features, 1, (unseen_calibration)wrong[i], scores),
+                   UNSEEN_E_ARGUMENT, said);
+        util_fails(unseen_classify_file(model, g_picture, (unseen_among)wrong[i], 1, &best, &n),
+                   UNSEEN_E_ARGUMENT, said);
+        util_fails(unseen_classify_pixels(model, rgb, SIDE, SIDE, SIDE * 3, (unseen_among)wrong[i],
+                                          1, &best, &n),
+                   UNSEEN_E_ARGUMENT, said);
+        util_fails(unseen_model_set_orientation(model, (unseen_orientation)wrong[i]),
+                   UNSEEN_E_ARGUMENT, said);
+    }
+    util_fails(unseen_model_score(model, features, 1, (unseen_calibration)2, scores),
+               UNSEEN_E_ARGUMENT, "2 is no unseen_calibration");
+    util_fails(unseen_model_set_orientation(model, (unseen_orientation)3), UNSEEN_E_ARGUMENT,
+               "3 is no ");
+    assert_int_equal(n + best.class_index, 154);
+    assert_true(scores[0] == 77);
+    unseen_model_close(model);
+    util_scene_free(&s);
+}
+
+/* What one thread of a host gets from a model: its own, made here, or another thread's. */
+typedef struct {
+    unseen_model *model; /* NULL: opens one */
+    int rounds, right;
+    float features[GRID * GRID * WIDTH];
+    unseen_prediction best[C];
+} visit;
+
+static int same_answer(const visit *one, const visit *two) {
+    for (size_t i = 0; i < C; i++)
+        if (one->best[i].class_index != two->best[i].class_index ||
+            memcmp(&one->best[i].score, &two->best[i].score, sizeof(float)) != 0)
+            return 0;
+    return memcmp(one->features, two->features, sizeof one->features) == 0;
+}
+
+static int ask(visit *v) {
+    size_t n = 0;
+    static _Thread_local float scores[C], found[A], maps[2 * A * GRID * GRID];
+    return !unseen_features_of_file(v->model, g_picture, v->features) &&
+           !unseen_classify_file(v->model, g_picture, UNSEEN_AMONG_ALL, C, v->best, &n) && n == C &&
+           !unseen_model_score(v->model, v->features, 1, UNSEEN_CALIBRATED, scores) &&
+           !unseen_attributes(v->model, v->features, found) &&
+           !unseen_attention(v->model, v->features, maps);
+}
+
+static void *pay_visit(void *context) {
+    visit *v = context;
+    unseen_model *own = NULL;
+    v->right = 1;
+    for (int i = 0; i < v->rounds; i++) {
+        if (!v->model || own) {
+            unseen_model_close(own);
+            own = NULL;
+            v->right &=
+                !unseen_model_open(g_model, &own) && !unseen_model_attach_backbone(own, NULL);
+            v->model = own;
+        }
+        v->right = v->right && ask(v);
+    }
+    unseen_model_close(own);
+    return NULL;
+}
+
+static void several_threads_have_a_model_each(void **state) {
+    (void)state;
+    enum { HOSTS = 4 };
+    static unsigned char rgb[SIDE * SIDE * 3];
+    static visit here, there[HOSTS];
+    pthread_t threads[HOSTS];
+    util_scene s;
+    save_model(&s, "descriptor-1");
+    save_picture(rgb);
+    util_ok(unseen_set_threads(2));
+    here = (visit){.rounds = 1};
+    pay_visit(&here);
+    assert_true(here.right);
+    for (size_t i = 0; i < HOSTS; i++) {
+        there[i] = (visit){.rounds = 5};
+        assert_int_equal(pthread_create(&threads[i], NULL, pay_visit, &there[i]), 0);
+    }
+    for (size_t i = 0; i < HOSTS; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
+    for (size_t i = 0; i < HOSTS; i++) {
+        assert_true(there[i].right);
+        assert_true(same_answer(&here, &there[i]));
+    }
+    util_scene_free(&s);
+}
+
+static void a_model_goes_from_thread_to_thread(void **state) {
+    (void)state;
+    static unsigned char rgb[SIDE * SIDE * 3];
+    static visit first, there, again;
+    pthread_t thread;
+    util_scene s;
+    unseen_model *model = NULL;
+    save_model(&s, "descriptor-1");
+    save_picture(rgb);
+    util_ok(unseen_model_open(g_model, &model));
+    util_ok(unseen_model_attach_backbone(model, NULL));
+    first.model = there.model = again.model = model;
+    there.rounds = 2;
+    assert_true(ask(&first));
+    assert_int_equal(pthread_create(&thread, NULL, pay_visit, &there), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(there.right);
+    assert_true(same_answer(&first, &there));
+    assert_true(ask(&again));
+    assert_true(same_answer(&first, &again));
+    unseen_model_close(model);
+    util_scene_free(&s);
+}
+
 static void null_is_an_argument_error(void **state) {
     (void)state;
     util_scene s;
@@ -422,6 +554,9 @@ int main(void) {
         cmocka_unit_test(old_models_take_shares_and_percent),
         cmocka_unit_test(other_backbones_are_refused),
         cmocka_unit_test(null_is_an_argument_error),
-        cmocka_unit_test(pictures_do_not_ask_the_locale)};
+        cmocka_unit_test(pictures_do_not_ask_the_locale),
+        cmocka_unit_test(enumerations_are_checked),
+        cmocka_unit_test(several_threads_have_a_model_each),
+        cmocka_unit_test(a_model_goes_from_thread_to_thread)};
     return cmocka_run_group_tests(tests, make_paths, remove_files);
 }

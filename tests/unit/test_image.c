@@ -5,6 +5,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <vips/vips.h>
 
 #include "base/json.h"
@@ -587,6 +589,53 @@ static void test_threads(void **state) {
     for (size_t f = 0; f < FORMATS; f++) free(good[f].bytes);
 }
 
+static _Atomic int g_stop;
+
+static void *decode_until_stopped(void *context) {
+    shared_work *w = context;
+    while (!g_stop) decode_some(0, 64, w);
+    return NULL;
+}
+
+/* A child of a process in which other threads decode, good pictures and damaged ones, can decode. */
+static void test_fork(void **state) {
+    (void)state;
+    enum { OTHERS = 3, FORKS = 40 };
+    blob good[FORMATS], bad[2];
+    shared_work w[OTHERS];
+    pthread_t others[OTHERS];
+    for (size_t f = 0; f < FORMATS; f++) good[f] = sample(f);
+    bad[0] = (blob){good[0].bytes, good[0].size / 2};
+    bad[1] = (blob){good[1].bytes, good[1].size / 2};
+    g_stop = 0;
+    for (size_t i = 0; i < OTHERS; i++) {
+        w[i] = (shared_work){.good = good, .bad = bad};
+        assert_int_equal(pthread_create(&others[i], NULL, decode_until_stopped, &w[i]), 0);
+    }
+    for (int i = 0; i < FORKS; i++) {
+        int status = -1;
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            shared_work own = {.good = good, .bad = bad};
+            alarm(60);
+            decode_some(0, 12, &own);
+            for (size_t k = 0; k < 12; k++)
+                if (own.wrong[k]) _exit(1);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+    g_stop = 1;
+    for (size_t i = 0; i < OTHERS; i++) {
+        assert_int_equal(pthread_join(others[i], NULL), 0);
+        for (size_t k = 0; k < 64; k++) assert_int_equal(w[i].wrong[k], 0);
+    }
+    for (size_t f = 0; f < FORMATS; f++) free(good[f].bytes);
+}
+
 /* The rule of image.h for one axis, written down once more and slowly. */
 static void slow_axis(const unsigned char *in, size_t n, size_t step, size_t m, int cubic,
                       unsigned char *out, size_t out_step) {
@@ -766,8 +815,9 @@ int main(void) {
         cmocka_unit_test(test_budget_counts), cmocka_unit_test(test_budget_of_threads),
         cmocka_unit_test(test_promises),      cmocka_unit_test(test_wrong_files),
         cmocka_unit_test(test_limits),        cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_threads),       cmocka_unit_test(test_resize),
-        cmocka_unit_test(test_recipe_text),   cmocka_unit_test(test_recipe_crop),
+        cmocka_unit_test(test_threads),       cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_resize),        cmocka_unit_test(test_recipe_text),
+        cmocka_unit_test(test_recipe_crop),
     };
     return cmocka_run_group_tests(tests, begin, NULL);
 }

@@ -5,11 +5,14 @@
  * ctest runs this program again under environments that OpenMP reads when a process starts
  * (tests/CMakeLists.txt): lists of thread numbers, limits, dynamic adjustment, nesting.
  */
+#include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/parallel.h"
 #include "tensor/conv.h"
 #include "tensor/gemm.h"
@@ -350,6 +353,60 @@ static void a_fork_beside_a_computing_thread(void **state) {
     assert_true(right);
 }
 
+/* ---- a process that may not start threads ---- */
+
+static _Atomic int g_alive, g_most = INT32_MAX;
+typedef int create_function(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+typedef int join_function(pthread_t, void **);
+
+/* In the place of the C library's, for libgomp as well. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
+                   void *context) {
+    create_function *real = NULL;
+    void *found = dlsym(RTLD_NEXT, "pthread_create");
+    memcpy(&real, &found, sizeof real);
+    if (g_alive >= g_most) return EAGAIN;
+    int status = real(thread, attributes, function, context);
+    if (status == 0) g_alive++;
+    return status;
+}
+
+int pthread_join(pthread_t thread, void **result) {
+    join_function *real = NULL;
+    void *found = dlsym(RTLD_NEXT, "pthread_join");
+    memcpy(&real, &found, sizeof real);
+    int status = real(thread, result);
+    if (status == 0) g_alive--;
+    return status;
+}
+
+static _Atomic int g_warnings;
+static void count_warnings(unseen_log_level level, const char *message, void *user) {
+    (void)user;
+    g_warnings += level == UNSEEN_LOG_WARNING && strstr(message, "threads") != NULL;
+}
+
+static void few_threads_do_all_the_work(void **state) {
+    (void)state;
+    for (int most = 0; most < 4; most++) {
+        int status = -1;
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            int limited = un_set_threads(7) == UNSEEN_OK && un_thread_count() > most + 1;
+            alarm(60);
+            g_alive = 0;
+            g_most = most;
+            un_set_log(count_warnings, NULL);
+            if (!everything_is_right() || !everything_is_right()) _exit(1);
+            _exit(g_alive > most || g_warnings != limited ? 2 : 0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_number_of_threads_gives_right_results),
@@ -362,6 +419,7 @@ int main(void) {
         cmocka_unit_test(several_threads_compute_at_once),
         cmocka_unit_test(a_host_may_call_from_its_region),
         cmocka_unit_test(a_forked_child_computes),
+        cmocka_unit_test(few_threads_do_all_the_work),
         cmocka_unit_test(a_fork_beside_a_computing_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

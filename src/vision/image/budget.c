@@ -14,6 +14,17 @@ static pthread_cond_t g_returned = PTHREAD_COND_INITIALIZER;
 static un_budget_usage g_usage;
 static _Thread_local size_t g_mine; /* held by this thread */
 
+/* Of a forked process's threads the child has one, and of the budget what that one holds. */
+static void in_child(void) {
+    static const pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static const pthread_cond_t returned = PTHREAD_COND_INITIALIZER;
+    g_lock = lock;
+    g_returned = returned;
+    g_usage.held = g_mine;
+}
+
+static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
+
 /* A limit of address space (ulimit -v) and strict accounting refuse the mapping. */
 static int is_there(size_t bytes) {
     void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -35,7 +46,9 @@ un_status un_memory_check(size_t bytes) {
 
 /* What others hold may be promised and not yet allocated, so it is asked for again. */
 un_status un_budget_take(size_t bytes) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     un_status status = UNSEEN_OK;
+    pthread_once(&once, watch_forks);
     if (bytes > SIZE_MAX / 4) return fail_decoding(bytes);
     pthread_mutex_lock(&g_lock);
     for (;;) {

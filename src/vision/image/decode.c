@@ -40,6 +40,7 @@ static enum { NOT_STARTED, STARTED, BROKEN } g_state;
 /* Readers decode; a writer has libvips to itself. Writers first, or a damaged picture would
  * wait until a whole folder is done. */
 static pthread_rwlock_t g_lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+static _Thread_local int t_decoding;     /* this thread holds the lock */
 static _Thread_local const char *g_name; /* of the picture that warnings belong to */
 
 static void log_warning(const gchar *domain, GLogLevelFlags level, const gchar *message,
@@ -48,6 +49,26 @@ static void log_warning(const gchar *domain, GLogLevelFlags level, const gchar *
     (void)level;
     (void)user;
     un_log(UNSEEN_LOG_DEBUG, "%s: %s", g_name ? g_name : "libvips", message);
+}
+
+/* A fork waits until no picture is being decoded: a child has none of the other threads, and what
+ * they hold, libvips's and GLib's own locks among it, would stay locked there for ever. (A host
+ * that forks out of a message about a picture is itself decoding.) */
+static void before_fork(void) {
+    if (!t_decoding) pthread_rwlock_wrlock(&g_lock);
+}
+
+static void after_fork(void) {
+    if (!t_decoding) pthread_rwlock_unlock(&g_lock);
+}
+
+/* Others may have been waiting for these. */
+static void in_child(void) {
+    static const pthread_rwlock_t lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+    static const pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
+    if (t_decoding) return;
+    g_lock = lock;
+    g_start_lock = start_lock;
 }
 
 /* The caller holds the lock. A lack of memory may pass: later calls try again. */
@@ -62,6 +83,7 @@ static un_status start(void) {
     /* Everything below fatal errors: fatal ones are a lack of memory, and GLib ends then. */
     g_log_set_handler("VIPS", G_LOG_LEVEL_MASK, log_warning, NULL);
     if (vips_init("unseen") != 0) return un_fail(UNSEEN_E_UNSUPPORTED, "libvips does not start");
+    pthread_atfork(before_fork, after_fork, in_child);
     vips_concurrency_set(1);
     vips_cache_set_max(0);
     vips_block_untrusted_set(TRUE);
@@ -354,14 +376,18 @@ static un_status decode_through_vips(const picture *p, un_image *out) {
     int failed = 0;
     g_name = p->name;
     pthread_rwlock_rdlock(&g_lock);
+    t_decoding = 1;
     un_status status = decode_once(p, out, &failed);
+    t_decoding = 0;
     pthread_rwlock_unlock(&g_lock);
     if (failed) {
         char reason[REASON_LENGTH];
         pthread_rwlock_wrlock(&g_lock);
+        t_decoding = 1;
         vips_error_clear();
         status = decode_once(p, out, &failed);
         take_reason(reason);
+        t_decoding = 0;
         pthread_rwlock_unlock(&g_lock);
         if (failed)
             status = un_fail(UNSEEN_E_FORMAT, "%s: the picture is damaged: %s", p->name,
