@@ -150,9 +150,7 @@ void un_sha256_close(un_sha256 *hash);
 /* Of the bytes of a regular file, in pieces. */
 un_status un_file_sha256(const char *path, unsigned char out[32]);
 
-/* Anonymous resident memory of this process in KiB, and its peak since start
- * of all resident memory; 0 where the system does not tell. */
+/* Anonymous resident memory of this process in KiB; 0 where the system does not tell. */
 size_t un_memory_anonymous_kib(void);
-size_t un_memory_peak_kib(void);
 
 #endif

@@ -61,4 +61,3 @@ static size_t status_value(const char *key) {
 }
 
 size_t un_memory_anonymous_kib(void) { return status_value("RssAnon:"); }
-size_t un_memory_peak_kib(void) { return status_value("VmHWM:"); }

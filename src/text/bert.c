@@ -68,17 +68,6 @@ un_status un_bert_config_read(const un_safetensors *file, un_bert_config *out) {
     return UNSEEN_OK;
 }
 
-un_bert_config un_bert_config_base(void) {
-    return (un_bert_config){.vocabulary = 30522,
-                            .positions = 512,
-                            .types = 2,
-                            .width = 768,
-                            .heads = 12,
-                            .inner = 3072,
-                            .layers = 12,
-                            .eps = 1e-12f};
-}
-
 static un_status declare_embeddings(un_bert *bert, un_params *params, const char *prefix) {
     const un_bert_config *c = &bert->config;
     char name[UN_NAME_LENGTH];

@@ -40,8 +40,6 @@ typedef struct {
 /* Sizes from names and shapes; heads from the metadata "heads" or "num_attention_heads", else
  * H / 64. */
 un_status un_bert_config_read(const un_safetensors *file, un_bert_config *out);
-/* bert-base-uncased: 30522 words, 512 positions, 2 types, 768, 12, 3072, 12. */
-un_bert_config un_bert_config_base(void);
 
 /* Declares the pieces; `prefix` may be "". The structure belongs to un_bert_free. */
 un_status un_bert_declare(un_bert *bert, un_params *params, const char *prefix,

@@ -14,8 +14,6 @@ un_status un_layout_parse(const char *text, un_layout *out) {
     return un_fail(UNSEEN_E_ARGUMENT, "the layout is auto, nhwc or nchw, not \"%.100s\"", text);
 }
 
-const char *un_layout_name(un_layout layout) { return NAMES[layout]; }
-
 un_layout un_layout_guess(const size_t dims[3]) {
     enum { MANY = 4 }; /* times as many channels as positions along a side */
     int first_is_square = dims[1] == dims[2];

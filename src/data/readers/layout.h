@@ -15,7 +15,6 @@ typedef enum {
 
 /* "auto", "nhwc" or "nchw". */
 un_status un_layout_parse(const char *text, un_layout *out);
-const char *un_layout_name(un_layout layout);
 /* What the dimensions after the images tell: maps are square, and channels many more than
  * positions along a side. AUTO if they tell nothing. */
 un_layout un_layout_guess(const size_t dims[3]);

@@ -84,12 +84,6 @@ static int find_prefix(const un_safetensors *file, char out[UN_NAME_LENGTH], int
            un_weights_prefix(file, TORCHVISION_CLS, out);
 }
 
-int un_vit_recognize(const un_safetensors *file) {
-    char prefix[UN_NAME_LENGTH];
-    int torchvision = 0;
-    return find_prefix(file, prefix, &torchvision);
-}
-
 /* A tensor by our name, of the given rank. */
 static un_status tensor(const un_safetensors *file, int torchvision, const char *prefix,
                         const char *ours, int rank, const un_tensor **out) {

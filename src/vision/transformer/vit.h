@@ -52,8 +52,6 @@ typedef struct {
     un_arena arena;
 } un_vit;
 
-/* Whether the file looks like a ViT at all. */
-int un_vit_recognize(const un_safetensors *file);
 /* Sizes from names and shapes. The number of heads cannot be seen in weights: metadata
  * "heads" or "num_attention_heads", else H / 64 (16 for the published widths 1280 and 1408). */
 un_status un_vit_config_read(const un_safetensors *file, un_vit_config *out);
