@@ -35,7 +35,8 @@
  *   threads may use a model each at the same time.
  * - A process may fork at any time when none of its other threads opens files through the library:
  *   the child can go on with the models that the forking thread could have used. A fork waits for
- *   pictures that other threads are decoding.
+ *   pictures that other threads are decoding. If pictures were decoded before it, the child reads
+ *   JPEG, PNG (not interlaced) and BMP, and refuses the rest with UNSEEN_E_UNSUPPORTED.
  */
 #ifndef UNSEEN_H
 #define UNSEEN_H

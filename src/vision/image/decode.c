@@ -62,10 +62,13 @@ static void after_fork(void) {
     if (!t_decoding) pthread_rwlock_unlock(&g_lock);
 }
 
+static int g_forked; /* libvips was started in a parent of this process */
+
 /* Others may have been waiting for these. */
 static void in_child(void) {
     static const pthread_rwlock_t lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
     static const pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
+    g_forked = 1;
     if (t_decoding) return;
     g_lock = lock;
     g_start_lock = start_lock;
@@ -346,6 +349,18 @@ done:
     return status;
 }
 
+/* libvips decodes some kinds on threads that it keeps for the next picture, and would wait in a
+ * child for those that stayed in the parent. */
+static un_status check_fork(const picture *p, VipsImage *image) {
+    if (!g_forked || p->kind == UN_KIND_JPEG ||
+        (p->kind == UN_KIND_PNG && !says(image, "interlaced")))
+        return UNSEEN_OK;
+    return un_fail(UNSEEN_E_UNSUPPORTED,
+                   "%s: in a process forked from one that had decoded pictures, only JPEG and PNG "
+                   "without interlacing are read; fork before the first picture is decoded",
+                   p->name);
+}
+
 /* Decodes once; the caller holds the lock. */
 static un_status decode_once(const picture *p, un_image *out, int *failed) {
     un_status status = UNSEEN_OK;
@@ -356,6 +371,7 @@ static un_status decode_once(const picture *p, un_image *out, int *failed) {
     if (*failed) goto done;
     size_t limit = p->options.max_pixels ? p->options.max_pixels : DEFAULT_MAX_PIXELS;
     UN_GO(un_image_check_size((size_t)image->Xsize, (size_t)image->Ysize, limit, p->name));
+    UN_GO(check_fork(p, image));
     if (p->head) {
         layout l;
         UN_GO(layout_of(p, image, &l));
