@@ -120,10 +120,10 @@ lint-packages:
 
 # Kills every command that writes at random moments, or makes its system calls fail one by one.
 crash: build-all
-	UNSEEN=$(abspath $(BUILD))/unseen KILLS=$(or $(KILLS),100) tests/cli/test_crash.sh
+	UNSEEN="$(abspath $(BUILD))/unseen" KILLS=$(or $(KILLS),100) tests/cli/test_crash.sh
 
 faults: build-all
-	UNSEEN=$(abspath $(BUILD))/unseen FAULTS=$(or $(FAULTS),200) tests/cli/test_faults.sh
+	UNSEEN="$(abspath $(BUILD))/unseen" FAULTS=$(or $(FAULTS),200) tests/cli/test_faults.sh
 
 lint: build-all lint-packages
 	clang-format --dry-run --Werror $$(git ls-files '*.c' '*.h')
