@@ -621,7 +621,7 @@ static void test_fork(void **state) {
             shared_work own = {.good = good, .bad = bad};
             alarm(60);
             for (size_t f = 0; f < FORMATS; f++) {
-                int read = !strcmp(g_endings[f], "jpg") || !strcmp(g_endings[f], "png");
+                int read = f < 2 || f == 5; /* JPEG, PNG, BMP */
                 un_image image;
                 un_status got = decode(&good[f], "a", &image);
                 if (got != (read ? UNSEEN_OK : UNSEEN_E_UNSUPPORTED)) _exit(2 + (int)f);
