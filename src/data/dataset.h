@@ -51,6 +51,10 @@
 
 enum { UN_MAX_SEMANTICS = 16, UN_MAX_FOLDS = 8 };
 
+/* So many pictures in a row that cannot be read are no matter of single pictures: their drive or
+ * folder is out of reach. */
+enum { UN_PICTURE_FAILURES = 32 };
+
 /* A sorted list of image indices. */
 typedef struct {
     size_t count;

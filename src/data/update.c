@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,18 +132,43 @@ static int to_hash(const void *key, const void *b) {
     return memcmp(key, ((const row *)b)->hash, UN_PICTURE_HASH);
 }
 
+static un_status hash_picture(const un_dataset *d, size_t image, unsigned char *out) {
+    char *path = NULL;
+    UN_TRY(un_path_below(d->image_root, d->images[image], &path));
+    un_status status = un_file_sha256(path, out);
+    free(path);
+    return status;
+}
+
+/* What the pictures are known by. One that cannot be read stays unknown, and so without a row: it
+ * is as if it were new. Too many in a row, and the folder itself is out of reach. */
 static un_status hash_pictures(const un_dataset *d, unsigned char **out) {
     un_progress progress;
     un_status status = UNSEEN_OK;
+    size_t unread = 0, in_a_row = 0;
+    char first[UN_ERROR_LENGTH] = "";
     UN_TRY(un_alloc(d->image_count, UN_PICTURE_HASH, out));
     un_progress_begin(&progress, "compare pictures", "images", d->image_count);
-    for (size_t i = 0; i < d->image_count && !status; i++) {
-        char *path = NULL;
-        status = un_path_below(d->image_root, d->images[i], &path);
-        if (!status) status = un_file_sha256(path, *out + i * UN_PICTURE_HASH);
-        free(path);
+    for (size_t i = 0; i < d->image_count; i++) {
+        unsigned char *hash = *out + i * UN_PICTURE_HASH;
+        un_status code = hash_picture(d, i, hash);
         un_progress_update(&progress, i + 1);
+        in_a_row = code ? in_a_row + 1 : 0;
+        if (!code) continue;
+        if (code == UNSEEN_E_MEMORY) UN_GO(code);
+        memset(hash, 0, UN_PICTURE_HASH);
+        if (unread++ == 0) snprintf(first, sizeof first, "%s", un_error());
+        if (in_a_row < UN_PICTURE_FAILURES) continue;
+        UN_GO(un_fail(UNSEEN_E_IO,
+                      "%d pictures in a row could not be read, the first of all: %s. Is the drive "
+                      "with %s there? Nothing was changed",
+                      UN_PICTURE_FAILURES, first, d->image_root));
     }
+    if (unread > 0)
+        un_log(UNSEEN_LOG_WARNING,
+               "%zu of %zu pictures cannot be read and keep no features, the first: %s", unread,
+               d->image_count, first);
+done:
     un_progress_end(&progress);
     return status;
 }

@@ -15,7 +15,8 @@
 un_status un_update_check(const char *directory);
 /* Makes TO/features with the feature sets of the data set `from`, row by row for the images of
  * `dataset`: copied where the picture has one, absent otherwise. A set without any row in common is
- * left out, and a warning. Every picture must be readable: what has features would be lost. */
+ * left out, and a warning. A picture that cannot be read has no row, and is told of by a warning;
+ * UN_PICTURE_FAILURES of them in a row are an error. */
 un_status un_update_features(const un_dataset *dataset, const char *from, const char *to);
 
 #endif

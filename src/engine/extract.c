@@ -99,7 +99,7 @@ static un_status give_up(extraction *x, const char *sentence) {
                    "%d pictures in a row could not be read, the last: %s. Is the drive with %s "
                    "there? The same command goes on after the %zu images before them; "
                    "--keep-going leaves such pictures out",
-                   UN_EXTRACT_FAILURES, last, x->dataset.image_root, x->good);
+                   UN_PICTURE_FAILURES, last, x->dataset.image_root, x->good);
 }
 
 /* ---- rows ---- */
@@ -149,7 +149,7 @@ static un_status compute_batch(extraction *x, const un_loaded *batch) {
             continue;
         }
         if (x->failed++ == 0) x->good = before;
-        if (x->failed >= UN_EXTRACT_FAILURES && !x->options->keep_going)
+        if (x->failed >= UN_PICTURE_FAILURES && !x->options->keep_going)
             return give_up(x, batch->errors[i]);
     }
     return UNSEEN_OK;

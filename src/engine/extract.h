@@ -19,8 +19,6 @@
 #include "data/dataset.h"
 #include "vision/backbone.h"
 
-enum { UN_EXTRACT_FAILURES = 32 };
-
 typedef struct {
     const char *directory; /* of the data set, which must say where its pictures lie */
     const char *images;    /* folder of its pictures; NULL: the one that it names */
@@ -34,7 +32,7 @@ typedef struct {
     un_orientation orientation; /* of the pictures; UNSAID: as the data set says, else as stored */
     un_precision precision;
     int strict;     /* the first bad picture is an error; 0: it has no row */
-    int keep_going; /* however many pictures in a row cannot be read; 0: UN_EXTRACT_FAILURES
+    int keep_going; /* however many pictures in a row cannot be read; 0: UN_PICTURE_FAILURES
                        of them are an error, and what was done before them is kept */
     const volatile sig_atomic_t *stop; /* non-zero: save and return; may be NULL */
 } un_extract_options;

@@ -103,6 +103,17 @@ expect 0 "none of the pictures is one" "$unseen" import folder photos --attribut
     --update
 rm -rf photos && mv away photos
 
+# ---- pictures that cannot be read: reading this file is an error, whoever does it ----
+ln -s /proc/self/mem photos/kind1/002b.png
+restore
+expect 0 "1 of 82 pictures cannot be read and keep no features, the first: cannot read $PWD/photos/kind1/002b.png" \
+    ${import% -q} --attributes more.csv -o d --update
+expect 0 "f: 82 x 1 x" again
+grep -q "69 kept" <<<"$output" || fail "with an unreadable picture others lost theirs: $output"
+for k in $(seq 10 45); do ln -s /proc/self/mem photos/kind1/003$k.png; done
+refused "32 pictures in a row could not be read"
+rm photos/kind1/002b.png photos/kind1/003??.png
+
 # ---- killed at every step ----
 driver=$tools/unseen_faults.so
 if [ ! -e "$driver" ]; then
