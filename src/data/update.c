@@ -30,10 +30,10 @@ static int is_temporary(const char *name) {
     return 1;
 }
 
-/* What an import or an extraction makes. */
+/* What an import, an extraction or a training makes. */
 static int is_ours(const char *name) {
     static const char *const made[] = {"dataset.safetensors", "parts.safetensors", "features",
-                                       ".lock"};
+                                       "states", ".lock"};
     for (size_t i = 0; i < sizeof made / sizeof *made; i++)
         if (!strcmp(name, made[i])) return 1;
     return is_temporary(name);
@@ -41,6 +41,12 @@ static int is_ours(const char *name) {
 
 static int is_feature_file(const char *name) {
     return (name[0] != '.' && ends_with(name, ".safetensors")) || is_temporary(name);
+}
+
+/* What a training computed once of the features, whole or in part: made again where it is wanted. */
+static int is_state_file(const char *name) {
+    return is_feature_file(name) || ends_with(name, ".safetensors.partial") ||
+           ends_with(name, ".journal");
 }
 
 static un_status refuse_file(const char *folder, const char *name) {
@@ -97,7 +103,7 @@ static un_status check_features(const char *directory, const char *name) {
 
 un_status un_update_check(const char *directory) {
     un_dataset old;
-    char *folder = NULL;
+    char *folder = NULL, *states = NULL;
     char **names = NULL;
     size_t count = 0;
     un_status status = un_dataset_open(&old, directory);
@@ -106,10 +112,15 @@ un_status un_update_check(const char *directory) {
     UN_GO(un_path_join(directory, "features", &folder));
     UN_GO(check_files(directory, is_ours));
     UN_GO(check_files(folder, is_feature_file));
+    UN_GO(un_path_join(directory, "states", &states));
+    if (!un_path_is_directory(states) && un_path_exists(states))
+        UN_GO(refuse_file(directory, "states"));
+    UN_GO(check_files(states, is_state_file));
     UN_GO(un_features_list(directory, &names, &count));
     for (size_t i = 0; i < count; i++) UN_GO(check_features(directory, names[i]));
 done:
     un_names_free(names);
+    free(states);
     free(folder);
     return status;
 }

@@ -89,6 +89,15 @@ rm d/features/notes
 touch d/features/f.safetensors.partial
 refused "an extraction that was interrupted"
 rm d/features/f.safetensors.partial
+mkdir d/states && echo text >d/states/notes
+refused "d/states/notes is no part of the data set"
+# The states of a frozen image side are no loss: the next training makes them again.
+rm -r d/states
+cp -r d kept
+mkdir kept/states
+touch kept/states/f-0123456789ab.safetensors{,.partial} kept/states/f-0123456789ab.journal
+expect 0 "80 kept" $import --attributes more.csv -o kept --update
+[ -e kept/states ] && fail "states of pictures that were are left"
 mkdir work && echo text >work/text
 expect 1 "only a data set can be updated" $import --attributes more.csv --update -o work
 [ -e work/text ] || fail "a folder of someone's was replaced"
