@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 
 enum { TRIES = 100 };
 
@@ -26,10 +28,19 @@ void un_lock_drop(un_lock *lock) {
     *lock = UN_LOCK_NONE;
 }
 
-void un_lock_open_file(int fd, int *taken) {
-    int code = 0;
-    while (flock(fd, LOCK_EX | LOCK_NB) != 0 && (code = errno) == EINTR) code = 0;
-    *taken = code != EWOULDBLOCK;
+un_lock_state un_lock_open_file(int fd, const char *path) {
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int code = errno;
+        if (code == EINTR) continue;
+        if (code == EWOULDBLOCK) return UN_LOCK_BUSY;
+        char reason[128];
+        if (path)
+            un_log(UNSEEN_LOG_WARNING,
+                   "%s cannot be locked (%s); see to it that no other process writes it", path,
+                   strerror_r(code, reason, sizeof reason));
+        return UN_LOCK_IMPOSSIBLE;
+    }
+    return UN_LOCK_HELD;
 }
 
 un_status un_lock_take(un_lock *lock, const char *path, int *taken) {
@@ -43,10 +54,10 @@ un_status un_lock_take(un_lock *lock, const char *path, int *taken) {
             un_lock_drop(lock);
             return status;
         }
-        un_lock_open_file(lock->fd, taken);
-        if (*taken && still_there(lock)) return UNSEEN_OK;
-        if (!*taken) break;
-        *taken = 0;
+        un_lock_state state = un_lock_open_file(lock->fd, path);
+        *taken = state != UN_LOCK_BUSY && still_there(lock);
+        if (*taken) return UNSEEN_OK;
+        if (state == UN_LOCK_BUSY) break;
         close(lock->fd);
         lock->fd = -1;
     }

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -14,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/lock.h"
 
 enum { MARK_LENGTH = 6, MOST_LINKS = 40, TRIES = 100, PIECE = 1 << 16 };
 static const char MARK[] = ".tmp-"; /* then MARK_LENGTH letters and digits */
@@ -172,7 +172,7 @@ static void remove_if_dead(int folder, const char *name) {
     struct stat st;
     int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) return;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0)
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && un_lock_open_file(fd, NULL) == UN_LOCK_HELD)
         (void)unlinkat(folder, name, 0);
     close(fd);
 }
@@ -217,8 +217,7 @@ static un_status create_named(un_atomic_file *file, int *out) {
             return un_fail_errno(code, "cannot create a file beside %s", file->path);
         }
         /* Another writer may have found it before it was locked, and removed it. */
-        int locked = flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
-        if (locked && fstat(fd, &st) == 0 && st.st_nlink > 0) {
+        if (un_lock_open_file(fd, NULL) != UN_LOCK_BUSY && fstat(fd, &st) == 0 && st.st_nlink > 0) {
             *out = fd;
             return UNSEEN_OK;
         }
@@ -237,7 +236,7 @@ static un_status create_temporary(un_atomic_file *file) {
     file->fd = access("/proc/self/fd", X_OK) == 0 ? un_open(folder, O_TMPFILE | O_RDWR, 0666) : -1;
     free(folder);
     if (file->fd < 0) return create_named(file, &file->fd);
-    (void)flock(file->fd, LOCK_EX | LOCK_NB);
+    (void)un_lock_open_file(file->fd, NULL);
     return UNSEEN_OK;
 }
 
@@ -415,10 +414,8 @@ un_status un_atomic_open_partial(un_atomic_file *file, const char *path) {
         UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s is a link, which is not followed; remove it",
                       file->temporary));
     if (file->fd < 0) UN_GO(un_fail_errno(errno, "cannot write %s", file->temporary));
-    if (flock(file->fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK) UN_GO(un_fail_errno(errno, "cannot lock %s", file->temporary));
+    if (un_lock_open_file(file->fd, file->temporary) == UN_LOCK_BUSY)
         UN_GO(un_fail(UNSEEN_E_ARGUMENT, "another process is writing %s; wait for it", path));
-    }
     UN_GO(check_partial(file));
 done:
     if (status) un_atomic_abort(file);

@@ -20,9 +20,8 @@ un_status log_open(trainer *t, long offset) {
     const char *path = t->options->log_path;
     if (!path) return UNSEEN_OK;
     struct stat st;
-    int file = 0, taken = 1, fd = un_output_open(path, &file);
-    if (fd >= 0 && file) un_lock_open_file(fd, &taken);
-    if (!taken) {
+    int file = 0, fd = un_output_open(path, &file);
+    if (fd >= 0 && file && un_lock_open_file(fd, path) == UN_LOCK_BUSY) {
         close(fd);
         return un_fail(UNSEEN_E_ARGUMENT,
                        "another training is writing the log %s at this moment: wait for it, or "

@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -571,6 +573,51 @@ static void closed_standard_streams(void **state) {
     close(fds[5]);
 }
 
+/* What flock(2) fails with from here on; 0: it is the kernel's. */
+static int g_no_locks;
+
+int flock(int fd, int operation) {
+    if (g_no_locks == 0) return (int)syscall(SYS_flock, fd, operation);
+    errno = g_no_locks;
+    return -1;
+}
+
+/* Lustre, NFS and FUSE may know no locks: then whoever works alone must be able to. */
+static void a_file_system_without_locks(void **state) {
+    (void)state;
+    static const int codes[] = {ENOLCK, ENOSYS, EOPNOTSUPP};
+    char path[300], partial_path[320];
+    snprintf(path, sizeof path, "%s/lockless", g_folder);
+    snprintf(partial_path, sizeof partial_path, "%s.partial", path);
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        un_atomic_file whole, partial;
+        un_lock lock;
+        int taken = 0;
+        g_no_locks = codes[i];
+        un_status locked = un_lock_take(&lock, path, &taken);
+        un_lock_release(&lock);
+        un_status opened = un_atomic_open_partial(&partial, path);
+        if (!opened) un_atomic_abort(&partial);
+        un_status written = un_atomic_open(&whole, path);
+        if (!written) written = un_atomic_commit(&whole);
+        g_no_locks = 0;
+        util_ok(locked);
+        assert_true(taken);
+        util_ok(opened);
+        util_ok(written);
+        unlink(partial_path);
+        unlink(path);
+    }
+    /* One that is held is still told from that. */
+    un_lock first, second;
+    int taken = 0;
+    util_ok(un_lock_take(&first, path, &taken));
+    assert_true(taken);
+    util_ok(un_lock_take(&second, path, &taken));
+    assert_false(taken);
+    un_lock_release(&first);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(philox_known_answers),
@@ -587,6 +634,7 @@ int main(void) {
         cmocka_unit_test(error_sentences),
         cmocka_unit_test(atomic_files),
         cmocka_unit_test(closed_standard_streams),
+        cmocka_unit_test(a_file_system_without_locks),
         cmocka_unit_test(path_parts),
         cmocka_unit_test(sha256),
         cmocka_unit_test(json),
