@@ -178,6 +178,14 @@ static un_status exchange(const un_stage *stage, char **old) {
     return replace_in_two(stage, old);
 }
 
+/* The directory is in its place: that this may not outlast a power cut is no failure of it. */
+static int sync_place(const un_stage *stage, const char *parent) {
+    if (un_directory_sync(parent) == UNSEEN_OK) return 1;
+    un_log(UNSEEN_LOG_WARNING, "%s is made, but may not outlast a power cut: %s", stage->output,
+           un_error());
+    return 0;
+}
+
 /* The old directory gets a lock, too: under its new name it is as a killed run would leave it, and
  * nobody clears it while we do. */
 static un_status replace(const un_stage *stage, const char *parent) {
@@ -189,10 +197,17 @@ static un_status replace(const un_stage *stage, const char *parent) {
     UN_GO(un_path_join(stage->output, LOCK, &lock));
     UN_GO(un_lock_take(&held, lock, &taken));
     if (!taken) UN_GO(un_fail(UNSEEN_E_ARGUMENT, "another process is replacing %s", stage->output));
-    UN_GO(exchange(stage, &old));
+    status = exchange(stage, &old);
+    if (status) {
+        un_lock_release(&held);
+        goto done;
+    }
     (void)unlink(lock); /* of the finished directory */
-    UN_GO(un_directory_sync(parent));
-    remove_replaced(old);
+    if (sync_place(stage, parent))
+        remove_replaced(old);
+    else
+        un_log(UNSEEN_LOG_WARNING, "%s is what was there before; remove it once %s is safe", old,
+               stage->output);
 done:
     un_lock_drop(&held); /* what it lay in was moved */
     free(lock);
@@ -246,7 +261,7 @@ static un_status move(const un_stage *stage) {
     if (rename(stage->partial, stage->output) != 0)
         UN_GO(un_fail_errno(errno, "cannot rename %s to %s", stage->partial, stage->output));
     (void)unlink(lock); /* an empty file left behind harms nobody */
-    UN_GO(un_directory_sync(parent));
+    (void)sync_place(stage, parent);
 done:
     free(lock);
     free(parent);

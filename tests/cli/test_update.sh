@@ -152,6 +152,21 @@ for kind in rename exchange fsync unlink ftruncate; do
 done
 [ $kills -ge 8 ] || fail "only $kills kills"
 
+# What fails before the exchange leaves no trace, what fails after it is no failure of what is there.
+restore
+expect 1 "cannot exchange" driven exchange:1:EIO
+diff old.list <(listing d) || fail "an exchange that failed"
+[ -e d/.lock ] && fail "an exchange that failed left a lock in the data set"
+[ -e d.partial ] && fail "an exchange that failed left d.partial"
+restore
+expect 0 "d is made, but may not outlast a power cut" env LD_PRELOAD="$driver" \
+    UNSEEN_FAULT=fsync:"$(sed -n 's/^fsync //p' count)":EIO ${import% -q} --attributes more.csv -o d --update
+diff new.list <(listing d) || fail "a sync that failed after the exchange"
+[ -e d/.lock ] && fail "a sync that failed after the exchange left a lock"
+diff old.list <(listing d.partial) || fail "what was there before is lost before the new one is safe"
+again >/dev/null 2>err || fail "after a sync that failed: $(cat err)"
+[ -e d.partial ] && fail "the next update left d.partial"
+
 # A file system that cannot exchange directories: two renames, and a kill between them.
 restore
 driven exchange:1:EINVAL >/dev/null 2>err || fail "without an exchange: $(cat err)"
