@@ -90,8 +90,10 @@ typedef struct {
 un_status un_features_writer_open(un_features_writer **out, const char *path,
                                   const un_features_description *description);
 /* For long work: writes PATH.partial, which outlives un_features_writer_abort. `done` images of
- * an earlier run with the same description are in it; 0 starts anew. */
-un_status un_features_writer_resume(un_features_writer **out, const char *path,
+ * an earlier run with the same description are in it; 0 starts anew. The file `journal` vouches for
+ * these rows: where none is taken up it is removed before the first is overwritten, but not before
+ * it is certain that no other process writes them. */
+un_status un_features_writer_resume(un_features_writer **out, const char *path, const char *journal,
                                     const un_features_description *description, size_t done);
 /* What was appended so far is on the disk when this returns. */
 un_status un_features_writer_sync(un_features_writer *writer);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "data/features.h"
 
@@ -68,9 +69,16 @@ static un_status add_pictures(un_features_writer *writer) {
     return un_st_writer_add(writer->file, "present", UN_U8, 1, shape);
 }
 
+/* Rows that an earlier run left, to be taken up. */
+typedef struct {
+    size_t done;
+    const char *journal;
+} resumption;
+
 /* `resumed` is NULL for a file that is written in one go. */
 static un_status writer_open(un_features_writer **out, const char *path,
-                             const un_features_description *description, const size_t *resumed) {
+                             const un_features_description *description,
+                             const resumption *resumed) {
     UN_TRY(check_description(description, path));
     un_features_writer *writer = calloc(1, sizeof *writer);
     if (!writer) return un_fail_memory(sizeof *writer);
@@ -85,17 +93,19 @@ static un_status writer_open(un_features_writer **out, const char *path,
     UN_GO(un_sha256_open(&writer->hash));
     UN_GO(resumed ? un_st_writer_open_partial(&writer->file, path)
                   : un_st_writer_open(&writer->file, path));
+    /* If this run were killed, it would vouch for rows that are no longer there. */
+    if (resumed && resumed->done == 0) UN_GO(un_file_remove(resumed->journal));
     UN_GO(set_metadata(writer));
     UN_GO(un_st_writer_add(writer->file, "features", d->dtype, 3, shape));
     if (d->pictured) UN_GO(add_pictures(writer));
     UN_GO(un_st_writer_begin(writer->file));
     if (resumed) {
-        uint64_t bytes = (uint64_t)*resumed * writer->row * un_dtype_size(d->dtype);
+        uint64_t bytes = (uint64_t)resumed->done * writer->row * un_dtype_size(d->dtype);
         UN_GO(un_st_writer_take_up(writer->file, FEATURES, bytes, writer->hash));
         if (d->pictured)
-            UN_GO(un_st_writer_take_up(writer->file, PICTURES, (uint64_t)*resumed * UN_PICTURE_HASH,
-                                       NULL));
-        writer->done = *resumed;
+            UN_GO(un_st_writer_take_up(writer->file, PICTURES,
+                                       (uint64_t)resumed->done * UN_PICTURE_HASH, NULL));
+        writer->done = resumed->done;
     }
     *out = writer;
     writer = NULL;
@@ -109,9 +119,9 @@ un_status un_features_writer_open(un_features_writer **out, const char *path,
     return writer_open(out, path, description, NULL);
 }
 
-un_status un_features_writer_resume(un_features_writer **out, const char *path,
+un_status un_features_writer_resume(un_features_writer **out, const char *path, const char *journal,
                                     const un_features_description *description, size_t done) {
-    return writer_open(out, path, description, &done);
+    return writer_open(out, path, description, &(const resumption){done, journal});
 }
 
 un_status un_features_writer_sync(un_features_writer *writer) {

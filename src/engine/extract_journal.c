@@ -66,8 +66,6 @@ static void go_back_to_first_bad(extraction *x) {
     x->inherited = 0;
 }
 
-/* A journal whose rows are about to be overwritten goes first: if this run were killed, it would
- * vouch for rows that are no longer there. */
 un_status extract_read_journals(extraction *x) {
     json_t *shortest = NULL;
     x->done = x->dataset.image_count;
@@ -88,7 +86,6 @@ un_status extract_read_journals(extraction *x) {
     }
     json_decref(shortest);
     if (x->options->strict) go_back_to_first_bad(x);
-    if (x->done == 0) extract_forget(x);
     return UNSEEN_OK;
 }
 

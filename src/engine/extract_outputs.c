@@ -135,7 +135,7 @@ static un_status open_writer(extraction *x, int k) {
         return un_fail(UNSEEN_E_ARGUMENT, "the features of %zu pictures are too large",
                        x->options->batch);
     UN_TRY(un_alloc(count, sizeof(float), &out->rows));
-    UN_TRY(un_features_writer_resume(&out->writer, out->path, &description, x->done));
+    UN_TRY(un_features_writer_resume(&out->writer, out->path, out->journal, &description, x->done));
     for (size_t i = 0; i < x->done; i++)
         if (x->state[i] != USABLE && !(out->old.file.path && un_features_has(&out->old, i)))
             un_features_writer_set_absent(out->writer, i);

@@ -54,6 +54,12 @@ for f in d d-regions; do
     cmp birds/features/$f.safetensors other/features/$f.safetensors || fail "$f has other rows"
 done
 
+# An extraction of another kind that finds the file in another's hands takes nothing from that one.
+rm -rf other/features/*
+interrupted TERM $partial other/features/d.safetensors $extract --data other --quiet
+expect 1 "another process is writing" flock $partial $extract --data other --image-size 128
+[ -e other/features/d.journal ] || fail "the journal of another process was removed"
+
 # A partial file that is not what its journal tells of is refused once, then made anew.
 rm -rf other/features/*
 interrupted TERM $partial other/features/d.safetensors $extract --data other --quiet

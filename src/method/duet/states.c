@@ -173,11 +173,10 @@ static un_status make(freezing *f) {
                                                  .source = f->features->name,
                                                  .recipe = f->recipe_text};
     f->done = read_journal(f);
-    if (f->done == 0) (void)un_file_remove(f->journal); /* its rows are about to be overwritten */
     UN_TRY(un_alloc(PICTURES * m->R * m->F, sizeof(float), &f->pictures));
     UN_TRY(un_alloc(PICTURES * image->state_tokens * image->state_width, sizeof(float), &f->rows));
     UN_TRY(image->class->pass_create(image, m->network.config.type, 0, &f->pass));
-    UN_TRY(un_features_writer_resume(&f->writer, f->path, &description, f->done));
+    UN_TRY(un_features_writer_resume(&f->writer, f->path, f->journal, &description, f->done));
     UN_TRY(compute(f));
     un_status status = un_features_writer_commit(f->writer);
     f->writer = NULL;
