@@ -18,6 +18,7 @@ un_status un_unread_look(const un_dataset *d, un_unread *out) {
         status = un_path_below(d->image_root, d->images[i], &path);
         un_file_kind kind = status ? UN_KIND_UNKNOWN : un_kind_of_file(path);
         free(path);
+        if (status == UNSEEN_E_FORMAT) status = UNSEEN_OK; /* outside the folder: not looked at */
         if (kind != UN_KIND_UNKNOWN && !un_image_reads(kind) && out->count[kind]++ == 0)
             out->example[kind] = d->images[i];
         un_progress_update(&progress, i + 1);

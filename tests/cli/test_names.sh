@@ -71,4 +71,7 @@ rm -rf d/features
 "$unseen" extract --data d --backbone builtin:descriptor --pooled --strict >out 2>&1 &&
     fail "a picture outside the folder was read"
 grep -q "outside its folder" out || fail "no sentence about it: $(cat out)"
+expect 1 "the names of 1 of 20 pictures lead out of the folder $PWD/p, \"../.././outer.png\" for one" \
+    "$unseen" check d
+grep -q "[1-9] error.*warning" <<<"$output" || fail "check ended at the picture outside: $output"
 finish

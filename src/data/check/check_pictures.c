@@ -8,33 +8,51 @@
 #include "data/check/check_parts.h"
 #include "data/parts.h"
 
+/* Pictures that make trouble. */
+typedef struct {
+    size_t count;
+    const char *example; /* the first */
+} trouble;
+
+static void count(trouble *t, const char *picture) {
+    if (t->count++ == 0) t->example = picture;
+}
+
 /* Reads each picture's file; the first that cannot be read is named. Data sets move to other
  * machines than their pictures: what is missing is a warning. */
 static un_status read_images(un_checker *c) {
     const un_dataset *d = c->dataset;
     un_progress progress;
-    size_t missing = 0;
-    const char *example = NULL;
+    trouble missing = {0}, outside = {0};
     un_status status = UNSEEN_OK;
     UN_TRY(un_alloc(d->image_count, UN_PICTURE_HASH, &c->pictures));
     un_progress_begin(&progress, "check pictures", "images", d->image_count);
     for (size_t i = 0; i < d->image_count && !status; i++) {
         char *path = NULL;
         status = un_path_below(d->image_root, d->images[i], &path);
-        if (!status && un_file_sha256(path, c->pictures + i * UN_PICTURE_HASH) != UNSEEN_OK &&
-            missing++ == 0)
-            example = d->images[i];
+        if (status == UNSEEN_E_FORMAT) {
+            count(&outside, d->images[i]);
+            status = UNSEEN_OK;
+        } else if (!status &&
+                   un_file_sha256(path, c->pictures + i * UN_PICTURE_HASH) != UNSEEN_OK) {
+            count(&missing, d->images[i]);
+        }
         free(path);
         un_progress_update(&progress, i + 1);
     }
     un_progress_end(&progress);
     UN_TRY(status);
-    UN_TRY(un_json_set(c->report, "missing_pictures", json_integer((json_int_t)missing)));
-    if (missing == 0) return UNSEEN_OK;
+    UN_TRY(un_json_set(c->report, "missing_pictures", json_integer((json_int_t)missing.count)));
+    if (outside.count > 0)
+        UN_TRY(un_check_say(c->errors,
+                            "the names of %zu of %zu pictures lead out of the folder %s, \"%s\" for one; "
+                            "these are not read",
+                            outside.count, d->image_count, d->image_root, outside.example));
+    if (missing.count == 0) return UNSEEN_OK;
     return un_check_say(c->warnings,
                         "%zu of %zu pictures cannot be read below %s, \"%s\" for one; if they lie "
                         "elsewhere now, say so with --images ROOT",
-                        missing, d->image_count, d->image_root, example);
+                        missing.count, d->image_count, d->image_root, missing.example);
 }
 
 static un_status check_images(un_checker *c) {
