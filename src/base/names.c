@@ -47,6 +47,23 @@ int un_name_fit(const char *text, size_t most) {
     return (int)n;
 }
 
+/* ---- UTF-8 ---- */
+
+int un_text_is_utf8(const unsigned char *s, size_t n) {
+    for (size_t i = 0; i < n;) {
+        size_t tail = s[i] < 0x80 ? 0 : s[i] < 0xC2 ? 4 : s[i] < 0xE0 ? 1 : s[i] < 0xF0 ? 2 : 3;
+        if (s[i] == 0 || s[i] > 0xF4 || tail >= n - i) return 0;
+        unsigned second = tail > 0 ? s[i + 1] : 0x80;
+        unsigned low = s[i] == 0xE0 ? 0xA0 : s[i] == 0xF0 ? 0x90 : 0x80;
+        unsigned high = s[i] == 0xED ? 0x9F : s[i] == 0xF4 ? 0x8F : 0xBF;
+        if (second < low || second > high) return 0;
+        for (size_t k = 2; k <= tail; k++)
+            if ((s[i + k] & 0xC0) != 0x80) return 0;
+        i += tail + 1;
+    }
+    return 1;
+}
+
 /* ---- what alike names share ---- */
 
 static int is_letter_or_digit(unsigned char c) {

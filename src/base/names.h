@@ -36,6 +36,9 @@ const char *un_name_list_more(const un_name_list *list);
 /* The most of the first `most` bytes of a UTF-8 text that cuts no character: for %.*s. */
 int un_name_fit(const char *text, size_t most);
 
+/* Whether n bytes are UTF-8 (RFC 3629: no overlong forms, no surrogates) without NUL. */
+int un_text_is_utf8(const unsigned char *bytes, size_t n);
+
 /* ---- finding ---- */
 
 #define UN_NO_NAME ((size_t)-1)

@@ -12,6 +12,7 @@
 
 #include "base/file_kind.h"
 #include "base/json.h"
+#include "base/names.h"
 #include "data/split.h"
 #include "tensor/safetensors.h"
 
@@ -71,6 +72,10 @@ static un_status read_image_root(const reader *r) {
         UN_TRY(un_path_join(r->dataset->directory, relative, &beside));
         if (un_path_is_directory(beside)) real = realpath(beside, NULL);
         free(beside);
+        if (real && !un_text_is_utf8((const unsigned char *)real, strlen(real))) {
+            free(real); /* what tells of it is JSON */
+            real = NULL;
+        }
     }
     un_status status = un_arena_string(&r->dataset->arena, real ? real : root, &copy);
     free(real);
@@ -347,18 +352,28 @@ void un_dataset_close(un_dataset *dataset) {
     *dataset = (un_dataset){0};
 }
 
-un_status un_dataset_use_images(un_dataset *dataset, const char *root) {
+un_status un_dataset_find_image_root(un_dataset *dataset, const char *root) {
     char *copy = NULL;
+    char *absolute = realpath(root, NULL);
+    if (!absolute) return un_fail_errno(errno, "%s is not a folder that can be read", root);
+    un_status status = UNSEEN_OK;
+    if (!un_path_is_directory(absolute))
+        status = un_fail(UNSEEN_E_IO, "%s is not a folder that can be read", root);
+    else if (!un_text_is_utf8((const unsigned char *)absolute, strlen(absolute)))
+        status = un_fail(UNSEEN_E_FORMAT, "the path %s is not valid UTF-8 text; rename it", root);
+    if (!status) status = un_arena_string(&dataset->arena, absolute, &copy);
+    free(absolute);
+    if (!status) dataset->image_root = copy;
+    return status;
+}
+
+un_status un_dataset_use_images(un_dataset *dataset, const char *root) {
     if (!root) return UNSEEN_OK;
     if (!dataset->images)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "the images of data set %s have no names, so they cannot be found in %s",
                        dataset->name, root);
-    if (!un_path_is_directory(root))
-        return un_fail(UNSEEN_E_IO, "%s is not a folder that can be read", root);
-    UN_TRY(un_arena_string(&dataset->arena, root, &copy));
-    dataset->image_root = copy;
-    return UNSEEN_OK;
+    return un_dataset_find_image_root(dataset, root);
 }
 
 const un_semantics *un_dataset_semantics(const un_dataset *dataset, const char *name) {

@@ -106,6 +106,9 @@ un_status un_dataset_open(un_dataset *dataset, const char *directory);
 /* Writes DIR/dataset.safetensors atomically; computes split_hash first. DIR must exist. */
 un_status un_dataset_write(un_dataset *dataset, const char *directory);
 void un_dataset_close(un_dataset *dataset);
+/* Where the pictures lie: image_root becomes the absolute path of `root`, however it was named. An
+ * error if that is no folder or its path is not UTF-8. */
+un_status un_dataset_find_image_root(un_dataset *dataset, const char *root);
 /* Takes the pictures from `root` from now on, a folder in which they have the names that they
  * had; NULL: stays as it is. Fails where that is no folder or the images have no names. */
 un_status un_dataset_use_images(un_dataset *dataset, const char *root);

@@ -54,6 +54,17 @@ for f in d d-regions; do
     cmp birds/features/$f.safetensors other/features/$f.safetensors || fail "$f has other rows"
 done
 
+# The same folder under another name is the same folder; one whose path is no text is said to be.
+rm -rf other/features/*
+mv other/images elsewhere
+interrupted TERM $partial other/features/d.safetensors $extract --data other --images elsewhere
+$extract --data other --images "$PWD/elsewhere" >out 2>&1 || fail "--images: $(cat out)"
+grep -q "[1-9][0-9]* of them from an earlier run" out || fail "a folder under another name began anew: $(cat out)"
+mv elsewhere "$(printf 'no\377text')"
+expect 1 "is not valid UTF-8 text; rename it" $extract --data other --images no*text --name e
+expect 1 "is not valid UTF-8 text; rename it" "$unseen" check other --images no*text
+mv no*text other/images
+
 # An extraction of another kind that finds the file in another's hands takes nothing from that one.
 rm -rf other/features/*
 interrupted TERM $partial other/features/d.safetensors $extract --data other --quiet

@@ -281,19 +281,9 @@ done:
 /* ---- a data set's images ---- */
 
 un_status un_import_image_root(un_dataset *dataset, const char *root) {
-    char *copy = NULL;
-    char *absolute = realpath(root, NULL);
-    if (!absolute) return un_fail_errno(errno, "cannot find the folder %s", root);
-    un_status status = UNSEEN_OK;
-    if (!un_path_is_directory(absolute))
-        status = un_fail(UNSEEN_E_IO, "%s is not a folder that can be read", root);
-    else if (!un_text_is_utf8((const unsigned char *)absolute, strlen(absolute)))
-        status = un_fail(UNSEEN_E_FORMAT, "the path %s is not valid UTF-8 text; rename it", root);
-    if (!status) status = un_arena_string(&dataset->arena, absolute, &copy);
-    free(absolute);
-    dataset->image_root = copy;
+    UN_TRY(un_dataset_find_image_root(dataset, root));
     dataset->orientation = UN_ORIENTATION_STORED;
-    return status;
+    return UNSEEN_OK;
 }
 
 /* Says how many images have no file, the first few by name. */

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/names.h"
 #include "base/status.h"
 
 /* Zero-initialised ({0}); `data` is released with free(). */
@@ -20,8 +21,6 @@ typedef struct {
 un_status un_text_byte(un_text *text, unsigned byte);
 /* What is not a character becomes U+FFFD. */
 un_status un_text_code_point(un_text *text, uint32_t code);
-/* Whether n bytes are UTF-8 (RFC 3629: no overlong forms, no surrogates) without NUL. */
-int un_text_is_utf8(const unsigned char *bytes, size_t n);
 /* n bytes and a NUL. Bytes that are not UTF-8 are Latin-1: files do not say which
  * of the two they mean. */
 un_status un_text_string(un_text *text, const unsigned char *bytes, size_t n);
