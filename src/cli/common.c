@@ -223,6 +223,7 @@ void un_cli_print_word(const char *word) {
 
 int un_cli_write_json(const char *path, const json_t *value) {
     if (!strcmp(path, "-")) {
+        un_cli_keep_lines();
         if (json_dumpf(value, stdout, UN_JSON_FOR_PEOPLE) == 0) putchar('\n');
         return un_cli_end_output(UN_EXIT_OK);
     }

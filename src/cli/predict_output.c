@@ -67,6 +67,7 @@ static un_status open_one(predict_output **result, predict_format format, const 
     out->file = UN_ATOMIC_NONE;
     un_status status = UNSEEN_OK;
     out->standard = !path || !strcmp(path, "-");
+    if (out->standard && format != PREDICT_TABLE) un_cli_keep_lines();
     if (!out->standard) status = un_atomic_open_stream(&out->file, path);
     /* For a program CSV must keep every byte; a terminal must not get them (terminal.h). */
     if (out->standard && format == PREDICT_CSV && !isatty(STDOUT_FILENO)) {

@@ -155,10 +155,17 @@ static void guard(guarded *g, int fd, FILE **stream, int mode) {
     *stream = fresh;
 }
 
+static guarded g_output, g_errors;
+
 void un_cli_guard_streams(void) {
-    static guarded output, errors;
-    guard(&output, STDOUT_FILENO, &stdout, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF);
-    guard(&errors, STDERR_FILENO, &stderr, _IOLBF);
+    guard(&g_output, STDOUT_FILENO, &stdout, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF);
+    guard(&g_errors, STDERR_FILENO, &stderr, _IOLBF);
+}
+
+void un_cli_keep_lines(void) {
+    fflush(stdout);
+    end_word(&g_output);
+    g_output.width = 0;
 }
 
 void un_cli_control(const char *bytes) {

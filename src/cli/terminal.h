@@ -13,6 +13,9 @@
 
 /* From now on stdout and stderr are such streams; where that fails they stay as they are. */
 void un_cli_guard_streams(void);
+/* From now on lines on stdout are not broken: what follows, JSON or CSV, is for a program, and must
+ * stay whole when it is copied from a terminal. */
+void un_cli_keep_lines(void);
 /* Puts bytes of our own, such as the progress line's, on standard error as they are. */
 void un_cli_control(const char *bytes);
 /* Puts text on standard error at once, shown like all text and in one line; may be called by a

@@ -41,6 +41,21 @@ done
 on 80 "\"$unseen\" check toy --json nowhere/x" >terminal
 [ "$(wc -l <terminal)" -gt 1 ] || on 30 "\"$unseen\" check toy --json nowhere/x" >terminal
 [ "$(wc -l <terminal)" -gt 1 ] || fail "no line was broken: nothing was tested"
+
+# What is for a program is not broken, so that it can be copied.
+"$unseen" import tinybirds -o birds --size 64 --images-per-class 5 -q >/dev/null || fail "import"
+"$unseen" extract --data birds --backbone builtin:descriptor --pooled -q >/dev/null || fail "extract"
+"$unseen" train eszsl --data birds --select none --set gamma=1 --set lambda=1 -o b.model -q \
+    >/dev/null || fail "train"
+picture="a bird with a name of many words that fits into no line of such a terminal.png"
+cp "$(find birds/images -name '*.png' | head -1)" "$picture"
+for command in "inspect b.model --json -" "predict b.model '$picture' --json -" \
+    "predict b.model '$picture' --csv -"; do
+    sh -c "\"$unseen\" $command" >plain 2>/dev/null </dev/null
+    grep -q '[^ ] [^ ].\{30\}' plain || fail "$command has no line to break: nothing was tested"
+    on 30 "\"$unseen\" $command 2>/dev/null" >terminal
+    cmp plain terminal || fail "$command is not whole on a terminal: $(diff plain terminal | head -5)"
+done
 [ "$("$unseen" eval "nothing-$long" --data toy 2>&1 | wc -l)" = 1 ] ||
     fail "a line was broken where there is no terminal"
 finish
