@@ -147,6 +147,8 @@ un_status un_sha256_hex(un_sha256 *hash, char out[65]);
 /* The same as 32 bytes. One of the two ends a hash. */
 un_status un_sha256_digest(un_sha256 *hash, unsigned char out[32]);
 void un_sha256_close(un_sha256 *hash);
+/* Of n bytes at once. */
+un_status un_sha256_of(const void *data, size_t n, char out[65]);
 /* Of the bytes of a regular file, in pieces. */
 un_status un_file_sha256(const char *path, unsigned char out[32]);
 

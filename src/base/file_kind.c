@@ -74,6 +74,13 @@ static int begins(const head *h, size_t at, const char *magic, size_t n) {
     return h->size >= at + n && !memcmp(h->at + at, magic, n);
 }
 
+#define HDF5 "\x89HDF\r\n\x1a\n"
+
+int un_kind_hdf5_at(const void *bytes, size_t n, size_t at) {
+    size_t length = sizeof HDF5 - 1;
+    return at <= n && n - at >= length && !memcmp((const char *)bytes + at, HDF5, length);
+}
+
 /* Magic numbers; several lines of one kind are alternatives. The first that fits counts. */
 static const struct {
     size_t at;
@@ -106,7 +113,7 @@ static const struct {
     M(0, "%PDF", UN_KIND_PDF),
     M(0, "\0\0\1\0", UN_KIND_ICO),
     M(0, "\x1a\x45\xdf\xa3", UN_KIND_FILM), /* Matroska, WebM */
-    M(0, "\x89HDF\r\n\x1a\n", UN_KIND_HDF5),
+    M(0, HDF5, UN_KIND_HDF5),
     M(0, "MATLAB 7.3 MAT-file", UN_KIND_MAT73),
     M(0, "MATLAB 5.0 MAT-file", UN_KIND_MAT),
     M(0, "\x93NUMPY", UN_KIND_NPY),

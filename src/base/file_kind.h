@@ -59,6 +59,9 @@ enum { UN_KIND_BYTES = 512 };
 
 /* The kind of a file that begins with these n bytes and, if n < UN_KIND_BYTES, ends there. */
 un_file_kind un_kind_of(const void *bytes, size_t n);
+/* Whether these n bytes have the signature of HDF5 at byte `at`: a file has it at 0, 512, 1024,
+ * 2048, …, before it is room for others. */
+int un_kind_hdf5_at(const void *bytes, size_t n, size_t at);
 /* The kind of the file at `path`; UN_KIND_UNKNOWN also where it cannot be read. Does not wait for
  * the writer of a FIFO. */
 un_file_kind un_kind_of_file(const char *path);

@@ -48,6 +48,15 @@ void un_sha256_close(un_sha256 *hash) {
     free(hash);
 }
 
+un_status un_sha256_of(const void *data, size_t n, char out[65]) {
+    un_sha256 *hash = NULL;
+    UN_TRY(un_sha256_open(&hash));
+    un_status status = un_sha256_add(hash, data, n);
+    if (!status) status = un_sha256_hex(hash, out);
+    un_sha256_close(hash);
+    return status;
+}
+
 /* The value in KiB of one line of /proc/self/status. */
 static size_t status_value(const char *key) {
     FILE *file = fopen("/proc/self/status", "re");

@@ -247,14 +247,10 @@ un_status un_config_create(const un_method_class *class, const char *preset, jso
 
 static un_status hash_file(const char *path, char out[65]) {
     un_map map;
-    un_sha256 *hash = NULL;
     out[0] = 0;
     if (!un_path_exists(path)) return UNSEEN_OK;
     UN_TRY(un_map_open(&map, path));
-    un_status status = un_sha256_open(&hash);
-    if (!status) status = un_sha256_add(hash, map.data, map.size);
-    if (!status) status = un_sha256_hex(hash, out);
-    un_sha256_close(hash);
+    un_status status = un_sha256_of(map.data, map.size, out);
     un_map_close(&map);
     return status;
 }

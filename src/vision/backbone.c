@@ -102,15 +102,6 @@ static un_status choose(const un_safetensors *file, const family **out, char **p
     return UNSEEN_OK;
 }
 
-static un_status hash(const void *data, size_t size, char out[65]) {
-    un_sha256 *sha = NULL;
-    UN_TRY(un_sha256_open(&sha));
-    un_status status = un_sha256_add(sha, data, size);
-    if (!status) status = un_sha256_hex(sha, out);
-    un_sha256_close(sha);
-    return status;
-}
-
 static un_status open_file(const char *path, un_precision precision, un_backbone **out) {
     un_safetensors file;
     UN_TRY(un_safetensors_load(&file, path));
@@ -130,7 +121,7 @@ static un_status open_file(const char *path, un_precision precision, un_backbone
     (*out)->precision = un_precision_resolve((*out)->precision);
     const char *recipe = un_safetensors_metadata(&file, "preprocess");
     if (recipe) UN_GO(un_recipe_parse(recipe, path, &(*out)->recipe));
-    UN_GO(hash(file.map.data, file.map.size, (*out)->sha256));
+    UN_GO(un_sha256_of(file.map.data, file.map.size, (*out)->sha256));
 done:
     free(prefix);
     un_safetensors_close(&file);
@@ -144,7 +135,7 @@ un_status un_backbone_open(const char *path, un_precision precision, un_backbone
         if (strcmp(path, g_builtin[i].path) == 0) builtin = g_builtin[i].open;
     un_status status = builtin ? builtin(out) : open_file(path, precision, out);
     if (!status && !(*out)->sha256[0])
-        status = hash((*out)->architecture, strlen((*out)->architecture), (*out)->sha256);
+        status = un_sha256_of((*out)->architecture, strlen((*out)->architecture), (*out)->sha256);
     if (status) {
         un_backbone_close(*out);
         *out = NULL;

@@ -18,15 +18,12 @@ struct un_hdf5 {
 
 static const char LIST[] = "the list of data sets";
 
-/* The signature stands at byte 0, 512, 1024, 2048, …: before it is room for others. */
 static un_status check_signature(const char *path) {
-    static const unsigned char HDF5[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1A, '\n'};
     un_map map;
     int found = 0;
     UN_TRY(un_map_open(&map, path));
-    for (size_t at = 0; !found && at < map.size && map.size - at >= sizeof HDF5;
-         at = at ? 2 * at : 512)
-        found = !memcmp(map.data + at, HDF5, sizeof HDF5);
+    for (size_t at = 0; !found && at < map.size; at = at ? 2 * at : 512)
+        found = un_kind_hdf5_at(map.data, map.size, at);
     un_map_close(&map);
     return found ? UNSEEN_OK : un_fail_kind(path, "an HDF5 file", un_kind_of_file(path));
 }

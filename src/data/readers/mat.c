@@ -47,7 +47,6 @@ static int is_version_4(const un_map *map) {
 }
 
 int un_mat_version_of(const un_map *file) {
-    static const unsigned char HDF5[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1A, '\n'};
     enum { HEADER = 128, SUPERBLOCK = 512 };
     const unsigned char *d = file->data;
     int little = file->size >= HEADER && d[126] == 'I' && d[127] == 'M';
@@ -57,7 +56,7 @@ int un_mat_version_of(const un_map *file) {
                              : 0;
     if (marked == 0x0100) return 5;
     for (size_t at = 0; at <= SUPERBLOCK; at += SUPERBLOCK)
-        if (file->size >= at + sizeof HDF5 && !memcmp(d + at, HDF5, sizeof HDF5)) return 73;
+        if (un_kind_hdf5_at(d, file->size, at)) return 73;
     return is_version_4(file) ? 4 : 0;
 }
 

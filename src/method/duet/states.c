@@ -41,15 +41,6 @@ typedef struct {
 
 /* ---- what the states depend on ---- */
 
-static un_status hash_of(const void *data, size_t n, char out[65]) {
-    un_sha256 *hash = NULL;
-    UN_TRY(un_sha256_open(&hash));
-    un_status status = un_sha256_add(hash, data, n);
-    if (!status) status = un_sha256_hex(hash, out);
-    un_sha256_close(hash);
-    return status;
-}
-
 /* Values, and the names with them: their order is a file's layout, not the network's. */
 static un_status hash_parameters(const duet_method *m, char out[65]) {
     const duet_image *image = m->network.image;
@@ -78,8 +69,8 @@ static un_status make_recipe(freezing *f) {
     if (*f->features->sha256)
         snprintf(features, sizeof features, "%.64s", f->features->sha256);
     else
-        UN_TRY(hash_of(f->features->data, f->features->image_count * f->features->row_bytes,
-                       features));
+        UN_TRY(un_sha256_of(f->features->data, f->features->image_count * f->features->row_bytes,
+                            features));
     UN_TRY(hash_parameters(m, parameters));
     f->recipe = json_pack(
         "{s:{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s}}", "states", "image_side",
@@ -89,7 +80,7 @@ static un_status make_recipe(freezing *f) {
         un_dtype_name(m->network.config.type), "dtype", un_dtype_name(f->dtype));
     if (!f->recipe) return un_fail_memory(0);
     UN_TRY(un_json_text(f->recipe, &f->recipe_text));
-    UN_TRY(hash_of(f->recipe_text, strlen(f->recipe_text), key));
+    UN_TRY(un_sha256_of(f->recipe_text, strlen(f->recipe_text), key));
     /* DIR/features/NAME.safetensors */
     UN_GO(un_path_directory(f->features->file.path, &folder));
     UN_GO(un_path_directory(folder, &parent));
