@@ -35,10 +35,7 @@ again "the seed (was 1, is 2)" --seed 2
 again "setting hidden (was 1600, is 64)" --set hidden=64
 again 'what selects (was "validation", is "none")' --select none
 again "setting semantics" --semantics att,att
-if [ "$("$unseen" train dem --data toy --features toy --epochs 1 -o p.model --precision bf16 \
-    >/dev/null 2>&1 && echo yes)" = yes ]; then
-    again 'the precision (was "f32", is "bf16")' --precision bf16
-fi
+again 'the precision (was "f32", is "bf16")' --precision bf16
 
 # Changed features under the same name, changed descriptions under the same name.
 cp toy/features/toy.safetensors kept.safetensors
@@ -154,7 +151,7 @@ cmp before.csv l.csv || fail "the log of another training was cut"
 kill -CONT $pid
 kill -9 $pid 2>/dev/null
 wait $pid 2>/dev/null
-[ -e l.model.lock ] || echo "the first training removed its lock"
+[ -e l.model.lock ] || fail "a killed training removed its lock: nothing is tested of it"
 # A killed one keeps nobody out, and its lock goes with the next.
 expect 0 "" "$unseen" train dem --data toy --features toy --epochs 1 -o l.model --resume -q
 [ -e l.model.lock ] && fail "the lock was left"
@@ -182,6 +179,8 @@ if mknod odd/null c 1 3 2>/dev/null; then
     expect 0 "" "$unseen" train dem --data toy --features toy --epochs 2 -o odd/null -q \
         --checkpoint-every 0.001 --resume
     [ -c odd/null ] || fail "a device was replaced"
+else
+    left_out "training into a device: no device nodes can be made here"
 fi
 [ "$(ls odd)" = pipe ] || [ "$(ls odd | tr '\n' ' ')" = "null pipe " ] ||
     fail "files were placed beside a pipe or device: $(ls odd)"
