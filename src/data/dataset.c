@@ -386,14 +386,11 @@ un_status un_dataset_require_semantics(const un_dataset *dataset, const char *na
                                        const un_semantics **out) {
     *out = un_dataset_semantics(dataset, name);
     if (*out) return UNSEEN_OK;
-    char listed[512];
-    size_t used = 0;
-    listed[0] = 0;
-    for (size_t i = 0; i < dataset->semantics_count && used < sizeof listed; i++)
-        used += (size_t)snprintf(listed + used, sizeof listed - used, "%s%s", i > 0 ? ", " : "",
-                                 dataset->semantics[i].name);
-    return un_fail(UNSEEN_E_ARGUMENT, "data set %s has no semantics called \"%s\"; it has: %s",
-                   dataset->name, name, used > 0 ? listed : "none");
+    un_name_list had = {0};
+    for (size_t i = 0; i < dataset->semantics_count; i++)
+        un_name_list_say(&had, SIZE_MAX, "%s", dataset->semantics[i].name);
+    return un_fail(UNSEEN_E_ARGUMENT, "data set %s has no semantics called \"%s\"; it has: %s%s",
+                   dataset->name, name, had.count > 0 ? had.text : "none", un_name_list_more(&had));
 }
 
 void un_dataset_classes_of(const un_dataset *dataset, const un_index_list *list,

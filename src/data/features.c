@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/names.h"
 #include "base/parallel.h"
 #include "tensor/kernels.h"
 
@@ -94,38 +95,27 @@ done:
     return status;
 }
 
-/* "a, b, c", cut when it does not fit. */
-static void join_names(char *const *names, size_t n, char *out, size_t size) {
-    size_t used = 0;
-    out[0] = 0;
-    for (size_t i = 0; i < n && used < size; i++) {
-        int written = snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "", names[i]);
-        if (written < 0) return;
-        used += (size_t)written;
-    }
-}
-
 /* The path of the feature set, which is the only one if `name` is NULL. */
 static un_status locate(const char *directory, const char *name, char **found, char **path) {
     char **names = NULL;
     size_t n = 0;
     char *folder = NULL;
     char *file = NULL;
-    char listed[512];
+    un_name_list listed = {0};
     un_status status = UNSEEN_OK;
     UN_TRY(un_features_list(directory, &names, &n));
-    join_names(names, n, listed, sizeof listed);
+    for (size_t i = 0; i < n; i++) un_name_list_say(&listed, n, "%s", names[i]);
     size_t at = 0;
     while (name && at < n && strcmp(names[at], name) != 0) at++;
     if (n == 0)
         UN_GO(un_fail(UNSEEN_E_ARGUMENT,
                       "%s has no features; import the data set with a feature file", directory));
     if (name && at == n)
-        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s has no features called \"%s\"; it has: %s", directory,
-                      name, listed));
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s has no features called \"%s\"; it has: %s%s",
+                      directory, name, listed.text, un_name_list_more(&listed)));
     if (!name && n > 1)
-        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s has several feature sets (%s); name one of them",
-                      directory, listed));
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s has several feature sets (%s%s); name one of them",
+                      directory, listed.text, un_name_list_more(&listed)));
     UN_GO(un_format(found, "%s", names[at]));
     UN_GO(un_format(&file, "%s%s", names[at], SUFFIX));
     UN_GO(un_path_join(directory, FOLDER, &folder));

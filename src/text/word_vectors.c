@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/file_kind.h"
 #include "base/log.h"
+#include "base/names.h"
 #include "base/rng.h"
 #include "data/readers/array_file.h"
 #include "tensor/safetensors.h"
@@ -40,23 +41,8 @@ typedef struct {
     un_arena arena;                  /* what is needed until then */
 } work;
 
-/* ---- a list of names in a sentence ---- */
-
-enum { SENTENCE = 400 };
-
-typedef struct {
-    char text[SENTENCE];
-    size_t used, count;
-} name_list;
-
-static void name_add(name_list *list, const char *name) {
-    list->count++;
-    if (list->used >= SENTENCE / 2 && list->count > 20) return;
-    int n = snprintf(list->text + list->used, SENTENCE - list->used, "%s%.60s",
-                     list->used ? ", " : "", name);
-    if (n > 0) list->used += (size_t)n;
-    if (list->used >= SENTENCE) list->used = SENTENCE - 1;
-}
+/* So many words or attributes are named in a sentence. */
+enum { TOLD = 20 };
 
 /* ---- from the vectors of words ---- */
 
@@ -135,7 +121,7 @@ static int told_before(const work *w, size_t attribute, const char *word) {
 }
 
 static un_status sum_words(work *w, const un_vocabulary *v) {
-    name_list unknown = {0};
+    un_name_list unknown = {0};
     size_t known = 0;
     char word[WORD];
     w->width = v->width;
@@ -147,7 +133,7 @@ static un_status sum_words(work *w, const un_vocabulary *v) {
             if (add_word(v, word, w->vectors + i * w->width))
                 known++;
             else if (!told_before(w, i, word))
-                name_add(&unknown, word);
+                un_name_list_say(&unknown, TOLD, "%s", word);
         }
     }
     if (known == 0)
@@ -156,10 +142,10 @@ static un_status sum_words(work *w, const un_vocabulary *v) {
                        "in another language, or are its words spelt otherwise? The names of the "
                        "attributes can be given with --attributes",
                        w->options->vectors, unknown.count, unknown.text,
-                       unknown.count > 20 ? ", …" : "");
+                       un_name_list_more(&unknown));
     if (unknown.count > 0)
         un_log(UNSEEN_LOG_WARNING, "%s has no vector for %zu words of the attributes: %s%s",
-               w->options->vectors, unknown.count, unknown.text, unknown.count > 20 ? ", …" : "");
+               w->options->vectors, unknown.count, unknown.text, un_name_list_more(&unknown));
     return UNSEEN_OK;
 }
 
@@ -217,10 +203,11 @@ static un_status choose_tensor(const work *w, const un_safetensors *file, const 
     if (o->tensor) return un_safetensors_require(file, o->tensor, 2, out);
     *out = file->count == 1 ? &file->entries[0] : named_like(file, w->dataset->name);
     if (*out) return UNSEEN_OK;
-    name_list names = {0};
-    for (size_t i = 0; i < file->count; i++) name_add(&names, file->entries[i].name);
-    return un_fail(UNSEEN_E_ARGUMENT, "%s has several tensors, name one with --tensor: %s",
-                   o->vectors, names.text);
+    un_name_list names = {0};
+    for (size_t i = 0; i < file->count; i++)
+        un_name_list_say(&names, TOLD, "%s", file->entries[i].name);
+    return un_fail(UNSEEN_E_ARGUMENT, "%s has several tensors, name one with --tensor: %s%s",
+                   o->vectors, names.text, un_name_list_more(&names));
 }
 
 /* A matrix of attributes x width into w->vectors. */
@@ -318,7 +305,7 @@ static un_status find_attributes(work *w) {
 
 static un_status store(work *w) {
     un_dataset *d = w->dataset;
-    name_list given = {0};
+    un_name_list given = {0};
     for (size_t i = 0; i < d->semantics_count; i++) {
         un_semantics *s = &d->semantics[i];
         if (!is_wanted(w, s)) continue;
@@ -331,7 +318,7 @@ static un_status store(work *w) {
             s->vector_width = w->width;
         }
         if (w->options->attributes) s->attributes = w->attributes.names;
-        name_add(&given, s->name);
+        un_name_list_say(&given, TOLD, "%s", s->name);
     }
     if (given.count == 0)
         return un_fail(UNSEEN_E_ARGUMENT,
@@ -339,25 +326,26 @@ static un_status store(work *w) {
                        w->count,
                        w->options->attributes ? w->options->attributes : w->options->vectors);
     if (!w->vectors) return UNSEEN_OK;
-    un_log(UNSEEN_LOG_INFO, "word vectors of %zu attributes, width %zu, for %s", w->count, w->width,
-           given.text);
+    un_log(UNSEEN_LOG_INFO, "word vectors of %zu attributes, width %zu, for %s%s", w->count,
+           w->width, given.text, un_name_list_more(&given));
     return UNSEEN_OK;
 }
 
 static void report_zero_rows(const work *w) {
-    name_list names = {0};
+    un_name_list names = {0};
     for (size_t i = 0; i < w->count; i++) {
         const float *row = w->vectors + i * w->width;
-        char number[32];
         size_t k = 0;
         while (k < w->width && row[k] == 0) k++;
         if (k < w->width) continue;
-        snprintf(number, sizeof number, "number %zu", i);
-        name_add(&names, w->attributes.count == w->count ? w->attributes.names[i] : number);
+        if (w->attributes.count == w->count)
+            un_name_list_say(&names, TOLD, "%s", w->attributes.names[i]);
+        else
+            un_name_list_say(&names, TOLD, "number %zu", i);
     }
     if (names.count > 0)
         un_log(UNSEEN_LOG_WARNING, "%zu attributes have a vector of zeros: %s%s", names.count,
-               names.text, names.count > 20 ? ", …" : "");
+               names.text, un_name_list_more(&names));
 }
 
 static un_status from_file(work *w) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/names.h"
 
 /* How well features fit a method. */
 typedef enum { UNFIT, AVERAGED, AS_THEY_ARE } fitness;
@@ -49,18 +50,12 @@ un_status un_train_inputs_check(const un_features *f, const un_method_class *cla
     return UNSEEN_OK;
 }
 
-/* "a, b", cut where it does not fit. */
-static void add_name(char *list, size_t size, const char *name) {
-    size_t used = strlen(list);
-    snprintf(list + used, size - used, "%s%s", used > 0 ? ", " : "", name);
-}
-
 /* The feature sets that fit best. */
 typedef struct {
     fitness best;
     size_t count;
     const char *name; /* of the first */
-    char fitting[512], all[512];
+    un_name_list fitting, all;
 } candidates;
 
 static un_status look_at(candidates *c, const char *directory, const char *name,
@@ -68,18 +63,16 @@ static un_status look_at(candidates *c, const char *directory, const char *name,
     un_features f;
     UN_TRY(un_features_open(&f, directory, name));
     fitness fit = fitness_of(&f, class, config);
-    char described[300];
-    snprintf(described, sizeof described, "%.200s (%s)", name, g_kinds[un_features_kind_of(&f)]);
+    un_name_list_say(&c->all, SIZE_MAX, "%s (%s)", name, g_kinds[un_features_kind_of(&f)]);
     un_features_close(&f);
-    add_name(c->all, sizeof c->all, described);
     if (fit < c->best || fit == UNFIT) return UNSEEN_OK;
     if (fit > c->best) {
         c->count = 0;
-        c->fitting[0] = 0;
+        c->fitting = (un_name_list){0};
     }
     c->best = fit;
     if (c->count++ == 0) c->name = name;
-    add_name(c->fitting, sizeof c->fitting, name);
+    un_name_list_say(&c->fitting, SIZE_MAX, "%s", name);
     return UNSEEN_OK;
 }
 
@@ -89,14 +82,14 @@ static un_status choose(const candidates *c, const char *directory, const un_met
     describe_needs(class, config, needs, sizeof needs);
     if (c->count == 0)
         return un_fail(UNSEEN_E_ARGUMENT,
-                       "method %s needs %s with these settings; %s has none: %s (`unseen extract` "
-                       "makes them)",
-                       class->name, needs, directory, c->all);
+                       "method %s needs %s with these settings; %s has none: %s%s (`unseen "
+                       "extract` makes them)",
+                       class->name, needs, directory, c->all.text, un_name_list_more(&c->all));
     if (c->count > 1)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "%s has several feature sets that method %s can use: choose one with "
-                       "--features: %s",
-                       directory, class->name, c->fitting);
+                       "--features: %s%s",
+                       directory, class->name, c->fitting.text, un_name_list_more(&c->fitting));
     *name = c->name;
     return UNSEEN_OK;
 }
