@@ -236,10 +236,13 @@ un_features un_features_averaged(const un_features *features) {
 }
 
 un_features_kind un_features_kind_of(const un_features *f) {
+    enum { LEAST_PICTURE = 16 }; /* pixels a side, where no grid says that it is a picture */
     if (f->regions == 1) return UN_FEATURES_POOLED;
-    return f->width == 3 && f->grid_height == f->grid_width && f->grid_height > 1
-               ? UN_FEATURES_PIXELS
-               : UN_FEATURES_REGIONS;
+    if (f->width != 3) return UN_FEATURES_REGIONS;
+    if (f->grid_height == f->grid_width) return UN_FEATURES_PIXELS;
+    size_t side = LEAST_PICTURE;
+    while (side * side < f->regions) side++;
+    return side * side == f->regions ? UN_FEATURES_PIXELS : UN_FEATURES_REGIONS;
 }
 
 int un_features_has(const un_features *features, size_t image) {
