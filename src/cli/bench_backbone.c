@@ -17,6 +17,7 @@
 #include "base/rng.h"
 #include "cli/bench.h"
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "tensor/safetensors.h"
 #include "vision/backbone.h"
 
@@ -410,7 +411,12 @@ static int run(const arguments *a) {
     double probes[2] = {0};
     un_status status = UNSEEN_OK;
     int code = UN_EXIT_FAILURE;
-    UN_GO(un_cli_check_outputs(&a->json, 1));
+    un_cli_files files = {0};
+    un_cli_reads(&files, a->weights);
+    un_cli_writes(&files, a->json);
+    code = un_cli_check_files(&files);
+    if (code) goto done;
+    code = UN_EXIT_FAILURE;
     UN_GO(un_precision_parse(a->common.precision, &precision));
     UN_GO(a->weights ? un_backbone_open(a->weights, precision, &backbone)
                      : open_random(a, &backbone));

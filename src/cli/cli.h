@@ -44,8 +44,6 @@ int un_cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int un_cli_start(const un_cli_common *common);
 /* Writes JSON to a file, or to stdout for "-"; an exit code. */
 int un_cli_write_json(const char *path, const json_t *value);
-/* Before long work: whether all these files can be written; NULL and "-" are passed over. */
-un_status un_cli_check_outputs(const char *const *paths, size_t n);
 /* Runs argp for a command; an exit code through *exit_code if it should end now. */
 int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, int *exit_code);
 

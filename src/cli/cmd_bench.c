@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "cli/bench.h"
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "method/method.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"
@@ -396,7 +397,11 @@ static int run(arguments *a) {
     un_rng rng = un_rng_stream(a->common.seed, "bench", 0);
     un_status status = UNSEEN_OK;
     int code = UN_EXIT_FAILURE;
-    UN_GO(un_cli_check_outputs(&a->json, 1));
+    un_cli_files files = {0};
+    un_cli_writes(&files, a->json);
+    code = un_cli_check_files(&files);
+    if (code) goto done;
+    code = UN_EXIT_FAILURE;
     UN_GO(un_method_find(a->method, &class));
     UN_GO(un_precision_parse(a->common.precision, &precision));
     precision = un_precision_resolve(precision);

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "cli/terminal.h"
 #include "data/check/check.h"
 #include "engine/unread.h"
@@ -159,8 +160,12 @@ int un_cmd_check(int argc, char **argv) {
     int code = UN_EXIT_OK;
     if (!un_cli_begin(&g_argp, argc, argv, &all, &a->common, &code)) return code;
     json_t *report = NULL;
-    if (un_cli_check_outputs(&a->json, 1) || un_check_with_images(a->path, all.images, &report) ||
-        warn_of_unread(&all, report))
+    un_cli_files files = {0};
+    un_cli_reads_dataset(&files, a->path, all.images);
+    un_cli_writes(&files, a->json);
+    code = un_cli_check_files(&files);
+    if (code) return code;
+    if (un_check_with_images(a->path, all.images, &report) || warn_of_unread(&all, report))
         return un_cli_fail();
     /* JSON on standard output is alone there. */
     if (!a->json || strcmp(a->json, "-") != 0) print_report(report);

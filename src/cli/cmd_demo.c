@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "model/model.h"
 
 enum { MAX_WORDS = 32, MAX_MODELS = 8 };
@@ -259,13 +260,18 @@ static int steps(const arguments *a, const char **names, size_t *count) {
     return code;
 }
 
-/* The report comes last: whether it can be written is asked first. */
-static un_status check_report(const arguments *a) {
-    char *page = NULL;
-    UN_TRY(un_path_join(a->output, "report.html", &page));
-    un_status status = un_output_check(page);
+/* The report comes last: whether it can be written is asked first. An exit code. */
+static int check_files(const arguments *a) {
+    char *page = NULL, *birds = NULL;
+    un_cli_files files = {0};
+    if (un_path_join(a->output, "report.html", &page) || un_path_join(a->output, "birds", &birds))
+        files.failed = 1;
+    un_cli_reads(&files, a->backbone);
+    un_cli_reads_dataset(&files, birds, NULL);
+    un_cli_writes(&files, page);
     free(page);
-    return status;
+    free(birds);
+    return un_cli_check_files(&files);
 }
 
 int un_cmd_demo(int argc, char **argv) {
@@ -278,7 +284,8 @@ int un_cmd_demo(int argc, char **argv) {
     double started = un_now();
     un_cli_catch_signals();
     if (un_directory_make(a.output)) return un_cli_fail();
-    if (check_report(&a)) return un_cli_fail();
+    code = check_files(&a);
+    if (code) return code;
     code = steps(&a, names, &count);
     if (!code) code = report(&a, names, count);
     if (!code) code = print_summary(&a, names, count, un_now() - started);

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "cli/terminal.h"
 #include "engine/evaluation.h"
 #include "engine/grounding.h"
@@ -54,9 +55,10 @@ static const struct argp_option g_options[] = {
     {"images", KEY_IMAGES, "ROOT", 0,
      "folder of the pictures, for --localisation (default: the one that the data set names)", 1},
     {"json", KEY_JSON, "FILE", 0, "results as JSON, - for standard output", 2},
-    {"per-class", KEY_PER_CLASS, "FILE.csv", 0, "accuracy of each class", 2},
-    {"curve", KEY_CURVE, "FILE.csv", 0, "the exact seen-unseen curve", 2},
-    {"confusion", KEY_CONFUSION, "FILE.csv", 0, "non-zero cells of the confusion matrix", 2},
+    {"per-class", KEY_PER_CLASS, "FILE.csv", 0, "accuracy of each class, - for standard output", 2},
+    {"curve", KEY_CURVE, "FILE.csv", 0, "the exact seen-unseen curve, - for standard output", 2},
+    {"confusion", KEY_CONFUSION, "FILE.csv", 0,
+     "non-zero cells of the confusion matrix, - for standard output", 2},
     {"recovery", KEY_RECOVERY, NULL, 0,
      "how often the model names attributes that are hidden from it, beside the best constant "
      "answer (DUET; default: not measured)",
@@ -151,10 +153,16 @@ static void print_localisation(const json_t *l) {
                un_cli_name(json_string_value(json_array_get(titles, b))));
 }
 
+static int is_standard(const char *path) { return path && !strcmp(path, "-"); }
+
+static const char *table_path(const char *path) { return is_standard(path) ? "/dev/fd/1" : path; }
+
 static un_status write_files(const arguments *a, const un_evaluation *e) {
-    if (a->per_class) UN_TRY(un_result_write_classes(a->per_class, &e->predictions, &e->context));
-    if (a->curve) UN_TRY(un_result_write_curve(a->curve, &e->predictions, &e->context));
-    if (a->confusion) UN_TRY(un_result_write_confusion(a->confusion, &e->predictions, &e->context));
+    const char *classes = table_path(a->per_class), *curve = table_path(a->curve);
+    const char *confusion = table_path(a->confusion);
+    if (classes) UN_TRY(un_result_write_classes(classes, &e->predictions, &e->context));
+    if (curve) UN_TRY(un_result_write_curve(curve, &e->predictions, &e->context));
+    if (confusion) UN_TRY(un_result_write_confusion(confusion, &e->predictions, &e->context));
     return UNSEEN_OK;
 }
 
@@ -293,13 +301,26 @@ done:
     return status;
 }
 
+/* An exit code. */
+static int check_files(const arguments *a) {
+    un_cli_files files = {0};
+    for (size_t i = 0; i < a->model_count; i++) un_cli_reads(&files, a->models[i]);
+    un_cli_reads_dataset(&files, a->data, a->images);
+    un_cli_writes(&files, a->json);
+    un_cli_writes(&files, a->per_class);
+    un_cli_writes(&files, a->curve);
+    un_cli_writes(&files, a->confusion);
+    return un_cli_check_files(&files);
+}
+
 static int run(const arguments *a) {
     un_dataset dataset = {0};
     json_t *results = json_array(), *summary = NULL, *identities[MAX_MODELS] = {NULL};
     un_status status = UNSEEN_OK;
-    int code = UN_EXIT_OK, to_stdout = a->json && !strcmp(a->json, "-");
-    const char *const outputs[] = {a->json, a->per_class, a->curve, a->confusion};
-    UN_GO(un_cli_check_outputs(outputs, sizeof outputs / sizeof *outputs));
+    int code = UN_EXIT_OK, to_stdout = is_standard(a->json) || is_standard(a->per_class) ||
+                                       is_standard(a->curve) || is_standard(a->confusion);
+    code = check_files(a);
+    if (code) goto done;
     UN_GO(un_dataset_open(&dataset, a->data));
     UN_GO(un_dataset_use_images(&dataset, a->images));
     for (size_t i = 0; i < a->model_count; i++) {

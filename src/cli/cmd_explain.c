@@ -167,12 +167,51 @@ done:
     return status;
 }
 
-static un_status explain_all(un_classifier *c, const arguments *a, size_t *bad) {
-    char **names = NULL;
+/* Whether a file lies in one of the folders `names` below the directory with the real path `real`. */
+static int lies_in_folder(const char *file, const char *real, char *const *names, size_t count) {
+    char *at = realpath(file, NULL);
+    size_t n = strlen(real), found = 0;
+    if (at && !strncmp(at, real, n) && at[n] == '/') {
+        const char *name = at + n + 1, *slash = strchr(name, '/');
+        for (size_t i = 0; slash && i < count && !found; i++)
+            found = strlen(names[i]) == (size_t)(slash - name) &&
+                    !strncmp(names[i], name, (size_t)(slash - name));
+    }
+    free(at);
+    return found != 0;
+}
+
+/* Explanations are written over those of an earlier run: no input may lie among them. */
+static un_status check_inputs(const arguments *a, char *const *names) {
+    const un_cli_pictures *p = &a->base;
+    char *real = realpath(a->output, NULL);
     un_status status = UNSEEN_OK;
-    UN_TRY(un_alloc(a->base.pictures.count, sizeof *names, &names));
+    if (!real) return UNSEEN_OK; /* there is nothing to write over */
+    for (size_t i = 0; i < 2 + p->class_file_count + p->pictures.count && !status; i++) {
+        const char *input = i == 0   ? p->model
+                            : i == 1 ? p->backbone
+                            : i < 2 + p->class_file_count
+                                ? p->class_files[i - 2]
+                                : p->pictures.paths[i - 2 - p->class_file_count];
+        if (input && lies_in_folder(input, real, names, p->pictures.count))
+            status = un_fail(UNSEEN_E_ARGUMENT,
+                             "%s lies where this command writes an explanation; choose another "
+                             "output",
+                             input);
+    }
+    free(real);
+    return status;
+}
+
+static un_status name_folders(const arguments *a, char **names) {
+    for (size_t i = 0; i < a->base.pictures.count; i++)
+        UN_TRY(folder_name(a->base.pictures.paths[i], names, i, &names[i]));
+    return UNSEEN_OK;
+}
+
+static un_status explain_all(un_classifier *c, const arguments *a, char *const *names,
+                             size_t *bad) {
     for (size_t i = 0; i < a->base.pictures.count; i++) {
-        UN_GO(folder_name(a->base.pictures.paths[i], names, i, &names[i]));
         un_status one = explain_one(c, a, a->base.pictures.paths[i], names[i]);
         /* A bad picture is named and left out; anything else, like a full disk, ends the run. */
         int unreadable = one == UNSEEN_E_IO && access(a->base.pictures.paths[i], R_OK) != 0;
@@ -180,20 +219,32 @@ static un_status explain_all(un_classifier *c, const arguments *a, size_t *bad) 
             un_log(UNSEEN_LOG_ERROR, "unseen: %s", un_error());
             (*bad)++;
         } else {
-            UN_GO(one);
+            UN_TRY(one);
         }
     }
-done:
-    for (size_t i = 0; i < a->base.pictures.count; i++) free(names[i]);
-    free(names);
-    return status;
+    return UNSEEN_OK;
 }
 
-static un_status explain(un_classifier *c, const arguments *a, size_t *bad) {
-    UN_TRY(un_cli_pictures_open(&a->base, c));
+/* An exit code. */
+static int explain(un_classifier *c, const arguments *a, size_t *bad) {
+    char **names = NULL;
+    int code = UN_EXIT_FAILURE;
+    un_status status = un_alloc(a->base.pictures.count, sizeof *names, &names);
+    if (status) return un_cli_fail();
+    UN_GO(name_folders(a, names));
+    code = UN_EXIT_USAGE;
+    UN_GO(check_inputs(a, names));
+    code = UN_EXIT_FAILURE;
+    UN_GO(un_cli_pictures_open(&a->base, c));
     *bad += un_cli_tell_empty(&a->base);
-    UN_TRY(un_directory_make(a->output));
-    return explain_all(c, a, bad);
+    UN_GO(un_directory_make(a->output));
+    UN_GO(explain_all(c, a, names, bad));
+    code = UN_EXIT_OK;
+done:
+    if (status) (void)un_cli_fail();
+    for (size_t i = 0; i < a->base.pictures.count; i++) free(names[i]);
+    free(names);
+    return code;
 }
 
 int un_cmd_explain(int argc, char **argv) {
@@ -201,9 +252,8 @@ int un_cmd_explain(int argc, char **argv) {
     un_classifier classifier = {0};
     size_t bad = 0;
     int code = UN_EXIT_OK;
-    if (un_cli_begin(&g_argp, argc, argv, &a, &a.base.common, &code) &&
-        (a.base.list_status || explain(&classifier, &a, &bad)))
-        code = un_cli_fail();
+    if (un_cli_begin(&g_argp, argc, argv, &a, &a.base.common, &code))
+        code = a.base.list_status ? un_cli_fail() : explain(&classifier, &a, &bad);
     if (!code && bad > 0) code = UN_EXIT_FAILURE;
     un_classifier_close(&classifier);
     un_cli_pictures_free(&a.base);

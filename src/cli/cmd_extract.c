@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "engine/extract.h"
 
 typedef struct {
@@ -140,6 +141,11 @@ int un_cmd_extract(int argc, char **argv) {
     int code = UN_EXIT_OK;
     if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
     un_extract_options *o = &a.extract;
+    un_cli_files files = {0};
+    un_cli_reads(&files, o->backbone);
+    un_cli_updates_dataset(&files, o->directory);
+    code = un_cli_check_files(&files);
+    if (code) return code;
     if (!o->pooled && !o->regions) o->pooled = o->regions = 1;
     o->pooled_name = o->regions_name = a.name;
     if (a.name && o->pooled && o->regions) {

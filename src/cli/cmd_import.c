@@ -310,6 +310,21 @@ un_status un_import_add_words(un_dataset *dataset, void *user) {
     return words->attributes ? un_words_name(dataset, words) : UNSEEN_OK;
 }
 
+int un_import_check_files(const un_import_arguments *a, const char *root, un_cli_files *files) {
+    const char *unseen = a->split.unseen;
+    un_cli_reads_folder(files, root);
+    un_cli_reads(files, a->words.vectors);
+    un_cli_reads(files, a->words.attributes);
+    un_cli_reads(files, a->split.file);
+    un_cli_reads(files, a->split.image_files);
+    if (unseen && *unseen == '@') un_cli_reads(files, unseen + 1);
+    for (size_t i = 0; i < a->validation_count; i++) un_cli_reads(files, a->validation[i]);
+    for (size_t i = 0; i < a->semantics_count; i++) un_cli_reads(files, a->semantics[i].path);
+    un_cli_makes(files, a->output);
+    un_cli_writes(files, a->split.write);
+    return un_cli_check_files(files);
+}
+
 int un_import_show(un_status imported, const char *output) {
     un_dataset dataset;
     if (imported || un_dataset_open(&dataset, output)) return un_cli_fail();

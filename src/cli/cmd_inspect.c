@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "cli/terminal.h"
 #include "data/dataset.h"
 #include "data/features.h"
@@ -344,6 +345,12 @@ int un_cmd_inspect(int argc, char **argv) {
     un_cli_subject a = {.missing = "the file or directory is missing"};
     int code = UN_EXIT_OK;
     if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
+    un_cli_files files = {0};
+    un_cli_reads(&files, a.path);
+    un_cli_reads_dataset(&files, a.path, NULL);
+    un_cli_writes(&files, a.json);
+    code = un_cli_check_files(&files);
+    if (code) return code;
     json_t *description = json_object();
     if (!description || describe(a.path, description)) {
         json_decref(description);

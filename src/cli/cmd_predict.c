@@ -130,13 +130,23 @@ static un_status predict(session *s, const arguments *a) {
     return predict_output_commit(out);
 }
 
+/* An exit code. */
+static int check_files(const arguments *a) {
+    un_cli_files files = {0};
+    un_cli_reads_pictures(&files, &a->base);
+    un_cli_writes(&files, a->json);
+    un_cli_writes(&files, a->csv);
+    return un_cli_check_files(&files);
+}
+
 int un_cmd_predict(int argc, char **argv) {
     arguments a = {.base.from_stdin = 1, .top = 5};
     session s = {0};
     int code = UN_EXIT_OK;
-    if (un_cli_begin(&g_argp, argc, argv, &a, &a.base.common, &code) &&
-        (a.base.list_status || predict(&s, &a)))
-        code = un_cli_fail();
+    if (un_cli_begin(&g_argp, argc, argv, &a, &a.base.common, &code)) {
+        code = a.base.list_status ? un_cli_fail() : check_files(&a);
+        if (!code && predict(&s, &a)) code = un_cli_fail();
+    }
     if (!code && s.bad > 0) code = UN_EXIT_FAILURE;
     free(s.features);
     free(s.scores);

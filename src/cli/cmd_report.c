@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "engine/report.h"
 
 enum { MAX_MODELS = 16 };
@@ -18,7 +19,8 @@ enum { KEY_DATA = 0x7001, KEY_LOG, KEY_FEATURES, KEY_GAMMA, KEY_IMAGES };
 
 static const struct argp_option g_options[] = {
     {"data", KEY_DATA, "DIR", 0, "data set directory (required)", 1},
-    {"output", 'o', "FILE.html", 0, "the page, one file with everything in it (required)", 1},
+    {"output", 'o', "FILE.html", 0,
+     "the page, one file with everything in it, - for standard output (required)", 1},
     {"log", KEY_LOG, "FILE.csv", 0,
      "the log that train wrote, for its losses; repeated: of the first, second, ... model "
      "(default: "
@@ -72,6 +74,16 @@ static const struct argp g_argp = {
            "features: no backbone is needed.",
     .children = un_cli_common_children};
 
+/* An exit code. */
+static int check_files(const arguments *a) {
+    un_cli_files files = {0};
+    for (size_t i = 0; i < a->report.model_count; i++) un_cli_reads(&files, a->models[i]);
+    for (size_t i = 0; i < a->report.log_count; i++) un_cli_reads(&files, a->logs[i]);
+    un_cli_reads_dataset(&files, a->report.data, a->report.images);
+    un_cli_writes(&files, a->output);
+    return un_cli_check_files(&files);
+}
+
 int un_cmd_report(int argc, char **argv) {
     arguments a = {0};
     size_t bytes = 0;
@@ -80,8 +92,10 @@ int un_cmd_report(int argc, char **argv) {
     a.report.models = a.models;
     a.report.logs = a.logs;
     a.report.precision = a.common.precision;
-    if (un_cli_check_outputs(&a.output, 1) || un_report_make(&a.report, a.output, &bytes))
-        return un_cli_fail();
-    printf("%s: %.1f KiB\n", a.output, (double)bytes / 1024);
+    code = check_files(&a);
+    if (code) return code;
+    int to_stdout = !strcmp(a.output, "-"); /* the page is alone there */
+    if (un_report_make(&a.report, to_stdout ? "/dev/fd/1" : a.output, &bytes)) return un_cli_fail();
+    if (!to_stdout) printf("%s: %.1f KiB\n", a.output, (double)bytes / 1024);
     return UN_EXIT_OK;
 }

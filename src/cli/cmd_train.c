@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "cli/terminal.h"
 #include "protocol/report.h"
 #include "train/inputs.h"
@@ -156,6 +157,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         if (a->settings) return 0;
         if (!a->data) argp_error(state, "--data is missing");
         if (!a->output) argp_error(state, "-o is missing: where should the model go?");
+        if (!strcmp(a->output, "-") || (a->log && !strcmp(a->log, "-")))
+            argp_error(state, "-o and --log want files; ./- is one, /dev/stdout a place to write");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -235,18 +238,26 @@ static un_status training_paths(const arguments *a, size_t i, char **path, char 
     return a->log ? seed_path(a->log, a->seeds[i], log) : UNSEEN_OK;
 }
 
-static un_status check_outputs(const arguments *a) {
-    UN_TRY(un_cli_check_outputs(&a->json, 1));
+/* An exit code. */
+static int check_files(const arguments *a) {
+    un_cli_files files = {0};
+    un_cli_reads_dataset(&files, a->data, NULL);
+    un_cli_reads(&files, a->config);
+    un_cli_writes(&files, a->json);
     for (size_t i = 0; i < training_count(a); i++) {
         char *path = NULL, *log = NULL;
-        un_status status = training_paths(a, i, &path, &log);
-        const char *const outputs[] = {path, log};
-        if (!status) status = un_cli_check_outputs(outputs, 2);
+        if (training_paths(a, i, &path, &log)) {
+            files.failed = 1;
+        } else {
+            un_cli_writes(&files, path);
+            un_cli_writes_beside(&files, path, ".checkpoint");
+            un_cli_writes_beside(&files, path, ".lock");
+            un_cli_writes(&files, log);
+        }
         free(path);
         free(log);
-        UN_TRY(status);
     }
-    return UNSEEN_OK;
+    return un_cli_check_files(&files);
 }
 
 /* One training a seed; their results go to `results`. */
@@ -315,7 +326,9 @@ static int run(const arguments *a) {
     }
     UN_GO(parse_select(a->select, &options.select));
     UN_GO(un_precision_parse(a->common.precision, &options.precision));
-    UN_GO(check_outputs(a));
+    code = check_files(a);
+    if (code) goto done;
+    code = UN_EXIT_FAILURE;
     UN_GO(make_config(a, options.class, &config));
     UN_GO(un_dataset_open(&dataset, a->data));
     UN_GO(un_train_inputs_open(&features, a->data, a->features, options.class, config));

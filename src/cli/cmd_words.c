@@ -1,8 +1,11 @@
 /* cmd_words.c - `unseen words DIR --vectors FILE`: word vectors for the attributes of a data set. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "text/word_vectors.h"
 
 typedef struct {
@@ -73,6 +76,15 @@ int un_cmd_words(int argc, char **argv) {
     int code = UN_EXIT_OK;
     a.words.semantics = a.semantics;
     if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
+    un_cli_files files = {0};
+    char *output = NULL;
+    if (un_path_join(a.directory, "dataset.safetensors", &output)) return un_cli_fail();
+    un_cli_reads(&files, a.words.vectors);
+    un_cli_reads(&files, a.words.attributes);
+    if (un_path_exists(output)) un_cli_writes(&files, output); /* else opening it tells */
+    free(output);
+    code = un_cli_check_files(&files);
+    if (code) return code;
     un_dataset d;
     if (un_dataset_open(&d, a.directory)) return un_cli_fail();
     un_status status = un_words_add(&d, &a.words);

@@ -230,12 +230,6 @@ int un_cli_write_json(const char *path, const json_t *value) {
     return un_json_write(path, value) == UNSEEN_OK ? UN_EXIT_OK : un_cli_fail();
 }
 
-un_status un_cli_check_outputs(const char *const *paths, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (paths[i] && strcmp(paths[i], "-") != 0) UN_TRY(un_output_check(paths[i]));
-    return UNSEEN_OK;
-}
-
 volatile sig_atomic_t un_cli_stop;
 
 static void on_signal(int number) {

@@ -6,6 +6,7 @@
 #define UN_CLI_IMPORT_H
 
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "data/readers/split_source.h"
 #include "data/readers/xlsa17.h"
 #include "text/word_vectors.h"
@@ -50,6 +51,9 @@ void un_import_add_validation(struct argp_state *state, un_import_arguments *a, 
 /* Called by an import before it writes: names and word vectors of the attributes; `user` is
  * the un_words_options. */
 un_status un_import_add_words(un_dataset *dataset, void *user);
+/* Whether --write-splits is none of the inputs; `root` is the folder of other people's data, NULL
+ * where there is none. An exit code; releases `files`, which the format's own inputs are in. */
+int un_import_check_files(const un_import_arguments *a, const char *root, un_cli_files *files);
 /* What an import ends with: prints what is there now; the exit code. */
 int un_import_show(un_status imported, const char *output);
 /* Sets what the split options share with others; to be called once all are parsed. */

@@ -88,6 +88,12 @@ int un_import_run_arrays(int argc, char **argv) {
     int code = UN_EXIT_OK;
     if (!un_cli_begin(&g_argp, argc, argv, &a, &a.base.common, &code)) return code;
     un_import_finish_split(&a.base);
+    un_cli_files files = {0};
+    un_cli_reads(&files, a.features);
+    un_cli_reads(&files, a.labels);
+    un_cli_reads(&files, a.names);
+    code = un_import_check_files(&a.base, NULL, &files);
+    if (code) return code;
     un_arrays_options options = {
         .features = a.features,
         .labels = a.labels,

@@ -148,6 +148,10 @@ static int run(const struct argp *argp, un_status (*import)(const un_picture_set
     int code = UN_EXIT_OK;
     if (!un_cli_begin(argp, argc, argv, &a, &a.base.common, &code)) return code;
     un_import_finish_split(&a.base);
+    un_cli_files files = {0};
+    un_cli_reads(&files, a.attributes);
+    code = un_import_check_files(&a.base, a.root, &files);
+    if (code) return code;
     /* The published sets have published vectors; people's own tables rarely have any. */
     if (has_table && !a.base.words.vectors) a.base.words.vectors = UN_WORDS_BUILTIN;
     un_picture_set_options options = {

@@ -95,6 +95,13 @@ un_status un_cli_pictures_open(const un_cli_pictures *p, un_classifier *classifi
     return UNSEEN_OK;
 }
 
+void un_cli_reads_pictures(un_cli_files *files, const un_cli_pictures *p) {
+    un_cli_reads(files, p->model);
+    un_cli_reads(files, p->backbone);
+    for (size_t i = 0; i < p->class_file_count; i++) un_cli_reads(files, p->class_files[i]);
+    for (size_t i = 0; i < p->pictures.count; i++) un_cli_reads(files, p->pictures.paths[i]);
+}
+
 size_t un_cli_tell_empty(const un_cli_pictures *p) {
     size_t more = p->pictures.empty > 1 ? p->pictures.empty - 1 : 0;
     if (p->pictures.empty == 0) return 0;

@@ -6,6 +6,7 @@
 #define UN_CLI_PICTURES_H
 
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "engine/classifier.h"
 #include "engine/path_list.h"
 
@@ -29,6 +30,8 @@ extern const struct argp_child un_cli_pictures_children[];
 
 /* The model with its backbone and the new classes; un_classifier_close releases it in any case. */
 un_status un_cli_pictures_open(const un_cli_pictures *pictures, un_classifier *classifier);
+/* All files that the model and the question about pictures are read from. */
+void un_cli_reads_pictures(un_cli_files *files, const un_cli_pictures *pictures);
 void un_cli_pictures_free(un_cli_pictures *pictures);
 
 /* Names the folders without pictures that were passed over, as a failure; returns how many. */
