@@ -147,6 +147,17 @@ int un_name_index_repeats(const un_name_index *index, size_t *first, size_t *sec
     return found;
 }
 
+void un_name_index_alike(const un_name_index *index, un_name_list *list) {
+    for (size_t i = 1; i < index->count; i++) {
+        const un_name_key *a = &index->alike[i - 1];
+        const un_name_key *b = &index->alike[i];
+        if (strcmp(a->text, b->text) != 0) continue;
+        if (strcmp(index->names[a->number], index->names[b->number]) == 0) continue;
+        un_name_list_say(list, UN_NAMES_TOLD, "\"%s\" and \"%s\"", index->names[a->number],
+                         index->names[b->number]);
+    }
+}
+
 /* The first place of a sorted list whose text is not below `text`. */
 static size_t lower_bound(const un_name_key *keys, size_t count, const char *text) {
     size_t low = 0;

@@ -41,6 +41,8 @@ int un_text_is_utf8(const unsigned char *bytes, size_t n);
 
 /* ---- finding ---- */
 
+enum { UN_NAMES_TOLD = 8 };
+
 #define UN_NO_NAME ((size_t)-1)
 
 typedef struct {
@@ -63,6 +65,8 @@ void un_name_index_free(un_name_index *index);
 
 /* 1 if a name occurs twice: *first and *second are the lowest such pair. */
 int un_name_index_repeats(const un_name_index *index, size_t *first, size_t *second);
+/* Adds `"red" and "Red"` for every two different names that are alike. */
+void un_name_index_alike(const un_name_index *index, un_name_list *list);
 /* The number of the name that equals `name`, the lowest if there are several; UN_NO_NAME. */
 size_t un_name_find(const un_name_index *index, const char *name);
 
@@ -71,8 +75,6 @@ typedef struct {
     un_name_list alike;   /* `"Red" for "red"` */
     un_name_list missing; /* `"focks" (did you mean "fox"?)`; count 0: all were found */
 } un_name_report;
-
-enum { UN_NAMES_TOLD = 8 };
 
 /* map[i] = the number in `index` that wanted[i] means, UN_NO_NAME if it means none or may
  * mean several. Equal wanted names mean the same one; two that differ never do. */

@@ -195,11 +195,10 @@ static un_status make_row(describer *d, const un_description *x, float *row) {
 
 /* ---- the table ---- */
 
-/* Where the class goes in the new table: over the one of its name, or behind the last. */
-static void place(const un_classifier *c, const un_class_table *table, const un_name_index *old,
-                  const char *name, size_t *out) {
-    size_t k = un_name_find(old, name);
-    for (size_t i = old->count; k == UN_NO_NAME && i < table->count; i++)
+/* Where the class goes in the new table: over class k, of its name, or behind the last. */
+static void place(const un_classifier *c, const un_class_table *table, size_t k, const char *name,
+                  size_t *out) {
+    for (size_t i = c->classes.count; k == UN_NO_NAME && i < table->count; i++)
         if (strcmp(table->names[i], name) == 0) k = i; /* of this call, which are few */
     *out = k != UN_NO_NAME ? k : table->count;
     if (k == UN_NO_NAME) return;
@@ -227,11 +226,33 @@ static un_status copy_table(const un_class_table *from, size_t more, un_arena *a
     return UNSEEN_OK;
 }
 
-static un_status add(describer *d, const un_description *x, const un_name_index *old,
-                     un_arena *arena, un_class_table *table, unsigned char *described) {
-    size_t k = 0;
-    if (!x->name || !*x->name) return un_fail(UNSEEN_E_ARGUMENT, "a new class has no name");
-    place(d->classifier, table, old, x->name, &k);
+/* The class of the model that each description is of, UN_NO_NAME for a new one. */
+static un_status match_names(const un_classifier *c, const un_description *descriptions, size_t n,
+                             un_arena *arena, size_t **out) {
+    char **names = NULL;
+    un_name_index old;
+    un_name_report report;
+    UN_TRY(un_arena_alloc(arena, n, sizeof *names, &names));
+    UN_TRY(un_arena_alloc(arena, n, sizeof **out, out));
+    for (size_t i = 0; i < n; i++) {
+        if (!descriptions[i].name || !*descriptions[i].name)
+            return un_fail(UNSEEN_E_ARGUMENT, "a new class has no name");
+        UN_TRY(un_arena_string(arena, descriptions[i].name, &names[i]));
+    }
+    UN_TRY(un_name_index_make(&old, c->classes.names, c->classes.count));
+    un_status status = un_names_match(&old, names, n, *out, &report);
+    un_name_index_free(&old);
+    UN_TRY(status);
+    if (report.alike.count > 0)
+        un_log(UNSEEN_LOG_WARNING, "classes that %s spells otherwise: %s%s", c->path,
+               report.alike.text, un_name_list_more(&report.alike));
+    return UNSEEN_OK;
+}
+
+/* `k`: the class it is of, as in match_names. */
+static un_status add(describer *d, const un_description *x, size_t k, un_arena *arena,
+                     un_class_table *table, unsigned char *described) {
+    place(d->classifier, table, k, x->name, &k);
     un_modality *m = &table->modality[0];
     UN_TRY(make_row(d, x, m->values + k * m->width));
     described[k] = 1;
@@ -283,7 +304,7 @@ un_status un_classifier_describe(un_classifier *c, const un_description *descrip
     un_arena arena = {0}, scratch = {0};
     un_class_table table;
     unsigned char *described = NULL;
-    un_name_index old = {0};
+    size_t *old = NULL;
     describer d = {.classifier = c, .known = &c->model.classes};
     un_status status = UNSEEN_OK;
     UN_TRY(check_modality(c));
@@ -292,14 +313,13 @@ un_status un_classifier_describe(un_classifier *c, const un_description *descrip
     UN_GO(copy_table(&c->classes, n, &arena, &table));
     UN_GO(un_arena_alloc(&arena, c->classes.count + n, 1, &described));
     if (c->described) memcpy(described, c->described, c->classes.count);
-    UN_GO(un_name_index_make(&old, c->classes.names, c->classes.count));
+    UN_GO(match_names(c, descriptions, n, &scratch, &old));
     for (size_t i = 0; i < n; i++)
-        UN_GO(add(&d, &descriptions[i], &old, &arena, &table, described));
+        UN_GO(add(&d, &descriptions[i], old[i], &arena, &table, described));
     /* Names of classes that were added before live in the arena that goes: keep copies. */
     for (size_t k = c->model.classes.count; k < c->classes.count; k++)
         UN_GO(un_arena_string(&arena, table.names[k], &table.names[k]));
     UN_GO(c->model.method->class->set_classes(c->model.method, &table)); /* the last to fail */
-    un_name_index_free(&old);
     un_arena_free(&scratch);
     un_arena_free(&c->arena);
     c->arena = arena;
@@ -307,7 +327,6 @@ un_status un_classifier_describe(un_classifier *c, const un_description *descrip
     c->described = described;
     return UNSEEN_OK;
 done:
-    un_name_index_free(&old);
     un_arena_free(&scratch);
     un_arena_free(&arena);
     return status;

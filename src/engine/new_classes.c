@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/names.h"
 #include "data/readers/cell.h"
 #include "data/readers/csv.h"
@@ -156,7 +157,15 @@ static un_status check_repeated(reader *r) {
         UN_TRY(un_arena_string(&r->arena, r->classes[i].name, &names[i]));
     UN_TRY(un_name_index_make(&index, names, r->count));
     int repeats = un_name_index_repeats(&index, &a, &b);
+    un_name_list alike = {0};
+    un_name_index_alike(&index, &alike);
     un_name_index_free(&index);
+    if (!repeats && alike.count > 0)
+        un_log(
+            UNSEEN_LOG_WARNING,
+            "%s has classes that differ in spelling only: %s%s; they are different classes here; "
+            "if one is meant, take the other line out",
+            r->path, alike.text, un_name_list_more(&alike));
     if (!repeats) return UNSEEN_OK;
     return un_fail(UNSEEN_E_FORMAT, "%s: class %zu and class %zu have the same name, \"%.200s\"",
                    r->path, a + 1, b + 1, names[a]);

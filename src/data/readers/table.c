@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/log.h"
 #include "base/names.h"
 #include "data/readers/cell.h"
 
@@ -35,6 +36,22 @@ static un_status find_repeated(char *const *names, size_t count, size_t *first, 
     UN_TRY(un_name_index_make(&index, names, count));
     (void)un_name_index_repeats(&index, first, second);
     un_name_index_free(&index);
+    return UNSEEN_OK;
+}
+
+/* Two rows that are probably meant to be one: kept, as names that differ are two classes. */
+static un_status tell_alike_rows(const reader *r) {
+    un_name_index index;
+    un_name_list alike = {0};
+    UN_TRY(un_name_index_make(&index, r->out->names, r->out->rows));
+    un_name_index_alike(&index, &alike);
+    un_name_index_free(&index);
+    if (alike.count > 0)
+        un_log(
+            UNSEEN_LOG_WARNING,
+            "%s has classes that differ in spelling only: %s%s; they are different classes here; "
+            "if one is meant, take the other row out",
+            r->csv.path, alike.text, un_name_list_more(&alike));
     return UNSEEN_OK;
 }
 
@@ -145,7 +162,7 @@ static un_status read_rows(reader *r) {
         return un_fail(UNSEEN_E_FORMAT, "%s has a header, but no classes below it", r->csv.path);
     size_t a = 0, b = 0;
     UN_TRY(find_repeated(t->names, t->rows, &a, &b));
-    if (a == b) return UNSEEN_OK;
+    if (a == b) return tell_alike_rows(r);
     return un_fail(UNSEEN_E_FORMAT,
                    "%s: class %zu and class %zu have the same name, \"%.200s\" (lines %zu and %zu)",
                    r->csv.path, a + 1, b + 1, t->names[a], t->lines[a], t->lines[b]);
