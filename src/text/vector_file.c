@@ -321,7 +321,11 @@ static un_status read_binary(reader *r, size_t words) {
 static un_status read_any(reader *r) {
     size_t words = 0;
     char head[64];
+    static const char mark[] =
+        "\xef\xbb\xbf"; /* that editors put before UTF-8: no part of a word */
     UN_TRY(gather(r, PROBE_BYTES));
+    if (r->have - r->at >= sizeof mark - 1 && !memcmp(r->buffer + r->at, mark, sizeof mark - 1))
+        r->at += sizeof mark - 1;
     const char *bytes = r->buffer + r->at;
     size_t n = r->have - r->at;
     const char *end = memchr(bytes, '\n', n < sizeof head ? n : sizeof head);

@@ -130,6 +130,7 @@ static void test_text_habits(void **state) {
         "windows 95 1 2\nother 1 2\nanother 1 2\neye 10 20\n",
         "2  2\nother 1 2\neye 10 20\n", /* word2vec's, two blanks */
         "3 2 \r\nother 1 2\r\neye 10 20\r\n",
+        "\357\273\277eye 10 20\nother 1 2\n", /* a byte order mark */
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         un_dataset d = make_dataset();
