@@ -20,9 +20,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "base/file.h"
+#include "data/readers/mat5_stream.h"
 #include "data/readers/mat_parts.h"
 #include "data/readers/reader_text.h"
 
@@ -30,29 +30,13 @@ enum { MI_INT8 = 1, MI_UINT8, MI_INT16, MI_UINT16, MI_INT32, MI_UINT32, MI_SINGL
 enum { MI_DOUBLE = 9, MI_INT64 = 12, MI_UINT64 = 13, MI_MATRIX = 14, MI_COMPRESSED = 15 };
 enum { MI_UTF8 = 16, MI_UTF16 = 17, MI_UTF32 = 18, MI_LAST = 18 };
 enum { CLASS_CELL = 1, CLASS_CHAR = 4, CLASS_DOUBLE = 6, CLASS_UINT64 = 15, CLASS_OPAQUE = 17 };
-enum { HEADER_BYTES = 128, MAX_DEPTH = 8, MAX_RANK = 32, BUFFER_BYTES = 64 * 1024 };
+enum { HEADER_BYTES = 128, MAX_DEPTH = 8, MAX_RANK = 32 };
 /* Numbers converted together; the longest text of one cell or char array. */
 enum { BLOCK = 4096, MAX_TEXT = 256 << 20 };
 
 /* Bytes of one element of the storage types 0 … MI_LAST, 0 where it has none. */
 static const uint8_t TYPE_SIZE[MI_LAST + 1] = {0, 1, 1, 2, 2, 4, 4, 4, 0, 8,
                                                0, 0, 8, 8, 0, 0, 1, 2, 4};
-
-/* Where sub-elements come from: a piece of the file itself, or a zlib stream in it. */
-typedef struct {
-    const char *path;
-    int fd;
-    int swapped;   /* the file's byte order is not ours */
-    uint64_t next; /* byte of the file that is read next */
-    uint64_t left; /* bytes of the piece from there on */
-    int compressed;
-    int ended; /* the stream has told its end and its checksum held */
-    int live;  /* z is initialised */
-    z_stream z;
-    size_t at, have; /* what is ready: buffer[at … have - 1] */
-    unsigned char buffer[BUFFER_BYTES];
-    unsigned char packed[BUFFER_BYTES]; /* of a stream: z reads here */
-} source;
 
 /* What stands before the data of an element. */
 typedef struct {
@@ -73,134 +57,39 @@ struct un_mat5 {
     un_mat_variable *variables;
     place *places;
     size_t count, capacity;
-    source source;
+    un_mat5_stream source;
     /* The variable whose columns are being read: a slab goes on where the last one ended. */
     size_t open;        /* its number; SIZE_MAX: none */
     tag tag;            /* of its numbers */
     uint64_t open_done; /* numbers taken */
 };
 
-static un_status damaged(const source *s, const char *what) {
-    return un_fail(UNSEEN_E_FORMAT, "%s is damaged: %s; get the file again", s->path, what);
-}
-
-/* ---- bytes ---- */
-
-/* Reads up to BUFFER_BYTES of the piece; what the file has not is an error. */
-static un_status read_file(source *s, unsigned char *out, size_t *got) {
-    size_t wanted = s->left < BUFFER_BYTES ? (size_t)s->left : BUFFER_BYTES;
-    *got = 0;
-    while (*got < wanted) {
-        ssize_t n = pread(s->fd, out + *got, wanted - *got, (off_t)(s->next + *got));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return un_fail_errno(errno, "cannot read %s", s->path);
-        if (n == 0) return damaged(s, "it is cut short");
-        *got += (size_t)n;
-    }
-    s->next += *got;
-    s->left -= *got;
-    return UNSEEN_OK;
-}
-
-static un_status unpack(source *s) {
-    if (s->ended) return damaged(s, "a compressed variable ends too early");
-    if (s->z.avail_in == 0) {
-        size_t got = 0;
-        UN_TRY(read_file(s, s->packed, &got));
-        if (got == 0) return damaged(s, "a compressed variable is cut short");
-        s->z.next_in = s->packed;
-        s->z.avail_in = (uInt)got;
-    }
-    s->z.next_out = s->buffer;
-    s->z.avail_out = BUFFER_BYTES;
-    int code = inflate(&s->z, Z_NO_FLUSH);
-    s->have = BUFFER_BYTES - s->z.avail_out;
-    s->ended = code == Z_STREAM_END;
-    if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
-        return damaged(s, "a compressed variable does not unpack");
-    return UNSEEN_OK;
-}
-
-/* More bytes into the buffer, which is used up; a call may bring none. */
-static un_status fill(source *s) {
-    s->at = s->have = 0;
-    if (s->compressed) return unpack(s);
-    if (s->left == 0) return damaged(s, "it is cut short");
-    return read_file(s, s->buffer, &s->have);
-}
-
-/* Takes n bytes into out, or drops them if out is NULL. */
-static un_status take(source *s, void *out, uint64_t n) {
-    unsigned char *to = out;
-    while (n > 0) {
-        if (s->at == s->have && !to && !s->compressed) { /* no need to look at them */
-            if (n > s->left) return damaged(s, "it is cut short");
-            s->next += n;
-            s->left -= n;
-            return UNSEEN_OK;
-        }
-        if (s->at == s->have) {
-            UN_TRY(fill(s));
-            continue;
-        }
-        size_t part = s->have - s->at < n ? s->have - s->at : (size_t)n;
-        if (to) memcpy(to, s->buffer + s->at, part);
-        if (to) to += part;
-        s->at += part;
-        n -= part;
-    }
-    return UNSEEN_OK;
-}
-
-/* The same out of the `budget` bytes that the enclosing element has left. */
-static un_status take_from(source *s, uint64_t *budget, void *out, uint64_t n) {
-    if (n > *budget) return damaged(s, "an element is larger than the one it is in");
-    UN_TRY(take(s, out, n));
-    *budget -= n;
-    return UNSEEN_OK;
-}
-
-/* Turns `n` elements of `size` bytes into our byte order. */
-static void swap(unsigned char *bytes, size_t size, size_t n) {
-    for (size_t i = 0; i < n; i++, bytes += size)
-        for (size_t k = 0; k < size / 2; k++) {
-            unsigned char byte = bytes[k];
-            bytes[k] = bytes[size - 1 - k];
-            bytes[size - 1 - k] = byte;
-        }
-}
-
-static uint32_t word(const source *s, const unsigned char *bytes) {
-    uint32_t value = 0;
-    memcpy(&value, bytes, sizeof value);
-    return s->swapped ? __builtin_bswap32(value) : value;
-}
-
 /* ---- elements ---- */
 
-static un_status take_tag(source *s, uint64_t *budget, tag *out) {
+static un_status take_tag(un_mat5_stream *s, uint64_t *budget, tag *out) {
     unsigned char raw[8];
-    UN_TRY(take_from(s, budget, raw, sizeof raw));
-    uint32_t first = word(s, raw);
+    UN_TRY(un_mat5_take_from(s, budget, raw, sizeof raw));
+    uint32_t first = un_mat5_word(s, raw);
     out->small = first >> 16 != 0;
     out->type = out->small ? first & 0xFFFF : first;
-    out->bytes = out->small ? first >> 16 : word(s, raw + 4);
+    out->bytes = out->small ? first >> 16 : un_mat5_word(s, raw + 4);
     memcpy(out->inside, raw + 4, sizeof out->inside);
-    if (out->small && out->bytes > 4) return damaged(s, "an element's tag makes no sense");
-    if (out->type == 0 || out->type > MI_LAST) return damaged(s, "an element has no known type");
+    if (out->small && out->bytes > 4) return un_mat5_damaged(s, "an element's tag makes no sense");
+    if (out->type == 0 || out->type > MI_LAST)
+        return un_mat5_damaged(s, "an element has no known type");
     return UNSEEN_OK;
 }
 
 /* The data of a sub-element and their padding. `out` holds t->bytes or is NULL. */
-static un_status take_data(source *s, uint64_t *budget, const tag *t, void *out) {
+static un_status take_data(un_mat5_stream *s, uint64_t *budget, const tag *t, void *out) {
     if (t->small) {
         if (out) memcpy(out, t->inside, t->bytes);
         return UNSEEN_OK;
     }
-    UN_TRY(take_from(s, budget, out, t->bytes));
+    UN_TRY(un_mat5_take_from(s, budget, out, t->bytes));
     uint64_t padding = (8 - t->bytes % 8) % 8;
     if (padding > *budget) padding = *budget; /* some writers leave out the last one */
-    return take_from(s, budget, NULL, padding);
+    return un_mat5_take_from(s, budget, NULL, padding);
 }
 
 /* What a MATRIX element says before its data. */
@@ -218,29 +107,29 @@ static int is_numeric(const head *h) {
     return h->class >= CLASS_DOUBLE && h->class <= CLASS_UINT64;
 }
 
-static un_status take_dims(source *s, uint64_t *budget, head *h) {
+static un_status take_dims(un_mat5_stream *s, uint64_t *budget, head *h) {
     tag t;
     unsigned char raw[4 * MAX_RANK];
     UN_TRY(take_tag(s, budget, &t));
     if (t.type != MI_INT32 || t.bytes % 4 != 0 || t.bytes < 8 || t.bytes > sizeof raw)
-        return damaged(s, "the dimensions of a variable make no sense");
+        return un_mat5_damaged(s, "the dimensions of a variable make no sense");
     UN_TRY(take_data(s, budget, &t, raw));
     h->count = 1;
     for (uint32_t i = 0; i < t.bytes; i += 4) {
-        uint32_t dim = word(s, raw + i);
+        uint32_t dim = un_mat5_word(s, raw + i);
         if (dim > INT32_MAX || __builtin_mul_overflow(h->count, (uint64_t)dim, &h->count))
-            return damaged(s, "the dimensions of a variable make no sense");
+            return un_mat5_damaged(s, "the dimensions of a variable make no sense");
         h->dims[h->rank++] = dim;
     }
     return UNSEEN_OK;
 }
 
 /* A name of at most `size` - 1 bytes; longer ones become "". */
-static un_status take_name(source *s, uint64_t *budget, char *out, size_t size) {
+static un_status take_name(un_mat5_stream *s, uint64_t *budget, char *out, size_t size) {
     tag t;
     UN_TRY(take_tag(s, budget, &t));
     if (t.type != MI_INT8 && t.type != MI_UINT8 && t.type != MI_UTF8)
-        return damaged(s, "a variable has no name");
+        return un_mat5_damaged(s, "a variable has no name");
     int fits = t.bytes < size;
     UN_TRY(take_data(s, budget, &t, fits ? out : NULL));
     out[fits ? t.bytes : 0] = 0;
@@ -248,20 +137,20 @@ static un_status take_name(source *s, uint64_t *budget, char *out, size_t size) 
     return UNSEEN_OK;
 }
 
-static un_status take_head(source *s, uint64_t *budget, head *h) {
+static un_status take_head(un_mat5_stream *s, uint64_t *budget, head *h) {
     tag t;
     unsigned char flags[8];
     *h = (head){0};
     if (*budget == 0) return UNSEEN_OK;
     UN_TRY(take_tag(s, budget, &t));
     if (t.type != MI_UINT32 || t.bytes != sizeof flags || t.small)
-        return damaged(s, "a variable has no flags");
+        return un_mat5_damaged(s, "a variable has no flags");
     UN_TRY(take_data(s, budget, &t, flags));
-    h->class = word(s, flags) & 0xFF;
-    h->is_complex = word(s, flags) >> 11 & 1;
-    h->is_logical = word(s, flags) >> 9 & 1;
+    h->class = un_mat5_word(s, flags) & 0xFF;
+    h->is_complex = un_mat5_word(s, flags) >> 11 & 1;
+    h->is_logical = un_mat5_word(s, flags) >> 9 & 1;
     if (h->class == 0 || h->class > CLASS_OPAQUE)
-        return damaged(s, "a variable has no known class");
+        return un_mat5_damaged(s, "a variable has no known class");
     if (h->class != CLASS_OPAQUE) {
         UN_TRY(take_dims(s, budget, h));
         return take_name(s, budget, h->name, sizeof h->name);
@@ -274,39 +163,39 @@ static un_status take_head(source *s, uint64_t *budget, head *h) {
 }
 
 /* The tag of a real or imaginary part, or of characters. */
-static un_status take_values_tag(source *s, uint64_t *budget, const head *h, tag *t) {
+static un_status take_values_tag(un_mat5_stream *s, uint64_t *budget, const head *h, tag *t) {
     uint64_t expected = 0;
     UN_TRY(take_tag(s, budget, t));
     uint64_t size = TYPE_SIZE[t->type];
-    if (size == 0) return damaged(s, "the data of a variable have no numeric type");
+    if (size == 0) return un_mat5_damaged(s, "the data of a variable have no numeric type");
     if (__builtin_mul_overflow(h->count, size, &expected))
-        return damaged(s, "the dimensions of a variable make no sense");
+        return un_mat5_damaged(s, "the dimensions of a variable make no sense");
     /* A character may take several units of its encoding, a number may not. */
     int is_char = h->class == CLASS_CHAR;
     if (is_char ? t->bytes < expected || t->bytes / 4 > expected : t->bytes != expected)
-        return damaged(s, "a variable has not as much data as its dimensions say");
+        return un_mat5_damaged(s, "a variable has not as much data as its dimensions say");
     return UNSEEN_OK;
 }
 
 /* ---- walking through ---- */
 
-static un_status verify_matrix(source *s, uint64_t budget, int depth, head *h);
+static un_status verify_matrix(un_mat5_stream *s, uint64_t budget, int depth, head *h);
 
 /* The tag of the next cell, whose bytes are taken from the budget. */
-static un_status take_cell_tag(source *s, uint64_t *budget, uint64_t *bytes) {
+static un_status take_cell_tag(un_mat5_stream *s, uint64_t *budget, uint64_t *bytes) {
     tag t;
     UN_TRY(take_tag(s, budget, &t));
-    if (t.type != MI_MATRIX || t.small) return damaged(s, "a cell holds no variable");
-    if (t.bytes > *budget) return damaged(s, "a cell is larger than its cell array");
+    if (t.type != MI_MATRIX || t.small) return un_mat5_damaged(s, "a cell holds no variable");
+    if (t.bytes > *budget) return un_mat5_damaged(s, "a cell is larger than its cell array");
     *budget -= t.bytes;
     *bytes = t.bytes;
     return UNSEEN_OK;
 }
 
-static un_status verify_cells(source *s, uint64_t *budget, uint64_t count, int depth) {
+static un_status verify_cells(un_mat5_stream *s, uint64_t *budget, uint64_t count, int depth) {
     head h;
     uint64_t bytes = 0;
-    if (count > *budget / 8) return damaged(s, "a cell array has fewer cells than it says");
+    if (count > *budget / 8) return un_mat5_damaged(s, "a cell array has fewer cells than it says");
     for (uint64_t i = 0; i < count; i++) {
         UN_TRY(take_cell_tag(s, budget, &bytes));
         UN_TRY(verify_matrix(s, bytes, depth + 1, &h));
@@ -314,15 +203,15 @@ static un_status verify_cells(source *s, uint64_t *budget, uint64_t count, int d
     return UNSEEN_OK;
 }
 
-static un_status verify_values(source *s, uint64_t *budget, const head *h) {
+static un_status verify_values(un_mat5_stream *s, uint64_t *budget, const head *h) {
     tag t;
     UN_TRY(take_values_tag(s, budget, h, &t));
     return take_data(s, budget, &t, NULL);
 }
 
 /* The content of a MATRIX element of `budget` bytes; an empty one is allowed. */
-static un_status verify_matrix(source *s, uint64_t budget, int depth, head *h) {
-    if (depth > MAX_DEPTH) return damaged(s, "cells are nested too deeply");
+static un_status verify_matrix(un_mat5_stream *s, uint64_t budget, int depth, head *h) {
+    if (depth > MAX_DEPTH) return un_mat5_damaged(s, "cells are nested too deeply");
     UN_TRY(take_head(s, &budget, h));
     if (h->class == CLASS_CELL) {
         UN_TRY(verify_cells(s, &budget, h->count, depth));
@@ -331,43 +220,31 @@ static un_status verify_matrix(source *s, uint64_t budget, int depth, head *h) {
         if (h->count > 0 || budget >= 8) UN_TRY(verify_values(s, &budget, h));
         if (h->is_complex && is_numeric(h) && h->count > 0) UN_TRY(verify_values(s, &budget, h));
     }
-    return take_from(s, &budget, NULL, budget); /* classes that are never read: sizes only */
+    return un_mat5_take_from(s, &budget, NULL,
+                             budget); /* classes that are never read: sizes only */
 }
 
 /* ---- one variable ---- */
 
 /* Goes to the variable; *bytes are those of its MATRIX element. */
-static un_status begin(source *s, const place *p, uint64_t *bytes) {
-    s->at = s->have = 0;
-    s->next = p->at;
-    s->left = p->bytes;
-    s->compressed = p->compressed;
+static un_status begin(un_mat5_stream *s, const place *p, uint64_t *bytes) {
+    UN_TRY(un_mat5_seek(s, p->at, p->bytes, p->compressed));
     *bytes = p->bytes;
     if (!p->compressed) return UNSEEN_OK;
-    s->ended = 0;
-    s->z.avail_in = 0;
-    if (!s->live && inflateInit(&s->z) != Z_OK) return un_fail_memory(BUFFER_BYTES);
-    if (s->live) inflateReset(&s->z);
-    s->live = 1;
     tag t;
     uint64_t budget = sizeof(uint64_t);
     UN_TRY(take_tag(s, &budget, &t));
-    if (t.type != MI_MATRIX || t.small) return damaged(s, "a compressed element holds no variable");
+    if (t.type != MI_MATRIX || t.small)
+        return un_mat5_damaged(s, "a compressed element holds no variable");
     *bytes = t.bytes;
     return UNSEEN_OK;
 }
 
-/* What follows the variable in its stream is nobody's, but the checksum comes after it. */
-static un_status finish(source *s) {
-    while (s->compressed && !s->ended) UN_TRY(fill(s));
-    return UNSEEN_OK;
-}
-
-static un_status verify(source *s, const place *p, head *h) {
+static un_status verify(un_mat5_stream *s, const place *p, head *h) {
     uint64_t bytes = 0;
     UN_TRY(begin(s, p, &bytes));
     UN_TRY(verify_matrix(s, bytes, 0, h));
-    return finish(s);
+    return un_mat5_finish(s);
 }
 
 /* ---- the list ---- */
@@ -410,22 +287,20 @@ static un_status add(un_mat5 *mat, const head *h, const place *p) {
 }
 
 static un_status walk(un_mat5 *mat, uint64_t size) {
-    source *s = &mat->source;
+    un_mat5_stream *s = &mat->source;
     unsigned char raw[HEADER_BYTES];
     const uint16_t native = 'M' << 8 | 'I';
     s->left = size;
-    UN_TRY(take(s, raw, sizeof raw));
+    UN_TRY(un_mat5_take(s, raw, sizeof raw));
     s->swapped = memcmp(raw + HEADER_BYTES - 2, &native, sizeof native) != 0;
     for (uint64_t at = HEADER_BYTES; at < size;) {
-        s->at = s->have = 0;
-        s->compressed = 0;
-        s->next = at;
-        s->left = size - at;
-        UN_TRY(take(s, raw, 8));
-        uint32_t type = word(s, raw);
-        place p = {.at = at + 8, .bytes = word(s, raw + 4), .compressed = type == MI_COMPRESSED};
-        if (type == 0 || type > MI_LAST) return damaged(s, "an element has no known type");
-        if (p.bytes > size - p.at) return damaged(s, "it is cut short");
+        UN_TRY(un_mat5_seek(s, at, size - at, 0));
+        UN_TRY(un_mat5_take(s, raw, 8));
+        uint32_t type = un_mat5_word(s, raw);
+        place p = {
+            .at = at + 8, .bytes = un_mat5_word(s, raw + 4), .compressed = type == MI_COMPRESSED};
+        if (type == 0 || type > MI_LAST) return un_mat5_damaged(s, "an element has no known type");
+        if (p.bytes > size - p.at) return un_mat5_damaged(s, "it is cut short");
         if (type == MI_COMPRESSED || type == MI_MATRIX) {
             head h;
             UN_TRY(verify(s, &p, &h));
@@ -457,8 +332,7 @@ done:
 
 void un_mat5_close(un_mat5 *mat) {
     if (!mat) return;
-    if (mat->source.live) inflateEnd(&mat->source.z);
-    if (mat->source.fd >= 0) close(mat->source.fd);
+    un_mat5_stream_close(&mat->source);
     free(mat->variables);
     free(mat->places);
     free(mat->path);
@@ -499,7 +373,7 @@ static double element(uint32_t type, const unsigned char *bytes, size_t i) {
 
 /* Goes to the first number of the variable. */
 static un_status open_numbers(un_mat5 *mat, size_t number) {
-    source *s = &mat->source;
+    un_mat5_stream *s = &mat->source;
     head h;
     uint64_t budget = 0;
     mat->open = SIZE_MAX;
@@ -509,7 +383,7 @@ static un_status open_numbers(un_mat5 *mat, size_t number) {
     UN_TRY(take_head(s, &budget, &h));
     if (h.count > 0) UN_TRY(take_values_tag(s, &budget, &h, &mat->tag));
     if (!mat->tag.small && mat->tag.bytes > budget)
-        return damaged(s, "an element is larger than the one it is in");
+        return un_mat5_damaged(s, "an element is larger than the one it is in");
     mat->open = number;
     return UNSEEN_OK;
 }
@@ -519,8 +393,8 @@ static un_status take_raw(un_mat5 *mat, uint64_t count, void *out) {
     size_t size = TYPE_SIZE[mat->tag.type];
     uint64_t at = mat->open_done * size;
     mat->open_done += count;
-    if (!mat->tag.small) return take(&mat->source, out, count * size);
-    if (at + count * size > mat->tag.bytes) return damaged(&mat->source, "it is cut short");
+    if (!mat->tag.small) return un_mat5_take(&mat->source, out, count * size);
+    if (at + count * size > mat->tag.bytes) return un_mat5_damaged(&mat->source, "it is cut short");
     if (out) memcpy(out, mat->tag.inside + at, (size_t)count * size);
     return UNSEEN_OK;
 }
@@ -535,7 +409,7 @@ static un_status take_numbers(un_mat5 *mat, uint64_t count, double *doubles, flo
     for (uint64_t done = 0; done < count;) {
         size_t n = count - done < BLOCK / size ? (size_t)(count - done) : BLOCK / size;
         UN_TRY(take_raw(mat, n, raw));
-        if (swapped) swap(raw, size, n);
+        if (swapped) un_mat5_swap(raw, size, n);
         for (size_t i = 0; i < n && doubles; i++) *doubles++ = element(type, raw, i);
         for (size_t i = 0; i < n && floats; i++) *floats++ = (float)element(type, raw, i);
         done += n;
@@ -548,7 +422,7 @@ un_status un_mat5_read_double(un_mat5 *mat, size_t number, double *out) {
     UN_TRY(open_numbers(mat, number));
     un_status status = take_numbers(mat, (uint64_t)v->dims[0] * v->dims[1], out, NULL);
     mat->open = SIZE_MAX;
-    return status ? status : finish(&mat->source);
+    return status ? status : un_mat5_finish(&mat->source);
 }
 
 un_status un_mat5_read_columns(un_mat5 *mat, size_t number, size_t first, size_t count,
@@ -560,7 +434,7 @@ un_status un_mat5_read_columns(un_mat5 *mat, size_t number, size_t first, size_t
     mat->open = SIZE_MAX; /* until all went well */
     UN_TRY(take_raw(mat, from - mat->open_done, NULL));
     UN_TRY(take_numbers(mat, n, NULL, out));
-    if (first + count == v->dims[1]) return finish(&mat->source);
+    if (first + count == v->dims[1]) return un_mat5_finish(&mat->source);
     mat->open = number;
     return UNSEEN_OK;
 }
@@ -578,7 +452,7 @@ static un_status cannot_tell(const un_mat5 *mat, const char *name) {
  * characters is one string, too. */
 static un_status take_rows(un_mat5 *mat, uint64_t *budget, const head *h, int in_cell,
                            const char *name, un_text *text, size_t *count) {
-    source *s = &mat->source;
+    un_mat5_stream *s = &mat->source;
     tag t = {.type = MI_UTF8};
     unsigned char *bytes = NULL;
     int whole = 0;
@@ -594,10 +468,10 @@ static un_status take_rows(un_mat5 *mat, uint64_t *budget, const head *h, int in
                        mat->path, MAX_TEXT >> 20, name);
     size_t size = TYPE_SIZE[t.type];
     if (size > 4 || t.type == MI_SINGLE || t.bytes % size != 0)
-        return damaged(s, "the characters of a text have no type of characters");
+        return un_mat5_damaged(s, "the characters of a text have no type of characters");
     UN_TRY(un_alloc((size_t)t.bytes + 1, 1, &bytes));
     un_status status = take_data(s, budget, &t, bytes);
-    if (!status && s->swapped) swap(bytes, size, t.bytes / size);
+    if (!status && s->swapped) un_mat5_swap(bytes, size, t.bytes / size);
     const un_text_matrix matrix = {.data = bytes,
                                    .size = size,
                                    .units = t.bytes / size,
@@ -611,7 +485,7 @@ static un_status take_rows(un_mat5 *mat, uint64_t *budget, const head *h, int in
 /* Every cell is one string, an empty one included. */
 static un_status take_cells(un_mat5 *mat, uint64_t *budget, const head *cells, const char *name,
                             un_text *text, size_t *count) {
-    source *s = &mat->source;
+    un_mat5_stream *s = &mat->source;
     for (uint64_t i = 0; i < cells->count; i++) {
         head h;
         uint64_t bytes = 0;
@@ -620,7 +494,7 @@ static un_status take_cells(un_mat5 *mat, uint64_t *budget, const head *cells, c
         UN_TRY(take_head(s, &bytes, &h));
         if (h.class != 0 && (h.count > 0 || h.class == CLASS_OPAQUE))
             UN_TRY(take_rows(mat, &bytes, &h, 1, name, text, count));
-        UN_TRY(take_from(s, &bytes, NULL, bytes));
+        UN_TRY(un_mat5_take_from(s, &bytes, NULL, bytes));
         if (*count == before) {
             UN_TRY(un_text_byte(text, 0));
             (*count)++;
@@ -651,9 +525,9 @@ un_status un_mat5_read_strings(un_mat5 *mat, size_t number, un_arena *arena, cha
         UN_GO(take_cells(mat, &budget, &h, v->name, &text, count));
     else
         UN_GO(take_rows(mat, &budget, &h, 0, v->name, &text, count));
-    UN_GO(finish(&mat->source));
+    UN_GO(un_mat5_finish(&mat->source));
     UN_GO(un_text_split(text.data, text.used, *count, arena, out, &whole));
-    if (!whole) status = damaged(&mat->source, "its text does not add up");
+    if (!whole) status = un_mat5_damaged(&mat->source, "its text does not add up");
 done:
     free(text.data);
     return status;
