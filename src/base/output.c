@@ -366,6 +366,28 @@ un_status un_atomic_open_stream(un_atomic_file *file, const char *path) {
     return open_output(file, path, 1);
 }
 
+un_status un_output_check(const char *path) {
+    char *folder = NULL;
+    if (!*path) return un_fail(UNSEEN_E_ARGUMENT, "the name of an output file is empty");
+    if (un_path_is_directory(path))
+        return un_fail(UNSEEN_E_ARGUMENT, "%s is a directory: name a file in it", path);
+    if (un_path_exists(path) && !un_path_is_regular(path)) {
+        if (access(path, W_OK) == 0) return UNSEEN_OK; /* a pipe or device */
+        return un_fail_errno(errno, "cannot write %s", path);
+    }
+    UN_TRY(un_path_directory(path, &folder));
+    un_status status = UNSEEN_OK;
+    if (!un_path_exists(folder))
+        status = un_fail(UNSEEN_E_IO, "cannot write %s: there is no folder %s; make it first", path,
+                         folder);
+    free(folder);
+    UN_TRY(status);
+    un_atomic_file probe;
+    UN_TRY(un_atomic_open(&probe, path));
+    un_atomic_abort(&probe);
+    return UNSEEN_OK;
+}
+
 un_status un_scratch_open(un_atomic_file *file, const char *path) {
     struct stat st;
     un_status status = UNSEEN_OK;

@@ -5,11 +5,31 @@
  * deflate (gzip), shuffle (first all first bytes of the elements, then all second ones, …),
  * fletcher32 (a checksum behind the data).
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "data/readers/hdf5_child.h"
+
+/* ---- what libhdf5 complains of ---- */
+
+static herr_t innermost(unsigned n, const H5E_error2_t *error, void *user) {
+    char *out = user;
+    (void)n;
+    snprintf(out, 256, "%s", error->desc ? error->desc : "");
+    return 0;
+}
+
+un_status un_hdf5_damaged(const char *path, const char *name) {
+    char reason[256] = "";
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, innermost, reason);
+    reason[strcspn(reason, "\n")] = 0;
+    return un_fail(UNSEEN_E_FORMAT,
+                   "%s: libhdf5 cannot read %s%s%s; the file is damaged or cut "
+                   "short",
+                   path, name, reason[0] ? ": " : "", reason);
+}
 
 /* A chunk unpacked, and as the numbers that are asked for. */
 static const size_t CHUNK_MAX = (size_t)1 << 30;

@@ -9,25 +9,6 @@
 
 #include "data/readers/hdf5_child.h"
 
-/* ---- what libhdf5 complains of ---- */
-
-static herr_t innermost(unsigned n, const H5E_error2_t *error, void *user) {
-    char *out = user;
-    (void)n;
-    snprintf(out, 256, "%s", error->desc ? error->desc : "");
-    return 0;
-}
-
-un_status un_hdf5_damaged(const char *path, const char *name) {
-    char reason[256] = "";
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, innermost, reason);
-    reason[strcspn(reason, "\n")] = 0;
-    return un_fail(UNSEEN_E_FORMAT,
-                   "%s: libhdf5 cannot read %s%s%s; the file is damaged or cut "
-                   "short",
-                   path, name, reason[0] ? ": " : "", reason);
-}
-
 /* ---- is it all there? ---- */
 
 /* Bytes of one element in the file: a string of any length is a length and a place there,

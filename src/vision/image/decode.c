@@ -174,29 +174,14 @@ static un_status drop_transparency(picture *p, unsigned char **copy) {
 }
 
 static int open_loader(const picture *p, VipsImage **out) {
-    const VipsAccess access = VIPS_ACCESS_SEQUENTIAL;
-    const VipsFailOn fail_on = VIPS_FAIL_ON_TRUNCATED;
-    switch (p->kind) {
-    case UN_KIND_JPEG:
-        return vips_jpegload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
-                                    NULL);
-    case UN_KIND_PNG:
-        return vips_pngload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
-                                   NULL);
-    case UN_KIND_WEBP:
-        return vips_webpload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
-                                    NULL);
-    case UN_KIND_TIFF:
-        return vips_tiffload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
-                                    NULL);
-    case UN_KIND_GIF:
-        return vips_gifload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
-                                   NULL);
-    case UN_KIND_HEIF:
-        return vips_heifload_buffer(p->bytes, p->size, out, "access", access, "fail_on", fail_on,
-                                    NULL);
-    default: return -1;
-    }
+    typedef int (*loader)(void *bytes, size_t size, VipsImage **out, ...);
+    static const loader loaders[UN_KIND_COUNT] = {
+        [UN_KIND_JPEG] = vips_jpegload_buffer, [UN_KIND_PNG] = vips_pngload_buffer,
+        [UN_KIND_WEBP] = vips_webpload_buffer, [UN_KIND_TIFF] = vips_tiffload_buffer,
+        [UN_KIND_GIF] = vips_gifload_buffer,   [UN_KIND_HEIF] = vips_heifload_buffer};
+    if (!loaders[p->kind]) return -1;
+    return loaders[p->kind](p->bytes, p->size, out, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
+                            VIPS_FAIL_ON_TRUNCATED, NULL);
 }
 
 /* How the samples of a loaded picture become RGB. */
