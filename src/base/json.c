@@ -20,6 +20,7 @@ un_status un_json_parse(const char *text, size_t n, const char *where, json_t **
     if (n >= 2 && (!memcmp(text, "\xFF\xFE", 2) || !memcmp(text, "\xFE\xFF", 2)))
         return un_fail(UNSEEN_E_FORMAT, "%s: JSON in UTF-16; save it as UTF-8", where);
     json_t *value = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    if (!value && json_error_code(&error) == json_error_out_of_memory) return un_fail_memory(n);
     if (!value)
         return un_fail(UNSEEN_E_FORMAT, "%s: not valid JSON (line %d: %s)", where, error.line,
                        error.text);
@@ -36,15 +37,46 @@ un_status un_json_read(const char *path, json_t **out) {
     return status;
 }
 
+typedef struct {
+    char *text;
+    size_t length, capacity;
+    int failed;
+} dump_buffer;
+
+/* Remembers a failure: jansson goes on after some. */
+static int append(const char *piece, size_t n, void *data) {
+    dump_buffer *b = data;
+    if (b->failed) return -1;
+    if (b->capacity - b->length <= n) {
+        size_t capacity = 2 * b->capacity + n + 256;
+        char *text = realloc(b->text, capacity);
+        if (!text) {
+            b->failed = 1;
+            return -1;
+        }
+        b->text = text;
+        b->capacity = capacity;
+    }
+    memcpy(b->text + b->length, piece, n);
+    b->length += n;
+    b->text[b->length] = '\0';
+    return 0;
+}
+
+char *un_json_dump(const json_t *value, size_t flags) {
+    dump_buffer b = {0};
+    if (json_dump_callback(value, append, &b, flags) == 0 && !b.failed) return b.text;
+    free(b.text);
+    return NULL;
+}
+
 un_status un_json_text(const json_t *value, char **out) {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    if (!text) return un_fail_memory(0);
-    *out = text;
-    return UNSEEN_OK;
+    *out = un_json_dump(value, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    return *out ? UNSEEN_OK : un_fail_memory(0);
 }
 
 un_status un_json_write(const char *path, const json_t *value) {
-    char *text = json_dumps(value, UN_JSON_FOR_PEOPLE);
+    char *text = un_json_dump(value, UN_JSON_FOR_PEOPLE);
     if (!text) return un_fail_memory(0);
     char *line = NULL;
     un_status status = un_format(&line, "%s\n", text);
@@ -66,6 +98,28 @@ un_status un_json_append(json_t *array, json_t *value) {
     if (json_array_append_new(array, value) != 0)
         return un_fail(UNSEEN_E_MEMORY, "out of memory while building JSON");
     return UNSEEN_OK;
+}
+
+void un_json_put(json_t **object, const char *key, json_t *value) {
+    if (json_object_set_new(*object, key, value) == 0) return;
+    json_decref(*object);
+    *object = NULL;
+}
+
+void un_json_push(json_t **array, json_t *value) {
+    if (json_array_append_new(*array, value) == 0) return;
+    json_decref(*array);
+    *array = NULL;
+}
+
+json_t *un_json_copy(const json_t *value) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    json_t *copy = json_deep_copy(value);
+#pragma GCC diagnostic pop
+    if (json_equal(copy, value)) return copy;
+    json_decref(copy);
+    return NULL;
 }
 
 static un_status missing(const char *where, const char *key, const char *type) {
@@ -98,12 +152,7 @@ un_status un_json_get_number(const json_t *object, const char *key, const char *
 
 json_t *un_json_strings(char *const *items, size_t n) {
     json_t *array = json_array();
-    for (size_t i = 0; array && i < n; i++) {
-        if (json_array_append_new(array, json_string(items[i])) != 0) {
-            json_decref(array);
-            return NULL;
-        }
-    }
+    for (size_t i = 0; array && i < n; i++) un_json_push(&array, json_string(items[i]));
     return array;
 }
 

@@ -20,6 +20,9 @@ un_status un_json_parse(const char *text, size_t n, const char *where, json_t **
 un_status un_json_read(const char *path, json_t **out);
 /* Pretty-printed with a final newline, keys in insertion order; "-" is stdout's job of the caller. */
 un_status un_json_write(const char *path, const json_t *value);
+/* json_dumps, but whole or NULL: jansson's leaves out keys that it finds no memory for. */
+char *un_json_dump(const json_t *value, size_t flags);
+char *json_dumps(const json_t *value, size_t flags) __attribute__((deprecated("un_json_dump")));
 /* Compact text, released with free(). */
 un_status un_json_text(const json_t *value, char **out);
 
@@ -30,6 +33,24 @@ json_t *un_json_number(double x);
 /* obj[key] = value, stealing the reference of `value`, NULL (out of memory) included. */
 un_status un_json_set(json_t *object, const char *key, json_t *value);
 un_status un_json_append(json_t *array, json_t *value);
+
+/* For functions that build a value and return it: as un_json_set and un_json_append, but out of
+ * memory releases the whole and makes it NULL; on NULL they release `value` only. So a builder
+ * returns either all of its value or NULL, which un_json_set reports. */
+void un_json_put(json_t **object, const char *key, json_t *value);
+void un_json_push(json_t **array, json_t *value);
+
+/* A whole copy or NULL: jansson's own copies leave out members that they find no memory for. */
+json_t *un_json_copy(const json_t *value);
+json_t *json_deep_copy(const json_t *value) __attribute__((deprecated("un_json_copy is whole")));
+json_t *json_copy(json_t *value) __attribute__((deprecated("un_json_copy is whole")));
+
+/* A member that was lost unseen would make a file that looks whole. */
+int json_object_set_new(json_t *object, const char *key, json_t *value)
+    __attribute__((warn_unused_result));
+int json_array_append_new(json_t *array, json_t *value) __attribute__((warn_unused_result));
+int json_array_extend(json_t *array, json_t *other) __attribute__((warn_unused_result));
+int json_object_update(json_t *object, json_t *other) __attribute__((warn_unused_result));
 
 /* Typed look-ups that fail with a sentence naming `where` and the key. Strings are borrowed. */
 un_status un_json_get_string(const json_t *object, const char *key, const char *where,

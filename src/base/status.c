@@ -34,6 +34,7 @@ un_status un_fail_errno(int code, const char *format, ...) {
 }
 
 un_status un_fail_memory(size_t bytes) {
+    if (bytes == 0) return un_fail(UNSEEN_E_MEMORY, "out of memory");
     return un_fail(UNSEEN_E_MEMORY, "out of memory: could not allocate %zu bytes", bytes);
 }
 

@@ -339,8 +339,8 @@ static json_t *count_ways(const un_backbone *b) {
     if (!b->class->way) return json_null();
     json_t *counts = json_object();
     for (size_t i = 0; (way = b->class->way(b, i)); i++)
-        json_object_set_new(counts, way,
-                            json_integer(1 + json_integer_value(json_object_get(counts, way))));
+        un_json_put(&counts, way,
+                    json_integer(1 + json_integer_value(json_object_get(counts, way))));
     return counts;
 }
 

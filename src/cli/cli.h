@@ -6,10 +6,10 @@
 #define UN_CLI_CLI_H
 
 #include <argp.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdint.h>
 
+#include "base/json.h"
 #include "base/orientation.h"
 #include "base/status.h"
 

@@ -36,8 +36,7 @@ static const struct argp g_argp = {
 
 static json_t *shape_of(const size_t *dims, int rank) {
     json_t *shape = json_array();
-    for (int i = 0; shape && i < rank; i++)
-        json_array_append_new(shape, json_integer((json_int_t)dims[i]));
+    for (int i = 0; shape && i < rank; i++) un_json_push(&shape, json_integer((json_int_t)dims[i]));
     return shape;
 }
 
@@ -238,7 +237,7 @@ static json_t *shortened(const json_t *value) {
     if (json_is_object(value)) {
         json_t *out = json_object();
         json_object_foreach((json_t *)(uintptr_t)value, key, item)
-            json_object_set_new(out, key, shortened(item));
+            un_json_put(&out, key, shortened(item));
         return out;
     }
     return json_incref((json_t *)(uintptr_t)value);
@@ -247,7 +246,7 @@ static json_t *shortened(const json_t *value) {
 /* One line if it is short; pretty-printed if it is an object; its length if it
  * is a long list, such as the names of all images, or an object with one. */
 static void print_value(const char *key, const json_t *value) {
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
+    char *text = un_json_dump(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
     if (!text) return;
     if (json_is_string(value)) {
         printf("  %s: %s\n", un_cli_name(key), un_cli_name(json_string_value(value)));
@@ -258,7 +257,7 @@ static void print_value(const char *key, const json_t *value) {
     } else if (json_is_object(value) && json_object_size(value) > 0) {
         json_t *brief = shortened(value);
         char *pretty =
-            json_dumps(brief, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
+            un_json_dump(brief, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
         printf("  %s:\n%s\n", un_cli_name(key), pretty ? pretty : text);
         json_decref(brief);
         free(pretty);

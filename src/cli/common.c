@@ -223,8 +223,14 @@ void un_cli_print_word(const char *word) {
 
 int un_cli_write_json(const char *path, const json_t *value) {
     if (!strcmp(path, "-")) {
+        char *text = un_json_dump(value, UN_JSON_FOR_PEOPLE);
+        if (!text) {
+            un_fail_memory(0);
+            return un_cli_fail();
+        }
         un_cli_keep_lines();
-        if (json_dumpf(value, stdout, UN_JSON_FOR_PEOPLE) == 0) putchar('\n');
+        puts(text);
+        free(text);
         return un_cli_end_output(UN_EXIT_OK);
     }
     return un_json_write(path, value) == UNSEEN_OK ? UN_EXIT_OK : un_cli_fail();

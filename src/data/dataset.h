@@ -42,9 +42,8 @@
 #ifndef UN_DATA_DATASET_H
 #define UN_DATA_DATASET_H
 
-#include <jansson.h>
-
 #include "base/arena.h"
+#include "base/json.h"
 #include "base/orientation.h"
 #include "data/scaling.h"
 #include "tensor/tensor.h"

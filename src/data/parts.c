@@ -265,7 +265,7 @@ static un_status put_json(un_st_writer *writer, const char *key, json_t *value) 
 static json_t *part_list(const un_part_list *list) {
     json_t *out = json_array();
     for (size_t k = 0; out && k < list->count; k++)
-        json_array_append_new(out, json_integer((json_int_t)list->items[k]));
+        un_json_push(&out, json_integer((json_int_t)list->items[k]));
     return out;
 }
 
@@ -274,8 +274,8 @@ static json_t *attribute_parts(const un_parts *p) {
     for (size_t i = 0; out && i < p->attribute_parts_count; i++) {
         json_t *lists = json_array();
         for (size_t a = 0; lists && a < p->attribute_parts[i].width; a++)
-            json_array_append_new(lists, part_list(&p->attribute_parts[i].lists[a]));
-        json_object_set_new(out, p->attribute_parts[i].semantics, lists);
+            un_json_push(&lists, part_list(&p->attribute_parts[i].lists[a]));
+        un_json_put(&out, p->attribute_parts[i].semantics, lists);
     }
     return out;
 }

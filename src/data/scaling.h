@@ -6,9 +6,8 @@
 #ifndef UN_DATA_SCALING_H
 #define UN_DATA_SCALING_H
 
-#include <jansson.h>
-
 #include "base/arena.h"
+#include "base/json.h"
 
 typedef enum {
     UN_SCALING_UNIT = 0, /* attributes share a unit; rows were brought to length 1 */

@@ -15,7 +15,7 @@ static json_t *class_json(const un_explanation *e, const un_classifier *c, size_
 static json_t *numbers_json(const size_t *list, size_t n) {
     json_t *out = json_array();
     if (!list) n = 0;
-    for (size_t i = 0; i < n; i++) json_array_append_new(out, json_integer((json_int_t)list[i]));
+    for (size_t i = 0; i < n; i++) un_json_push(&out, json_integer((json_int_t)list[i]));
     return out;
 }
 
@@ -29,10 +29,10 @@ static json_t *maps_json(const un_explanation *e, size_t attribute) {
         for (size_t y = 0; y < e->grid_height; y++) {
             json_t *row = json_array();
             for (size_t x = 0; x < e->grid_width; x++)
-                json_array_append_new(row, un_json_number((double)map[y * e->grid_width + x]));
-            json_array_append_new(rows, row);
+                un_json_push(&row, un_json_number((double)map[y * e->grid_width + x]));
+            un_json_push(&rows, row);
         }
-        json_array_append_new(branches, rows);
+        un_json_push(&branches, rows);
     }
     return branches;
 }
@@ -48,7 +48,7 @@ static json_t *attribute_json(const un_explanation *e, const un_classifier *c, s
     if (e->found) {
         scores = json_array();
         for (size_t b = 0; b < e->attribute_branches; b++)
-            json_array_append_new(scores, un_json_number((double)e->found[b * A + i]));
+            un_json_push(&scores, un_json_number((double)e->found[b * A + i]));
     }
     return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "number", (json_int_t)i, "name",
                      m->attributes ? json_string(m->attributes[i]) : json_null(), "contribution",

@@ -2,8 +2,7 @@
 #ifndef UN_ENGINE_EXPLAIN_PARTS_H
 #define UN_ENGINE_EXPLAIN_PARTS_H
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "engine/explain_files.h"
 
 /* The score of attribute i, branches added up; the explanation must have scores. */

@@ -93,7 +93,7 @@ un_status extract_read_journals(extraction *x) {
 static json_t *images_in(const extraction *x, unsigned char state, size_t done) {
     json_t *list = json_array();
     for (size_t i = 0; list && i < done; i++)
-        if (x->state[i] == state) json_array_append_new(list, json_integer((json_int_t)i));
+        if (x->state[i] == state) un_json_push(&list, json_integer((json_int_t)i));
     return list;
 }
 

@@ -2,8 +2,7 @@
 #ifndef UN_ENGINE_EXTRACT_PARTS_H
 #define UN_ENGINE_EXTRACT_PARTS_H
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "data/features.h"
 #include "engine/extract.h"
 #include "engine/loader.h"

@@ -39,7 +39,7 @@ un_status un_grounding_recovery(const un_evaluation *e, json_t **out) {
 json_t *un_attention_titles_json(const un_method_class *class, int attention) {
     json_t *titles = json_array();
     for (size_t b = 0; attention && b < un_method_map_branches(class); b++)
-        json_array_append_new(titles, json_string(class->maps->titles[b]));
+        un_json_push(&titles, json_string(class->maps->titles[b]));
     return titles;
 }
 

@@ -272,7 +272,7 @@ un_status un_config_portable(const un_method_class *class, const json_t *config,
                              json_t **files) {
     const un_option *tables[UN_OPTION_TABLES];
     un_option_tables(class, tables);
-    *portable = json_copy((json_t *)(uintptr_t)config);
+    *portable = un_json_copy(config);
     *files = json_object();
     un_status status = *portable && *files ? UNSEEN_OK : un_fail_memory(0);
     for (size_t t = 0; tables[t] && !status; t++)

@@ -9,8 +9,7 @@
 #ifndef UN_METHOD_CONFIG_H
 #define UN_METHOD_CONFIG_H
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "base/status.h"
 
 typedef enum {

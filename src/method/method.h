@@ -20,9 +20,9 @@
 #ifndef UN_METHOD_METHOD_H
 #define UN_METHOD_METHOD_H
 
-#include <jansson.h>
 #include <signal.h>
 
+#include "base/json.h"
 #include "data/features.h"
 #include "data/task.h"
 #include "method/config.h"

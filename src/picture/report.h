@@ -8,8 +8,7 @@
 #ifndef UN_PICTURE_REPORT_H
 #define UN_PICTURE_REPORT_H
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "protocol/curve.h"
 
 enum { UN_REPORT_IMAGES = 3 };

@@ -176,7 +176,7 @@ static void write_numbers(FILE *out, const json_t *r) {
 }
 
 static void write_manifest(FILE *out, const json_t *manifest) {
-    char *text = json_dumps(manifest, UN_JSON_FOR_PEOPLE);
+    char *text = un_json_dump(manifest, UN_JSON_FOR_PEOPLE);
     if (!text) return;
     fputs("<details><summary>The manifest of the training</summary><pre>", out);
     un_html_text(out, text);

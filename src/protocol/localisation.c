@@ -247,7 +247,7 @@ un_status un_localisation_summary(const json_t *results, json_t **out) {
             if (!json_is_object(one) || !comparable(first, one, lists[k])) return UNSEEN_OK;
     }
     if (!first) return UNSEEN_OK;
-    json_t *summary = json_deep_copy(first);
+    json_t *summary = un_json_copy(first);
     size_t branches = (size_t)json_integer_value(json_object_get(first, "branches"));
     status = un_json_set(summary, "models", json_integer((json_int_t)json_array_size(results)));
     for (size_t k = 0; k < 2 && !status; k++) {

@@ -15,9 +15,8 @@
 #ifndef UN_PROTOCOL_LOCALISATION_H
 #define UN_PROTOCOL_LOCALISATION_H
 
-#include <jansson.h>
-
 #include "base/arena.h"
+#include "base/json.h"
 
 enum { UN_MAX_BRANCHES = 4 };
 

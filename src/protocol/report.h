@@ -4,8 +4,7 @@
 #ifndef UN_PROTOCOL_REPORT_H
 #define UN_PROTOCOL_REPORT_H
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "protocol/metrics.h"
 
 /* What a result says about where its numbers come from. */

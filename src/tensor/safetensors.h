@@ -22,10 +22,9 @@
 #ifndef UN_TENSOR_SAFETENSORS_H
 #define UN_TENSOR_SAFETENSORS_H
 
-#include <jansson.h>
-
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "tensor/tensor.h"
 
 typedef struct {

@@ -94,8 +94,8 @@ static un_status fill(json_t *out, const un_train_options *o, const json_t *conf
     UN_TRY(un_json_set(out, "format", json_integer(FORMAT)));
     UN_TRY(un_json_set(out, "method", json_string(o->class->name)));
     UN_TRY(un_json_set(out, "features", features));
-    UN_TRY(un_json_set(out, "config", json_deep_copy(config)));
-    UN_TRY(un_json_set(out, "files", json_deep_copy(files)));
+    UN_TRY(un_json_set(out, "config", un_json_copy(config)));
+    UN_TRY(un_json_set(out, "files", un_json_copy(files)));
     UN_TRY(un_json_set(out, "split", json_string(o->dataset->split_hash)));
     UN_TRY(un_json_set(out, UN_TRAINED_ON, json_string(o->all ? UN_TRAINED_ON_ALL : "trainval")));
     UN_TRY(set_descriptions(o, out));
@@ -205,8 +205,8 @@ enum { PARTS = sizeof g_parts / sizeof *g_parts };
 static un_status describe(size_t part, const char *key, const json_t *was, const json_t *is,
                           char **out) {
     const char *words = g_parts[part].words;
-    char *old = json_dumps(was, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
-    char *new = json_dumps(is, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
+    char *old = un_json_dump(was, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
+    char *new = un_json_dump(is, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
     un_status status = old && new ? UNSEEN_OK : un_fail_memory(0);
     if (!status && g_parts[part].shown)
         status = un_format(out, "%s%s%s (was %.100s, is %.100s)", words, key ? " " : "",

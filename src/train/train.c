@@ -27,13 +27,12 @@ static json_t *history_json(const trainer *t) {
         json_t *list = json_array();
         for (size_t i = 0; list && i < t->history[r].count; i++) {
             const evaluation *e = &t->history[r].items[i];
-            json_array_append_new(list,
-                                  json_pack("[I, o, o, o, o, o, o]", (json_int_t)e->epoch,
-                                            un_json_number(e->T1), un_json_number(e->U),
-                                            un_json_number(e->S), un_json_number(e->H),
-                                            un_json_number(e->AUSUC), un_json_number(e->best_H)));
+            un_json_push(&list, json_pack("[I, o, o, o, o, o, o]", (json_int_t)e->epoch,
+                                          un_json_number(e->T1), un_json_number(e->U),
+                                          un_json_number(e->S), un_json_number(e->H),
+                                          un_json_number(e->AUSUC), un_json_number(e->best_H)));
         }
-        json_array_append_new(runs, list);
+        un_json_push(&runs, list);
     }
     return runs;
 }
@@ -43,26 +42,26 @@ static json_t *selection_json(const trainer *t) {
     const un_train_options *o = t->options;
     json_t *sources = json_array();
     for (size_t r = 0; sources && r < t->selection_runs; r++)
-        json_array_append_new(
-            sources,
+        un_json_push(
+            &sources,
             json_string(o->select == UN_SELECT_TEST ? "test sets" : o->dataset->folds[r].source));
     const char *unit = o->class->closed_form ? "point" : "epochs";
     json_t *s =
         json_pack("{s:s, s:s, s:I, s:o}", "mode", un_select_text(o->select), "metric",
                   t->chosen.metric_name, unit, (json_int_t)t->chosen.epochs, "runs", sources);
     if (s && o->class->closed_form)
-        json_object_set_new(s, "settings",
-                            o->class->closed_form->settings(t->method, t->chosen.epochs - 1));
+        un_json_put(&s, "settings",
+                    o->class->closed_form->settings(t->method, t->chosen.epochs - 1));
     if (!s || !t->chosen.has_gamma) return s;
-    json_object_set_new(s, "gamma", json_real(t->chosen.gamma));
-    json_object_set_new(s, "gamma_decided", json_boolean(t->chosen.gamma_decided));
-    json_object_set_new(s, "mean_metric", un_json_number(t->chosen.metric));
-    json_object_set_new(s, "mean_T1", un_json_number(t->chosen.T1));
-    json_object_set_new(s, "mean_H_at_gamma", un_json_number(t->chosen.H));
-    json_object_set_new(s, "columns",
-                        json_string(o->class->closed_form ? "point, T1, U, S, H, AUSUC, best_H"
-                                                          : "epoch, T1, U, S, H, AUSUC, best_H"));
-    json_object_set_new(s, "evaluations", history_json(t));
+    un_json_put(&s, "gamma", json_real(t->chosen.gamma));
+    un_json_put(&s, "gamma_decided", json_boolean(t->chosen.gamma_decided));
+    un_json_put(&s, "mean_metric", un_json_number(t->chosen.metric));
+    un_json_put(&s, "mean_T1", un_json_number(t->chosen.T1));
+    un_json_put(&s, "mean_H_at_gamma", un_json_number(t->chosen.H));
+    un_json_put(&s, "columns",
+                json_string(o->class->closed_form ? "point, T1, U, S, H, AUSUC, best_H"
+                                                  : "epoch, T1, U, S, H, AUSUC, best_H"));
+    un_json_put(&s, "evaluations", history_json(t));
     return s;
 }
 
@@ -282,7 +281,7 @@ static un_status find_finished(const trainer *t, json_t **result) {
                output, difference);
     } else if (json_is_object(metrics)) {
         un_log(UNSEEN_LOG_INFO, "%s is already trained", output);
-        *result = json_deep_copy(metrics);
+        *result = un_json_copy(metrics);
         UN_GO(*result ? un_result_name_selected(*result) : un_fail_memory(0));
     }
 done:

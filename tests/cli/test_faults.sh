@@ -85,6 +85,20 @@ while [ $injected -lt $faults ] && [ $turn -lt $((10 * faults)) ]; do
         done
     done
 done
+# Memory that a model's description is built from: what is lost there would look whole.
+measure train
+n=${calls[train.malloc]}
+for k in $(seq 1 $((faults < 100 ? 24 : 200))); do
+    fault=malloc:$((n / 3 + (RANDOM * 32768 + RANDOM) % (n / 2) + 1)):ENOMEM
+    fresh train
+    write train >out 2>err
+    status=$?
+    injected=$((injected + 1))
+    [ $status = 0 ] || failed=$((failed + 1))
+    [ $status -le 1 ] || fail "train, $fault: ended with $status: $(cat err)"
+    bad=$([ $status = 0 ] && differences train || half train)
+    [ -z "$bad" ] || fail "train, $fault, status $status: $bad; $(cat err)"
+done
 [ $failed -gt 0 ] || fail "no call failed: nothing was tested"
 echo "$injected faults, $failed of them ended a command"
 finish

@@ -80,7 +80,7 @@ static json_t *adopt(const uint8_t *header, size_t size, json_t *identity) {
     char *changed = NULL;
     int done = json_object_get(state, "identity") &&
                json_object_set(state, "identity", identity) == 0 &&
-               (changed = json_dumps(state, JSON_COMPACT)) != NULL &&
+               (changed = un_json_dump(state, JSON_COMPACT)) != NULL &&
                json_object_set_new(metadata, "state", json_string(changed)) == 0;
     free(changed);
     json_decref(state);
@@ -94,7 +94,7 @@ static void write_checkpoint(const uint8_t *data, size_t size, json_t *identity)
     json_t *head = NULL;
     if (size >= 8) memcpy(&length, data, 8);
     if (size >= 8 && length <= size - 8) head = adopt(data + 8, (size_t)length, identity);
-    char *text = head ? json_dumps(head, JSON_COMPACT) : NULL;
+    char *text = head ? un_json_dump(head, JSON_COMPACT) : NULL;
     json_decref(head);
     if (!text) {
         (void)fuzz_file("a.model.checkpoint", data, size);

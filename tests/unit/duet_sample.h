@@ -177,7 +177,7 @@ static inline void check_again(const char *const *sets, size_t regions, size_t w
     total_loss(first, 0);
     move_parameters(first);
     util_ok(un_method_duet.keep(first, &kept));
-    text = json_dumps(kept, 0);
+    text = un_json_dump(kept, 0);
     read = json_loads(text, 0, NULL);
     util_ok(open_method(&s, config, read, &second));
     assert_int_equal(first->params.count, second->params.count);

@@ -265,7 +265,7 @@ static void portable_configurations(void **state) {
     json_decref(files);
     util_ok(un_config_set(&g_class, config, assignment));
     util_ok(un_config_set(&g_class, config, "book=elsewhere/none.json"));
-    original = json_deep_copy(config);
+    original = un_json_copy(config);
     util_ok(un_config_portable(&g_class, config, &portable, &files));
     assert_true(json_equal(original, config));
     assert_string_equal(un_config_text(portable, "table"), "abc.txt");

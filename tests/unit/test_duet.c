@@ -473,8 +473,8 @@ static void test_refusals(void **state) {
     un_method *whole = make_method(&s, NULL);
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         util_ok(un_method_duet.keep(whole, &kept));
-        json_object_set_new(json_object_get(kept, damages[i].object), damages[i].key,
-                            json_integer(damages[i].value));
+        util_ok(un_json_set(json_object_get(kept, damages[i].object), damages[i].key,
+                            json_integer(damages[i].value)));
         util_fails(open_method(&s, config, kept, &method), UNSEEN_E_FORMAT, damages[i].part);
         json_decref(kept);
     }

@@ -94,8 +94,8 @@ static void test_file(void **state) {
     assert_true(isfinite(total_loss(method, 0)));
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         util_ok(un_method_duet.keep(method, &kept));
-        json_object_set_new(json_object_get(kept, "swin"), damages[i].key,
-                            json_loads(damages[i].json, JSON_DECODE_ANY, NULL));
+        util_ok(un_json_set(json_object_get(kept, "swin"), damages[i].key,
+                            json_loads(damages[i].json, JSON_DECODE_ANY, NULL)));
         util_fails(open_method(&s, config, kept, &again), UNSEEN_E_FORMAT, damages[i].part);
         json_decref(kept);
     }

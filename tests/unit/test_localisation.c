@@ -120,9 +120,9 @@ static double at(const json_t *list, const char *key, size_t branch) {
 static void test_summary(void **state) {
     (void)state;
     json_t *results = json_array(), *summary = NULL;
-    json_array_append_new(results, measured(0.2, 0.5, 2));
-    json_array_append_new(results, measured(0.4, 0.5, 2));
-    json_array_append_new(results, measured(0.9, 0.5, 2));
+    un_json_push(&results, measured(0.2, 0.5, 2));
+    un_json_push(&results, measured(0.4, 0.5, 2));
+    un_json_push(&results, measured(0.9, 0.5, 2));
     util_ok(un_localisation_summary(results, &summary));
     assert_int_equal(json_integer_value(json_object_get(summary, "models")), 3);
     const json_t *list = json_object_get(summary, "test_seen");
@@ -141,11 +141,11 @@ static void test_summary(void **state) {
     /* The models themselves are as they were. */
     const json_t *first = json_object_get(json_array_get(results, 0), "localisation");
     util_near(at(json_object_get(first, "test_seen"), "branches", 0), 0.2, 1e-12);
-    json_array_append_new(results, measured(0.9, 0.5, 3));
+    un_json_push(&results, measured(0.9, 0.5, 3));
     util_ok(un_localisation_summary(results, &summary));
     assert_null(summary); /* other branches */
     json_array_remove(results, 3);
-    json_array_append_new(results, json_object());
+    un_json_push(&results, json_object());
     util_ok(un_localisation_summary(results, &summary));
     assert_null(summary); /* one was not measured */
     json_decref(results);

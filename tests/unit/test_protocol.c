@@ -598,7 +598,7 @@ static void selection_names_its_figures(void **state) {
         assert_true(json_is_object(json_object_get(result, keys[k])));
         assert_true(json_is_null(json_object_get(result, keys[1 - k])));
         assert_ptr_equal(un_result_selected(result), json_object_get(result, keys[k]));
-        json_array_append_new(results, result);
+        un_json_push(&results, result);
         util_ok(un_result_summary(results, &summary));
         const json_t *mean = json_object_get(summary, "mean");
         char name[40];

@@ -4,8 +4,7 @@
 #ifndef UN_DATA_CHECK_H
 #define UN_DATA_CHECK_H
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "data/dataset.h"
 
 /* Verifies the data set in `directory`: list ranges, order, duplicates and

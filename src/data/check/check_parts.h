@@ -4,8 +4,7 @@
 #ifndef UN_DATA_CHECK_PARTS_H
 #define UN_DATA_CHECK_PARTS_H
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "data/dataset.h"
 #include "data/features.h"
 

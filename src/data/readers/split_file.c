@@ -230,8 +230,8 @@ static json_t *images_of(const un_dataset *d, const un_index_list *list) {
     json_t *out = json_array();
     for (size_t i = 0; out && i < list->count; i++) {
         int64_t image = list->items[i];
-        json_array_append_new(out, d->images ? json_string(d->images[image])
-                                             : json_integer((json_int_t)image));
+        un_json_push(&out,
+                     d->images ? json_string(d->images[image]) : json_integer((json_int_t)image));
     }
     return out;
 }
@@ -240,7 +240,10 @@ static json_t *images_of(const un_dataset *d, const un_index_list *list) {
 static json_t *train_of(const un_dataset *d, const un_fold *f) {
     json_t *out = images_of(d, &f->train);
     json_t *seen = images_of(d, &f->seen);
-    if (out && seen) json_array_extend(out, seen);
+    if (!seen || json_array_extend(out, seen) != 0) {
+        json_decref(out);
+        out = NULL;
+    }
     json_decref(seen);
     return out;
 }
@@ -248,14 +251,14 @@ static json_t *train_of(const un_dataset *d, const un_fold *f) {
 static json_t *fold_of(const un_dataset *d, const un_fold *f) {
     json_t *out = json_object();
     if (!out) return NULL;
-    json_object_set_new(out, "source", json_string(f->source));
-    json_object_set_new(out, "proposed", json_boolean(f->proposed));
+    un_json_put(&out, "source", json_string(f->source));
+    un_json_put(&out, "proposed", json_boolean(f->proposed));
     size_t used = f->train.count + f->seen.count + f->unseen.count;
     if (f->classes && used == d->trainval.count) {
-        json_object_set_new(out, "classes", un_json_strings(f->classes, f->class_count));
+        un_json_put(&out, "classes", un_json_strings(f->classes, f->class_count));
     } else {
-        json_object_set_new(out, "train", train_of(d, f));
-        json_object_set_new(out, "unseen", images_of(d, &f->unseen));
+        un_json_put(&out, "train", train_of(d, f));
+        un_json_put(&out, "unseen", images_of(d, &f->unseen));
     }
     return out;
 }

@@ -16,8 +16,7 @@
 
 static json_t *list_json(const size_t *values, size_t n) {
     json_t *list = json_array();
-    for (size_t i = 0; list && i < n; i++)
-        json_array_append_new(list, json_integer((json_int_t)values[i]));
+    for (size_t i = 0; list && i < n; i++) un_json_push(&list, json_integer((json_int_t)values[i]));
     return list;
 }
 
@@ -72,7 +71,7 @@ static un_status swin_recall(const json_t *kept, const char *where, un_swin_conf
 
 static json_t *ids_json(const int64_t *ids, size_t n) {
     json_t *list = json_array();
-    for (size_t i = 0; list && i < n; i++) json_array_append_new(list, json_integer(ids[i]));
+    for (size_t i = 0; list && i < n; i++) un_json_push(&list, json_integer(ids[i]));
     return list;
 }
 
@@ -80,10 +79,10 @@ static json_t *attributes_json(const duet_method *m) {
     const duet_kept *k = &m->kept;
     json_t *list = json_array();
     for (size_t a = 0; list && a < k->text_count; a++)
-        json_array_append_new(list, json_pack("[I, s, o]", (json_int_t)k->group_of[a],
-                                              m->words.groups.names[a],
-                                              ids_json(k->names + k->name_begin[a],
-                                                       k->name_begin[a + 1] - k->name_begin[a])));
+        un_json_push(&list,
+                     json_pack("[I, s, o]", (json_int_t)k->group_of[a], m->words.groups.names[a],
+                               ids_json(k->names + k->name_begin[a],
+                                        k->name_begin[a + 1] - k->name_begin[a])));
     return list;
 }
 
@@ -91,9 +90,8 @@ static json_t *groups_json(const duet_method *m) {
     const duet_kept *k = &m->kept;
     json_t *list = json_array();
     for (size_t g = 0; list && g < k->group_count; g++)
-        json_array_append_new(list,
-                              json_pack("[s, I, I]", m->words.groups.groups[g],
-                                        (json_int_t)k->group[g][0], (json_int_t)k->group[g][1]));
+        un_json_push(&list, json_pack("[s, I, I]", m->words.groups.groups[g],
+                                      (json_int_t)k->group[g][0], (json_int_t)k->group[g][1]));
     return list;
 }
 

@@ -125,7 +125,7 @@ json_t *un_recipe_json(const un_recipe *r) {
         short_real(r->std[0]), short_real(r->std[1]), short_real(r->std[2]));
     /* Only what differs: recipes of before stay the same text. */
     if (json && r->orientation == UN_ORIENTATION_EXIF)
-        json_object_set_new(json, "orientation", json_string(un_orientation_name(r->orientation)));
+        un_json_put(&json, "orientation", json_string(un_orientation_name(r->orientation)));
     return json;
 }
 

@@ -17,8 +17,7 @@
 #ifndef UN_VISION_RECIPE_H
 #define UN_VISION_RECIPE_H
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "base/orientation.h"
 #include "vision/image/image.h"
 
