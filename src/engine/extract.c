@@ -90,9 +90,9 @@ static un_status give_up(extraction *x, const char *sentence) {
     char last[UN_ERROR_LENGTH];
     snprintf(last, sizeof last, "%s", sentence);
     if (x->good > 0) {
-        UN_TRY(extract_write_journals(x, x->good));
+        UN_TRY(un_extract_write_journals(x, x->good));
     } else {
-        extract_forget(x);
+        un_extract_forget(x);
         remove_partial(x);
     }
     return un_fail(UNSEEN_E_IO,
@@ -170,7 +170,7 @@ static un_status compute(extraction *x, un_loader *loader) {
         un_progress_update(&progress, computed);
         int stop = x->options->stop && *x->options->stop && x->done < N;
         if (stop || un_now() - x->saved > JOURNAL_SECONDS)
-            UN_GO(extract_write_journals(x, x->done));
+            UN_GO(un_extract_write_journals(x, x->done));
         if (stop)
             UN_GO(un_fail(UNSEEN_E_INTERRUPTED,
                           "stopped after %zu of %zu images; the same command goes on from there",
@@ -186,7 +186,7 @@ static un_status commit(extraction *x) {
     size_t N = x->dataset.image_count;
     count_bad(x);
     if (x->result->bad == N) {
-        extract_forget(
+        un_extract_forget(
             x); /* the folder may be elsewhere for the moment: the next run looks again */
         remove_partial(x);
         return un_fail(x->result->unreadable == N ? UNSEEN_E_IO : UNSEEN_E_FORMAT,
@@ -199,7 +199,7 @@ static un_status commit(extraction *x) {
         x->output[k].writer = NULL;
         if (writer) UN_TRY(un_features_writer_commit(writer));
     }
-    extract_forget(x); /* without their rows they mean nothing */
+    un_extract_forget(x); /* without their rows they mean nothing */
     return UNSEEN_OK;
 }
 
@@ -211,7 +211,7 @@ static un_status list_wanted(extraction *x) {
     UN_TRY(un_alloc(N, sizeof *x->wanted, &x->wanted));
     UN_TRY(un_alloc(N, sizeof *x->names, &x->names));
     for (size_t i = x->done; i < N; i++) {
-        if (!extract_lacks(x, i)) continue;
+        if (!un_extract_lacks(x, i)) continue;
         x->names[x->wanted_count] = x->dataset.images[i];
         x->wanted[x->wanted_count++] = i;
     }
@@ -251,7 +251,7 @@ static un_status probe(extraction *x, int *worth) {
 static un_status run(extraction *x) {
     un_loader *loader = NULL;
     int worth = 0;
-    UN_TRY(extract_read_journals(x));
+    UN_TRY(un_extract_read_journals(x));
     x->result->taken_up += x->done;
     UN_TRY(list_wanted(x));
     UN_TRY(probe(x, &worth));
@@ -261,7 +261,7 @@ static un_status run(extraction *x) {
         return UNSEEN_OK;
     }
     if (completes(x)) x->result->kept = x->dataset.image_count - x->wanted_count - x->done;
-    UN_TRY(extract_open_writers(x));
+    UN_TRY(un_extract_open_writers(x));
     const un_loader_options options = {.root = x->dataset.image_root,
                                        .names = x->names,
                                        .count = x->wanted_count,
@@ -279,7 +279,7 @@ static int is_open(const extraction *x) {
 }
 
 static void close_pass(extraction *x) {
-    extract_close_outputs(x);
+    un_extract_close_outputs(x);
     free(x->wanted);
     free(x->names);
     un_backbone_close(x->backbone);
@@ -292,7 +292,7 @@ static void close_pass(extraction *x) {
 static un_status make_pass(extraction *x) {
     x->wanted_count = x->done = x->inherited = x->failed = x->good = 0;
     UN_TRY(open_inputs(x));
-    UN_TRY(extract_open_outputs(x));
+    UN_TRY(un_extract_open_outputs(x));
     if (is_open(x)) return run(x);
     x->result->already_there = 1;
     return UNSEEN_OK;

@@ -41,7 +41,7 @@ static size_t read_journal(const extraction *x, const extract_output *out, json_
     return rows;
 }
 
-void extract_forget(const extraction *x) {
+void un_extract_forget(const extraction *x) {
     for (int k = 0; k < OUTPUTS; k++)
         if (x->output[k].open) (void)un_file_remove(x->output[k].journal);
 }
@@ -66,7 +66,7 @@ static void go_back_to_first_bad(extraction *x) {
     x->inherited = 0;
 }
 
-un_status extract_read_journals(extraction *x) {
+un_status un_extract_read_journals(extraction *x) {
     json_t *shortest = NULL;
     x->done = x->dataset.image_count;
     for (int k = 0; k < OUTPUTS; k++) {
@@ -97,7 +97,7 @@ static json_t *images_in(const extraction *x, unsigned char state, size_t done) 
     return list;
 }
 
-un_status extract_write_journals(extraction *x, size_t done) {
+un_status un_extract_write_journals(extraction *x, size_t done) {
     for (int k = 0; k < OUTPUTS; k++) {
         const extract_output *out = &x->output[k];
         if (!out->writer) continue;

@@ -91,7 +91,7 @@ static un_status make_identities(extraction *x) {
     return UNSEEN_OK;
 }
 
-un_status extract_open_outputs(extraction *x) {
+un_status un_extract_open_outputs(extraction *x) {
     const int wanted[OUTPUTS] = {x->options->pooled, x->options->regions};
     size_t h = 0, w = 0;
     UN_TRY(x->backbone->class->grid(x->backbone, x->recipe.crop, &h, &w));
@@ -109,7 +109,7 @@ un_status extract_open_outputs(extraction *x) {
     return make_identities(x);
 }
 
-int extract_lacks(const extraction *x, size_t image) {
+int un_extract_lacks(const extraction *x, size_t image) {
     for (int k = 0; k < OUTPUTS; k++) {
         const extract_output *out = &x->output[k];
         if (out->open && !(out->old.file.path && un_features_has(&out->old, image))) return 1;
@@ -142,17 +142,17 @@ static un_status open_writer(extraction *x, int k) {
     return UNSEEN_OK;
 }
 
-un_status extract_open_writers(extraction *x) {
+un_status un_extract_open_writers(extraction *x) {
     for (int k = 0; k < OUTPUTS; k++) {
         if (!x->output[k].open) continue;
         un_status status = open_writer(x, k);
-        if (status == UNSEEN_E_FORMAT) extract_forget(x);
+        if (status == UNSEEN_E_FORMAT) un_extract_forget(x);
         UN_TRY(status);
     }
     return UNSEEN_OK;
 }
 
-void extract_close_outputs(extraction *x) {
+void un_extract_close_outputs(extraction *x) {
     for (int k = 0; k < OUTPUTS; k++) {
         extract_output *out = &x->output[k];
         un_features_writer_abort(out->writer);

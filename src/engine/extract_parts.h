@@ -44,18 +44,18 @@ typedef struct {
 } extraction;
 
 /* extract_outputs.c: names the outputs, opens what is there of them, decides which are open. */
-un_status extract_open_outputs(extraction *x);
+un_status un_extract_open_outputs(extraction *x);
 /* Makes or takes up the partial files, `done` rows of which are there. */
-un_status extract_open_writers(extraction *x);
-void extract_close_outputs(extraction *x);
+un_status un_extract_open_writers(extraction *x);
+void un_extract_close_outputs(extraction *x);
 /* Whether an open output is without a row of the image. */
-int extract_lacks(const extraction *x, size_t image);
+int un_extract_lacks(const extraction *x, size_t image);
 
 /* extract_journal.c: takes up what an earlier run left of all outputs; sets done and state. */
-un_status extract_read_journals(extraction *x);
+un_status un_extract_read_journals(extraction *x);
 /* Syncs the first `done` rows and says so. */
-un_status extract_write_journals(extraction *x, size_t done);
+un_status un_extract_write_journals(extraction *x, size_t done);
 /* Removes the journals; the next run begins anew. */
-void extract_forget(const extraction *x);
+void un_extract_forget(const extraction *x);
 
 #endif

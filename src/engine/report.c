@@ -163,9 +163,9 @@ static un_status add_model(maker *m, size_t i) {
     model->branch_count = un_method_map_branches(e.model.method->class);
     UN_GO(un_curve_make(&m->curves[i], &e.predictions));
     model->curve = &m->curves[i];
-    UN_GO(
-        report_add_plots(e.model.manifest, i < o->log_count ? o->logs[i] : NULL, &m->arena, model));
-    UN_GO(report_add_pictures(&pictures));
+    UN_GO(un_report_add_plots(e.model.manifest, i < o->log_count ? o->logs[i] : NULL, &m->arena,
+                              model));
+    UN_GO(un_report_add_pictures(&pictures));
     if (!is_first(m, i)) model->note = "Those of the first model with these settings are shown.";
     if (pictures.unreadable > 0)
         un_log(UNSEEN_LOG_WARNING, "%zu pictures could not be read and are not shown",
@@ -210,7 +210,7 @@ static un_status write_page(maker *m, const char *path, size_t *bytes) {
 
 static void release(maker *m) {
     for (size_t i = 0; i < m->done; i++) {
-        report_images_free(&m->models[i]);
+        un_report_images_free(&m->models[i]);
         if (m->models[i].curve) un_curve_free(&m->curves[i]);
     }
     for (size_t i = 0; m->manifests && i < m->options->model_count; i++)

@@ -121,8 +121,8 @@ static un_status add_losses(const char *path, un_arena *arena, un_report_plot *p
     return status;
 }
 
-un_status report_add_plots(const json_t *manifest, const char *log, un_arena *arena,
-                           un_report_model *model) {
+un_status un_report_add_plots(const json_t *manifest, const char *log, un_arena *arena,
+                              un_report_model *model) {
     un_report_plot *plots = NULL;
     UN_TRY(un_arena_alloc(arena, MAX_PLOTS, sizeof *plots, &plots));
     model->plots = plots;

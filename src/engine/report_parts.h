@@ -6,7 +6,7 @@
 #include "picture/report.h"
 
 /* Pictures of one model's part of the report. Everything comes from the arena but the bytes of
- * the images, which are released by report_images_free. */
+ * the images, which are released by un_report_images_free. */
 typedef struct {
     const un_dataset *dataset;
     const un_evaluation *evaluation;
@@ -18,11 +18,11 @@ typedef struct {
 } report_pictures;
 
 /* Sets model->pairs, ->pictures and ->note. */
-un_status report_add_pictures(report_pictures *pictures);
-void report_images_free(un_report_model *model);
+un_status un_report_add_pictures(report_pictures *pictures);
+void un_report_images_free(un_report_model *model);
 
 /* Learning curves of the manifest, and of the log unless that is NULL, into model->plots. */
-un_status report_add_plots(const json_t *manifest, const char *log, un_arena *arena,
-                           un_report_model *model);
+un_status un_report_add_plots(const json_t *manifest, const char *log, un_arena *arena,
+                              un_report_model *model);
 
 #endif

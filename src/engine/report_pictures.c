@@ -291,7 +291,7 @@ done:
     return status;
 }
 
-un_status report_add_pictures(report_pictures *r) {
+un_status un_report_add_pictures(report_pictures *r) {
     painter p;
     int there = r->dataset->image_root && r->dataset->images;
     UN_TRY(painter_open(&p, r));
@@ -304,7 +304,7 @@ un_status report_add_pictures(report_pictures *r) {
     return UNSEEN_OK;
 }
 
-void report_images_free(un_report_model *model) {
+void un_report_images_free(un_report_model *model) {
     for (size_t i = 0; i < model->pair_count; i++) {
         free(model->pairs[i].sample.bytes);
         free(model->pairs[i].example.bytes);

@@ -20,7 +20,7 @@
 
 static const char FORMAT[] = "unseen-checkpoint-2";
 
-un_status checkpoint_path(const trainer *t, char **out) {
+un_status un_checkpoint_path(const trainer *t, char **out) {
     return un_format(out, "%s.checkpoint", t->options->output);
 }
 
@@ -37,11 +37,11 @@ static json_t *evaluation_json(const evaluation *e) {
 }
 
 static un_status state_json(const trainer *t, json_t **out) {
-    json_t *state = json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "format", FORMAT,
-                              "identity", json_incref(t->identity), "run", (json_int_t)t->run,
-                              "epoch", (json_int_t)t->epoch, "step", (json_int_t)t->step,
-                              "steps_done", (json_int_t)t->steps_done, "loss_steps",
-                              (json_int_t)t->loss_steps, "log_offset", (json_int_t)log_offset(t));
+    json_t *state = json_pack(
+        "{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "format", FORMAT, "identity",
+        json_incref(t->identity), "run", (json_int_t)t->run, "epoch", (json_int_t)t->epoch, "step",
+        (json_int_t)t->step, "steps_done", (json_int_t)t->steps_done, "loss_steps",
+        (json_int_t)t->loss_steps, "log_offset", (json_int_t)un_train_log_offset(t));
     json_t *losses = json_array(), *runs = json_array();
     un_status status = state && losses && runs ? UNSEEN_OK : un_fail_memory(0);
     for (size_t i = 0; i <= UN_MAX_LOSSES && !status; i++)
@@ -87,7 +87,7 @@ static un_status write_curves(un_st_writer *writer, size_t index, trainer *t, co
     uint64_t at = 0;
     for (size_t i = 0; i < h->count; i++) {
         un_curve curve;
-        UN_TRY(curve_store_read(&t->curves, h->items[i].curve, h->items[i].points, &curve));
+        UN_TRY(un_curve_store_read(&t->curves, h->items[i].curve, h->items[i].points, &curve));
         const double *const arrays[] = {curve.U, curve.S, curve.threshold};
         size_t bytes = curve.count * sizeof(double);
         un_status status = UNSEEN_OK;
@@ -112,12 +112,12 @@ static un_status write_arrays(un_st_writer *writer, trainer *t) {
     return UNSEEN_OK;
 }
 
-un_status checkpoint_save(trainer *t) {
+un_status un_checkpoint_save(trainer *t) {
     char *path = NULL, *text = NULL;
     json_t *state = NULL;
     un_st_writer *writer = NULL;
     un_status status = UNSEEN_OK;
-    UN_GO(checkpoint_path(t, &path));
+    UN_GO(un_checkpoint_path(t, &path));
     UN_GO(state_json(t, &state));
     UN_GO(un_json_text(state, &text));
     UN_GO(un_st_writer_open(&writer, path));
@@ -171,7 +171,7 @@ static un_status load_evaluation(trainer *t, const un_safetensors *file, const j
         if (!isfinite(curve.threshold[j]) ||
             (j > 0 && curve.threshold[j] <= curve.threshold[j - 1]))
             status = damaged(file, "the thresholds of a curve do not ascend");
-    if (!status) status = curve_store_add(&t->curves, t->options->output, &curve, &e->curve);
+    if (!status) status = un_curve_store_add(&t->curves, t->options->output, &curve, &e->curve);
     free(curve.U);
     return status;
 }
@@ -193,7 +193,7 @@ static un_status load_history(trainer *t, const un_safetensors *file, size_t r,
         UN_TRY(load_evaluation(t, file, item,
                                (const char *)curves->tensor.data + at * sizeof(double),
                                (size_t)points, &e));
-        UN_TRY(history_append(&t->history[r], &e, un_config_text(t->options->config, "metric")));
+        UN_TRY(un_history_append(&t->history[r], &e, un_config_text(t->options->config, "metric")));
         at += 3 * (size_t)points;
     }
     return at == total ? UNSEEN_OK : damaged(file, "a curve belongs to no evaluation");
@@ -247,28 +247,28 @@ static un_status restore(trainer *t, const un_safetensors *file) {
     }
     UN_GO(check_identity(t, file, json_object_get(state, "identity")));
     UN_GO(load_position(t, file, state, &log_at));
-    if (is_final(t)) UN_GO(history_choose(t));
-    UN_GO(run_open(t));
+    if (un_run_is_final(t)) UN_GO(un_history_choose(t));
+    UN_GO(un_run_open(t));
     const un_params *p = &t->method->params;
     UN_GO(load_array(file, "values", p->value, p->total));
     UN_GO(load_array(file, "second", t->optimizer.second, p->trained));
     UN_GO(load_array(file, "first", t->optimizer.first, p->trained));
     un_params_refresh(&t->method->params);
     t->optimizer.steps = t->optimizer.settings.fresh ? t->step : t->steps_done;
-    if (t->epoch > run_epochs(t) || t->step >= run_epoch_steps(t))
+    if (t->epoch > un_run_epochs(t) || t->step >= un_run_epoch_steps(t))
         UN_GO(damaged(file, "its position lies outside the run"));
-    UN_GO(log_open(t, (long)log_at));
+    UN_GO(un_train_log_open(t, (long)log_at));
 done:
     json_decref(state);
     return status;
 }
 
-un_status checkpoint_load(trainer *t, int *found) {
+un_status un_checkpoint_load(trainer *t, int *found) {
     char *path = NULL;
     un_safetensors file;
     *found = 0;
     if (!t->to_file) return UNSEEN_OK;
-    UN_TRY(checkpoint_path(t, &path));
+    UN_TRY(un_checkpoint_path(t, &path));
     *found = un_path_exists(path);
     un_status status = UNSEEN_OK;
     if (*found && !t->options->resume)
@@ -288,10 +288,10 @@ done:
     return status;
 }
 
-un_status checkpoint_remove(trainer *t) {
+un_status un_checkpoint_remove(trainer *t) {
     char *path = NULL;
     if (!t->to_file) return UNSEEN_OK;
-    UN_TRY(checkpoint_path(t, &path));
+    UN_TRY(un_checkpoint_path(t, &path));
     un_status status = un_file_remove(path);
     free(path);
     return status;

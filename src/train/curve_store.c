@@ -5,8 +5,8 @@
 
 /* A curve is written as three arrays of its points: U, S, threshold; the last threshold is inf. */
 
-un_status curve_store_add(curve_store *store, const char *beside, const un_curve *curve,
-                          uint64_t *at) {
+un_status un_curve_store_add(curve_store *store, const char *beside, const un_curve *curve,
+                             uint64_t *at) {
     if (!store->open) {
         UN_TRY(un_scratch_open(&store->file, beside));
         store->open = 1;
@@ -23,7 +23,7 @@ un_status curve_store_add(curve_store *store, const char *beside, const un_curve
     return UNSEEN_OK;
 }
 
-un_status curve_store_read(curve_store *store, uint64_t at, size_t points, un_curve *out) {
+un_status un_curve_store_read(curve_store *store, uint64_t at, size_t points, un_curve *out) {
     size_t bytes = points * sizeof(double);
     *out = (un_curve){.count = points};
     un_status status = un_alloc(points, sizeof(double), &out->U);
@@ -36,7 +36,7 @@ un_status curve_store_read(curve_store *store, uint64_t at, size_t points, un_cu
     return status;
 }
 
-void curve_store_close(curve_store *store) {
+void un_curve_store_close(curve_store *store) {
     if (store->open) un_atomic_abort(&store->file);
     *store = (curve_store){0};
 }

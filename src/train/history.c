@@ -17,7 +17,7 @@ static un_status reserve(history *h, size_t count) {
     return UNSEEN_OK;
 }
 
-void history_free(history *h) {
+void un_history_free(history *h) {
     free(h->items);
     *h = (history){0};
 }
@@ -47,7 +47,7 @@ static double merit(const evaluation *e, const char *wanted) {
     return (double)NAN;
 }
 
-un_status history_append(history *h, const evaluation *e, const char *metric) {
+un_status un_history_append(history *h, const evaluation *e, const char *metric) {
     UN_TRY(reserve(h, h->count + 1));
     h->items[h->count] = *e;
     if (h->count == 0 || merit(e, metric) > merit(&h->items[h->best], metric)) h->best = h->count;
@@ -55,7 +55,7 @@ un_status history_append(history *h, const evaluation *e, const char *metric) {
     return UNSEEN_OK;
 }
 
-un_status history_add(trainer *t, size_t epoch, const un_predictions *p, evaluation **added) {
+un_status un_history_add(trainer *t, size_t epoch, const un_predictions *p, evaluation **added) {
     history *h = &t->history[t->run];
     un_accuracy native;
     un_gamma_choice best;
@@ -64,7 +64,7 @@ un_status history_add(trainer *t, size_t epoch, const un_predictions *p, evaluat
     UN_TRY(un_accuracy_at(p, 0, &native));
     UN_TRY(un_curve_make(&curve, p));
     un_status status = un_curve_best_gamma(&curve, 1, &best);
-    if (!status) status = curve_store_add(&t->curves, t->options->output, &curve, &e.curve);
+    if (!status) status = un_curve_store_add(&t->curves, t->options->output, &curve, &e.curve);
     if (!status) {
         e.points = curve.count;
         e.best_gamma = best.gamma;
@@ -74,7 +74,7 @@ un_status history_add(trainer *t, size_t epoch, const un_predictions *p, evaluat
         e.U = native.U;
         e.S = native.S;
         e.H = native.H;
-        status = history_append(h, &e, un_config_text(t->options->config, "metric"));
+        status = un_history_append(h, &e, un_config_text(t->options->config, "metric"));
     }
     if (!status) *added = &h->items[h->count - 1];
     un_curve_free(&curve);
@@ -100,7 +100,7 @@ static un_status choose_gamma(trainer *t, size_t index) {
     un_status status = UNSEEN_OK;
     for (size_t r = 0; r < t->selection_runs && !status; r++) {
         const evaluation *e = &t->history[r].items[index];
-        status = curve_store_read(&t->curves, e->curve, e->points, &curves[r]);
+        status = un_curve_store_read(&t->curves, e->curve, e->points, &curves[r]);
     }
     if (!status) status = un_curve_best_gamma(curves, t->selection_runs, &best);
     for (size_t r = 0; r < t->selection_runs; r++) un_curve_free(&curves[r]);
@@ -120,7 +120,7 @@ static const char *choose_metric(const trainer *t) {
     return NULL;
 }
 
-un_status history_choose(trainer *t) {
+un_status un_history_choose(trainer *t) {
     if (t->selection_runs == 0) {
         size_t epochs =
             t->options->class->closed_form ? 1 : un_config_integer(t->options->config, "epochs");

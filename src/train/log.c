@@ -16,7 +16,7 @@ static void write_header(trainer *t) {
     fputs(",l2,T1,U,S,H,AUSUC,best_H,best_gamma,seconds\n", t->log);
 }
 
-un_status log_open(trainer *t, long offset) {
+un_status un_train_log_open(trainer *t, long offset) {
     const char *path = t->options->log_path;
     if (!path) return UNSEEN_OK;
     struct stat st;
@@ -47,7 +47,7 @@ un_status log_open(trainer *t, long offset) {
     return UNSEEN_OK;
 }
 
-long log_offset(const trainer *t) {
+long un_train_log_offset(const trainer *t) {
     if (!t->log) return 0;
     fflush(t->log);
     (void)fsync(fileno(t->log)); /* a checkpoint must not know more than the disk */
@@ -68,7 +68,7 @@ static void write_evaluation(FILE *log, const evaluation *e) {
         fputc(',', log);
 }
 
-un_status log_row(trainer *t, const evaluation *e) {
+un_status un_train_log_row(trainer *t, const evaluation *e) {
     size_t terms = un_method_loss_count(t->options->class);
     double n = t->loss_steps > 0 ? (double)t->loss_steps : 1.0;
     double total = 0;
@@ -77,7 +77,7 @@ un_status log_row(trainer *t, const evaluation *e) {
     un_log(UNSEEN_LOG_DEBUG, "%s: epoch %zu, loss %.6g%s", t->task.name, t->epoch, total,
            e ? "" : " (final run)");
     if (t->log) {
-        fprintf(t->log, "%s,%llu,%zu,%.9g", is_final(t) ? "final" : t->task.name,
+        fprintf(t->log, "%s,%llu,%zu,%.9g", un_run_is_final(t) ? "final" : t->task.name,
                 (unsigned long long)t->steps_done, t->epoch, total);
         for (size_t i = 0; i <= terms; i++) fprintf(t->log, ",%.9g", t->loss_sum[i] / n);
         write_evaluation(t->log, e);
@@ -90,7 +90,7 @@ un_status log_row(trainer *t, const evaluation *e) {
     return UNSEEN_OK;
 }
 
-void log_close(trainer *t) {
+void un_train_log_close(trainer *t) {
     if (t->log) fclose(t->log);
     t->log = NULL;
 }

@@ -5,16 +5,16 @@
 #include "base/log.h"
 #include "train/run.h"
 
-int is_final(const trainer *t) { return t->run == t->selection_runs; }
+int un_run_is_final(const trainer *t) { return t->run == t->selection_runs; }
 
-size_t run_epochs(const trainer *t) {
+size_t un_run_epochs(const trainer *t) {
     const un_method_class *class = t->options->class;
-    if (is_final(t)) return t->chosen.epochs;
+    if (un_run_is_final(t)) return t->chosen.epochs;
     return class->closed_form ? class->closed_form->points(t->method)
                               : un_config_integer(t->options->config, "epochs");
 }
 
-size_t run_epoch_steps(const trainer *t) {
+size_t un_run_epoch_steps(const trainer *t) {
     const un_method_class *class = t->options->class;
     if (class->closed_form) return 1;
     return class->learner->steps_before(t->method, t->epoch + 1) -
@@ -29,21 +29,22 @@ static size_t semantics_names(const trainer *t, const char *names[UN_MAX_MODALIT
     return n;
 }
 
-un_status run_open(trainer *t) {
+un_status un_run_open(trainer *t) {
     const un_train_options *o = t->options;
     const char *names[UN_MAX_MODALITIES] = {0};
     size_t n = semantics_names(t, names);
     if (n > UN_MAX_MODALITIES)
         return un_fail(UNSEEN_E_ARGUMENT, "at most %d semantics can be fused", UN_MAX_MODALITIES);
-    if (is_final(t) && o->all)
+    if (un_run_is_final(t) && o->all)
         UN_TRY(un_task_whole(&t->task, o->dataset, o->features->present, names, n));
-    else if (is_final(t) || o->select == UN_SELECT_TEST)
+    else if (un_run_is_final(t) || o->select == UN_SELECT_TEST)
         UN_TRY(un_task_final(&t->task, o->dataset, o->features->present, names, n));
     else
         UN_TRY(un_task_fold(&t->task, o->dataset, t->run, o->features->present, names, n));
-    if (!is_final(t) && o->select == UN_SELECT_TEST) memcpy(t->task.name, "test", sizeof "test");
-    t->run_open = 1;
-    if (is_final(t)) un_task_tell(&t->task);
+    if (!un_run_is_final(t) && o->select == UN_SELECT_TEST)
+        memcpy(t->task.name, "test", sizeof "test");
+    t->run_is_open = 1;
+    if (un_run_is_final(t)) un_task_tell(&t->task);
     t->data = (un_training_data){o->features, t->task.labels, &t->task.train};
     const un_method_setup setup = {.classes = &t->task.classes,
                                    .regions = o->features->regions,
@@ -75,13 +76,13 @@ un_status run_open(trainer *t) {
     return UNSEEN_OK;
 }
 
-void run_close(trainer *t) {
-    if (!t->run_open) return;
+void un_run_close(trainer *t) {
+    if (!t->run_is_open) return;
     if (t->method) t->options->class->destroy(t->method);
     t->method = NULL;
     un_optimizer_free(&t->optimizer);
     un_task_free(&t->task);
-    t->run_open = 0;
+    t->run_is_open = 0;
 }
 
 /* Sums the loss terms of a step for the log. */
@@ -117,19 +118,19 @@ static un_status train_step(trainer *t) {
 /* Validation of a selection run, a plain log row of the final one. *stop: patience is over. */
 static un_status evaluate(trainer *t, int *stop) {
     const un_train_options *o = t->options;
-    if (is_final(t)) return log_row(t, NULL);
+    if (un_run_is_final(t)) return un_train_log_row(t, NULL);
     un_predictions predictions;
     UN_TRY(o->class->set_classes(t->method, &t->task.classes));
     UN_TRY(un_predictions_make(&predictions, t->method, t->data.features, &t->task, 0));
     history *h = &t->history[t->run];
     evaluation *e = NULL;
     /* A run that is capped within an epoch has begun it: no length is 0. */
-    un_status status = history_add(t, t->epoch + (t->step > 0 ? 1 : 0), &predictions, &e);
+    un_status status = un_history_add(t, t->epoch + (t->step > 0 ? 1 : 0), &predictions, &e);
     un_predictions_free(&predictions);
     if (status) return status;
     size_t patience = un_config_integer(o->config, "patience");
     *stop = patience > 0 && h->count - 1 - h->best >= patience;
-    return log_row(t, e);
+    return un_train_log_row(t, e);
 }
 
 /* Writes a checkpoint when it is time; says so if the run is to stop now. */
@@ -145,7 +146,7 @@ static un_status maybe_checkpoint(trainer *t) {
                        "stopped in %s after %llu steps; the state is not kept, because %s is no "
                        "file that it could lie beside",
                        t->task.name, (unsigned long long)t->steps_done, o->output);
-    un_status status = checkpoint_save(t);
+    un_status status = un_checkpoint_save(t);
     t->last_checkpoint = un_now();
     if (!stopped) {
         /* The training itself is well; the disk may have room again next time. */
@@ -165,7 +166,7 @@ static un_status maybe_checkpoint(trainer *t) {
 static un_status advance(trainer *t, size_t epochs, int *stop) {
     size_t every = un_config_integer(t->options->config, "evaluate_every");
     int capped = t->options->max_steps > 0 && t->steps_done >= t->options->max_steps;
-    if (++t->step == run_epoch_steps(t)) {
+    if (++t->step == un_run_epoch_steps(t)) {
         t->step = 0;
         t->epoch++;
         if (t->epoch % every == 0 || t->epoch == epochs || capped) UN_TRY(evaluate(t, stop));
@@ -183,7 +184,7 @@ static un_status read_ahead(trainer *t) {
     size_t n = 0;
     const un_method_learner *learner = t->options->class->learner;
     if (!learner->plan) return UNSEEN_OK;
-    size_t step = t->step + 1 < run_epoch_steps(t) ? t->step + 1 : 0;
+    size_t step = t->step + 1 < un_run_epoch_steps(t) ? t->step + 1 : 0;
     size_t epoch = step == 0 ? t->epoch + 1 : t->epoch;
     UN_TRY(learner->plan(t->method, epoch, step, &images, &n));
     un_features_prefetch(t->data.features, images, n);
@@ -193,7 +194,7 @@ static un_status read_ahead(trainer *t) {
 static un_status run_step(trainer *t, un_progress *progress, int *stop) {
     UN_TRY(read_ahead(t));
     UN_TRY(train_step(t));
-    UN_TRY(advance(t, run_epochs(t), stop));
+    UN_TRY(advance(t, un_run_epochs(t), stop));
     un_progress_update(progress,
                        t->options->class->learner->steps_before(t->method, t->epoch) + t->step);
     return UNSEEN_OK;
@@ -210,16 +211,16 @@ static un_status run_point(trainer *t, un_progress *progress, int *stop) {
     return UNSEEN_OK;
 }
 
-un_status run_train(trainer *t) {
+un_status un_run_train(trainer *t) {
     const un_method_class *class = t->options->class;
-    size_t epochs = run_epochs(t);
+    size_t epochs = un_run_epochs(t);
     un_progress progress;
     char label[64];
     int stop = 0;
     un_status status = UNSEEN_OK;
     snprintf(label, sizeof label, "train %s, %s", class->name, t->task.name);
     /* The final run of a closed form needs the chosen point only. */
-    if (class->closed_form && is_final(t) && t->epoch + 1 < epochs) t->epoch = epochs - 1;
+    if (class->closed_form && un_run_is_final(t) && t->epoch + 1 < epochs) t->epoch = epochs - 1;
     un_progress_begin(&progress, label, class->closed_form ? "points" : "steps",
                       class->closed_form ? epochs
                                          : class->learner->steps_before(t->method, epochs));

@@ -64,7 +64,7 @@ typedef struct {
     size_t loss_steps;
     choice chosen;
     /* the run under way */
-    int run_open;
+    int run_is_open;
     un_task task;
     un_training_data data;
     un_method *method;
@@ -74,43 +74,43 @@ typedef struct {
 } trainer;
 
 /* run.c: opening, stepping and closing a run. */
-size_t run_epochs(const trainer *t);
-un_status run_open(trainer *t);
-void run_close(trainer *t);
+size_t un_run_epochs(const trainer *t);
+un_status un_run_open(trainer *t);
+void un_run_close(trainer *t);
 /* Trains to the end of the run or until stopped. */
-un_status run_train(trainer *t);
-int is_final(const trainer *t);
+un_status un_run_train(trainer *t);
+int un_run_is_final(const trainer *t);
 /* Steps of the epoch under way; a closed form's point counts as one. */
-size_t run_epoch_steps(const trainer *t);
+size_t un_run_epoch_steps(const trainer *t);
 
 /* history.c */
 /* Adds an evaluation to the run under way. */
-un_status history_add(trainer *t, size_t epoch, const un_predictions *p, evaluation **added);
+un_status un_history_add(trainer *t, size_t epoch, const un_predictions *p, evaluation **added);
 /* Adds one that is complete, and keeps the best up to date. */
-un_status history_append(history *h, const evaluation *e, const char *metric);
-void history_free(history *h);
+un_status un_history_append(history *h, const evaluation *e, const char *metric);
+void un_history_free(history *h);
 /* Sets t->chosen from all runs. */
-un_status history_choose(trainer *t);
+un_status un_history_choose(trainer *t);
 
 /* curve_store.c */
 /* Keeps a curve and says where; `beside` is the path that the file lies beside. */
-un_status curve_store_add(curve_store *store, const char *beside, const un_curve *curve,
-                          uint64_t *at);
+un_status un_curve_store_add(curve_store *store, const char *beside, const un_curve *curve,
+                             uint64_t *at);
 /* A curve of so many points into fresh arrays, released with un_curve_free. */
-un_status curve_store_read(curve_store *store, uint64_t at, size_t points, un_curve *out);
-void curve_store_close(curve_store *store);
+un_status un_curve_store_read(curve_store *store, uint64_t at, size_t points, un_curve *out);
+void un_curve_store_close(curve_store *store);
 
 /* checkpoint.c */
-un_status checkpoint_path(const trainer *t, char **out);
-un_status checkpoint_save(trainer *t);
+un_status un_checkpoint_path(const trainer *t, char **out);
+un_status un_checkpoint_save(trainer *t);
 /* *found = 0 if there is none, as of what is written to a pipe or device. Opens the run that it was made in. */
-un_status checkpoint_load(trainer *t, int *found);
-un_status checkpoint_remove(trainer *t);
+un_status un_checkpoint_load(trainer *t, int *found);
+un_status un_checkpoint_remove(trainer *t);
 
 /* log.c: the CSV file. */
-un_status log_open(trainer *t, long offset);
-un_status log_row(trainer *t, const evaluation *e);
-long log_offset(const trainer *t);
-void log_close(trainer *t);
+un_status un_train_log_open(trainer *t, long offset);
+un_status un_train_log_row(trainer *t, const evaluation *e);
+long un_train_log_offset(const trainer *t);
+void un_train_log_close(trainer *t);
 
 #endif

@@ -146,7 +146,7 @@ static un_status finish(trainer *t, json_t **result) {
     UN_GO(test(t, &metrics));
     UN_GO(un_json_set(manifest, "metrics", json_incref(metrics)));
     UN_GO(un_model_save(t->options->output, t->method, &t->task.classes, manifest));
-    UN_GO(checkpoint_remove(t));
+    UN_GO(un_checkpoint_remove(t));
     *result = json_incref(metrics);
 done:
     json_decref(kept);
@@ -188,15 +188,15 @@ static un_status log_choice(const trainer *t) {
 /* From the end of one run to the start of the next. */
 static un_status next_run(trainer *t) {
     t->run++;
-    if (is_final(t)) {
-        UN_TRY(history_choose(t));
+    if (un_run_is_final(t)) {
+        UN_TRY(un_history_choose(t));
         UN_TRY(log_choice(t));
     }
-    run_close(t);
+    un_run_close(t);
     t->epoch = t->step = t->loss_steps = 0;
     t->steps_done = 0;
     memset(t->loss_sum, 0, sizeof t->loss_sum);
-    return run_open(t);
+    return un_run_open(t);
 }
 
 static un_status check_options(const un_train_options *o) {
@@ -268,7 +268,7 @@ static un_status find_finished(const trainer *t, json_t **result) {
     json_t *was = NULL;
     un_status status = UNSEEN_OK;
     *result = NULL;
-    UN_TRY(checkpoint_path(t, &checkpoint));
+    UN_TRY(un_checkpoint_path(t, &checkpoint));
     int pending = un_path_exists(checkpoint) || !t->to_file;
     free(checkpoint);
     if (!t->options->resume || pending) return UNSEEN_OK;
@@ -297,15 +297,15 @@ done:
 
 static un_status train(trainer *t, json_t **result) {
     int found = 0;
-    UN_TRY(checkpoint_load(t, &found));
+    UN_TRY(un_checkpoint_load(t, &found));
     if (!found) {
-        UN_TRY(log_open(t, 0));
-        if (is_final(t)) UN_TRY(history_choose(t));
-        UN_TRY(run_open(t));
+        UN_TRY(un_train_log_open(t, 0));
+        if (un_run_is_final(t)) UN_TRY(un_history_choose(t));
+        UN_TRY(un_run_open(t));
     }
     for (;;) {
-        UN_TRY(run_train(t));
-        if (is_final(t)) return finish(t, result);
+        UN_TRY(un_run_train(t));
+        if (un_run_is_final(t)) return finish(t, result);
         UN_TRY(next_run(t));
     }
 }
@@ -326,11 +326,11 @@ un_status un_train(const un_train_options *options, json_t **result) {
     UN_GO(find_finished(&t, result));
     if (!*result) status = train(&t, result);
 done:
-    run_close(&t);
-    log_close(&t);
+    un_run_close(&t);
+    un_train_log_close(&t);
     un_lock_release(&t.lock);
-    for (size_t r = 0; r < t.selection_runs; r++) history_free(&t.history[r]);
-    curve_store_close(&t.curves);
+    for (size_t r = 0; r < t.selection_runs; r++) un_history_free(&t.history[r]);
+    un_curve_store_close(&t.curves);
     json_decref(t.config);
     json_decref(t.files);
     json_decref(t.identity);

@@ -26,6 +26,11 @@ for file in unseen libunseen.so libunseen.a; do
         strings -a "$build/$file" | grep -F "$folder" && fail "$file names $folder"
     done
 done
+# Whoever links the static library has names of his own: all of ours begin with un_ or unseen_.
+names=$(nm -g --defined-only "$build/libunseen.a" | awk 'NF == 3 {print $3}')
+[ "$(echo "$names" | grep -c '^un_')" -gt 500 ] || fail "nm does not list the static library"
+foreign=$(echo "$names" | grep -v -e '^un_' -e '^unseen_' | tr '\n' ' ')
+[ -z "$foreign" ] || fail "names that are not ours alone: $foreign"
 nm -D "$build/unseen" | grep -q '_chk@' || fail "no checked buffers"
 nm -D "$build/unseen" | grep -q '__stack_chk_fail' || fail "no stack protector"
 finish

@@ -28,11 +28,11 @@ static int use(const un_safetensors *file, int swin) {
     un_status status =
         swin ? un_swin_config_read(file, &config.swin) : un_vit_config_read(file, &config.vit);
     for (int c = 0; c < 3; c++) config.deviation[c] = 1;
-    int taken = fuzz_taken(status) && fuzz_taken(duet_pixels_create(&image, &params, &config));
+    int taken = fuzz_taken(status) && fuzz_taken(un_duet_pixels_create(&image, &params, &config));
     if (taken) {
         taken = fuzz_taken(un_params_allocate(&params, 0, 0));
         if (taken) image->class->initialize(image, &params, 1);
-        taken = taken && fuzz_taken(duet_pixels_load(image, &params, file));
+        taken = taken && fuzz_taken(un_duet_pixels_load(image, &params, file));
         if (taken) look(image, &params);
         image->class->destroy(image);
     }

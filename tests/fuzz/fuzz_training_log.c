@@ -42,7 +42,7 @@ int fuzz_run_training_log(const uint8_t *data, size_t size) {
     const char *log = fuzz_path("log.csv");
     int taken =
         fuzz_taken(un_json_read(fuzz_path("manifest.json"), &manifest)) &&
-        fuzz_taken(report_add_plots(manifest, un_path_exists(log) ? log : NULL, &arena, &model));
+        fuzz_taken(un_report_add_plots(manifest, un_path_exists(log) ? log : NULL, &arena, &model));
     for (size_t p = 0; taken && p < model.plot_count; p++)
         for (size_t s = 0; s < model.plots[p].count; s++) {
             const un_report_series *series = &model.plots[p].series[s];

@@ -56,12 +56,12 @@ static un_status declare(scene *s) {
     pixels.width = s->H = config.text.width;
     s->A = config.attributes;
     s->V = config.text.vocabulary;
-    UN_TRY(duet_pixels_create(&image, &s->params, &pixels));
-    UN_TRY(duet_network_declare(&s->network, &s->params, image, &config));
+    UN_TRY(un_duet_pixels_create(&image, &s->params, &pixels));
+    UN_TRY(un_duet_network_declare(&s->network, &s->params, image, &config));
     UN_TRY(un_params_allocate(&s->params, 1, 0));
     UN_TRY(golden_load_params(&s->weights, &s->params, 0, s->params.count));
-    UN_TRY(duet_pass_create(&s->pass, &s->network, 1));
-    return duet_mlm_pass_create(&s->mlm, &s->network.mlm, UN_F32, 1);
+    UN_TRY(un_duet_pass_create(&s->pass, &s->network, 1));
+    return un_duet_mlm_pass_create(&s->mlm, &s->network.mlm, UN_F32, 1);
 }
 
 /* (n, 3, S, S) to (n, S, S, 3) */
@@ -104,9 +104,9 @@ static un_status make(golden *g, scene *s) {
 }
 
 static void discard(scene *s) {
-    duet_mlm_pass_free(&s->mlm);
-    duet_pass_free(&s->pass);
-    duet_network_free(&s->network);
+    un_duet_mlm_pass_free(&s->mlm);
+    un_duet_pass_free(&s->pass);
+    un_duet_network_free(&s->network);
     un_params_free(&s->params);
     un_arena_free(&s->weights.arena);
     un_safetensors_close(&s->file);
@@ -117,7 +117,7 @@ static un_status forward(scene *s, const duet_text_batch *text) {
     memset(s->params.grad, 0, s->params.total * sizeof(float));
     memset(s->dvis, 0, s->n * s->H * sizeof(float));
     memset(s->dlang, 0, s->n * s->L * s->H * sizeof(float));
-    return duet_forward(&s->pass, &s->params, s->pixels, s->n, text, NULL, NULL);
+    return un_duet_forward(&s->pass, &s->params, s->pixels, s->n, text, NULL, NULL);
 }
 
 static un_status compare_number(scene *s, const char *name, double value) {
@@ -174,7 +174,7 @@ static un_status class_losses(scene *s, const class_scene *c, int published, dou
         {"loss.xe_plain", "loss.mse", "loss.sc"}, {"loss.xe_official", "loss.mse", "loss.sc"}};
     const duet_visual_targets targets = visual_targets(s, c, published);
     double loss[DUET_CLASS_TERMS + 1];
-    UN_TRY(duet_visual_losses(&s->network, &s->params, &targets, s->pass.vis, loss, s->dvis));
+    UN_TRY(un_duet_visual_losses(&s->network, &s->params, &targets, s->pass.vis, loss, s->dvis));
     *total = 0;
     for (size_t i = 0; i < DUET_CLASS_TERMS; i++) {
         UN_TRY(compare_number(s, names[published][i], loss[i] / c->weight[i]));
@@ -194,7 +194,7 @@ static un_status compare_outputs(scene *s, const class_scene *c) {
     UN_TRY(golden_compare_f32(g, "out.vis", s->pass.vis, s->n * s->H, GOLDEN_OUTPUT));
     UN_TRY(un_arena_alloc(&g->arena, s->n * s->A, sizeof *attr, &attr));
     UN_TRY(un_arena_alloc(&g->arena, s->n * c->seen_count, sizeof *scores, &scores));
-    UN_TRY(duet_attributes_forward(&s->network, &s->params, s->pass.vis, s->n, attr));
+    UN_TRY(un_duet_attributes_forward(&s->network, &s->params, s->pass.vis, s->n, attr));
     UN_TRY(golden_compare_f32(g, "out.attr", attr, s->n * s->A, GOLDEN_OUTPUT));
     for (size_t i = 0; i < s->n; i++)
         for (size_t k = 0; k < c->seen_count; k++) {
@@ -220,8 +220,8 @@ static un_status compare_terms(scene *s, const class_scene *c) {
             double weight[DUET_CLASS_TERMS] = {0}, loss[DUET_CLASS_TERMS];
             weight[i] = 1;
             UN_TRY(un_arena_alloc(&s->g->arena, s->n * s->A, sizeof *d, &d));
-            UN_TRY(
-                duet_class_losses(&c->classes, weight, published, attr, c->label, s->n, loss, d));
+            UN_TRY(un_duet_class_losses(&c->classes, weight, published, attr, c->label, s->n, loss,
+                                        d));
             UN_TRY(golden_compare_f32(s->g, names[published][i], d, s->n * s->A, GOLDEN_GRADIENT));
         }
     return UNSEEN_OK;
@@ -242,7 +242,7 @@ static un_status run_prompt(scene *s) {
             if (!shared) UN_TRY(compare_outputs(s, &c));
             UN_TRY(class_losses(s, &c, published, &total));
             UN_TRY(compare_number(s, totals[published], total));
-            UN_TRY(duet_backward(&s->pass, s->dvis, NULL));
+            UN_TRY(un_duet_backward(&s->pass, s->dvis, NULL));
             UN_TRY(golden_compare_grads(s->g, &s->params, gradients[published]));
         }
     }
@@ -278,14 +278,14 @@ static un_status run_masked(scene *s) {
     UN_TRY(compare_outputs(s, &c));
     UN_TRY(class_losses(s, &c, 1, &total));
     UN_TRY(compare_number(s, "loss.class_total_official", total));
-    UN_TRY(duet_backward(&s->pass, s->dvis, NULL));
+    UN_TRY(un_duet_backward(&s->pass, s->dvis, NULL));
     UN_TRY(golden_compare_grads(s->g, &s->params, "grad_class."));
     UN_TRY(forward(s, &s->text));
     UN_TRY(class_losses(s, &c, 1, &total));
-    UN_TRY(duet_word_loss(&s->mlm, &s->params, &targets, s->pass.lang, &words, s->dlang));
+    UN_TRY(un_duet_word_loss(&s->mlm, &s->params, &targets, s->pass.lang, &words, s->dlang));
     UN_TRY(compare_number(s, "loss.mlm", words / c.weight[3]));
     UN_TRY(compare_number(s, "loss.total_official", total + words));
-    UN_TRY(duet_backward(&s->pass, s->dvis, s->dlang));
+    UN_TRY(un_duet_backward(&s->pass, s->dvis, s->dlang));
     return golden_compare_grads(s->g, &s->params, "grad.");
 }
 
@@ -310,15 +310,15 @@ static un_status run_contrast(scene *s) {
     const duet_contrast_targets targets = {1, s->n, begin, row, &weight};
     UN_TRY(forward(s, &s->text));
     UN_TRY(golden_compare_f32(s->g, "out.lang", s->pass.lang, s->n * s->L * s->H, GOLDEN_OUTPUT));
-    UN_TRY(duet_contrast_loss(&s->network, &s->params, &targets, s->pass.lang, &loss, s->dlang,
-                              pooled, features));
+    UN_TRY(un_duet_contrast_loss(&s->network, &s->params, &targets, s->pass.lang, &loss, s->dlang,
+                                 pooled, features));
     UN_TRY(golden_compare_f32(s->g, "out.pooled", pooled, size, GOLDEN_OUTPUT));
     UN_TRY(golden_compare_f32(s->g, "out.features", features, size, GOLDEN_OUTPUT));
     UN_TRY(compare_number(s, "loss.contrast", loss));
     memset(pooled, 0, size * sizeof *pooled);
-    duet_attribute_contrast(features, s->n, s->H, 1, pooled);
+    un_duet_attribute_contrast(features, s->n, s->H, 1, pooled);
     UN_TRY(golden_compare_f32(s->g, "grad.out.features", pooled, size, GOLDEN_GRADIENT));
-    UN_TRY(duet_backward(&s->pass, s->dvis, s->dlang));
+    UN_TRY(un_duet_backward(&s->pass, s->dvis, s->dlang));
     return golden_compare_grads(s->g, &s->params, "grad.");
 }
 
@@ -342,7 +342,8 @@ static un_status run_random(scene *s) {
     for (size_t k = 0; k < 2; k++) {
         double loss = 0;
         UN_TRY(un_arena_alloc(&s->g->arena, rows * D, sizeof *d, &d));
-        UN_TRY(duet_info_nce(features, label, rows / 2, D, cases[k].temperature, 1, 1, &loss, d));
+        UN_TRY(
+            un_duet_info_nce(features, label, rows / 2, D, cases[k].temperature, 1, 1, &loss, d));
         UN_TRY(compare_number(s, cases[k].loss, loss));
         UN_TRY(golden_compare_f32(s->g, cases[k].gradient, d, rows * D, GOLDEN_GRADIENT));
     }
@@ -365,12 +366,12 @@ static un_status run_nce(scene *s) {
         if (shared) UN_TRY(un_sequences_equal(&s->g->arena, 1, s->L, &text.sequences));
         UN_TRY(forward(s, &text));
         UN_TRY(golden_compare_f32(s->g, "out.features", s->pass.vis, s->n * s->H, GOLDEN_OUTPUT));
-        UN_TRY(duet_info_nce(s->pass.vis, label, B, s->H, temperature, 1, 1, &loss, s->dvis));
+        UN_TRY(un_duet_info_nce(s->pass.vis, label, B, s->H, temperature, 1, 1, &loss, s->dvis));
         UN_TRY(compare_number(s, "loss.nce", loss));
         UN_TRY(un_arena_alloc(&s->g->arena, s->n * s->H, sizeof *d, &d));
         memcpy(d, s->dvis, s->n * s->H * sizeof *d);
         UN_TRY(golden_compare_f32(s->g, "grad.out.features", d, s->n * s->H, GOLDEN_GRADIENT));
-        UN_TRY(duet_backward(&s->pass, s->dvis, NULL));
+        UN_TRY(un_duet_backward(&s->pass, s->dvis, NULL));
         UN_TRY(golden_compare_grads(s->g, &s->params, "grad."));
     }
     return run_random(s);

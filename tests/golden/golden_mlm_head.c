@@ -26,7 +26,7 @@ static un_status make(golden *g, scene *s) {
     UN_TRY(golden_dimension(g, "out.logits", 3, 2, &s->V));
     UN_TRY(golden_dimension(g, "in.hidden", 3, 2, &s->H));
     s->rows = s->B * s->L;
-    UN_TRY(duet_mlm_declare(&s->head, &s->params, "cls.", s->H, s->V, 1e-12f));
+    UN_TRY(un_duet_mlm_declare(&s->head, &s->params, "cls.", s->H, s->V, 1e-12f));
     UN_TRY(un_params_allocate(&s->params, 1, 0));
     UN_TRY(golden_load_params(g, &s->params, 0, s->params.count));
     UN_TRY(golden_f32(g, "in.hidden", s->rows * s->H, &s->hidden));
@@ -37,7 +37,7 @@ static un_status make(golden *g, scene *s) {
     UN_TRY(un_arena_alloc(&g->arena, s->rows * s->H, sizeof(float), &s->dhidden));
     UN_TRY(un_arena_alloc(&g->arena, s->rows, sizeof(double), &s->row_weight));
     UN_TRY(un_arena_alloc(&g->arena, s->rows, sizeof(double), &s->losses));
-    return duet_mlm_pass_create(&s->pass, &s->head, UN_F32, 1);
+    return un_duet_mlm_pass_create(&s->pass, &s->head, UN_F32, 1);
 }
 
 static un_status compare(golden *g, const char *name, const double *values, size_t n) {
@@ -55,7 +55,7 @@ static un_status check_loss(golden *g, scene *s, const float *logits, const char
         un_cross_entropy(logits, s->labels, s->row_weight, s->rows, s->V, s->losses, s->dlogits);
     UN_TRY(compare(g, loss_name, &loss, 1));
     memset(s->params.grad, 0, s->params.total * sizeof(float));
-    UN_TRY(duet_mlm_backward(&s->pass, &s->params, s->dlogits, s->dhidden, 0));
+    UN_TRY(un_duet_mlm_backward(&s->pass, &s->params, s->dlogits, s->dhidden, 0));
     UN_TRY(golden_compare_grads(g, &s->params, prefix));
     snprintf(name, sizeof name, "%sin.hidden", prefix);
     return golden_compare_f32(g, name, s->dhidden, s->rows * s->H, GOLDEN_GRADIENT);
@@ -65,7 +65,7 @@ static un_status run(golden *g, scene *s) {
     float *logits = NULL;
     double *mean = NULL, masked_count = 0;
     UN_TRY(un_arena_alloc(&g->arena, s->B, sizeof *mean, &mean));
-    UN_TRY(duet_mlm_forward(&s->pass, &s->params, s->hidden, s->rows, &logits));
+    UN_TRY(un_duet_mlm_forward(&s->pass, &s->params, s->hidden, s->rows, &logits));
     UN_TRY(golden_compare_f32(g, "out.logits", logits, s->rows * s->V, GOLDEN_OUTPUT));
     for (size_t r = 0; r < s->rows; r++)
         s->row_weight[r] = 3 * (double)s->weight[r / s->L] / (double)s->L;
@@ -90,7 +90,7 @@ un_status golden_check_mlm_head(golden *g) {
     scene s = {0};
     un_status status = make(g, &s);
     if (!status) status = run(g, &s);
-    duet_mlm_pass_free(&s.pass);
+    un_duet_mlm_pass_free(&s.pass);
     un_params_free(&s.params);
     return status;
 }

@@ -186,12 +186,12 @@ static un_status run_steps(golden *g, const scene *s, msdn *n) {
     UN_TRY(un_optimizer_create(&optimizer, &s->settings, params));
     for (size_t step = 0; step < s->steps; step++) {
         UN_GO(load_batch(g, s, n, step, labels));
-        UN_GO(msdn_fold(n));
-        UN_GO(msdn_forward(n, &n->batch, s->images));
+        UN_GO(un_msdn_fold(n));
+        UN_GO(un_msdn_forward(n, &n->batch, s->images));
         UN_GO(compare_outputs(g, s, n, step));
-        UN_GO(msdn_losses(n, &n->batch, labels, s->images, losses));
+        UN_GO(un_msdn_losses(n, &n->batch, labels, s->images, losses));
         UN_GO(compare_losses(g, s, step, losses));
-        UN_GO(msdn_backward(n, &n->batch, s->images));
+        UN_GO(un_msdn_backward(n, &n->batch, s->images));
         if (step == 0) UN_GO(compare_parameters(g, params, "grad0", 1));
         un_optimizer_step(&optimizer, params);
     }

@@ -43,11 +43,11 @@ static un_status make(golden *g, scene *s) {
     config.width = s->H;
     UN_TRY(golden_dimension(g, "lxmert_xlayer.lang_inter.dense.weight", 2, 0, &config.inner));
     UN_TRY(un_weights_heads(g->file, s->H, 0, &config.heads));
-    UN_TRY(duet_xlayer_declare(&s->layer, &s->params, "lxmert_xlayer.", &config));
+    UN_TRY(un_duet_xlayer_declare(&s->layer, &s->params, "lxmert_xlayer.", &config));
     UN_TRY(un_params_allocate(&s->params, 1, 0));
     UN_TRY(golden_load_params(g, &s->params, 0, s->params.count));
     s->context = (duet_xlayer_context){.params = &s->params, .type = UN_F32};
-    UN_TRY(duet_xlayer_pass_create(&s->pass, &s->layer, UN_F32, 1));
+    UN_TRY(un_duet_xlayer_pass_create(&s->pass, &s->layer, UN_F32, 1));
     for (size_t i = 0; i < DUET_SIDES; i++) {
         UN_TRY(golden_dimension(g, g_in[i], 3, 1, &s->length[i]));
         size_t rows = s->B * s->length[i];
@@ -69,11 +69,12 @@ static un_status compare_fixed(golden *g, scene *s) {
     size_t rows = s->length[DUET_VISION], count = s->B * rows * s->H;
     UN_TRY(golden_f32(g, g_out[DUET_VISION], count, &expected));
     UN_TRY(un_sequences_equal(&g->arena, 1, rows, &one));
-    UN_TRY(duet_xlayer_pass_create(&pass, &s->layer, UN_F32, 0));
+    UN_TRY(un_duet_xlayer_pass_create(&pass, &s->layer, UN_F32, 0));
     un_status status = UNSEEN_OK;
-    UN_GO(duet_xlayer_fix_language(&pass, &s->params, s->x[DUET_LANGUAGE], s->length[DUET_LANGUAGE],
-                                   s->context.key_mask[DUET_LANGUAGE]));
-    UN_GO(duet_xlayer_see(&pass, s->x[DUET_VISION], &one, NULL));
+    UN_GO(un_duet_xlayer_fix_language(&pass, &s->params, s->x[DUET_LANGUAGE],
+                                      s->length[DUET_LANGUAGE],
+                                      s->context.key_mask[DUET_LANGUAGE]));
+    UN_GO(un_duet_xlayer_see(&pass, s->x[DUET_VISION], &one, NULL));
     double *values = NULL, *reference = NULL;
     UN_GO(un_arena_alloc(&g->arena, rows * s->H, sizeof *values, &values));
     UN_GO(un_arena_alloc(&g->arena, rows * s->H, sizeof *values, &reference));
@@ -83,7 +84,7 @@ static un_status compare_fixed(golden *g, scene *s) {
     }
     golden_compare(g, "out.vis (fixed text)", values, reference, rows * s->H, GOLDEN_OUTPUT);
 done:
-    duet_xlayer_pass_free(&pass);
+    un_duet_xlayer_pass_free(&pass);
     return status;
 }
 
@@ -92,7 +93,7 @@ static un_status run(golden *g, scene *s) {
     double loss = 0, *reference = NULL;
     size_t heads = s->layer.cross.heads;
     const float *const x[DUET_SIDES] = {s->x[0], s->x[1]};
-    UN_TRY(duet_xlayer_forward(&s->pass, &s->context, x));
+    UN_TRY(un_duet_xlayer_forward(&s->pass, &s->context, x));
     for (size_t i = 0; i < DUET_SIDES; i++) {
         const duet_xlayer_side *side = &s->pass.side[i];
         size_t count = s->B * s->length[i] * s->H;
@@ -105,7 +106,7 @@ static un_status run(golden *g, scene *s) {
     }
     UN_TRY(golden_f64(g, "loss.proj", 1, &reference));
     golden_compare(g, "loss.proj", &loss, reference, 1, GOLDEN_OUTPUT);
-    UN_TRY(duet_xlayer_backward(&s->pass, d));
+    UN_TRY(un_duet_xlayer_backward(&s->pass, d));
     UN_TRY(golden_compare_grads(g, &s->params, "grad."));
     for (size_t i = 0; i < DUET_SIDES; i++)
         UN_TRY(golden_compare_f32(g, g_grad[i], d[i], s->B * s->length[i] * s->H, GOLDEN_GRADIENT));
@@ -116,7 +117,7 @@ un_status golden_check_xlayer(golden *g) {
     scene s = {0};
     un_status status = make(g, &s);
     if (!status) status = run(g, &s);
-    duet_xlayer_pass_free(&s.pass);
+    un_duet_xlayer_pass_free(&s.pass);
     un_params_free(&s.params);
     return status;
 }

@@ -96,7 +96,7 @@ static void test_class_losses(void **state) {
     for (size_t i = 0; i < n; i++) label[i] = (int32_t)(3 * (i % 3));
     const duet_loss_classes classes = {C, A, att, seen};
     memset(d, 0, sizeof d);
-    util_ok(duet_class_losses(&classes, weight, 0, g, label, n, loss, d));
+    util_ok(un_duet_class_losses(&classes, weight, 0, g, label, n, loss, d));
     define_class_losses(g, att, seen, label, n, expected);
     for (size_t t = 0; t < 3; t++) util_near(loss[t], weight[t] * expected[t], 1e-9);
     for (size_t i = 0; i < n * A; i++) {
@@ -112,7 +112,7 @@ static void test_class_losses(void **state) {
     unsigned char all[C];
     memset(all, 1, sizeof all);
     const duet_loss_classes every = {C, A, att, all};
-    util_ok(duet_class_losses(&every, weight, 0, g, label, n, loss, d));
+    util_ok(un_duet_class_losses(&every, weight, 0, g, label, n, loss, d));
     assert_true(loss[DUET_CALIBRATION] == 0);
 }
 
@@ -147,7 +147,7 @@ static void test_class_contrast(void **state) {
     double loss = 0;
     un_rng rng = un_rng_stream(2, "test", 0);
     un_rng_fill_normal(&rng, x, 2 * B * H, 0, 1);
-    util_ok(duet_info_nce(x, label, B, H, 0.3, 0, 0.7, &loss, d));
+    util_ok(un_duet_info_nce(x, label, B, H, 0.3, 0, 0.7, &loss, d));
     util_near(loss, 0.7 * define_nce(x, label, B, H, 0.3), 1e-9);
     for (size_t i = 0; i < 2 * B * H; i++) {
         double ends[2];
@@ -356,10 +356,10 @@ static float *layer_attention(duet_method *m, const float *features, const un_du
         un_bert_forward(&m->scoring.pass.bert, &m->base.params, &batch, NULL, &x[DUET_LANGUAGE]));
     util_ok(image->class->forward(m->scoring.pass.image, &m->base.params, features, 1, NULL,
                                   &x[DUET_VISION]));
-    util_ok(duet_xlayer_pass_create(&pass, &m->network.xlayer[0], UN_F32, 0));
+    util_ok(un_duet_xlayer_pass_create(&pass, &m->network.xlayer[0], UN_F32, 0));
     pass.side[vision ? DUET_VISION : DUET_LANGUAGE].probabilities = out;
-    util_ok(duet_xlayer_forward(&pass, &context, x));
-    duet_xlayer_pass_free(&pass);
+    util_ok(un_duet_xlayer_forward(&pass, &context, x));
+    un_duet_xlayer_pass_free(&pass);
     return out;
 }
 

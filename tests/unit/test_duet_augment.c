@@ -21,7 +21,7 @@ static void nothing_changes_nothing(void **state) {
     const duet_change none = {.zoom = 1, .brightness = 1};
     float in[SIZE], out[SIZE];
     ramp(in);
-    duet_change_apply(&none, in, S, out);
+    un_duet_change_apply(&none, in, S, out);
     for (size_t i = 0; i < SIZE; i++) assert_true(in[i] == out[i]);
 }
 
@@ -30,7 +30,7 @@ static void mirror_moves_columns(void **state) {
     const duet_change mirror = {.mirrored = 1, .zoom = 1, .brightness = 1};
     float in[SIZE], out[SIZE];
     ramp(in);
-    duet_change_apply(&mirror, in, S, out);
+    un_duet_change_apply(&mirror, in, S, out);
     for (size_t y = 0; y < S; y++)
         for (size_t x = 0; x < S; x++)
             for (size_t c = 0; c < 3; c++)
@@ -43,7 +43,7 @@ static void zoom_and_move(void **state) {
     const duet_change change = {.zoom = 1.25, .down = 0.125, .right = -0.0625, .brightness = 0.9};
     float in[SIZE], out[SIZE];
     ramp(in);
-    duet_change_apply(&change, in, S, out);
+    un_duet_change_apply(&change, in, S, out);
     for (size_t y = 0; y < S; y++)
         for (size_t x = 0; x < S; x++) {
             double v = ((double)y + 0.5 - S / 2.0) / 1.25 + S / 2.0 + 0.125 * S - 0.5;
@@ -62,7 +62,7 @@ static void draws_stay_in_range(void **state) {
     size_t mirrored = 0;
     double least = 2, most = 0;
     for (size_t i = 0; i < 2000; i++) {
-        duet_change c = duet_change_draw(3, 1, 2, i), again = duet_change_draw(3, 1, 2, i);
+        duet_change c = un_duet_change_draw(3, 1, 2, i), again = un_duet_change_draw(3, 1, 2, i);
         assert_true(c.zoom == again.zoom && c.down == again.down && c.mirrored == again.mirrored);
         assert_true(c.zoom >= exp2(-1.0 / 3) && c.zoom <= exp2(1.0 / 3));
         assert_true(fabs(c.down) <= 0.125 && fabs(c.right) <= 0.125);
@@ -74,8 +74,8 @@ static void draws_stay_in_range(void **state) {
     /* half of 2000, six standard deviations of 22 */
     assert_in_range(mirrored, 866, 1134);
     assert_true(least < 0.8 && most > 1.25);
-    assert_true(duet_change_draw(3, 1, 2, 0).down != duet_change_draw(3, 1, 3, 0).down);
-    assert_true(duet_change_draw(3, 1, 2, 0).down != duet_change_draw(3, 2, 2, 0).down);
+    assert_true(un_duet_change_draw(3, 1, 2, 0).down != un_duet_change_draw(3, 1, 3, 0).down);
+    assert_true(un_duet_change_draw(3, 1, 2, 0).down != un_duet_change_draw(3, 2, 2, 0).down);
 }
 
 static void a_batch_is_its_pictures(void **state) {
@@ -83,10 +83,10 @@ static void a_batch_is_its_pictures(void **state) {
     enum { N = 3 };
     float in[N * SIZE], out[N * SIZE], one[SIZE];
     for (size_t i = 0; i < N; i++) ramp(in + i * SIZE);
-    duet_augment(9, 4, 5, in, N, S, out);
+    un_duet_augment(9, 4, 5, in, N, S, out);
     for (size_t i = 0; i < N; i++) {
-        duet_change change = duet_change_draw(9, 4, 5, i);
-        duet_change_apply(&change, in + i * SIZE, S, one);
+        duet_change change = un_duet_change_draw(9, 4, 5, i);
+        un_duet_change_apply(&change, in + i * SIZE, S, one);
         assert_memory_equal(one, out + i * SIZE, sizeof one);
     }
 }

@@ -43,12 +43,12 @@ static void positions_as_torch(void **state) {
         1.009216428f,  0.413664013f, -0.191999868f, 0.282336473f, 0.798784494f};
     static const float two[] = {0.572738647f, 3.497573853f, 1.071792603f, 1.381332397f};
     float out[26];
-    vit_positions(base, 3, 1, 1, 5, out);
+    un_vit_positions(base, 3, 1, 1, 5, out);
     assert_true(out[0] == 50);
     for (size_t i = 0; i < 25; i++) util_near((double)out[i + 1], (double)five[i], 2e-6);
-    vit_positions(base, 3, 1, 1, 2, out);
+    un_vit_positions(base, 3, 1, 1, 2, out);
     for (size_t i = 0; i < 4; i++) util_near((double)out[i + 1], (double)two[i], 2e-6);
-    vit_positions(base, 3, 1, 1, 3, out);
+    un_vit_positions(base, 3, 1, 1, 3, out);
     assert_memory_equal(out, base, sizeof base);
 }
 
@@ -61,8 +61,8 @@ static void positions_backward_is_the_transpose(void **state) {
     un_rng rng = un_rng_stream(1, "test", 0);
     un_rng_fill_normal(&rng, x, sizeof x / sizeof *x, 0, 1);
     un_rng_fill_normal(&rng, dy, sizeof dy / sizeof *dy, 0, 1);
-    vit_positions(x, BASE, LEADING, W, GRID, y);
-    vit_positions_backward(dy, BASE, LEADING, W, GRID, dx);
+    un_vit_positions(x, BASE, LEADING, W, GRID, y);
+    un_vit_positions_backward(dy, BASE, LEADING, W, GRID, dx);
     for (size_t i = 0; i < sizeof y / sizeof *y; i++) left += (double)y[i] * (double)dy[i];
     for (size_t i = 0; i < sizeof x / sizeof *x; i++) right += (double)x[i] * (double)dx[i];
     util_near(left, right, 1e-4);

@@ -389,7 +389,7 @@ static atomic_size_t g_inside, g_crowd;
 /* Shares of a little more than half of the budget: never two at once. */
 static void *take_half(void *context) {
     (void)context;
-    size_t bytes = UN_DECODING_BUDGET / 2 + 1;
+    size_t bytes = un_decoding_budget / 2 + 1;
     for (int i = 0; i < 50; i++) {
         if (un_budget_take(bytes) != UNSEEN_OK) return "refused";
         size_t inside = atomic_fetch_add(&g_inside, 1) + 1;
@@ -402,7 +402,7 @@ static void *take_half(void *context) {
 }
 
 static void *take_small(void *context) {
-    size_t bytes = UN_DECODING_BUDGET / 8;
+    size_t bytes = un_decoding_budget / 8;
     if (un_budget_take(bytes) != UNSEEN_OK) return "refused";
     pthread_barrier_wait(context); /* all of them at once, or the test hangs */
     un_budget_return(bytes);
@@ -428,9 +428,9 @@ static void test_budget_of_threads(void **state) {
     pthread_barrier_destroy(&barrier);
     assert_int_equal(atomic_load(&g_crowd), 1);
     /* One picture may always go ahead, and a thread does not wait for itself. */
-    util_ok(un_budget_take(UN_DECODING_BUDGET + 1));
-    util_ok(un_budget_take(UN_DECODING_BUDGET));
-    un_budget_return(2 * UN_DECODING_BUDGET + 1);
+    util_ok(un_budget_take(un_decoding_budget + 1));
+    util_ok(un_budget_take(un_decoding_budget));
+    un_budget_return(2 * un_decoding_budget + 1);
     assert_int_equal(un_budget_look().held, 0);
     util_fails(un_budget_take((size_t)1 << 50), UNSEEN_E_MEMORY, "out of memory: decoding needs");
     assert_int_equal(un_budget_look().held, 0);

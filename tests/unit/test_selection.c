@@ -21,8 +21,8 @@ static void open_trainer(trainer *t, un_train_options *o, size_t runs) {
 }
 
 static void close_trainer(trainer *t, un_train_options *o) {
-    for (size_t r = 0; r < t->selection_runs; r++) history_free(&t->history[r]);
-    curve_store_close(&t->curves);
+    for (size_t r = 0; r < t->selection_runs; r++) un_history_free(&t->history[r]);
+    un_curve_store_close(&t->curves);
     json_decref((json_t *)(uintptr_t)o->config);
 }
 
@@ -93,10 +93,10 @@ static void gamma_of_folds_is_exact(void **state) {
             evaluation *e = NULL;
             make_fold(&folds[f], k * FOLDS + f, 0.5 + (double)k);
             t.run = f;
-            util_ok(history_add(&t, 1, &folds[f].p, &e));
+            util_ok(un_history_add(&t, 1, &folds[f].p, &e));
             assert_true(e->points > 2000);
         }
-        util_ok(history_choose(&t));
+        util_ok(un_history_choose(&t));
         double best = best_by_trial(folds);
         util_near(t.chosen.H, best, 1e-12);
         util_near(mean_h(folds, t.chosen.gamma), best, 1e-12);
@@ -119,11 +119,11 @@ static void fold_without_seen_images(void **state) {
     memmove(f.p.items, f.p.items + skip, (f.p.count - skip) * sizeof *f.p.items);
     f.p.count -= skip;
     f.p.seen_count = 0;
-    util_ok(history_add(&t, 3, &f.p, &e));
+    util_ok(un_history_add(&t, 3, &f.p, &e));
     assert_true(isnan(e->S) && isnan(e->H) && isnan(e->AUSUC) && !isnan(e->T1));
     for (size_t i = 0; i < f.p.count; i++) f.p.items[i].unseen = f.p.items[i].label;
-    util_ok(history_add(&t, 5, &f.p, &e)); /* all right among unseen classes */
-    util_ok(history_choose(&t));
+    util_ok(un_history_add(&t, 5, &f.p, &e)); /* all right among unseen classes */
+    util_ok(un_history_choose(&t));
     assert_string_equal(t.chosen.metric_name, "T1");
     assert_int_equal(t.chosen.epochs, 5);
     util_near(t.chosen.T1, 1, 1e-12);
@@ -142,8 +142,8 @@ static void fold_without_images(void **state) {
     open_trainer(&t, &o, 1);
     make_fold(&f, 0, 1);
     f.p.count = f.p.seen_count = 0;
-    util_ok(history_add(&t, 1, &f.p, &e));
-    assert_int_equal(history_choose(&t), UNSEEN_E_ARGUMENT);
+    util_ok(un_history_add(&t, 1, &f.p, &e));
+    assert_int_equal(un_history_choose(&t), UNSEEN_E_ARGUMENT);
     assert_non_null(strstr(un_error(), "--select none"));
     un_predictions_free(&f.p);
     close_trainer(&t, &o);

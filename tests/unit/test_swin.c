@@ -398,7 +398,7 @@ static void as_torchvision(const un_safetensors *file, un_arena *arena) {
         piece p = g_pieces[i];
         char name[UN_NAME_LENGTH];
         int third = 0;
-        util_ok(swin_file_name(&naming, p.name, name, &third));
+        util_ok(un_swin_file_name(&naming, p.name, name, &third));
         size_t count = p.shape[0] * (p.rank > 1 ? p.shape[1] : 1);
         if (third >= 0) {
             size_t at = 0;

@@ -20,9 +20,9 @@ static void cross_modal_gradients(void **state) {
     duet_xlayer layer;
     un_params params = {0};
     un_arena arena = {0};
-    util_ok(duet_xlayer_declare(&layer, &params, "x.", &config));
+    util_ok(un_duet_xlayer_declare(&layer, &params, "x.", &config));
     util_ok(un_params_allocate(&params, 1, 1));
-    duet_xlayer_initialize(&layer, &params, 1, 0);
+    un_duet_xlayer_initialize(&layer, &params, 1, 0);
     un_params_refresh(&params);
     duet_xlayer_context context = {.params = &params, .dropout = {0.1f, 0.1f, 0, 5, 6}};
     util_ok(un_sequences_ragged(&arena, 3, words, &context.sequences[0]));
@@ -42,14 +42,14 @@ static void cross_modal_gradients(void **state) {
         }
         context.type = bf16 ? UN_BF16 : UN_F32;
         memset(params.grad, 0, params.total * sizeof(float));
-        util_ok(duet_xlayer_pass_create(&pass, &layer, context.type, 1));
-        util_ok(duet_xlayer_forward(&pass, &context, in));
-        util_ok(duet_xlayer_backward(&pass, gradient));
+        util_ok(un_duet_xlayer_pass_create(&pass, &layer, context.type, 1));
+        util_ok(un_duet_xlayer_forward(&pass, &context, in));
+        util_ok(un_duet_xlayer_backward(&pass, gradient));
         float step = bf16 ? 0.1f : 3e-3f;
         for (int k = 0; k < 2; k++) {
             for (size_t s = 0; s < 2; s++)
                 un_axpy(k ? 2 * step : -step, direction[s], x[s], rows[s] * H);
-            util_ok(duet_xlayer_forward(&pass, &context, in));
+            util_ok(un_duet_xlayer_forward(&pass, &context, in));
             for (size_t s = 0; s < 2; s++)
                 for (size_t i = 0; i < rows[s] * H; i++)
                     loss[k] += (double)pass.side[s].out[i] * (double)R[s][i];
@@ -61,7 +61,7 @@ static void cross_modal_gradients(void **state) {
             }
         util_near((loss[1] - loss[0]) / (2 * (double)step), slope,
                   (bf16 ? 0.1 : 5e-3) * sqrt(size));
-        duet_xlayer_pass_free(&pass);
+        un_duet_xlayer_pass_free(&pass);
     }
     un_params_free(&params);
     un_arena_free(&arena);
@@ -79,9 +79,9 @@ static void cross_modal_wanted_rows(void **state) {
     duet_xlayer layer;
     un_params params = {0};
     un_arena arena = {0};
-    util_ok(duet_xlayer_declare(&layer, &params, "x.", &config));
+    util_ok(un_duet_xlayer_declare(&layer, &params, "x.", &config));
     util_ok(un_params_allocate(&params, 1, 1));
-    duet_xlayer_initialize(&layer, &params, 1, 0);
+    un_duet_xlayer_initialize(&layer, &params, 1, 0);
     un_params_refresh(&params);
     float *kept = NULL;
     util_ok(un_arena_alloc(&arena, params.total, sizeof *kept, &kept));
@@ -111,15 +111,15 @@ static void cross_modal_wanted_rows(void **state) {
                     memcpy(d[cut][s] + (context.wanted[s] ? i : row[s][i]) * H, R[s] + i * H,
                            H * sizeof(float));
             }
-            util_ok(duet_xlayer_pass_create(&pass, &layer, context.type, 1));
-            util_ok(duet_xlayer_forward(&pass, &context, in));
+            util_ok(un_duet_xlayer_pass_create(&pass, &layer, context.type, 1));
+            util_ok(un_duet_xlayer_forward(&pass, &context, in));
             for (size_t s = 0; s < 2; s++)
                 for (size_t i = 0; i < count[s]; i++)
                     memcpy(out[cut][s] + i * H,
                            pass.side[s].out + (context.wanted[s] ? i : row[s][i]) * H,
                            H * sizeof(float));
-            util_ok(duet_xlayer_backward(&pass, gradient));
-            duet_xlayer_pass_free(&pass);
+            util_ok(un_duet_xlayer_backward(&pass, gradient));
+            un_duet_xlayer_pass_free(&pass);
             if (!cut) memcpy(kept, params.grad, params.total * sizeof *kept);
         }
         /* bf16 rounds what it multiplies, which sums in another order may have moved. */
@@ -145,20 +145,20 @@ static void masked_words_in_bf16(void **state) {
     duet_mlm_head head;
     un_params params = {0};
     un_rng rng = un_rng_stream(8, "test", 0);
-    util_ok(duet_mlm_declare(&head, &params, "cls.", H, V, 1e-12f));
+    util_ok(un_duet_mlm_declare(&head, &params, "cls.", H, V, 1e-12f));
     util_ok(un_params_allocate(&params, 1, 1));
-    duet_mlm_initialize(&head, &params, 1);
+    un_duet_mlm_initialize(&head, &params, 1);
     un_params_refresh(&params);
     un_rng_fill_normal(&rng, hidden, R * H, 0, 1);
     un_rng_fill_normal(&rng, dlogits, R * V, 0, 1);
     for (int bf16 = 0; bf16 < 2; bf16++) {
         duet_mlm_pass pass;
         float *out = NULL;
-        util_ok(duet_mlm_pass_create(&pass, &head, bf16 ? UN_BF16 : UN_F32, 1));
-        util_ok(duet_mlm_forward(&pass, &params, hidden, R, &out));
+        util_ok(un_duet_mlm_pass_create(&pass, &head, bf16 ? UN_BF16 : UN_F32, 1));
+        util_ok(un_duet_mlm_forward(&pass, &params, hidden, R, &out));
         memcpy(logits[bf16], out, sizeof logits[0]);
-        util_ok(duet_mlm_backward(&pass, &params, dlogits, dhidden[bf16], 0));
-        duet_mlm_pass_free(&pass);
+        util_ok(un_duet_mlm_backward(&pass, &params, dlogits, dhidden[bf16], 0));
+        un_duet_mlm_pass_free(&pass);
     }
     double gap = 0, size = 0;
     for (size_t i = 0; i < R * V; i++) gap += pow((double)(logits[0][i] - logits[1][i]), 2);

@@ -88,7 +88,7 @@ static const char *const g_losses[] = {"fit", NULL};
 static void destroy(un_method *method) {
     dem *d = (dem *)method;
     if (!d) return;
-    dem_score_free(d);
+    un_dem_score_free(d);
     un_params_free(&d->base.params);
     un_arena_free(&d->arena);
     free(d);
@@ -152,11 +152,11 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     d->base.class = &un_method_dem;
     un_status status = UNSEEN_OK;
     UN_GO(configure(d, setup));
-    UN_GO(dem_network_declare(d, setup->config));
+    UN_GO(un_dem_network_declare(d, setup->config));
     d->base.params.available = setup->available;
     UN_GO(un_params_allocate(&d->base.params, d->data != NULL, d->type == UN_BF16));
     if (d->data) {
-        dem_network_initialize(d, setup->config, setup->classes);
+        un_dem_network_initialize(d, setup->config, setup->classes);
         for (size_t m = 0; m < d->modalities; m++) {
             const un_modality *modality = &setup->classes->modality[m];
             size_t n = d->class_count * modality->width;
@@ -164,7 +164,7 @@ static un_status create(const un_method_setup *setup, un_method **out) {
             UN_GO(un_arena_alloc(&d->arena, n, sizeof(float), &d->semantics[m]));
             for (size_t i = 0; i < n; i++) d->semantics[m][i] = scale * modality->values[i];
         }
-        UN_GO(dem_rows_create(d));
+        UN_GO(un_dem_rows_create(d));
     }
     *out = &d->base;
 done:
@@ -181,7 +181,7 @@ static un_status prepare(un_method *method) {
                              un_param_value(&d->base.params, d->whiten_weight), &used));
         un_log(UNSEEN_LOG_DEBUG, "features whitened with shrinkage %.4g", used);
     }
-    return dem_rows_prepare(d);
+    return un_dem_rows_prepare(d);
 }
 
 /* That regions are averaged, which older models did not. */
@@ -192,24 +192,24 @@ static un_status keep(const un_method *method, json_t **out) {
 }
 
 static size_t steps_before(const un_method *method, size_t epoch) {
-    return epoch * dem_rows_steps_per_epoch((const dem *)method);
+    return epoch * un_dem_rows_steps_per_epoch((const dem *)method);
 }
 
 static un_status plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
                       size_t *count) {
-    return dem_rows_plan((dem *)method, epoch, step, images, count);
+    return un_dem_rows_plan((dem *)method, epoch, step, images, count);
 }
 
 static un_status step(un_method *method, size_t epoch, size_t number, double *losses) {
     dem *d = (dem *)method;
-    UN_TRY(dem_rows_fill(d, epoch, number));
+    UN_TRY(un_dem_rows_fill(d, epoch, number));
     for (size_t m = 0; m < d->modalities; m++)
         for (size_t g = 0; g < d->rows.rows; g++)
             memcpy(d->input[m] + g * d->width[m],
                    d->semantics[m] + (size_t)d->rows.class[g] * d -> width[m],
                    d -> width[m] * sizeof(float));
-    UN_TRY(dem_network_forward(d, d->rows.rows, d->type));
-    return dem_network_backward(d, &losses[0]);
+    UN_TRY(un_dem_network_forward(d, d->rows.rows, d->type));
+    return un_dem_network_backward(d, &losses[0]);
 }
 
 static double step_flops(const un_method *method) {
@@ -244,8 +244,8 @@ const un_method_class un_method_dem = {
     .create = create,
     .destroy = destroy,
     .prepare = prepare,
-    .set_classes = dem_set_classes,
-    .score = dem_score,
+    .set_classes = un_dem_set_classes,
+    .score = un_dem_score,
     .keep = keep,
     .learner = &g_learner,
 };

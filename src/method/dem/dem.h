@@ -96,27 +96,28 @@ typedef struct {
 extern const un_method_class un_method_dem;
 
 /* dem_rows.c: which images make a step. */
-un_status dem_rows_create(dem *d);
-un_status dem_rows_prepare(dem *d);
-size_t dem_rows_steps_per_epoch(const dem *d);
-un_status dem_rows_plan(dem *d, size_t epoch, size_t step, const int64_t **images, size_t *count);
-un_status dem_rows_fill(dem *d, size_t epoch, size_t step);
+un_status un_dem_rows_create(dem *d);
+un_status un_dem_rows_prepare(dem *d);
+size_t un_dem_rows_steps_per_epoch(const dem *d);
+un_status un_dem_rows_plan(dem *d, size_t epoch, size_t step, const int64_t **images,
+                           size_t *count);
+un_status un_dem_rows_fill(dem *d, size_t epoch, size_t step);
 
 /* x (n, D), centred in place, -> out (n, D) as the network's outputs are compared with it. */
-un_status dem_whiten(const dem *d, size_t n, float *x, float *out);
+un_status un_dem_whiten(const dem *d, size_t n, float *x, float *out);
 
 /* dem_network.c: forward and backward. */
-un_status dem_network_declare(dem *d, const json_t *config);
-void dem_network_initialize(dem *d, const json_t *config, const un_class_table *classes);
-un_status dem_network_workspace(dem *d, size_t rows, int training);
+un_status un_dem_network_declare(dem *d, const json_t *config);
+void un_dem_network_initialize(dem *d, const json_t *config, const un_class_table *classes);
+un_status un_dem_network_workspace(dem *d, size_t rows, int training);
 /* d->input (and, in bf16, d->input16) -> d->output, for `rows` rows. */
-un_status dem_network_forward(dem *d, size_t rows, un_dtype type);
+un_status un_dem_network_forward(dem *d, size_t rows, un_dtype type);
 /* Loss of the rows in d->rows and all gradients. */
-un_status dem_network_backward(dem *d, double *fit);
+un_status un_dem_network_backward(dem *d, double *fit);
 
 /* dem_score.c: nearest prototypes. */
-un_status dem_set_classes(un_method *method, const un_class_table *classes);
-un_status dem_score(un_method *method, const float *features, size_t n, float *scores);
-void dem_score_free(dem *d);
+un_status un_dem_set_classes(un_method *method, const un_class_table *classes);
+un_status un_dem_score(un_method *method, const float *features, size_t n, float *scores);
+void un_dem_score_free(dem *d);
 
 #endif

@@ -33,7 +33,7 @@ static un_status declare_layer(dem *d, const char *name, size_t in, size_t out, 
     return un_params_add(&d->base.params, text, 1, &out, (float)lambda, &layer->bias);
 }
 
-un_status dem_network_declare(dem *d, const json_t *config) {
+un_status un_dem_network_declare(dem *d, const json_t *config) {
     double lambda = 0;
     if (d->network == DEM_ONE_LAYER) {
         d->hidden = d->width[0];
@@ -80,7 +80,7 @@ static void initialize_layer(dem *d, const un_linear *layer, size_t number, doub
     for (size_t i = 0; i < layer->out; i++) b[i] = (float)bias;
 }
 
-void dem_network_initialize(dem *d, const json_t *config, const un_class_table *classes) {
+void un_dem_network_initialize(dem *d, const json_t *config, const un_class_table *classes) {
     double sd = un_config_number(config, "init_sd"), bias = un_config_number(config, "init_bias");
     if (d->network != DEM_ONE_LAYER)
         for (size_t m = 0; m < d->modalities; m++) initialize_layer(d, &d->first[m], m, sd, bias);
@@ -96,7 +96,7 @@ void dem_network_initialize(dem *d, const json_t *config, const un_class_table *
     un_params_refresh(&d->base.params);
 }
 
-un_status dem_network_workspace(dem *d, size_t rows, int training) {
+un_status un_dem_network_workspace(dem *d, size_t rows, int training) {
     un_arena *a = &d->arena;
     size_t h = d->hidden, D = d->visual, f = sizeof(float), w = sizeof(un_bf16);
     int bf16 = d->type == UN_BF16;
@@ -140,7 +140,7 @@ static const void *last_input(const dem *d, un_dtype type) {
     return type == UN_BF16 ? (const void *)d->middle16 : (const void *)d->middle;
 }
 
-un_status dem_network_forward(dem *d, size_t rows, un_dtype type) {
+un_status un_dem_network_forward(dem *d, size_t rows, un_dtype type) {
     if (type == UN_BF16)
         for (size_t m = 0; m < d->modalities; m++)
             un_convert_to_bf16(d->input[m], d->input16[m], rows * d->width[m]);
@@ -175,7 +175,7 @@ static un_status backward_first(dem *d, size_t m, size_t rows) {
                               NULL);
 }
 
-un_status dem_network_backward(dem *d, double *fit) {
+un_status un_dem_network_backward(dem *d, double *fit) {
     size_t rows = d->rows.rows;
     *fit = d->rows.constant +
            (d->whitened ? un_squared_error : un_squared_error_relu)(

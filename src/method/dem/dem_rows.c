@@ -11,7 +11,7 @@
 
 enum { CHUNK = 256 }; /* images of one gather of the preparing pass */
 
-un_status dem_rows_create(dem *d) {
+un_status un_dem_rows_create(dem *d) {
     size_t most = d->class_means || d->batch > d->class_count ? d->class_count : d->batch;
     size_t gathered = d->class_means ? CHUNK : d->batch;
     UN_TRY(un_arena_alloc(&d->arena, d->data->train->count, sizeof *d->order, &d->order));
@@ -23,10 +23,10 @@ un_status dem_rows_create(dem *d) {
     UN_TRY(un_arena_alloc(&d->arena, most, sizeof *d->rows.weight, &d->rows.weight));
     UN_TRY(un_arena_alloc(&d->arena, most * d->visual, sizeof(float), &d->rows.target));
     d->order_epoch = SIZE_MAX;
-    return dem_network_workspace(d, most, 1);
+    return un_dem_network_workspace(d, most, 1);
 }
 
-size_t dem_rows_steps_per_epoch(const dem *d) {
+size_t un_dem_rows_steps_per_epoch(const dem *d) {
     if (d->class_means) return 1;
     return (d->data->train->count + d->batch - 1) / d->batch;
 }
@@ -46,7 +46,7 @@ static void number_rows(dem *d, const int64_t *images, size_t n) {
     }
 }
 
-un_status dem_whiten(const dem *d, size_t n, float *x, float *out) {
+un_status un_dem_whiten(const dem *d, size_t n, float *x, float *out) {
     const un_params *p = &d->base.params;
     return un_whiten(un_param_value(p, d->whiten_mean), un_param_value(p, d->whiten_weight), n,
                      d->visual, x, out);
@@ -55,7 +55,7 @@ un_status dem_whiten(const dem *d, size_t n, float *x, float *out) {
 /* Features of n images into d->gathered. */
 static un_status gather(dem *d, const int64_t *images, size_t n) {
     un_features_gather_f32(d->data->features, images, n, d->whitened ? d->raw : d->gathered);
-    return d->whitened ? dem_whiten(d, n, d->raw, d->gathered) : UNSEEN_OK;
+    return d->whitened ? un_dem_whiten(d, n, d->raw, d->gathered) : UNSEEN_OK;
 }
 
 /* The means of one mini-batch; means_columns fills some columns and returns their spread. */
@@ -97,7 +97,8 @@ static void finish_weights(dem *d, double spread, size_t images) {
     d->rows.constant = spread / elements;
 }
 
-un_status dem_rows_plan(dem *d, size_t epoch, size_t step, const int64_t **images, size_t *count) {
+un_status un_dem_rows_plan(dem *d, size_t epoch, size_t step, const int64_t **images,
+                           size_t *count) {
     *count = 0;
     if (d->class_means) return UNSEEN_OK;
     size_t n = d->data->train->count;
@@ -114,11 +115,11 @@ un_status dem_rows_plan(dem *d, size_t epoch, size_t step, const int64_t **image
     return UNSEEN_OK;
 }
 
-un_status dem_rows_fill(dem *d, size_t epoch, size_t step) {
-    if (d->class_means) return UNSEEN_OK; /* dem_rows_prepare filled them for good */
+un_status un_dem_rows_fill(dem *d, size_t epoch, size_t step) {
+    if (d->class_means) return UNSEEN_OK; /* un_dem_rows_prepare filled them for good */
     const int64_t *images = NULL;
     size_t n = 0;
-    UN_TRY(dem_rows_plan(d, epoch, step, &images, &n));
+    UN_TRY(un_dem_rows_plan(d, epoch, step, &images, &n));
     if (n == 0) return un_fail(UNSEEN_E_ARGUMENT, "step %zu lies beyond the epoch", step);
     UN_TRY(gather(d, images, n));
     d->step_images = n;
@@ -129,7 +130,7 @@ un_status dem_rows_fill(dem *d, size_t epoch, size_t step) {
 }
 
 /* Class sums in f64 over one pass: the means must not depend on the chunking. */
-un_status dem_rows_prepare(dem *d) {
+un_status un_dem_rows_prepare(dem *d) {
     if (!d->class_means) return UNSEEN_OK;
     const un_index_list *train = d->data->train;
     size_t D = d->visual;

@@ -15,7 +15,7 @@
 
 enum { CHUNK = 256 };
 
-void dem_score_free(dem *d) {
+void un_dem_score_free(dem *d) {
     un_packed_free(d->packed);
     free(d->prototypes);
     free(d->prototype_norm);
@@ -33,12 +33,12 @@ static un_status embed(dem *d, const un_class_table *classes, size_t begin, size
         const float *values = classes->modality[m].values + begin * d->width[m];
         for (size_t i = 0; i < rows * d->width[m]; i++) scratch->input[m][i] = scale[m] * values[i];
     }
-    UN_TRY(dem_network_forward(scratch, rows, UN_F32));
+    UN_TRY(un_dem_network_forward(scratch, rows, UN_F32));
     memcpy(d->prototypes + begin * d->visual, scratch->output, rows * d->visual * sizeof(float));
     return UNSEEN_OK;
 }
 
-un_status dem_set_classes(un_method *method, const un_class_table *classes) {
+un_status un_dem_set_classes(un_method *method, const un_class_table *classes) {
     dem *d = (dem *)method;
     if (classes->modality_count != d->modalities)
         return un_fail(UNSEEN_E_ARGUMENT, "the model needs %zu semantics, the classes have %zu",
@@ -48,7 +48,7 @@ un_status dem_set_classes(un_method *method, const un_class_table *classes) {
             return un_fail(UNSEEN_E_ARGUMENT,
                            "semantics \"%s\" has %zu values a class, the model was trained on %zu",
                            classes->modality[m].name, classes->modality[m].width, d->width[m]);
-    dem_score_free(d);
+    un_dem_score_free(d);
     /* A copy of the head with its own workspace: the parameters are shared, the buffers of a
      * training step under way are not touched. */
     dem scratch = *d;
@@ -58,7 +58,7 @@ un_status dem_set_classes(un_method *method, const un_class_table *classes) {
     size_t C = classes->count, rows = C < CHUNK ? C : CHUNK;
     UN_GO(un_alloc(C * d->visual, sizeof(float), &d->prototypes));
     UN_GO(un_alloc(C, sizeof(double), &d->prototype_norm));
-    UN_GO(dem_network_workspace(&scratch, rows, 0));
+    UN_GO(un_dem_network_workspace(&scratch, rows, 0));
     for (size_t at = 0; at < C; at += rows)
         UN_GO(embed(d, classes, at, C - at < rows ? C - at : rows, &scratch));
     un_row_norms(d->prototypes, C, d->visual, d->prototype_norm);
@@ -66,7 +66,7 @@ un_status dem_set_classes(un_method *method, const un_class_table *classes) {
     d->scored = C;
 done:
     un_arena_free(&scratch.arena);
-    if (status) dem_score_free(d);
+    if (status) un_dem_score_free(d);
     return status;
 }
 
@@ -117,10 +117,10 @@ static un_status represent(const dem *d, const float *features, size_t n, float 
     float *mean = d->whitened ? raw : out;
     for (size_t i = 0; i < n; i++) /* of one region: a copy */
         un_mean_row(features + i * d->regions * D, d->regions, D, mean + i * D);
-    return d->whitened ? dem_whiten(d, n, raw, out) : UNSEEN_OK;
+    return d->whitened ? un_dem_whiten(d, n, raw, out) : UNSEEN_OK;
 }
 
-un_status dem_score(un_method *method, const float *features, size_t n, float *scores) {
+un_status un_dem_score(un_method *method, const float *features, size_t n, float *scores) {
     const dem *d = (dem *)method;
     size_t D = d->visual, rows = n < CHUNK ? n : CHUNK;
     float *raw = NULL, *ready = NULL;

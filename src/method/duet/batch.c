@@ -27,7 +27,7 @@ static size_t most_pictures(const duet_method *m) {
     return masked > 2 * m->settings.batch_size ? masked : 2 * m->settings.batch_size;
 }
 
-un_status duet_batch_create(duet_method *m) {
+un_status un_duet_batch_create(duet_method *m) {
     duet_batch *b = &m->training.batch;
     un_arena *a = &m->arena;
     size_t B = m->settings.batch_size, n = most_pictures(m),
@@ -83,8 +83,8 @@ static un_status draw(duet_method *m, size_t epoch, size_t index) {
     return UNSEEN_OK;
 }
 
-un_status duet_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
-                    size_t *count) {
+un_status un_duet_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
+                       size_t *count) {
     duet_method *m = (duet_method *)method;
     duet_batch *b = &m->training.batch;
     size_t before = step == 0 && epoch > 0 ? m->training.leftover : 0;
@@ -273,7 +273,7 @@ static void want_language(duet_batch *b) {
     b->wanted[DUET_LANGUAGE] = (un_wanted){.sequences = {sequences, start}, .row = row};
 }
 
-un_status duet_batch_make(duet_method *m, size_t epoch, size_t index) {
+un_status un_duet_batch_make(duet_method *m, size_t epoch, size_t index) {
     duet_batch *b = &m->training.batch;
     double scale = 1 / (double)m->settings.accumulate;
     UN_TRY(draw(m, epoch, index));

@@ -146,10 +146,10 @@ static void destroy(un_method *method) {
                                 &t->dlang.arena,
                                 &m->scoring.classes.arena,
                                 &m->scoring.attention_arena};
-    duet_mlm_pass_free(&m->training.mlm);
-    duet_pass_free(&m->training.pass);
-    duet_pass_free(&m->scoring.pass);
-    duet_network_free(&m->network);
+    un_duet_mlm_pass_free(&m->training.mlm);
+    un_duet_pass_free(&m->training.pass);
+    un_duet_pass_free(&m->scoring.pass);
+    un_duet_network_free(&m->network);
     un_duet_sampler_free(m->words.sampler);
     un_duet_texts_free(m->words.texts);
     un_wordpiece_close(m->words.wordpiece);
@@ -189,7 +189,7 @@ static un_status configure_regressed(duet_method *m, const un_class_table *class
     int all = un_config_is(config, "regress", "all");
     int named = un_config_is(config, "regress", "auto");
     size_t texts = 0;
-    UN_TRY(duet_find_texts(m, classes, &texts));
+    UN_TRY(un_duet_find_texts(m, classes, &texts));
     m->regressed.modality_count = classes->modality_count;
     m->regressed.A = 0;
     for (size_t i = 0; i < m->regressed.modality_count; i++) {
@@ -266,7 +266,7 @@ static un_status create_pixels(duet_method *m, const json_t *config, duet_image 
     for (size_t i = 0; i < 2; i++)
         if (colours[i] != 1 && colours[i] != 3)
             return un_fail(UNSEEN_E_ARGUMENT, "mean and std take one number or three");
-    return duet_pixels_create(image, &m->base.params, &pixels);
+    return un_duet_pixels_create(image, &m->base.params, &pixels);
 }
 
 static un_status declare(duet_method *m, const un_method_setup *setup) {
@@ -294,8 +294,8 @@ static un_status declare(duet_method *m, const un_method_setup *setup) {
     if (m->kept.vit.width > 0 || m->kept.swin.width > 0)
         UN_TRY(create_pixels(m, config, &image));
     else
-        UN_TRY(duet_regions_create(&image, params, &regions));
-    UN_TRY(duet_network_declare(&m->network, params, image, &network));
+        UN_TRY(un_duet_regions_create(&image, params, &regions));
+    UN_TRY(un_duet_network_declare(&m->network, params, image, &network));
     for (size_t i = 0; i < params->count; i++) {
         int frozen = i - image->frozen_first < image->frozen_count; /* below it i wraps */
         if (params->item[i].rank > 1 && !frozen) params->item[i].decay = decay;
@@ -304,20 +304,20 @@ static un_status declare(duet_method *m, const un_method_setup *setup) {
 }
 
 static un_status start_training(duet_method *m, const un_method_setup *setup) {
-    duet_network_initialize(&m->network, &m->base.params, m->settings.seed);
-    UN_TRY(duet_setup_weights(m, setup->config));
+    un_duet_network_initialize(&m->network, &m->base.params, m->settings.seed);
+    UN_TRY(un_duet_setup_weights(m, setup->config));
     un_params_refresh(&m->base.params);
-    UN_TRY(duet_take_classes(m, &m->training.classes, setup->classes));
+    UN_TRY(un_duet_take_classes(m, &m->training.classes, setup->classes));
     size_t train = m->training.data->train->count;
     if (m->settings.batch_size > train) m->settings.batch_size = train;
     m->training.steps = train / (m->settings.batch_size * m->settings.accumulate);
     if (m->settings.reference && m->training.steps > 0)
         m->training.leftover = train / m->settings.batch_size % m->settings.accumulate;
     if (m->training.steps == 0) m->training.steps = 1;
-    UN_TRY(duet_batch_create(m));
-    UN_TRY(duet_pass_create(&m->training.pass, &m->network, 1));
+    UN_TRY(un_duet_batch_create(m));
+    UN_TRY(un_duet_pass_create(&m->training.pass, &m->network, 1));
     if (!m->network.config.with_text) return UNSEEN_OK;
-    return duet_mlm_pass_create(&m->training.mlm, &m->network.mlm, m->network.config.type, 1);
+    return un_duet_mlm_pass_create(&m->training.mlm, &m->network.mlm, m->network.config.type, 1);
 }
 
 static un_status create(const un_method_setup *setup, un_method **out) {
@@ -332,10 +332,10 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     UN_GO(configure_texts(m, setup->config));
     UN_GO(configure_regressed(m, setup->classes, setup->config));
     if (m->training.data) {
-        UN_GO(duet_setup_texts(m, setup));
-        UN_GO(duet_setup_sizes(m, setup));
+        UN_GO(un_duet_setup_texts(m, setup));
+        UN_GO(un_duet_setup_sizes(m, setup));
     } else {
-        UN_GO(duet_recall(m, setup->kept));
+        UN_GO(un_duet_recall(m, setup->kept));
     }
     UN_GO(declare(m, setup));
     if (m->training.data) UN_GO(start_training(m, setup));
@@ -373,26 +373,26 @@ static double learning_rate(const un_method *method, size_t epoch) {
 }
 
 static const un_method_learner g_learner = {.steps_before = steps_before,
-                                            .step = duet_step,
+                                            .step = un_duet_step,
                                             .step_flops = step_flops,
                                             .optimizer = optimizer,
                                             .learning_rate = learning_rate,
-                                            .plan = duet_plan,
-                                            .freeze = duet_freeze};
+                                            .plan = un_duet_plan,
+                                            .freeze = un_duet_freeze};
 
-static const un_method_maps g_maps = {.attend = duet_attention,
+static const un_method_maps g_maps = {.attend = un_duet_attention,
                                       .branches = DUET_ATTENTION_BRANCHES,
-                                      .titles = duet_attention_titles,
-                                      .grid = duet_attention_grid};
+                                      .titles = un_duet_attention_titles,
+                                      .grid = un_duet_attention_grid};
 
-static const un_method_attribute_scores g_attribute_scores = {.score = duet_attributes,
+static const un_method_attribute_scores g_attribute_scores = {.score = un_duet_attributes,
                                                               .branches = 1,
-                                                              .class_rows = duet_class_rows,
+                                                              .class_rows = un_duet_class_rows,
                                                               .made_of = made_of,
                                                               .scores_are_probabilities = 1};
 
-static const un_method_text_probe g_text_probe = {.recovery = duet_recovery,
-                                                  .group_attention = duet_group_attention};
+static const un_method_text_probe g_text_probe = {.recovery = un_duet_recovery,
+                                                  .group_attention = un_duet_group_attention};
 
 /* Regions, or the pixels themselves; which of them, the settings may say. */
 static int takes(const json_t *config, un_features_kind kind) {
@@ -414,11 +414,11 @@ const un_method_class un_method_duet = {
     .create = create,
     .destroy = destroy,
     .prepare = un_method_no_pass,
-    .set_classes = duet_set_classes,
-    .score = duet_score,
+    .set_classes = un_duet_set_classes,
+    .score = un_duet_score,
     .takes = takes,
     .unit_rows = unit_rows,
-    .keep = duet_keep,
+    .keep = un_duet_keep,
     .learner = &g_learner,
     .maps = &g_maps,
     .attribute_scores = &g_attribute_scores,

@@ -188,59 +188,61 @@ typedef struct {
 extern const un_method_class un_method_duet;
 
 /* setup.c: sizes, texts and vocabulary, from files and the data set. */
-un_status duet_setup_texts(duet_method *m, const un_method_setup *setup);
+un_status un_duet_setup_texts(duet_method *m, const un_method_setup *setup);
 /* The place in the table of the semantics that the texts tell of. */
-un_status duet_find_texts(const duet_method *m, const un_class_table *classes, size_t *out);
-un_status duet_setup_sizes(duet_method *m, const un_method_setup *setup);
+un_status un_duet_find_texts(const duet_method *m, const un_class_table *classes, size_t *out);
+un_status un_duet_setup_sizes(duet_method *m, const un_method_setup *setup);
 /* m->wordpiece, if it is not open: from the file of the settings or the model's own words. */
-un_status duet_open_words(duet_method *m);
+un_status un_duet_open_words(duet_method *m);
 /* Fills the pieces that weight files hold. */
-un_status duet_setup_weights(duet_method *m, const json_t *config);
+un_status un_duet_setup_weights(duet_method *m, const json_t *config);
 /* Draws for images of `data`, with the classes of that table. */
-un_status duet_setup_sampler(const duet_method *m, const un_class_table *classes,
-                             const int32_t *labels, const un_index_list *images,
-                             un_duet_sampler **out);
+un_status un_duet_setup_sampler(const duet_method *m, const un_class_table *classes,
+                                const int32_t *labels, const un_index_list *images,
+                                un_duet_sampler **out);
 
 /* kept.c: into a model's manifest and out of it. */
-un_status duet_keep(const un_method *method, json_t **out);
-un_status duet_recall(duet_method *m, const json_t *kept);
+un_status un_duet_keep(const un_method *method, json_t **out);
+un_status un_duet_recall(duet_method *m, const json_t *kept);
 
 /* states.c: the states of a frozen image side, computed once. */
-un_status duet_freeze(un_method *method, const volatile sig_atomic_t *stop,
-                      const un_features **out);
+un_status un_duet_freeze(un_method *method, const volatile sig_atomic_t *stop,
+                         const un_features **out);
 
 /* batch.c: which images and texts make a mini-batch. */
-un_status duet_batch_create(duet_method *m);
+un_status un_duet_batch_create(duet_method *m);
 /* Mini-batch `index` (step * accumulate + k) of an epoch; fills m->batch. */
-un_status duet_batch_make(duet_method *m, size_t epoch, size_t index);
-un_status duet_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
-                    size_t *count);
+un_status un_duet_batch_make(duet_method *m, size_t epoch, size_t index);
+un_status un_duet_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
+                       size_t *count);
 
 /* step.c */
-un_status duet_step(un_method *method, size_t epoch, size_t step, double *losses);
+un_status un_duet_step(un_method *method, size_t epoch, size_t step, double *losses);
 
 /* score.c */
-un_status duet_take_classes(const duet_method *m, duet_classes *out, const un_class_table *classes);
-un_status duet_set_classes(un_method *method, const un_class_table *classes);
-un_status duet_score(un_method *method, const float *features, size_t n, float *scores);
+un_status un_duet_take_classes(const duet_method *m, duet_classes *out,
+                               const un_class_table *classes);
+un_status un_duet_set_classes(un_method *method, const un_class_table *classes);
+un_status un_duet_score(un_method *method, const float *features, size_t n, float *scores);
 /* g (n, A) of pictures, before any softmax. */
-un_status duet_attributes(un_method *method, const float *features, float *out);
+un_status un_duet_attributes(un_method *method, const float *features, float *out);
 /* Unit rows (C, A) of the classes set. */
-const float *duet_class_rows(const un_method *method);
+const float *un_duet_class_rows(const un_method *method);
 /* The fixed prompt as a batch of one; `start` has two elements. */
-duet_text_batch duet_prompt_batch(const duet_method *m, size_t start[2]);
+duet_text_batch un_duet_prompt_batch(const duet_method *m, size_t start[2]);
 
 /* Where it looks (score.c). */
-extern const char *const duet_attention_titles[];
-un_status duet_attention(un_method *method, const float *features, float *maps);
-void duet_attention_grid(const un_method *method, size_t *height, size_t *width);
-un_status duet_group_attention(un_method *method, const float *features, un_group_attention *out);
+extern const char *const un_duet_attention_titles[];
+un_status un_duet_attention(un_method *method, const float *features, float *maps);
+void un_duet_attention_grid(const un_method *method, size_t *height, size_t *width);
+un_status un_duet_group_attention(un_method *method, const float *features,
+                                  un_group_attention *out);
 /* After new classes or parameters. */
-void duet_attention_forget(duet_method *m);
+void un_duet_attention_forget(duet_method *m);
 
 /* recovery.c */
-un_status duet_recovery(un_method *method, const un_class_table *classes,
-                        const un_features *features, const int32_t *labels,
-                        const un_index_list *images, un_recovered *out);
+un_status un_duet_recovery(un_method *method, const un_class_table *classes,
+                           const un_features *features, const int32_t *labels,
+                           const un_index_list *images, un_recovered *out);
 
 #endif

@@ -78,8 +78,8 @@ typedef struct {
 } duet_regions_config;
 
 /* Declares "visual_cls", "region_projection.*" and "region_norm.*". */
-un_status duet_regions_create(duet_image **out, un_params *params,
-                              const duet_regions_config *config);
+un_status un_duet_regions_create(duet_image **out, un_params *params,
+                                 const duet_regions_config *config);
 
 typedef struct {
     size_t size;  /* S: pictures are S x S pixels of 3 colours, 0..255 */
@@ -97,10 +97,11 @@ typedef struct {
 /* Declares "deit.deit.*" or "deit.swin.*" (as the published models are called), with `logit`
  * also "deit.classifier.*" and "linear.*", else, where the transformer's width is not H,
  * "visual_projection.*". */
-un_status duet_pixels_create(duet_image **out, un_params *params, const duet_pixels_config *config);
+un_status un_duet_pixels_create(duet_image **out, un_params *params,
+                                const duet_pixels_config *config);
 /* Fills the transformer (and the classifier if the file has it) from a file of weights. */
-un_status duet_pixels_load(const duet_image *image, const un_params *params,
-                           const un_safetensors *file);
+un_status un_duet_pixels_load(const duet_image *image, const un_params *params,
+                              const un_safetensors *file);
 
 /* ---- pictures changed a little for every step, so that a transformer trained
  * from scratch on few of them does not learn them by heart.
@@ -119,13 +120,13 @@ typedef struct {
 
 /* The change of picture `i` of mini-batch `index` of an epoch: zoom 2^-1/3 to 2^1/3, moved by
  * up to an eighth, brightness 0.8 to 1.25 (both log-uniform). */
-duet_change duet_change_draw(uint64_t seed, size_t epoch, size_t index, size_t i);
+duet_change un_duet_change_draw(uint64_t seed, size_t epoch, size_t index, size_t i);
 
 /* in, out (S, S, 3), values 0..255; bilinear. `out` must not overlap `in`. */
-void duet_change_apply(const duet_change *change, const float *in, size_t S, float *out);
+void un_duet_change_apply(const duet_change *change, const float *in, size_t S, float *out);
 
 /* n pictures, each with its own draw. */
-void duet_augment(uint64_t seed, size_t epoch, size_t index, const float *in, size_t n, size_t S,
-                  float *out);
+void un_duet_augment(uint64_t seed, size_t epoch, size_t index, const float *in, size_t n, size_t S,
+                     float *out);
 
 #endif

@@ -65,8 +65,8 @@ static void initialize(const duet_image *image, const un_params *params, uint64_
                                "duet.pixels", 2);
 }
 
-un_status duet_pixels_load(const duet_image *image, const un_params *params,
-                           const un_safetensors *file) {
+un_status un_duet_pixels_load(const duet_image *image, const un_params *params,
+                              const un_safetensors *file) {
     const pixels_image *v = (const pixels_image *)image;
     static const char *const heads[] = {"classifier", "head"}; /* the second is torchvision's */
     char prefix[UN_NAME_LENGTH], name[UN_NAME_LENGTH];
@@ -320,8 +320,8 @@ static un_status declare(pixels_image *v, un_params *params) {
     return un_dense_declare(&v->from_logit, params, "linear", c->labels, c->width);
 }
 
-un_status duet_pixels_create(duet_image **out, un_params *params,
-                             const duet_pixels_config *config) {
+un_status un_duet_pixels_create(duet_image **out, un_params *params,
+                                const duet_pixels_config *config) {
     pixels_image *v = NULL;
     UN_TRY(un_alloc(1, sizeof *v, &v));
     v->base = (duet_image){.class = &g_class, .leading = 1, .pixels = 1, .width = config->width};
@@ -341,7 +341,7 @@ static double between(un_rng *rng, double low, double high) {
     return low + (high - low) * un_rng_uniform(rng);
 }
 
-duet_change duet_change_draw(uint64_t seed, size_t epoch, size_t index, size_t i) {
+duet_change un_duet_change_draw(uint64_t seed, size_t epoch, size_t index, size_t i) {
     /* One stream for a mini-batch, a fixed number of blocks of it for each picture. */
     un_rng rng = un_rng_stream(seed, "duet.augment", (uint64_t)epoch << 32 | (uint64_t)index);
     rng.block = 4 * (uint64_t)i;
@@ -372,7 +372,7 @@ static double source(size_t k, size_t S, double zoom, double moved) {
     return ((double)k + 0.5 - middle) / zoom + middle + moved * (double)S - 0.5;
 }
 
-void duet_change_apply(const duet_change *change, const float *in, size_t S, float *out) {
+void un_duet_change_apply(const duet_change *change, const float *in, size_t S, float *out) {
     float gain = (float)change->brightness;
     for (size_t y = 0; y < S; y++) {
         place v = find_place(source(y, S, change->zoom, change->down), S);
@@ -402,13 +402,13 @@ static void augment_range(size_t begin, size_t end, void *context) {
     const augment_job *j = context;
     size_t row = j->S * j->S * 3;
     for (size_t i = begin; i < end; i++) {
-        duet_change change = duet_change_draw(j->seed, j->epoch, j->index, i);
-        duet_change_apply(&change, j->in + i * row, j->S, j->out + i * row);
+        duet_change change = un_duet_change_draw(j->seed, j->epoch, j->index, i);
+        un_duet_change_apply(&change, j->in + i * row, j->S, j->out + i * row);
     }
 }
 
-void duet_augment(uint64_t seed, size_t epoch, size_t index, const float *in, size_t n, size_t S,
-                  float *out) {
+void un_duet_augment(uint64_t seed, size_t epoch, size_t index, const float *in, size_t n, size_t S,
+                     float *out) {
     augment_job job = {seed, epoch, index, S, in, out};
     un_parallel_for(n, 1, augment_range, &job);
 }

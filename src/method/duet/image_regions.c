@@ -153,8 +153,8 @@ static const duet_image_class g_projected = {CLASS, .forward16 = forward16};
 /* Without a projection regions are normalised in f32. */
 static const duet_image_class g_plain = {CLASS};
 
-un_status duet_regions_create(duet_image **out, un_params *params,
-                              const duet_regions_config *config) {
+un_status un_duet_regions_create(duet_image **out, un_params *params,
+                                 const duet_regions_config *config) {
     regions_image *r = NULL;
     size_t H = config->width;
     if (!config->project && config->features != H)

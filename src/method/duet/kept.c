@@ -99,7 +99,7 @@ static json_t *groups_json(const duet_method *m) {
 #define TEXT_SIZES(x) x(vocabulary) x(positions) x(types) x(width) x(heads) x(inner) x(layers)
 #define IMAGE_SIZES(x) x(image) x(patch) x(width) x(heads) x(inner) x(layers)
 
-un_status duet_keep(const un_method *method, json_t **out) {
+un_status un_duet_keep(const un_method *method, json_t **out) {
     const duet_method *m = (const duet_method *)method;
     const duet_kept *k = &m->kept;
     json_t *text = json_object(), *image = json_object();
@@ -224,7 +224,7 @@ static un_status recall_attributes(duet_method *m, const json_t *list) {
     return UNSEEN_OK;
 }
 
-un_status duet_recall(duet_method *m, const json_t *kept) {
+un_status un_duet_recall(duet_method *m, const json_t *kept) {
     duet_kept *k = &m->kept;
     if (!json_is_object(kept)) return damaged("it is missing");
     UN_TRY(recall_sizes(k, kept));

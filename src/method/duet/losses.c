@@ -84,9 +84,9 @@ static double self_calibration(const duet_loss_classes *c, const double *s, size
     return -weight * log(mean);
 }
 
-un_status duet_class_losses(const duet_loss_classes *c, const double weight[DUET_CLASS_TERMS],
-                            int twice, const float *g, const int32_t *label, size_t n,
-                            double loss[DUET_CLASS_TERMS], float *dg) {
+un_status un_duet_class_losses(const duet_loss_classes *c, const double weight[DUET_CLASS_TERMS],
+                               int twice, const float *g, const int32_t *label, size_t n,
+                               double loss[DUET_CLASS_TERMS], float *dg) {
     size_t C = c->count, A = c->attributes;
     double *work = NULL, share = 1.0 / (double)n, squares = 0;
     UN_TRY(un_alloc(3 * n * C + 2 * C + A, sizeof *work, &work));
@@ -141,8 +141,9 @@ static double nce_row(const double *cosine, const int32_t *label, size_t i, size
     return -safe_log(p[partner]);
 }
 
-un_status duet_info_nce(const float *features, const int32_t *label, size_t B, size_t H,
-                        double temperature, int published, double weight, double *loss, float *d) {
+un_status un_duet_info_nce(const float *features, const int32_t *label, size_t B, size_t H,
+                           double temperature, int published, double weight, double *loss,
+                           float *d) {
     size_t n = 2 * B;
     double *work = NULL, share = weight / (double)n;
     UN_TRY(un_alloc(n * n + n * H + n + n + H, sizeof *work, &work));
@@ -184,8 +185,8 @@ un_status duet_info_nce(const float *features, const int32_t *label, size_t B, s
     return UNSEEN_OK;
 }
 
-double duet_attribute_contrast(const float *features, size_t pairs, size_t H, double weight,
-                               float *d) {
+double un_duet_attribute_contrast(const float *features, size_t pairs, size_t H, double weight,
+                                  float *d) {
     double logit[16] = {0};
     size_t n = pairs - 1 < 16 ? pairs - 1 : 16;
     for (size_t k = 0; k < n; k++)
@@ -205,29 +206,30 @@ double duet_attribute_contrast(const float *features, size_t pairs, size_t H, do
     return loss;
 }
 
-un_status duet_visual_losses(const duet_network *n, const un_params *params,
-                             const duet_visual_targets *t, const float *first, double *loss,
-                             float *dfirst) {
+un_status un_duet_visual_losses(const duet_network *n, const un_params *params,
+                                const duet_visual_targets *t, const float *first, double *loss,
+                                float *dfirst) {
     size_t B = t->samples, H = n->config.text.width, A = n->config.attributes;
     float *g = NULL;
     UN_TRY(un_alloc(2 * B * A + B * H, sizeof *g, &g));
     float *dg = g + B * A, *d = dg + B * A;
     un_status status = UNSEEN_OK;
     loss[DUET_CLASS_TERMS] = 0;
-    UN_GO(duet_attributes_forward(n, params, first, B, g));
-    UN_GO(duet_class_losses(t->classes, t->weight, t->published, g, t->label, B, loss, dg));
-    UN_GO(duet_attributes_backward(n, params, first, dg, B, d));
+    UN_GO(un_duet_attributes_forward(n, params, first, B, g));
+    UN_GO(un_duet_class_losses(t->classes, t->weight, t->published, g, t->label, B, loss, dg));
+    UN_GO(un_duet_attributes_backward(n, params, first, dg, B, d));
     un_axpy(1, d, dfirst, B * H);
     if (t->partners)
-        UN_GO(duet_info_nce(first, t->label, B, H, t->temperature, t->published, t->contrast,
-                            &loss[DUET_CLASS_TERMS], dfirst));
+        UN_GO(un_duet_info_nce(first, t->label, B, H, t->temperature, t->published, t->contrast,
+                               &loss[DUET_CLASS_TERMS], dfirst));
 done:
     free(g);
     return status;
 }
 
-un_status duet_word_loss(duet_mlm_pass *pass, const un_params *params, const duet_word_targets *t,
-                         const float *lang, double *loss, float *dlang) {
+un_status un_duet_word_loss(duet_mlm_pass *pass, const un_params *params,
+                            const duet_word_targets *t, const float *lang, double *loss,
+                            float *dlang) {
     size_t H = pass->head->dense.in, V = pass->head->decoder.out;
     float *states = NULL, *logits = NULL;
     *loss = 0;
@@ -241,9 +243,9 @@ un_status duet_word_loss(duet_mlm_pass *pass, const un_params *params, const due
     un_status status = UNSEEN_OK;
     for (size_t i = 0; i < t->count; i++)
         memcpy(states + i * H, lang + t->row[i] * H, H * sizeof *states);
-    UN_GO(duet_mlm_forward(pass, params, states, t->count, &logits));
+    UN_GO(un_duet_mlm_forward(pass, params, states, t->count, &logits));
     *loss = un_cross_entropy(logits, t->label, t->weight, t->count, V, NULL, logits);
-    UN_GO(duet_mlm_backward(pass, params, logits, d, 0));
+    UN_GO(un_duet_mlm_backward(pass, params, logits, d, 0));
     for (size_t i = 0; i < t->count; i++) un_axpy(1, d + i * H, dlang + t->row[i] * H, H);
 done:
     free(states);
@@ -268,9 +270,9 @@ static void unpool(const duet_contrast_targets *t, const float *dpooled, size_t 
     }
 }
 
-un_status duet_contrast_loss(const duet_network *n, const un_params *params,
-                             const duet_contrast_targets *t, const float *lang, double *loss,
-                             float *dlang, float *pooled, float *features) {
+un_status un_duet_contrast_loss(const duet_network *n, const un_params *params,
+                                const duet_contrast_targets *t, const float *lang, double *loss,
+                                float *dlang, float *pooled, float *features) {
     size_t H = n->config.text.width, rows = t->groups * t->pairs, size = rows * H;
     float *work = NULL;
     *loss = 0;
@@ -280,13 +282,13 @@ un_status duet_contrast_loss(const duet_network *n, const un_params *params,
     float *dhidden = dout + size, *dmean = dhidden + size;
     un_status status = UNSEEN_OK;
     pool(t, lang, H, mean);
-    UN_GO(duet_contrast_forward(n, params, mean, rows, hidden, out));
+    UN_GO(un_duet_contrast_forward(n, params, mean, rows, hidden, out));
     for (size_t k = 0; k < t->groups; k++)
-        *loss += duet_attribute_contrast(out + k * t->pairs * H, t->pairs, H, t->weight[k],
-                                         dout + k * t->pairs * H);
+        *loss += un_duet_attribute_contrast(out + k * t->pairs * H, t->pairs, H, t->weight[k],
+                                            dout + k * t->pairs * H);
     if (pooled) memcpy(pooled, mean, size * sizeof *mean);
     if (features) memcpy(features, out, size * sizeof *out);
-    UN_GO(duet_contrast_backward(n, params, mean, hidden, dout, rows, dhidden, dmean));
+    UN_GO(un_duet_contrast_backward(n, params, mean, hidden, dout, rows, dhidden, dmean));
     unpool(t, dmean, H, dlang);
 done:
     free(work);

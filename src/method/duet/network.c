@@ -26,15 +26,15 @@ static un_status declare_text(duet_network *n, un_params *params, const un_block
     UN_TRY(un_bert_declare(&n->bert, params, "bert.", &c->text));
     for (size_t i = 0; i < c->xlayers; i++) {
         UN_TRY(i == 0 ? un_name(name, "lxmert_xlayer.") : un_name(name, "lxmert_xlayer.%zu.", i));
-        UN_TRY(duet_xlayer_declare(&n->xlayer[i], params, name, block));
+        UN_TRY(un_duet_xlayer_declare(&n->xlayer[i], params, name, block));
     }
     UN_TRY(un_dense_declare(&n->contrast1, params, "contrast_proj.linear1", H, H));
     UN_TRY(un_dense_declare(&n->contrast2, params, "contrast_proj.linear2", H, H));
-    return duet_mlm_declare(&n->mlm, params, "cls.", H, c->text.vocabulary, c->text.eps);
+    return un_duet_mlm_declare(&n->mlm, params, "cls.", H, c->text.vocabulary, c->text.eps);
 }
 
-un_status duet_network_declare(duet_network *n, un_params *params, duet_image *image,
-                               const duet_network_config *config) {
+un_status un_duet_network_declare(duet_network *n, un_params *params, duet_image *image,
+                                  const duet_network_config *config) {
     const un_block_config block = {.width = config->text.width,
                                    .heads = config->text.heads,
                                    .inner = config->text.inner,
@@ -48,11 +48,11 @@ un_status duet_network_declare(duet_network *n, un_params *params, duet_image *i
     UN_GO(un_dense_declare(&n->attributes, params, "fc_image", config->text.width,
                            config->attributes));
 done:
-    if (status) duet_network_free(n);
+    if (status) un_duet_network_free(n);
     return status;
 }
 
-void duet_network_free(duet_network *n) {
+void un_duet_network_free(duet_network *n) {
     un_bert_free(&n->bert);
     if (n->image) n->image->class->destroy(n->image);
     *n = (duet_network){0};
@@ -70,7 +70,7 @@ static void initialize_alone(const duet_network *n, const un_params *params, uin
     un_norm_initialize(&n->alone.norm2, params);
 }
 
-void duet_network_initialize(const duet_network *n, const un_params *params, uint64_t seed) {
+void un_duet_network_initialize(const duet_network *n, const un_params *params, uint64_t seed) {
     n->image->class->initialize(n->image, params, seed);
     un_param_initialize_linear(params, n->attributes.weight, n->attributes.bias, seed, "duet.heads",
                                0);
@@ -80,17 +80,17 @@ void duet_network_initialize(const duet_network *n, const un_params *params, uin
     }
     un_bert_initialize(&n->bert, params, seed);
     for (size_t i = 0; i < n->config.xlayers; i++)
-        duet_xlayer_initialize(&n->xlayer[i], params, seed, i);
+        un_duet_xlayer_initialize(&n->xlayer[i], params, seed, i);
     un_param_initialize_linear(params, n->contrast1.weight, n->contrast1.bias, seed, "duet.heads",
                                1);
     un_param_initialize_linear(params, n->contrast2.weight, n->contrast2.bias, seed, "duet.heads",
                                2);
-    duet_mlm_initialize(&n->mlm, params, seed);
+    un_duet_mlm_initialize(&n->mlm, params, seed);
 }
 
 /* ---- passes ---- */
 
-un_status duet_pass_create(duet_pass *p, const duet_network *n, int training) {
+un_status un_duet_pass_create(duet_pass *p, const duet_network *n, int training) {
     un_status status = UNSEEN_OK;
     un_dtype type = n->config.type;
     *p = (duet_pass){.network = n, .training = training};
@@ -102,17 +102,17 @@ un_status duet_pass_create(duet_pass *p, const duet_network *n, int training) {
     UN_GO(un_bert_pass_create(&p->bert, &n->bert, type, training, n->config.recompute));
     p->bert.encoder.budget = n->config.budget;
     for (size_t i = 0; i < n->config.xlayers; i++)
-        UN_GO(duet_xlayer_pass_create(&p->xlayer[i], &n->xlayer[i], type, training));
+        UN_GO(un_duet_xlayer_pass_create(&p->xlayer[i], &n->xlayer[i], type, training));
 done:
-    if (status) duet_pass_free(p);
+    if (status) un_duet_pass_free(p);
     return status;
 }
 
-void duet_pass_free(duet_pass *p) {
+void un_duet_pass_free(duet_pass *p) {
     if (!p->network) return;
     if (p->image) p->network->image->class->pass_free(p->image);
     un_bert_pass_free(&p->bert);
-    for (size_t i = 0; i < DUET_MAX_XLAYERS; i++) duet_xlayer_pass_free(&p->xlayer[i]);
+    for (size_t i = 0; i < DUET_MAX_XLAYERS; i++) un_duet_xlayer_pass_free(&p->xlayer[i]);
     un_encoder_pass_free(&p->alone);
     for (size_t s = 0; s < DUET_SIDES; s++) un_arena_free(&p->arena[s]);
     un_arena_free(&p->copy_arena);
@@ -188,7 +188,7 @@ static un_status forward_text(duet_pass *p, const un_params *params, size_t n,
                                        .layer = i,
                                        .one_text = p->shared};
         if (wanted && i + 1 == xlayers) memcpy(context.wanted, wanted, sizeof context.wanted);
-        UN_TRY(duet_xlayer_forward(&p->xlayer[i], &context, x));
+        UN_TRY(un_duet_xlayer_forward(&p->xlayer[i], &context, x));
         for (size_t s = 0; s < DUET_SIDES; s++) x[s] = p->xlayer[i].side[s].out;
     }
     p->vis = x[DUET_VISION];
@@ -196,9 +196,9 @@ static un_status forward_text(duet_pass *p, const un_params *params, size_t n,
     return UNSEEN_OK;
 }
 
-un_status duet_forward(duet_pass *p, const un_params *params, const float *features, size_t n,
-                       const duet_text_batch *text, const un_dropout_source *dropout,
-                       const un_wanted *const wanted[DUET_SIDES]) {
+un_status un_duet_forward(duet_pass *p, const un_params *params, const float *features, size_t n,
+                          const duet_text_batch *text, const un_dropout_source *dropout,
+                          const un_wanted *const wanted[DUET_SIDES]) {
     const duet_image *image = p->network->image;
     un_dropout_source path = {0}; /* vision transformers are trained without other dropout */
     if (dropout)
@@ -228,7 +228,7 @@ static un_status backward_text(duet_pass *p, float *dlang) {
     return un_bert_backward(&p->bert, dlang);
 }
 
-un_status duet_backward(duet_pass *p, float *dvis, float *dlang) {
+un_status un_duet_backward(duet_pass *p, float *dvis, float *dlang) {
     const duet_network *net = p->network;
     const duet_image *image = net->image;
     size_t H = net->config.text.width;
@@ -245,7 +245,8 @@ un_status duet_backward(duet_pass *p, float *dvis, float *dlang) {
         if (p->lang) memset(dlang, 0, rows * H * sizeof *dlang);
     }
     float *const d[DUET_SIDES] = {dlang, dvis};
-    for (size_t i = net->config.xlayers; i-- > 0;) UN_TRY(duet_xlayer_backward(&p->xlayer[i], d));
+    for (size_t i = net->config.xlayers; i-- > 0;)
+        UN_TRY(un_duet_xlayer_backward(&p->xlayer[i], d));
     UN_TRY(backward_text(p, dlang));
     return image->class->backward(p->image, dvis);
 }
@@ -258,19 +259,20 @@ static un_status dense_backward(const un_dense *layer, const un_params *params, 
     return un_dense_backward(layer, params, UN_F32, &gradient);
 }
 
-un_status duet_attributes_forward(const duet_network *network, const un_params *params,
-                                  const float *first, size_t n, float *g) {
+un_status un_duet_attributes_forward(const duet_network *network, const un_params *params,
+                                     const float *first, size_t n, float *g) {
     return un_dense_forward(&network->attributes, params, UN_F32, first, n, UN_DENSE_PLAIN, g, 0,
                             UN_F32);
 }
 
-un_status duet_attributes_backward(const duet_network *network, const un_params *params,
-                                   const float *first, const float *dg, size_t n, float *dfirst) {
+un_status un_duet_attributes_backward(const duet_network *network, const un_params *params,
+                                      const float *first, const float *dg, size_t n,
+                                      float *dfirst) {
     return dense_backward(&network->attributes, params, first, dg, n, dfirst);
 }
 
-un_status duet_first_rows(const duet_network *network, size_t count, size_t n, un_arena *arena,
-                          un_wanted *out) {
+un_status un_duet_first_rows(const duet_network *network, size_t count, size_t n, un_arena *arena,
+                             un_wanted *out) {
     size_t *start = NULL, *row = NULL, T = network->image->tokens;
     UN_TRY(un_arena_alloc(arena, n + 1, sizeof *start, &start));
     UN_TRY(un_arena_alloc(arena, count, sizeof *row, &row));
@@ -280,17 +282,17 @@ un_status duet_first_rows(const duet_network *network, size_t count, size_t n, u
     return UNSEEN_OK;
 }
 
-un_status duet_contrast_forward(const duet_network *network, const un_params *params,
-                                const float *x, size_t n, float *hidden, float *out) {
+un_status un_duet_contrast_forward(const duet_network *network, const un_params *params,
+                                   const float *x, size_t n, float *hidden, float *out) {
     UN_TRY(un_dense_forward(&network->contrast1, params, UN_F32, x, n, UN_DENSE_RELU, hidden, 0,
                             UN_F32));
     return un_dense_forward(&network->contrast2, params, UN_F32, hidden, n, UN_DENSE_PLAIN, out, 0,
                             UN_F32);
 }
 
-un_status duet_contrast_backward(const duet_network *network, const un_params *params,
-                                 const float *x, const float *hidden, const float *dout, size_t n,
-                                 float *dhidden, float *dx) {
+un_status un_duet_contrast_backward(const duet_network *network, const un_params *params,
+                                    const float *x, const float *hidden, const float *dout,
+                                    size_t n, float *dhidden, float *dx) {
     UN_TRY(dense_backward(&network->contrast2, params, hidden, dout, n, dhidden));
     un_relu_backward(hidden, UN_F32, dhidden, n * network->config.text.width);
     return dense_backward(&network->contrast1, params, x, dhidden, n, dx);
@@ -298,8 +300,8 @@ un_status duet_contrast_backward(const duet_network *network, const un_params *p
 
 /* ---- the head for masked words ---- */
 
-un_status duet_mlm_declare(duet_mlm_head *head, un_params *params, const char *prefix, size_t width,
-                           size_t vocabulary, float eps) {
+un_status un_duet_mlm_declare(duet_mlm_head *head, un_params *params, const char *prefix,
+                              size_t width, size_t vocabulary, float eps) {
     char name[UN_NAME_LENGTH];
     UN_TRY(un_name(name, "%spredictions.transform.dense", prefix));
     UN_TRY(un_dense_declare(&head->dense, params, name, width, width));
@@ -312,20 +314,20 @@ un_status duet_mlm_declare(duet_mlm_head *head, un_params *params, const char *p
                                &head->decoder.bias);
 }
 
-void duet_mlm_initialize(const duet_mlm_head *head, const un_params *params, uint64_t seed) {
+void un_duet_mlm_initialize(const duet_mlm_head *head, const un_params *params, uint64_t seed) {
     un_param_initialize_linear(params, head->dense.weight, head->dense.bias, seed, "duet.mlm", 0);
     un_param_initialize_linear(params, head->decoder.weight, head->decoder.bias, seed, "duet.mlm",
                                1);
     un_norm_initialize(&head->norm, params);
 }
 
-un_status duet_mlm_pass_create(duet_mlm_pass *pass, const duet_mlm_head *head, un_dtype type,
-                               int training) {
+un_status un_duet_mlm_pass_create(duet_mlm_pass *pass, const duet_mlm_head *head, un_dtype type,
+                                  int training) {
     *pass = (duet_mlm_pass){.head = head, .type = type, .training = training};
     return UNSEEN_OK;
 }
 
-void duet_mlm_pass_free(duet_mlm_pass *pass) {
+void un_duet_mlm_pass_free(duet_mlm_pass *pass) {
     un_arena_free(&pass->arena);
     *pass = (duet_mlm_pass){0};
 }
@@ -355,8 +357,8 @@ static un_status mlm_reserve(duet_mlm_pass *pass, size_t rows) {
     return UNSEEN_OK;
 }
 
-un_status duet_mlm_forward(duet_mlm_pass *pass, const un_params *params, const float *hidden,
-                           size_t rows, float **logits) {
+un_status un_duet_mlm_forward(duet_mlm_pass *pass, const un_params *params, const float *hidden,
+                              size_t rows, float **logits) {
     const duet_mlm_head *head = pass->head;
     size_t H = head->dense.in;
     int bf16 = pass->type == UN_BF16;
@@ -376,8 +378,8 @@ un_status duet_mlm_forward(duet_mlm_pass *pass, const un_params *params, const f
                             pass->logits, 0, UN_F32);
 }
 
-un_status duet_mlm_backward(duet_mlm_pass *pass, const un_params *params, const float *dlogits,
-                            float *dhidden, int add) {
+un_status un_duet_mlm_backward(duet_mlm_pass *pass, const un_params *params, const float *dlogits,
+                               float *dhidden, int add) {
     const duet_mlm_head *head = pass->head;
     size_t rows = pass->rows, H = head->dense.in;
     int bf16 = pass->type == UN_BF16;

@@ -38,10 +38,10 @@ typedef struct {
 
 /* Pieces "<prefix>predictions.transform.dense.weight" and so on; the file name
  * "predictions.decoder.bias" is the same parameter as "predictions.bias" and not declared. */
-un_status duet_mlm_declare(duet_mlm_head *head, un_params *params, const char *prefix, size_t width,
-                           size_t vocabulary, float eps);
+un_status un_duet_mlm_declare(duet_mlm_head *head, un_params *params, const char *prefix,
+                              size_t width, size_t vocabulary, float eps);
 /* As torch's Linear; LN 1 and 0. */
-void duet_mlm_initialize(const duet_mlm_head *head, const un_params *params, uint64_t seed);
+void un_duet_mlm_initialize(const duet_mlm_head *head, const un_params *params, uint64_t seed);
 
 /* Activations of one batch of rows. */
 typedef struct {
@@ -61,18 +61,18 @@ typedef struct {
     un_arena arena;
 } duet_mlm_pass;
 
-un_status duet_mlm_pass_create(duet_mlm_pass *pass, const duet_mlm_head *head, un_dtype type,
-                               int training);
-void duet_mlm_pass_free(duet_mlm_pass *pass);
+un_status un_duet_mlm_pass_create(duet_mlm_pass *pass, const duet_mlm_head *head, un_dtype type,
+                                  int training);
+void un_duet_mlm_pass_free(duet_mlm_pass *pass);
 
 /* hidden (R, H) -> *logits (R, V), owned by the pass; the caller may turn them into their own
  * gradient in place. */
-un_status duet_mlm_forward(duet_mlm_pass *pass, const un_params *params, const float *hidden,
-                           size_t rows, float **logits);
+un_status un_duet_mlm_forward(duet_mlm_pass *pass, const un_params *params, const float *hidden,
+                              size_t rows, float **logits);
 /* dlogits (R, V) -> dhidden (R, H), added to if `add`; NULL: not wanted. Adds to the gradients of
  * the parameters. */
-un_status duet_mlm_backward(duet_mlm_pass *pass, const un_params *params, const float *dlogits,
-                            float *dhidden, int add);
+un_status un_duet_mlm_backward(duet_mlm_pass *pass, const un_params *params, const float *dlogits,
+                               float *dhidden, int add);
 
 /* ---- the network ---- */
 
@@ -101,11 +101,12 @@ typedef struct {
 
 /* Declares everything after the image side's pieces, which `image` has declared already; the
  * network owns `image` from then on, also if it fails. */
-un_status duet_network_declare(duet_network *network, un_params *params, duet_image *image,
-                               const duet_network_config *config);
-void duet_network_free(duet_network *network);
+un_status un_duet_network_declare(duet_network *network, un_params *params, duet_image *image,
+                                  const duet_network_config *config);
+void un_duet_network_free(duet_network *network);
 /* From scratch, a function of the seed. */
-void duet_network_initialize(const duet_network *network, const un_params *params, uint64_t seed);
+void un_duet_network_initialize(const duet_network *network, const un_params *params,
+                                uint64_t seed);
 
 /* The texts of a batch: as many as pictures, or one that all share. */
 typedef struct {
@@ -143,37 +144,37 @@ typedef struct {
     un_arena arena[DUET_SIDES], copy_arena, lists;
 } duet_pass;
 
-un_status duet_pass_create(duet_pass *pass, const duet_network *network, int training);
-void duet_pass_free(duet_pass *pass);
+un_status un_duet_pass_create(duet_pass *pass, const duet_network *network, int training);
+void un_duet_pass_free(duet_pass *pass);
 
 /* What the store has of n pictures and their texts -> pass->vis and pass->lang. `text` is not
  * read by a network without text. `dropout` is for text encoder and cross-modal layers, its `path`
  * for the picture's transformer; NULL: none. `wanted` says which rows of both are asked for
  * (sequences and row; kept until backward is done): the last layer then computes no others; NULL,
  * or of a side: all. */
-un_status duet_forward(duet_pass *pass, const un_params *params, const float *features, size_t n,
-                       const duet_text_batch *text, const un_dropout_source *dropout,
-                       const un_wanted *const wanted[DUET_SIDES]);
+un_status un_duet_forward(duet_pass *pass, const un_params *params, const float *features, size_t n,
+                          const duet_text_batch *text, const un_dropout_source *dropout,
+                          const un_wanted *const wanted[DUET_SIDES]);
 /* Room for dvis (n T, H) and dlang (rows, H; NULL: zero), whose first rows are the gradients of
  * pass->vis and pass->lang, and which are lost. Adds to all gradients. */
-un_status duet_backward(duet_pass *pass, float *dvis, float *dlang);
+un_status un_duet_backward(duet_pass *pass, float *dvis, float *dlang);
 
 /* g (n, A) from first states (n, H), and back: dfirst (n, H) is written. */
-un_status duet_attributes_forward(const duet_network *network, const un_params *params,
-                                  const float *first, size_t n, float *g);
-un_status duet_attributes_backward(const duet_network *network, const un_params *params,
-                                   const float *first, const float *dg, size_t n, float *dfirst);
-/* Row 0 of each of the first `count` of n pictures, for duet_forward, where 0 means that nothing of
+un_status un_duet_attributes_forward(const duet_network *network, const un_params *params,
+                                     const float *first, size_t n, float *g);
+un_status un_duet_attributes_backward(const duet_network *network, const un_params *params,
+                                      const float *first, const float *dg, size_t n, float *dfirst);
+/* Row 0 of each of the first `count` of n pictures, for un_duet_forward, where 0 means that nothing of
  * a side is wanted; the arena owns the lists. */
-un_status duet_first_rows(const duet_network *network, size_t count, size_t n, un_arena *arena,
-                          un_wanted *out);
+un_status un_duet_first_rows(const duet_network *network, size_t count, size_t n, un_arena *arena,
+                             un_wanted *out);
 
 /* Contrast projection of rows (n, H): hidden (n, H) is kept for backward, out (n, H). */
-un_status duet_contrast_forward(const duet_network *network, const un_params *params,
-                                const float *x, size_t n, float *hidden, float *out);
+un_status un_duet_contrast_forward(const duet_network *network, const un_params *params,
+                                   const float *x, size_t n, float *hidden, float *out);
 /* dout (n, H) -> dx (n, H); dhidden (n, H) is work space. */
-un_status duet_contrast_backward(const duet_network *network, const un_params *params,
-                                 const float *x, const float *hidden, const float *dout, size_t n,
-                                 float *dhidden, float *dx);
+un_status un_duet_contrast_backward(const duet_network *network, const un_params *params,
+                                    const float *x, const float *hidden, const float *dout,
+                                    size_t n, float *dhidden, float *dx);
 
 #endif

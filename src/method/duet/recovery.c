@@ -68,14 +68,14 @@ static un_status flush(recovery *r) {
     const duet_text_batch text = {.sequences = {r->count, r->start}, .ids = r->ids};
     if (r->count == 0) return UNSEEN_OK;
     un_features_gather_f32(r->features, r->image, r->count, r->rows);
-    UN_TRY(duet_forward(&r->pass, &m->base.params, r->rows, r->count, &text, NULL, NULL));
+    UN_TRY(un_duet_forward(&r->pass, &m->base.params, r->rows, r->count, &text, NULL, NULL));
     for (size_t i = 0; i < r->count; i++) {
         float *logits = NULL;
         size_t pieces = r->marked_begin[i + 1] - r->marked_begin[i], a = r->target[i];
         for (size_t p = 0; p < pieces; p++)
             memcpy(r->states + p * H, r->pass.lang + r->marked[r->marked_begin[i] + p] * H,
                    H * sizeof *r->states);
-        UN_TRY(duet_mlm_forward(&r->mlm, &m->base.params, r->states, pieces, &logits));
+        UN_TRY(un_duet_mlm_forward(&r->mlm, &m->base.params, r->states, pieces, &logits));
         size_t all = best_attribute(k, logits, pieces, SIZE_MAX);
         r->out->in_group += best_attribute(k, logits, pieces, k->group_of[a]) == a;
         r->out->among_all += all != SIZE_MAX && same_words(k, all, a);
@@ -108,7 +108,7 @@ static un_status add(recovery *r, size_t number, int64_t image) {
 /* The texts of a model that was loaded, from its own names. */
 static un_status open_texts(duet_method *m) {
     if (m->words.texts) return UNSEEN_OK;
-    UN_TRY(duet_open_words(m));
+    UN_TRY(un_duet_open_words(m));
     UN_TRY(un_duet_texts_create(&m->words.texts, &m->words.groups, m->words.wordpiece,
                                 m->settings.max_length));
     return un_duet_text_alloc(m->words.texts, &m->arena, &m->words.text);
@@ -119,7 +119,7 @@ static un_status prepare(recovery *r, const un_class_table *classes, const un_in
     un_arena *a = &r->arena;
     size_t L = m->settings.max_length;
     UN_TRY(open_texts(m));
-    UN_TRY(duet_setup_sampler(m, classes, r->labels, images, &r->sampler));
+    UN_TRY(un_duet_setup_sampler(m, classes, r->labels, images, &r->sampler));
     if (r->sampler->settings.attribute_count != m->kept.text_count)
         return un_fail(UNSEEN_E_ARGUMENT, "the classes have %zu attributes, the model's texts %zu",
                        r->sampler->settings.attribute_count, m->kept.text_count);
@@ -133,8 +133,8 @@ static un_status prepare(recovery *r, const un_class_table *classes, const un_in
     UN_TRY(un_arena_alloc(a, PICTURES * L, sizeof *r->ids, &r->ids));
     UN_TRY(un_arena_alloc(a, PICTURES * L, sizeof *r->marked, &r->marked));
     UN_TRY(un_arena_alloc(a, m->kept.text_count, sizeof *r->asked, &r->asked));
-    UN_TRY(duet_pass_create(&r->pass, &m->network, 0));
-    return duet_mlm_pass_create(&r->mlm, &m->network.mlm, m->network.config.type, 0);
+    UN_TRY(un_duet_pass_create(&r->pass, &m->network, 0));
+    return un_duet_mlm_pass_create(&r->mlm, &m->network.mlm, m->network.config.type, 0);
 }
 
 /* What naming always the most frequent attribute of each number of pieces gets right, group by
@@ -161,9 +161,9 @@ static double prior(const recovery *r, int by_group) {
     return (double)right / (double)r->out->count;
 }
 
-un_status duet_recovery(un_method *method, const un_class_table *classes,
-                        const un_features *features, const int32_t *labels,
-                        const un_index_list *images, un_recovered *out) {
+un_status un_duet_recovery(un_method *method, const un_class_table *classes,
+                           const un_features *features, const int32_t *labels,
+                           const un_index_list *images, un_recovered *out) {
     duet_method *m = (duet_method *)method;
     *out = (un_recovered){0};
     if (!m->network.config.with_text)
@@ -179,8 +179,8 @@ un_status duet_recovery(un_method *method, const un_class_table *classes,
     out->in_group_prior = prior(&r, 1);
     out->among_all_prior = prior(&r, 0);
 done:
-    duet_mlm_pass_free(&r.mlm);
-    duet_pass_free(&r.pass);
+    un_duet_mlm_pass_free(&r.mlm);
+    un_duet_pass_free(&r.pass);
     un_duet_sampler_free(r.sampler);
     un_arena_free(&r.arena);
     return status;

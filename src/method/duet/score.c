@@ -20,8 +20,8 @@ static size_t score_pictures(const duet_method *m) {
 
 /* Unit rows of the regressed semantics side by side, the whole row again of length 1, in fresh
  * memory: *out changes only if all went well. */
-un_status duet_take_classes(const duet_method *m, duet_classes *out,
-                            const un_class_table *classes) {
+un_status un_duet_take_classes(const duet_method *m, duet_classes *out,
+                               const un_class_table *classes) {
     if (classes->count == 0) return un_fail(UNSEEN_E_ARGUMENT, "there are no classes to score");
     size_t needed = 0;
     for (size_t i = 0; i < m->regressed.modality_count; i++)
@@ -57,7 +57,7 @@ done:
     return status;
 }
 
-duet_text_batch duet_prompt_batch(const duet_method *m, size_t start[2]) {
+duet_text_batch un_duet_prompt_batch(const duet_method *m, size_t start[2]) {
     start[0] = 0;
     start[1] = m->kept.prompt_length;
     return (duet_text_batch){.sequences = {1, start}, .ids = m->kept.prompt};
@@ -70,20 +70,20 @@ static int folds(const duet_method *m) {
 /* The prompt through the text encoder and into the cross-modal layer's keys and values. */
 static un_status fold_prompt(duet_method *m) {
     size_t start[2];
-    const duet_text_batch text = duet_prompt_batch(m, start);
+    const duet_text_batch text = un_duet_prompt_batch(m, start);
     const un_bert_batch batch = {.sequences = text.sequences, .ids = text.ids};
     UN_TRY(un_bert_forward(&m->scoring.pass.bert, &m->base.params, &batch, NULL,
                            &m->scoring.pass.text_states));
-    return duet_xlayer_fix_language(&m->scoring.pass.xlayer[0], &m->base.params,
-                                    m->scoring.pass.text_states, m->kept.prompt_length, NULL);
+    return un_duet_xlayer_fix_language(&m->scoring.pass.xlayer[0], &m->base.params,
+                                       m->scoring.pass.text_states, m->kept.prompt_length, NULL);
 }
 
-un_status duet_set_classes(un_method *method, const un_class_table *classes) {
+un_status un_duet_set_classes(un_method *method, const un_class_table *classes) {
     duet_method *m = (duet_method *)method;
     m->scoring.ready = 0; /* score() refuses until all is whole */
-    duet_attention_forget(m);
-    UN_TRY(duet_take_classes(m, &m->scoring.classes, classes));
-    if (!m->scoring.pass.network) UN_TRY(duet_pass_create(&m->scoring.pass, &m->network, 0));
+    un_duet_attention_forget(m);
+    UN_TRY(un_duet_take_classes(m, &m->scoring.classes, classes));
+    if (!m->scoring.pass.network) UN_TRY(un_duet_pass_create(&m->scoring.pass, &m->network, 0));
     if (folds(m)) UN_TRY(fold_prompt(m));
     m->scoring.ready = 1;
     return UNSEEN_OK;
@@ -97,15 +97,15 @@ static un_status see(duet_method *m, const float *features, size_t n,
     if (!m->scoring.ready) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
     if (!folds(m)) {
         size_t start[2];
-        const duet_text_batch text = duet_prompt_batch(m, start);
-        UN_TRY(duet_forward(p, &m->base.params, features, n, &text, NULL, wanted));
+        const duet_text_batch text = un_duet_prompt_batch(m, start);
+        UN_TRY(un_duet_forward(p, &m->base.params, features, n, &text, NULL, wanted));
         *vis = p->vis;
         return UNSEEN_OK;
     }
     un_arena_free(&p->lists);
     UN_TRY(un_sequences_equal(&p->lists, n, image->tokens, &p->vision));
     UN_TRY(image->class->forward(p->image, &m->base.params, features, n, NULL, &p->visual_tokens));
-    UN_TRY(duet_xlayer_see(&p->xlayer[0], p->visual_tokens, &p->vision, wanted[DUET_VISION]));
+    UN_TRY(un_duet_xlayer_see(&p->xlayer[0], p->visual_tokens, &p->vision, wanted[DUET_VISION]));
     *vis = p->xlayer[0].side[DUET_VISION].out;
     return UNSEEN_OK;
 }
@@ -117,10 +117,10 @@ static un_status see_attributes(duet_method *m, const float *features, size_t n,
     un_wanted none, rows;
     const un_wanted *const wanted[DUET_SIDES] = {&none, &rows};
     un_status status = UNSEEN_OK;
-    UN_GO(duet_first_rows(&m->network, 0, n, &lists, &none));
-    UN_GO(duet_first_rows(&m->network, n, n, &lists, &rows));
+    UN_GO(un_duet_first_rows(&m->network, 0, n, &lists, &none));
+    UN_GO(un_duet_first_rows(&m->network, n, n, &lists, &rows));
     UN_GO(see(m, features, n, wanted, &first));
-    UN_GO(duet_attributes_forward(&m->network, &m->base.params, first, n, g));
+    UN_GO(un_duet_attributes_forward(&m->network, &m->base.params, first, n, g));
 done:
     un_arena_free(&lists);
     return status;
@@ -134,7 +134,7 @@ static void class_probabilities(const duet_method *m, const float *g, float *sco
     un_softmax_rows(scores, 1, c->count, c->count);
 }
 
-un_status duet_score(un_method *method, const float *features, size_t n, float *scores) {
+un_status un_duet_score(un_method *method, const float *features, size_t n, float *scores) {
     duet_method *m = (duet_method *)method;
     size_t most = score_pictures(m), C = m->scoring.classes.count;
     float *g = NULL;
@@ -151,11 +151,11 @@ done:
     return status;
 }
 
-un_status duet_attributes(un_method *method, const float *features, float *out) {
+un_status un_duet_attributes(un_method *method, const float *features, float *out) {
     return see_attributes((duet_method *)method, features, 1, out);
 }
 
-const float *duet_class_rows(const un_method *method) {
+const float *un_duet_class_rows(const un_method *method) {
     return ((const duet_method *)method)->scoring.classes.att;
 }
 
@@ -174,9 +174,9 @@ const float *duet_class_rows(const un_method *method) {
  *
  * What the words ask does not depend on the picture: it is made once for the classes set. ---- */
 
-const char *const duet_attention_titles[] = {"attribute masked", "attribute named"};
+const char *const un_duet_attention_titles[] = {"attribute masked", "attribute named"};
 
-void duet_attention_forget(duet_method *m) {
+void un_duet_attention_forget(duet_method *m) {
     un_arena_free(&m->scoring.attention_arena);
     m->scoring.attention = (duet_attention_state){0};
 }
@@ -186,7 +186,7 @@ void duet_attention_forget(duet_method *m) {
 /* [MASK] of the model's vocabulary; older models do not say it. */
 static un_status find_mask(duet_method *m) {
     if (m->kept.mask >= 0) return UNSEEN_OK;
-    UN_TRY(duet_open_words(m));
+    UN_TRY(un_duet_open_words(m));
     m->kept.mask = un_wordpiece_special(m->words.wordpiece, UN_TOKEN_MASK);
     return UNSEEN_OK;
 }
@@ -236,7 +236,7 @@ static un_status prepare_gaze(duet_method *m) {
     duet_attention_state *g = &m->scoring.attention;
     int64_t *ids = NULL;
     size_t start[2];
-    const duet_text_batch text = duet_prompt_batch(m, start);
+    const duet_text_batch text = un_duet_prompt_batch(m, start);
     const un_bert_batch batch = {.sequences = text.sequences, .ids = text.ids};
     const float *states = NULL;
     un_status status = UNSEEN_OK;
@@ -264,7 +264,7 @@ static un_status prepare_gaze(duet_method *m) {
                            g->prompt_keys, 0, UN_F32));
     g->ready = 1;
 done:
-    if (status) duet_attention_forget(m);
+    if (status) un_duet_attention_forget(m);
     return status;
 }
 
@@ -336,7 +336,7 @@ static void draw_maps(const duet_method *m, int branch, const float *keys, doubl
     }
 }
 
-un_status duet_attention(un_method *method, const float *features, float *maps) {
+un_status un_duet_attention(un_method *method, const float *features, float *maps) {
     duet_method *m = (duet_method *)method;
     const duet_image *image = m->network.image;
     const un_attention_layer *cross = &m->network.xlayer[0].cross;
@@ -363,7 +363,7 @@ un_status duet_attention(un_method *method, const float *features, float *maps) 
     return status;
 }
 
-void duet_attention_grid(const un_method *method, size_t *height, size_t *width) {
+void un_duet_attention_grid(const un_method *method, size_t *height, size_t *width) {
     const duet_method *m = (const duet_method *)method;
     const duet_image *image = m->network.image;
     size_t places = image->tokens - image->leading;
@@ -378,7 +378,8 @@ static int groups_are_apart(const duet_kept *k) {
     return k->group_count > 0;
 }
 
-un_status duet_group_attention(un_method *method, const float *features, un_group_attention *out) {
+un_status un_duet_group_attention(un_method *method, const float *features,
+                                  un_group_attention *out) {
     duet_method *m = (duet_method *)method;
     const duet_kept *k = &m->kept;
     const un_attention_layer *cross = &m->network.xlayer[0].cross;

@@ -30,7 +30,7 @@ static un_status find_modality(const un_class_table *classes, const char *name, 
                    key, name);
 }
 
-un_status duet_find_texts(const duet_method *m, const un_class_table *classes, size_t *out) {
+un_status un_duet_find_texts(const duet_method *m, const un_class_table *classes, size_t *out) {
     if (*m->settings.text_name)
         return find_modality(classes, m->settings.text_name, "text_semantics", out);
     *out = 0;
@@ -72,7 +72,7 @@ static un_status open_words(duet_method *m, const json_t *config) {
                               strlen(m->words.vocabulary_text), "the vocabulary of the attributes");
 }
 
-un_status duet_open_words(duet_method *m) {
+un_status un_duet_open_words(duet_method *m) {
     if (m->words.wordpiece) return UNSEEN_OK;
     if (!m->words.vocabulary_text)
         return un_fail(UNSEEN_E_UNSUPPORTED, "the model does not hold its vocabulary");
@@ -127,11 +127,11 @@ done:
     return status;
 }
 
-un_status duet_setup_sampler(const duet_method *m, const un_class_table *classes,
-                             const int32_t *labels, const un_index_list *images,
-                             un_duet_sampler **out) {
+un_status un_duet_setup_sampler(const duet_method *m, const un_class_table *classes,
+                                const int32_t *labels, const un_index_list *images,
+                                un_duet_sampler **out) {
     size_t texts = 0, binary = 0;
-    UN_TRY(duet_find_texts(m, classes, &texts));
+    UN_TRY(un_duet_find_texts(m, classes, &texts));
     if (*m->settings.binary_name)
         UN_TRY(find_modality(classes, m->settings.binary_name, "binary_semantics", &binary));
     const un_modality *modality = &classes->modality[texts];
@@ -154,14 +154,14 @@ un_status duet_setup_sampler(const duet_method *m, const un_class_table *classes
     return un_duet_sampler_create(out, &settings);
 }
 
-un_status duet_setup_texts(duet_method *m, const un_method_setup *setup) {
+un_status un_duet_setup_texts(duet_method *m, const un_method_setup *setup) {
     const json_t *config = setup->config;
     size_t place = 0;
     const un_attribute_groups_options options = {.table = text_or_null(config, "groups"),
                                                  .mapping = text_or_null(config, "mapping"),
                                                  .dataset = text_or_null(config, "text_dataset"),
                                                  .reference = m->settings.reference};
-    UN_TRY(duet_find_texts(m, setup->classes, &place));
+    UN_TRY(un_duet_find_texts(m, setup->classes, &place));
     const un_modality *modality = &setup->classes->modality[place];
     char **names = modality->attributes;
     if (!names && !options.table && un_config_is(config, "text", "no"))
@@ -180,8 +180,8 @@ un_status duet_setup_texts(duet_method *m, const un_method_setup *setup) {
     UN_TRY(un_duet_text_alloc(m->words.texts, &m->arena, &m->words.text));
     UN_TRY(un_duet_text_alloc(m->words.texts, &m->arena, &m->words.plain));
     UN_TRY(keep_texts(m));
-    return duet_setup_sampler(m, setup->classes, setup->data->labels, setup->data->train,
-                              &m->words.sampler);
+    return un_duet_setup_sampler(m, setup->classes, setup->data->labels, setup->data->train,
+                                 &m->words.sampler);
 }
 
 /* ---- sizes ---- */
@@ -308,7 +308,7 @@ static un_status pixel_sizes(duet_method *m, const json_t *config) {
                 : vit_sizes(config, path, size, &m->kept.vit);
 }
 
-un_status duet_setup_sizes(duet_method *m, const un_method_setup *setup) {
+un_status un_duet_setup_sizes(duet_method *m, const un_method_setup *setup) {
     const json_t *config = setup->config;
     enum { LEAST_PICTURE = 16 };
     int pixels =
@@ -321,13 +321,13 @@ un_status duet_setup_sizes(duet_method *m, const un_method_setup *setup) {
 
 /* ---- weights from files ---- */
 
-un_status duet_setup_weights(duet_method *m, const json_t *config) {
+un_status un_duet_setup_weights(duet_method *m, const json_t *config) {
     const char *image = text_or_null(config, "image_weights");
     const char *text = text_or_null(config, "text_weights");
     un_safetensors file;
     if (image && m->network.image->pixels) {
         UN_TRY(un_safetensors_load(&file, image));
-        un_status status = duet_pixels_load(m->network.image, &m->base.params, &file);
+        un_status status = un_duet_pixels_load(m->network.image, &m->base.params, &file);
         if (!status) status = un_weights_check_taken(&file, "ViT, DeiT or Swin transformer", 1);
         un_safetensors_close(&file);
         UN_TRY(status);

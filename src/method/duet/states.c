@@ -206,8 +206,8 @@ static un_status take(freezing *f, un_features *out) {
     return UNSEEN_OK;
 }
 
-un_status duet_freeze(un_method *method, const volatile sig_atomic_t *stop,
-                      const un_features **out) {
+un_status un_duet_freeze(un_method *method, const volatile sig_atomic_t *stop,
+                         const un_features **out) {
     duet_method *m = (duet_method *)method;
     duet_image *image = m->network.image;
     freezing f = {.m = m,

@@ -71,8 +71,8 @@ static un_status show(duet_method *m, size_t epoch, size_t index, const float **
     *features = m->training.features.data;
     if (!m->settings.augment || !image->pixels || image->frozen_count > 0) return UNSEEN_OK;
     UN_TRY(room_for(&m->training.changed, n * m->R * m->F));
-    duet_augment(m->settings.seed, epoch, index, m->training.features.data, n, side,
-                 m->training.changed.data);
+    un_duet_augment(m->settings.seed, epoch, index, m->training.features.data, n, side,
+                    m->training.changed.data);
     *features = m->training.changed.data;
     return UNSEEN_OK;
 }
@@ -97,8 +97,8 @@ static un_status visual_losses(duet_method *m, double *losses) {
         .contrast = scale * m->settings.weight[DUET_TERM_CLASSES],
         .temperature = m->settings.temperature,
         .published = m->settings.reference};
-    UN_TRY(duet_visual_losses(&m->network, &m->base.params, &targets, m->training.pass.vis, loss,
-                              m->training.dvis.data));
+    UN_TRY(un_duet_visual_losses(&m->network, &m->base.params, &targets, m->training.pass.vis, loss,
+                                 m->training.dvis.data));
     for (size_t i = 0; i < sizeof terms / sizeof *terms; i++) losses[terms[i]] += loss[i];
     return UNSEEN_OK;
 }
@@ -109,11 +109,11 @@ static un_status text_losses(duet_method *m, double *losses) {
     const duet_contrast_targets groups = {b->groups, UN_DUET_PAIRS, b->pair_begin, b->pair_row,
                                           b->group_weight};
     double loss = 0;
-    UN_TRY(duet_word_loss(&m->training.mlm, &m->base.params, &words, m->training.pass.lang, &loss,
-                          m->training.dlang.data));
+    UN_TRY(un_duet_word_loss(&m->training.mlm, &m->base.params, &words, m->training.pass.lang,
+                             &loss, m->training.dlang.data));
     losses[DUET_TERM_WORDS] += loss;
-    UN_TRY(duet_contrast_loss(&m->network, &m->base.params, &groups, m->training.pass.lang, &loss,
-                              m->training.dlang.data, NULL, NULL));
+    UN_TRY(un_duet_contrast_loss(&m->network, &m->base.params, &groups, m->training.pass.lang,
+                                 &loss, m->training.dlang.data, NULL, NULL));
     losses[DUET_TERM_ATTRIBUTES] += loss;
     return UNSEEN_OK;
 }
@@ -121,7 +121,7 @@ static un_status text_losses(duet_method *m, double *losses) {
 static un_status mini_batch(duet_method *m, size_t epoch, size_t index, double *losses) {
     const duet_batch *b = &m->training.batch;
     int with_text = m->network.config.with_text;
-    UN_TRY(duet_batch_make(m, epoch, index));
+    UN_TRY(un_duet_batch_make(m, epoch, index));
     UN_TRY(gather(m));
     const duet_text_batch text = {.sequences = {b->texts, b->start},
                                   .ids = b->ids,
@@ -135,16 +135,16 @@ static un_status mini_batch(duet_method *m, size_t epoch, size_t index, double *
                                                  &b->wanted[DUET_VISION]};
     const float *features = NULL;
     UN_TRY(show(m, epoch, index, &features));
-    UN_TRY(duet_forward(&m->training.pass, &m->base.params, features, b->pictures, &text, &dropout,
-                        wanted));
+    UN_TRY(un_duet_forward(&m->training.pass, &m->base.params, features, b->pictures, &text,
+                           &dropout, wanted));
     UN_TRY(visual_losses(m, losses));
     if (with_text && b->masked) UN_TRY(text_losses(m, losses));
     m->training.step_flops += count_flops(m);
-    return duet_backward(&m->training.pass, m->training.dvis.data,
-                         m->training.pass.lang ? m->training.dlang.data : NULL);
+    return un_duet_backward(&m->training.pass, m->training.dvis.data,
+                            m->training.pass.lang ? m->training.dlang.data : NULL);
 }
 
-un_status duet_step(un_method *method, size_t epoch, size_t step, double *losses) {
+un_status un_duet_step(un_method *method, size_t epoch, size_t step, double *losses) {
     duet_method *m = (duet_method *)method;
     memset(m->base.params.grad, 0, m->base.params.trained * sizeof(float));
     memset(losses, 0, DUET_TERMS * sizeof *losses);

@@ -32,8 +32,8 @@ static const un_block_names g_block[DUET_SIDES] = {
 /* Names of the dropout masks of each side's block. */
 static const char *const g_site[DUET_SIDES] = {"duet.language", "duet.vision"};
 
-un_status duet_xlayer_declare(duet_xlayer *layer, un_params *params, const char *prefix,
-                              const un_block_config *config) {
+un_status un_duet_xlayer_declare(duet_xlayer *layer, un_params *params, const char *prefix,
+                                 const un_block_config *config) {
     char name[UN_NAME_LENGTH];
     if (config->pre_norm)
         return un_fail(UNSEEN_E_ARGUMENT, "the cross-modal layer normalises after its sublayers");
@@ -46,8 +46,8 @@ un_status duet_xlayer_declare(duet_xlayer *layer, un_params *params, const char 
     return UNSEEN_OK;
 }
 
-void duet_xlayer_initialize(const duet_xlayer *layer, const un_params *params, uint64_t seed,
-                            uint64_t number) {
+void un_duet_xlayer_initialize(const duet_xlayer *layer, const un_params *params, uint64_t seed,
+                               uint64_t number) {
     enum { LINEAR = 16 };
     const un_attention_layer *attention[] = {&layer->cross, &layer->block[0].attention,
                                              &layer->block[1].attention};
@@ -71,13 +71,13 @@ void duet_xlayer_initialize(const duet_xlayer *layer, const un_params *params, u
                                    number * LINEAR + i);
 }
 
-un_status duet_xlayer_pass_create(duet_xlayer_pass *pass, const duet_xlayer *layer, un_dtype type,
-                                  int training) {
+un_status un_duet_xlayer_pass_create(duet_xlayer_pass *pass, const duet_xlayer *layer,
+                                     un_dtype type, int training) {
     *pass = (duet_xlayer_pass){.layer = layer, .type = type, .training = training};
     return UNSEEN_OK;
 }
 
-void duet_xlayer_pass_free(duet_xlayer_pass *pass) {
+void un_duet_xlayer_pass_free(duet_xlayer_pass *pass) {
     for (size_t s = 0; s < DUET_SIDES; s++) {
         un_arena_free(&pass->side[s].arena);
         un_arena_free(&pass->side[s].wanted_arena);
@@ -256,8 +256,8 @@ static un_status check(const duet_xlayer_pass *pass, const duet_xlayer_context *
     return UNSEEN_OK;
 }
 
-un_status duet_xlayer_forward(duet_xlayer_pass *pass, const duet_xlayer_context *context,
-                              const float *const x[DUET_SIDES]) {
+un_status un_duet_xlayer_forward(duet_xlayer_pass *pass, const duet_xlayer_context *context,
+                                 const float *const x[DUET_SIDES]) {
     UN_TRY(check(pass, context));
     pass->context = *context;
     plan_sides(pass);
@@ -324,7 +324,7 @@ static un_status project_backward(duet_xlayer_pass *pass, size_t s, float *d) {
                                       dqkv16 ? dqkv16 + at.key : NULL, d, 1);
 }
 
-un_status duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES]) {
+un_status un_duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES]) {
     const un_attention_layer *cross = &pass->layer->cross;
     const duet_xlayer_context *c = &pass->context;
     size_t H = cross->width;
@@ -348,8 +348,8 @@ un_status duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES
     return UNSEEN_OK;
 }
 
-un_status duet_xlayer_fix_language(duet_xlayer_pass *pass, const un_params *params,
-                                   const float *language, size_t rows, const float *key_mask) {
+un_status un_duet_xlayer_fix_language(duet_xlayer_pass *pass, const un_params *params,
+                                      const float *language, size_t rows, const float *key_mask) {
     duet_xlayer_side *side = &pass->side[DUET_LANGUAGE];
     UN_TRY(reserve(pass, DUET_LANGUAGE, rows));
     pass->context = (duet_xlayer_context){.params = params, .type = pass->type};
@@ -361,8 +361,8 @@ un_status duet_xlayer_fix_language(duet_xlayer_pass *pass, const un_params *para
     return project(pass, DUET_LANGUAGE);
 }
 
-un_status duet_xlayer_see(duet_xlayer_pass *pass, const float *vision,
-                          const un_sequences *sequences, const un_wanted *wanted) {
+un_status un_duet_xlayer_see(duet_xlayer_pass *pass, const float *vision,
+                             const un_sequences *sequences, const un_wanted *wanted) {
     duet_xlayer_context *c = &pass->context;
     duet_xlayer_side *side = &pass->side[DUET_VISION];
     size_t rows = un_sequence_rows(sequences);

@@ -27,11 +27,11 @@ typedef struct {
 
 /* Pieces "<prefix>visual_attention.att.query.weight" and so on, as LXMERT names them.
  * config->pre_norm must be 0. */
-un_status duet_xlayer_declare(duet_xlayer *layer, un_params *params, const char *prefix,
-                              const un_block_config *config);
+un_status un_duet_xlayer_declare(duet_xlayer *layer, un_params *params, const char *prefix,
+                                 const un_block_config *config);
 /* As torch's Linear; LN 1 and 0. `number`: of the layer. */
-void duet_xlayer_initialize(const duet_xlayer *layer, const un_params *params, uint64_t seed,
-                            uint64_t number);
+void un_duet_xlayer_initialize(const duet_xlayer *layer, const un_params *params, uint64_t seed,
+                               uint64_t number);
 
 typedef struct {
     const un_params *params;
@@ -81,26 +81,26 @@ typedef struct {
     duet_xlayer_side side[DUET_SIDES];
 } duet_xlayer_pass;
 
-un_status duet_xlayer_pass_create(duet_xlayer_pass *pass, const duet_xlayer *layer, un_dtype type,
-                                  int training);
-void duet_xlayer_pass_free(duet_xlayer_pass *pass);
+un_status un_duet_xlayer_pass_create(duet_xlayer_pass *pass, const duet_xlayer *layer,
+                                     un_dtype type, int training);
+void un_duet_xlayer_pass_free(duet_xlayer_pass *pass);
 
 /* x[side] (R, H) -> pass->side[side].out (R, H), of wanted rows (W, H); with one_text of vision
  * only. */
-un_status duet_xlayer_forward(duet_xlayer_pass *pass, const duet_xlayer_context *context,
-                              const float *const x[DUET_SIDES]);
+un_status un_duet_xlayer_forward(duet_xlayer_pass *pass, const duet_xlayer_context *context,
+                                 const float *const x[DUET_SIDES]);
 /* d[side] (R, H): the gradients of the outputs on entry (of wanted rows in the first W; with
  * one_text that of language is not read), of the inputs on return. Adds to the gradients of the
  * parameters. */
-un_status duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES]);
+un_status un_duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES]);
 
 /* Prediction with one fixed text: its keys and values are made once ... */
-un_status duet_xlayer_fix_language(duet_xlayer_pass *pass, const un_params *params,
-                                   const float *language, size_t rows, const float *key_mask);
+un_status un_duet_xlayer_fix_language(duet_xlayer_pass *pass, const un_params *params,
+                                      const float *language, size_t rows, const float *key_mask);
 /* ... and pictures see them: v (Rv, H) -> pass->side[DUET_VISION].out (Rv, H), or of the wanted
  * rows (W, H) unless NULL; the same as forward with that text for every picture. The language side
  * is not computed. */
-un_status duet_xlayer_see(duet_xlayer_pass *pass, const float *vision,
-                          const un_sequences *sequences, const un_wanted *wanted);
+un_status un_duet_xlayer_see(duet_xlayer_pass *pass, const float *vision,
+                             const un_sequences *sequences, const un_wanted *wanted);
 
 #endif

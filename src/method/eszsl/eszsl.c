@@ -90,7 +90,7 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     UN_GO(un_params_add(p, "V", 2, shape, 0, &e->v));
     UN_GO(un_params_add(p, "offset", 1, &e->A, 0, &e->offset));
     UN_GO(un_params_allocate(p, 0, 0));
-    if (e->data) UN_GO(eszsl_fit_create(e, setup->classes));
+    if (e->data) UN_GO(un_eszsl_fit_create(e, setup->classes));
     *out = &e->base;
 done:
     if (status) destroy(&e->base);
@@ -122,13 +122,13 @@ static void represent_range(size_t begin, size_t end, void *context) {
         un_mean_row(job->features + i * R * F, R, F, job->out + i * F);
 }
 
-void eszsl_represent(const eszsl *e, const float *features, size_t n, float *out) {
+void un_eszsl_represent(const eszsl *e, const float *features, size_t n, float *out) {
     represent_job job = {e, features, out};
     un_parallel_for(n, 1 + 65536 / (e->R * e->F), represent_range, &job);
     if (e->unit_features) un_normalize_rows(out, n, e->F, 1e-12f, NULL);
 }
 
-void eszsl_describe(const eszsl *e, const float *values, size_t count, float *out) {
+void un_eszsl_describe(const eszsl *e, const float *values, size_t count, float *out) {
     memcpy(out, values, count * e->A * sizeof *out);
     if (e->unit_classes) un_normalize_rows(out, count, e->A, 1e-12f, NULL);
 }
@@ -183,7 +183,7 @@ static un_status set_classes(un_method *method, const un_class_table *classes) {
     UN_GO(un_alloc(e->scored * e->A, sizeof(float), &e->rows));
     UN_GO(un_alloc(e->scored, sizeof(float), &e->constant));
     UN_GO(un_alloc(e->scored * e->F, sizeof(float), &prototypes));
-    eszsl_describe(e, modality->values, e->scored, e->rows);
+    un_eszsl_describe(e, modality->values, e->scored, e->rows);
     for (size_t c = 0; c < e->scored; c++)
         e->constant[c] = (float)un_dot(e->rows + c * e->A, offset, e->A);
     UN_GO(make_prototypes(e, prototypes));
@@ -202,7 +202,7 @@ static un_status score(un_method *method, const float *features, size_t n, float
     un_status status = UNSEEN_OK;
     for (size_t at = 0; at < n && !status; at += SCORE_IMAGES) {
         size_t count = n - at < SCORE_IMAGES ? n - at : SCORE_IMAGES;
-        eszsl_represent(e, features + at * e->R * e->F, count, x);
+        un_eszsl_represent(e, features + at * e->R * e->F, count, x);
         const un_gemm_args product = {.m = count,
                                       .n = e->scored,
                                       .k = e->F,
@@ -228,7 +228,7 @@ static un_status attributes(un_method *method, const float *features, float *out
     un_status status = UNSEEN_OK;
     UN_GO(un_alloc(e->F, sizeof *x, &x));
     UN_GO(un_alloc(e->A, sizeof *sum, &sum));
-    eszsl_represent(e, features, 1, x);
+    un_eszsl_represent(e, features, 1, x);
     for (size_t i = 0; i < e->A; i++) sum[i] = (double)offset[i];
     for (size_t j = 0; j < e->F; j++)
         for (size_t i = 0; i < e->A; i++) sum[i] += (double)x[j] * (double)v[j * e->A + i];
@@ -244,7 +244,7 @@ static const float *class_rows(const un_method *method) { return ((const eszsl *
 static int unit_rows(const json_t *config) { return un_config_is(config, "unit_classes", "yes"); }
 
 static const un_method_closed_form g_closed_form = {
-    .fit = eszsl_fit, .points = fit_points, .settings = fit_settings};
+    .fit = un_eszsl_fit, .points = fit_points, .settings = fit_settings};
 
 static const un_method_attribute_scores g_attribute_scores = {
     .score = attributes, .branches = 1, .class_rows = class_rows};
@@ -260,7 +260,7 @@ const un_method_class un_method_eszsl = {
     .presets = g_presets,
     .create = create,
     .destroy = destroy,
-    .prepare = eszsl_prepare,
+    .prepare = un_eszsl_prepare,
     .set_classes = set_classes,
     .score = score,
     .unit_rows = unit_rows,

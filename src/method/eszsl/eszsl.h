@@ -64,13 +64,13 @@ extern const un_method_class un_method_eszsl;
 
 /* Features of n images (n, R, F) as the method sees them: the mean over regions, of unit length
  * if the settings say so; out (n, F). */
-void eszsl_represent(const eszsl *e, const float *features, size_t n, float *out);
+void un_eszsl_represent(const eszsl *e, const float *features, size_t n, float *out);
 /* Class attributes as the method sees them: out (count, A). */
-void eszsl_describe(const eszsl *e, const float *values, size_t count, float *out);
+void un_eszsl_describe(const eszsl *e, const float *values, size_t count, float *out);
 
 /* eszsl_fit.c: the sums over the training images, and V from them. */
-un_status eszsl_fit_create(eszsl *e, const un_class_table *classes);
-un_status eszsl_prepare(un_method *method);
-un_status eszsl_fit(un_method *method, size_t point, double *losses);
+un_status un_eszsl_fit_create(eszsl *e, const un_class_table *classes);
+un_status un_eszsl_prepare(un_method *method);
+un_status un_eszsl_fit(un_method *method, size_t point, double *losses);
 
 #endif

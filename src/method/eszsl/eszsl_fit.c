@@ -19,7 +19,7 @@ static un_status take_classes(eszsl *e, const un_class_table *classes) {
     UN_TRY(un_arena_alloc(&e->arena, e->class_count, sizeof(size_t), &e->seen_of_class));
     UN_TRY(un_arena_alloc(&e->arena, e->class_count, sizeof(size_t), &e->images));
     UN_TRY(un_alloc(e->class_count * e->A, sizeof *rows, &rows));
-    eszsl_describe(e, classes->modality[0].values, e->class_count, rows);
+    un_eszsl_describe(e, classes->modality[0].values, e->class_count, rows);
     for (size_t i = 0; i < train->count; i++) e->images[e->data->labels[train->items[i]]]++;
     for (size_t c = 0; c < e->class_count; c++) {
         if (e->images[c] == 0) continue;
@@ -37,7 +37,7 @@ done:
     return status;
 }
 
-un_status eszsl_fit_create(eszsl *e, const un_class_table *classes) {
+un_status un_eszsl_fit_create(eszsl *e, const un_class_table *classes) {
     if (e->data->train->count == 0)
         return un_fail(UNSEEN_E_ARGUMENT, "there are no training images");
     e->class_count = classes->count;
@@ -65,7 +65,7 @@ static void read_block(eszsl *e, const block *k, const int64_t *images, size_t n
     for (size_t at = 0; at < n; at += k->gather) {
         size_t count = n - at < k->gather ? n - at : k->gather;
         un_features_gather_f32(e->data->features, images + at, count, k->features);
-        eszsl_represent(e, k->features, count, k->rows);
+        un_eszsl_represent(e, k->features, count, k->rows);
         for (size_t i = 0; i < count; i++) {
             size_t seen = e->seen_of_class[e->data->labels[images[at + i]]];
             double *x = k->x + (at + i) * e->F;
@@ -172,7 +172,7 @@ static un_status make_right_side(eszsl *e) {
     return un_gemm64(&square);
 }
 
-un_status eszsl_prepare(un_method *method) {
+un_status un_eszsl_prepare(un_method *method) {
     eszsl *e = (eszsl *)method;
     block k = {0};
     un_status status = UNSEEN_OK;
@@ -264,7 +264,7 @@ static un_status mean_square(const eszsl *e, double *v, double gamma, double lam
     return UNSEEN_OK;
 }
 
-un_status eszsl_fit(un_method *method, size_t point, double *losses) {
+un_status un_eszsl_fit(un_method *method, size_t point, double *losses) {
     eszsl *e = (eszsl *)method;
     size_t A = e->A;
     size_t F = e->F;

@@ -159,8 +159,8 @@ static un_status start_training(msdn *n, const un_method_setup *setup) {
     initialize(n, &setup->classes->modality[0]);
     UN_TRY(take_classes(n, &n->trained, setup->classes));
     n->epoch_images = un_config_integer(setup->config, "epoch_images");
-    UN_TRY(msdn_sample_create(n));
-    return msdn_batch_create(n, &n->batch, &n->trained, n->batch_size, 1);
+    UN_TRY(un_msdn_sample_create(n));
+    return un_msdn_batch_create(n, &n->batch, &n->trained, n->batch_size, 1);
 }
 
 static un_status create(const un_method_setup *setup, un_method **out) {
@@ -194,7 +194,7 @@ done:
 
 /* As published: ntrain epochs / 50 steps in all, rounded down once, so that some epochs have a
  * step more than others. Fewer images than 50 still make a step. */
-size_t msdn_steps_before(const un_method *method, size_t epoch) {
+size_t un_msdn_steps_before(const un_method *method, size_t epoch) {
     const msdn *n = (const msdn *)method;
     size_t images = n->data->train->count;
     if (images < n->epoch_images) images = n->epoch_images;
@@ -209,22 +209,22 @@ static un_status step(un_method *method, size_t epoch, size_t number, double *lo
     const int64_t *images = NULL;
     size_t count = 0;
     int32_t *labels = NULL;
-    UN_TRY(msdn_plan(method, epoch, number, &images, &count));
+    UN_TRY(un_msdn_plan(method, epoch, number, &images, &count));
     if (n->type == UN_BF16)
         un_features_gather_bf16(n->data->features, images, count, n->batch.x);
     else
         un_features_gather_f32(n->data->features, images, count, n->batch.x);
-    UN_TRY(msdn_fold(n));
-    UN_TRY(msdn_forward(n, &n->batch, count));
+    UN_TRY(un_msdn_fold(n));
+    UN_TRY(un_msdn_forward(n, &n->batch, count));
     UN_TRY(un_alloc(count, sizeof *labels, &labels));
     for (size_t i = 0; i < count; i++) labels[i] = n->data->labels[images[i]];
-    un_status status = msdn_losses(n, &n->batch, labels, count, losses);
+    un_status status = un_msdn_losses(n, &n->batch, labels, count, losses);
     free(labels);
     if (status) return status;
     double large = (double)count * (double)n->R * (double)(4 * n->A) * (double)n->F;
     double small = 4.0 * (double)n->A * (double)n->E * (double)n->F;
     n->step_flops = 2 * (2 * large + 3 * small);
-    return msdn_backward(n, &n->batch, count);
+    return un_msdn_backward(n, &n->batch, count);
 }
 
 static double step_flops(const un_method *method) { return ((const msdn *)method)->step_flops; }
@@ -238,9 +238,9 @@ static un_status set_classes(un_method *method, const un_class_table *classes) {
     un_arena_free(&n->scoring.arena);
     n->scoring = (msdn_batch){0}; /* score() refuses until the new one is whole */
     UN_TRY(take_classes(n, &n->scored, classes));
-    UN_TRY(msdn_fold(n));
+    UN_TRY(un_msdn_fold(n));
     msdn_batch fresh = {0};
-    un_status status = msdn_batch_create(n, &fresh, &n->scored, SCORE_IMAGES, 0);
+    un_status status = un_msdn_batch_create(n, &fresh, &n->scored, SCORE_IMAGES, 0);
     if (status)
         un_arena_free(&fresh.arena);
     else
@@ -256,7 +256,7 @@ static un_status forward_features(msdn *n, const float *features, size_t images)
         un_convert_to_bf16(features, n->scoring.x, count);
     else
         memcpy(n->scoring.x, features, count * sizeof *features);
-    return msdn_forward(n, &n->scoring, images);
+    return un_msdn_forward(n, &n->scoring, images);
 }
 
 static un_status score(un_method *method, const float *features, size_t images, float *scores) {
@@ -306,11 +306,11 @@ static const float *class_rows(const un_method *method) {
 
 static const char *const g_branches[] = {"from attribute to regions", "from regions to attribute"};
 
-static const un_method_learner g_learner = {.steps_before = msdn_steps_before,
+static const un_method_learner g_learner = {.steps_before = un_msdn_steps_before,
                                             .step = step,
                                             .step_flops = step_flops,
                                             .optimizer = optimizer,
-                                            .plan = msdn_plan};
+                                            .plan = un_msdn_plan};
 
 static const un_method_maps g_maps = {.attend = attention, .branches = 2, .titles = g_branches};
 

@@ -93,25 +93,25 @@ typedef struct {
 extern const un_method_class un_method_msdn;
 
 /* msdn.c */
-size_t msdn_steps_before(const un_method *method, size_t epoch);
+size_t un_msdn_steps_before(const un_method *method, size_t epoch);
 
 /* msdn_sample.c */
-un_status msdn_sample_create(msdn *n);
-un_status msdn_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
-                    size_t *count);
+un_status un_msdn_sample_create(msdn *n);
+un_status un_msdn_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
+                       size_t *count);
 
 /* msdn_network.c */
-un_status msdn_batch_create(const msdn *n, msdn_batch *b, const msdn_classes *classes,
-                            size_t images, int training);
+un_status un_msdn_batch_create(const msdn *n, msdn_batch *b, const msdn_classes *classes,
+                               size_t images, int training);
 /* Vn and Q from the parameters; must follow every change of them. */
-un_status msdn_fold(msdn *n);
+un_status un_msdn_fold(msdn *n);
 /* b->x -> attention and scores of b->classes, bias included. */
-un_status msdn_forward(msdn *n, msdn_batch *b, size_t images);
+un_status un_msdn_forward(msdn *n, msdn_batch *b, size_t images);
 /* b->ds1, ds2 -> all gradients. */
-un_status msdn_backward(msdn *n, msdn_batch *b, size_t images);
+un_status un_msdn_backward(msdn *n, msdn_batch *b, size_t images);
 
 /* msdn_loss.c: loss terms, weights included, and ds1, ds2 of a batch. */
-un_status msdn_losses(const msdn *n, msdn_batch *b, const int32_t *labels, size_t images,
-                      double losses[MSDN_LOSSES]);
+un_status un_msdn_losses(const msdn *n, msdn_batch *b, const int32_t *labels, size_t images,
+                         double losses[MSDN_LOSSES]);
 
 #endif

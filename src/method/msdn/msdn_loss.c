@@ -112,8 +112,8 @@ static double divergence(const msdn *n, const double *p1, const double *p2, size
     return loss;
 }
 
-un_status msdn_losses(const msdn *n, msdn_batch *b, const int32_t *labels, size_t images,
-                      double losses[MSDN_LOSSES]) {
+un_status un_msdn_losses(const msdn *n, msdn_batch *b, const int32_t *labels, size_t images,
+                         double losses[MSDN_LOSSES]) {
     const msdn_classes *c = &n->trained;
     size_t count = images * c->count;
     double *work = NULL;

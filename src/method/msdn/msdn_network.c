@@ -5,8 +5,8 @@
 #include "method/msdn/msdn.h"
 #include "tensor/kernels.h"
 
-un_status msdn_batch_create(const msdn *n, msdn_batch *b, const msdn_classes *classes,
-                            size_t images, int training) {
+un_status un_msdn_batch_create(const msdn *n, msdn_batch *b, const msdn_classes *classes,
+                               size_t images, int training) {
     size_t rows = images * n->R, f = sizeof(float), operand = un_dtype_size(n->type);
     un_arena *a = &b->arena;
     b->classes = classes;
@@ -38,7 +38,7 @@ static void blocks(const msdn *n, block out[4]) {
     memcpy(out, all, sizeof all);
 }
 
-un_status msdn_fold(msdn *n) {
+un_status un_msdn_fold(msdn *n) {
     block part[4];
     blocks(n, part);
     const float *v = un_param_value(&n->base.params, n->v);
@@ -106,7 +106,7 @@ static un_status class_scores(const msdn *n, const msdn_batch *b, const float *p
     return un_gemm(&product);
 }
 
-un_status msdn_forward(msdn *n, msdn_batch *b, size_t images) {
+un_status un_msdn_forward(msdn *n, msdn_batch *b, size_t images) {
     size_t rows = images * n->R;
     un_inverse_row_norms(b->x, n->type, rows, n->F, 1e-12f, b->inverse_norm);
     const un_gemm_args product = {.m = rows,
@@ -190,7 +190,7 @@ static void vector_gradient(msdn *n) {
     }
 }
 
-un_status msdn_backward(msdn *n, msdn_batch *b, size_t images) {
+un_status un_msdn_backward(msdn *n, msdn_batch *b, size_t images) {
     UN_TRY(score_gradient(n, b, b->ds1, images, b->dpsi));
     UN_TRY(score_gradient(n, b, b->ds2, images, b->dpsi2));
     image_job job = {n, b};

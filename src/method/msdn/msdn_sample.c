@@ -4,7 +4,7 @@
 #include "base/rng.h"
 #include "method/msdn/msdn.h"
 
-un_status msdn_sample_create(msdn *n) {
+un_status un_msdn_sample_create(msdn *n) {
     const un_index_list *train = n->data->train;
     size_t C = n->trained.count;
     UN_TRY(un_arena_alloc(&n->arena, C + 1, sizeof(size_t), &n->class_begin));
@@ -40,11 +40,11 @@ static void one_of_each(msdn *n, un_rng *rng) {
     }
 }
 
-un_status msdn_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
-                    size_t *count) {
+un_status un_msdn_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
+                       size_t *count) {
     msdn *n = (msdn *)method;
     if (n->planned_epoch != epoch || n->planned_step != step) {
-        un_rng rng = un_rng_stream(n->seed, "batch", msdn_steps_before(method, epoch) + step);
+        un_rng rng = un_rng_stream(n->seed, "batch", un_msdn_steps_before(method, epoch) + step);
         if (n->sampling == MSDN_RANDOM) {
             size_t total = n->data->train->count;
             un_rng_choose(&rng, total, n->batch_size, n->order, n->planned);

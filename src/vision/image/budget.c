@@ -7,7 +7,7 @@
 
 /* What must be left for everything small, above all GLib's objects. */
 static const size_t MARGIN = (size_t)32 << 20;
-const size_t UN_DECODING_BUDGET = (size_t)3 << 27;
+const size_t un_decoding_budget = (size_t)3 << 27;
 
 static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t g_returned = PTHREAD_COND_INITIALIZER;
@@ -55,7 +55,7 @@ un_status un_budget_take(size_t bytes) {
         int waits = g_usage.held > 0 && g_mine == 0;
         size_t promised = waits ? g_usage.held : 0;
         int there = is_there(promised + bytes + MARGIN);
-        if (there && (!waits || g_usage.held + bytes <= UN_DECODING_BUDGET)) break;
+        if (there && (!waits || g_usage.held + bytes <= un_decoding_budget)) break;
         if (!waits) {
             status = fail_decoding(bytes + MARGIN);
             break;

@@ -16,7 +16,7 @@
 #include "base/status.h"
 
 /* Bytes that all threads together may hold: 2^27 pixels of RGB. One picture may always go ahead. */
-extern const size_t UN_DECODING_BUDGET;
+extern const size_t un_decoding_budget;
 
 /* UNSEEN_E_MEMORY unless the system gives `bytes` now; nothing is kept. */
 un_status un_memory_check(size_t bytes);

@@ -28,7 +28,7 @@ size_t un_swin_side(const un_swin_config *config, size_t size, size_t stage) {
     return side;
 }
 
-size_t swin_window(const un_swin_config *config, size_t stage, size_t side) {
+size_t un_swin_window(const un_swin_config *config, size_t stage, size_t side) {
     return side < config->window[stage] ? side : config->window[stage];
 }
 
@@ -43,7 +43,7 @@ double un_swin_flops(const un_swin *swin, size_t size) {
     double side = (double)un_swin_side(c, size, 0), P = (double)c->patch;
     double sum = 6 * side * side * P * P * (double)c->width;
     for (size_t s = 0; s < c->stages; s++) {
-        size_t h = un_swin_side(c, size, s), w = swin_window(c, s, h);
+        size_t h = un_swin_side(c, size, s), w = un_swin_window(c, s, h);
         size_t p = un_windows_padded(h, w);
         double rows = (double)(h * h), windowed = (double)(p * p), tokens = (double)(w * w);
         double C = (double)(c->width << s), I = (double)(c->inner << s);
@@ -89,7 +89,7 @@ static un_status tensor(const un_safetensors *file, const swin_naming *naming, c
     char name[UN_NAME_LENGTH];
     int third = 0;
     const un_st_entry *entry = NULL;
-    UN_TRY(swin_file_name(naming, ours, name, &third));
+    UN_TRY(un_swin_file_name(naming, ours, name, &third));
     UN_TRY(un_safetensors_require(file, name, rank, &entry));
     *out = &entry->tensor;
     return UNSEEN_OK;
@@ -98,7 +98,7 @@ static un_status tensor(const un_safetensors *file, const swin_naming *naming, c
 static int has(const un_safetensors *file, const swin_naming *naming, const char *ours) {
     char name[UN_NAME_LENGTH];
     int third = 0;
-    return swin_file_name(naming, ours, name, &third) == UNSEEN_OK &&
+    return un_swin_file_name(naming, ours, name, &third) == UNSEEN_OK &&
            un_safetensors_find(file, name) != NULL;
 }
 
@@ -138,7 +138,7 @@ static un_status read_stage(const un_safetensors *file, const swin_naming *namin
 
 static un_status read_kind(const un_safetensors *file, swin_naming *naming) {
     char name[UN_NAME_LENGTH];
-    if (!swin_find_naming(file, naming))
+    if (!un_swin_find_naming(file, naming))
         return un_fail(UNSEEN_E_FORMAT, "%s: not a Swin transformer: it has no windows' blocks",
                        file->path);
     UN_TRY(un_name(name, "%s%s", naming->prefix,
@@ -201,7 +201,7 @@ static un_status check_positions(const un_safetensors *file, const swin_naming *
     int64_t *values = NULL;
     UN_TRY(un_name(ours, "encoder.layers.%zu.blocks.%zu.attention.self.relative_position_index",
                    stage, block));
-    UN_TRY(swin_file_name(naming, ours, name, &third));
+    UN_TRY(un_swin_file_name(naming, ours, name, &third));
     const un_st_entry *entry = un_safetensors_find(file, name);
     if (!entry) return UNSEEN_OK;
     un_safetensors_take(file, entry);
@@ -231,7 +231,7 @@ un_status un_swin_load(const un_swin *swin, const un_params *params, const un_sa
         for (size_t b = 0; b < swin->config.depth[s]; b++)
             UN_TRY(check_positions(file, &naming, &swin->config, s, b));
     for (size_t i = swin->first; i < swin->first + swin->count; i++) {
-        UN_TRY(swin_file_name(&naming, params->item[i].name + swin->prefix, name, &third));
+        UN_TRY(un_swin_file_name(&naming, params->item[i].name + swin->prefix, name, &third));
         UN_TRY(un_param_load(params, i, file, name,
                              third < 0 ? SIZE_MAX : (size_t)third * params->item[i].shape[0]));
     }

@@ -53,7 +53,7 @@ static int find_prefix(const un_safetensors *file, const char *part, char out[UN
     return 0;
 }
 
-int swin_find_naming(const un_safetensors *file, swin_naming *out) {
+int un_swin_find_naming(const un_safetensors *file, swin_naming *out) {
     out->family = UN_SWIN_HUGGING_FACE;
     if (find_prefix(file, "encoder.layers.0.blocks.0.", out->prefix)) return 1;
     out->family = UN_SWIN_TORCHVISION;
@@ -62,11 +62,11 @@ int swin_find_naming(const un_safetensors *file, swin_naming *out) {
 
 int un_swin_recognize(const un_safetensors *file) {
     swin_naming naming;
-    return swin_find_naming(file, &naming);
+    return un_swin_find_naming(file, &naming);
 }
 
-un_status swin_file_name(const swin_naming *naming, const char *ours, char out[UN_NAME_LENGTH],
-                         int *third) {
+un_status un_swin_file_name(const swin_naming *naming, const char *ours, char out[UN_NAME_LENGTH],
+                            int *third) {
     const char *prefix = naming->prefix, *rest = after(ours, LAYERS), *tail = NULL;
     *third = -1;
     if (naming->family == UN_SWIN_HUGGING_FACE) return un_name(out, "%s%s", prefix, ours);

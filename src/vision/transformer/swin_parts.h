@@ -14,13 +14,13 @@ typedef struct {
 } swin_naming;
 
 /* 0 if the names are of no Swin transformer. */
-int swin_find_naming(const un_safetensors *file, swin_naming *out);
+int un_swin_find_naming(const un_safetensors *file, swin_naming *out);
 /* The file's name of the piece called `ours` (without our prefix). *third: which rows of a
  * tensor that holds query, key and value, or -1: the tensor is the whole piece. */
-un_status swin_file_name(const swin_naming *naming, const char *ours, char out[UN_NAME_LENGTH],
-                         int *third);
+un_status un_swin_file_name(const swin_naming *naming, const char *ours, char out[UN_NAME_LENGTH],
+                            int *third);
 
 /* w of stage `stage` on a map of h x h. */
-size_t swin_window(const un_swin_config *config, size_t stage, size_t side);
+size_t un_swin_window(const un_swin_config *config, size_t stage, size_t side);
 
 #endif

@@ -31,7 +31,7 @@ static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
 static void count_rows(const un_swin_config *c, size_t n, size_t size, size_t stage, size_t *rows,
                        size_t *windowed) {
     size_t side = un_swin_side(c, size, stage);
-    size_t padded = un_windows_padded(side, swin_window(c, stage, side));
+    size_t padded = un_windows_padded(side, un_swin_window(c, stage, side));
     *rows = n * side * side;
     *windowed = n * padded * padded;
 }
@@ -111,7 +111,7 @@ static un_status reserve_shared(un_swin_pass *pass, size_t n, size_t size, size_
     size_t g = un_swin_side(c, size, c->stages - 1), last = n * g * g, H = un_swin_width(c);
     size_t biases = 0, merged = 0, merged_rows = 0, o = un_dtype_size(pass->type);
     for (size_t s = 0; s < c->stages; s++) {
-        size_t h = un_swin_side(c, size, s), w = swin_window(c, s, h);
+        size_t h = un_swin_side(c, size, s), w = un_swin_window(c, s, h);
         biases = most(biases, c->heads[s] * w * w * w * w);
         size_t half = un_swin_side(c, size, s + 1);
         if (s + 1 == c->stages) break;
@@ -167,7 +167,7 @@ static un_status lay_windows(un_swin_pass *pass, size_t n, size_t size) {
     un_arena_free(&pass->lists);
     for (size_t s = 0; s < c->stages; s++) {
         un_swin_map *map = &pass->map[s];
-        size_t side = un_swin_side(c, size, s), window = swin_window(c, s, side);
+        size_t side = un_swin_side(c, size, s), window = un_swin_window(c, s, side);
         size_t shift = side <= window ? 0 : window / 2;
         map->side = side;
         map->window = window;

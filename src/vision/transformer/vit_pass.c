@@ -90,8 +90,8 @@ static un_status embed(un_vit_pass *pass, const un_params *params, const float *
     un_dtype type = pass->encoder.type;
     patch_job job = {.pass = pass, .pictures = pictures};
     un_parallel_for(n * pass->grid, 1, gather_range, &job);
-    vit_positions(un_param_value(params, vit->positions), vit->config.image / vit->config.patch,
-                  leading, H, pass->grid, pass->positions);
+    un_vit_positions(un_param_value(params, vit->positions), vit->config.image / vit->config.patch,
+                     leading, H, pass->grid, pass->positions);
     un_axpy(1, un_param_value(params, vit->cls), pass->positions, H);
     if (vit->config.distilled)
         un_axpy(1, un_param_value(params, vit->distillation), pass->positions + H, H);
@@ -163,8 +163,8 @@ static un_status embed_backward(un_vit_pass *pass, float *dpictures) {
     un_axpy(1, pass->positions, un_param_grad(params, vit->cls), H);
     if (vit->config.distilled)
         un_axpy(1, pass->positions + H, un_param_grad(params, vit->distillation), H);
-    vit_positions_backward(pass->positions, vit->config.image / vit->config.patch, leading, H,
-                           pass->grid, un_param_grad(params, vit->positions));
+    un_vit_positions_backward(pass->positions, vit->config.image / vit->config.patch, leading, H,
+                              pass->grid, un_param_grad(params, vit->positions));
     return UNSEEN_OK;
 }
 

@@ -53,8 +53,8 @@ static void resample(const float *from, float *to, size_t base, size_t width, si
     }
 }
 
-void vit_positions(const float *base_positions, size_t base, size_t leading, size_t width,
-                   size_t grid, float *out) {
+void un_vit_positions(const float *base_positions, size_t base, size_t leading, size_t width,
+                      size_t grid, float *out) {
     size_t skip = leading * width;
     memcpy(out, base_positions, skip * sizeof *out);
     if (grid == base) {
@@ -65,8 +65,8 @@ void vit_positions(const float *base_positions, size_t base, size_t leading, siz
     resample(base_positions + skip, out + skip, base, width, grid, 0);
 }
 
-void vit_positions_backward(const float *gradient, size_t base, size_t leading, size_t width,
-                            size_t grid, float *base_gradient) {
+void un_vit_positions_backward(const float *gradient, size_t base, size_t leading, size_t width,
+                               size_t grid, float *base_gradient) {
     size_t skip = leading * width;
     if (grid == base) {
         un_axpy(1, gradient, base_gradient, skip + grid * grid * width);
