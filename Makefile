@@ -94,7 +94,7 @@ demo: build
 	$(BUILD)/unseen demo -o unseen-demo
 
 test: build-all
-	UNSEEN_SHARED="$(SHARED)" ctest --test-dir $(BUILD) --output-on-failure --timeout 1200
+	UNSEEN_SHARED="$(SHARED)" ctest --test-dir $(BUILD) --output-on-failure --timeout 1200 --parallel $(JOBS)
 
 # What was found stays in build-fuzz: inputs that crash, and those that reach new places.
 SECONDS ?= 60
