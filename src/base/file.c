@@ -4,13 +4,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/status.h"
 
 un_status un_format(char **out, const char *format, ...) {
     va_list arguments;
@@ -317,3 +321,129 @@ void un_map_close(un_map *map) {
     }
     *map = (un_map){0};
 }
+
+enum { TRIES = 100 };
+
+/* Whether the file that is locked is still the one at its path: its holder may have removed it
+ * between our opening and our locking it. */
+static int still_there(const un_lock *lock) {
+    struct stat held, named;
+    return fstat(lock->fd, &held) == 0 && lstat(lock->path, &named) == 0 &&
+           held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+}
+
+void un_lock_drop(un_lock *lock) {
+    if (lock->fd >= 0) close(lock->fd);
+    free(lock->path);
+    *lock = UN_LOCK_NONE;
+}
+
+un_lock_state un_lock_open_file(int fd, const char *path) {
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int code = errno;
+        if (code == EINTR) continue;
+        if (code == EWOULDBLOCK) return UN_LOCK_BUSY;
+        char reason[128];
+        if (path)
+            un_log(UNSEEN_LOG_WARNING,
+                   "%s cannot be locked (%s); see to it that no other process writes it", path,
+                   strerror_r(code, reason, sizeof reason));
+        return UN_LOCK_IMPOSSIBLE;
+    }
+    return UN_LOCK_HELD;
+}
+
+un_status un_lock_take(un_lock *lock, const char *path, int *taken) {
+    *lock = UN_LOCK_NONE;
+    *taken = 0;
+    UN_TRY(un_format(&lock->path, "%s", path));
+    for (int i = 0; i < TRIES; i++) {
+        lock->fd = un_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0666);
+        if (lock->fd < 0) {
+            un_status status = un_fail_errno(errno, "cannot write %s", path);
+            un_lock_drop(lock);
+            return status;
+        }
+        un_lock_state state = un_lock_open_file(lock->fd, path);
+        *taken = state != UN_LOCK_BUSY && still_there(lock);
+        if (*taken) return UNSEEN_OK;
+        if (state == UN_LOCK_BUSY) break;
+        close(lock->fd);
+        lock->fd = -1;
+    }
+    un_lock_drop(lock);
+    return UNSEEN_OK;
+}
+
+void un_lock_release(un_lock *lock) {
+    if (lock->fd >= 0) unlink(lock->path);
+    un_lock_drop(lock);
+}
+
+/* ---- what the operating system and its libraries tell: memory in use, SHA-256. ---- */
+
+struct un_sha256 {
+    EVP_MD_CTX *context;
+};
+
+un_status un_sha256_open(un_sha256 **out) {
+    un_sha256 *hash = calloc(1, sizeof *hash);
+    if (!hash) return un_fail_memory(sizeof *hash);
+    hash->context = EVP_MD_CTX_new();
+    if (!hash->context || EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL) != 1) {
+        un_sha256_close(hash);
+        return un_fail(UNSEEN_E_UNSUPPORTED, "SHA-256 is not available in this libcrypto");
+    }
+    *out = hash;
+    return UNSEEN_OK;
+}
+
+un_status un_sha256_add(un_sha256 *hash, const void *data, size_t n) {
+    if (EVP_DigestUpdate(hash->context, data, n) != 1)
+        return un_fail(UNSEEN_E_UNSUPPORTED, "SHA-256 failed");
+    return UNSEEN_OK;
+}
+
+un_status un_sha256_digest(un_sha256 *hash, unsigned char out[32]) {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    if (EVP_DigestFinal_ex(hash->context, digest, &length) != 1 || length != 32)
+        return un_fail(UNSEEN_E_UNSUPPORTED, "SHA-256 failed");
+    memcpy(out, digest, 32);
+    return UNSEEN_OK;
+}
+
+un_status un_sha256_hex(un_sha256 *hash, char out[65]) {
+    unsigned char digest[32];
+    UN_TRY(un_sha256_digest(hash, digest));
+    for (unsigned i = 0; i < sizeof digest; i++) snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    return UNSEEN_OK;
+}
+
+void un_sha256_close(un_sha256 *hash) {
+    if (hash) EVP_MD_CTX_free(hash->context);
+    free(hash);
+}
+
+un_status un_sha256_of(const void *data, size_t n, char out[65]) {
+    un_sha256 *hash = NULL;
+    UN_TRY(un_sha256_open(&hash));
+    un_status status = un_sha256_add(hash, data, n);
+    if (!status) status = un_sha256_hex(hash, out);
+    un_sha256_close(hash);
+    return status;
+}
+
+/* The value in KiB of one line of /proc/self/status. */
+static size_t status_value(const char *key) {
+    FILE *file = fopen("/proc/self/status", "re");
+    if (!file) return 0;
+    char line[256];
+    size_t value = 0;
+    while (fgets(line, sizeof line, file))
+        if (!strncmp(line, key, strlen(key))) value = strtoul(line + strlen(key), NULL, 10);
+    fclose(file);
+    return value;
+}
+
+size_t un_memory_anonymous_kib(void) { return status_value("RssAnon:"); }

@@ -13,7 +13,6 @@
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "base/lock.h"
 
 enum { MARK_LENGTH = 6, MOST_LINKS = 40, TRIES = 100, PIECE = 1 << 16 };
 static const char MARK[] = ".tmp-"; /* then MARK_LENGTH letters and digits */

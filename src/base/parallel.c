@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/log.h"
+#include "base/status.h"
 
 /* libgomp's stable ABI (what gcc emits for "#pragma omp parallel") and OpenMP's functions, declared
  * here because clang's omp.h belongs to another runtime. */

@@ -12,12 +12,10 @@
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/parallel.h"
 #include "base/rng.h"
-#include "cli/bench.h"
+#include "base/status.h"
 #include "cli/cli.h"
-#include "cli/files.h"
 #include "tensor/safetensors.h"
 #include "vision/backbone.h"
 

@@ -7,11 +7,16 @@
 
 #include <argp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "base/file_kind.h"
 #include "base/json.h"
-#include "base/orientation.h"
 #include "base/status.h"
+#include "data/task.h"
+#include "engine/classifier.h"
+#include "engine/loader.h"
+#include "tensor/tensor.h"
 
 enum { UN_EXIT_OK = 0, UN_EXIT_FAILURE = 1, UN_EXIT_USAGE = 2 };
 
@@ -93,5 +98,139 @@ int un_cmd_check(int argc, char **argv);
 int un_cmd_inspect(int argc, char **argv);
 int un_cmd_bench(int argc, char **argv);
 int un_cmd_completion(int argc, char **argv);
+
+/* ---- what the kinds of `unseen bench` share. Private to src/cli. ---- */
+
+/* Rates of one square matrix product, GFLOP/s, in f32 and bf16: what the machine gives this minute.
+ * 0 where it has no products of the type. */
+un_status un_bench_probe(double gflops[2]);
+
+/* `unseen bench backbone`; argv[0] is the program's name for messages. An exit code. */
+int un_bench_backbone(int argc, char **argv);
+
+/* ---- which files a command reads and writes: told before it works, so that no output takes
+ * the place of an input or of another output.
+ *
+ * A file is known by device and inode, through links, or, where it is not there yet, by its folder
+ * and its name. Pipes, devices and open descriptors are written through and may be named twice. ---- */
+
+typedef struct un_cli_file un_cli_file;
+typedef struct {
+    un_cli_file *list;
+    size_t count, room;
+    int failed; /* there was no memory for one */
+} un_cli_files;
+
+/* The paths are copied; NULL is passed over everywhere. */
+
+/* A file that is read; what is no file (builtin:words) is passed over, FILE:NAME is FILE. */
+void un_cli_reads(un_cli_files *files, const char *path);
+/* A data set directory: all that belongs to it, and its pictures, which `images`, if not NULL, says
+ * the folder of. */
+void un_cli_reads_dataset(un_cli_files *files, const char *directory, const char *images);
+/* A data set directory that the command adds to: no input may be one of its files. */
+void un_cli_updates_dataset(un_cli_files *files, const char *directory);
+/* A folder of other people's data: all files below it, but for JSON, which they do not have. */
+void un_cli_reads_folder(un_cli_files *files, const char *folder);
+/* A directory that the command makes as a whole: no other output may lie in it. */
+void un_cli_makes(un_cli_files *files, const char *directory);
+/* An output; - is standard output. */
+void un_cli_writes(un_cli_files *files, const char *path);
+/* What is written beside an output without being asked for. */
+void un_cli_writes_beside(un_cli_files *files, const char *output, const char *ending);
+
+/* To be called before the work: UN_EXIT_OK if each output can be written and is neither an input nor
+ * another output; else says which and returns UN_EXIT_USAGE, or UN_EXIT_FAILURE for one that cannot
+ * be written. Releases the list in any case. */
+int un_cli_check_files(un_cli_files *files);
+
+/* ---- what the commands share that ask a model about pictures: which model, which
+ * pictures, which classes are candidates. ---- */
+
+enum { UN_CLI_CLASS_FILES = 16 };
+
+typedef struct {
+    un_cli_common common;
+    int from_stdin; /* set before parsing: the argument - stands for paths on standard input */
+    const char *model, *backbone;
+    un_path_list pictures;
+    const char *class_files[UN_CLI_CLASS_FILES];
+    size_t class_file_count;
+    un_among among;
+    un_orientation orientation; /* UNSAID: as the model was trained */
+    un_status list_status;      /* of gathering the pictures while parsing */
+} un_cli_pictures;
+
+/* Parser of MODEL PICTURES..., --backbone, --among, --classes and --orientation as the only child
+ * of a command's; its input is the un_cli_pictures. */
+extern const struct argp_child un_cli_pictures_children[];
+
+/* The model with its backbone and the new classes; un_classifier_close releases it in any case. */
+un_status un_cli_pictures_open(const un_cli_pictures *pictures, un_classifier *classifier);
+/* All files that the model and the question about pictures are read from. */
+void un_cli_reads_pictures(un_cli_files *files, const un_cli_pictures *pictures);
+void un_cli_pictures_free(un_cli_pictures *pictures);
+
+/* Names the folders without pictures that were passed over, as a failure; returns how many. */
+size_t un_cli_tell_empty(const un_cli_pictures *pictures);
+
+/* Warns of pictures whose EXIF orientation the model's recipe does not honour. */
+void un_cli_tell_ignored(size_t count, const un_classifier *classifier);
+
+/* A whole number from 1 to `most` for --top; anything else ends through argp_error. */
+size_t un_cli_parse_top(struct argp_state *state, const char *text, size_t most);
+
+/* ---- what people read goes through here: standard output and standard error.
+ *
+ * Names come from other people's files, and a terminal obeys what it is sent. So control
+ * characters are shown as \u001b and bytes that are no UTF-8 as \xff; only line feeds and tabs pass,
+ * and those of a name are shown as well (un_cli_name).
+ * On a terminal long lines are broken between words. ---- */
+
+/* From now on stdout and stderr are such streams; where that fails they stay as they are. */
+void un_cli_guard_streams(void);
+/* From now on lines on stdout are not broken: what follows, JSON or CSV, is for a program, and must
+ * stay whole when it is copied from a terminal. */
+void un_cli_keep_lines(void);
+/* Puts bytes of our own, such as the progress line's, on standard error as they are. */
+void un_cli_control(const char *bytes);
+/* Puts text on standard error at once, shown like all text and in one line; may be called by a
+ * signal handler. */
+void un_cli_say(const char *text);
+/* A name as it stands in one line: itself or, with line feeds and tabs shown as \u000a and \u0009,
+ * a copy, which lives until this thread has asked for eight more. */
+const char *un_cli_name(const char *name);
+
+/* ---- a command's option tables as a manual page and for shell completion. ---- */
+
+/* Prints the reference of `program` ("unseen train") to standard output. form "man": a manual
+ * page; "options": a line for each option, name, argument and meaning with tabs between. An exit
+ * code. */
+int un_cli_reference(const struct argp *argp, const char *program, const char *form);
+
+/* ---- the three forms of predict's answers, written as they come: memory does not
+ * grow with the number of pictures.
+ *
+ * Table: the picture's path, then a line a candidate.
+ * JSON: [{"image", "predictions": [{"label", "score", "seen"}, …]} or
+ *     {"image", "error", "readable"}, …]
+ * CSV: image,rank,label,score,seen,error
+ * A file appears whole or not at all. ---- */
+
+typedef struct predict_output predict_output;
+
+/* `json` and `csv` are files, "-" for standard output or NULL; both may be given. Without any, a
+ * table goes to standard output. */
+un_status predict_output_open(predict_output **out, const char *json, const char *csv,
+                              const char *score_unit);
+un_status predict_output_answer(predict_output *out, const char *image,
+                                const un_class_table *classes, const float *scores,
+                                const size_t *best, size_t count);
+/* `code` tells a damaged picture from one that the system does not let us read. */
+un_status predict_output_error(predict_output *out, const char *image, un_status code,
+                               const char *sentence);
+/* Completes it; always releases. */
+un_status predict_output_commit(predict_output *out);
+void predict_output_abort(predict_output *out);
 
 #endif

@@ -9,12 +9,10 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/log.h"
 #include "base/parallel.h"
 #include "base/rng.h"
-#include "cli/bench.h"
+#include "base/status.h"
 #include "cli/cli.h"
-#include "cli/files.h"
 #include "method/method.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"

@@ -8,10 +8,8 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
-#include "cli/files.h"
-#include "cli/terminal.h"
 #include "data/check/check.h"
-#include "engine/unread.h"
+#include "engine/loader.h"
 
 typedef struct {
     un_cli_subject subject;

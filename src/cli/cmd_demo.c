@@ -11,9 +11,8 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "base/log.h"
+#include "base/status.h"
 #include "cli/cli.h"
-#include "cli/files.h"
 #include "model/model.h"
 
 enum { MAX_WORDS = 32, MAX_MODELS = 8 };

@@ -4,15 +4,11 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/log.h"
+#include "base/status.h"
 #include "cli/cli.h"
-#include "cli/files.h"
-#include "cli/terminal.h"
 #include "engine/evaluation.h"
-#include "engine/grounding.h"
-#include "engine/localise.h"
 #include "protocol/localisation.h"
-#include "train/identity.h"
+#include "train/train.h"
 
 enum { MAX_MODELS = 64 };
 

@@ -7,11 +7,10 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/log.h"
-#include "cli/pictures.h"
-#include "cli/terminal.h"
-#include "engine/explain_files.h"
-#include "engine/grounding.h"
+#include "base/status.h"
+#include "cli/cli.h"
+#include "engine/evaluation.h"
+#include "engine/explain.h"
 
 typedef struct {
     un_cli_pictures base;

@@ -5,7 +5,6 @@
 
 #include "base/file.h"
 #include "cli/cli.h"
-#include "cli/files.h"
 #include "engine/extract.h"
 
 typedef struct {

@@ -7,9 +7,8 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "cli/cli.h"
 #include "cli/import.h"
-#include "cli/import_tinybirds.h"
-#include "cli/terminal.h"
 #include "data/features.h"
 #include "data/parts.h"
 

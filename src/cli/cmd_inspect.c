@@ -10,8 +10,6 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
-#include "cli/files.h"
-#include "cli/terminal.h"
 #include "data/dataset.h"
 #include "data/features.h"
 #include "data/parts.h"

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/files.h"
 #include "engine/report.h"
 
 enum { MAX_MODELS = 16 };

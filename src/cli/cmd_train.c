@@ -6,12 +6,10 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "base/log.h"
+#include "base/status.h"
 #include "cli/cli.h"
-#include "cli/files.h"
-#include "cli/terminal.h"
 #include "protocol/report.h"
-#include "train/inputs.h"
+#include "train/run.h"
 #include "train/train.h"
 
 enum { MAX_SETS = 64, MAX_SEEDS = 64 };

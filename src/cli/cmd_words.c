@@ -5,7 +5,6 @@
 
 #include "base/file.h"
 #include "cli/cli.h"
-#include "cli/files.h"
 #include "text/word_vectors.h"
 
 typedef struct {

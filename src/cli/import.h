@@ -6,9 +6,8 @@
 #define UN_CLI_IMPORT_H
 
 #include "cli/cli.h"
-#include "cli/files.h"
-#include "data/readers/split_source.h"
-#include "data/readers/xlsa17.h"
+#include "data/readers/import.h"
+#include "data/readers/split_file.h"
 #include "text/word_vectors.h"
 
 enum { UN_IMPORT_FILES = 64, UN_IMPORT_UNKNOWN = 16 };
@@ -65,5 +64,10 @@ int un_import_run_cub(int argc, char **argv);
 int un_import_run_awa2(int argc, char **argv);
 int un_import_run_folder(int argc, char **argv);
 int un_import_run_arrays(int argc, char **argv);
+
+/* ---- a format of `unseen import` in a file of its own. ---- */
+
+/* Runs `unseen import tinybirds`; argv[0] is what the parser calls the program. */
+int un_import_tinybirds(int argc, char **argv);
 
 #endif

@@ -12,7 +12,6 @@
 #include "base/json.h"
 #include "base/parallel.h"
 #include "cli/cli.h"
-#include "cli/terminal.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"
 

@@ -1,5 +1,5 @@
 /* terminal.c - see terminal.h. */
-#include "cli/terminal.h"
+#include "cli/cli.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -42,11 +42,51 @@
 #ifndef UN_DATA_DATASET_H
 #define UN_DATA_DATASET_H
 
+#include <stddef.h>
+
 #include "base/arena.h"
+#include "base/file_kind.h"
 #include "base/json.h"
-#include "base/orientation.h"
-#include "data/scaling.h"
+#include "base/status.h"
 #include "tensor/tensor.h"
+
+/* ---- from the values that people give of a class to the row that methods take, and the
+ * memory of how the classes of a data set went that way, so that a class that is described later
+ * goes it, too. ---- */
+
+typedef enum {
+    UN_SCALING_UNIT = 0, /* attributes share a unit; rows were brought to length 1 */
+    UN_SCALING_RANGE,    /* each attribute to 0 to 1 over the classes, then rows to length 1 */
+    UN_SCALING_AS_GIVEN, /* rows are the values */
+    UN_SCALING_COUNT
+} un_scaling_kind;
+
+typedef struct {
+    un_scaling_kind kind;
+    size_t width;                   /* A */
+    double *least, *largest, *mean; /* [A] of each attribute's values as given, over the classes */
+    char **unknown;                 /* texts that stood for unknown values besides "?" */
+    size_t unknown_count;
+} un_scaling;
+
+/* Looks at values [C, A] of the data set's classes, all finite. Memory from `arena`. */
+un_status un_scaling_measure(un_scaling *scaling, un_scaling_kind kind, const double *values,
+                             size_t classes, size_t width, un_arena *arena);
+/* Values [A] as given to a row [A], by the same operations for old and new classes: equal values
+ * give equal bits. A row of zeros stays one. */
+void un_scaling_apply(const un_scaling *scaling, const double *values, float *row);
+/* Where x lies between the least and the largest value of attribute i, which are 0 and 1; 0 for
+ * all x if these are equal. */
+double un_scaling_place(const un_scaling *scaling, size_t i, double x);
+
+/* What files keep besides the numbers: {"kind": "range", "unknown": ["-1"]}. A new reference,
+ * NULL without memory. */
+json_t *un_scaling_describe(const un_scaling *scaling);
+/* The reverse; `numbers` are [A, 3]: least, largest and mean. `where` is for sentences. */
+un_status un_scaling_restore(un_scaling *scaling, const json_t *description, const double *numbers,
+                             size_t width, const char *where, un_arena *arena);
+/* numbers[A, 3] from `arena`. */
+un_status un_scaling_numbers(const un_scaling *scaling, un_arena *arena, double **numbers);
 
 enum { UN_MAX_SEMANTICS = 16, UN_MAX_FOLDS = 8 };
 
@@ -129,5 +169,21 @@ void un_dataset_classes_of(const un_dataset *dataset, const un_index_list *list,
 un_status un_split_hash(const un_dataset *dataset, char out[65]);
 /* What the world calls the split with this hash, e.g. "CUB, Proposed Split of 2020"; NULL if unknown. */
 const char *un_split_known_name(const char *hash);
+
+/* ---- classes whose descriptions differ in length only.
+ *
+ * Most methods bring a class's row to length 1 first; rows of one direction, such as
+ * (1, 2) and (2, 4), are the same class to them. ---- */
+
+typedef struct {
+    size_t count;      /* pairs */
+    size_t (*pair)[2]; /* [count] the lower class first; in order; released with un_alike_free */
+} un_alike;
+
+/* Rows of values (C, A) whose unit vectors are at most UN_ALIKE_DISTANCE apart. Rows of zeros have
+ * no direction and are never alike. At most `most` pairs are told. */
+#define UN_ALIKE_DISTANCE 1e-4
+un_status un_alike_find(const float *values, size_t C, size_t A, size_t most, un_alike *out);
+void un_alike_free(un_alike *alike);
 
 #endif

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/names.h"
+#include "base/status.h"
 #include "data/split.h"
 
 /* Fills the class table with the classes that have keep[c]; map[c] receives their row or -1. */

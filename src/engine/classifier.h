@@ -91,4 +91,25 @@ size_t un_classifier_top(const un_classifier *classifier, const float *scores, u
 /* What calibrated scores are: the method's unit, and what was taken from seen classes. */
 void un_classifier_score_unit(const un_classifier *classifier, char *out, size_t size);
 
+/* ---- what the files of the public interface share. ---- */
+
+struct unseen_model {
+    un_classifier classifier;
+};
+
+/* ---- classes that people describe in a file, for a trained model.
+ *
+ * Two forms of CSV or TSV:
+ *     a table as the imports read it (data/readers/table.h): the first line names attributes, then
+ *     a line a class, name first; attributes may be left out, and cells empty or "?"
+ *         class,has_bill_color::red,has_size::small
+ *         Northern Cardinal,0.9,1
+ *     lines of what is known: NAME,ATTRIBUTE=VALUE,…
+ *         Northern Cardinal,has_bill_color::red=0.9,has_size::small=1
+ * What values mean, and what becomes of attributes that are not stated, is in
+ * un_classifier_describe. What stood for unknown values when the data set was imported does so here. ---- */
+
+/* Fails with a sentence that names the file and the line. */
+un_status un_new_classes_read(un_classifier *classifier, const char *path);
+
 #endif

@@ -2,8 +2,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/names.h"
+#include "base/status.h"
 #include "engine/classifier.h"
 
 /* A value this many ranges outside the range of the training classes is in another unit, or wrong. */

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "base/log.h"
-#include "engine/extract_parts.h"
+#include "base/status.h"
+#include "engine/extract.h"
 
 /* Whether a journal's list of pictures is one: numbers below `done`, each once. */
 static int is_list(const json_t *list, json_int_t done) {

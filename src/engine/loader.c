@@ -10,6 +10,9 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/parallel.h"
+#include "base/status.h"
+#include "data/readers/pictures.h"
+#include "vision/image/image.h"
 
 enum { BATCHES = 3, MAX_THREADS = 64, NICENESS = 3 };
 
@@ -228,4 +231,109 @@ void un_loader_close(un_loader *loader) {
     pthread_cond_destroy(&loader->freed);
     pthread_mutex_destroy(&loader->lock);
     free(loader);
+}
+
+static un_status append(un_path_list *list, char *path) {
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 64;
+        char **paths = realloc(list->paths, capacity * sizeof *paths);
+        if (!paths) return un_fail_memory(capacity * sizeof *paths);
+        list->paths = paths;
+        list->capacity = capacity;
+    }
+    list->paths[list->count++] = path;
+    return UNSEEN_OK;
+}
+
+static un_status add_copy(un_path_list *list, const char *path) {
+    char *copy = NULL;
+    UN_TRY(un_arena_string(&list->arena, path, &copy));
+    return append(list, copy);
+}
+
+static un_status add_folder(un_path_list *list, const char *folder) {
+    un_arena arena = {0};
+    un_picture_list found = {0};
+    un_status status = un_pictures_list(folder, 1, &arena, &found);
+    if (!status && found.count == 0) {
+        list->empty++;
+        if (!list->problem)
+            status = un_format(&list->problem, "there are no pictures below %s", folder);
+    }
+    for (size_t i = 0; i < found.count && !status; i++) {
+        char *path = NULL;
+        status = un_path_join(folder, found.names[i], &path);
+        if (!status) status = add_copy(list, path);
+        free(path);
+    }
+    un_arena_free(&arena);
+    return status;
+}
+
+un_status un_path_list_add(un_path_list *list, const char *path) {
+    return un_path_is_directory(path) ? add_folder(list, path) : add_copy(list, path);
+}
+
+un_status un_path_list_read(un_path_list *list, FILE *stream) {
+    un_line next = {0};
+    int first = 1;
+    un_status status = UNSEEN_OK;
+    for (;;) {
+        UN_GO(un_line_read(stream, "the list of pictures", &next));
+        char *line = next.text;
+        ssize_t length = next.length;
+        if (length < 0) break;
+        while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
+            line[--length] = 0;
+        if (first && length >= 3 && !memcmp(line, "\xef\xbb\xbf", 3)) line += 3, length -= 3;
+        first = 0;
+        /* As shells and spreadsheets quote; a file that is really called so wins. */
+        if (length >= 2 && (*line == '"' || *line == '\'') && line[length - 1] == *line &&
+            !un_path_exists(line)) {
+            line[length - 1] = 0;
+            line++;
+            length -= 2;
+        }
+        if (length == 0) continue;
+        if (strlen(line) != (size_t)length)
+            UN_GO(un_fail(UNSEEN_E_FORMAT, "the list of pictures is not text"));
+        UN_GO(un_path_list_add(list, line));
+    }
+done:
+    free(next.text);
+    return status;
+}
+
+void un_path_list_free(un_path_list *list) {
+    free(list->problem);
+    free(list->paths);
+    un_arena_free(&list->arena);
+    *list = (un_path_list){0};
+}
+
+un_status un_unread_look(const un_dataset *d, un_unread *out) {
+    un_progress progress;
+    un_status status = UNSEEN_OK;
+    *out = (un_unread){.images = d->image_count};
+    if (!d->image_root || !d->images) return UNSEEN_OK;
+    un_progress_begin(&progress, "look at pictures", "images", d->image_count);
+    for (size_t i = 0; i < d->image_count && !status; i++) {
+        char *path = NULL;
+        status = un_path_below(d->image_root, d->images[i], &path);
+        un_file_kind kind = status ? UN_KIND_UNKNOWN : un_kind_of_file(path);
+        free(path);
+        if (status == UNSEEN_E_FORMAT) status = UNSEEN_OK; /* outside the folder: not looked at */
+        if (kind != UN_KIND_UNKNOWN && !un_image_reads(kind) && out->count[kind]++ == 0)
+            out->example[kind] = d->images[i];
+        un_progress_update(&progress, i + 1);
+    }
+    un_progress_end(&progress);
+    return status;
+}
+
+un_status un_unread_sentence(const un_unread *unread, un_file_kind kind, char **out) {
+    const char *advice = un_kind_advice(kind);
+    return un_format(out, "%zu of %zu pictures cannot be read, \"%s\" for one: it is %s%s%s",
+                     unread->count[kind], unread->images, unread->example[kind], un_kind_name(kind),
+                     advice ? "; " : "", advice ? advice : "");
 }

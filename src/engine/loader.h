@@ -9,6 +9,11 @@
 #ifndef UN_ENGINE_LOADER_H
 #define UN_ENGINE_LOADER_H
 
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/file_kind.h"
+#include "data/dataset.h"
 #include "vision/image/recipe.h"
 
 typedef struct un_loader un_loader;
@@ -51,5 +56,37 @@ un_status un_load_image(const char *root, const char *name, const un_recipe *rec
  * that was not honoured, 0 if none. */
 un_status un_load_picture(const char *root, const char *name, const un_recipe *recipe, float *out,
                           int *ignored);
+
+/* ---- the pictures that someone named: files, folders, lists. ---- */
+
+typedef struct {
+    char **paths;
+    size_t count, capacity;
+    size_t empty;   /* folders without pictures, passed over */
+    char *problem;  /* a sentence about the first of them; NULL: none */
+    un_arena arena; /* owns the strings */
+} un_path_list;
+
+/* Adds a file as it is named, or all pictures below a folder, sorted; a folder without any is
+ * counted. Whether a file can be read is seen when it is. */
+un_status un_path_list_add(un_path_list *list, const char *path);
+/* Adds each line of a stream, blank lines skipped, like un_path_list_add. */
+un_status un_path_list_read(un_path_list *list, FILE *stream);
+void un_path_list_free(un_path_list *list);
+
+/* ---- the pictures of a data set that cannot be decoded for what they are, told from their
+ * first bytes without decoding any. ---- */
+
+/* By kind of file; missing files and unknown bytes are in none. */
+typedef struct {
+    size_t images;
+    size_t count[UN_KIND_COUNT];        /* of kinds that are not read here, 0 of the others */
+    const char *example[UN_KIND_COUNT]; /* an image's name, borrowed from the data set */
+} un_unread;
+
+/* Looks at the first bytes of every picture below dataset->image_root; none without one. */
+un_status un_unread_look(const un_dataset *dataset, un_unread *out);
+/* "3 of 21 pictures cannot be read, "a/x.jxl" for one: it is …", released with free(). */
+un_status un_unread_sentence(const un_unread *unread, un_file_kind kind, char **out);
 
 #endif

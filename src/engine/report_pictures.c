@@ -5,11 +5,11 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "base/log.h"
+#include "base/status.h"
 #include "engine/loader.h"
-#include "engine/report_parts.h"
-#include "picture/heat.h"
-#include "vision/image/jpeg.h"
+#include "engine/report.h"
+#include "picture/canvas.h"
+#include "vision/image/image.h"
 #include "vision/image/recipe.h"
 
 enum { SIDE = 176, QUALITY = 80 };

@@ -26,7 +26,7 @@
 #include "data/features.h"
 #include "data/task.h"
 #include "method/config.h"
-#include "nn/optimizer.h"
+#include "nn/params.h"
 
 enum { UN_MAX_LOSSES = 12 };
 

@@ -4,10 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/log.h"
-#include "tensor/cholesky.h"
+#include "base/status.h"
 #include "tensor/gemm.h"
-#include "tensor/gemm64.h"
+#include "tensor/linear_algebra.h"
 
 enum { BLOCK = 256 }; /* images of one product */
 

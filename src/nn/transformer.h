@@ -25,8 +25,7 @@
 
 #include "base/rng.h"
 #include "nn/attention.h"
-#include "nn/layer_norm.h"
-#include "nn/windows.h"
+#include "nn/layers.h"
 
 typedef struct {
     size_t width, heads, inner; /* H, heads, I */

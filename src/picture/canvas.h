@@ -44,4 +44,65 @@ un_status un_image_write_png(const un_image *picture, const char *path);
 /* A copy in which what is not UTF-8 is "?"; released with free(). */
 un_status un_utf8_repair(const char *text, char **out);
 
+/* ---- attention maps as colours over a picture.
+ *
+ * The colour scale is a helix in CIELAB (D65): for t from 0 to 1
+ *     L* = 15 + 77 t,   C* = 45,   h = -60 deg + 155 deg t
+ * from a dark violet over magenta and orange to a light yellow. Lightness, chroma and
+ * hue advance evenly, so equal steps of t are equal steps of CIELAB everywhere, it reads
+ * in grey, and every colour lies inside sRGB. ---- */
+
+/* sRGB bytes of the scale at t, cut to 0..1. */
+void un_heat_colour(double t, unsigned char rgb[3]);
+
+/* map [h, w] to out [height, width]: cubic convolution (Catmull-Rom) between the centres of the
+ * cells, constant beyond the outermost, negative overshoot cut off. */
+un_status un_heat_enlarge(const float *map, size_t h, size_t w, size_t width, size_t height,
+                          float *out);
+
+/* The picture in muted colours under the map, whose highest value has the top colour; a map of
+ * zeros has the lowest. Both keep their proportions to each other: the map spans the picture. */
+un_status un_heat_picture(const un_image *picture, const float *map, size_t h, size_t w,
+                          un_image *out);
+
+/* ---- one picture that shows why: what the network saw, where it read each
+ * attribute, and a chart of what each attribute did for one class against another. ---- */
+
+/* An attribute and its maps, one for each branch. */
+typedef struct {
+    const char *title, *detail;
+    const float *maps; /* of the first branch, [h, w] */
+    size_t stride;     /* values from one branch to the next */
+} un_sheet_tile;
+
+typedef struct {
+    const char *title;
+    const un_sheet_tile *tiles;
+    size_t count;
+} un_sheet_section;
+
+typedef struct {
+    const un_image *crop;
+    const char *title;
+    const char *const *lines; /* beside the picture */
+    size_t line_count;
+    size_t branches, grid_height, grid_width;
+    const char *const *branch_titles; /* [branches] what each shows; NULL: numbers */
+    const un_sheet_section *sections;
+    size_t section_count;
+} un_sheet;
+
+/* A PNG file, atomically. Each map has its own scale, from 0 to its highest value. */
+un_status un_sheet_write(const un_sheet *sheet, const char *path);
+
+/* A bar for each of `count` named values, to the right of a common zero if positive, to the left
+ * if negative; a PNG file, atomically. `for_text` and `against_text` say what the sides mean. */
+typedef struct {
+    const char *title, *for_text, *against_text;
+    const char *const *names;
+    const float *values;
+    size_t count;
+} un_bar_chart;
+un_status un_bar_chart_write(const un_bar_chart *chart, const char *path);
+
 #endif

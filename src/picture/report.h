@@ -8,8 +8,11 @@
 #ifndef UN_PICTURE_REPORT_H
 #define UN_PICTURE_REPORT_H
 
+#include <stdint.h>
+#include <stdio.h>
+
 #include "base/json.h"
-#include "protocol/curve.h"
+#include "protocol/metrics.h"
 
 enum { UN_REPORT_IMAGES = 3 };
 
@@ -84,5 +87,35 @@ typedef struct {
 
 /* The page as text, released with free(). */
 un_status un_report_html(const un_report *report, char **out, size_t *size);
+
+/* ---- the sections of the page of report.h, each into a stream. ---- */
+
+/* Seen-unseen curve with the marks of the gammas that `result` reports, as SVG. */
+void un_report_curve(FILE *out, const un_curve *curve, const json_t *result);
+/* Lines with axes and a legend, as SVG. */
+void un_report_lines(FILE *out, const un_report_plot *plot);
+/* Numbers of all models side by side, those that differ in their seed as mean ± sd. */
+void un_report_comparison(FILE *out, const un_report *report);
+/* Whether attention points at the parts, for each group of models that was measured. */
+void un_report_localisation(FILE *out, const un_report *report);
+/* What a model that reads texts makes of them; nothing for others. */
+void un_report_grounding(FILE *out, const json_t *result);
+/* A text of an object, "?" if there is none. */
+const char *un_report_text(const json_t *object, const char *key);
+/* A cell with a fraction as percent; "–" if it is no number. */
+void un_report_percent(FILE *out, const json_t *value);
+/* A bar for each class, unseen ones first. */
+void un_report_classes(FILE *out, const json_t *classes);
+void un_report_pairs(FILE *out, const un_report_model *model);
+void un_report_gallery(FILE *out, const un_report_model *model, int right);
+
+/* ---- writing HTML into a stream: text that cannot become markup, pictures inside
+ * the page. A stream that is out of memory says so when it is closed. ---- */
+
+/* Text as content or as a quoted attribute: < > & " ' are escaped, control characters but for
+ * line ends and tabs left out, what is not UTF-8 shown as U+FFFD. NULL writes nothing. */
+void un_html_text(FILE *out, const char *text);
+/* The bytes in base64 (RFC 4648, padded). */
+void un_html_base64(FILE *out, const void *bytes, size_t n);
 
 #endif

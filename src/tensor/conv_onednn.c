@@ -16,10 +16,9 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/log.h"
+#include "base/status.h"
 #include "tensor/conv.h"
 #include "tensor/onednn.h"
-#include "tensor/winograd.h"
 
 enum { PLANS = 8, MAX_EXTENT = 1 << 24, WAY_LENGTH = 48 };
 

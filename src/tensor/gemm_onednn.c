@@ -12,7 +12,7 @@
 
 #include "base/arena.h"
 #include "tensor/gemm.h"
-#include "tensor/kernels_transformer.h"
+#include "tensor/kernels.h"
 #include "tensor/onednn.h"
 
 enum { TABLE_SIZE = 512, TABLE_LIMIT = 384 };

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "tensor/attend_scratch.h"
+#include "tensor/kernels_isa.h"
 
 #if defined(__AVX512F__)
 enum { VECTOR = 16, TILE = 12, HALF_TILE = 8 };

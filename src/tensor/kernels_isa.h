@@ -5,8 +5,9 @@
 #ifndef UN_TENSOR_KERNELS_ISA_H
 #define UN_TENSOR_KERNELS_ISA_H
 
+#include <stddef.h>
+
 #include "tensor/kernels.h"
-#include "tensor/kernels_transformer.h"
 
 /* What transformer_isa.c fills; arguments as in kernels_transformer.h, one range or one head. */
 typedef struct {
@@ -61,5 +62,25 @@ extern const un_isa_table un_isa_avx512;
 extern const un_transformer_table un_transformer_avx2;
 extern const un_transformer_table un_transformer_avx512;
 #endif
+
+/* ---- how much memory one head's attention works in. Private to tensor/. ---- */
+
+/* Panels have rows of a multiple of this many floats; the widest vector is that long. */
+enum { ATTEND_ALIGN = 16 };
+/* Query rows of one block: a multiple of every tile's height. */
+enum { ATTEND_BLOCK = 48 };
+
+static inline size_t attend_round(size_t n) {
+    return (n + ATTEND_ALIGN - 1) / ATTEND_ALIGN * ATTEND_ALIGN;
+}
+
+/* Floats for sequences of up to `keys` keys and heads of `size` columns. Forward: K^T, V, a
+ * block of Q, of scores and of the output, a row of the dropout mask. Backward: also V^T, K,
+ * dK, dV, blocks of dO, dS. */
+static inline size_t attend_scratch_size(size_t keys, size_t size, int backward) {
+    size_t k = attend_round(keys), d = attend_round(size);
+    size_t panels = d * k, block = ATTEND_BLOCK * d, scores = ATTEND_BLOCK * k;
+    return backward ? 6 * panels + 3 * block + 2 * scores + k : 2 * panels + 2 * block + scores + k;
+}
 
 #endif

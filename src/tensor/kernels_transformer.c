@@ -1,13 +1,12 @@
 /* kernels_transformer.c - splitting a transformer's loops over threads; see
  * kernels_transformer.h. */
-#include "tensor/kernels_transformer.h"
+#include "tensor/kernels.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/parallel.h"
-#include "tensor/attend_scratch.h"
 #include "tensor/kernels_isa.h"
 
 enum { GRAIN = 4096 }; /* elements below which a thread costs more than it brings */

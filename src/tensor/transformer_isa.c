@@ -10,7 +10,6 @@
 #include <math.h>
 
 #include "base/rng.h"
-#include "tensor/attend_scratch.h"
 #include "tensor/isa_math.h"
 #include "tensor/isa_matrix.h"
 #include "tensor/kernels_isa.h"

@@ -6,7 +6,7 @@
  * V[f] (tiles, C) with U[f] (C, 32) and transforms the 16 products back. V stays in its second
  * level cache; U is read once for each such group of tiles.
  */
-#include "tensor/winograd.h"
+#include "tensor/conv.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * They have millions of lines of which some hundred are wanted, so a line is
  * looked at no further than needed: its word, and how many numbers it can have.
  */
-#include "text/vector_file.h"
+#include "text/word_vectors.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -19,7 +19,7 @@
 
 #include "base/file.h"
 #include "base/file_kind.h"
-#include "base/log.h"
+#include "base/status.h"
 
 enum { MAX_WIDTH = 65536, MAX_WORD = 4096 };
 /* What is looked at before reading begins, and the longest line or record: a width of

@@ -9,12 +9,11 @@
 
 #include "base/file.h"
 #include "base/file_kind.h"
-#include "base/log.h"
 #include "base/names.h"
 #include "base/rng.h"
+#include "base/status.h"
 #include "data/readers/array_file.h"
 #include "tensor/safetensors.h"
-#include "text/vector_file.h"
 
 /* What stands for words that many vocabularies lack. */
 static const struct {

@@ -5,8 +5,9 @@
  * kept if it is far enough from the earlier ones. A table in which some attribute is too
  * rare among the seen kinds is thrown away as a whole and drawn again.
  */
-#include "tinybirds/kinds.h"
+#include "tinybirds/bird.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,7 +248,7 @@ static int draw_kinds(un_kind *kinds, un_rng *rng) {
             } while (!is_apart(&kinds[n], kinds, n));
             draw_variation(&kinds[n], rng);
             kinds[n].unseen =
-                p < UN_UNSEEN_KIND_COUNT / UNSEEN_PER_PALETTE && k < UNSEEN_PER_PALETTE;
+                p < UN_TINYBIRDS_UNSEEN_KINDS / UNSEEN_PER_PALETTE && k < UNSEEN_PER_PALETTE;
         }
     }
     return 1;
@@ -257,7 +258,7 @@ static int every_value_is_seen(const un_kind *kinds) {
     for (size_t g = 0; g < UN_GROUP_COUNT; g++)
         for (size_t v = 0; v < un_attribute_groups[g].count; v++) {
             int seen = 0;
-            for (size_t k = 0; k < UN_KIND_COUNT; k++)
+            for (size_t k = 0; k < UN_TINYBIRDS_KINDS; k++)
                 seen += !kinds[k].unseen && kinds[k].value[g] == v;
             if (seen < UN_KINDS_PER_VALUE) return 0;
         }
@@ -268,12 +269,12 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const un_kind *)a)->name, ((const un_kind *)b)->name);
 }
 
-un_status un_tinybirds_kinds(uint64_t seed, un_kind kinds[UN_KIND_COUNT]) {
+un_status un_tinybirds_kinds(uint64_t seed, un_kind kinds[UN_TINYBIRDS_KINDS]) {
     for (uint64_t attempt = 0; attempt < TRIES; attempt++) {
         un_rng rng = un_rng_stream(seed, "tinybirds kinds", attempt);
         if (!draw_kinds(kinds, &rng) || !every_value_is_seen(kinds)) continue;
-        if (!un_tinybirds_name(kinds, UN_KIND_COUNT, &rng)) continue;
-        qsort(kinds, UN_KIND_COUNT, sizeof *kinds, by_name);
+        if (!un_tinybirds_name(kinds, UN_TINYBIRDS_KINDS, &rng)) continue;
+        qsort(kinds, UN_TINYBIRDS_KINDS, sizeof *kinds, by_name);
         return UNSEEN_OK;
     }
     return un_fail(UNSEEN_E_ARGUMENT, "seed %llu gives no kinds; try another seed",
@@ -286,4 +287,81 @@ void un_kind_individual(const un_kind *kind, un_rng *rng, unsigned char value[UN
         int odd = !un_chance(rng, kind->typical[g]);
         value[g] = (female && kind->female[g]) != odd ? kind->other[g] : kind->value[g];
     }
+}
+
+/* ---- names of kinds: a colour and where it is worn, and what form of bird it is.
+ *
+ * A name is true: "Golden-crowned Siskin" is small, with a cone bill and a forked tail,
+ * and its crown is yellow. ---- */
+
+enum { WORDS = 3 };
+
+static const char *const g_color_words[UN_WHITE + 1][WORDS] = {
+    [UN_RED] = {"Scarlet", "Crimson", "Ruby"},    [UN_YELLOW] = {"Golden", "Saffron", "Lemon"},
+    [UN_BLUE] = {"Azure", "Cobalt", "Indigo"},    [UN_GREEN] = {"Olive", "Emerald", "Moss"},
+    [UN_BROWN] = {"Russet", "Chestnut", "Umber"}, [UN_BLACK] = {"Sooty", "Ebony", "Sable"},
+    [UN_WHITE] = {"Snowy", "Ivory", "Pearl"},
+};
+
+static const struct {
+    unsigned char group;
+    const char *word;
+} g_places[] = {
+    {UN_GROUP_CROWN_COLOR, "crowned"}, {UN_GROUP_BREAST_COLOR, "breasted"},
+    {UN_GROUP_BELLY_COLOR, "bellied"}, {UN_GROUP_BACK_COLOR, "backed"},
+    {UN_GROUP_WING_COLOR, "winged"},   {UN_GROUP_TAIL_COLOR, "tailed"},
+};
+enum { PLACES = sizeof g_places / sizeof *g_places };
+
+/* By bill shape, size and tail shape. */
+static const char *const g_forms[3][2][3] = {
+    [UN_CONE] = {{"Siskin", "Bunting", "Waxbill"}, {"Finch", "Grosbeak", "Whydah"}},
+    [UN_DAGGER] = {{"Martin", "Warbler", "Pipit"}, {"Starling", "Thrush", "Oriole"}},
+    [UN_HOOKED] = {{"Drongo", "Vireo", "Lovebird"}, {"Kite", "Shrike", "Kestrel"}},
+};
+
+/* Kinds of the same form that share the colour of group g. */
+static size_t relatives(const un_kind *kinds, size_t n, const un_kind *kind, size_t g) {
+    size_t count = 0;
+    for (size_t k = 0; k < n; k++)
+        count += kinds[k].value[UN_GROUP_BILL_SHAPE] == kind->value[UN_GROUP_BILL_SHAPE] &&
+                 kinds[k].value[UN_GROUP_SIZE] == kind->value[UN_GROUP_SIZE] &&
+                 kinds[k].value[UN_GROUP_TAIL_SHAPE] == kind->value[UN_GROUP_TAIL_SHAPE] &&
+                 kinds[k].value[g] == kind->value[g];
+    return count;
+}
+
+/* Names a kind after a place and a shade; 0 if an earlier kind has that name. */
+static int try_name(un_kind *kinds, size_t k, size_t place, size_t shade) {
+    un_kind *kind = &kinds[k];
+    size_t g = g_places[place].group;
+    const char *form = g_forms[kind->value[UN_GROUP_BILL_SHAPE]][kind->value[UN_GROUP_SIZE]]
+                              [kind->value[UN_GROUP_TAIL_SHAPE]];
+    unsigned color = un_attribute_groups[g].color[kind->value[g]];
+    snprintf(kind->name, sizeof kind->name, "%s-%s %s", g_color_words[color][shade],
+             g_places[place].word, form);
+    for (size_t other = 0; other < k; other++)
+        if (!strcmp(kinds[other].name, kind->name)) return 0;
+    return 1;
+}
+
+/* The place that tells the kind best from others of its form comes first. */
+int un_tinybirds_name(un_kind *kinds, size_t n, un_rng *rng) {
+    for (size_t k = 0; k < n; k++) {
+        int64_t places[PLACES];
+        size_t shade = (size_t)un_rng_below(rng, WORDS);
+        for (size_t i = 0; i < PLACES; i++) places[i] = (int64_t)i;
+        un_rng_shuffle(rng, places, PLACES);
+        size_t best = (size_t)places[0];
+        for (size_t i = 1; i < PLACES; i++)
+            if (relatives(kinds, n, &kinds[k], g_places[places[i]].group) <
+                relatives(kinds, n, &kinds[k], g_places[best].group))
+                best = (size_t)places[i];
+        int named = try_name(kinds, k, best, shade);
+        for (size_t i = 0; !named && i < PLACES * WORDS; i++)
+            named =
+                try_name(kinds, k, (size_t)places[i % PLACES], (shade + 1 + i / PLACES) % WORDS);
+        if (!named) return 0;
+    }
+    return 1;
 }

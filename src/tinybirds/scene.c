@@ -4,7 +4,7 @@
  * What is far away is painted on a quarter of the picture's side, blurred and enlarged:
  * that is cheap, and looks like a long lens.
  */
-#include "tinybirds/scene.h"
+#include "tinybirds/bird.h"
 
 #include <math.h>
 #include <stddef.h>

@@ -17,12 +17,12 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/parallel.h"
+#include "base/status.h"
+#include "data/parts.h"
 #include "data/split.h"
 #include "data/stage.h"
-#include "tinybirds/parts_file.h"
-#include "tinybirds/png.h"
+#include "tinybirds/bird.h"
 
 enum { MIN_IMAGES = 5, MAX_IMAGES = 10000, FOLDS = 3, BATCH = 128 };
 
@@ -31,7 +31,7 @@ typedef struct {
     uint64_t seed;
     size_t per_class; /* images of a kind */
     size_t size;      /* of a picture, pixels */
-    un_kind kinds[UN_KIND_COUNT];
+    un_kind kinds[UN_TINYBIRDS_KINDS];
     char *images; /* the folder of the pictures */
     un_dataset dataset;
     un_tinybirds_boxes *boxes; /* [N] */
@@ -129,7 +129,7 @@ static un_status name_images(work *w) {
     UN_TRY(un_arena_alloc(&d->arena, d->class_count, sizeof *d->classes, &d->classes));
     UN_TRY(un_arena_alloc(&d->arena, d->image_count, sizeof *d->images, &d->images));
     UN_TRY(un_arena_alloc(&d->arena, d->image_count, sizeof *d->labels, &d->labels));
-    for (size_t k = 0; k < UN_KIND_COUNT; k++) {
+    for (size_t k = 0; k < UN_TINYBIRDS_KINDS; k++) {
         UN_TRY(un_arena_string(&d->arena, w->kinds[k].name, &d->classes[k]));
         folder_name(&w->kinds[k], folder);
         for (size_t i = 0; i < w->per_class; i++) {
@@ -145,7 +145,7 @@ static un_status name_images(work *w) {
 static un_status make_folders(const work *w) {
     char folder[sizeof w->kinds->name];
     UN_TRY(un_directory_make(w->images));
-    for (size_t k = 0; k < UN_KIND_COUNT; k++) {
+    for (size_t k = 0; k < UN_TINYBIRDS_KINDS; k++) {
         char *path = NULL;
         folder_name(&w->kinds[k], folder);
         UN_TRY(un_path_join(w->images, folder, &path));
@@ -167,7 +167,7 @@ static un_status split(work *w) {
     for (size_t i = 0; i < 3; i++)
         UN_TRY(un_arena_alloc(&d->arena, d->image_count, sizeof(int64_t), &lists[i]->items));
     size_t test = (size_t)(UN_TINYBIRDS_TEST_SHARE * (double)w->per_class + 0.5);
-    for (size_t k = 0; k < UN_KIND_COUNT; k++)
+    for (size_t k = 0; k < UN_TINYBIRDS_KINDS; k++)
         for (size_t i = 0; i < w->per_class; i++) {
             int held_out = i + test >= w->per_class;
             append(w->kinds[k].unseen ? &d->test_unseen
@@ -210,11 +210,11 @@ static un_status describe(work *w) {
     *percent = (un_semantics){.name = "original_att", .width = w->attributes};
     UN_TRY(name_attributes(d, &unit->attributes));
     percent->attributes = unit->attributes;
-    size_t n = UN_KIND_COUNT * w->attributes;
+    size_t n = UN_TINYBIRDS_KINDS * w->attributes;
     UN_TRY(un_arena_alloc(&d->arena, n, sizeof *unit->values, &unit->values));
     UN_TRY(un_arena_alloc(&d->arena, n, sizeof *percent->values, &percent->values));
     count_attributes(w, percent->values);
-    for (size_t k = 0; k < UN_KIND_COUNT; k++) {
+    for (size_t k = 0; k < UN_TINYBIRDS_KINDS; k++) {
         double square = 0;
         const float *row = percent->values + k * w->attributes;
         for (size_t a = 0; a < w->attributes; a++) square += (double)row[a] * row[a];
@@ -304,8 +304,8 @@ un_status un_tinybirds_make(const un_tinybirds_options *options, const char *dir
     w->size = options->size ? options->size : UN_TINYBIRDS_SIZE;
     w->attributes = un_tinybirds_attribute_count();
     w->dataset.name = options->name ? options->name : "Tinybirds";
-    w->dataset.class_count = UN_KIND_COUNT;
-    w->dataset.image_count = UN_KIND_COUNT * w->per_class;
+    w->dataset.class_count = UN_TINYBIRDS_KINDS;
+    w->dataset.image_count = UN_TINYBIRDS_KINDS * w->per_class;
     UN_GO(un_stage_open(&stage, directory));
     UN_GO(make(w, options, &stage));
     UN_GO(un_stage_commit(&stage));
@@ -315,5 +315,55 @@ done:
     free(w->boxes);
     free(w->images);
     free(w);
+    return status;
+}
+
+/* ---- the true boxes of Tinybirds as a file of parts; see parts_file.h. ---- */
+
+/* The part of each attribute; those of the head's pattern are seen at the eye, but for the crest.
+ * An attribute of the whole bird has none. */
+static un_status fill_attribute_parts(const un_semantics *semantics, un_arena *arena,
+                                      un_attribute_parts *out) {
+    size_t a = 0;
+    *out = (un_attribute_parts){.semantics = semantics->name, .width = semantics->width};
+    UN_TRY(un_arena_alloc(arena, semantics->width, sizeof *out->lists, &out->lists));
+    for (size_t g = 0; g < UN_GROUP_COUNT; g++)
+        for (size_t v = 0; v < un_attribute_groups[g].count; v++, a++) {
+            unsigned part = un_attribute_groups[g].part;
+            if (g == UN_GROUP_HEAD_PATTERN && v == UN_CRESTED) part = UN_PART_CROWN;
+            if (!part) continue;
+            out->lists[a].count = 1;
+            UN_TRY(un_arena_alloc(arena, 1, sizeof(size_t), &out->lists[a].items));
+            out->lists[a].items[0] = part - 1;
+        }
+    return UNSEEN_OK;
+}
+
+static un_status fill(un_parts *parts, const un_dataset *dataset, const un_tinybirds_boxes *boxes) {
+    un_arena *arena = &parts->arena;
+    size_t n = parts->image_count;
+    UN_TRY(un_arena_alloc(arena, UN_PART_COUNT, sizeof *parts->names, &parts->names));
+    for (size_t p = 0; p < UN_PART_COUNT; p++)
+        UN_TRY(un_arena_string(arena, un_part_names[p], &parts->names[p]));
+    UN_TRY(un_arena_alloc(arena, n, sizeof boxes->box, &parts->boxes));
+    UN_TRY(un_arena_alloc(arena, n, sizeof boxes->visible, &parts->visible));
+    UN_TRY(un_arena_alloc(arena, n, sizeof boxes->object, &parts->objects));
+    for (size_t i = 0; i < n; i++) {
+        memcpy(parts->boxes + i * UN_PART_COUNT * 4, boxes[i].box, sizeof boxes[i].box);
+        memcpy(parts->visible + i * UN_PART_COUNT, boxes[i].visible, sizeof boxes[i].visible);
+        memcpy(parts->objects + i * 4, boxes[i].object, sizeof boxes[i].object);
+    }
+    for (size_t s = 0; s < dataset->semantics_count; s++)
+        UN_TRY(fill_attribute_parts(&dataset->semantics[s], arena, &parts->attribute_parts[s]));
+    parts->attribute_parts_count = dataset->semantics_count;
+    return UNSEEN_OK;
+}
+
+un_status un_tinybirds_write_parts(const un_dataset *dataset, const un_tinybirds_boxes *boxes,
+                                   const char *directory) {
+    un_parts parts = {.image_count = dataset->image_count, .part_count = UN_PART_COUNT};
+    un_status status = fill(&parts, dataset, boxes);
+    if (!status) status = un_parts_write(&parts, directory, dataset);
+    un_parts_close(&parts);
     return status;
 }

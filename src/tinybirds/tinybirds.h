@@ -10,7 +10,6 @@
 
 #include "data/dataset.h"
 #include "tinybirds/bird.h"
-#include "tinybirds/scene.h"
 
 enum { UN_TINYBIRDS_SIZE = 224, UN_TINYBIRDS_IMAGES = 40 };
 enum { UN_TINYBIRDS_MIN_SIZE = 64, UN_TINYBIRDS_MAX_SIZE = 1024 };
@@ -67,5 +66,11 @@ enum { UN_MAP_SCALE = 2 };
 /* The map of parts that boxes are read from, for tests: part numbers at [2 size, 2 size] points,
  * UN_MAP_SCALE a pixel each way. */
 un_status un_tinybirds_map(const un_tinybirds_view *view, unsigned char *map);
+
+/* ---- the true boxes of Tinybirds as DIR/parts.safetensors (data/parts.h). ---- */
+
+/* `boxes` of all images; every semantics of the data set has Tinybirds' attributes. */
+un_status un_tinybirds_write_parts(const un_dataset *dataset, const un_tinybirds_boxes *boxes,
+                                   const char *directory);
 
 #endif

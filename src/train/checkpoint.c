@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "base/log.h"
-#include "train/identity.h"
+#include "base/status.h"
 #include "train/run.h"
+#include "train/train.h"
 
 static const char FORMAT[] = "unseen-checkpoint-2";
 

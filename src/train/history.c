@@ -1,9 +1,13 @@
 /* history.c - evaluations of the selection runs, and the choice made from them. */
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "base/log.h"
+#include "base/file.h"
+#include "base/status.h"
 #include "train/run.h"
 
 static un_status reserve(history *h, size_t count) {
@@ -149,4 +153,132 @@ un_status un_history_choose(trainer *t) {
     }
     t->chosen.T1 = mean_of(t, best, "T1");
     return choose_gamma(t, best);
+}
+
+/* ---- exact seen-unseen curves in a file without a name; see run.h. ---- */
+
+/* A curve is written as three arrays of its points: U, S, threshold; the last threshold is inf. */
+
+un_status un_curve_store_add(curve_store *store, const char *beside, const un_curve *curve,
+                             uint64_t *at) {
+    if (!store->open) {
+        UN_TRY(un_scratch_open(&store->file, beside));
+        store->open = 1;
+    }
+    size_t bytes = curve->count * sizeof(double);
+    const double last = (double)INFINITY;
+    UN_TRY(un_atomic_write(&store->file, curve->U, bytes, store->end));
+    UN_TRY(un_atomic_write(&store->file, curve->S, bytes, store->end + bytes));
+    UN_TRY(un_atomic_write(&store->file, curve->threshold, bytes - sizeof last,
+                           store->end + 2 * bytes));
+    UN_TRY(un_atomic_write(&store->file, &last, sizeof last, store->end + 3 * bytes - sizeof last));
+    *at = store->end;
+    store->end += 3 * bytes;
+    return UNSEEN_OK;
+}
+
+un_status un_curve_store_read(curve_store *store, uint64_t at, size_t points, un_curve *out) {
+    size_t bytes = points * sizeof(double);
+    *out = (un_curve){.count = points};
+    un_status status = un_alloc(points, sizeof(double), &out->U);
+    if (!status) status = un_alloc(points, sizeof(double), &out->S);
+    if (!status) status = un_alloc(points, sizeof(double), &out->threshold);
+    if (!status) status = un_atomic_read(&store->file, out->U, bytes, at);
+    if (!status) status = un_atomic_read(&store->file, out->S, bytes, at + bytes);
+    if (!status) status = un_atomic_read(&store->file, out->threshold, bytes, at + 2 * bytes);
+    if (status) un_curve_free(out);
+    return status;
+}
+
+void un_curve_store_close(curve_store *store) {
+    if (store->open) un_atomic_abort(&store->file);
+    *store = (curve_store){0};
+}
+
+/* ---- the CSV log of a training: one row an evaluation (or, in the final run, as often). ---- */
+
+static void write_header(trainer *t) {
+    fputs("run,step,epoch,loss", t->log);
+    for (const char *const *name = t->options->class->losses; *name; name++)
+        fprintf(t->log, ",%s", *name);
+    fputs(",l2,T1,U,S,H,AUSUC,best_H,best_gamma,seconds\n", t->log);
+}
+
+un_status un_train_log_open(trainer *t, long offset) {
+    const char *path = t->options->log_path;
+    if (!path) return UNSEEN_OK;
+    struct stat st;
+    int file = 0, fd = un_output_open(path, &file);
+    if (fd >= 0 && file && un_lock_open_file(fd, path) == UN_LOCK_BUSY) {
+        close(fd);
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "another training is writing the log %s at this moment: wait for it, or "
+                       "give each training a log of its own",
+                       path);
+    }
+    if (fd < 0 || fstat(fd, &st) != 0 || !(t->log = fdopen(fd, "w"))) {
+        int code = errno;
+        if (fd >= 0) close(fd);
+        return un_fail_errno(code, "cannot write the log %s", path);
+    }
+    /* To a pipe or terminal nothing can be taken back; or the log was removed meanwhile. */
+    if (!file || st.st_size < offset) offset = 0;
+    if (file && offset == 0 && ftruncate(fd, 0) != 0)
+        return un_fail_errno(errno, "cannot write the log %s", path);
+    if (offset > 0) {
+        /* Rows after the checkpoint will be written again. */
+        if (ftruncate(fileno(t->log), offset) != 0 || fseek(t->log, offset, SEEK_SET) != 0)
+            return un_fail_errno(errno, "cannot continue the log %s", path);
+        return UNSEEN_OK;
+    }
+    write_header(t);
+    return UNSEEN_OK;
+}
+
+long un_train_log_offset(const trainer *t) {
+    if (!t->log) return 0;
+    fflush(t->log);
+    (void)fsync(fileno(t->log)); /* a checkpoint must not know more than the disk */
+    long offset = ftell(t->log);
+    return offset > 0 ? offset : 0; /* a pipe has none */
+}
+
+/* Empty fields in the final run, and for what the fold has no images for. */
+static void write_evaluation(FILE *log, const evaluation *e) {
+    const double none = (double)NAN;
+    const double fields[] = {e ? e->T1 : none, e ? e->U : none,     e ? e->S : none,
+                             e ? e->H : none,  e ? e->AUSUC : none, e ? e->best_H : none};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        fprintf(log, isnan(fields[i]) ? "," : ",%.6f", fields[i]);
+    if (e)
+        fprintf(log, ",%.9g", e->best_gamma);
+    else
+        fputc(',', log);
+}
+
+un_status un_train_log_row(trainer *t, const evaluation *e) {
+    size_t terms = un_method_loss_count(t->options->class);
+    double n = t->loss_steps > 0 ? (double)t->loss_steps : 1.0;
+    double total = 0;
+    double seconds = un_now() - t->run_started;
+    for (size_t i = 0; i <= terms; i++) total += t->loss_sum[i] / n;
+    un_log(UNSEEN_LOG_DEBUG, "%s: epoch %zu, loss %.6g%s", t->task.name, t->epoch, total,
+           e ? "" : " (final run)");
+    if (t->log) {
+        fprintf(t->log, "%s,%llu,%zu,%.9g", un_run_is_final(t) ? "final" : t->task.name,
+                (unsigned long long)t->steps_done, t->epoch, total);
+        for (size_t i = 0; i <= terms; i++) fprintf(t->log, ",%.9g", t->loss_sum[i] / n);
+        write_evaluation(t->log, e);
+        fprintf(t->log, ",%.3f\n", seconds);
+        if (fflush(t->log) != 0)
+            return un_fail_errno(errno, "cannot write the log %s", t->options->log_path);
+    }
+    memset(t->loss_sum, 0, sizeof t->loss_sum);
+    t->loss_steps = 0;
+    return UNSEEN_OK;
+}
+
+void un_train_log_close(trainer *t) {
+    if (t->log) fclose(t->log);
+    t->log = NULL;
 }

@@ -1,5 +1,5 @@
 /* identity.c - see identity.h. */
-#include "train/identity.h"
+#include "train/train.h"
 
 #include <stdlib.h>
 #include <string.h>

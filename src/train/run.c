@@ -1,9 +1,12 @@
 /* run.c - one run of a training: from scratch, or on from where a checkpoint stood. */
+#include "train/run.h"
+
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "train/run.h"
+#include "base/names.h"
+#include "base/status.h"
 
 int un_run_is_final(const trainer *t) { return t->run == t->selection_runs; }
 
@@ -230,5 +233,113 @@ un_status un_run_train(trainer *t) {
         if (!status && !stop) status = maybe_checkpoint(t);
     }
     un_progress_end(&progress);
+    return status;
+}
+
+/* How well features fit a method. */
+typedef enum { UNFIT, AVERAGED, AS_THEY_ARE } fitness;
+
+static const char *const g_kinds[] = {[UN_FEATURES_POOLED] = "pooled features",
+                                      [UN_FEATURES_REGIONS] = "region features",
+                                      [UN_FEATURES_PIXELS] = "pixels"};
+
+static fitness fitness_of(const un_features *f, const un_method_class *class,
+                          const json_t *config) {
+    un_features_kind kind = un_features_kind_of(f);
+    if (un_method_takes(class, config, kind)) return AS_THEY_ARE;
+    return class->input == UN_FEATURES_POOLED && kind == UN_FEATURES_REGIONS ? AVERAGED : UNFIT;
+}
+
+/* "region features or pixels" */
+static void describe_needs(const un_method_class *class, const json_t *config, char *out,
+                           size_t size) {
+    size_t used = 0;
+    out[0] = 0;
+    for (size_t k = 0; k < sizeof g_kinds / sizeof *g_kinds; k++) {
+        if (!un_method_takes(class, config, (un_features_kind)k)) continue;
+        int n = snprintf(out + used, size - used, "%s%s", used > 0 ? " or " : "", g_kinds[k]);
+        if (n < 0 || (size_t)n >= size - used) return;
+        used += (size_t)n;
+    }
+}
+
+un_status un_train_inputs_check(const un_features *f, const un_method_class *class,
+                                const json_t *config) {
+    char needs[128];
+    fitness fit = fitness_of(f, class, config);
+    describe_needs(class, config, needs, sizeof needs);
+    if (fit == UNFIT)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "method %s needs %s with these settings; feature set %s holds %s",
+                       class->name, needs, f->name, g_kinds[un_features_kind_of(f)]);
+    if (fit == AVERAGED)
+        un_log(UNSEEN_LOG_INFO,
+               "%s takes one vector a picture: the %zu regions of feature set %s are averaged",
+               class->name, f->regions, f->name);
+    return UNSEEN_OK;
+}
+
+/* The feature sets that fit best. */
+typedef struct {
+    fitness best;
+    size_t count;
+    const char *name; /* of the first */
+    un_name_list fitting, all;
+} candidates;
+
+static un_status look_at(candidates *c, const char *directory, const char *name,
+                         const un_method_class *class, const json_t *config) {
+    un_features f;
+    UN_TRY(un_features_open(&f, directory, name));
+    fitness fit = fitness_of(&f, class, config);
+    un_name_list_say(&c->all, SIZE_MAX, "%s (%s)", name, g_kinds[un_features_kind_of(&f)]);
+    un_features_close(&f);
+    if (fit < c->best || fit == UNFIT) return UNSEEN_OK;
+    if (fit > c->best) {
+        c->count = 0;
+        c->fitting = (un_name_list){0};
+    }
+    c->best = fit;
+    if (c->count++ == 0) c->name = name;
+    un_name_list_say(&c->fitting, SIZE_MAX, "%s", name);
+    return UNSEEN_OK;
+}
+
+static un_status choose(const candidates *c, const char *directory, const un_method_class *class,
+                        const json_t *config, const char **name) {
+    char needs[128];
+    describe_needs(class, config, needs, sizeof needs);
+    if (c->count == 0)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "method %s needs %s with these settings; %s has none: %s%s (`unseen "
+                       "extract` makes them)",
+                       class->name, needs, directory, c->all.text, un_name_list_more(&c->all));
+    if (c->count > 1)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "%s has several feature sets that method %s can use: choose one with "
+                       "--features: %s%s",
+                       directory, class->name, c->fitting.text, un_name_list_more(&c->fitting));
+    *name = c->name;
+    return UNSEEN_OK;
+}
+
+un_status un_train_inputs_open(un_features *features, const char *directory, const char *wanted,
+                               const un_method_class *class, const json_t *config) {
+    char **names = NULL;
+    const char *name = NULL;
+    size_t count = 0;
+    candidates c = {0};
+    un_status status = UNSEEN_OK;
+    if (wanted) return un_features_open(features, directory, wanted);
+    UN_TRY(un_features_list(directory, &names, &count));
+    if (count > 1) {
+        for (size_t i = 0; i < count; i++) UN_GO(look_at(&c, directory, names[i], class, config));
+        UN_GO(choose(&c, directory, class, config, &name));
+        un_log(UNSEEN_LOG_INFO, "training on feature set %s, the one of %zu that %s can use%s",
+               name, count, class->name, c.best == AS_THEY_ARE ? "" : " at all");
+    }
+    status = un_features_open(features, directory, name);
+done:
+    un_names_free(names);
     return status;
 }

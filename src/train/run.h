@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
-#include "base/lock.h"
+#include "method/method.h"
 #include "protocol/metrics.h"
 #include "train/train.h"
 
@@ -112,5 +112,18 @@ un_status un_train_log_open(trainer *t, long offset);
 un_status un_train_log_row(trainer *t, const evaluation *e);
 long un_train_log_offset(const trainer *t);
 void un_train_log_close(trainer *t);
+
+/* ---- which features a method learns from: the feature set of a data set that fits it, and
+ * whether one that was named does. ---- */
+
+/* Opens the feature set of DIR to train with. `wanted` names one; NULL takes the only one that the
+ * method can use as it is, or where there is none, the only one whose regions it can average. The
+ * log says which, unless there is no other. Fails with a sentence that lists them if several fit
+ * or none does. */
+un_status un_train_inputs_open(un_features *features, const char *directory, const char *wanted,
+                               const un_method_class *class, const json_t *config);
+/* That a method can learn from these features; says so in the log where regions are averaged. */
+un_status un_train_inputs_check(const un_features *features, const un_method_class *class,
+                                const json_t *config);
 
 #endif

@@ -7,12 +7,10 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "base/log.h"
-#include "data/alike.h"
+#include "base/status.h"
+#include "data/dataset.h"
 #include "model/model.h"
 #include "protocol/report.h"
-#include "train/identity.h"
-#include "train/inputs.h"
 #include "train/run.h"
 
 const char *un_select_text(un_select select) {

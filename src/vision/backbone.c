@@ -7,7 +7,6 @@
 
 #include "base/file.h"
 #include "nn/naming.h"
-#include "vision/backbone_parts.h"
 #include "vision/transformer/swin.h"
 
 /* Those that need no file: a path, and how the architecture's name begins. */

@@ -25,7 +25,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/parallel.h"
-#include "vision/backbone_parts.h"
+#include "vision/backbone.h"
 
 enum { SUBCELL = 8, CELL = 16, MIN_SIZE = 32, MAX_SIZE = 1024 };
 enum { COLOURS = 32, ORIENTATIONS = 9, PATTERNS = 10, QUADRANTS = 4 };

@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "data/readers/picture_set.h"
+#include "data/readers/pictures.h"
 
 int fuzz_run_folder(const uint8_t *data, size_t size) {
     fuzz_unpack(data, size);

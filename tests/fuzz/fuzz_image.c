@@ -7,7 +7,6 @@
 #include <vips/vips.h>
 
 #include "vision/image/image.h"
-#include "vision/image/jpeg.h"
 #include "vision/image/recipe.h"
 
 static const char NAME[] = "input";

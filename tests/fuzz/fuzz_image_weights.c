@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "method/duet/image.h"
+#include "method/duet/network.h"
 #include "weights.h"
 
 enum { S = 32, MOST_TOKENS = 4096 };

@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "base/file.h"
-#include "data/readers/arrays.h"
+#include "data/readers/import.h"
 
 static const char *if_there(const char *name) {
     const char *path = fuzz_path(name);

@@ -6,8 +6,8 @@
 
 #include <zlib.h>
 
+#include "data/readers/import.h"
 #include "data/readers/mat.h"
-#include "data/readers/xlsa17.h"
 
 /* Arrays beyond this are left alone: time is better spent on other inputs. */
 static const size_t READ_LIMIT = (size_t)1 << 22;

@@ -1,7 +1,7 @@
 /* fuzz_new_classes.c - a file of --classes for a trained model: refused, or its classes score. */
 #include "fuzz.h"
 
-#include "engine/new_classes.h"
+#include "engine/classifier.h"
 
 int fuzz_run_new_classes(const uint8_t *data, size_t size) {
     un_classifier classifier;

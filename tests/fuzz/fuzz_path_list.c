@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "engine/path_list.h"
+#include "engine/loader.h"
 
 int fuzz_run_path_list(const uint8_t *data, size_t size) {
     un_path_list list = {0};

@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "engine/report_parts.h"
+#include "engine/report.h"
 
 static void draw(const un_report_model *model, const json_t *manifest) {
     const size_t number = 0;

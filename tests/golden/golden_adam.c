@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "golden.h"
-#include "nn/optimizer.h"
+#include "nn/params.h"
 
 static const double TOLERANCE = 5e-6;
 static const char INITIAL[] = "in.p0.";

@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tensor/winograd.h"
+#include "tensor/conv.h"
 #include "vision/cnn/cnn.h"
 
 enum { NAME_LENGTH = 128, MAX_TAPS = 8 };

@@ -3,7 +3,7 @@
 #define UN_TESTS_GOLDEN_CNN_H
 
 #include "golden.h"
-#include "vision/backbone_parts.h"
+#include "vision/backbone.h"
 
 /* A tensor out.<name> and the block of the network whose output it is (NULL: the last). */
 typedef struct {

@@ -16,7 +16,7 @@
 #include "base/json.h"
 #include "golden.h"
 #include "method/dem/dem.h"
-#include "protocol/predictions.h"
+#include "protocol/metrics.h"
 
 enum { NAME_LENGTH = 64, HPARAMS = 5 };
 

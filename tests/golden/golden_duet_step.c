@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "golden.h"
-#include "method/duet/losses.h"
+#include "method/duet/network.h"
 
 typedef struct {
     golden *g, weights;

@@ -8,7 +8,7 @@
 
 #include "golden.h"
 #include "method/duet/network.h"
-#include "nn/cross_entropy.h"
+#include "nn/loss.h"
 
 typedef struct {
     un_params params;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "golden.h"
-#include "method/duet/xlayer.h"
+#include "method/duet/network.h"
 #include "nn/naming.h"
 
 typedef struct {

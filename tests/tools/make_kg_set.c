@@ -27,7 +27,7 @@
 #include "data/readers/mat.h"
 #include "data/readers/validation.h"
 #include "mat_writer.h"
-#include "tinybirds/png.h"
+#include "tinybirds/bird.h"
 
 enum { ROLES = 3, SHIFT = 7 };
 /* A picture has SQUARES x SQUARES squares of SQUARE pixels. */

@@ -20,7 +20,7 @@
 
 #include "base/file.h"
 #include "data/dataset.h"
-#include "data/readers/xlsa17.h"
+#include "data/readers/import.h"
 #include "data/split.h"
 #include "mat_writer.h"
 

@@ -5,8 +5,8 @@
 #include "unit/data_sample.h"
 
 #include "base/rng.h"
-#include "data/alike.h"
 #include "data/check/check.h"
+#include "data/dataset.h"
 
 enum { CLASSES = 300, WIDTH = 12, MOST = 1000 };
 

@@ -6,8 +6,7 @@
 
 #include <math.h>
 
-#include "nn/cross_entropy.h"
-#include "tensor/attend_scratch.h"
+#include "nn/loss.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"
 #include "tensor/kernels_isa.h"

@@ -9,7 +9,6 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "tensor/conv.h"
-#include "tensor/winograd.h"
 #include "util.h"
 #include "vision/cnn/cnn.h"
 

@@ -15,7 +15,6 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/lock.h"
 #include "base/parallel.h"
 #include "util.h"
 

@@ -5,8 +5,7 @@
 #include <math.h>
 
 #include "base/parallel.h"
-#include "tensor/cholesky.h"
-#include "tensor/gemm64.h"
+#include "tensor/linear_algebra.h"
 #include "util.h"
 
 static void *allocate(size_t count) {

@@ -6,7 +6,7 @@
 
 #include "base/parallel.h"
 #include "unit/util.h"
-#include "vision/backbone_parts.h"
+#include "vision/backbone.h"
 
 enum { SIZE = 96, GRID = SIZE / 16, COUNT = 5 };
 

@@ -1,7 +1,7 @@
 /* test_duet_augment.c - random changes of training pictures: ranges, repeatability, geometry. */
 #include <math.h>
 
-#include "method/duet/image.h"
+#include "method/duet/network.h"
 #include "util.h"
 
 enum { S = 12, SIZE = S * S * 3 };

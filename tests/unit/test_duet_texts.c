@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "method/duet/prompts.h"
+#include "method/duet/attribute_groups.h"
 
 static char g_folder[256], g_table[300], g_mapping[300];
 

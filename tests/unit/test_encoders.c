@@ -10,8 +10,8 @@
 #include "base/file.h"
 #include "tensor/kernels.h"
 #include "text/bert.h"
-#include "vision/backbone_parts.h"
-#include "vision/transformer/vit_parts.h"
+#include "vision/backbone.h"
+#include "vision/transformer/vit.h"
 
 static char g_folder[256], g_file[300];
 

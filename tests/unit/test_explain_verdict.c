@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/explain_files.h"
+#include "engine/explain.h"
 #include "method/dem/dem.h"
 #include "method/duet/duet.h"
 #include "method/eszsl/eszsl.h"
@@ -27,9 +27,7 @@ static char g_horse[] = "horse", g_zebra[] = "zebra";
 /* score(answer) - score(other) is what the contributions and `constant` add up to. */
 static void make(scene *s, const un_method_class *class, double gamma, const float *contribution,
                  double constant) {
-    *s = (scene){.method = {.class = class},
-                 .names = {g_horse, g_zebra},
-                 .seen = {1, 0}};
+    *s = (scene){.method = {.class = class}, .names = {g_horse, g_zebra}, .seen = {1, 0}};
     double sum = 0;
     for (size_t i = 0; i < A; i++) sum += (double)(s->contribution[i] = contribution[i]);
     s->scores[UNSEEN] = 1 + (float)(sum + constant);

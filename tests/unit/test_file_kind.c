@@ -13,7 +13,7 @@
 #include "data/readers/table.h"
 #include "engine/classifier.h"
 #include "tensor/safetensors.h"
-#include "text/vector_file.h"
+#include "text/word_vectors.h"
 #include "vision/backbone.h"
 
 static char g_folder[64] = "/tmp/unseen-kind-XXXXXX";

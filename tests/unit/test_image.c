@@ -10,10 +10,9 @@
 #include <vips/vips.h>
 
 #include "base/json.h"
-#include "base/log.h"
 #include "base/parallel.h"
+#include "base/status.h"
 #include "unit/util.h"
-#include "vision/image/budget.h"
 #include "vision/image/image_parts.h"
 #include "vision/image/recipe.h"
 

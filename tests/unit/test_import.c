@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "base/log.h"
+#include "base/status.h"
 #include "data/check/check.h"
 #include "data/features.h"
 #include "data/stage.h"

@@ -6,7 +6,7 @@
 #include "data/check/check.h"
 #include "data/features.h"
 #include "data/readers/array_file.h"
-#include "data/readers/arrays.h"
+#include "data/readers/import.h"
 #include "tensor/safetensors.h"
 
 /* A .npy file in memory; `header` is the dictionary. */

@@ -7,8 +7,8 @@
 #include "base/rng.h"
 #include "data/check/check.h"
 #include "data/parts.h"
-#include "data/readers/picture_set.h"
-#include "data/split_propose.h"
+#include "data/readers/pictures.h"
+#include "data/split.h"
 
 /* ---- a user's folder ---- */
 

@@ -9,7 +9,7 @@
 #include <math.h>
 
 #include "base/parallel.h"
-#include "nn/linear.h"
+#include "nn/layers.h"
 #include "nn/loss.h"
 #include "tensor/kernels.h"
 #include "util.h"

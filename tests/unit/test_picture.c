@@ -6,14 +6,11 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "engine/explain_files.h"
+#include "engine/explain.h"
 #include "picture/canvas.h"
-#include "picture/heat.h"
-#include "picture/html.h"
 #include "picture/report.h"
-#include "picture/sheet.h"
 #include "util.h"
-#include "vision/image/jpeg.h"
+#include "vision/image/image.h"
 
 /* ---- colours ---- */
 

@@ -6,8 +6,8 @@
 
 #include <hdf5.h>
 
-#include "base/log.h"
 #include "base/rng.h"
+#include "base/status.h"
 #include "data/check/check.h"
 #include "data/features.h"
 #include "data/readers/region_maps.h"

@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "tensor/kernels.h"
 #include "vision/backbone.h"
-#include "vision/transformer/swin_parts.h"
+#include "vision/transformer/swin.h"
 
 static char g_folder[256], g_path[300];
 static const char REFERENCE[] = UNSEEN_TEST_DATA "/swin.safetensors";

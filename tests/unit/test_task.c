@@ -1,5 +1,5 @@
 /* test_task.c - what a run sees of a data set: classes, labels, and no test data in validation. */
-#include "base/log.h"
+#include "base/status.h"
 #include "data/split.h"
 #include "data/task.h"
 #include "util.h"
@@ -66,18 +66,22 @@ static void test_images_in_a_fold_are_refused(void **state) {
     for (size_t i = 0; i < 2; i++) {
         d = sample();
         d.folds[0].seen = (un_index_list){1, &leaks[i]};
-        util_fails(un_task_fold(&task, &d, 0, NULL, g_semantics, 1), UNSEEN_E_FORMAT, "not in trainval");
+        util_fails(un_task_fold(&task, &d, 0, NULL, g_semantics, 1), UNSEEN_E_FORMAT,
+                   "not in trainval");
         d = sample();
         d.folds[0].unseen = (un_index_list){1, &leaks[i]};
-        util_fails(un_task_fold(&task, &d, 0, NULL, g_semantics, 1), UNSEEN_E_FORMAT, "not in trainval");
+        util_fails(un_task_fold(&task, &d, 0, NULL, g_semantics, 1), UNSEEN_E_FORMAT,
+                   "not in trainval");
         d = sample();
         d.folds[0].train = (un_index_list){1, &leaks[i]};
-        util_fails(un_task_fold(&task, &d, 0, NULL, g_semantics, 1), UNSEEN_E_FORMAT, "not in trainval");
+        util_fails(un_task_fold(&task, &d, 0, NULL, g_semantics, 1), UNSEEN_E_FORMAT,
+                   "not in trainval");
     }
     /* a class on both sides, and a seen-class image of a class that is not trained on */
     d = sample();
     d.folds[0].unseen = (un_index_list){1, g_seen};
-    util_fails(un_task_fold(&task, &d, 0, NULL, g_semantics, 1), UNSEEN_E_FORMAT, "trained on and plays");
+    util_fails(un_task_fold(&task, &d, 0, NULL, g_semantics, 1), UNSEEN_E_FORMAT,
+               "trained on and plays");
     d = sample();
     d.folds[0].seen = (un_index_list){1, g_unseen};
     util_fails(un_task_fold(&task, &d, 0, NULL, g_semantics, 1), UNSEEN_E_FORMAT, "not trained on");
@@ -129,8 +133,11 @@ static void task_of_a_model_takes_seen_from_the_model(void **state) {
     un_task task;
     char *names[] = {"cat", "ant", "bee"};
     unsigned char trained[] = {0, 1, 0};
-    un_class_table model = {
-        .count = 3, .names = names, .seen = trained, .modality_count = 1, .modality = {{.name = "att"}}};
+    un_class_table model = {.count = 3,
+                            .names = names,
+                            .seen = trained,
+                            .modality_count = 1,
+                            .modality = {{.name = "att"}}};
     util_ok(un_task_of_model(&task, &d, NULL, &model));
     assert_int_equal(task.classes.seen[0], 1);
     assert_int_equal(task.classes.seen[1], 0); /* bee has training images */

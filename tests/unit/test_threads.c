@@ -12,12 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/parallel.h"
+#include "base/status.h"
 #include "tensor/conv.h"
 #include "tensor/gemm.h"
-#include "tensor/gemm64.h"
 #include "tensor/kernels.h"
+#include "tensor/linear_algebra.h"
 #include "util.h"
 
 extern void GOMP_parallel(void (*function)(void *), void *data, unsigned threads, unsigned flags);

@@ -9,7 +9,7 @@
 #include "base/parallel.h"
 #include "data/dataset.h"
 #include "tensor/safetensors.h"
-#include "tinybirds/png.h"
+#include "tinybirds/bird.h"
 #include "tinybirds/tinybirds.h"
 #include "unit/util.h"
 
@@ -41,14 +41,15 @@ static unsigned colors_of(const un_kind *kind) {
 
 static size_t seen_with(const un_kind *kinds, size_t g, unsigned value) {
     size_t n = 0;
-    for (size_t k = 0; k < UN_KIND_COUNT; k++) n += !kinds[k].unseen && kinds[k].value[g] == value;
+    for (size_t k = 0; k < UN_TINYBIRDS_KINDS; k++)
+        n += !kinds[k].unseen && kinds[k].value[g] == value;
     return n;
 }
 
 static void check_kinds(const un_kind *kinds) {
     size_t unseen = 0;
     size_t rivals[UN_PALETTES] = {0};
-    for (size_t k = 0; k < UN_KIND_COUNT; k++) {
+    for (size_t k = 0; k < UN_TINYBIRDS_KINDS; k++) {
         unseen += kinds[k].unseen != 0;
         rivals[kinds[k].palette] += kinds[k].unseen != 0;
         assert_true(kinds[k].name[0] != 0);
@@ -67,7 +68,7 @@ static void check_kinds(const un_kind *kinds) {
             assert_int_not_equal(kinds[k].other[g], kinds[k].value[g]);
         }
     }
-    assert_int_equal(unseen, UN_UNSEEN_KIND_COUNT);
+    assert_int_equal(unseen, UN_TINYBIRDS_UNSEEN_KINDS);
     for (size_t p = 0; p < UN_PALETTES; p++) assert_true(rivals[p] == 0 || rivals[p] == 3);
     for (size_t g = 0; g < UN_GROUP_COUNT; g++)
         for (unsigned v = 0; v < un_attribute_groups[g].count; v++)
@@ -76,21 +77,21 @@ static void check_kinds(const un_kind *kinds) {
 
 static void test_kinds(void **state) {
     (void)state;
-    static un_kind kinds[UN_KIND_COUNT], again[UN_KIND_COUNT];
+    static un_kind kinds[UN_TINYBIRDS_KINDS], again[UN_TINYBIRDS_KINDS];
     for (uint64_t seed = 0; seed < 12; seed++) {
         util_ok(un_tinybirds_kinds(seed, kinds));
         check_kinds(kinds);
     }
     util_ok(un_tinybirds_kinds(11, again));
-    for (size_t k = 0; k < UN_KIND_COUNT; k++) {
+    for (size_t k = 0; k < UN_TINYBIRDS_KINDS; k++) {
         assert_string_equal(kinds[k].name, again[k].name);
         assert_memory_equal(kinds[k].value, again[k].value, UN_GROUP_COUNT);
     }
     util_ok(un_tinybirds_kinds(24, again));
     size_t same = 0;
-    for (size_t k = 0; k < UN_KIND_COUNT; k++)
+    for (size_t k = 0; k < UN_TINYBIRDS_KINDS; k++)
         same += memcmp(kinds[k].value, again[k].value, UN_GROUP_COUNT) == 0;
-    assert_true(same < UN_KIND_COUNT / 4);
+    assert_true(same < UN_TINYBIRDS_KINDS / 4);
 }
 
 /* Individuals vary as their kind says: the share of the typical value is within four
@@ -98,9 +99,9 @@ static void test_kinds(void **state) {
 static void test_individuals(void **state) {
     (void)state;
     enum { N = 2000 };
-    static un_kind kinds[UN_KIND_COUNT];
+    static un_kind kinds[UN_TINYBIRDS_KINDS];
     util_ok(un_tinybirds_kinds(5, kinds));
-    for (size_t k = 0; k < UN_KIND_COUNT; k += 11) {
+    for (size_t k = 0; k < UN_TINYBIRDS_KINDS; k += 11) {
         size_t typical[UN_GROUP_COUNT] = {0};
         for (size_t i = 0; i < N; i++) {
             unsigned char value[UN_GROUP_COUNT];
@@ -173,12 +174,12 @@ static void check_part(const un_tinybirds_view *view, const unsigned char *rgb,
 static void test_boxes(void **state) {
     (void)state;
     enum { SIZE = 224, BYTES = 3 * SIZE * SIZE };
-    static un_kind kinds[UN_KIND_COUNT];
+    static un_kind kinds[UN_TINYBIRDS_KINDS];
     static unsigned char rgb[BYTES], other[BYTES];
     size_t visible = 0;
     size_t views = 0;
     util_ok(un_tinybirds_kinds(1, kinds));
-    for (size_t k = 0; k < UN_KIND_COUNT; k += 11, views++) {
+    for (size_t k = 0; k < UN_TINYBIRDS_KINDS; k += 11, views++) {
         un_tinybirds_view view;
         un_tinybirds_boxes boxes;
         un_tinybirds_view_create(&view, 1, kinds, k, k, SIZE);
@@ -201,11 +202,11 @@ static void test_boxes(void **state) {
 static void test_places(void **state) {
     (void)state;
     enum { SIZE = 96, POINTS = UN_MAP_SCALE * SIZE };
-    static un_kind kinds[UN_KIND_COUNT];
+    static un_kind kinds[UN_TINYBIRDS_KINDS];
     static unsigned char map[POINTS * POINTS];
     util_ok(un_tinybirds_kinds(2, kinds));
     size_t facing_left = 0;
-    for (size_t k = 0; k < UN_KIND_COUNT; k++) {
+    for (size_t k = 0; k < UN_TINYBIRDS_KINDS; k++) {
         un_tinybirds_view view;
         un_tinybirds_view_create(&view, 2, kinds, k, 3, SIZE);
         view.scene.twigs = 0;
@@ -221,7 +222,7 @@ static void test_places(void **state) {
         /* all parts but perhaps a belly behind a wing, in so small a picture */
         assert_int_equal(found | 1u << UN_PART_BELLY, (1u << (UN_PART_OTHER + 1)) - 1);
     }
-    assert_in_range(facing_left, UN_KIND_COUNT / 4, UN_KIND_COUNT * 3 / 4);
+    assert_in_range(facing_left, UN_TINYBIRDS_KINDS / 4, UN_TINYBIRDS_KINDS * 3 / 4);
 }
 
 /* ---- PNG ---- */
@@ -321,7 +322,7 @@ static void check_semantics(const un_dataset *d) {
     assert_int_equal(unit->width, A);
     assert_string_equal(unit->attributes[un_tinybirds_first_attribute(UN_GROUP_BILL_COLOR) + 1],
                         "has_bill_color::yellow");
-    for (size_t k = 0; k < UN_KIND_COUNT; k++) {
+    for (size_t k = 0; k < UN_TINYBIRDS_KINDS; k++) {
         const float *row = percent->values + k * A;
         double square = 0;
         for (size_t g = 0; g < UN_GROUP_COUNT; g++) { /* every individual has one value */
@@ -338,7 +339,7 @@ static void check_semantics(const un_dataset *d) {
 
 /* Pictures on disk are those that drawing to memory gives, and the boxes too. */
 static void check_images(const un_dataset *d, const char *directory) {
-    static un_kind kinds[UN_KIND_COUNT];
+    static un_kind kinds[UN_TINYBIRDS_KINDS];
     static unsigned char rgb[3 * SIDE * SIDE];
     char *path = in_folder(directory, "parts.safetensors");
     un_safetensors parts = {0};
@@ -378,11 +379,11 @@ static void test_directory(void **state) {
     un_dataset d;
     char *path = in_folder("two", "");
     util_ok(un_dataset_open(&d, path));
-    size_t seen = UN_KIND_COUNT - UN_UNSEEN_KIND_COUNT;
-    assert_int_equal(d.image_count, (size_t)UN_KIND_COUNT * EACH);
+    size_t seen = UN_TINYBIRDS_KINDS - UN_TINYBIRDS_UNSEEN_KINDS;
+    assert_int_equal(d.image_count, (size_t)UN_TINYBIRDS_KINDS * EACH);
     assert_int_equal(d.trainval.count, seen * EACH * 4 / 5);
     assert_int_equal(d.test_seen.count, seen * EACH / 5);
-    assert_int_equal(d.test_unseen.count, (size_t)UN_UNSEEN_KIND_COUNT * EACH);
+    assert_int_equal(d.test_unseen.count, (size_t)UN_TINYBIRDS_UNSEEN_KINDS * EACH);
     assert_int_equal(d.fold_count, 3);
     assert_true(d.image_root[0] == '/');
     check_semantics(&d);

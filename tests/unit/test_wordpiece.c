@@ -6,8 +6,7 @@
 #include "unit/util.h"
 
 #include "base/file.h"
-#include "base/log.h"
-#include "text/uncased.h"
+#include "base/status.h"
 #include "text/wordpiece.h"
 
 /* ids:                    0      1      2      3      4       5   6     7      8   9 */

@@ -7,7 +7,6 @@
 #include <math.h>
 
 #include "method/duet/network.h"
-#include "method/duet/xlayer.h"
 #include "tensor/kernels.h"
 
 /* Ragged pairs with dropout in f32 and bf16: the loss follows the gradient of the inputs. */

@@ -13,8 +13,7 @@
 
 #include "base/json.h"
 #include "base/names.h"
-#include "data/alike.h"
-#include "data/check/check_parts.h"
+#include "data/dataset.h"
 #include "data/split.h"
 
 /* Rows this near to length 1 count as normalised. */

@@ -1,5 +1,5 @@
 /* arrays.c - importing arrays; see arrays.h. */
-#include "data/readers/arrays.h"
+#include "data/readers/import.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -8,14 +8,13 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/names.h"
+#include "base/status.h"
 #include "data/features.h"
 #include "data/readers/array_file.h"
-#include "data/readers/cell.h"
-#include "data/readers/import_parts.h"
 #include "data/readers/lines.h"
 #include "data/readers/table.h"
+#include "data/readers/validation.h"
 #include "data/stage.h"
 
 /* Rows in memory at a time. In Fortran order each step touches every column, so it

@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/names.h"
 #include "data/readers/lines.h"
-#include "data/readers/picture_parts.h"
 #include "data/readers/pictures.h"
 
 enum { MAX_NUMBER = 1 << 20 };

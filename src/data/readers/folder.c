@@ -5,10 +5,9 @@
 
 #include "base/file.h"
 #include "base/names.h"
-#include "data/readers/import_parts.h"
-#include "data/readers/picture_parts.h"
 #include "data/readers/pictures.h"
 #include "data/readers/table.h"
+#include "data/readers/validation.h"
 
 enum { NAMED = 5 };
 

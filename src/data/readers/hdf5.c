@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "base/file_kind.h"
-#include "data/readers/hdf5_parts.h"
+#include "data/readers/hdf5.h"
 
 struct un_hdf5 {
     char *path;

@@ -13,6 +13,7 @@
 #define UN_DATA_READERS_HDF5_H
 
 #include "base/arena.h"
+#include "data/readers/reader_child.h"
 #include "tensor/tensor.h"
 
 typedef enum {
@@ -93,5 +94,22 @@ un_status un_hdf5_piece_ask(un_hdf5 *file, const char *name, const un_hdf5_block
  * read into the same place. */
 un_status un_hdf5_piece_wait(un_hdf5 *file, const char *name, const un_hdf5_blocks *blocks,
                              const un_hdf5_piece *piece, const float **out);
+
+/* ---- what the two sides of the HDF5 reader share; private to hdf5*.c. ---- */
+
+/* What the parent asks of the child. */
+typedef enum { HDF5_LIST = 1, HDF5_DOUBLE, HDF5_STRINGS, HDF5_PART, HDF5_PIECE } hdf5_question;
+
+typedef struct {
+    hdf5_question question;
+    char name[UN_HDF5_NAME];
+    int rank;                     /* HDF5_PART: 1 or 2 */
+    uint64_t start[2], extent[2]; /* HDF5_PART */
+    un_hdf5_blocks blocks;        /* HDF5_PIECE */
+    un_hdf5_piece piece;
+} hdf5_request;
+
+/* The child's life; see un_child_main. */
+void un_hdf5_child(const char *path, int socket, unsigned char *memory);
 
 #endif

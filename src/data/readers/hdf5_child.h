@@ -7,7 +7,7 @@
 
 #include <hdf5.h>
 
-#include "data/readers/hdf5_parts.h"
+#include "data/readers/hdf5.h"
 
 /* ---- hdf5_file.c: the file itself, without opening another ---- */
 

@@ -1,12 +1,15 @@
 /* mat.c - the door of the MAT reader: what kind of file it is, and who reads it; see mat.h. */
 #include "data/readers/mat.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/file_kind.h"
+#include "data/readers/hdf5.h"
 #include "data/readers/mat_parts.h"
 
 struct un_mat {
@@ -248,4 +251,250 @@ un_status un_mat_read_strings(un_mat *mat, const char *name, un_arena *arena, ch
     size_t number = (size_t)(v - mat->variables);
     return mat->v5 ? un_mat5_read_strings(mat->v5, number, arena, out, count)
                    : un_mat73_read_strings(mat->v73, number, arena, out, count);
+}
+
+/* ---- MAT v7.3 as the HDF5 that it is; see mat.h.
+ *
+ * MATLAB writes a matrix as a data set with its dimensions in the opposite order, so that
+ * the bytes lie as in memory, and marks its class in attributes. Python programs (h5py)
+ * write no marks; then the dimensions are taken as if MATLAB had written them, and the
+ * caller who knows how many columns there should be may turn the matrix round. ---- */
+
+/* Chunks span several columns; a slab that is cut through one unpacks it twice. */
+static const size_t SLAB_MAX = (size_t)64 << 20;
+
+struct un_mat73 {
+    un_hdf5 *file;
+    un_mat_variable *variables;
+    unsigned char *turned; /* [count]: seen the other way round */
+    size_t count;
+};
+
+static un_mat_kind kind_of(const un_hdf5_variable *v) {
+    const char *class = v->matlab_class;
+    if (v->kind == UN_HDF5_CELLS || !strcmp(class, "cell")) return UN_MAT_CELL;
+    if (v->kind == UN_HDF5_TEXT) return UN_MAT_TEXT;
+    if (v->kind != UN_HDF5_NUMERIC || v->is_object) return UN_MAT_OTHER;
+    return !strcmp(class, "char") ? UN_MAT_TEXT : UN_MAT_NUMERIC;
+}
+
+/* The columns that a whole number of chunks have, if that is not too much. */
+static size_t slab_of(const un_hdf5_variable *h, const un_mat_variable *v) {
+    size_t columns = un_mat_columns_of(v->dims[0]);
+    size_t chunk = h->rank == 2 ? h->chunk[0] : 0;
+    size_t bytes = 0;
+    if (chunk <= 1) return columns;
+    if (chunk <= columns) return columns - columns % chunk;
+    if (__builtin_mul_overflow(chunk * sizeof(float), v->dims[0], &bytes) || bytes > SLAB_MAX)
+        return columns;
+    return chunk;
+}
+
+static void describe(const un_hdf5_variable *h, un_mat_variable *out) {
+    *out = (un_mat_variable){.kind = kind_of(h), .order_is_known = h->matlab_class[0] != 0};
+    snprintf(out->name, sizeof out->name, "%s", h->name);
+    const char *class = h->matlab_class[0] ? h->matlab_class : h->type_name;
+    if (!strcmp(class, "function_handle")) class = "function handle";
+    if (h->is_complex)
+        snprintf(out->class_name, sizeof out->class_name, "complex %.7s", class);
+    else
+        snprintf(out->class_name, sizeof out->class_name, "%s", class);
+    out->rank = h->rank < 2 ? 2 : h->rank;
+    for (int k = 0; k < h->rank; k++) out->dims[k] = h->dims[h->rank - 1 - k];
+    for (int k = h->rank; k < 2; k++) out->dims[k] = 1;
+    out->slab = slab_of(h, out);
+}
+
+un_status un_mat73_open(un_mat73 **out, const char *path) {
+    un_mat73 *mat = NULL;
+    size_t count = 0;
+    UN_TRY(un_alloc(1, sizeof *mat, &mat));
+    un_status status = UNSEEN_OK;
+    UN_GO(un_hdf5_open(&mat->file, path));
+    const un_hdf5_variable *found = un_hdf5_variables(mat->file, &count);
+    if (count == 0)
+        UN_GO(un_fail(UNSEEN_E_FORMAT,
+                      "%s has no variables in it; it is empty, damaged or cut short", path));
+    UN_GO(un_alloc(count, sizeof *mat->variables, &mat->variables));
+    UN_GO(un_alloc(count, 1, &mat->turned));
+    for (mat->count = 0; mat->count < count; mat->count++)
+        describe(&found[mat->count], &mat->variables[mat->count]);
+    *out = mat;
+    return UNSEEN_OK;
+done:
+    un_mat73_close(mat);
+    return status;
+}
+
+void un_mat73_close(un_mat73 *mat) {
+    if (!mat) return;
+    un_hdf5_close(mat->file);
+    free(mat->variables);
+    free(mat->turned);
+    free(mat);
+}
+
+un_mat_variable *un_mat73_variables(un_mat73 *mat, size_t *count) {
+    *count = mat->count;
+    return mat->variables;
+}
+
+void un_mat73_transpose(un_mat73 *mat, size_t number) {
+    un_mat_variable *v = &mat->variables[number];
+    size_t rows = v->dims[0];
+    v->dims[0] = v->dims[1];
+    v->dims[1] = rows;
+    v->slab = un_mat_columns_of(v->dims[0]);
+    mat->turned[number] ^= 1;
+}
+
+/* ---- reading ---- */
+
+un_status un_mat73_read_double(un_mat73 *mat, size_t number, double *out) {
+    const un_mat_variable *v = &mat->variables[number];
+    size_t rows = v->dims[0];
+    size_t columns = v->dims[1];
+    double *values = NULL;
+    UN_TRY(un_hdf5_read_double(mat->file, v->name, &values));
+    for (size_t c = 0; c < columns; c++)
+        for (size_t r = 0; r < rows; r++)
+            out[c * rows + r] = values[mat->turned[number] ? r * columns + c : c * rows + r];
+    free(values);
+    return UNSEEN_OK;
+}
+
+un_status un_mat73_read_columns(un_mat73 *mat, size_t number, size_t first, size_t count,
+                                float *out) {
+    const un_mat_variable *v = &mat->variables[number];
+    size_t rows = v->dims[0];
+    int turned = mat->turned[number];
+    const float *values = NULL;
+    /* As the file has them: [columns, rows], or the other way round. */
+    size_t start[2] = {turned ? 0 : first, turned ? first : 0};
+    size_t extent[2] = {turned ? rows : count, turned ? count : rows};
+    UN_TRY(un_hdf5_read_part(mat->file, v->name, start, extent, &values));
+    for (size_t c = 0; c < count; c++)
+        for (size_t r = 0; r < rows; r++)
+            out[c * rows + r] = values[turned ? r * count + c : c * rows + r];
+    return UNSEEN_OK;
+}
+
+un_status un_mat73_read_strings(un_mat73 *mat, size_t number, un_arena *arena, char ***out,
+                                size_t *count) {
+    return un_hdf5_read_strings(mat->file, mat->variables[number].name, arena, out, count);
+}
+
+un_status un_mat5_damaged(const un_mat5_stream *s, const char *what) {
+    return un_fail(UNSEEN_E_FORMAT, "%s is damaged: %s; get the file again", s->path, what);
+}
+
+/* Reads up to UN_MAT5_BUFFER of the piece; what the file has not is an error. */
+static un_status read_file(un_mat5_stream *s, unsigned char *out, size_t *got) {
+    size_t wanted = s->left < UN_MAT5_BUFFER ? (size_t)s->left : UN_MAT5_BUFFER;
+    *got = 0;
+    while (*got < wanted) {
+        ssize_t n = pread(s->fd, out + *got, wanted - *got, (off_t)(s->next + *got));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return un_fail_errno(errno, "cannot read %s", s->path);
+        if (n == 0) return un_mat5_damaged(s, "it is cut short");
+        *got += (size_t)n;
+    }
+    s->next += *got;
+    s->left -= *got;
+    return UNSEEN_OK;
+}
+
+static un_status unpack(un_mat5_stream *s) {
+    if (s->ended) return un_mat5_damaged(s, "a compressed variable ends too early");
+    if (s->z.avail_in == 0) {
+        size_t got = 0;
+        UN_TRY(read_file(s, s->packed, &got));
+        if (got == 0) return un_mat5_damaged(s, "a compressed variable is cut short");
+        s->z.next_in = s->packed;
+        s->z.avail_in = (uInt)got;
+    }
+    s->z.next_out = s->buffer;
+    s->z.avail_out = UN_MAT5_BUFFER;
+    int code = inflate(&s->z, Z_NO_FLUSH);
+    s->have = UN_MAT5_BUFFER - s->z.avail_out;
+    s->ended = code == Z_STREAM_END;
+    if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
+        return un_mat5_damaged(s, "a compressed variable does not unpack");
+    return UNSEEN_OK;
+}
+
+/* More bytes into the buffer, which is used up; a call may bring none. */
+static un_status fill(un_mat5_stream *s) {
+    s->at = s->have = 0;
+    if (s->compressed) return unpack(s);
+    if (s->left == 0) return un_mat5_damaged(s, "it is cut short");
+    return read_file(s, s->buffer, &s->have);
+}
+
+un_status un_mat5_take(un_mat5_stream *s, void *out, uint64_t n) {
+    unsigned char *to = out;
+    while (n > 0) {
+        if (s->at == s->have && !to && !s->compressed) { /* no need to look at them */
+            if (n > s->left) return un_mat5_damaged(s, "it is cut short");
+            s->next += n;
+            s->left -= n;
+            return UNSEEN_OK;
+        }
+        if (s->at == s->have) {
+            UN_TRY(fill(s));
+            continue;
+        }
+        size_t part = s->have - s->at < n ? s->have - s->at : (size_t)n;
+        if (to) memcpy(to, s->buffer + s->at, part);
+        if (to) to += part;
+        s->at += part;
+        n -= part;
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_mat5_take_from(un_mat5_stream *s, uint64_t *budget, void *out, uint64_t n) {
+    if (n > *budget) return un_mat5_damaged(s, "an element is larger than the one it is in");
+    UN_TRY(un_mat5_take(s, out, n));
+    *budget -= n;
+    return UNSEEN_OK;
+}
+
+void un_mat5_swap(unsigned char *bytes, size_t size, size_t n) {
+    for (size_t i = 0; i < n; i++, bytes += size)
+        for (size_t k = 0; k < size / 2; k++) {
+            unsigned char byte = bytes[k];
+            bytes[k] = bytes[size - 1 - k];
+            bytes[size - 1 - k] = byte;
+        }
+}
+
+uint32_t un_mat5_word(const un_mat5_stream *s, const unsigned char *bytes) {
+    uint32_t value = 0;
+    memcpy(&value, bytes, sizeof value);
+    return s->swapped ? __builtin_bswap32(value) : value;
+}
+
+un_status un_mat5_finish(un_mat5_stream *s) {
+    while (s->compressed && !s->ended) UN_TRY(fill(s));
+    return UNSEEN_OK;
+}
+
+un_status un_mat5_seek(un_mat5_stream *s, uint64_t at, uint64_t bytes, int compressed) {
+    s->at = s->have = 0;
+    s->next = at;
+    s->left = bytes;
+    s->compressed = compressed;
+    if (!compressed) return UNSEEN_OK;
+    s->ended = 0;
+    s->z.avail_in = 0;
+    if (!s->live && inflateInit(&s->z) != Z_OK) return un_fail_memory(UN_MAT5_BUFFER);
+    if (s->live) inflateReset(&s->z);
+    s->live = 1;
+    return UNSEEN_OK;
+}
+
+void un_mat5_stream_close(un_mat5_stream *s) {
+    if (s->live) inflateEnd(&s->z);
+    if (s->fd >= 0) close(s->fd);
 }

@@ -22,9 +22,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "data/readers/mat5_stream.h"
+#include "data/readers/lines.h"
 #include "data/readers/mat_parts.h"
-#include "data/readers/reader_text.h"
 
 enum { MI_INT8 = 1, MI_UINT8, MI_INT16, MI_UINT16, MI_INT32, MI_UINT32, MI_SINGLE };
 enum { MI_DOUBLE = 9, MI_INT64 = 12, MI_UINT64 = 13, MI_MATRIX = 14, MI_COMPRESSED = 15 };

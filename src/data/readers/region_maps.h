@@ -14,8 +14,10 @@
 #ifndef UN_DATA_READERS_REGION_MAPS_H
 #define UN_DATA_READERS_REGION_MAPS_H
 
-#include "data/readers/layout.h"
-#include "data/readers/semantics_file.h"
+#include "data/features.h"
+#include "data/readers/attributes.h"
+#include "data/readers/hdf5.h"
+#include "data/readers/lines.h"
 
 typedef struct {
     const char *file;   /* HDF5 */
@@ -55,5 +57,14 @@ typedef struct {
  * gathered in an unlinked file in the directory being made, so that every chunk
  * is unpacked once. */
 un_status un_import_region_maps(const un_region_maps_options *options);
+
+/* ---- the features of a region-map file into a feature store:
+ * [N, F, h, w] or [N, h, w, F] to [N, h * w, F], piece by piece. Private to readers/. ---- */
+
+/* Appends all images of `variable` (of rank 4) to `writer`. `folder` takes a
+ * nameless file if one is needed; step_bytes as in region_maps.h. `layout` is not AUTO. */
+un_status un_region_features_copy(un_hdf5 *file, const un_hdf5_variable *variable,
+                                  un_features_writer *writer, const char *folder, un_layout layout,
+                                  size_t step_bytes);
 
 #endif

@@ -4,7 +4,7 @@
  * Their arrays have one column a class or an image, so in MATLAB's column-major
  * order they already lie as [C, A] and [N, D]: nothing is transposed.
  */
-#include "data/readers/xlsa17.h"
+#include "data/readers/import.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,9 +13,8 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "base/log.h"
+#include "base/status.h"
 #include "data/features.h"
-#include "data/readers/import_parts.h"
 #include "data/readers/pictures.h"
 #include "data/readers/validation.h"
 #include "data/split.h"

@@ -24,7 +24,7 @@
 #define UN_METHOD_DEM_H
 
 #include "method/method.h"
-#include "nn/linear.h"
+#include "nn/layers.h"
 
 typedef enum { DEM_TWO_LAYER, DEM_ONE_LAYER, DEM_FUSION } dem_network;
 

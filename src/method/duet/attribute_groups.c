@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/names.h"
-#include "text/uncased.h"
+#include "text/wordpiece.h"
 
 static const char ONLY_GROUP[] = "attributes";
 

@@ -17,7 +17,7 @@
 #ifndef UN_METHOD_DUET_DUET_H
 #define UN_METHOD_DUET_DUET_H
 
-#include "method/duet/losses.h"
+#include "method/duet/network.h"
 #include "method/duet/sampling.h"
 #include "method/method.h"
 

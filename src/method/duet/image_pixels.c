@@ -8,7 +8,7 @@
 
 #include "base/parallel.h"
 #include "base/rng.h"
-#include "method/duet/image.h"
+#include "method/duet/network.h"
 #include "nn/naming.h"
 #include "tensor/kernels.h"
 

@@ -5,7 +5,6 @@
 
 #include "nn/naming.h"
 #include "tensor/kernels.h"
-#include "tensor/kernels_transformer.h"
 
 static const un_block_names g_alone = {.attention = {.query = "self.query",
                                                      .key = "self.key",

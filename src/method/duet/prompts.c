@@ -1,5 +1,4 @@
 /* prompts.c - DUET's texts out of ready pieces; see prompts.h. */
-#include "method/duet/prompts.h"
 
 #include <stdlib.h>
 #include <string.h>

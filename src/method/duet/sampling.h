@@ -16,7 +16,7 @@
 
 #include "base/rng.h"
 #include "data/dataset.h"
-#include "method/duet/prompts.h"
+#include "method/duet/attribute_groups.h"
 
 enum {
     UN_DUET_NEGATIVES = 4,

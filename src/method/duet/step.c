@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "method/duet/duet.h"
-#include "method/duet/image.h"
+#include "method/duet/network.h"
 #include "tensor/kernels.h"
 
 /* Makes room for `count` floats at least. */
@@ -154,5 +154,293 @@ un_status un_duet_step(un_method *method, size_t epoch, size_t step, double *los
         UN_TRY(mini_batch(m, epoch - 1, m->training.steps * m->settings.accumulate + k, losses));
     for (size_t k = 0; k < m->settings.accumulate; k++)
         UN_TRY(mini_batch(m, epoch, step * m->settings.accumulate + k, losses));
+    return UNSEEN_OK;
+}
+
+/* ---- the images, texts and targets of a mini-batch; see duet.h.
+ *
+ * Masked texts: picture i < B is sample i beside its masked text. Each sample with
+ * an attribute-level contrast has five more pairs, the sample itself being the
+ * first of the six; as published, all six are pairs of their own, padded to the
+ * longest of them.
+ * Prompt: every picture, and its partner at i + B, beside the one prompt. ---- */
+
+static size_t contrast_limit(const duet_method *m) {
+    if (m->settings.weight[DUET_TERM_ATTRIBUTES] == 0 || !m->network.config.with_text) return 0;
+    size_t wanted = m->settings.contrast_samples;
+    return wanted == 0 || wanted > m->settings.batch_size ? m->settings.batch_size : wanted;
+}
+
+/* Pairs that a group adds to the batch. */
+static size_t group_pairs(const duet_method *m) {
+    return m->settings.reference ? UN_DUET_PAIRS : UN_DUET_PAIRS - 1;
+}
+
+static size_t most_pictures(const duet_method *m) {
+    size_t masked = m->settings.batch_size + contrast_limit(m) * group_pairs(m);
+    return masked > 2 * m->settings.batch_size ? masked : 2 * m->settings.batch_size;
+}
+
+un_status un_duet_batch_create(duet_method *m) {
+    duet_batch *b = &m->training.batch;
+    un_arena *a = &m->arena;
+    size_t B = m->settings.batch_size, n = most_pictures(m),
+           L = un_duet_texts_max_length(m->words.texts);
+    size_t rows = 0, planned = 0;
+    if (__builtin_mul_overflow(n, L, &rows) ||
+        __builtin_mul_overflow(n, m->settings.accumulate + m->training.leftover, &planned))
+        return un_fail(UNSEEN_E_ARGUMENT, "a step of %zu mini-batches of %zu texts is too large",
+                       m->settings.accumulate, n);
+    UN_TRY(un_arena_alloc(a, n, sizeof *b->image, &b->image));
+    UN_TRY(un_arena_alloc(a, B, sizeof *b->label, &b->label));
+    UN_TRY(un_arena_alloc(a, n, sizeof *b->length, &b->length));
+    UN_TRY(un_arena_alloc(a, n + 1, sizeof *b->start, &b->start));
+    UN_TRY(un_arena_alloc(a, rows, sizeof *b->ids, &b->ids));
+    UN_TRY(un_arena_alloc(a, rows, sizeof *b->key_mask, &b->key_mask));
+    UN_TRY(un_arena_alloc(a, rows, sizeof *b->word_row, &b->word_row));
+    UN_TRY(un_arena_alloc(a, rows, sizeof *b->word_label, &b->word_label));
+    UN_TRY(un_arena_alloc(a, rows, sizeof *b->word_weight, &b->word_weight));
+    UN_TRY(un_arena_alloc(a, B * UN_DUET_PAIRS + 1, sizeof *b->pair_begin, &b->pair_begin));
+    UN_TRY(un_arena_alloc(a, rows + B * L, sizeof *b->pair_row, &b->pair_row));
+    UN_TRY(un_arena_alloc(a, B, sizeof *b->group_weight, &b->group_weight));
+    UN_TRY(un_arena_alloc(a, rows, sizeof *b->place, &b->place));
+    const size_t most[DUET_SIDES] = {rows, 2 * B};
+    for (size_t s = 0; s < DUET_SIDES; s++) {
+        UN_TRY(un_arena_alloc(a, n + 1, sizeof *b->start_of[s], &b->start_of[s]));
+        UN_TRY(un_arena_alloc(a, most[s], sizeof *b->row_of[s], &b->row_of[s]));
+    }
+    UN_TRY(un_arena_alloc(a, planned, sizeof *m->training.planned, &m->training.planned));
+    UN_TRY(un_arena_alloc(a, B, sizeof *m->training.sample, &m->training.sample));
+    for (size_t i = 0; i < B; i++)
+        UN_TRY(un_duet_sample_alloc(m->words.sampler, a, &m->training.sample[i]));
+    return UNSEEN_OK;
+}
+
+/* ---- draws ---- */
+
+/* Policy, images and labels of the samples; with a mask also what each is contrasted with. */
+static un_status draw(duet_method *m, size_t epoch, size_t index) {
+    duet_batch *b = &m->training.batch;
+    b->samples = b->pictures = m->settings.batch_size;
+    b->masked = un_duet_draw_policy(m->words.sampler, epoch, index) < m->settings.mask_pro;
+    b->partners = !b->masked && m->settings.weight[DUET_TERM_CLASSES] > 0;
+    UN_TRY(un_duet_draw_batch(m->words.sampler, epoch, index, b->samples, b->image));
+    for (size_t i = 0; i < b->samples; i++) {
+        b->label[i] = m->training.data->labels[b->image[i]];
+        if (b->masked && m->network.config.with_text)
+            un_duet_draw(m->words.sampler, epoch, index, i, b->image[i], (size_t)b->label[i],
+                         &m->training.sample[i]);
+    }
+    for (size_t i = 0; b->partners && i < b->samples; i++)
+        b->image[b->pictures++] = un_duet_draw_partner(m->words.sampler, epoch, index, i,
+                                                       b->image[i], (size_t)b->label[i]);
+    return UNSEEN_OK;
+}
+
+un_status un_duet_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
+                       size_t *count) {
+    duet_method *m = (duet_method *)method;
+    duet_batch *b = &m->training.batch;
+    size_t before = step == 0 && epoch > 0 ? m->training.leftover : 0;
+    *count = 0;
+    for (size_t k = 0; k < before + m->settings.accumulate; k++) {
+        if (k < before)
+            UN_TRY(draw(m, epoch - 1, m->training.steps * m->settings.accumulate + k));
+        else
+            UN_TRY(draw(m, epoch, step * m->settings.accumulate + k - before));
+        memcpy(m->training.planned + *count, b->image, b->pictures * sizeof *b->image);
+        *count += b->pictures;
+        if (!b->masked || !m->network.config.with_text) continue;
+        for (size_t i = 0, groups = 0; i < b->samples && groups < contrast_limit(m); i++) {
+            if (!m->training.sample[i].has_contrast) continue;
+            for (size_t p = 1; p < UN_DUET_PAIRS; p++)
+                m->training.planned[(*count)++] = m->training.sample[i].pair[p].image;
+            groups++;
+        }
+    }
+    *images = m->training.planned;
+    return UNSEEN_OK;
+}
+
+/* ---- texts ---- */
+
+/* Appends m->words.text as the text of the next picture. */
+static void add_text(duet_method *m) {
+    duet_batch *b = &m->training.batch;
+    size_t at = b->start[b->texts];
+    b->length[b->texts] = m->words.text.length;
+    for (size_t i = 0; i < m->words.text.length; i++) {
+        b->ids[at + i] = m->words.text.ids[i];
+        b->key_mask[at + i] = 0;
+    }
+    b->start[++b->texts] = at + m->words.text.length;
+}
+
+/* Texts first .. texts-1 get padding up to the longest of them. They lie at the end, so they
+ * are moved from the last to the first. `shift` tells how far a row of each text moved. */
+static void pad_texts(duet_batch *b, size_t first, int64_t pad) {
+    size_t longest = 0, begin = b->start[first];
+    for (size_t t = first; t < b->texts; t++)
+        longest = b->length[t] > longest ? b->length[t] : longest;
+    for (size_t t = b->texts; t-- > first;) {
+        size_t from = b->start[t], to = begin + (t - first) * longest, length = b->length[t];
+        memmove(b->ids + to, b->ids + from, length * sizeof *b->ids);
+        for (size_t i = 0; i < longest; i++) {
+            b->key_mask[to + i] = i < length ? 0.0f : -10000.0f;
+            if (i >= length) {
+                b->ids[to + i] = pad;
+                b->padded = 1;
+            }
+        }
+        b->length[t] = longest;
+        b->start[t + 1] = to + longest;
+    }
+    for (size_t t = first; t < b->texts; t++) b->start[t] = begin + (t - first) * longest;
+}
+
+/* The words that sample i's text has lost: at its masked places, or as published everywhere. */
+static un_status add_words(duet_method *m, size_t i, double scale) {
+    duet_batch *b = &m->training.batch;
+    const un_duet_sample *s = &m->training.sample[i];
+    UN_TRY(un_duet_texts_make(m->words.texts, s->pair[0].present, s->pair[0].attribute, 0,
+                              &m->words.plain));
+    double weight = scale * m->settings.weight[DUET_TERM_WORDS] * 3 * s->mask_weight;
+    size_t count = m->settings.reference ? b->length[i] : m->words.text.marked_count;
+    for (size_t k = 0; k < count; k++) {
+        size_t at = m->settings.reference ? k : m->words.text.marked[k];
+        b->word_row[b->words] = b->start[i] + at;
+        b->word_label[b->words] = at < m->words.plain.length ? m->words.plain.ids[at] : UN_BERT_PAD;
+        b->word_weight[b->words++] = weight / (double)count;
+    }
+    return UNSEEN_OK;
+}
+
+/* The text of a pair as m->words.text. */
+static un_status make_text(duet_method *m, const un_duet_pair *pair, int hidden) {
+    return un_duet_texts_make(m->words.texts, pair->present, pair->attribute, hidden,
+                              &m->words.text);
+}
+
+/* The masked texts of the samples; words only after padding, which moves rows. */
+static un_status sample_texts(duet_method *m, double scale) {
+    duet_batch *b = &m->training.batch;
+    for (size_t i = 0; i < b->samples; i++) {
+        if (m->training.sample[i].has_mask)
+            UN_TRY(make_text(m, &m->training.sample[i].pair[0], 1));
+        else
+            un_duet_texts_prompt(m->words.texts, &m->words.text);
+        add_text(m);
+    }
+    if (m->settings.reference)
+        pad_texts(b, 0, un_wordpiece_special(m->words.wordpiece, UN_TOKEN_PAD));
+    if (m->settings.weight[DUET_TERM_WORDS] == 0) return UNSEEN_OK;
+    for (size_t i = 0; i < b->samples; i++) {
+        if (!m->training.sample[i].has_mask) continue;
+        UN_TRY(make_text(m, &m->training.sample[i].pair[0], 1));
+        if (m->words.text.marked_count > 0) UN_TRY(add_words(m, i, scale));
+    }
+    return UNSEEN_OK;
+}
+
+static void mark_rows(duet_batch *b, const un_duet_text *text, size_t first_row, size_t pair) {
+    size_t at = b->pair_begin[b->groups * UN_DUET_PAIRS + pair];
+    for (size_t k = 0; k < text->marked_count; k++) b->pair_row[at++] = first_row + text->marked[k];
+    b->pair_begin[b->groups * UN_DUET_PAIRS + pair + 1] = at;
+}
+
+/* The six pairs of sample i; nothing is added if one of them has nothing marked (its text was
+ * cut off there). */
+static un_status contrast_texts(duet_method *m, size_t i, double scale) {
+    duet_batch *b = &m->training.batch;
+    const un_duet_sample *s = &m->training.sample[i];
+    size_t first = b->texts, pictures = b->pictures, own = m->settings.reference ? 0 : 1;
+    size_t longest = 0;
+    UN_TRY(make_text(m, &s->pair[0], 1));
+    if (m->words.text.marked_count == 0) return UNSEEN_OK;
+    if (own) mark_rows(b, &m->words.text, b->start[i], 0);
+    for (size_t p = own; p < UN_DUET_PAIRS; p++) {
+        UN_TRY(make_text(m, &s->pair[p], p == 0));
+        if (m->words.text.marked_count == 0) {
+            b->texts = first;
+            b->pictures = pictures;
+            return UNSEEN_OK;
+        }
+        longest = m->words.text.length > longest ? m->words.text.length : longest;
+        b->image[b->pictures++] = s->pair[p].image;
+        add_text(m);
+        mark_rows(b, &m->words.text, b->start[b->texts - 1], p);
+    }
+    if (m->settings.reference) {
+        /* Rows move with their texts. */
+        size_t before[UN_DUET_PAIRS];
+        memcpy(before, b->start + first, sizeof before);
+        pad_texts(b, first, un_wordpiece_special(m->words.wordpiece, UN_TOKEN_PAD));
+        const size_t *begin = b->pair_begin + b->groups * UN_DUET_PAIRS;
+        for (size_t p = 0; p < UN_DUET_PAIRS; p++)
+            for (size_t k = begin[p]; k < begin[p + 1]; k++)
+                b->pair_row[k] += b->start[first + p] - before[p];
+    }
+    b->group_weight[b->groups++] =
+        scale * m->settings.weight[DUET_TERM_ATTRIBUTES] * s->contrast_weight;
+    return UNSEEN_OK;
+}
+
+/* One prompt that all share; copies where dropout makes each of them different. */
+static void prompt_texts(duet_method *m) {
+    un_duet_texts_prompt(m->words.texts, &m->words.text);
+    do add_text(m);
+    while (m->settings.dropout > 0 && m->training.batch.texts < m->training.batch.pictures);
+}
+
+/* ---- what the losses read ---- */
+
+/* The first visual states of samples and partners. */
+static void want_vision(duet_method *m) {
+    duet_batch *b = &m->training.batch;
+    size_t *start = b->start_of[DUET_VISION], *row = b->row_of[DUET_VISION];
+    size_t count = b->partners ? 2 * b->samples : b->samples;
+    for (size_t i = 0; i <= b->pictures; i++) start[i] = i < count ? i : count;
+    for (size_t i = 0; i < count; i++) row[i] = i * m->network.image->tokens;
+    b->wanted[DUET_VISION] = (un_wanted){.sequences = {b->pictures, start}, .row = row};
+}
+
+/* The rows of words to be named and of pairs, whose lists then tell places among them. One prompt
+ * may become a sequence for each picture; nothing is wanted of any of them. */
+static void want_language(duet_batch *b) {
+    size_t *start = b->start_of[DUET_LANGUAGE], *row = b->row_of[DUET_LANGUAGE], count = 0;
+    size_t sequences = b->texts > b->pictures ? b->texts : b->pictures;
+    size_t pairs = b->masked ? b->pair_begin[b->groups * UN_DUET_PAIRS] : 0;
+    memset(b->place, 0, b->start[b->texts] * sizeof *b->place);
+    for (size_t i = 0; i < b->words; i++) b->place[b->word_row[i]] = 1;
+    for (size_t i = 0; i < pairs; i++) b->place[b->pair_row[i]] = 1;
+    for (size_t t = 0; t < b->texts; t++) {
+        start[t] = count;
+        for (size_t r = b->start[t]; r < b->start[t + 1]; r++) {
+            if (!b->place[r]) continue;
+            b->place[r] = count;
+            row[count++] = r;
+        }
+    }
+    for (size_t t = b->texts; t <= sequences; t++) start[t] = count;
+    for (size_t i = 0; i < b->words; i++) b->word_row[i] = b->place[b->word_row[i]];
+    for (size_t i = 0; i < pairs; i++) b->pair_row[i] = b->place[b->pair_row[i]];
+    b->wanted[DUET_LANGUAGE] = (un_wanted){.sequences = {sequences, start}, .row = row};
+}
+
+un_status un_duet_batch_make(duet_method *m, size_t epoch, size_t index) {
+    duet_batch *b = &m->training.batch;
+    double scale = 1 / (double)m->settings.accumulate;
+    UN_TRY(draw(m, epoch, index));
+    b->texts = b->words = b->groups = 0;
+    b->padded = 0;
+    b->start[0] = b->pair_begin[0] = 0;
+    if (m->network.config.with_text && !b->masked) prompt_texts(m);
+    if (m->network.config.with_text && b->masked) {
+        UN_TRY(sample_texts(m, scale));
+        for (size_t i = 0; i < b->samples && b->groups < contrast_limit(m); i++)
+            if (m->training.sample[i].has_contrast) UN_TRY(contrast_texts(m, i, scale));
+    }
+    want_vision(m);
+    want_language(b);
     return UNSEEN_OK;
 }

@@ -1,5 +1,5 @@
 /* xlayer.c - the cross-modal layer; see xlayer.h. */
-#include "method/duet/xlayer.h"
+#include "method/duet/network.h"
 
 #include <string.h>
 

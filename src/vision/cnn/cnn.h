@@ -11,7 +11,7 @@
 
 #include "base/arena.h"
 #include "tensor/conv.h"
-#include "vision/backbone_parts.h"
+#include "vision/backbone.h"
 
 /* The network's input in place of a layer; no residual. */
 #define UN_CNN_INPUT SIZE_MAX

@@ -16,8 +16,8 @@
 
 #include "base/arena.h"
 #include "base/file_kind.h"
-#include "base/log.h"
-#include "vision/image/budget.h"
+#include "base/status.h"
+#include "vision/image/image.h"
 #include "vision/image/image_parts.h"
 
 enum { DEFAULT_MAX_PIXELS = 1 << 27, STRIP_ROWS = 16, REASON_LENGTH = 200 };
@@ -433,4 +433,29 @@ un_status un_image_decode_head(const void *bytes, size_t size, const char *name,
     if (whole.pixels) *out = (un_image_head){whole.width, whole.height, 1};
     un_image_free(&whole);
     return UNSEEN_OK;
+}
+
+un_status un_image_jpeg(const un_image *image, int quality, unsigned char **bytes, size_t *size) {
+    void *buffer = NULL;
+    size_t n = 0;
+    UN_TRY(un_image_prepare());
+    VipsImage *saved =
+        vips_image_new_from_memory(image->pixels, 3 * image->width * image->height,
+                                   (int)image->width, (int)image->height, 3, VIPS_FORMAT_UCHAR);
+    if (!saved) return un_fail_memory(3 * image->width * image->height);
+    /* Without this libvips takes three bands of unknown meaning and warns. */
+    saved->Type = VIPS_INTERPRETATION_sRGB;
+    int failed = vips_jpegsave_buffer(saved, &buffer, &n, "Q", quality, "strip", TRUE,
+                                      "optimize_coding", TRUE, NULL);
+    g_object_unref(saved);
+    if (failed)
+        return un_fail(UNSEEN_E_MEMORY, "a saved of %zu x %zu pixels cannot be written as JPEG",
+                       image->width, image->height);
+    un_status status = un_alloc(n, 1, bytes);
+    if (!status) {
+        memcpy(*bytes, buffer, n);
+        *size = n;
+    }
+    g_free(buffer);
+    return status;
 }

@@ -1,13 +1,16 @@
 /* image.c - the container of pictures: making, releasing, turning; see image.h. */
 #include "vision/image/image.h"
 
+#include <math.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "vision/image/budget.h"
+#include "vision/backbone.h"
 #include "vision/image/image_parts.h"
 
 un_status un_image_create(size_t width, size_t height, un_image *out) {
@@ -112,4 +115,297 @@ un_status un_image_read_head(const char *path, un_image_head *out) {
     un_status status = un_image_decode_head(bytes, size, path, out);
     free(bytes);
     return status;
+}
+
+/* ---- "builtin:pixels": the picture itself as features, one region a pixel, three values
+ * from 0 to 255, for methods that learn their own network from pixels. Whole numbers up to 256 are
+ * exact in bf16, so a feature store of that type loses nothing. ---- */
+
+enum { CHANNELS = 3, MAX_SIZE = 1024 };
+static const char NAME[] = "pixels-1";
+
+static void pixels_destroy(un_backbone *backbone) { free(backbone); }
+
+static un_status pixels_grid(const un_backbone *backbone, size_t size, size_t *height,
+                             size_t *width) {
+    (void)backbone;
+    if (size == 0 || size > MAX_SIZE)
+        return un_fail(UNSEEN_E_ARGUMENT, "pixels are kept of pictures up to %d x %d, not %zu",
+                       MAX_SIZE, MAX_SIZE, size);
+    *height = *width = size;
+    return UNSEEN_OK;
+}
+
+static un_status pixels_forward(un_backbone *backbone, const float *pictures, size_t n, size_t size,
+                                float *regions, float *pooled) {
+    (void)backbone;
+    size_t values = size * size * CHANNELS;
+    /* The recipe's arithmetic is right to a rounding; the levels are whole numbers. */
+    for (size_t i = 0; regions && i < n * values; i++) regions[i] = rintf(pictures[i]);
+    for (size_t i = 0; pooled && i < n; i++) {
+        double sum[CHANNELS] = {0};
+        for (size_t k = 0; k < values; k++) sum[k % CHANNELS] += (double)pictures[i * values + k];
+        for (size_t c = 0; c < CHANNELS; c++)
+            pooled[i * CHANNELS + c] = (float)(sum[c] / (double)(size * size));
+    }
+    return UNSEEN_OK;
+}
+
+static double pixels_flops(const un_backbone *backbone, size_t size) {
+    (void)backbone;
+    (void)size;
+    return 0;
+}
+
+static const un_backbone_class g_class = {.name = "pixels",
+                                          .destroy = pixels_destroy,
+                                          .grid = pixels_grid,
+                                          .forward = pixels_forward,
+                                          .flops = pixels_flops};
+
+un_status un_pixels_open(un_backbone **out) {
+    un_backbone *backbone = NULL;
+    UN_TRY(un_alloc(1, sizeof *backbone, &backbone));
+    *backbone = (un_backbone){.class = &g_class, .width = CHANNELS, .precision = UN_PRECISION_F32};
+    memcpy(backbone->architecture, NAME, sizeof NAME);
+    un_recipe_default(&backbone->recipe);
+    for (size_t c = 0; c < CHANNELS; c++) {
+        backbone->recipe.mean[c] = 0;
+        backbone->recipe.std[c] = 1.0F / 255; /* its input is 0..255 */
+    }
+    *out = backbone;
+    return UNSEEN_OK;
+}
+
+/* ---- Windows bitmaps: 1 to 8 bits a pixel with a palette, 16, 24 and 32 with or without
+ * masks, bottom-up or top-down. Run-length encoding is refused. Layout: Microsoft's
+ * BITMAPFILEHEADER, BITMAPCOREHEADER and BITMAPINFOHEADER to BITMAPV5HEADER. ---- */
+
+enum { FILE_HEADER = 14, CORE_HEADER = 12, INFO_HEADER = 40, MASKS_END = 52 };
+enum { COMPRESSION_NONE = 0, COMPRESSION_MASKS = 3, COMPRESSION_ALPHA_MASKS = 6 };
+
+typedef struct {
+    const unsigned char *bytes;
+    size_t size;
+    const char *name;
+    size_t width, height, bits; /* a pixel */
+    int top_down;
+    size_t pixels;                                /* offset of the first stored row */
+    size_t stride;                                /* bytes from one stored row to the next */
+    size_t palette, palette_entry, palette_count; /* offset, bytes an entry, entries */
+    uint32_t mask[3];                             /* of R, G, B; 0 with a palette */
+} bitmap;
+
+static uint32_t little(const unsigned char *at, size_t n) {
+    uint32_t value = 0;
+    for (size_t i = n; i-- > 0;) value = value << 8 | at[i];
+    return value;
+}
+
+static un_status damaged(const bitmap *b, const char *why) {
+    return un_fail(UNSEEN_E_FORMAT, "%s: the picture is damaged: %s", b->name, why);
+}
+
+/* A mask must be one run of ones. */
+static int is_run(uint32_t mask) {
+    if (mask == 0) return 0;
+    while (!(mask & 1)) mask >>= 1;
+    return (mask & (mask + 1)) == 0;
+}
+
+static un_status read_masks(bitmap *b, size_t header, uint32_t compression) {
+    static const uint32_t usual[2][3] = {{0x7c00, 0x03e0, 0x001f}, {0xff0000, 0xff00, 0xff}};
+    if (b->bits < 16) return UNSEEN_OK;
+    memcpy(b->mask, usual[b->bits > 16], sizeof b->mask);
+    if (compression == COMPRESSION_NONE || b->bits == 24) return UNSEEN_OK;
+    if (b->size < FILE_HEADER + MASKS_END) return damaged(b, "its header is cut off");
+    /* Behind a plain header, or inside the longer ones: the same place. */
+    for (size_t c = 0; c < 3; c++) {
+        b->mask[c] = little(b->bytes + FILE_HEADER + INFO_HEADER + 4 * c, 4);
+        if (!is_run(b->mask[c])) return damaged(b, "its colour masks are impossible");
+    }
+    if (header == INFO_HEADER) b->palette += MASKS_END - INFO_HEADER;
+    return UNSEEN_OK;
+}
+
+static un_status read_info_header(bitmap *b, uint32_t *compression) {
+    const unsigned char *at = b->bytes + FILE_HEADER;
+    int64_t height = (int32_t)little(at + 8, 4);
+    b->width = little(at + 4, 4);
+    b->top_down = height < 0;
+    b->height = (size_t)(height < 0 ? -height : height);
+    b->bits = little(at + 14, 2);
+    *compression = little(at + 16, 4);
+    b->palette_count = little(at + 32, 4);
+    b->palette_entry = 4;
+    if (b->width > INT32_MAX) return damaged(b, "its width is negative");
+    if (*compression != COMPRESSION_NONE && *compression != COMPRESSION_MASKS &&
+        *compression != COMPRESSION_ALPHA_MASKS)
+        return un_fail(UNSEEN_E_UNSUPPORTED,
+                       "%s: compressed BMP is not read; convert it to PNG or JPEG", b->name);
+    return UNSEEN_OK;
+}
+
+static un_status read_headers(bitmap *b, size_t limit) {
+    uint32_t compression = COMPRESSION_NONE;
+    if (b->size < FILE_HEADER + CORE_HEADER) return damaged(b, "its header is cut off");
+    size_t header = little(b->bytes + FILE_HEADER, 4);
+    if ((header != CORE_HEADER && header < INFO_HEADER) || header > b->size - FILE_HEADER)
+        return damaged(b, "its header is cut off or of no known kind");
+    b->pixels = little(b->bytes + 10, 4);
+    b->palette = FILE_HEADER + header;
+    if (header == CORE_HEADER) {
+        b->width = little(b->bytes + FILE_HEADER + 4, 2);
+        b->height = little(b->bytes + FILE_HEADER + 6, 2);
+        b->bits = little(b->bytes + FILE_HEADER + 10, 2);
+        b->palette_entry = 3;
+    } else {
+        UN_TRY(read_info_header(b, &compression));
+    }
+    if (b->bits != 1 && b->bits != 2 && b->bits != 4 && b->bits != 8 && b->bits != 16 &&
+        b->bits != 24 && b->bits != 32)
+        return damaged(b, "its number of bits a pixel is impossible");
+    UN_TRY(un_image_check_size(b->width, b->height, limit, b->name));
+    UN_TRY(read_masks(b, header, compression));
+    if (b->bits <= 8 && (b->palette_count == 0 || b->palette_count > (size_t)1 << b->bits))
+        b->palette_count = (size_t)1 << b->bits;
+    /* width x height is limited, so none of this overflows. */
+    b->stride = (b->width * b->bits + 31) / 32 * 4;
+    if (b->pixels > b->size || b->size - b->pixels < b->stride * (b->height - 1) ||
+        b->size - b->pixels - b->stride * (b->height - 1) < (b->width * b->bits + 7) / 8)
+        return damaged(b, "its pixels are cut off");
+    if (b->bits <= 8 &&
+        (b->palette > b->size || b->size - b->palette < b->palette_count * b->palette_entry))
+        return damaged(b, "its palette is cut off");
+    return UNSEEN_OK;
+}
+
+/* Indices of 1, 2, 4 or 8 bits, the first in the highest bits of a byte. Those behind the
+ * palette's end are black. */
+static void palette_row(const bitmap *b, const unsigned char *in, unsigned char *out) {
+    size_t each = 8 / b->bits, mask = ((size_t)1 << b->bits) - 1;
+    for (size_t x = 0; x < b->width; x++, out += 3) {
+        size_t index = (size_t)in[x / each] >> (each - 1 - x % each) * b->bits & mask;
+        if (index >= b->palette_count) continue;
+        const unsigned char *entry = b->bytes + b->palette + index * b->palette_entry;
+        for (size_t c = 0; c < 3; c++) out[c] = entry[2 - c];
+    }
+}
+
+static void mask_row(const bitmap *b, const unsigned char *in, unsigned char *out) {
+    size_t bytes = b->bits / 8;
+    for (size_t x = 0; x < b->width; x++, in += bytes, out += 3) {
+        uint32_t pixel = little(in, bytes);
+        for (size_t c = 0; c < 3; c++) {
+            uint32_t lowest = b->mask[c] & (~b->mask[c] + 1);
+            uint64_t value = (pixel & b->mask[c]) / lowest, most = b->mask[c] / lowest;
+            out[c] = (unsigned char)(value * 255 / most);
+        }
+    }
+}
+
+un_status un_bmp_decode(const unsigned char *bytes, size_t size, const char *name, size_t limit,
+                        un_image *out) {
+    bitmap b = {.bytes = bytes, .size = size, .name = name};
+    UN_TRY(read_headers(&b, limit));
+    size_t need = 3 * b.width * b.height;
+    UN_TRY(un_budget_take(need));
+    un_status status = un_image_create(b.width, b.height, out);
+    if (status) {
+        un_budget_return(need);
+        return status;
+    }
+    out->budget = need;
+    for (size_t y = 0; y < b.height; y++) {
+        size_t stored = b.top_down ? y : b.height - 1 - y;
+        const unsigned char *in = bytes + b.pixels + stored * b.stride;
+        unsigned char *row = out->pixels + y * b.width * 3;
+        if (b.bits <= 8)
+            palette_row(&b, in, row);
+        else
+            mask_row(&b, in, row);
+    }
+    return UNSEEN_OK;
+}
+
+/* What must be left for everything small, above all GLib's objects. */
+static const size_t MARGIN = (size_t)32 << 20;
+const size_t un_decoding_budget = (size_t)3 << 27;
+
+static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t g_returned = PTHREAD_COND_INITIALIZER;
+static un_budget_usage g_usage;
+static _Thread_local size_t g_mine; /* held by this thread */
+
+/* Of a forked process's threads the child has one, and of the budget what that one holds. */
+static void in_child(void) {
+    static const pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static const pthread_cond_t returned = PTHREAD_COND_INITIALIZER;
+    g_lock = lock;
+    g_returned = returned;
+    g_usage.held = g_mine;
+}
+
+static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
+
+/* A limit of address space (ulimit -v) and strict accounting refuse the mapping. */
+static int is_there(size_t bytes) {
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) return 0;
+    munmap(at, bytes);
+    return 1;
+}
+
+static un_status fail_decoding(size_t bytes) {
+    return un_fail(UNSEEN_E_MEMORY,
+                   "out of memory: decoding needs %zu MB that the system does not give; use fewer "
+                   "threads, or raise the limit (ulimit -v)",
+                   (bytes + 999999) / 1000000);
+}
+
+un_status un_memory_check(size_t bytes) {
+    return is_there(bytes) ? UNSEEN_OK : fail_decoding(bytes);
+}
+
+/* What others hold may be promised and not yet allocated, so it is asked for again. */
+un_status un_budget_take(size_t bytes) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    un_status status = UNSEEN_OK;
+    pthread_once(&once, watch_forks);
+    if (bytes > SIZE_MAX / 4) return fail_decoding(bytes);
+    pthread_mutex_lock(&g_lock);
+    for (;;) {
+        int waits = g_usage.held > 0 && g_mine == 0;
+        size_t promised = waits ? g_usage.held : 0;
+        int there = is_there(promised + bytes + MARGIN);
+        if (there && (!waits || g_usage.held + bytes <= un_decoding_budget)) break;
+        if (!waits) {
+            status = fail_decoding(bytes + MARGIN);
+            break;
+        }
+        pthread_cond_wait(&g_returned, &g_lock);
+    }
+    if (!status) {
+        g_mine += bytes;
+        g_usage.held += bytes;
+        if (g_usage.held > g_usage.most) g_usage.most = g_usage.held;
+    }
+    pthread_mutex_unlock(&g_lock);
+    return status;
+}
+
+void un_budget_return(size_t bytes) {
+    if (bytes == 0) return;
+    pthread_mutex_lock(&g_lock);
+    g_usage.held -= bytes;
+    g_mine -= bytes < g_mine ? bytes : g_mine;
+    pthread_cond_broadcast(&g_returned);
+    pthread_mutex_unlock(&g_lock);
+}
+
+un_budget_usage un_budget_look(void) {
+    pthread_mutex_lock(&g_lock);
+    un_budget_usage usage = g_usage;
+    pthread_mutex_unlock(&g_lock);
+    return usage;
 }

@@ -81,4 +81,9 @@ un_status un_image_resize_part(const un_image *image, size_t width, size_t heigh
                                un_interpolation interpolation, size_t x, size_t y,
                                size_t part_width, size_t part_height, un_image *out);
 
+/* ---- a picture as a JPEG file in memory, for reports that carry their pictures. ---- */
+
+/* `quality` 1 to 100; *bytes is released with free(). */
+un_status un_image_jpeg(const un_image *image, int quality, unsigned char **bytes, size_t *size);
+
 #endif

@@ -17,8 +17,8 @@
 #ifndef UN_VISION_RECIPE_H
 #define UN_VISION_RECIPE_H
 
+#include "base/file_kind.h"
 #include "base/json.h"
-#include "base/orientation.h"
 #include "vision/image/image.h"
 
 typedef struct {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vision/backbone_parts.h"
+#include "vision/backbone.h"
 #include "vision/transformer/swin.h"
 
 /* Pictures at a time: enough rows for the products of the last stage, little memory. */

@@ -4,7 +4,7 @@
 
 #include "base/parallel.h"
 #include "tensor/kernels.h"
-#include "vision/transformer/swin_parts.h"
+#include "vision/transformer/swin.h"
 
 static const char SITE[] = "swin";
 

@@ -106,4 +106,14 @@ un_status un_vit_forward(un_vit_pass *pass, const un_params *params, const float
  * the parameters; dpictures (n, S, S, 3) is written unless NULL. */
 un_status un_vit_backward(un_vit_pass *pass, const float *dstates, float *dpictures);
 
+/* ---- what the files of the vision transformer share. Private. ---- */
+
+/* Positions (tokens, H) of a g x g grid: `leading` rows as they are, then the patches' of a
+ * base x base grid resampled bicubically. */
+void un_vit_positions(const float *base_positions, size_t base, size_t leading, size_t width,
+                      size_t grid, float *out);
+/* Adds to the gradient of the base positions what comes from the resampled ones. */
+void un_vit_positions_backward(const float *gradient, size_t base, size_t leading, size_t width,
+                               size_t grid, float *base_gradient);
+
 #endif

@@ -1,0 +1,155 @@
+/* layers.c - see dense.h. */
+#include "nn/layers.h"
+
+#include "nn/naming.h"
+#include "tensor/kernels.h"
+
+un_status un_dense_declare(un_dense *layer, un_params *params, const char *name, size_t in,
+                           size_t out) {
+    *layer = (un_dense){.in = in, .out = out};
+    UN_TRY(un_params_add_named(params, name, ".weight", 2, (size_t[]){out, in}, &layer->weight));
+    return un_params_add_named(params, name, ".bias", 1, &out, &layer->bias);
+}
+
+un_status un_dense_forward(const un_dense *layer, const un_params *params, un_dtype type,
+                           const void *x, size_t rows, un_dense_epilogue epilogue, void *y,
+                           size_t ldy, un_dtype output) {
+    const float *bias = layer->bias == UN_NO_BIAS ? NULL : un_param_value(params, layer->bias);
+    const un_gemm_args product = {.m = rows,
+                                  .n = layer->out,
+                                  .k = layer->in,
+                                  .trans_b = 1,
+                                  .input = type,
+                                  .output = output,
+                                  .a = x,
+                                  .b = un_param_operand(params, layer->weight, type),
+                                  .c = y,
+                                  .ldc = ldy,
+                                  .bias = bias,
+                                  .relu = epilogue == UN_DENSE_RELU,
+                                  .gelu = epilogue == UN_DENSE_GELU,
+                                  .accumulate = epilogue == UN_DENSE_ADD};
+    return un_gemm(&product);
+}
+
+un_status un_dense_backward(const un_dense *layer, const un_params *params, un_dtype type,
+                            const un_dense_gradient *g) {
+    const void *operand = type == UN_BF16 ? (const void *)g->dy16 : (const void *)g->dy;
+    size_t ld = g->lddy ? g->lddy : layer->out;
+    const un_gemm_args weight = {.m = layer->out,
+                                 .n = layer->in,
+                                 .k = g->rows,
+                                 .trans_a = 1,
+                                 .input = type,
+                                 .output = UN_F32,
+                                 .a = operand,
+                                 .lda = ld,
+                                 .b = g->x,
+                                 .c = un_param_grad(params, layer->weight),
+                                 .accumulate = 1};
+    UN_TRY(un_gemm(&weight));
+    if (layer->bias != UN_NO_BIAS)
+        un_column_sums_add(g->dy, g->rows, layer->out, ld, un_param_grad(params, layer->bias));
+    if (!g->dx) return UNSEEN_OK;
+    const un_gemm_args input = {.m = g->rows,
+                                .n = layer->in,
+                                .k = layer->out,
+                                .input = type,
+                                .output = UN_F32,
+                                .a = operand,
+                                .lda = ld,
+                                .b = un_param_operand(params, layer->weight, type),
+                                .c = g->dx,
+                                .accumulate = g->add};
+    return un_gemm(&input);
+}
+
+un_status un_norm_declare(un_norm *norm, un_params *params, const char *name, size_t width,
+                          float eps) {
+    *norm = (un_norm){.width = width, .eps = eps};
+    UN_TRY(un_params_add_named(params, name, ".weight", 1, &width, &norm->weight));
+    return un_params_add_named(params, name, ".bias", 1, &width, &norm->bias);
+}
+
+void un_norm_initialize(const un_norm *norm, const un_params *params) {
+    float *gamma = un_param_value(params, norm->weight), *beta = un_param_value(params, norm->bias);
+    for (size_t i = 0; i < norm->width; i++) {
+        gamma[i] = 1;
+        beta[i] = 0;
+    }
+}
+
+void un_norm_forward(const un_norm *norm, const un_params *params, const float *x, size_t rows,
+                     float *y, un_bf16 *y16, const un_norm_state *state) {
+    const un_layer_norm_args args = {.rows = rows,
+                                     .n = norm->width,
+                                     .eps = norm->eps,
+                                     .x = x,
+                                     .gamma = un_param_value(params, norm->weight),
+                                     .beta = un_param_value(params, norm->bias),
+                                     .y = y,
+                                     .y16 = y16,
+                                     .mean = state ? state->mean : NULL,
+                                     .inverse = state ? state->inverse : NULL};
+    un_layer_norm_forward(&args);
+}
+
+void un_norm_backward(const un_norm *norm, const un_params *params, const float *x, size_t rows,
+                      const un_norm_state *state, const float *dy, float *dx, int add) {
+    const un_layer_norm_args args = {.rows = rows,
+                                     .n = norm->width,
+                                     .eps = norm->eps,
+                                     .x = x,
+                                     .gamma = un_param_value(params, norm->weight),
+                                     .mean = state->mean,
+                                     .inverse = state->inverse,
+                                     .dy = dy,
+                                     .dx = dx,
+                                     .add = add,
+                                     .dgamma = un_param_grad(params, norm->weight),
+                                     .dbeta = un_param_grad(params, norm->bias)};
+    un_layer_norm_backward(&args);
+}
+
+un_status un_linear_forward(const un_linear *layer, const un_params *params, un_dtype type,
+                            const void *x, size_t rows, int relu, void *y, un_dtype output) {
+    const un_gemm_args product = {.m = rows,
+                                  .n = layer->out,
+                                  .k = layer->in,
+                                  .input = type,
+                                  .output = output,
+                                  .a = x,
+                                  .b = un_param_operand(params, layer->weight, type),
+                                  .c = y,
+                                  .bias = un_param_value(params, layer->bias),
+                                  .relu = relu};
+    return un_gemm(&product);
+}
+
+un_status un_linear_backward(const un_linear *layer, const un_params *params, un_dtype type,
+                             const void *x, size_t rows, const float *dy, const un_bf16 *dy16,
+                             float *dx) {
+    const void *operand = type == UN_BF16 ? (const void *)dy16 : (const void *)dy;
+    const un_gemm_args weight = {.m = layer->in,
+                                 .n = layer->out,
+                                 .k = rows,
+                                 .trans_a = 1,
+                                 .input = type,
+                                 .output = UN_F32,
+                                 .a = x,
+                                 .b = operand,
+                                 .c = un_param_grad(params, layer->weight)};
+    UN_TRY(un_gemm(&weight));
+    un_column_sums(dy, rows, layer->out, un_param_grad(params, layer->bias));
+    if (!dx) return UNSEEN_OK;
+    const un_gemm_args input = {.m = rows,
+                                .n = layer->in,
+                                .k = layer->out,
+                                .trans_b = 1,
+                                .input = type,
+                                .output = UN_F32,
+                                .a = operand,
+                                .b = un_param_operand(params, layer->weight, type),
+                                .c = dx};
+    return un_gemm(&input);
+}

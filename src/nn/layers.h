@@ -1,0 +1,105 @@
+/*
+ * layers.h - a fully connected layer in PyTorch's orientation, whose weights come
+ * from and go to files of that convention; gradients are added up.
+ *
+ * y = x W^T + b, W (out, in), b (out). Operands of the products are f32 or bf16
+ * (`type`); accumulation, biases and gradients are f32. (linear.h is the layer of
+ * the methods that keep W as (in, out) and replace gradients.)
+ */
+#ifndef UN_NN_LAYERS_H
+#define UN_NN_LAYERS_H
+
+#include "nn/params.h"
+#include "tensor/gemm.h"
+
+/* In the place of the bias' piece: the layer has none. */
+#define UN_NO_BIAS SIZE_MAX
+
+typedef struct {
+    size_t in, out;
+    size_t weight, bias; /* pieces of the parameter set */
+} un_dense;
+
+/* What happens to a product before it is written. */
+typedef enum {
+    UN_DENSE_PLAIN,
+    UN_DENSE_RELU,
+    UN_DENSE_GELU, /* the exact form */
+    UN_DENSE_ADD   /* y += x W^T + b: a residual */
+} un_dense_epilogue;
+
+/* Declares "<name>.weight" and "<name>.bias". */
+un_status un_dense_declare(un_dense *layer, un_params *params, const char *name, size_t in,
+                           size_t out);
+
+/* x (rows, in) of `type` -> y, rows of `out` elements that lie ldy apart (0: dense), of
+ * `output` (f32, or bf16 if `type` is). */
+un_status un_dense_forward(const un_dense *layer, const un_params *params, un_dtype type,
+                           const void *x, size_t rows, un_dense_epilogue epilogue, void *y,
+                           size_t ldy, un_dtype output);
+
+/* The gradient of y: dy (rows, out) of f32 and, in bf16, its copy dy16, with rows lddy apart
+ * (0: dense). Adds to the gradients of W and b; x as in forward. dx (rows, in) f32 is written,
+ * or added to if `add`; NULL: not wanted. */
+typedef struct {
+    const void *x;
+    const float *dy;
+    const un_bf16 *dy16;
+    size_t lddy;
+    size_t rows;
+    float *dx;
+    int add;
+} un_dense_gradient;
+un_status un_dense_backward(const un_dense *layer, const un_params *params, un_dtype type,
+                            const un_dense_gradient *gradient);
+
+/* ---- layer normalisation with parameters of a parameter set:
+ * y = gamma (x - mean) / sqrt(var + eps) + beta, over each row, biased variance. ---- */
+
+typedef struct {
+    size_t width;
+    float eps;
+    size_t weight, bias; /* pieces: gamma, beta */
+} un_norm;
+
+/* What backward needs to know of a forward pass. */
+typedef struct {
+    float *mean, *inverse; /* [rows]: mean and 1/sqrt(var + eps) of each row of x */
+} un_norm_state;
+
+/* Declares "<name>.weight" and "<name>.bias". */
+un_status un_norm_declare(un_norm *norm, un_params *params, const char *name, size_t width,
+                          float eps);
+/* gamma 1, beta 0. */
+void un_norm_initialize(const un_norm *norm, const un_params *params);
+
+/* x (rows, width) -> y (rows, width) f32 and y16, its bf16 copy; either may be NULL, y may be
+ * x. `state` NULL: nothing is kept. */
+void un_norm_forward(const un_norm *norm, const un_params *params, const float *x, size_t rows,
+                     float *y, un_bf16 *y16, const un_norm_state *state);
+/* dy (rows, width), x as in forward -> dx, which is replaced (and may be dy) or added to if
+ * `add`; NULL: not wanted. Adds to the gradients of gamma and beta. */
+void un_norm_backward(const un_norm *norm, const un_params *params, const float *x, size_t rows,
+                      const un_norm_state *state, const float *dy, float *dx, int add);
+
+/* ---- a fully connected layer, forward and backward, on caller-owned buffers.
+ *
+ * y = act(x W + b), W (in, out), b (out). Operands of the GEMMs are f32 or bf16
+ * (`type`), accumulation, biases and gradients f32. ---- */
+
+typedef struct {
+    size_t in, out;
+    size_t weight, bias; /* pieces of the parameter set */
+} un_linear;
+
+/* x (rows, in) of `type` -> y (rows, out) of `output` (f32, or bf16 if type is). */
+un_status un_linear_forward(const un_linear *layer, const un_params *params, un_dtype type,
+                            const void *x, size_t rows, int relu, void *y, un_dtype output);
+
+/* dy (rows, out) f32 and, in bf16, its copy dy16; x as in forward. Writes the
+ * gradients of W and b; dx (rows, in) f32 unless NULL. */
+un_status un_linear_backward(const un_linear *layer, const un_params *params, un_dtype type,
+                             const void *x, size_t rows, const float *dy, const un_bf16 *dy16,
+                             float *dx);
+
+#endif
