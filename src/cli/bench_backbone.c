@@ -1,7 +1,8 @@
 /*
  * bench_backbone.c - `unseen bench backbone`: pictures through a backbone per second, with GEMM
  * probes of the same minute beside it. Without a weights file the network has random weights,
- * which are written to a temporary file and opened as anyone's weights would be.
+ * which are written to a temporary file and opened as anyone's weights would be. The probes, and
+ * the summary of times, are those of `unseen bench METHOD` (cmd_bench.c), too.
  */
 #include <math.h>
 #include <stdarg.h>
@@ -16,6 +17,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "cli/cli.h"
+#include "tensor/gemm.h"
 #include "tensor/safetensors.h"
 #include "vision/backbone.h"
 
@@ -60,6 +62,50 @@ static const struct argp g_argp = {.options = g_options,
                                    .parser = parse,
                                    .doc = "Measures how many pictures a second a backbone takes.",
                                    .children = un_cli_common_children};
+
+/* ------------------------------------------------------------------ what both benches share */
+
+static un_status probe(un_dtype type, double *gflops) {
+    enum { SIDE = 1024, RUNS = 5 };
+    float *a = NULL, *c = NULL;
+    UN_TRY(un_alloc((size_t)SIDE * SIDE, sizeof *a, &a));
+    un_status status = un_alloc((size_t)SIDE * SIDE, sizeof *c, &c);
+    double best = INFINITY;
+    for (int r = 0; r < RUNS && !status; r++) {
+        const un_gemm_args product = {.m = SIDE,
+                                      .n = SIDE,
+                                      .k = SIDE,
+                                      .input = type,
+                                      .output = UN_F32,
+                                      .a = a,
+                                      .b = a,
+                                      .c = c};
+        double started = un_now();
+        status = un_gemm(&product);
+        double seconds = un_now() - started;
+        if (seconds < best) best = seconds;
+    }
+    *gflops = status ? 0 : 2.0 * SIDE * SIDE * SIDE / best / 1e9;
+    free(a);
+    free(c);
+    return status;
+}
+
+un_status un_bench_probe(double gflops[2]) {
+    UN_TRY(probe(UN_F32, &gflops[0]));
+    un_status status = probe(UN_BF16, &gflops[1]);
+    return status == UNSEEN_E_UNSUPPORTED ? UNSEEN_OK : status;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+un_bench_times un_bench_summarise(double *ms, size_t n) {
+    qsort(ms, n, sizeof *ms, by_value);
+    return (un_bench_times){ms[0], ms[n / 2], ms[n - 1]};
+}
 
 /* ------------------------------------------------------------------ random weights */
 
@@ -290,15 +336,10 @@ done:
 /* ------------------------------------------------------------------ measuring */
 
 typedef struct {
-    double min, median, max; /* ms of a batch */
-    double flops;            /* of a batch */
+    un_bench_times batch;
+    double flops; /* of a batch */
     size_t height, width;
 } figures;
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
 
 static un_status measure(un_backbone *backbone, const arguments *a, figures *f) {
     const un_backbone_class *class = backbone->class;
@@ -317,10 +358,7 @@ static un_status measure(un_backbone *backbone, const arguments *a, figures *f) 
         UN_GO(class->forward(backbone, pictures, a->batch, a->size, regions, pooled));
         if (i >= WARM_UP) ms[i - WARM_UP] = 1e3 * (un_now() - started);
     }
-    qsort(ms, a->steps, sizeof *ms, by_value);
-    f->min = ms[0];
-    f->median = ms[a->steps / 2];
-    f->max = ms[a->steps - 1];
+    f->batch = un_bench_summarise(ms, a->steps);
     f->flops = class->flops(backbone, a->size) * (double)a->batch;
 done:
     free(pictures);
@@ -368,7 +406,8 @@ static void print_ways(json_t *ways) {
 }
 
 static int print(const un_backbone *b, const arguments *a, const figures *f, const double *probes) {
-    double rate = (double)a->batch / f->median * 1e3, gflops = f->flops / f->median / 1e6;
+    double rate = (double)a->batch / f->batch.median * 1e3,
+           gflops = f->flops / f->batch.median / 1e6;
     double anonymous = (double)un_memory_anonymous_kib() / 1024;
     json_t *ways = count_ways(b);
     json_t *result = json_pack(
@@ -377,10 +416,10 @@ static int print(const un_backbone *b, const arguments *a, const figures *f, con
         "backbone", b->architecture, "shape", "batch", (json_int_t)a->batch, "image_size",
         (json_int_t)a->size, "grid_height", (json_int_t)f->height, "grid_width",
         (json_int_t)f->width, "features", (json_int_t)b->width, "precision",
-        un_precision_name(b->precision), "threads", un_thread_count(), "step_ms", "min", f->min,
-        "median", f->median, "max", f->max, "gflop_per_image", f->flops / (double)a->batch / 1e9,
-        "gflops", gflops, "images_per_s", rate, "rss_anon_mib", anonymous, "probe_gflops", "f32",
-        probes[0], "bf16", probes[1], "layers", ways);
+        un_precision_name(b->precision), "threads", un_thread_count(), "step_ms", "min",
+        f->batch.min, "median", f->batch.median, "max", f->batch.max, "gflop_per_image",
+        f->flops / (double)a->batch / 1e9, "gflops", gflops, "images_per_s", rate, "rss_anon_mib",
+        anonymous, "probe_gflops", "f32", probes[0], "bf16", probes[1], "layers", ways);
     int code = UN_EXIT_OK;
     if (a->json) code = un_cli_write_json(a->json, result);
     json_decref(result);
@@ -391,8 +430,8 @@ static int print(const un_backbone *b, const arguments *a, const figures *f, con
     printf("%s, %s, %d threads, %zu pictures of %zu x %zu, regions %zu x %zu x %zu\n",
            b->architecture, un_precision_name(b->precision), un_thread_count(), a->batch, a->size,
            a->size, f->height, f->width, b->width);
-    printf("  batch     %8.1f ms median (%.1f to %.1f), %.1f images/s\n", f->median, f->min, f->max,
-           rate);
+    printf("  batch     %8.1f ms median (%.1f to %.1f), %.1f images/s\n", f->batch.median,
+           f->batch.min, f->batch.max, rate);
     printf("  work      %8.2f GFLOP an image, %.0f GFLOP/s\n", f->flops / (double)a->batch / 1e9,
            gflops);
     printf("  probe     %8.0f GFLOP/s f32, %.0f bf16 (1024 x 1024 x 1024)\n", probes[0], probes[1]);

@@ -105,6 +105,13 @@ int un_cmd_completion(int argc, char **argv);
  * 0 where it has no products of the type. */
 un_status un_bench_probe(double gflops[2]);
 
+/* Of times measured in milliseconds. */
+typedef struct {
+    double min, median, max;
+} un_bench_times;
+/* Sorts them; n >= 1. */
+un_bench_times un_bench_summarise(double *ms, size_t n);
+
 /* `unseen bench backbone`; argv[0] is the program's name for messages. An exit code. */
 int un_bench_backbone(int argc, char **argv);
 

@@ -14,7 +14,6 @@
 #include "base/status.h"
 #include "cli/cli.h"
 #include "method/method.h"
-#include "tensor/gemm.h"
 #include "tensor/kernels.h"
 
 enum { MAX_SETS = 32 };
@@ -193,55 +192,12 @@ static un_status make_images(scene *s, const arguments *a, un_rng *rng) {
     return UNSEEN_OK;
 }
 
-static un_status probe(un_dtype type, double *gflops) {
-    enum { SIDE = 1024, RUNS = 5 };
-    float *a = NULL, *c = NULL;
-    UN_TRY(un_alloc((size_t)SIDE * SIDE, sizeof *a, &a));
-    un_status status = un_alloc((size_t)SIDE * SIDE, sizeof *c, &c);
-    double best = INFINITY;
-    for (int r = 0; r < RUNS && !status; r++) {
-        const un_gemm_args product = {.m = SIDE,
-                                      .n = SIDE,
-                                      .k = SIDE,
-                                      .input = type,
-                                      .output = UN_F32,
-                                      .a = a,
-                                      .b = a,
-                                      .c = c};
-        double started = un_now();
-        status = un_gemm(&product);
-        double seconds = un_now() - started;
-        if (seconds < best) best = seconds;
-    }
-    *gflops = status ? 0 : 2.0 * SIDE * SIDE * SIDE / best / 1e9;
-    free(a);
-    free(c);
-    return status;
-}
-
-un_status un_bench_probe(double gflops[2]) {
-    UN_TRY(probe(UN_F32, &gflops[0]));
-    un_status status = probe(UN_BF16, &gflops[1]);
-    return status == UNSEEN_E_UNSUPPORTED ? UNSEEN_OK : status;
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 typedef struct {
-    double min, median, max, flops, update_ms, images;
+    un_bench_times step; /* or fit */
+    double flops, update_ms, images;
     double score_images_per_s;
     double prepare_ms; /* the pass over the training images before the first step or fit */
 } figures;
-
-static void summarise(double *ms, size_t n, figures *out) {
-    qsort(ms, n, sizeof *ms, by_value);
-    out->min = ms[0];
-    out->median = ms[n / 2];
-    out->max = ms[n - 1];
-}
 
 static un_status measure_prepare(un_method *method, figures *out) {
     double started = un_now();
@@ -282,7 +238,7 @@ static un_status measure_steps(un_method *method, const arguments *a, figures *o
         if (class->learner->plan) UN_GO(class->learner->plan(method, epoch, step, &images, &n));
         out->images += (double)(n ? n : a->images) / (double)a->steps;
     }
-    summarise(ms, a->steps, out);
+    out->step = un_bench_summarise(ms, a->steps);
     out->update_ms = update;
 done:
     free(ms);
@@ -303,7 +259,7 @@ static un_status measure_fits(un_method *method, const arguments *a, figures *ou
         UN_GO(method->class->closed_form->fit(method, i, losses));
         ms[i] = 1e3 * (un_now() - started);
     }
-    summarise(ms, points, out);
+    out->step = un_bench_summarise(ms, points);
     out->images = (double)a->images;
 done:
     free(ms);
@@ -334,8 +290,9 @@ done:
 
 static int print(const arguments *a, const figures *f, un_precision precision, const double *probes,
                  size_t batch) {
-    double gflops = f->flops / f->median / 1e6;
-    double pass_ms = f->flops > 0 ? f->median : f->prepare_ms; /* which takes f->images images */
+    double gflops = f->flops / f->step.median / 1e6;
+    double pass_ms =
+        f->flops > 0 ? f->step.median : f->prepare_ms; /* which takes f->images images */
     double anonymous = (double)un_memory_anonymous_kib() / 1024;
     double rate = probes[precision == UN_PRECISION_BF16];
     double at_probe = f->flops / rate / 1e6; /* ms, had the products run at the probe's rate */
@@ -345,11 +302,11 @@ static int print(const arguments *a, const figures *f, un_precision precision, c
         "method", a->method, "shape", "attributes", (json_int_t)a->attributes, "classes",
         (json_int_t)a->classes, "features", (json_int_t)a->width, "regions", (json_int_t)a->regions,
         "batch", (json_int_t)batch, "images", (json_int_t)a->images, "precision",
-        un_precision_name(precision), "threads", un_thread_count(), "step_ms", "min", f->min,
-        "median", f->median, "max", f->max, "update_ms", f->update_ms, "products_at_probe_ms",
-        at_probe, "prepare_ms", f->prepare_ms, "gflops", gflops, "images_per_s",
-        f->images / pass_ms * 1e3, "score_images_per_s", f->score_images_per_s, "rss_anon_mib",
-        anonymous, "probe_gflops", "f32", probes[0], "bf16", probes[1]);
+        un_precision_name(precision), "threads", un_thread_count(), "step_ms", "min", f->step.min,
+        "median", f->step.median, "max", f->step.max, "update_ms", f->update_ms,
+        "products_at_probe_ms", at_probe, "prepare_ms", f->prepare_ms, "gflops", gflops,
+        "images_per_s", f->images / pass_ms * 1e3, "score_images_per_s", f->score_images_per_s,
+        "rss_anon_mib", anonymous, "probe_gflops", "f32", probes[0], "bf16", probes[1]);
     int code = UN_EXIT_OK;
     if (a->json) code = un_cli_write_json(a->json, result);
     json_decref(result);
@@ -359,17 +316,18 @@ static int print(const arguments *a, const figures *f, un_precision precision, c
            a->width, batch);
     if (f->flops > 0) {
         printf("  step      %8.2f ms median (%.2f to %.2f), %.1f steps/s, %.0f images/s\n",
-               f->median, f->min, f->max, 1e3 / f->median, f->images / f->median * 1e3);
+               f->step.median, f->step.min, f->step.max, 1e3 / f->step.median,
+               f->images / f->step.median * 1e3);
         printf("  of which  %8.2f ms optimiser, %.2f ms had the products run at the probe's rate "
                "(%.0f %%)\n",
-               f->update_ms, at_probe, 100 * at_probe / f->median);
+               f->update_ms, at_probe, 100 * at_probe / f->step.median);
         printf("  products  %8.2f GFLOP a step, %.0f GFLOP/s over the whole step\n", f->flops / 1e9,
                gflops);
     } else {
         printf("  images    %8.0f ms for one pass over %zu, %.0f images/s\n", f->prepare_ms,
                a->images, f->images / f->prepare_ms * 1e3);
-        printf("  fit       %8.2f ms median of a point of the grid (%.2f to %.2f)\n", f->median,
-               f->min, f->max);
+        printf("  fit       %8.2f ms median of a point of the grid (%.2f to %.2f)\n",
+               f->step.median, f->step.min, f->step.max);
     }
     printf("  probe     %8.0f GFLOP/s f32, %.0f bf16 (1024 x 1024 x 1024)\n", probes[0], probes[1]);
     printf("  scoring   %8.0f images/s\n", f->score_images_per_s);
