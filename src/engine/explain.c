@@ -1,4 +1,4 @@
-/* explain.c - see explain.h. */
+/* explain.c - see explain.h; its folder of files is made in explain_files.c. */
 #include "engine/explain.h"
 
 #include <math.h>
@@ -258,7 +258,10 @@ void un_explanation_free(un_explanation *e) {
     *e = (un_explanation){0};
 }
 
-void un_explain_order(const float *values, size_t count, size_t *out) {
+/* ---- what is shown ---- */
+
+/* Attribute numbers of out[A], the largest |value| first, ties by number. */
+static void order_by_amount(const float *values, size_t count, size_t *out) {
     for (size_t i = 0; i < count; i++) { /* insertion: a few hundred attributes */
         size_t at = i;
         while (at > 0 && fabsf(values[i]) > fabsf(values[out[at - 1]])) {
@@ -269,17 +272,67 @@ void un_explain_order(const float *values, size_t count, size_t *out) {
     }
 }
 
-/* ---- on which side the attributes of an explanation are, and what decides where
- * they speak against the answer; see explain_files.h. ---- */
+float un_explain_found(const un_explanation *e, size_t i) {
+    float sum = 0;
+    for (size_t b = 0; b < e->attribute_branches; b++) sum += e->found[b * e->attribute_count + i];
+    return sum;
+}
 
-const char *un_decided_by_name(un_decided_by decided_by) {
-    static const char *const names[] = {[UN_DECIDED_BY_ATTRIBUTES] = "attributes",
-                                        [UN_DECIDED_BY_CALIBRATION] = "calibration",
-                                        [UN_DECIDED_BY_BIAS] = "bias",
-                                        [UN_DECIDED_BY_INTERACTION] = "interaction",
-                                        [UN_DECIDED_BY_CANDIDATES] = "candidates",
-                                        [UN_DECIDED_BY_NOTHING] = "nothing"};
-    return names[decided_by];
+un_status un_explain_choose(const un_explanation *e, size_t top, un_explain_choice *out) {
+    size_t A = e->attribute_count;
+    un_status status = UNSEEN_OK;
+    *out = (un_explain_choice){.count = top < A ? top : A};
+    UN_GO(un_arena_alloc(&out->arena, A, sizeof(size_t), &out->by_contribution));
+    order_by_amount(e->contribution, A, out->by_contribution);
+    UN_GO(un_arena_alloc(&out->arena, out->count, sizeof(size_t), &out->for_answer));
+    UN_GO(un_arena_alloc(&out->arena, out->count, sizeof(size_t), &out->against));
+    for (size_t k = 0; k < A; k++) {
+        size_t i = out->by_contribution[k];
+        if (e->contribution[i] > 0 && out->for_count < out->count)
+            out->for_answer[out->for_count++] = i;
+        if (e->contribution[i] < 0 && out->against_count < out->count)
+            out->against[out->against_count++] = i;
+    }
+    if (e->found) {
+        UN_GO(un_arena_alloc(&out->arena, out->count, sizeof(size_t), &out->by_score));
+        size_t used = 0;
+        for (size_t i = 0; i < A; i++) { /* insertion: the list is short */
+            float score = un_explain_found(e, i);
+            size_t at = used;
+            while (at > 0 && score > un_explain_found(e, out->by_score[at - 1])) at--;
+            if (at >= out->count) continue;
+            if (used < out->count) used++;
+            memmove(out->by_score + at + 1, out->by_score + at,
+                    (used - 1 - at) * sizeof *out->by_score);
+            out->by_score[at] = i;
+        }
+    }
+done:
+    if (status) un_explain_choice_free(out);
+    return status;
+}
+
+void un_explain_choice_free(un_explain_choice *choice) {
+    un_arena_free(&choice->arena);
+    *choice = (un_explain_choice){0};
+}
+
+int un_explain_shown(const un_explain_choice *choice, size_t number) {
+    int shown = 0;
+    for (size_t k = 0; choice->by_score && k < choice->count; k++)
+        shown |= choice->by_score[k] == number;
+    for (size_t k = 0; k < choice->for_count; k++) shown |= choice->for_answer[k] == number;
+    for (size_t k = 0; k < choice->against_count; k++) shown |= choice->against[k] == number;
+    return shown;
+}
+
+/* ---- on which side the attributes are, and what decides where they speak against the answer ---- */
+
+double un_explain_constant(const un_explanation *e) {
+    double largest = fmax(fabs((double)e->scores[e->answer]), fabs((double)e->scores[e->other]));
+    largest = fmax(largest, fabs(e->gap));
+    double constant = (double)e->constant;
+    return fabs(constant) > 1e-4 * largest ? constant : 0;
 }
 
 /* What else than attributes is on the answer's side, each in the unit of scores. */

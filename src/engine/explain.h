@@ -44,8 +44,44 @@ un_status un_explain(un_classifier *classifier, const char *path, const un_expla
                      un_explanation *out);
 void un_explanation_free(un_explanation *explanation);
 
-/* Attribute numbers of out[A], the largest |value| first, ties by number. */
-void un_explain_order(const float *values, size_t count, size_t *out);
+/* What is shown of an explanation; numbers of attributes. */
+typedef struct {
+    size_t count;            /* of by_score, at most A */
+    size_t *by_score;        /* [count]; NULL: the method has no attribute scores */
+    size_t *by_contribution; /* [A], all of them by amount */
+    size_t for_count, against_count;
+    size_t *for_answer, *against; /* [for_count], [against_count], the largest amount first */
+    un_arena arena;
+} un_explain_choice;
+
+/* The score of attribute i, branches added up; the explanation must have scores. */
+float un_explain_found(const un_explanation *explanation, size_t i);
+
+un_status un_explain_choose(const un_explanation *explanation, size_t top, un_explain_choice *out);
+void un_explain_choice_free(un_explain_choice *choice);
+/* Whether the attribute `number` is in one of the lists that are shown. */
+int un_explain_shown(const un_explain_choice *choice, size_t number);
+
+/* On which side the attributes are, and what decides. */
+typedef enum {
+    UN_DECIDED_BY_ATTRIBUTES,
+    UN_DECIDED_BY_CALIBRATION, /* gamma, taken from seen classes */
+    UN_DECIDED_BY_BIAS,        /* what the method adds for some classes */
+    UN_DECIDED_BY_INTERACTION, /* contributions are no sum: what attributes do together */
+    UN_DECIDED_BY_CANDIDATES,  /* the other class scores higher, but was not asked for */
+    UN_DECIDED_BY_NOTHING      /* the two score alike */
+} un_decided_by;
+typedef struct {
+    double in_favour, against; /* sums of the positive and of the negative contributions */
+    un_decided_by decided_by;
+    char attributes[240], decides[240]; /* a sentence each; "" where the attributes decide */
+} un_explain_verdict;
+void un_explain_judge(const un_explanation *explanation, const un_classifier *classifier,
+                      un_explain_verdict *out);
+
+/* The constant of the explanation; 0 where it is no more than rounding: less than 1e-4 of the
+ * scores, whose sums over attributes are in bf16 or f32. */
+double un_explain_constant(const un_explanation *explanation);
 
 /* ---- an explanation as a folder of pictures and numbers:
  *
@@ -79,62 +115,15 @@ void un_explain_order(const float *values, size_t count, size_t *out);
  * contribution, answer_value, other_value, mean_value: of the class descriptions; score: a list
  * over branches, or null; maps: [branches][h][w], or null}], the largest contribution first. ---- */
 
-/* What is shown of an explanation; numbers of attributes. */
-typedef struct {
-    size_t count;            /* of by_score, at most A */
-    size_t *by_score;        /* [count]; NULL: the method has no attribute scores */
-    size_t *by_contribution; /* [A], all of them by amount */
-    size_t for_count, against_count;
-    size_t *for_answer, *against; /* [for_count], [against_count], the largest amount first */
-    un_arena arena;
-} un_explain_choice;
-
-un_status un_explain_choose(const un_explanation *explanation, size_t top, un_explain_choice *out);
-void un_explain_choice_free(un_explain_choice *choice);
-
-/* On which side the attributes are, and what decides. */
-typedef enum {
-    UN_DECIDED_BY_ATTRIBUTES,
-    UN_DECIDED_BY_CALIBRATION, /* gamma, taken from seen classes */
-    UN_DECIDED_BY_BIAS,        /* what the method adds for some classes */
-    UN_DECIDED_BY_INTERACTION, /* contributions are no sum: what attributes do together */
-    UN_DECIDED_BY_CANDIDATES,  /* the other class scores higher, but was not asked for */
-    UN_DECIDED_BY_NOTHING      /* the two score alike */
-} un_decided_by;
-typedef struct {
-    double in_favour, against; /* sums of the positive and of the negative contributions */
-    un_decided_by decided_by;
-    char attributes[240], decides[240]; /* a sentence each; "" where the attributes decide */
-} un_explain_verdict;
-void un_explain_judge(const un_explanation *explanation, const un_classifier *classifier,
-                      un_explain_verdict *out);
-
-/* The constant of the explanation; 0 where it is no more than rounding: less than 1e-4 of the
- * scores, whose sums over attributes are in bf16 or f32. */
-double un_explain_constant(const un_explanation *explanation);
-
 /* Makes the folder DIRECTORY/NAME, whole or not at all; an explanation that is there already is
  * replaced, any other folder of that name is an error. DIRECTORY must exist. `note` may be NULL. */
 un_status un_explain_write(const un_explanation *explanation, const un_classifier *classifier,
                            const char *image, const char *note, size_t top, const char *directory,
                            const char *name);
 
-/* A file name made of a path or a name: the last component without its extension, letters, digits,
- * "-", "_" and inner dots kept, everything else "_", at most 80 bytes, never empty; `extension`: 0
- * keeps what follows the last dot. Released with free(). */
+/* A file name made of a path or a name: the last component, letters, digits, "-", "_" and inner
+ * dots kept, everything else "_", at most 80 bytes, never empty; `without_extension`: 1 drops what
+ * follows its last dot. Released with free(). */
 un_status un_safe_name(const char *text, int without_extension, char **out);
-
-/* ---- what the files of explain_files.h share. ---- */
-
-/* The score of attribute i, branches added up; the explanation must have scores. */
-float un_explain_found(const un_explanation *explanation, size_t i);
-/* Whether the attribute `number` is in one of the lists that are shown. */
-int un_explain_shown(const un_explain_choice *choice, size_t number);
-/* "attributes", "calibration" … as in the JSON. */
-const char *un_decided_by_name(un_decided_by decided_by);
-/* A new reference. */
-un_status un_explain_json(const un_explanation *explanation, const un_classifier *classifier,
-                          const char *image, const char *note, const un_explain_choice *choice,
-                          json_t **out);
 
 #endif

@@ -1,4 +1,4 @@
-/* explain_files.c - see explain_files.h; the JSON is in explain_json.c. */
+/* explain_files.c - an explanation as a folder of pictures and numbers; see explain.h. */
 #include "engine/explain.h"
 
 #include <errno.h>
@@ -17,58 +17,6 @@
 
 enum { BARS_PER_TOP = 2, MAP_SIDE = 448, LINES = 7, LINE = 320, MOST_GROUPS = 40 };
 
-float un_explain_found(const un_explanation *e, size_t i) {
-    float sum = 0;
-    for (size_t b = 0; b < e->attribute_branches; b++) sum += e->found[b * e->attribute_count + i];
-    return sum;
-}
-
-double un_explain_constant(const un_explanation *e) {
-    double largest = fmax(fabs((double)e->scores[e->answer]), fabs((double)e->scores[e->other]));
-    largest = fmax(largest, fabs(e->gap));
-    double constant = (double)e->constant;
-    return fabs(constant) > 1e-4 * largest ? constant : 0;
-}
-
-un_status un_explain_choose(const un_explanation *e, size_t top, un_explain_choice *out) {
-    size_t A = e->attribute_count;
-    un_status status = UNSEEN_OK;
-    *out = (un_explain_choice){.count = top < A ? top : A};
-    UN_GO(un_arena_alloc(&out->arena, A, sizeof(size_t), &out->by_contribution));
-    un_explain_order(e->contribution, A, out->by_contribution);
-    UN_GO(un_arena_alloc(&out->arena, out->count, sizeof(size_t), &out->for_answer));
-    UN_GO(un_arena_alloc(&out->arena, out->count, sizeof(size_t), &out->against));
-    for (size_t k = 0; k < A; k++) {
-        size_t i = out->by_contribution[k];
-        if (e->contribution[i] > 0 && out->for_count < out->count)
-            out->for_answer[out->for_count++] = i;
-        if (e->contribution[i] < 0 && out->against_count < out->count)
-            out->against[out->against_count++] = i;
-    }
-    if (e->found) {
-        UN_GO(un_arena_alloc(&out->arena, out->count, sizeof(size_t), &out->by_score));
-        size_t used = 0;
-        for (size_t i = 0; i < A; i++) { /* insertion: the list is short */
-            float score = un_explain_found(e, i);
-            size_t at = used;
-            while (at > 0 && score > un_explain_found(e, out->by_score[at - 1])) at--;
-            if (at >= out->count) continue;
-            if (used < out->count) used++;
-            memmove(out->by_score + at + 1, out->by_score + at,
-                    (used - 1 - at) * sizeof *out->by_score);
-            out->by_score[at] = i;
-        }
-    }
-done:
-    if (status) un_explain_choice_free(out);
-    return status;
-}
-
-void un_explain_choice_free(un_explain_choice *choice) {
-    un_arena_free(&choice->arena);
-    *choice = (un_explain_choice){0};
-}
-
 /* "name", or "kg 17" where the semantics kg have no names. */
 static un_status value_name(const un_explanation *e, size_t i, un_arena *arena, char **out) {
     const un_modality *m = &e->described;
@@ -76,6 +24,34 @@ static un_status value_name(const un_explanation *e, size_t i, un_arena *arena, 
     char text[128];
     snprintf(text, sizeof text, "%.90s %zu", m->name, i);
     return un_arena_string(arena, text, out);
+}
+
+/* ---- file names from other people's names ---- */
+
+enum { LONGEST = 80 }; /* bytes of a name */
+
+static int harmless(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+}
+
+un_status un_safe_name(const char *text, int without_extension, char **out) {
+    const char *slash = strrchr(text, '/');
+    const char *base = slash && slash[1] ? slash + 1 : text;
+    size_t n = strlen(base), used = 0;
+    const char *dot = strrchr(base, '.');
+    if (without_extension && dot && dot > base) n = (size_t)(dot - base);
+    if (n > LONGEST) n = LONGEST;
+    char *name = NULL;
+    UN_TRY(un_alloc(n + 2, 1, &name));
+    for (size_t i = 0; i < n; i++) {
+        int inner_dot = base[i] == '.' && used > 0 && i + 1 < n;
+        name[used++] = harmless(base[i]) || inner_dot ? base[i] : '_';
+    }
+    if (used == 0) name[used++] = '_';
+    name[used] = '\0';
+    *out = name;
+    return UNSEEN_OK;
 }
 
 /* ---- the sheet ---- */
@@ -292,13 +268,140 @@ done:
     return status;
 }
 
-int un_explain_shown(const un_explain_choice *choice, size_t number) {
-    int shown = 0;
-    for (size_t k = 0; choice->by_score && k < choice->count; k++)
-        shown |= choice->by_score[k] == number;
-    for (size_t k = 0; k < choice->for_count; k++) shown |= choice->for_answer[k] == number;
-    for (size_t k = 0; k < choice->against_count; k++) shown |= choice->against[k] == number;
-    return shown;
+/* ---- the JSON ---- */
+
+static json_t *class_json(const un_explanation *e, const un_classifier *c, size_t k) {
+    return json_pack("{s:s, s:o, s:b}", "label", c->classes.names[k], "score",
+                     un_json_number((double)e->scores[k]), "seen", (int)c->classes.seen[k]);
+}
+
+static json_t *numbers_json(const size_t *list, size_t n) {
+    json_t *out = json_array();
+    if (!list) n = 0;
+    for (size_t i = 0; i < n; i++) un_json_push(&out, json_integer((json_int_t)list[i]));
+    return out;
+}
+
+/* [branches][h][w] */
+static json_t *maps_json(const un_explanation *e, size_t attribute) {
+    size_t R = e->grid_height * e->grid_width;
+    json_t *branches = json_array();
+    for (size_t b = 0; b < e->branches; b++) {
+        const float *map = e->maps + (b * e->attribute_count + attribute) * R;
+        json_t *rows = json_array();
+        for (size_t y = 0; y < e->grid_height; y++) {
+            json_t *row = json_array();
+            for (size_t x = 0; x < e->grid_width; x++)
+                un_json_push(&row, un_json_number((double)map[y * e->grid_width + x]));
+            un_json_push(&rows, row);
+        }
+        un_json_push(&branches, rows);
+    }
+    return branches;
+}
+
+static json_t *attribute_json(const un_explanation *e, const un_classifier *c, size_t i,
+                              int with_maps) {
+    const un_modality *m = &e->described;
+    size_t A = e->attribute_count;
+    json_t *scores = json_null();
+    double mean = 0;
+    for (size_t k = 0; k < c->classes.count; k++)
+        mean += (double)m->values[k * A + i] / (double)c->classes.count;
+    if (e->found) {
+        scores = json_array();
+        for (size_t b = 0; b < e->attribute_branches; b++)
+            un_json_push(&scores, un_json_number((double)e->found[b * A + i]));
+    }
+    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "number", (json_int_t)i, "name",
+                     m->attributes ? json_string(m->attributes[i]) : json_null(), "contribution",
+                     un_json_number((double)e->contribution[i]), "score", scores, "answer_value",
+                     un_json_number((double)m->values[e->answer * A + i]), "other_value",
+                     un_json_number((double)m->values[e->other * A + i]), "mean_value",
+                     un_json_number(mean), "maps",
+                     e->maps && with_maps ? maps_json(e, i) : json_null());
+}
+
+static const char *decided_by_name(un_decided_by decided_by) {
+    static const char *const names[] = {[UN_DECIDED_BY_ATTRIBUTES] = "attributes",
+                                        [UN_DECIDED_BY_CALIBRATION] = "calibration",
+                                        [UN_DECIDED_BY_BIAS] = "bias",
+                                        [UN_DECIDED_BY_INTERACTION] = "interaction",
+                                        [UN_DECIDED_BY_CANDIDATES] = "candidates",
+                                        [UN_DECIDED_BY_NOTHING] = "nothing"};
+    return names[decided_by];
+}
+
+static un_status add_verdict(json_t *out, const un_explanation *e, const un_classifier *c) {
+    un_explain_verdict v;
+    un_explain_judge(e, c, &v);
+    UN_TRY(un_json_set(out, "attributes_for", un_json_number(v.in_favour)));
+    UN_TRY(un_json_set(out, "attributes_against", un_json_number(v.against)));
+    UN_TRY(un_json_set(out, "decided_by", json_string(decided_by_name(v.decided_by))));
+    return un_json_set(out, "verdict",
+                       v.decided_by == UN_DECIDED_BY_ATTRIBUTES
+                           ? json_null()
+                           : json_sprintf("%s: %s", v.attributes, v.decides));
+}
+
+static un_status fill(json_t *out, const un_explanation *e, const un_classifier *c,
+                      const char *note, const un_explain_choice *choice) {
+    const un_method_class *class = c->model.method->class;
+    int sum = class->attribute_scores != NULL;
+    UN_TRY(un_json_set(out, "method", json_string(class->name)));
+    char calibration[96];
+    un_method_calibration_text(class, c->model.gamma, calibration, sizeof calibration);
+    UN_TRY(un_json_set(out, "score_unit", json_string(class->score_unit)));
+    UN_TRY(un_json_set(out, "calibration", *calibration ? json_string(calibration) : json_null()));
+    UN_TRY(un_json_set(out, "answer", class_json(e, c, e->answer)));
+    UN_TRY(un_json_set(out, "instead_of", class_json(e, c, e->other)));
+    UN_TRY(un_json_set(out, "crop",
+                       json_pack("{s:f, s:f, s:f, s:f}", "x", e->box.x, "y", e->box.y, "width",
+                                 e->box.width, "height", e->box.height)));
+    UN_TRY(un_json_set(out, "grid",
+                       json_pack("[I, I]", (json_int_t)e->grid_height, (json_int_t)e->grid_width)));
+    UN_TRY(un_json_set(out, "branches", json_integer((json_int_t)(e->maps ? e->branches : 0))));
+    UN_TRY(un_json_set(out, "contribution_kind",
+                       json_string(!sum                                        ? "exchange"
+                                   : un_method_scores_are_probabilities(class) ? "log"
+                                                                               : "sum")));
+    UN_TRY(un_json_set(out, "constant", un_json_number((double)e->constant)));
+    UN_TRY(add_verdict(out, e, c));
+    UN_TRY(un_json_set(
+        out, "note",
+        note ? json_string(note)
+             : (e->maps ? json_null() : json_string("this model has no attention maps"))));
+    UN_TRY(un_json_set(out, "shown",
+                       json_pack("{s:o, s:o, s:o, s:o}", "by_score",
+                                 numbers_json(choice->by_score, choice->count), "by_contribution",
+                                 numbers_json(choice->by_contribution, choice->count), "for",
+                                 numbers_json(choice->for_answer, choice->for_count), "against",
+                                 numbers_json(choice->against, choice->against_count))));
+    UN_TRY(un_json_set(out, "branch_titles", un_attention_titles_json(class, e->maps != NULL)));
+    UN_TRY(un_json_set(out, "groups",
+                       e->groups.count > 0 ? un_group_attention_json(&e->groups) : json_null()));
+    json_t *list = json_array();
+    UN_TRY(un_json_set(out, "attributes", list));
+    for (size_t k = 0; k < e->attribute_count; k++) {
+        size_t i = choice->by_contribution[k];
+        UN_TRY(un_json_append(list, attribute_json(e, c, i, un_explain_shown(choice, i))));
+    }
+    return UNSEEN_OK;
+}
+
+static un_status make_json(const un_explanation *e, const un_classifier *c, const char *image,
+                           const char *note, const un_explain_choice *choice, json_t **out) {
+    json_t *json = json_object();
+    char *name = NULL;
+    un_status status = un_utf8_repair(image, &name);
+    if (!status) status = un_json_set(json, "image", json_string(name));
+    if (!status) status = fill(json, e, c, note, choice);
+    free(name);
+    if (status)
+        json_decref(json);
+    else
+        *out = json;
+    return status;
 }
 
 /* ---- the folder ---- */
@@ -317,7 +420,7 @@ static un_status write_files(const un_explanation *e, const un_classifier *c, co
     UN_GO(write_bars(e, c, choice, path[1]));
     UN_GO(un_image_write_png(&e->crop, path[2]));
     if (e->maps) UN_GO(write_all_maps(e, choice, path[3]));
-    UN_GO(un_explain_json(e, c, image, note, choice, &json));
+    UN_GO(make_json(e, c, image, note, choice, &json));
     if (e->groups.count > 0) UN_GO(write_groups(e, path[4]));
     UN_GO(un_json_write(path[5], json));
 done:
@@ -373,131 +476,5 @@ done:
     un_explain_choice_free(&choice);
     free(folder);
     free(fresh);
-    return status;
-}
-
-/* ---- an explanation as JSON; see explain_files.h. ---- */
-
-static json_t *class_json(const un_explanation *e, const un_classifier *c, size_t k) {
-    return json_pack("{s:s, s:o, s:b}", "label", c->classes.names[k], "score",
-                     un_json_number((double)e->scores[k]), "seen", (int)c->classes.seen[k]);
-}
-
-static json_t *numbers_json(const size_t *list, size_t n) {
-    json_t *out = json_array();
-    if (!list) n = 0;
-    for (size_t i = 0; i < n; i++) un_json_push(&out, json_integer((json_int_t)list[i]));
-    return out;
-}
-
-/* [branches][h][w] */
-static json_t *maps_json(const un_explanation *e, size_t attribute) {
-    size_t R = e->grid_height * e->grid_width;
-    json_t *branches = json_array();
-    for (size_t b = 0; b < e->branches; b++) {
-        const float *map = e->maps + (b * e->attribute_count + attribute) * R;
-        json_t *rows = json_array();
-        for (size_t y = 0; y < e->grid_height; y++) {
-            json_t *row = json_array();
-            for (size_t x = 0; x < e->grid_width; x++)
-                un_json_push(&row, un_json_number((double)map[y * e->grid_width + x]));
-            un_json_push(&rows, row);
-        }
-        un_json_push(&branches, rows);
-    }
-    return branches;
-}
-
-static json_t *attribute_json(const un_explanation *e, const un_classifier *c, size_t i,
-                              int with_maps) {
-    const un_modality *m = &e->described;
-    size_t A = e->attribute_count;
-    json_t *scores = json_null();
-    double mean = 0;
-    for (size_t k = 0; k < c->classes.count; k++)
-        mean += (double)m->values[k * A + i] / (double)c->classes.count;
-    if (e->found) {
-        scores = json_array();
-        for (size_t b = 0; b < e->attribute_branches; b++)
-            un_json_push(&scores, un_json_number((double)e->found[b * A + i]));
-    }
-    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "number", (json_int_t)i, "name",
-                     m->attributes ? json_string(m->attributes[i]) : json_null(), "contribution",
-                     un_json_number((double)e->contribution[i]), "score", scores, "answer_value",
-                     un_json_number((double)m->values[e->answer * A + i]), "other_value",
-                     un_json_number((double)m->values[e->other * A + i]), "mean_value",
-                     un_json_number(mean), "maps",
-                     e->maps && with_maps ? maps_json(e, i) : json_null());
-}
-
-static un_status add_verdict(json_t *out, const un_explanation *e, const un_classifier *c) {
-    un_explain_verdict v;
-    un_explain_judge(e, c, &v);
-    UN_TRY(un_json_set(out, "attributes_for", un_json_number(v.in_favour)));
-    UN_TRY(un_json_set(out, "attributes_against", un_json_number(v.against)));
-    UN_TRY(un_json_set(out, "decided_by", json_string(un_decided_by_name(v.decided_by))));
-    return un_json_set(out, "verdict",
-                       v.decided_by == UN_DECIDED_BY_ATTRIBUTES
-                           ? json_null()
-                           : json_sprintf("%s: %s", v.attributes, v.decides));
-}
-
-static un_status fill(json_t *out, const un_explanation *e, const un_classifier *c,
-                      const char *note, const un_explain_choice *choice) {
-    const un_method_class *class = c->model.method->class;
-    int sum = class->attribute_scores != NULL;
-    UN_TRY(un_json_set(out, "method", json_string(class->name)));
-    char calibration[96];
-    un_method_calibration_text(class, c->model.gamma, calibration, sizeof calibration);
-    UN_TRY(un_json_set(out, "score_unit", json_string(class->score_unit)));
-    UN_TRY(un_json_set(out, "calibration", *calibration ? json_string(calibration) : json_null()));
-    UN_TRY(un_json_set(out, "answer", class_json(e, c, e->answer)));
-    UN_TRY(un_json_set(out, "instead_of", class_json(e, c, e->other)));
-    UN_TRY(un_json_set(out, "crop",
-                       json_pack("{s:f, s:f, s:f, s:f}", "x", e->box.x, "y", e->box.y, "width",
-                                 e->box.width, "height", e->box.height)));
-    UN_TRY(un_json_set(out, "grid",
-                       json_pack("[I, I]", (json_int_t)e->grid_height, (json_int_t)e->grid_width)));
-    UN_TRY(un_json_set(out, "branches", json_integer((json_int_t)(e->maps ? e->branches : 0))));
-    UN_TRY(un_json_set(out, "contribution_kind",
-                       json_string(!sum                                        ? "exchange"
-                                   : un_method_scores_are_probabilities(class) ? "log"
-                                                                               : "sum")));
-    UN_TRY(un_json_set(out, "constant", un_json_number((double)e->constant)));
-    UN_TRY(add_verdict(out, e, c));
-    UN_TRY(un_json_set(
-        out, "note",
-        note ? json_string(note)
-             : (e->maps ? json_null() : json_string("this model has no attention maps"))));
-    UN_TRY(un_json_set(out, "shown",
-                       json_pack("{s:o, s:o, s:o, s:o}", "by_score",
-                                 numbers_json(choice->by_score, choice->count), "by_contribution",
-                                 numbers_json(choice->by_contribution, choice->count), "for",
-                                 numbers_json(choice->for_answer, choice->for_count), "against",
-                                 numbers_json(choice->against, choice->against_count))));
-    UN_TRY(un_json_set(out, "branch_titles", un_attention_titles_json(class, e->maps != NULL)));
-    UN_TRY(un_json_set(out, "groups",
-                       e->groups.count > 0 ? un_group_attention_json(&e->groups) : json_null()));
-    json_t *list = json_array();
-    UN_TRY(un_json_set(out, "attributes", list));
-    for (size_t k = 0; k < e->attribute_count; k++) {
-        size_t i = choice->by_contribution[k];
-        UN_TRY(un_json_append(list, attribute_json(e, c, i, un_explain_shown(choice, i))));
-    }
-    return UNSEEN_OK;
-}
-
-un_status un_explain_json(const un_explanation *e, const un_classifier *c, const char *image,
-                          const char *note, const un_explain_choice *choice, json_t **out) {
-    json_t *json = json_object();
-    char *name = NULL;
-    un_status status = un_utf8_repair(image, &name);
-    if (!status) status = un_json_set(json, "image", json_string(name));
-    if (!status) status = fill(json, e, c, note, choice);
-    free(name);
-    if (status)
-        json_decref(json);
-    else
-        *out = json;
     return status;
 }

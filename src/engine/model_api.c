@@ -1,4 +1,5 @@
-/* model_api.c - the public interface (unseen.h): models, their classes and attributes. */
+/* model_api.c - the public interface (unseen.h): models, their classes and attributes, and what they
+ * say about pictures. */
 #include "engine/classifier.h"
 
 #include <math.h>
@@ -10,8 +11,9 @@
 #include "base/names.h"
 #include "base/parallel.h"
 #include "base/status.h"
-#include "data/readers/lines.h"
-#include "data/readers/table.h"
+#include "engine/loader.h"
+
+/* ---- the library ---- */
 
 const char *unseen_last_error(void) { return un_error(); }
 
@@ -21,6 +23,8 @@ unseen_status unseen_set_threads(int threads) {
     UN_LOCALE_C;
     return un_set_threads(threads);
 }
+
+/* ---- models ---- */
 
 unseen_status unseen_model_open(const char *path, unseen_model **out) {
     UN_LOCALE_C;
@@ -80,6 +84,8 @@ const char *unseen_model_attribute_name(const unseen_model *model, size_t i) {
     return names ? names[i] : NULL;
 }
 
+/* ---- classes described after training ---- */
+
 /* The decimal number with the fewest digits that is this float: what a caller wrote, 0.2 for 0.2F,
  * so that it means what the table of the training said. */
 static double as_written(float value) {
@@ -121,6 +127,8 @@ unseen_status unseen_model_add_class(unseen_model *model, const char *name,
     un_arena_free(&arena);
     return status;
 }
+
+/* ---- features to answers ---- */
 
 /* That n rows of D features are numbers. */
 static un_status check_features(const unseen_model *model, const float *features, size_t n) {
@@ -174,207 +182,151 @@ unseen_status unseen_attention(unseen_model *model, const float *features, float
     return class->maps->attend(model->classifier.model.method, features, out);
 }
 
-typedef struct {
-    un_classifier *classifier;
-    const un_modality *m;
-    const char *path;
-    un_cell_format format;
-    un_name_index attributes; /* of the model */
-    un_arena arena;
-    un_description *classes;
-    size_t count;
-} reader;
+/* ---- pictures to answers ---- */
 
-/* ---- the two forms ---- */
-
-enum { MOST_TRIES = 64 }; /* '=' in a name */
-
-/* Where "ATTRIBUTE=VALUE" is to be cut: at the last '=' that stands behind a known attribute or
- * before a value; NULL if there is none. */
-static char *find_equals(const reader *r, char *text) {
-    char *value = NULL;
-    int tries = 0;
-    for (char *at = strrchr(text, '='); at && tries < MOST_TRIES; tries++) {
-        *at = 0;
-        int known = un_name_find(&r->attributes, text) != UN_NO_NAME;
-        *at = '=';
-        if (known) return at;
-        if (!value && un_cell_read(&r->format, at + 1).kind != UN_CELL_WRONG) value = at;
-        at = memrchr(text, '=', (size_t)(at - text));
-    }
-    return value;
+unseen_status unseen_model_attach_backbone(unseen_model *model, const char *weights) {
+    UN_LOCALE_C;
+    if (!model)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_attach_backbone: a pointer is NULL");
+    return un_classifier_attach(&model->classifier, weights, UN_PRECISION_AUTO);
 }
 
-/* Whether the first record is NAME,ATTRIBUTE=VALUE,…: names of attributes may hold '=', too. */
-static un_status is_list(const reader *r, int *out) {
-    un_csv csv;
-    char **fields = NULL;
-    size_t count = 0;
-    *out = 0;
-    UN_TRY(un_csv_open(&csv, r->path));
+unseen_status unseen_model_set_orientation(unseen_model *model, unseen_orientation orientation) {
+    UN_LOCALE_C;
+    static const un_orientation orientations[] = {
+        [UNSEEN_ORIENTATION_MODEL] = UN_ORIENTATION_UNSAID,
+        [UNSEEN_ORIENTATION_STORED] = UN_ORIENTATION_STORED,
+        [UNSEEN_ORIENTATION_EXIF] = UN_ORIENTATION_EXIF};
+    if (!model)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_set_orientation: a pointer is NULL");
+    if ((unsigned)orientation >= sizeof orientations / sizeof *orientations)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_set_orientation: %d is no orientation",
+                       (int)orientation);
+    un_classifier_orient(&model->classifier, orientations[orientation]);
+    return UNSEEN_OK;
+}
+
+/* A copy of the caller's pixels, dense. */
+static un_status take_pixels(const uint8_t *rgb, size_t width, size_t height, size_t stride,
+                             un_image *out) {
+    if (width == 0 || height == 0 || width > 1u << 20 || height > 1u << 20 || stride < 3 * width)
+        return un_fail(UNSEEN_E_ARGUMENT, "a picture of %zu x %zu pixels, %zu bytes a row", width,
+                       height, stride);
+    UN_TRY(un_image_create(width, height, out));
+    for (size_t y = 0; y < height; y++)
+        memcpy(out->pixels + y * width * 3, rgb + y * stride, width * 3);
+    return UNSEEN_OK;
+}
+
+/* The network's input of a file, or of pixels if `path` is NULL; released with free(). */
+static un_status load(const unseen_model *model, const char *path, const un_image *pixels,
+                      float **out) {
+    const un_recipe *recipe = &model->classifier.recipe;
+    un_image crop = {0};
+    float *picture = NULL;
     un_status status = UNSEEN_OK;
-    do {
-        if (!*csv.at) UN_GO(un_fail(UNSEEN_E_FORMAT, "%s is empty", r->path));
-        UN_GO(un_csv_record(&csv, &fields, &count));
-    } while (count == 1 && fields[0][0] == 0);
-    for (size_t i = 1; i < count; i++)
-        if (un_name_find(&r->attributes, fields[i]) != UN_NO_NAME) goto done;
-    for (size_t i = 1; i < count && !*out; i++) *out = find_equals(r, fields[i]) != NULL;
+    UN_TRY(un_alloc(recipe->crop * recipe->crop * 3, sizeof *picture, &picture));
+    if (path) {
+        UN_GO(un_load_picture(NULL, path, recipe, picture, NULL));
+    } else {
+        UN_GO(un_recipe_crop(recipe, pixels, &crop, NULL));
+        un_recipe_normalize(recipe, &crop, picture);
+    }
+    *out = picture;
+    picture = NULL;
 done:
-    un_csv_close(&csv);
+    un_image_free(&crop);
+    free(picture);
     return status;
 }
 
-/* ---- a table ---- */
-
-static un_status take_row(reader *r, const un_table *t, const size_t *columns, size_t row) {
-    un_description *d = &r->classes[r->count++];
-    size_t *attributes = NULL;
-    double *values = NULL;
-    UN_TRY(un_arena_alloc(&r->arena, t->columns, sizeof *attributes, &attributes));
-    UN_TRY(un_arena_alloc(&r->arena, t->columns, sizeof *values, &values));
-    *d = (un_description){.name = t->names[row], .attributes = attributes, .values = values};
-    for (size_t a = 0; a < t->columns; a++) {
-        double value = t->values[row * t->columns + a];
-        if (isnan(value)) continue;
-        attributes[d->count] = columns[a];
-        values[d->count++] = value;
-    }
-    if (d->count > 0) return UNSEEN_OK;
-    return un_fail(UNSEEN_E_FORMAT, "%s: line %zu says nothing about \"%.80s\"", r->path,
-                   t->lines[row], d->name);
-}
-
-static un_status read_table(reader *r) {
-    const un_table_options options = {r->format.unknown, r->format.unknown_count, 1};
-    un_table t;
-    size_t *columns = NULL;
-    UN_TRY(un_table_read_as(r->path, &options, &r->arena, &t));
-    UN_TRY(un_arena_alloc(&r->arena, t.columns, sizeof *columns, &columns));
-    un_status status = un_classifier_attributes(r->classifier, t.attributes, t.columns, columns);
-    if (status) return un_fail_prefix(status, "%s: the header", r->path);
-    UN_TRY(un_arena_alloc(&r->arena, t.rows, sizeof *r->classes, &r->classes));
-    for (size_t c = 0; c < t.rows; c++) UN_TRY(take_row(r, &t, columns, c));
-    return UNSEEN_OK;
-}
-
-/* ---- a list ---- */
-
-static un_status wrong_value(const reader *r, size_t line, const char *class, const char *attribute,
-                             const char *value, const char *why) {
-    return un_fail(UNSEEN_E_FORMAT,
-                   "%s: line %zu (class \"%.80s\", attribute \"%.80s\"): %s: \"%.40s\"", r->path,
-                   line, class, attribute, why, value);
-}
-
-/* One "ATTRIBUTE=VALUE" of a record; nothing is stated by an unknown value. */
-static un_status take_field(reader *r, size_t line, un_description *d, char *text,
-                            size_t *attributes, double *values) {
-    char *sign = find_equals(r, text);
-    if (!sign) sign = strrchr(text, '=');
-    if (!sign)
-        return un_fail(UNSEEN_E_FORMAT, "%s: line %zu: \"%.80s\" is not ATTRIBUTE=VALUE", r->path,
-                       line, text);
-    *sign = 0;
-    size_t *place = &attributes[d->count];
-    *place = un_name_find(&r->attributes, text);
-    if (*place == UN_NO_NAME && un_classifier_attributes(r->classifier, &text, 1, place))
-        return un_fail_prefix(UNSEEN_E_ARGUMENT, "%s: line %zu", r->path, line);
-    un_cell cell = un_cell_read(&r->format, sign + 1);
-    if (cell.kind == UN_CELL_EMPTY || cell.kind == UN_CELL_WRONG)
-        return wrong_value(r, line, d->name, text, sign + 1, cell.why);
-    if (cell.kind == UN_CELL_UNKNOWN) return UNSEEN_OK;
-    values[d->count++] = cell.value;
-    return UNSEEN_OK;
-}
-
-static un_status take_record(reader *r, size_t line, char **fields, size_t count) {
-    un_description *d = &r->classes[r->count];
-    size_t *attributes = NULL;
-    double *values = NULL;
-    char *name = NULL;
-    while (count > 0 && fields[count - 1][0] == 0) count--;
-    if (count == 0) return UNSEEN_OK; /* a blank line */
-    if (fields[0][0] == 0)
-        return un_fail(UNSEEN_E_FORMAT, "%s: line %zu has no class name in its first column",
-                       r->path, line);
-    UN_TRY(un_arena_string(&r->arena, fields[0], &name));
-    UN_TRY(un_arena_alloc(&r->arena, count, sizeof *attributes, &attributes));
-    UN_TRY(un_arena_alloc(&r->arena, count, sizeof *values, &values));
-    *d = (un_description){.name = name, .attributes = attributes, .values = values};
-    for (size_t i = 1; i < count; i++)
-        if (fields[i][0]) UN_TRY(take_field(r, line, d, fields[i], attributes, values));
-    if (d->count == 0)
-        return un_fail(UNSEEN_E_FORMAT, "%s: line %zu says nothing about \"%.80s\"", r->path, line,
-                       name);
-    r->count++;
-    return UNSEEN_OK;
-}
-
-static un_status check_repeated(reader *r) {
-    char **names = NULL;
-    un_name_index index;
-    size_t a = 0, b = 0;
-    UN_TRY(un_arena_alloc(&r->arena, r->count, sizeof *names, &names));
-    for (size_t i = 0; i < r->count; i++)
-        UN_TRY(un_arena_string(&r->arena, r->classes[i].name, &names[i]));
-    UN_TRY(un_name_index_make(&index, names, r->count));
-    int repeats = un_name_index_repeats(&index, &a, &b);
-    un_name_list alike = {0};
-    un_name_index_alike(&index, &alike);
-    un_name_index_free(&index);
-    if (!repeats && alike.count > 0)
-        un_log(
-            UNSEEN_LOG_WARNING,
-            "%s has classes that differ in spelling only: %s%s; they are different classes here; "
-            "if one is meant, take the other line out",
-            r->path, alike.text, un_name_list_more(&alike));
-    if (!repeats) return UNSEEN_OK;
-    return un_fail(UNSEEN_E_FORMAT, "%s: class %zu and class %zu have the same name, \"%.200s\"",
-                   r->path, a + 1, b + 1, names[a]);
-}
-
-static un_status read_list(reader *r) {
-    un_csv csv;
-    size_t lines = 0, delimiters = 0;
-    UN_TRY(un_csv_open(&csv, r->path));
-    un_status status = UNSEEN_OK;
-    un_csv_bounds(&csv, &lines, &delimiters);
-    UN_GO(un_arena_alloc(&r->arena, lines, sizeof *r->classes, &r->classes));
-    while (*csv.at) {
-        char **fields = NULL;
-        size_t count = 0;
-        size_t line = csv.line;
-        UN_GO(un_csv_record(&csv, &fields, &count));
-        UN_GO(take_record(r, line, fields, count));
-    }
-    UN_GO(check_repeated(r));
-done:
-    un_csv_close(&csv);
+static un_status features_of(unseen_model *model, const char *path, const un_image *pixels,
+                             float *out) {
+    float *picture = NULL;
+    if (!model->classifier.backbone)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "the model has no backbone yet: unseen_model_attach_backbone");
+    UN_TRY(load(model, path, pixels, &picture));
+    un_status status = un_classifier_features(&model->classifier, picture, 1, out);
+    free(picture);
     return status;
 }
 
-/* ---- both ---- */
-
-static un_status read_all(reader *r) {
-    int list = 0;
-    UN_TRY(
-        un_name_index_make(&r->attributes, r->m->attributes, r->m->attributes ? r->m->width : 0));
-    UN_TRY(is_list(r, &list));
-    UN_TRY(list ? read_list(r) : read_table(r));
-    un_status status = un_classifier_describe(r->classifier, r->classes, r->count);
-    return status ? un_fail_prefix(status, "%s", r->path) : UNSEEN_OK;
+/* Which classes a caller asks for; UNSEEN_E_ARGUMENT for what is none of the enumeration. */
+static un_status candidates(unseen_among among, un_among *out) {
+    switch (among) {
+    case UNSEEN_AMONG_ALL: *out = UN_AMONG_ALL; return UNSEEN_OK;
+    case UNSEEN_AMONG_SEEN: *out = UN_AMONG_SEEN; return UNSEEN_OK;
+    case UNSEEN_AMONG_UNSEEN: *out = UN_AMONG_UNSEEN; return UNSEEN_OK;
+    case UNSEEN_AMONG_NEW: *out = UN_AMONG_NEW; return UNSEEN_OK;
+    default: return un_fail(UNSEEN_E_ARGUMENT, "%d is no unseen_among", (int)among);
+    }
 }
 
-un_status un_new_classes_read(un_classifier *classifier, const char *path) {
-    const un_modality *m = &classifier->model.classes.modality[0];
-    reader r = {.classifier = classifier, .m = m, .path = path};
-    if (m->scaling) {
-        r.format.unknown = m->scaling->unknown;
-        r.format.unknown_count = m->scaling->unknown_count;
-    }
-    un_status status = read_all(&r);
-    un_name_index_free(&r.attributes);
-    un_arena_free(&r.arena);
+static un_status classify(unseen_model *model, const char *path, const un_image *pixels,
+                          unseen_among among, size_t top, unseen_prediction *out, size_t *count) {
+    const un_class_table *classes = &model->classifier.classes;
+    float *features = NULL;
+    float *scores = NULL;
+    size_t *best = NULL;
+    un_among wanted = UN_AMONG_ALL;
+    un_status status = UNSEEN_OK;
+    UN_TRY(candidates(among, &wanted));
+    UN_GO(un_alloc(unseen_model_feature_length(model), sizeof *features, &features));
+    UN_GO(un_alloc(classes->count, sizeof *scores, &scores));
+    UN_GO(un_alloc(classes->count + 1, sizeof *best, &best));
+    UN_GO(features_of(model, path, pixels, features));
+    UN_GO(un_classifier_score(&model->classifier, features, 1, 1, scores));
+    if (top > classes->count) top = classes->count;
+    *count = un_classifier_top(&model->classifier, scores, wanted, top, best);
+    for (size_t i = 0; i < *count; i++)
+        out[i] = (unseen_prediction){.label = classes->names[best[i]],
+                                     .class_index = best[i],
+                                     .score = scores[best[i]],
+                                     .seen = classes->seen[best[i]]};
+done:
+    free(features);
+    free(scores);
+    free(best);
+    return status;
+}
+
+unseen_status unseen_classify_file(unseen_model *model, const char *path, unseen_among among,
+                                   size_t top, unseen_prediction *out, size_t *count) {
+    UN_LOCALE_C;
+    if (!model || !path || !out || !count)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_classify_file: a pointer is NULL");
+    return classify(model, path, NULL, among, top, out, count);
+}
+
+unseen_status unseen_classify_pixels(unseen_model *model, const uint8_t *rgb, size_t width,
+                                     size_t height, size_t stride, unseen_among among, size_t top,
+                                     unseen_prediction *out, size_t *count) {
+    UN_LOCALE_C;
+    un_image pixels = {0};
+    if (!model || !rgb || !out || !count)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_classify_pixels: a pointer is NULL");
+    UN_TRY(take_pixels(rgb, width, height, stride, &pixels));
+    un_status status = classify(model, NULL, &pixels, among, top, out, count);
+    un_image_free(&pixels);
+    return status;
+}
+
+unseen_status unseen_features_of_file(unseen_model *model, const char *path, float *out) {
+    UN_LOCALE_C;
+    if (!model || !path || !out)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_features_of_file: a pointer is NULL");
+    return features_of(model, path, NULL, out);
+}
+
+unseen_status unseen_features_of_pixels(unseen_model *model, const uint8_t *rgb, size_t width,
+                                        size_t height, size_t stride, float *out) {
+    UN_LOCALE_C;
+    un_image pixels = {0};
+    if (!model || !rgb || !out)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_features_of_pixels: a pointer is NULL");
+    UN_TRY(take_pixels(rgb, width, height, stride, &pixels));
+    un_status status = features_of(model, NULL, &pixels, out);
+    un_image_free(&pixels);
     return status;
 }
