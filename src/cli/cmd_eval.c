@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 #include "engine/evaluation.h"
 #include "protocol/localisation.h"
-#include "train/train.h"
+#include "train/identity.h"
 
 enum { MAX_MODELS = 64 };
 

@@ -16,7 +16,7 @@
 #include "engine/evaluation.h"
 #include "engine/explain.h"
 #include "protocol/localisation.h"
-#include "train/train.h"
+#include "train/identity.h"
 
 enum {
     LARGEST = 5 * 1024 * 1024,     /* the page */

@@ -3,9 +3,8 @@
  *
  * Tensors: values (F32 [total], all parameters), first, second (F32 [trained], the
  * optimiser's state), curves.<run> (F64 [values], the curves of its evaluations one behind the
- * other, as curve_store.c lays them out). Metadata "state":
- * JSON with the position, loss sums, evaluations and the identity (identity.h) that a resumed run
- * must share. Numbers are doubles in
+ * other, as history.c lays them out). Metadata "state": JSON with the position, loss sums,
+ * evaluations and the identity (identity.h) that a resumed run must share. Numbers are doubles in
  * JSON's 17 digits, which keep every bit.
  */
 #include <math.h>
@@ -16,7 +15,6 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "train/run.h"
-#include "train/train.h"
 
 static const char FORMAT[] = "unseen-checkpoint-2";
 

@@ -1,4 +1,5 @@
-/* history.c - evaluations of the selection runs, and the choice made from them. */
+/* history.c - evaluations of the selection runs, the choice made from them, their curves in a file,
+ * and the log. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "train/run.h"
+
+/* ---- evaluations ---- */
 
 static un_status reserve(history *h, size_t count) {
     if (count <= h->capacity) return UNSEEN_OK;
@@ -85,6 +88,8 @@ un_status un_history_add(trainer *t, size_t epoch, const un_predictions *p, eval
     return status;
 }
 
+/* ---- the choice ---- */
+
 /* The mean of a metric over the runs that measure it; NaN if none does. */
 static double mean_of(const trainer *t, size_t index, const char *metric) {
     double sum = 0, n = 0;
@@ -155,7 +160,7 @@ un_status un_history_choose(trainer *t) {
     return choose_gamma(t, best);
 }
 
-/* ---- exact seen-unseen curves in a file without a name; see run.h. ---- */
+/* ---- exact seen-unseen curves, in a file without a name ---- */
 
 /* A curve is written as three arrays of its points: U, S, threshold; the last threshold is inf. */
 

@@ -1,12 +1,19 @@
 /* identity.c - see identity.h. */
-#include "train/train.h"
+#include "train/identity.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "protocol/report.h"
 
 enum { FORMAT = 1 };
+
+const char *un_select_text(un_select select) {
+    return select == UN_SELECT_VALIDATION ? "validation"
+           : select == UN_SELECT_TEST     ? UN_SELECTED_ON_TEST
+                                          : "none";
+}
 
 /* ---- hashes ---- */
 

@@ -1,5 +1,5 @@
 /*
- * run.h - the state of a training and its pieces; private to train/.
+ * run.h - the state of a training, and what works on it; private to train/.
  */
 #ifndef UN_TRAIN_RUN_H
 #define UN_TRAIN_RUN_H
@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "method/method.h"
 #include "protocol/metrics.h"
-#include "train/train.h"
+#include "train/identity.h"
 
 enum { MAX_RUNS = UN_MAX_FOLDS };
 
@@ -73,17 +73,18 @@ typedef struct {
     FILE *log;
 } trainer;
 
-/* run.c: opening, stepping and closing a run. */
-size_t un_run_epochs(const trainer *t);
+/* ---- run.c: the run under way ---- */
+
 un_status un_run_open(trainer *t);
 void un_run_close(trainer *t);
-/* Trains to the end of the run or until stopped. */
-un_status un_run_train(trainer *t);
 int un_run_is_final(const trainer *t);
+/* Epochs of the run; a closed form's points. */
+size_t un_run_epochs(const trainer *t);
 /* Steps of the epoch under way; a closed form's point counts as one. */
 size_t un_run_epoch_steps(const trainer *t);
 
-/* history.c */
+/* ---- history.c: the evaluations of all runs, their curves, and the log ---- */
+
 /* Adds an evaluation to the run under way. */
 un_status un_history_add(trainer *t, size_t epoch, const un_predictions *p, evaluation **added);
 /* Adds one that is complete, and keeps the best up to date. */
@@ -92,7 +93,6 @@ void un_history_free(history *h);
 /* Sets t->chosen from all runs. */
 un_status un_history_choose(trainer *t);
 
-/* curve_store.c */
 /* Keeps a curve and says where; `beside` is the path that the file lies beside. */
 un_status un_curve_store_add(curve_store *store, const char *beside, const un_curve *curve,
                              uint64_t *at);
@@ -100,21 +100,22 @@ un_status un_curve_store_add(curve_store *store, const char *beside, const un_cu
 un_status un_curve_store_read(curve_store *store, uint64_t at, size_t points, un_curve *out);
 void un_curve_store_close(curve_store *store);
 
-/* checkpoint.c */
-un_status un_checkpoint_path(const trainer *t, char **out);
-un_status un_checkpoint_save(trainer *t);
-/* *found = 0 if there is none, as of what is written to a pipe or device. Opens the run that it was made in. */
-un_status un_checkpoint_load(trainer *t, int *found);
-un_status un_checkpoint_remove(trainer *t);
-
-/* log.c: the CSV file. */
+/* The CSV log, a row an evaluation or, in the final run, as often. The offset of 0 begins anew. */
 un_status un_train_log_open(trainer *t, long offset);
 un_status un_train_log_row(trainer *t, const evaluation *e);
 long un_train_log_offset(const trainer *t);
 void un_train_log_close(trainer *t);
 
-/* ---- which features a method learns from: the feature set of a data set that fits it, and
- * whether one that was named does. ---- */
+/* ---- checkpoint.c: the state between two steps, in a file ---- */
+
+un_status un_checkpoint_path(const trainer *t, char **out);
+un_status un_checkpoint_save(trainer *t);
+/* *found = 0 if there is none, as of what is written to a pipe or device. Opens the run that it was
+ * made in. */
+un_status un_checkpoint_load(trainer *t, int *found);
+un_status un_checkpoint_remove(trainer *t);
+
+/* ---- run.c: which features a method learns from ---- */
 
 /* Opens the feature set of DIR to train with. `wanted` names one; NULL takes the only one that the
  * method can use as it is, or where there is none, the only one whose regions it can average. The
