@@ -1,354 +1,420 @@
 /*
- * cmd_import.c - `unseen import FORMAT …`: a foreign data set into a data set
- * directory. The first argument says which parser; here is what they share.
+ * cmd_import.c - `unseen import FORMAT …`: a foreign data set into a data set directory. Each format
+ * is a table of the options that are its own, the groups of those it shares (import_options.h), and a
+ * function that hands what was said to its reader.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/status.h"
 #include "cli/cli.h"
-#include "cli/import.h"
-#include "data/features.h"
-#include "data/parts.h"
+#include "cli/import_options.h"
+#include "data/readers/pictures.h"
+#include "data/readers/region_maps.h"
+#include "engine/loader.h"
+#include "tinybirds/tinybirds.h"
 
-enum {
-    KEY_NAME = 3000,
-    KEY_WORD_VECTORS,
-    KEY_SEMANTICS,
-    KEY_TENSOR,
-    KEY_ATTRIBUTES,
-    KEY_SPLITS,
-    KEY_IMAGE_FILES,
-    KEY_UNSEEN,
-    KEY_UNSEEN_COUNT,
-    KEY_VALIDATION,
-    KEY_WRITE_SPLITS,
-    KEY_FEATURES_NAME,
-    KEY_DTYPE,
-    KEY_IMAGES,
-    KEY_ALLOW_MISSING,
-    KEY_UNKNOWN,
-    KEY_ORIENTATION,
-    KEY_UPDATE
-};
+enum { MOST_NEEDED = 3 };
 
-/* ---- options of several formats ---- */
+/* A format of other people's data. */
+typedef struct {
+    const char *name, *summary;
+    struct argp argp;
+    const char *no_path; /* the sentence where the argument is missing; NULL: there is none */
+    struct {
+        size_t at; /* offset in un_import_arguments of what must be said */
+        const char *missing;
+    } needed[MOST_NEEDED];
+    un_dtype dtype; /* of the features, unless --dtype says otherwise */
+    int (*run)(un_import_arguments *a);
+} format;
 
-static const struct argp_option g_output_options[] = {
-    {"word-vectors", KEY_WORD_VECTORS, "FILE", 0,
-     "Word vectors of the attributes, as `unseen words --vectors` takes them (default: "
-     "none; for your own pictures builtin:words)",
-     0},
-    {"tensor", KEY_TENSOR, "NAME", 0,
-     "Tensor of that file if it is safetensors (default: the only one, or the one called like the "
-     "data set)",
-     0},
-    {"name", KEY_NAME, "NAME", 0, "Name of the data set (default: the output directory's name)", 0},
-    {"output", 'o', "DIR", 0, "Directory to make (required); it appears whole or not at all", 0},
-    {0}};
+/* What a format's parser fills. */
+typedef struct {
+    un_import_arguments arguments;
+    const format *format;
+} request;
 
-static const struct argp_option g_names_options[] = {
-    {"attributes", KEY_ATTRIBUTES, "FILE", 0,
-     "Names of the attributes, as `unseen words --attributes` takes them (default: none)", 0},
-    {0}};
-
-static const struct argp_option g_semantics_options[] = {
-    {"semantics", KEY_SEMANTICS, "NAME=G.mat", 0,
-     "Further semantics: att or embeddings of this file, matched by class name, or by position if "
-     "it names no classes; may be repeated (default: none)",
-     0},
-    {0}};
-
-static const struct argp_option g_split_options[] = {
-    {"splits", KEY_SPLITS, "FILE", 0,
-     "The split: MAT in xlsa17's layout, or JSON with trainval, test_seen and test_unseen (images "
-     "by "
-     "name or by number from 0), or with unseen (names of classes) or unseen_count; see unseen(1) "
-     "(default: one is proposed from --seed)",
-     0},
-    {"image-files", KEY_IMAGE_FILES, "F.mat", 0,
-     "MAT file whose image_files stand in the order that a MAT split counts in (default: the data "
-     "set's own order)",
-     0},
-    {"unseen", KEY_UNSEEN, "A,B,...|@FILE", 0,
-     "Classes that are unseen in the proposed split: names with commas between (a name with a "
-     "comma "
-     "in double quotes), or a file with one name a line (default: chosen)",
-     0},
-    {"unseen-count", KEY_UNSEEN_COUNT, "N", 0,
-     "How many classes to choose as unseen; 0, or --unseen \"\": only those without pictures, so "
-     "that nothing measures T1, U and H (default: a fifth)",
-     0},
-    {"validation", KEY_VALIDATION, "FILE", 0,
-     "Validation fold from a MAT file with train_loc and val_loc, or from a text of class names; "
-     "may be repeated (default: those of the split file and, of a MAT file, valclasses1.txt to "
-     "valclasses3.txt beside it; if there are none, 3 are proposed)",
-     0},
-    {"write-splits", KEY_WRITE_SPLITS, "FILE.json", 0,
-     "Write the split as JSON that --splits takes (default: it is stored in the data set only)", 0},
-    {0}};
-
-static const struct argp_option g_values_options[] = {
-    {"unknown", KEY_UNKNOWN, "TEXT", 0,
-     "What stands for a value that is not known, besides ?: -1, n/a, '' for empty cells; such a "
-     "value becomes the mean of the other classes; may be repeated (default: ? alone)",
-     0},
-    {0}};
-
-static const struct argp_option g_store_options[] = {
-    {"features-name", KEY_FEATURES_NAME, "NAME", 0,
-     "Name of the feature set (default: the feature file's name without its ending)", 0},
-    {"dtype", KEY_DTYPE, "f32|bf16", 0,
-     "Element type of the stored features (default: f32; bf16 for region-maps)", 0},
-    {0}};
-
-static const struct argp_option g_pictures_options[] = {
-    {"images", KEY_IMAGES, "ROOT", 0,
-     "Folder with the pictures; image_files are matched to the files in it by the longest common "
-     "end of their paths (default: none, names stay as they are)",
-     0},
-    {"allow-missing", KEY_ALLOW_MISSING, NULL, 0,
-     "Images without a file below --images are no error (default: they are)", 0},
-    {0}};
-
-static const struct argp_option g_turn_options[] = {
-    {"orientation", KEY_ORIENTATION, "exif|stored", 0,
-     "Turn the pictures as EXIF says, or take them as they are stored; features and models keep it "
-     "(default: exif for pictures of your own, stored for published benchmarks, whose features "
-     "were made so)",
-     0},
-    {0}};
-
-static const struct argp_option g_update_options[] = {
-    {"update", KEY_UPDATE, NULL, 0,
-     "If DIR is a data set already, put the new one in its place and keep the features of all "
-     "pictures whose files are the same, whatever they are called now; `unseen extract` makes "
-     "those of the others (default: a data set that is there is an error)",
-     0},
-    {0}};
-
-void un_import_add_semantics(struct argp_state *state, un_import_arguments *a, char *text) {
-    char *equals = strchr(text, '=');
-    if (!equals || equals == text || equals[1] == 0)
-        argp_error(state, "--semantics takes NAME=FILE, not \"%s\"", text);
-    else if (a->semantics_count == UN_MAX_SEMANTICS)
-        argp_error(state, "at most %d --semantics", UN_MAX_SEMANTICS);
-    else {
-        *equals = 0;
-        a->semantics[a->semantics_count++] = (un_named_path){text, equals + 1};
-    }
-}
-
-void un_import_add_validation(struct argp_state *state, un_import_arguments *a, const char *path) {
-    if (a->validation_count == UN_IMPORT_FILES)
-        argp_error(state, "at most %d --validation", UN_IMPORT_FILES);
-    else
-        a->validation[a->validation_count++] = path;
-}
-
-static void add_unknown(struct argp_state *state, un_import_arguments *a, char *text) {
-    if (a->unknown_count == UN_IMPORT_UNKNOWN)
-        argp_error(state, "at most %d --unknown", UN_IMPORT_UNKNOWN);
-    else
-        a->unknown[a->unknown_count++] = text;
-}
-
-static void set_dtype(struct argp_state *state, un_import_arguments *a, const char *text) {
-    if (!strcmp(text, "f32"))
-        a->dtype = UN_F32;
-    else if (!strcmp(text, "bf16"))
-        a->dtype = UN_BF16;
-    else
-        argp_error(state, "--dtype must be f32 or bf16, not \"%s\"", text);
-}
-
-static void set_count(struct argp_state *state, un_import_arguments *a, const char *text) {
-    size_t n = un_cli_integer(state, "--unseen-count", text, 0, INT32_MAX);
-    a->split.unseen_number = n;
-    a->split.no_unseen = n == 0;
-}
-
-/* For all; which of the options a format has, its children say. */
-static error_t parse_shared(int key, char *text, struct argp_state *state) {
-    un_import_arguments *a = state->input;
+/* The parser of every format. */
+static error_t parse(int key, char *text, struct argp_state *state) {
+    request *r = state->input;
+    un_import_arguments *a = &r->arguments;
+    const format *f = r->format;
     switch (key) {
-    case KEY_NAME: a->name = text; return 0;
-    case KEY_WORD_VECTORS: a->words.vectors = text; return 0;
-    case KEY_TENSOR: a->words.tensor = text; return 0;
-    case KEY_SEMANTICS: un_import_add_semantics(state, a, text); return 0;
-    case KEY_ATTRIBUTES: a->words.attributes = text; return 0;
-    case KEY_SPLITS: a->split.file = text; return 0;
-    case KEY_IMAGE_FILES: a->split.image_files = text; return 0;
-    case KEY_UNSEEN:
-        a->split.no_unseen = text[strspn(text, " ")] == 0;
-        a->split.unseen = a->split.no_unseen ? NULL : text;
+    case ARGP_KEY_INIT:
+        for (size_t i = 0; f->argp.children[i].argp; i++) {
+            int common = f->argp.children[i].argp == &un_cli_common_argp;
+            state->child_inputs[i] = common ? (void *)&a->common : a;
+        }
         return 0;
-    case KEY_UNSEEN_COUNT: set_count(state, a, text); return 0;
-    case KEY_VALIDATION: un_import_add_validation(state, a, text); return 0;
-    case KEY_WRITE_SPLITS: a->split.write = text; return 0;
-    case KEY_FEATURES_NAME: a->features_name = text; return 0;
-    case KEY_DTYPE: set_dtype(state, a, text); return 0;
-    case KEY_IMAGES: a->images = text; return 0;
-    case KEY_UNKNOWN: add_unknown(state, a, text); return 0;
-    case KEY_ALLOW_MISSING: a->allow_missing = 1; return 0;
-    case KEY_ORIENTATION: a->orientation = un_cli_parse_orientation(state, text); return 0;
-    case KEY_UPDATE: a->update = 1; return 0;
-    case 'o': a->output = text; return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    case ARGP_KEY_ARG:
+        if (!f->no_path || a->path) argp_error(state, "unexpected argument \"%s\"", text);
+        a->path = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (f->no_path && !a->path) argp_error(state, "%s", f->no_path);
+        for (size_t i = 0; i < MOST_NEEDED && f->needed[i].missing; i++)
+            if (!*(char *const *)((const char *)a + f->needed[i].at))
+                argp_error(state, "%s", f->needed[i].missing);
+        return 0;
+    default: return un_import_parse(key, text, state); /* the arguments come first in the input */
     }
 }
 
-static error_t parse_output(int key, char *text, struct argp_state *state) {
-    const un_import_arguments *a = state->input;
-    if (key == ARGP_KEY_END && !a->output) argp_error(state, "--output is missing");
-    return parse_shared(key, text, state);
+/* clang-format off */
+/* --scale; WHAT it scales, and MORE values than the usual three. */
+#define SCALE(VALUES, WHAT, MORE)                                                                \
+    {"scale", UN_KEY_SCALE, VALUES, 0,                                                           \
+     "What is done to the " WHAT " before each class's row gets length 1: none; range, each to " \
+     "0 to 1 over the classes; auto, range unless all share a unit, 0 to 1 or percent" MORE      \
+     " (default: auto)",                                                                         \
+     0}
+/* clang-format on */
+
+/* ---- xlsa17 and region-maps: feature files that others made ---- */
+
+static const struct argp_option g_xlsa17_options[] = {
+    {"splits", UN_KEY_SPLITS, "S.mat", 0, "Split file with att and the lists (required)", 0},
+    {"features", UN_KEY_FEATURES, "F.mat", 0,
+     "Feature file like res101.mat, one column an image (default: none, import classes and lists)",
+     0},
+    UN_IMPORT_VALIDATION("those of the split file and "),
+    {0}};
+
+static const struct argp_option g_region_maps_options[] = {
+    {"layout", UN_KEY_LAYOUT, "auto|nchw|nhwc", 0,
+     "Where the channels of feature_map stand: nchw, before height and width; nhwc, behind them; "
+     "auto, before them unless the shape tells otherwise (a square map, many more channels than "
+     "positions along a side), which is said (default: auto)",
+     0},
+    {"splits", UN_KEY_SPLITS, "S.mat", 0,
+     "Split file whose class names these are, and whose att it is where the HDF5 file has none "
+     "(default: none)",
+     0},
+    UN_IMPORT_VALIDATION("train_loc and val_loc of the HDF5 file, those of the split file and "),
+    {0}};
+
+static const struct argp_child g_benchmark_groups[] = {
+    {&un_import_semantics_argp, 0, NULL, 0},
+    {&un_import_store_argp, 0, NULL, 0},
+    {&un_import_pictures_argp, 0, NULL, 0},
+    {&un_import_turn_argp, 0, NULL, 0},
+    {&un_import_names_argp, 0, NULL, 0},
+    {&un_import_output_argp, 0, NULL, 0},
+    {&un_cli_common_argp, 0, "Common options:", 100},
+    {0}};
+
+static int import_xlsa17(un_import_arguments *a) {
+    const un_xlsa17_options options = {.features = a->features,
+                                       .features_name = a->features_name,
+                                       .splits = a->split.file,
+                                       .semantics = a->semantics,
+                                       .semantics_count = a->semantics_count,
+                                       .validation = a->validation,
+                                       .validation_count = a->validation_count,
+                                       .dtype = a->dtype,
+                                       .name = a->name,
+                                       .output = a->output,
+                                       .images = a->images,
+                                       .allow_missing = a->allow_missing,
+                                       .orientation = a->orientation,
+                                       .finish = un_import_add_words,
+                                       .finish_user = &a->words};
+    return un_import_show(un_import_xlsa17(&options), a->output);
 }
 
-const struct argp un_import_output_argp = {.options = g_output_options, .parser = parse_output};
-const struct argp un_import_names_argp = {.options = g_names_options, .parser = parse_shared};
-const struct argp un_import_semantics_argp = {.options = g_semantics_options,
-                                              .parser = parse_shared};
-const struct argp un_import_split_argp = {.options = g_split_options, .parser = parse_shared};
-const struct argp un_import_values_argp = {.options = g_values_options, .parser = parse_shared};
-const struct argp un_import_store_argp = {.options = g_store_options, .parser = parse_shared};
-const struct argp un_import_pictures_argp = {.options = g_pictures_options, .parser = parse_shared};
-
-const struct argp un_import_update_argp = {.options = g_update_options, .parser = parse_shared};
-const struct argp un_import_turn_argp = {.options = g_turn_options, .parser = parse_shared};
-
-void un_import_finish_split(un_import_arguments *a) {
-    a->split.seed = a->common.seed;
-    a->split.validation = a->validation;
-    a->split.validation_count = a->validation_count;
+static int import_region_maps(un_import_arguments *a) {
+    un_region_maps_options options = {.file = a->path,
+                                      .splits = a->split.file,
+                                      .semantics = a->semantics,
+                                      .semantics_count = a->semantics_count,
+                                      .features_name = a->features_name,
+                                      .validation = a->validation,
+                                      .validation_count = a->validation_count,
+                                      .dtype = a->dtype,
+                                      .name = a->name,
+                                      .output = a->output,
+                                      .images = a->images,
+                                      .allow_missing = a->allow_missing,
+                                      .orientation = a->orientation,
+                                      .finish = un_import_add_words,
+                                      .finish_user = &a->words};
+    if (a->layout && un_layout_parse(a->layout, &options.layout)) return un_cli_fail();
+    return un_import_show(un_import_region_maps(&options), a->output);
 }
 
-/* ---- summary ---- */
+/* ---- cub, awa2 and folder: folders of pictures ---- */
 
-static void print_folds(const un_dataset *d) {
-    for (size_t k = 0; k < d->fold_count; k++) {
-        const un_fold *f = &d->folds[k];
-        printf("fold %zu        ", k + 1);
-        if (d->labels)
-            printf("%zu classes play unseen; train %zu, seen %zu, unseen %zu images",
-                   f->class_count, f->train.count, f->seen.count, f->unseen.count);
-        else
-            printf("train %zu, unseen %zu images", f->train.count, f->unseen.count);
-        printf(" (%s)\n", f->source);
-        if (f->leaked_train + f->leaked_val > 0)
-            printf("              left out %zu + %zu listed images that belong to the test sets\n",
-                   f->leaked_train, f->leaked_val);
-    }
+static const struct argp_option g_folder_options[] = {
+    {"attributes", UN_KEY_TABLE, "CLASSES.csv", 0,
+     "Table of classes and attributes (required): CSV or TSV, a header with the attributes' names, "
+     "then a row for each class, its name first, then numbers (also 78%, yes, no, ? for unknown); "
+     "attributes called \"group::value\" or \"group: value\" form groups",
+     0},
+    SCALE("auto|none|range", "attributes", ""),
+    {0}};
+
+/* clang-format off */
+#define GROUPS_OF_PICTURES                                                       \
+    {&un_import_turn_argp, 0, NULL, 0}, {&un_import_semantics_argp, 0, NULL, 0}, \
+    {&un_import_split_argp, 0, NULL, 0}, {&un_import_output_argp, 0, NULL, 0},   \
+    {&un_import_update_argp, 0, NULL, 0}, {&un_cli_common_argp, 0, "Common options:", 100}
+/* clang-format on */
+static const struct argp_child g_published_groups[] = {GROUPS_OF_PICTURES, {0}};
+static const struct argp_child g_folder_groups[] = {
+    GROUPS_OF_PICTURES, {&un_import_values_argp, 0, NULL, 0}, {0}};
+
+static un_status finish_pictures(un_dataset *dataset, void *user) {
+    un_import_arguments *a = user;
+    for (size_t i = 0; i < a->semantics_count; i++)
+        UN_TRY(un_import_semantics_file(dataset, &a->semantics[i]));
+    return un_import_add_words(dataset, &a->words);
 }
 
-static void print_classes(const un_dataset *d, const unsigned char *seen,
-                          const unsigned char *unseen) {
-    size_t counts[2] = {0, 0};
-    for (size_t c = 0; c < d->class_count; c++) {
-        counts[0] += seen[c];
-        counts[1] += unseen[c];
-    }
-    printf("classes       %zu (%zu seen, %zu unseen)\n", d->class_count, counts[0], counts[1]);
-}
-
-static un_status print_features(const char *directory) {
-    char **names = NULL;
-    size_t count = 0;
-    UN_TRY(un_features_list(directory, &names, &count));
-    un_status status = UNSEEN_OK;
-    for (size_t i = 0; i < count && !status; i++) {
-        un_features f;
-        status = un_features_open(&f, directory, names[i]);
+/* Names what is there in people's folders and cannot be read. *bad: kinds of pictures among it; they
+ * are in the data set, where `extract` leaves them out, or reads them once it can. */
+static un_status tell_unread(const char *output, int *bad) {
+    un_dataset dataset;
+    un_unread unread;
+    UN_TRY(un_dataset_open(&dataset, output));
+    un_status status = un_unread_look(&dataset, &unread);
+    for (int kind = 0; kind < UN_KIND_COUNT && !status; kind++) {
+        char *sentence = NULL;
+        if (unread.count[kind] == 0) continue;
+        status = un_unread_sentence(&unread, (un_file_kind)kind, &sentence);
         if (status) break;
-        printf("features      %s: %zu x %zu x %zu %s", un_cli_name(f.name), f.image_count,
-               f.regions, f.width, un_dtype_name(f.dtype));
-        if (f.absent > 0)
-            printf(", %zu kept; `unseen extract` makes the other %zu", f.image_count - f.absent,
-                   f.absent);
-        printf("\n");
-        un_features_close(&f);
+        if (un_kind_is_picture((un_file_kind)kind)) {
+            un_log(UNSEEN_LOG_ERROR, "unseen: %s", sentence);
+            *bad = 1;
+        } else {
+            un_log(UNSEEN_LOG_WARNING, "%s", sentence);
+        }
+        free(sentence);
     }
-    un_names_free(names);
+    un_dataset_close(&dataset);
     return status;
 }
 
-static void print_semantics(const un_dataset *d, const un_semantics *s) {
-    printf("semantics     %s: %zu x %zu", un_cli_name(s->name), d->class_count, s->width);
-    if (s->vectors) printf(", word vectors of width %zu", s->vector_width);
-    printf("%s\n", s->attributes ? ", attributes named" : "");
+static int import_pictures(un_import_arguments *a,
+                           un_status (*import)(const un_picture_set_options *options)) {
+    un_import_finish_split(a);
+    un_cli_files files = {0};
+    un_cli_reads(&files, a->table);
+    int code = un_import_check_files(a, a->path, &files);
+    if (code) return code;
+    un_picture_set_options options = {
+        .root = a->path,
+        .attributes = a->table,
+        .values = {.unknown = a->unknown, .unknown_count = a->unknown_count},
+        .split = a->split,
+        .name = a->name,
+        .output = a->output,
+        .update = a->update,
+        .orientation = a->orientation,
+        .finish = finish_pictures,
+        .finish_user = a};
+    if (a->scale && un_scale_parse(a->scale, &options.values.scale)) return un_cli_fail();
+    return un_import_show(import(&options), a->output);
 }
 
-static un_status print_summary(const un_dataset *d) {
-    unsigned char *flags = NULL;
-    const char *known = un_split_known_name(d->split_hash);
-    printf("data set      %s in %s\n", un_cli_name(d->name), un_cli_name(d->directory));
-    printf("images        %zu\n", d->image_count);
-    if (d->labels) {
-        UN_TRY(un_alloc(d->class_count, 2, &flags));
-        un_dataset_classes_of(d, &d->trainval, flags);
-        un_dataset_classes_of(d, &d->test_unseen, flags + d->class_count);
-        print_classes(d, flags, flags + d->class_count);
-        free(flags);
-    } else {
-        printf("classes       %zu (labels unknown)\n", d->class_count);
-    }
-    printf("lists         trainval %zu, test_seen %zu, test_unseen %zu\n", d->trainval.count,
-           d->test_seen.count, d->test_unseen.count);
-    for (size_t i = 0; i < d->semantics_count; i++) print_semantics(d, &d->semantics[i]);
-    UN_TRY(print_features(d->directory));
-    print_folds(d);
-    if (d->image_root) printf("pictures      %s\n", un_cli_name(d->image_root));
-    if (un_parts_exist(d->directory)) printf("parts         marked in the pictures\n");
-    printf("split         %s (%s)\n", d->split_hash, known ? known : "not a published one");
-    return UNSEEN_OK;
+static int import_cub(un_import_arguments *a) { return import_pictures(a, un_import_cub); }
+
+static int import_awa2(un_import_arguments *a) { return import_pictures(a, un_import_awa2); }
+
+static int import_folder(un_import_arguments *a) {
+    int bad = 0;
+    /* The published sets have published vectors; people's own tables rarely have any. */
+    if (!a->words.vectors) a->words.vectors = UN_WORDS_BUILTIN;
+    int code = import_pictures(a, un_import_folder);
+    if (code == UN_EXIT_OK && tell_unread(a->output, &bad)) return un_cli_fail();
+    return code == UN_EXIT_OK && bad ? UN_EXIT_FAILURE : code;
 }
 
-un_status un_import_add_words(un_dataset *dataset, void *user) {
-    const un_words_options *words = user;
-    if (words->vectors) return un_words_add(dataset, words);
-    return words->attributes ? un_words_name(dataset, words) : UNSEEN_OK;
+/* ---- tinybirds: the built-in data set, drawn ---- */
+
+static const struct argp_option g_tinybirds_options[] = {
+    {"images-per-class", UN_KEY_IMAGES_PER_CLASS, "N", 0, "Images of each kind (default: 40)", 0},
+    {"size", UN_KEY_SIZE, "N", 0, "Side of the pictures in pixels, 64 to 1024 (default: 224)", 0},
+    {"name", UN_KEY_NAME, "NAME", 0, "Name of the data set (default: Tinybirds)", 0},
+    {"output", 'o', "DIR", 0, "Directory to make (required); it appears whole or not at all", 0},
+    {0}};
+
+/* Word vectors, without which MSDN has nothing to start from. */
+static un_status add_builtin_words(un_dataset *dataset, void *user) {
+    const un_words_options words = {.vectors = UN_WORDS_BUILTIN};
+    (void)user;
+    return un_words_add(dataset, &words);
 }
 
-int un_import_check_files(const un_import_arguments *a, const char *root, un_cli_files *files) {
-    const char *unseen = a->split.unseen;
-    un_cli_reads_folder(files, root);
-    un_cli_reads(files, a->words.vectors);
-    un_cli_reads(files, a->words.attributes);
-    un_cli_reads(files, a->split.file);
-    un_cli_reads(files, a->split.image_files);
-    if (unseen && *unseen == '@') un_cli_reads(files, unseen + 1);
-    for (size_t i = 0; i < a->validation_count; i++) un_cli_reads(files, a->validation[i]);
-    for (size_t i = 0; i < a->semantics_count; i++) un_cli_reads(files, a->semantics[i].path);
-    un_cli_makes(files, a->output);
-    un_cli_writes(files, a->split.write);
-    return un_cli_check_files(files);
+static int import_tinybirds(un_import_arguments *a) {
+    const un_tinybirds_options options = {.images_per_class = a->images_per_class,
+                                          .size = a->size,
+                                          .name = a->name,
+                                          .seed = a->common.seed,
+                                          .finish = add_builtin_words};
+    double started = un_now();
+    if (un_tinybirds_make(&options, a->output)) return un_cli_fail();
+    size_t each = a->images_per_class ? a->images_per_class : UN_TINYBIRDS_IMAGES;
+    printf("%s: %zu images of %d kinds (%d unseen), %zu attributes, drawn in %.1f s\n", a->output,
+           each * UN_TINYBIRDS_KINDS, UN_TINYBIRDS_KINDS, UN_TINYBIRDS_UNSEEN_KINDS,
+           un_tinybirds_attribute_count(), un_now() - started);
+    return UN_EXIT_OK;
 }
 
-int un_import_show(un_status imported, const char *output) {
-    un_dataset dataset;
-    if (imported || un_dataset_open(&dataset, output)) return un_cli_fail();
-    un_status status = print_summary(&dataset);
-    un_dataset_close(&dataset);
-    return status ? un_cli_fail() : UN_EXIT_OK;
+/* ---- arrays: features, labels and semantics of any origin ---- */
+
+static const struct argp_option g_arrays_options[] = {
+    {"features", UN_KEY_FEATURES, "ARRAY", 0,
+     "Features (required): X.npy, X.npz:NAME or X.safetensors:NAME, of shape (N, F), (N, R, F) "
+     "with R regions, or (N, h, w, F)",
+     0},
+    {"layout", UN_KEY_LAYOUT, "auto|nhwc|nchw", 0,
+     "Where the channels stand: nhwc, last, (N, h, w, F) and (N, R, F); nchw, first, (N, F, h, w) "
+     "and (N, F, R); auto, last unless the shape of a map tells otherwise (a square map, many more "
+     "channels than positions along a side), which is said (default: auto)",
+     0},
+    {"labels", UN_KEY_LABELS, "ARRAY", 0,
+     "Classes of the N rows (required): whole numbers from 0; text is not read", 0},
+    {"semantics", UN_KEY_SEMANTICS, "NAME=ARRAY", 0,
+     "Semantics (required): an array (classes, attributes), or (images, attributes), of which each "
+     "class gets the mean of its images, or a table .csv or .tsv as `unseen import folder` takes "
+     "it; may be repeated",
+     0},
+    {"names", UN_KEY_CLASS_NAMES, "FILE", 0,
+     "Names of the classes, one a line, in the order of the labels (default: those of the split "
+     "file, else of the first table, else class_001 and on)",
+     0},
+    SCALE("auto|none|range|as-given", "semantics", "; as-given: rows keep their lengths, too"),
+    {0}};
+
+static const struct argp_child g_arrays_groups[] = {
+    {&un_import_split_argp, 0, NULL, 0},
+    {&un_import_values_argp, 0, NULL, 0},
+    {&un_import_store_argp, 0, NULL, 0},
+    {&un_import_names_argp, 0, NULL, 0},
+    {&un_import_output_argp, 0, NULL, 0},
+    {&un_cli_common_argp, 0, "Common options:", 100},
+    {0}};
+
+static int import_arrays(un_import_arguments *a) {
+    un_import_finish_split(a);
+    un_cli_files files = {0};
+    un_cli_reads(&files, a->features);
+    un_cli_reads(&files, a->labels);
+    un_cli_reads(&files, a->class_names);
+    int code = un_import_check_files(a, NULL, &files);
+    if (code) return code;
+    un_arrays_options options = {
+        .features = a->features,
+        .labels = a->labels,
+        .semantics = a->semantics,
+        .semantics_count = a->semantics_count,
+        .names = a->class_names,
+        .values = {.unknown = a->unknown, .unknown_count = a->unknown_count},
+        .split = a->split,
+        .features_name = a->features_name,
+        .dtype = a->dtype,
+        .name = a->name,
+        .output = a->output,
+        .finish = un_import_add_words,
+        .finish_user = &a->words};
+    if (a->scale && un_scale_parse(a->scale, &options.values.scale)) return un_cli_fail();
+    if (a->layout && un_layout_parse(a->layout, &options.layout)) return un_cli_fail();
+    return un_import_show(un_import_arrays(&options), a->output);
 }
 
 /* ---- choice of the format ---- */
 
-static const struct {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *summary;
-} g_formats[] = {
-    {"xlsa17", un_import_run_xlsa17,
-     "benchmark packages of Xian et al.: res101.mat, att_splits.mat"},
-    {"region-maps", un_import_run_region_maps,
-     "region features in HDF5: feature_map_ResNet_101_CUB.hdf5"},
-    {"cub", un_import_run_cub, "the folder of Caltech-UCSD Birds: pictures, attributes, parts"},
-    {"awa2", un_import_run_awa2, "the folder of Animals with Attributes 2"},
-    {"folder", un_import_run_folder, "your pictures, a folder a class, and a table of attributes"},
-    {"tinybirds", un_import_tinybirds,
-     "the built-in data set: drawn birds with attributes and true boxes"},
-    {"arrays", un_import_run_arrays, "features, labels and semantics as .npy, .npz, safetensors"},
+static const format g_formats[] = {
+    {.name = "xlsa17",
+     .summary = "benchmark packages of Xian et al.: res101.mat, att_splits.mat",
+     .argp = {.options = g_xlsa17_options,
+              .parser = parse,
+              .doc = "Imports a benchmark package of Xian et al. (CUB, AWA1, AWA2, SUN, aPY, FLO): "
+                     "MATLAB files like res101.mat and att_splits.mat, v5 or v7.3. Validation "
+                     "folds are cut to trainval, whatever the published lists say.",
+              .children = g_benchmark_groups},
+     .needed = {{offsetof(un_import_arguments, split.file), "--splits is missing"}},
+     .dtype = UN_F32,
+     .run = import_xlsa17},
+    {.name = "region-maps",
+     .summary = "region features in HDF5: feature_map_ResNet_101_CUB.hdf5",
+     .argp = {.options = g_region_maps_options,
+              .parser = parse,
+              .args_doc = "F.hdf5",
+              .doc = "Imports region features in HDF5: feature_map (images x channels x height x "
+                     "width), labels, trainval_loc, test_seen_loc, test_unseen_loc, att, and "
+                     "original_att, w2v_att, train_loc, val_loc, allclasses_names, image_files "
+                     "where there are any. Numbers count from 0. Validation folds are cut to "
+                     "trainval, whatever the published lists say.",
+              .children = g_benchmark_groups},
+     .no_path = "the HDF5 file is missing",
+     .dtype = UN_BF16,
+     .run = import_region_maps},
+    {.name = "cub",
+     .summary = "the folder of Caltech-UCSD Birds: pictures, attributes, parts",
+     .argp = {.parser = parse,
+              .args_doc = "ROOT",
+              .doc = "Imports the folder of Caltech-UCSD Birds (CUB_200_2011): classes.txt, "
+                     "images.txt, image_class_labels.txt, attributes/, images/, and parts/ and "
+                     "bounding_boxes.txt where they are. Pictures that do not exist are left out, "
+                     "and classes without pictures. A MAT split counts in the order of images.txt, "
+                     "as the published features do.",
+              .children = g_published_groups},
+     .no_path = "the data set's folder is missing",
+     .run = import_cub},
+    {.name = "awa2",
+     .summary = "the folder of Animals with Attributes 2",
+     .argp = {.parser = parse,
+              .args_doc = "ROOT",
+              .doc = "Imports the folder of Animals with Attributes 2: JPEGImages/, classes.txt, "
+                     "predicates.txt, predicate-matrix-continuous.txt. Without --splits and "
+                     "--unseen the classes of testclasses.txt are unseen and the rest of the split "
+                     "is proposed. A MAT split counts the pictures in the order of their paths, "
+                     "unless --image-files tells it.",
+              .children = g_published_groups},
+     .no_path = "the data set's folder is missing",
+     .run = import_awa2},
+    {.name = "folder",
+     .summary = "your pictures, a folder a class, and a table of attributes",
+     .argp =
+         {.options = g_folder_options,
+          .parser = parse,
+          .args_doc = "ROOT",
+          .doc = "Imports your own pictures: a folder for each class, and a table of classes and "
+                 "attributes. Pictures may lie deeper; hidden files and files that are no pictures "
+                 "are left out. Pictures of kinds that cannot be read are named and make the exit "
+                 "status 1, after everything was imported. A class of the table without pictures "
+                 "is an unseen class that nothing tests. `unseen extract` makes the features.",
+          .children = g_folder_groups},
+     .no_path = "the data set's folder is missing",
+     .needed = {{offsetof(un_import_arguments, table), "--attributes is missing"}},
+     .run = import_folder},
+    {.name = "tinybirds",
+     .summary = "the built-in data set: drawn birds with attributes and true boxes",
+     .argp = {.options = g_tinybirds_options,
+              .parser = parse,
+              .doc = "Draws Tinybirds, the built-in data set: 60 kinds of small birds, 15 of them "
+                     "unseen, with attributes, true boxes of parts and pictures. The same --seed "
+                     "gives the same pictures.",
+              .children = un_cli_common_children},
+     .needed = {{offsetof(un_import_arguments, output), "--output is missing"}},
+     .run = import_tinybirds},
+    {.name = "arrays",
+     .summary = "features, labels and semantics as .npy, .npz, safetensors",
+     .argp = {.options = g_arrays_options,
+              .parser = parse,
+              .doc =
+                  "Imports anything that has a feature vector: features, labels and semantics as "
+                  "NumPy arrays or safetensors. Memory does not grow with the number of rows.",
+              .children = g_arrays_groups},
+     .needed = {{offsetof(un_import_arguments, features), "--features is missing"},
+                {offsetof(un_import_arguments, labels), "--labels is missing"},
+                {offsetof(un_import_arguments, semantics), "--semantics is missing"}},
+     .dtype = UN_F32,
+     .run = import_arrays},
 };
 
 enum { FORMAT_COUNT = sizeof g_formats / sizeof *g_formats };
@@ -371,18 +437,25 @@ static int unknown_format(const char *name) {
     return un_cli_usage("import: unknown format \"%s\"; known formats: %s", name, known);
 }
 
+static int import(const format *f, int argc, char **argv) {
+    request r = {.format = f, .arguments.dtype = f->dtype};
+    int code = UN_EXIT_OK;
+    if (!un_cli_begin(&f->argp, argc, argv, &r, &r.arguments.common, &code)) return code;
+    return f->run(&r.arguments);
+}
+
 int un_cmd_import(int argc, char **argv) {
-    const char *format = argc > 1 ? argv[1] : NULL;
-    if (format && (!strcmp(format, "--help") || !strcmp(format, "-?") || !strcmp(format, "-h"))) {
+    const char *wanted = argc > 1 ? argv[1] : NULL;
+    if (wanted && (!strcmp(wanted, "--help") || !strcmp(wanted, "-?") || !strcmp(wanted, "-h"))) {
         print_help();
         return UN_EXIT_OK;
     }
-    for (size_t i = 0; format && i < FORMAT_COUNT; i++) {
-        if (strcmp(format, g_formats[i].name) != 0) continue;
+    for (size_t i = 0; wanted && i < FORMAT_COUNT; i++) {
+        if (strcmp(wanted, g_formats[i].name) != 0) continue;
         char name[64];
         snprintf(name, sizeof name, "unseen import %s", g_formats[i].name);
         argv[1] = name; /* what the parser calls the program */
-        return g_formats[i].run(argc - 1, argv + 1);
+        return import(&g_formats[i], argc - 1, argv + 1);
     }
-    return unknown_format(format);
+    return unknown_format(wanted);
 }
