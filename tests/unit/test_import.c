@@ -202,8 +202,12 @@ static void test_import_refuses(void **state) {
     p.test_seen[0] = p.trainval[0];
     refuse(&p, "in both trainval_loc and test_seen_loc");
     p = make_package();
-    p.labels[0] = 0;
-    refuse(&p, "0-based");
+    p.labels[0] = 0; /* one 0, but also the largest: no other base */
+    refuse(&p, "labels are whole, from 1 to 8");
+    assert_null(strstr(un_error(), "0-based"));
+    p = make_package();
+    for (size_t i = 0; i < N; i++) p.labels[i] -= 1;
+    refuse(&p, "are they 0-based?");
     p = make_package();
     p.labels[5] = C + 1;
     refuse(&p, "label of image 6 is 9");

@@ -527,6 +527,12 @@ static void test_habits(void **state) {
     put_npy(options.semantics[0].path, 1,
             "{'descr': '<f8', 'fortran_order': False, 'shape': (4, 8)}", p.att, sizeof p.att);
     expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "it has as many columns: transpose it");
+    options.split.file = NULL; /* nothing names the classes, but the labels count them */
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "it seems to be transposed");
+    double tall[12 * C] = {0};
+    put_npy(options.semantics[0].path, 1,
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (12, 8)}", tall, sizeof tall);
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "it seems to be transposed");
     /* Infinite features, negative labels. */
     options = prepare_arrays();
     p.features[9] = INFINITY;
@@ -557,7 +563,12 @@ static void test_import_refusals(void **state) {
     numbers[3] = 8;
     put_npy(options.labels, 1, "{'descr': '<i8', 'fortran_order': False, 'shape': (80,)}", numbers,
             sizeof numbers);
-    expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "1-based");
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "label 3 is 8; labels are whole numbers");
+    assert_null(strstr(un_error(), "1-based")); /* for there are 0s */
+    for (size_t i = 0; i < N; i++) numbers[i] = (int64_t)(i % C) + 1;
+    put_npy(options.labels, 1, "{'descr': '<i8', 'fortran_order': False, 'shape': (80,)}", numbers,
+            sizeof numbers);
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "are they 1-based?");
     put_npy(options.labels, 1, "{'descr': '<i8', 'fortran_order': False, 'shape': (79,)}", numbers,
             79 * 8);
     expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "79 labels for the 80 rows");
@@ -587,6 +598,8 @@ static void test_import_refusals(void **state) {
     write_text(table.path, "c,x\nant,1\n");
     options.semantics = &table;
     expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "no row for class \"bee\"");
+    write_text(table.path, "x,ant,bee,cat,dog,elk,fox,gnu,hen\na,1,2,3,4,5,6,7,8\n");
+    expect(un_import_arrays(&options), UNSEEN_E_FORMAT, "it seems to be transposed");
     options = prepare_arrays();
     options.names = in_folder("names.txt");
     write_text(options.names, "ant\nbee\ncat\ndog\nelk\nfox\nfox\nhen\n");

@@ -27,6 +27,7 @@ typedef struct {
     const char *leave_out; /* a set that is not written */
     size_t vectors;        /* rows of w2v_att */
     float bad;             /* in the last image, if not 0 */
+    int turned;            /* att, attributes x classes */
 } maps;
 
 static maps make_maps(void) {
@@ -93,7 +94,7 @@ static void put_text(hid_t file, const maps *m) {
 
 static void write_maps(const maps *m, const char *path) {
     double w2v[2 * A * E];
-    hsize_t table[2] = {C, A};
+    hsize_t table[2] = {m->turned ? A : C, m->turned ? C : A};
     hsize_t vectors[2] = {m->vectors, E};
     for (size_t i = 0; i < 2 * A * E; i++) w2v[i] = (double)i / 4;
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
@@ -317,6 +318,16 @@ static void test_wrong(void **state) {
     m = make_maps();
     m.add = 1;
     refuse_maps(&m, "are they 1-based?");
+    m = make_maps();
+    m.p.labels[5] = C + 1; /* as large, but there are 0s, too */
+    refuse_maps(&m, "the label of image 5 is 8; labels are whole, from 0 to 7");
+    assert_null(strstr(un_error(), "1-based"));
+    m = make_maps();
+    m.turned = 1;
+    m.names = 0;
+    refuse_maps(&m, "\"att\" seems to be transposed");
+    m.names = 1;
+    refuse_maps(&m, "\"att\" seems to be transposed");
     m = make_maps();
     m.p.test_unseen[0] = N + 1;
     refuse_maps(&m, "is this list 1-based?");

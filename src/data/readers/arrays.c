@@ -58,13 +58,25 @@ static un_status read_labels(importer *im, const un_array *a) {
 /* That the labels count the classes, once these are known. */
 static un_status check_labels(const importer *im) {
     const un_dataset *d = &im->dataset;
+    size_t wrong = SIZE_MAX; /* the first that is too large */
+    double low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < d->image_count; i++) {
+        low = fmin(low, d->labels[i]);
+        high = fmax(high, d->labels[i]);
+        if (wrong == SIZE_MAX && (size_t)d->labels[i] >= d->class_count) wrong = i;
+    }
+    if (wrong == SIZE_MAX) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_FORMAT, "%s: label %zu is %d; labels are whole numbers from 0 to %zu%s",
+                   im->options->labels, wrong, (int)d->labels[wrong], d->class_count - 1,
+                   un_other_base(low, high, d->class_count, 0, 1) ? " (are they 1-based?)" : "");
+}
+
+/* How many classes the labels count. */
+static size_t labelled_classes(const un_dataset *d) {
+    size_t count = 0;
     for (size_t i = 0; i < d->image_count; i++)
-        if ((size_t)d->labels[i] >= d->class_count)
-            return un_fail(UNSEEN_E_FORMAT,
-                           "%s: label %zu is %d; labels are whole numbers from 0 to %zu%s",
-                           im->options->labels, i, (int)d->labels[i], d->class_count - 1,
-                           (size_t)d->labels[i] == d->class_count ? " (are they 1-based?)" : "");
-    return UNSEEN_OK;
+        if ((size_t)d->labels[i] >= count) count = (size_t)d->labels[i] + 1;
+    return count;
 }
 
 static un_status import_labels(importer *im) {
@@ -106,9 +118,15 @@ static un_status match_rows(un_dataset *d, const char *path, const un_table *t, 
     un_status status = un_names_match(&index, d->classes, d->class_count, rows, &report);
     un_name_index_free(&index);
     UN_TRY(status);
-    if (report.missing.count > 0)
-        return un_fail(UNSEEN_E_FORMAT, "%s has no row for class %s%s", path, report.missing.text,
-                       un_name_list_more(&report.missing));
+    if (report.missing.count > 0) {
+        int turned = 0;
+        UN_TRY(un_table_is_turned(t, d->classes, d->class_count, &turned));
+        return un_fail(UNSEEN_E_FORMAT, "%s has no row for class %s%s%s", path, report.missing.text,
+                       un_name_list_more(&report.missing),
+                       turned ? "; its columns are called so: it seems to be transposed, one row "
+                                "must be one class"
+                              : "");
+    }
     if (report.alike.count > 0)
         UN_TRY(un_dataset_note(d, "%s: rows that are spelt otherwise than the classes: %s%s", path,
                                report.alike.text, un_name_list_more(&report.alike)));
@@ -257,7 +275,10 @@ static un_status add_array(importer *im, const un_named_path *named) {
             ? average(im, named, &a)
             : un_fail(UNSEEN_E_FORMAT, "%s has %zu rows for %zu classes%s", named->path, a.rows,
                       d->class_count,
-                      a.width == d->class_count ? "; it has as many columns: transpose it" : "");
+                      a.width == d->class_count   ? "; it has as many columns: transpose it"
+                      : a.width == d->image_count ? "; it has as many columns as there are images: "
+                                                    "transpose it"
+                                                  : "");
     un_array_close(&a);
     return status;
 }
@@ -269,15 +290,17 @@ static un_status count_classes(importer *im) {
     const char *spec = im->options->semantics[0].path;
     un_array a;
     UN_TRY(open_matrix(im, spec, &a));
-    size_t rows = a.rows;
+    size_t rows = a.rows, width = a.width;
+    size_t labelled = labelled_classes(d);
     un_array_close(&a);
-    d->class_count = rows;
-    if (rows == d->image_count) {
-        size_t labelled = 0;
-        for (size_t i = 0; i < d->image_count; i++)
-            if ((size_t)d->labels[i] >= labelled) labelled = (size_t)d->labels[i] + 1;
-        d->class_count = labelled;
-    }
+    if (rows != labelled && rows != d->image_count &&
+        (width == labelled || width == d->image_count))
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s has %zu rows and %zu columns, but the labels count %zu classes: it "
+                       "seems to be transposed, one row must be one class; if it is not, name the "
+                       "%zu classes (--names)",
+                       spec, rows, width, labelled, rows);
+    d->class_count = rows == d->image_count ? labelled : rows;
     return un_import_number_classes(d, rows == d->class_count ? spec : im->options->labels);
 }
 

@@ -333,19 +333,23 @@ static un_status map_by_name(un_dataset *d, const char *path, char *const *names
 }
 
 /* Which of the `available` classes of a file each of ours is: by name where the
- * file names them, else by position, and then the numbers must agree. */
-static un_status map_classes(un_dataset *d, un_mat *mat, size_t available, size_t *map) {
+ * file names them, else by position, and then the numbers must agree. `other` is the matrix's
+ * other side. */
+static un_status map_classes(un_dataset *d, un_mat *mat, size_t available, size_t other,
+                             size_t *map) {
     char **names = NULL;
     size_t count = 0;
     UN_TRY(un_mat_class_names(mat, &d->arena, &names, &count));
     if (count > 0 && count != available)
-        return un_fail(UNSEEN_E_FORMAT, "%s: allclasses_names has %zu names for %zu classes",
-                       un_mat_path(mat), count, available);
+        return un_fail(UNSEEN_E_FORMAT, "%s: allclasses_names has %zu names for %zu classes%s",
+                       un_mat_path(mat), count, available,
+                       count == other ? "; the matrix seems to be transposed" : "");
     if (count == 0 && available != d->class_count)
         return un_fail(UNSEEN_E_FORMAT,
                        "%s has %zu classes without names, the data set has %zu; they cannot be "
-                       "matched",
-                       un_mat_path(mat), available, d->class_count);
+                       "matched%s",
+                       un_mat_path(mat), available, d->class_count,
+                       other == d->class_count ? "; the matrix seems to be transposed" : "");
     if (count > 0) return map_by_name(d, un_mat_path(mat), names, count, map);
     for (size_t c = 0; c < d->class_count; c++) map[c] = c;
     return UNSEEN_OK;
@@ -377,7 +381,7 @@ un_status un_import_semantics_file(un_dataset *d, const un_named_path *extra) {
     if (v->dims[0] == 0 || v->dims[1] == 0)
         UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is empty", extra->path, variable));
     UN_GO(un_alloc(d->class_count, sizeof *map, &map));
-    UN_GO(map_classes(d, mat, v->dims[by_rows ? 0 : 1], map));
+    UN_GO(map_classes(d, mat, v->dims[by_rows ? 0 : 1], v->dims[by_rows ? 1 : 0], map));
     UN_GO(un_mat_add_semantics(d, mat, variable, extra->name, by_rows, map));
     if (!un_mat_find(mat, "allclasses_names"))
         UN_GO(un_dataset_note(d,

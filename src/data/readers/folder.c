@@ -81,15 +81,23 @@ static un_status cut(const un_dataset *d, const un_name_index *rows, int deeper,
 }
 
 static un_status refuse_folders(const un_picture_set_options *o, const un_dataset *d,
-                                const folders *f, const un_name_list *missing) {
+                                const un_table *table, const folders *f,
+                                const un_name_list *missing) {
     un_name_list idle = {0};
+    int turned = 0;
     unsigned char *used = NULL;
+    UN_TRY(un_table_is_turned(table, f->names, f->count, &turned));
     UN_TRY(un_alloc(d->class_count, 1, &used));
     for (size_t i = 0; i < f->count; i++)
         if (f->row[i] != UN_NO_NAME) used[f->row[i]] = 1;
     for (size_t c = 0; c < d->class_count; c++)
         if (!used[c]) un_name_list_add(&idle, d->classes[c], NAMED);
     free(used);
+    if (turned)
+        return un_fail(UNSEEN_E_FORMAT,
+                       "the folders of %s are called like columns of %s: the table seems to be "
+                       "transposed, one row must be one class",
+                       o->root, o->attributes);
     return un_fail(UNSEEN_E_FORMAT, "%s of %s %s no row in %s: %s%s%s%s%s",
                    missing->count == 1 ? "a folder" : "folders", o->root,
                    missing->count == 1 ? "has" : "have", o->attributes, missing->text,
@@ -98,7 +106,8 @@ static un_status refuse_folders(const un_picture_set_options *o, const un_datase
 }
 
 /* The row of each folder: by name, and where one row and one folder alone are alike, by that. */
-static un_status match_folders(un_picture_import *im, un_arena *scratch, folders *f) {
+static un_status match_folders(un_picture_import *im, const un_table *table, un_arena *scratch,
+                               folders *f) {
     un_dataset *d = &im->dataset;
     un_name_index rows;
     un_name_report report;
@@ -110,7 +119,7 @@ static un_status match_folders(un_picture_import *im, un_arena *scratch, folders
         UN_GO(cut(d, &rows, 1, scratch, f));
         UN_GO(un_names_match(&rows, f->names, f->count, f->row, &report));
     }
-    if (report.missing.count > 0) UN_GO(refuse_folders(im->options, d, f, &report.missing));
+    if (report.missing.count > 0) UN_GO(refuse_folders(im->options, d, table, f, &report.missing));
     if (f->above.count > 0)
         UN_GO(un_dataset_note(d,
                               "folders such as train and test stand above those of the classes: "
@@ -159,11 +168,11 @@ static un_status take_pictures(un_picture_import *im) {
     return UNSEEN_OK;
 }
 
-static un_status label(un_picture_import *im) {
+static un_status label(un_picture_import *im, const un_table *table) {
     un_dataset *d = &im->dataset;
     un_arena scratch = {0};
     folders f;
-    un_status status = match_folders(im, &scratch, &f);
+    un_status status = match_folders(im, table, &scratch, &f);
     if (!status) status = un_arena_alloc(&d->arena, d->image_count, sizeof *d->labels, &d->labels);
     for (size_t k = 0; !status && k < f.count; k++)
         for (size_t i = f.first[k]; i < f.first[k + 1]; i++) d->labels[i] = (int32_t)f.row[k];
@@ -199,7 +208,7 @@ static un_status import_all(un_picture_import *im, const un_picture_set_options 
     d->class_count = table.rows;
     d->classes = table.names;
     UN_TRY(take_pictures(im));
-    UN_TRY(label(im));
+    UN_TRY(label(im, &table));
     UN_TRY(tell_empty(d));
     UN_TRY(un_import_attributes(d, "att", table.values, table.columns, table.attributes,
                                 &options->values));

@@ -30,6 +30,7 @@ typedef struct {
     un_hdf5 *file;
     un_mat *splits; /* NULL: without */
     const un_hdf5_variable *map;
+    size_t att_width; /* columns of its att, 0: that of the splits counts */
     un_layout layout; /* of map, and what it makes of the dimensions */
     size_t channels, height, width;
     un_dataset dataset;
@@ -55,9 +56,10 @@ static un_status read_split_names(importer *im, char ***names, size_t *count) {
     UN_TRY(un_mat_require(im->splits, "att", UN_MAT_NUMERIC, &att));
     if (att->dims[1] != d->class_count)
         return un_fail(UNSEEN_E_FORMAT,
-                       "%s has %zu classes, %s has %zu: they do not belong together; import "
+                       "%s has %zu classes, %s has %zu: they do not belong together%s; import "
                        "without --splits, or give class names in allclasses_names",
-                       path, att->dims[1], im->options->file, d->class_count);
+                       path, att->dims[1], im->options->file, d->class_count,
+                       att->dims[1] == im->att_width ? ", or \"att\" is transposed" : "");
     if (!un_mat_find(im->splits, "allclasses_names")) return UNSEEN_OK;
     UN_TRY(un_mat_read_strings(im->splits, "allclasses_names", &d->arena, names, count));
     if (*count == d->class_count) return UNSEEN_OK;
@@ -84,8 +86,11 @@ static un_status import_class_names(importer *im) {
     if (un_hdf5_find(im->file, "allclasses_names")) {
         UN_TRY(un_hdf5_read_strings(im->file, "allclasses_names", &d->arena, &d->classes, &count));
         if (count != d->class_count)
-            return un_fail(UNSEEN_E_FORMAT, "%s: allclasses_names has %zu names for %zu classes",
-                           im->options->file, count, d->class_count);
+            return un_fail(UNSEEN_E_FORMAT, "%s: allclasses_names has %zu names for %zu classes%s",
+                           im->options->file, count, d->class_count,
+                           count == im->att_width ? "; \"att\" seems to be transposed, one row "
+                                                    "must be one class"
+                                                  : "");
     }
     if (im->splits) UN_TRY(read_split_names(im, &names, &count));
     if (d->classes && names) UN_TRY(same_names(im, names));
@@ -129,8 +134,10 @@ static un_status add_semantics(importer *im, const char *name) {
     *s = (un_semantics){.name = name};
     UN_TRY(read_matrix(im, name, &rows, &s->width, &s->values));
     if (rows != d->class_count)
-        return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" has %zu rows for %zu classes (one row a class)",
-                       im->options->file, name, rows, d->class_count);
+        return un_fail(UNSEEN_E_FORMAT,
+                       "%s: \"%s\" has %zu rows for %zu classes (one row a class)%s",
+                       im->options->file, name, rows, d->class_count,
+                       s->width == d->class_count ? "; it seems to be transposed" : "");
     d->semantics_count++;
     return UNSEEN_OK;
 }
@@ -163,8 +170,11 @@ static un_status import_vectors(importer *im) {
                                im->options->file);
     UN_TRY(read_matrix(im, "w2v_att", &rows, &columns, &vectors));
     if (rows != d->semantics[0].width)
-        return un_fail(UNSEEN_E_FORMAT, "%s: \"w2v_att\" has %zu rows for %zu attributes",
-                       im->options->file, rows, d->semantics[0].width);
+        return un_fail(UNSEEN_E_FORMAT, "%s: \"w2v_att\" has %zu rows for %zu attributes%s",
+                       im->options->file, rows, d->semantics[0].width,
+                       columns == d->semantics[0].width ? "; it seems to be transposed"
+                       : rows == d->class_count         ? "; \"att\" seems to be transposed"
+                                                        : "");
     for (size_t i = 0; i < d->semantics_count; i++) {
         if (d->semantics[i].width != rows) continue;
         d->semantics[i].vectors = vectors;
@@ -181,6 +191,7 @@ static un_status import_classes(importer *im) {
     if (own) {
         UN_TRY(require_matrix(im, "att", &att));
         d->class_count = att->dims[0];
+        im->att_width = att->dims[1];
     } else {
         UN_TRY(un_mat_require(im->splits, "att", UN_MAT_NUMERIC, &split_att));
         d->class_count = split_att->dims[1];
@@ -214,6 +225,7 @@ static un_status read_vector(const importer *im, const char *name, double **out,
 static un_status import_labels(importer *im) {
     un_dataset *d = &im->dataset;
     double *values = NULL;
+    double low = 0, high = 0;
     size_t count = 0;
     un_status status = UNSEEN_OK;
     UN_GO(read_vector(im, "labels", &values, &count));
@@ -221,15 +233,27 @@ static un_status import_labels(importer *im) {
         UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: %zu labels for the %zu images of feature_map",
                       im->options->file, count, d->image_count));
     UN_GO(un_arena_alloc(&d->arena, d->image_count, sizeof *d->labels, &d->labels));
+    un_number_range(values, d->image_count, &low, &high);
     for (size_t i = 0; i < d->image_count; i++) {
         double x = values[i];
         if (!(x >= 0) || x >= (double)d->class_count || x != floor(x))
             UN_GO(un_fail(UNSEEN_E_FORMAT,
                           "%s: the label of image %zu is %g; labels are whole, from 0 to %zu%s",
                           im->options->file, i, x, d->class_count - 1,
-                          x == (double)d->class_count ? " (are they 1-based?)" : ""));
+                          un_other_base(low, high, d->class_count, 0, 1) ? " (are they 1-based?)"
+                          : im->att_width > 0 && high == (double)im->att_width - 1
+                              ? "; \"att\" seems to be transposed, one row must be one class"
+                              : ""));
         d->labels[i] = (int32_t)x;
     }
+    /* Where nothing names the classes, the labels tell which side of att counts them. */
+    if (high == (double)im->att_width - 1 && im->att_width != d->class_count && !im->splits &&
+        !un_hdf5_find(im->file, "allclasses_names"))
+        UN_GO(un_fail(UNSEEN_E_FORMAT,
+                      "%s: \"att\" has %zu rows and %zu columns, but the labels count %zu "
+                      "classes: it seems to be transposed, one row must be one class; if it is "
+                      "not, name the classes in allclasses_names",
+                      im->options->file, d->class_count, im->att_width, im->att_width));
 done:
     free(values);
     return status;

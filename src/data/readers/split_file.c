@@ -116,6 +116,18 @@ static un_status find_image(const reader *r, const char *key, const char *name, 
                                             : "may be one of several; write more of its path");
 }
 
+/* Whether the numbers in a list are likely to count from 1. */
+static int is_1_based(const reader *r, const json_t *list) {
+    json_int_t low = INT64_MAX, high = 0;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        if (!json_is_integer(item)) continue;
+        if (json_integer_value(item) < low) low = json_integer_value(item);
+        if (json_integer_value(item) > high) high = json_integer_value(item);
+    }
+    return un_other_base((double)low, (double)high, r->dataset->image_count, 0, 0);
+}
+
 static un_status read_images(const reader *r, const json_t *object, const char *key,
                              un_index_list *out) {
     un_dataset *d = r->dataset;
@@ -136,7 +148,7 @@ static un_status read_images(const reader *r, const json_t *object, const char *
             return un_fail(UNSEEN_E_FORMAT,
                            "%s: entry %zu of \"%s\" is %lld; images count from 0 to %zu%s",
                            r->file->path, i, key, (long long)image, d->image_count - 1,
-                           (uint64_t)image == d->image_count ? " (is this list 1-based?)" : "");
+                           is_1_based(r, list) ? " (is this list 1-based?)" : "");
         out->items[out->count++] = image;
     }
     if (un_index_list_sort(out) == 0) return UNSEEN_OK;

@@ -282,6 +282,16 @@ un_status un_table_read(const char *path, un_arena *arena, un_table *out) {
     return un_table_read_as(path, &(un_table_options){0}, arena, out);
 }
 
+un_status un_table_is_turned(const un_table *t, char *const *names, size_t count, int *turned) {
+    un_name_index index;
+    size_t found = 0;
+    UN_TRY(un_name_index_make(&index, t->attributes, t->columns));
+    for (size_t i = 0; i < count; i++) found += un_name_find(&index, names[i]) != UN_NO_NAME;
+    un_name_index_free(&index);
+    *turned = 2 * found > count;
+    return UNSEEN_OK;
+}
+
 enum { LIMIT = 256 * 1024 * 1024 };
 
 /* ---- the delimiter ---- */

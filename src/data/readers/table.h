@@ -42,6 +42,10 @@ un_status un_table_read(const char *path, un_arena *arena, un_table *out);
 un_status un_table_read_as(const char *path, const un_table_options *options, un_arena *arena,
                            un_table *out);
 
+/* Whether the table lies the other way round: most of the `count` names of classes are names of
+ * its columns. */
+un_status un_table_is_turned(const un_table *t, char *const *names, size_t count, int *turned);
+
 /* ---- records of a CSV or TSV file. Fields are apart by commas, tabs or
  * semicolons, whichever stand equally often in the most records; quotes as in RFC 4180;
  * UTF-8, with or without a mark; lines end in LF, CRLF or CR; blanks around a field,

@@ -35,11 +35,26 @@ un_status un_dataset_note(un_dataset *dataset, const char *format, ...) {
     return un_json_append(dataset->notes, note);
 }
 
-/* The likely mistake behind an index outside its range. */
-static const char *base_hint(double x, size_t limit, int base) {
-    if (base == 1 && x == 0) return " (is this list 0-based?)";
-    if (base == 0 && x == (double)limit) return " (is this list 1-based?)";
-    return "";
+int un_other_base(double low, double high, size_t limit, int base, int all) {
+    double first = 1 - base;
+    double last = first + (double)limit - 1;
+    return all ? low == first && high == last : low >= first && high <= last;
+}
+
+void un_number_range(const double *values, size_t count, double *low, double *high) {
+    *low = INFINITY;
+    *high = -INFINITY;
+    for (size_t i = 0; i < count; i++) {
+        *low = fmin(*low, values[i]);
+        *high = fmax(*high, values[i]);
+    }
+}
+
+static const char *base_hint(const double *values, size_t count, size_t limit, int base) {
+    double low = 0, high = 0;
+    un_number_range(values, count, &low, &high);
+    if (!un_other_base(low, high, limit, base, 0)) return "";
+    return base == 1 ? " (is this list 0-based?)" : " (is this list 1-based?)";
 }
 
 un_status un_import_indices(const char *where, const char *name, const double *values, size_t count,
@@ -53,7 +68,7 @@ un_status un_import_indices(const char *where, const char *name, const double *v
                            "%s: entry %zu of \"%s\" is %g; image numbers are whole, from %d to "
                            "%lld%s",
                            where, i + 1, name, x, base, (long long)limit - 1 + base,
-                           base_hint(x, limit, base));
+                           base_hint(values, count, limit, base));
         list.items[i] = (int64_t)x - base;
     }
     if (un_index_list_sort(&list) > 0) {

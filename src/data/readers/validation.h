@@ -21,6 +21,12 @@ un_status un_mat_read_indices(un_mat *mat, const char *name, size_t limit, un_ar
 un_status un_import_indices(const char *where, const char *name, const double *values, size_t count,
                             size_t limit, int base, un_arena *arena, un_index_list *out);
 
+/* Whether whole numbers from `low` to `high`, one of which is outside `base` to limit - 1 + base,
+ * are likely to count from 1 - base (0 or 1) instead: they lie in its range and, where every
+ * number should occur (`all`), fill it from end to end. */
+void un_number_range(const double *values, size_t count, double *low, double *high);
+int un_other_base(double low, double high, size_t limit, int base, int all);
+
 /* What the numbers of published lists mean where a data set has only some of the
  * images: number i (from 0) is image place[i], or none of ours if that is -1. */
 typedef struct {

@@ -81,6 +81,7 @@ static un_status import_labels(importer *im) {
     un_dataset *d = &im->dataset;
     const un_mat_variable *v = NULL;
     double *values = NULL;
+    double low = 0, high = 0;
     un_status status = UNSEEN_OK;
     UN_TRY(un_mat_require(im->features, "labels", UN_MAT_NUMERIC, &v));
     if (v->dims[0] * v->dims[1] != d->image_count || (v->dims[0] != 1 && v->dims[1] != 1))
@@ -88,13 +89,15 @@ static un_status import_labels(importer *im) {
                        im->options->features, v->dims[0], v->dims[1], d->image_count);
     UN_TRY(un_mat_read_double(im->features, "labels", &values));
     UN_GO(un_arena_alloc(&d->arena, d->image_count, sizeof *d->labels, &d->labels));
+    un_number_range(values, d->image_count, &low, &high);
     for (size_t i = 0; i < d->image_count; i++) {
         double x = values[i];
         if (!(x >= 1) || x > (double)d->class_count || x != floor(x))
             UN_GO(un_fail(UNSEEN_E_FORMAT,
                           "%s: the label of image %zu is %g; labels are whole, from 1 to %zu%s",
                           im->options->features, i + 1, x, d->class_count,
-                          x == 0 ? " (are they 0-based?)" : ""));
+                          un_other_base(low, high, d->class_count, 1, 1) ? " (are they 0-based?)"
+                                                                         : ""));
         d->labels[i] = (int32_t)x - 1;
     }
 done:
