@@ -206,6 +206,37 @@ static void units_are_found(void **state) {
     drop_all(&d);
 }
 
+/* Numbers that stand for what is not known, in columns with units. */
+static void codes_are_told(void **state) {
+    (void)state;
+    static const struct {
+        double values[12];
+        const char *why; /* NULL: nothing is said */
+    } cases[] = {
+        {{109, 4, 1, 9999, 2, 0, 57, 4, 1, 9999, 0, 1},
+         "2 values are 9999 (attribute \"a\" of class \"y\" is the first), the others there lie in "
+         "57 to 109; if it means unknown, say --unknown 9999"},
+        {{109, 4, 1, 146, -999, 0, -999, 4, 1, 60, 0, 1}, "say --unknown -999"}, /* two columns */
+        {{109, 4, 1, -1, 2, 0, 57, 4, 1, -1, 0, 1}, "--unknown -1 "},
+        {{109, 4, 1, -9999, 2, 0, 57, 4, 1, -9999, 0, 1}, "--unknown -9999"},
+        {{109, 4, 1, 999, 2, 0, 57, 4, 1, 999, 0, 1}, "--unknown 999 "},
+        {{109, 4, 1, 12345, 2, 0, 57, 4, 1, 12345, 0, 1}, "--unknown 12345"},
+        {{109, 4, 1, 9999, 2, 0, 57, 4, 1, 80, 0, 1}, NULL},  /* once: a large one */
+        {{109, 4, 1, 205, 2, 0, 57, 4, 1, 205, 0, 1}, NULL},  /* the heaviest two */
+        {{900, 4, 1, 999, 2, 0, 57, 4, 1, 999, 0, 1}, NULL},  /* not far from 900 */
+        {{109, 1, 1, 146, -1, 0, 57, 0, 1, 60, -1, 1}, NULL}, /* absent, undecided, present */
+        {{-20, 4, 1, -1, 2, 0, 57, 4, 1, -1, 0, 1}, NULL}};   /* degrees */
+    const un_attribute_options plain = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        un_dataset d;
+        assert_int_equal(add(&d, cases[i].values, &plain), UNSEEN_OK);
+        assert_int_equal(d.semantics[0].scaling->kind, UN_SCALING_RANGE);
+        if (noted(&d, cases[i].why ? cases[i].why : "--unknown") != (cases[i].why != NULL))
+            fail_msg("case %zu", i);
+        drop_all(&d);
+    }
+}
+
 /* Attributes that look grouped and are not are told how to be; others are left alone. */
 static void groups_are_proposed(void **state) {
     (void)state;
@@ -282,6 +313,7 @@ int main(void) {
                                        cmocka_unit_test(refusals),
                                        cmocka_unit_test(short_rows_stay_small),
                                        cmocka_unit_test(units_are_found),
+                                       cmocka_unit_test(codes_are_told),
                                        cmocka_unit_test(groups_are_proposed),
                                        cmocka_unit_test(unknown_is_the_mean_of_the_others),
                                        cmocka_unit_test(scaling_survives)};

@@ -165,6 +165,82 @@ static un_status tell_range(const work *w, const survey *s) {
                            w->name, why, w->name);
 }
 
+/* ---- numbers that stand for an unknown value ---- */
+
+/* One end of a column: its value there, and what the others are. */
+typedef struct {
+    double value, low, high; /* `low` and `high` of the others */
+    size_t count, first;     /* how often the value occurs, its first class */
+} column_end;
+
+static column_end end_of(const work *w, size_t a, int upper) {
+    column_end e = {.value = w->values[a], .low = INFINITY, .high = -INFINITY};
+    for (size_t c = 1; c < w->dataset->class_count; c++) {
+        double x = w->values[c * w->width + a];
+        if (upper ? x > e.value : x < e.value) e.value = x;
+    }
+    for (size_t c = w->dataset->class_count; c-- > 0;) {
+        double x = w->values[c * w->width + a];
+        if (x == e.value) {
+            e.count++;
+            e.first = c;
+            continue;
+        }
+        e.low = fmin(e.low, x);
+        e.high = fmax(e.high, x);
+    }
+    return e;
+}
+
+/* -1, and 99, 999 and so on of either sign: what people write where they do not know. */
+static int is_usual_code(double x) {
+    if (x == -1) return 1;
+    for (double code = 99; code < 1e7; code = 10 * code + 9)
+        if (fabs(x) == code) return 1;
+    return 0;
+}
+
+/* Whether a value is so far from the others that it is hardly measured: the only negative one of
+ * the usual codes in a column that has more than 0 and 1; else by how far the others spread. */
+static int is_code(const column_end *e) {
+    enum { FAR = 10 }; /* spreads of the others */
+    double gap = e->value < e->low ? e->low - e->value : e->value - e->high;
+    double spread = e->high - e->low;
+    if (!(spread > 0)) return 0; /* one other value, or none */
+    if (!is_usual_code(e->value)) return e->count > 1 && gap > FAR * spread;
+    return gap > spread || (e->value < 0 && e->low >= 0 && e->high > 1);
+}
+
+/* A number that stands far outside its columns and repeats: says how it is named as unknown. */
+static un_status tell_codes(const work *w) {
+    column_end *ends = NULL; /* [A, 2], count 0: no code */
+    size_t most = 0, at = 0; /* of the one that occurs most often */
+    UN_TRY(un_alloc(2 * w->width, sizeof *ends, &ends));
+    for (size_t k = 0; k < 2 * w->width; k++) {
+        ends[k] = end_of(w, k / 2, k % 2);
+        if (!is_code(&ends[k])) ends[k].count = 0;
+    }
+    for (size_t k = 0; k < 2 * w->width; k++) {
+        size_t count = 0;
+        if (ends[k].count == 0 || (most > 0 && ends[k].value == ends[at].value)) continue;
+        for (size_t i = k; i < 2 * w->width; i++)
+            if (ends[i].value == ends[k].value) count += ends[i].count;
+        if (count <= most) continue;
+        most = count;
+        at = k;
+    }
+    column_end e = ends[at];
+    free(ends);
+    if (most < 2) return UNSEEN_OK;
+    const char *class = w->dataset->classes[e.first];
+    return un_dataset_note(w->dataset,
+                           "semantics \"%s\": %zu values are %g (%s of class \"%.*s\" is the "
+                           "first), the others there lie in %g to %g; if it means unknown, say "
+                           "--unknown %g (it gets the mean of the other classes)",
+                           w->name, most, e.value, label_of(w, at / 2).text,
+                           un_name_fit(class, NAME), class, e.low, e.high, e.value);
+}
+
 static un_status tell_constant(const work *w) {
     un_name_list told = {0};
     for (size_t a = 0; a < w->width && w->dataset->class_count > 1; a++) {
@@ -251,6 +327,7 @@ static un_status add_both(const work *w) {
     UN_GO(add(w, w->name, ranged ? UN_SCALING_RANGE : UN_SCALING_UNIT));
     UN_GO(add(w, original, UN_SCALING_AS_GIVEN));
     if (ranged) UN_GO(tell_range(w, &s));
+    if (ranged) UN_GO(tell_codes(w));
     UN_GO(tell_constant(w));
     if (w->attributes) UN_GO(tell_groups(w));
 done:
