@@ -6,6 +6,7 @@
  */
 #include "data/split.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -427,6 +428,23 @@ static size_t usual_number(size_t n) {
     return fifth > 0 ? fifth : 1;
 }
 
+/* So many unseen ones cannot be chosen: says what can. */
+static un_status refuse_number(size_t candidates, size_t number) {
+    char most[64] = "";
+    if (candidates < 2)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "%zu class%s images; at least 2 need some, for there is nothing to tell "
+                       "apart otherwise",
+                       candidates, candidates == 1 ? " has" : "es have");
+    if (candidates > 2) snprintf(most, sizeof most, "choose at most %zu, or ", candidates - 2);
+    return un_fail(UNSEEN_E_ARGUMENT,
+                   "%zu classes have images; %zu unseen and at least 2 seen ones cannot be chosen "
+                   "from them; %stake none with --unseen-count 0 (\"unseen_count\": 0 in a split "
+                   "file): all classes with images are learned, those without are the unseen ones, "
+                   "and nothing measures T1, U and H",
+                   candidates, number, most);
+}
+
 static un_status choose_classes(chooser *c, const un_split_proposal *p, un_split_outcome *outcome) {
     size_t number = p->number > 0 ? p->number : usual_number(c->candidates);
     if (p->no_unseen)
@@ -449,10 +467,7 @@ static un_status choose_classes(chooser *c, const un_split_proposal *p, un_split
                        "%s: of %zu classes with images %zu are to be unseen; at least 2 must not "
                        "be",
                        p->where, c->candidates, outcome->unseen);
-    return un_fail(UNSEEN_E_ARGUMENT,
-                   "%zu classes have images; %zu unseen and at least 2 seen ones cannot be chosen "
-                   "from them",
-                   c->candidates, number);
+    return refuse_number(c->candidates, number);
 }
 
 /* Sorts images by class, order kept: class k has members[first[k]] to

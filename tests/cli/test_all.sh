@@ -48,6 +48,17 @@ done
 expect 0 "trainval 3, test_seen 0, test_unseen 1" "$unseen" import folder single --attributes full.csv \
     --unseen kind4 -o single.d
 
+# Two classes with pictures and one without: none can be spared for testing, and what works is said.
+mkdir two && cp -r photos/kind1 photos/kind2 two
+sed -n '1,3p;$p' kinds.csv >two.csv
+expect 1 "take none with --unseen-count 0" "$unseen" import folder two --attributes two.csv -o two.d
+expect 0 "(2 seen, 0 unseen)" "$unseen" import folder two --attributes two.csv --unseen-count 0 -o two.d
+$extract two.d >/dev/null || fail extract
+expect 0 "written to" "$unseen" train eszsl --data two.d --features descriptor-1-32 --all -o two.model -q
+expect 0 "nobody" "$unseen" predict two.model photos/kind1 --top 3 --csv -
+rm -r two/kind2
+expect 1 "at least 2 need some" "$unseen" import folder two --attributes two.csv --unseen-count 0 -o one.d
+
 # ---- figures that cannot be measured are null ----
 $extract zero >/dev/null || fail extract
 "$unseen" train eszsl --data zero --features descriptor-1-32 -o z.model --json z.json -q >/dev/null || fail "train without unseen classes"
