@@ -201,7 +201,7 @@ typedef struct {
 
 static un_status measure_prepare(un_method *method, figures *out) {
     double started = un_now();
-    UN_TRY(method->class->prepare(method));
+    UN_TRY(un_method_prepare(method));
     out->prepare_ms = 1e3 * (un_now() - started);
     return UNSEEN_OK;
 }

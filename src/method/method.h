@@ -167,8 +167,6 @@ typedef struct un_method_class {
 
     un_status (*create)(const un_method_setup *setup, un_method **out);
     void (*destroy)(un_method *method);
-    /* One pass over the training images before the first step or fit (un_method_no_pass: none). */
-    un_status (*prepare)(un_method *method);
     /* The classes to score from now on, with the parameters as they are now. Any
      * classes whose modalities have the trained widths will do. */
     un_status (*set_classes)(un_method *method, const un_class_table *classes);
@@ -177,6 +175,8 @@ typedef struct un_method_class {
 
     /* May be NULL: */
 
+    /* One pass over the training images before the first step or fit; NULL: none is needed. */
+    un_status (*prepare)(un_method *method);
     /* Whether it takes features of this kind with these settings; NULL: those of `input` only. */
     int (*takes)(const json_t *config, un_features_kind kind);
     /* Whether, with these settings, each class's description is brought to length 1; NULL: never. */
@@ -202,14 +202,15 @@ struct un_method {
 
 /* All methods, NULL-terminated. */
 extern const un_method_class *const un_methods[];
+
 /* Fails with a sentence that names the nearest. */
 un_status un_method_find(const char *name, const un_method_class **out);
 /* Whether a method takes features of this kind as they are. */
 int un_method_takes(const un_method_class *class, const json_t *config, un_features_kind kind);
 /* The grid of the attention maps of a method whose features are a grid of height x width. */
 void un_method_grid(const un_method *method, size_t *height, size_t *width);
-/* A `prepare` for methods that need none. */
-un_status un_method_no_pass(un_method *method);
+/* What a method needs before its first step or fit, if anything. */
+un_status un_method_prepare(un_method *method);
 /* Maps of a class and what they show; 0 and NULL for one that has none. */
 size_t un_method_map_branches(const un_method_class *class);
 const char *const *un_method_map_titles(const un_method_class *class);

@@ -74,7 +74,7 @@ un_status un_run_open(trainer *t) {
         learner->optimizer(t->method, &settings);
         UN_TRY(un_optimizer_create(&t->optimizer, &settings, &t->method->params));
     }
-    UN_TRY(o->class->prepare(t->method));
+    UN_TRY(un_method_prepare(t->method));
     t->run_started = un_now();
     return UNSEEN_OK;
 }

@@ -189,7 +189,6 @@ const un_method_class un_method_nearest_mean = {
     .presets = g_presets,
     .create = create,
     .destroy = destroy,
-    .prepare = un_method_no_pass,
     .set_classes = set_classes,
     .score = score,
     .keep = keep,

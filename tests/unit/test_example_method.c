@@ -52,7 +52,7 @@ static void learns_and_is_created_again(void **state) {
     make_scene(&s);
     un_method *method = make(&s, &s.data, NULL);
     const un_method_class *class = method->class;
-    util_ok(class->prepare(method));
+    util_ok(un_method_prepare(method));
     util_ok(class->closed_form->fit(method, 0, losses));
     assert_true(losses[0] > 0 && losses[0] < 1e-2); /* the noise alone */
     util_ok(class->keep(method, &kept));

@@ -1,13 +1,13 @@
 /*
  * dem.h - the parts of DEM (Zhang, Xiang, Gong: "Learning a Deep Embedding Model
- * for Zero-Shot Learning", CVPR 2017), shared by the dem_*.c files only.
+ * for Zero-Shot Learning", CVPR 2017), shared by the files of this folder and their tests only.
  *
  * Classes are embedded into the visual space: a network f maps class semantics to
  * a prototype there; an image belongs to the nearest prototype.
  *   two-layer  f(a) = relu(relu(a W1 + b1) W2 + b2)
  *   one-layer  f(a) = relu(a W + b)
  *   fusion     f(u_1..u_M) = relu((sum_m s_m tanh(u_m W_m + b_m)) Wc + bc)
- * With whitened features (whiten.h), which have either sign, the last relu is left out, and
+ * With whitened features (below), which have either sign, the last relu is left out, and
  * x is the whitened feature everywhere below.
  * Loss of a step: mean over B x D of (f(a_y) - x)^2, plus lambda/2 |theta|^2, which
  * the trainer's optimiser adds.
@@ -95,7 +95,7 @@ typedef struct {
 
 extern const un_method_class un_method_dem;
 
-/* dem_rows.c: which images make a step. */
+/* dem_network.c: which images make a step, as one row per class. */
 un_status un_dem_rows_create(dem *d);
 un_status un_dem_rows_prepare(dem *d);
 size_t un_dem_rows_steps_per_epoch(const dem *d);
@@ -115,9 +115,41 @@ un_status un_dem_network_forward(dem *d, size_t rows, un_dtype type);
 /* Loss of the rows in d->rows and all gradients. */
 un_status un_dem_network_backward(dem *d, double *fit);
 
-/* dem_score.c: nearest prototypes. */
-un_status un_dem_set_classes(un_method *method, const un_class_table *classes);
-un_status un_dem_score(un_method *method, const float *features, size_t n, float *scores);
-void un_dem_score_free(dem *d);
+/* ---- whitening: features in units of what varies within a class.
+ *
+ * In features as they come, the largest directions need not be those that tell
+ * classes apart: light, pose and background move a plain descriptor further than the
+ * class does, and rule every distance. Whitening measures how the training images of
+ * a class spread about their mean and takes that as the unit in every direction:
+ *     x -> (x - mu) W,   W W' = ((1 - s) S + s t I)^-1,   t = tr S / D,
+ * mu the mean of the training images, S = sum_i (x_i - mean_y(i)) (x_i - mean_y(i))' / N.
+ * Distances become Mahalanobis distances. W = L^-T of the Cholesky factor L; every other
+ * root of the inverse is this one and a rotation, which neither Euclidean distances nor
+ * cosines see.
+ *
+ * The shrinkage s (0 to 1; 1 leaves only centring and one common scale) keeps directions
+ * that few images measured from being blown up. It may be given, or come from the images:
+ * the s whose matrix has the least expected squared error, by the formula of Ledoit and
+ * Wolf ("A well-conditioned estimator for large-dimensional covariance matrices", Journal
+ * of Multivariate Analysis 88, 2004; b^2 / d^2 of its section 3.2), applied to the rows
+ * x_i - mean_y(i). It looks at no validation image and no test image.
+ *
+ * Two passes over the images, in double; memory is (D + C) D doubles and W in f32,
+ * whatever their number.
+ *
+ * Letters: N training images, D values of one, C classes. ---- */
+
+/* The most values of an image: D^2 doubles are half a GiB there. */
+enum { UN_WHITEN_MAX_WIDTH = 8192 };
+
+/* mean (D), weight (D, D: row of inputs, column of outputs) in f32; `shrinkage` 0 to 1, NAN for
+ * Ledoit and Wolf's, *used what it was. `classes` is the number of rows that labels go to.
+ * UNSEEN_E_ARGUMENT if D is too large, if no class varies, or if the matrix is singular. */
+un_status un_whiten_fit(const un_training_data *data, size_t classes, double shrinkage, float *mean,
+                        float *weight, double *used);
+
+/* out (n, D) of x (n, D), which is centred in place; the buffers do not overlap. */
+un_status un_whiten(const float *mean, const float *weight, size_t n, size_t D, float *x,
+                    float *out);
 
 #endif

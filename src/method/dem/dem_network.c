@@ -1,4 +1,5 @@
-/* dem_network.c - DEM's class network, forward and backward. See dem.h. */
+/* dem_network.c - DEM's class network, forward and backward, and the rows that a step trains it
+ * on. See dem.h. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,6 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "method/dem/dem.h"
-#include "method/whiten.h"
 #include "nn/loss.h"
 #include "tensor/kernels.h"
 
@@ -193,7 +193,7 @@ un_status un_dem_network_backward(dem *d, double *fit) {
     return UNSEEN_OK;
 }
 
-/* ---- DEM's batches as one row per class: mini-batches and class means. See dem.h. ---- */
+/* ---- a step's images as one row per class: mini-batches and class means ---- */
 
 enum { CHUNK = 256 }; /* images of one gather of the preparing pass */
 

@@ -413,7 +413,6 @@ const un_method_class un_method_duet = {
     .presets = g_presets,
     .create = create,
     .destroy = destroy,
-    .prepare = un_method_no_pass,
     .set_classes = un_duet_set_classes,
     .score = un_duet_score,
     .takes = takes,

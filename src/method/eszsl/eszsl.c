@@ -1,4 +1,4 @@
-/* eszsl.c - ESZSL as a method: settings, life cycle, scoring. See eszsl.h. */
+/* eszsl.c - ESZSL as a method: settings, the fit in closed form, scores, life cycle. See eszsl.h. */
 #include "method/eszsl/eszsl.h"
 
 #include <math.h>
@@ -13,6 +13,8 @@
 enum { SCORE_IMAGES = 256 };
 
 #define GRID "1e-3,1e-2,1e-1,1,1e1,1e2,1e3"
+
+/* ---- settings ---- */
 
 static const un_option g_options[] = {
     {"semantics", UN_OPTION_NAMES, "att", 0, 0, NULL, "named semantics of the classes"},
@@ -35,80 +37,7 @@ static const un_preset g_presets[] = {
     {NULL, NULL, NULL},
 };
 
-static const char *const g_losses[] = {"squares", NULL};
-
-static void free_scoring(eszsl *e) {
-    un_packed_free(e->packed);
-    free(e->rows);
-    free(e->constant);
-    e->packed = NULL;
-    e->rows = e->constant = NULL;
-    e->scored = 0;
-}
-
-static void destroy(un_method *method) {
-    eszsl *e = (eszsl *)method;
-    if (!e) return;
-    free_scoring(e);
-    un_params_free(&e->base.params);
-    un_arena_free(&e->arena);
-    free(e);
-}
-
-static void configure(eszsl *e, const un_method_setup *setup) {
-    const json_t *config = setup->config;
-    e->A = setup->classes->modality[0].width;
-    e->F = setup->width;
-    e->R = setup->regions;
-    e->unit_features = un_config_is(config, "unit_features", "yes");
-    e->unit_classes = un_config_is(config, "unit_classes", "yes");
-    e->columns = un_config_is(config, "columns", "center")     ? ESZSL_CENTER
-                 : un_config_is(config, "columns", "standard") ? ESZSL_STANDARD
-                                                               : ESZSL_RAW;
-    e->gamma_count = un_config_list_count(config, "gamma");
-    e->lambda_count = un_config_list_count(config, "lambda");
-    for (size_t i = 0; i < e->gamma_count && i < ESZSL_MAX_VALUES; i++)
-        e->gamma[i] = un_config_list_number(config, "gamma", i);
-    for (size_t i = 0; i < e->lambda_count && i < ESZSL_MAX_VALUES; i++)
-        e->lambda[i] = un_config_list_number(config, "lambda", i);
-    e->data = setup->data;
-}
-
-static un_status create(const un_method_setup *setup, un_method **out) {
-    if (setup->classes->modality_count != 1)
-        return un_fail(UNSEEN_E_ARGUMENT, "ESZSL takes one semantics, not %zu",
-                       setup->classes->modality_count);
-    eszsl *e = calloc(1, sizeof *e);
-    if (!e) return un_fail_memory(sizeof *e);
-    e->base.class = &un_method_eszsl;
-    un_params *p = &e->base.params;
-    un_status status = UNSEEN_OK;
-    configure(e, setup);
-    p->available = setup->available;
-    if (e->gamma_count > ESZSL_MAX_VALUES || e->lambda_count > ESZSL_MAX_VALUES)
-        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "gamma and lambda take at most %d values each",
-                      ESZSL_MAX_VALUES));
-    const size_t shape[] = {e->F, e->A};
-    UN_GO(un_params_add(p, "V", 2, shape, 0, &e->v));
-    UN_GO(un_params_add(p, "offset", 1, &e->A, 0, &e->offset));
-    UN_GO(un_params_allocate(p, 0, 0));
-    if (e->data) UN_GO(un_eszsl_fit_create(e, setup->classes));
-    *out = &e->base;
-done:
-    if (status) destroy(&e->base);
-    return status;
-}
-
-static size_t fit_points(const un_method *method) {
-    const eszsl *e = (const eszsl *)method;
-    return e->gamma_count * e->lambda_count;
-}
-
-static json_t *fit_settings(const un_method *method, size_t point) {
-    const eszsl *e = (const eszsl *)method;
-    return json_pack("{s:f, s:f}", "gamma", e->gamma[point / e->lambda_count], "lambda",
-                     e->lambda[point % e->lambda_count]);
-}
+/* ---- features and classes as the method sees them ---- */
 
 typedef struct {
     const eszsl *e;
@@ -124,153 +53,21 @@ static void represent_range(size_t begin, size_t end, void *context) {
         un_mean_row(job->features + i * R * F, R, F, job->out + i * F);
 }
 
-void un_eszsl_represent(const eszsl *e, const float *features, size_t n, float *out) {
+/* Features of n images (n, R, F) as the method sees them: the mean over regions, of unit length if
+ * the settings say so; out (n, F). */
+static void represent(const eszsl *e, const float *features, size_t n, float *out) {
     represent_job job = {e, features, out};
     un_parallel_for(n, 1 + 65536 / (e->R * e->F), represent_range, &job);
     if (e->unit_features) un_normalize_rows(out, n, e->F, 1e-12f, NULL);
 }
 
-void un_eszsl_describe(const eszsl *e, const float *values, size_t count, float *out) {
+/* Class attributes as the method sees them: out (count, A). */
+static void describe(const eszsl *e, const float *values, size_t count, float *out) {
     memcpy(out, values, count * e->A * sizeof *out);
     if (e->unit_classes) un_normalize_rows(out, count, e->A, 1e-12f, NULL);
 }
 
-/* V s of every class, (C, F), summed in double; a large V may cancel in it. */
-static un_status make_prototypes(const eszsl *e, float *out) {
-    const float *v = un_param_value(&e->base.params, e->v);
-    double *wide = NULL;
-    double *s = NULL;
-    double *product = NULL;
-    un_status status = UNSEEN_OK;
-    UN_GO(un_alloc(e->F * e->A, sizeof *wide, &wide));
-    UN_GO(un_alloc(e->scored * e->A, sizeof *s, &s));
-    UN_GO(un_alloc(e->scored * e->F, sizeof *product, &product));
-    for (size_t i = 0; i < e->F * e->A; i++) wide[i] = (double)v[i];
-    for (size_t i = 0; i < e->scored * e->A; i++) s[i] = (double)e->rows[i];
-    const un_gemm64_args args = {.m = e->scored,
-                                 .n = e->F,
-                                 .k = e->A,
-                                 .alpha = 1,
-                                 .a = s,
-                                 .a_row = e->A,
-                                 .a_column = 1,
-                                 .b = wide,
-                                 .b_row = 1,
-                                 .b_column = e->A,
-                                 .c = product,
-                                 .ldc = e->F};
-    UN_GO(un_gemm64(&args));
-    for (size_t i = 0; i < e->scored * e->F; i++) out[i] = (float)product[i];
-done:
-    free(wide);
-    free(s);
-    free(product);
-    return status;
-}
-
-static un_status set_classes(un_method *method, const un_class_table *classes) {
-    eszsl *e = (eszsl *)method;
-    const un_modality *modality = &classes->modality[0];
-    if (classes->count == 0) return un_fail(UNSEEN_E_ARGUMENT, "there are no classes to score");
-    if (classes->modality_count != 1 || modality->width != e->A)
-        return un_fail(UNSEEN_E_ARGUMENT,
-                       "the model needs one semantics of %zu values; \"%s\" has %zu (of %zu "
-                       "semantics)",
-                       e->A, modality->name, modality->width, classes->modality_count);
-    float *prototypes = NULL;
-    const float *offset = un_param_value(&e->base.params, e->offset);
-    un_status status = UNSEEN_OK;
-    free_scoring(e);
-    e->scored = classes->count;
-    UN_GO(un_alloc(e->scored * e->A, sizeof(float), &e->rows));
-    UN_GO(un_alloc(e->scored, sizeof(float), &e->constant));
-    UN_GO(un_alloc(e->scored * e->F, sizeof(float), &prototypes));
-    un_eszsl_describe(e, modality->values, e->scored, e->rows);
-    for (size_t c = 0; c < e->scored; c++)
-        e->constant[c] = (float)un_dot(e->rows + c * e->A, offset, e->A);
-    UN_GO(make_prototypes(e, prototypes));
-    UN_GO(un_gemm_pack(&e->packed, UN_F32, 1, SCORE_IMAGES, e->scored, e->F, prototypes, 0));
-done:
-    free(prototypes);
-    if (status) free_scoring(e);
-    return status;
-}
-
-static un_status score(un_method *method, const float *features, size_t n, float *scores) {
-    const eszsl *e = (const eszsl *)method;
-    if (!e->packed) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
-    float *x = NULL;
-    UN_TRY(un_alloc((n < SCORE_IMAGES ? n : SCORE_IMAGES) * e->F, sizeof *x, &x));
-    un_status status = UNSEEN_OK;
-    for (size_t at = 0; at < n && !status; at += SCORE_IMAGES) {
-        size_t count = n - at < SCORE_IMAGES ? n - at : SCORE_IMAGES;
-        un_eszsl_represent(e, features + at * e->R * e->F, count, x);
-        const un_gemm_args product = {.m = count,
-                                      .n = e->scored,
-                                      .k = e->F,
-                                      .input = UN_F32,
-                                      .output = UN_F32,
-                                      .a = x,
-                                      .packed = e->packed,
-                                      .c = scores + at * e->scored,
-                                      .bias = e->constant};
-        status = un_gemm(&product);
-    }
-    free(x);
-    return status;
-}
-
-/* x V + offset; in double, as few as the attributes of one image are. */
-static un_status attributes(un_method *method, const float *features, float *out) {
-    const eszsl *e = (const eszsl *)method;
-    const float *v = un_param_value(&e->base.params, e->v);
-    const float *offset = un_param_value(&e->base.params, e->offset);
-    float *x = NULL;
-    double *sum = NULL;
-    un_status status = UNSEEN_OK;
-    UN_GO(un_alloc(e->F, sizeof *x, &x));
-    UN_GO(un_alloc(e->A, sizeof *sum, &sum));
-    un_eszsl_represent(e, features, 1, x);
-    for (size_t i = 0; i < e->A; i++) sum[i] = (double)offset[i];
-    for (size_t j = 0; j < e->F; j++)
-        for (size_t i = 0; i < e->A; i++) sum[i] += (double)x[j] * (double)v[j * e->A + i];
-    for (size_t i = 0; i < e->A; i++) out[i] = (float)sum[i];
-done:
-    free(x);
-    free(sum);
-    return status;
-}
-
-static const float *class_rows(const un_method *method) { return ((const eszsl *)method)->rows; }
-
-static int unit_rows(const json_t *config) { return un_config_is(config, "unit_classes", "yes"); }
-
-static const un_method_closed_form g_closed_form = {
-    .fit = un_eszsl_fit, .points = fit_points, .settings = fit_settings};
-
-static const un_method_attribute_scores g_attribute_scores = {
-    .score = attributes, .branches = 1, .class_rows = class_rows};
-
-const un_method_class un_method_eszsl = {
-    .name = "eszsl",
-    .title = "ESZSL: An embarrassingly simple approach to zero-shot learning (ICML 2015), in "
-             "closed form",
-    .score_unit = "bilinear score, 1 for the class and -1 for others in training",
-    .input = UN_FEATURES_POOLED,
-    .losses = g_losses,
-    .options = g_options,
-    .presets = g_presets,
-    .create = create,
-    .destroy = destroy,
-    .prepare = un_eszsl_prepare,
-    .set_classes = set_classes,
-    .score = score,
-    .unit_rows = unit_rows,
-    .closed_form = &g_closed_form,
-    .attribute_scores = &g_attribute_scores,
-};
-
-/* ---- ESZSL's sums over the training images and its closed form. See eszsl.h. ---- */
+/* ---- fitting: sums over the training images, and the closed form of a point of the grid ---- */
 
 /* Images of one product, and bytes of one gather (region features are large). */
 enum { BLOCK = 512, GATHER_BYTES = 16 * 1024 * 1024 };
@@ -283,7 +80,7 @@ static un_status take_classes(eszsl *e, const un_class_table *classes) {
     UN_TRY(un_arena_alloc(&e->arena, e->class_count, sizeof(size_t), &e->seen_of_class));
     UN_TRY(un_arena_alloc(&e->arena, e->class_count, sizeof(size_t), &e->images));
     UN_TRY(un_alloc(e->class_count * e->A, sizeof *rows, &rows));
-    un_eszsl_describe(e, classes->modality[0].values, e->class_count, rows);
+    describe(e, classes->modality[0].values, e->class_count, rows);
     for (size_t i = 0; i < train->count; i++) e->images[e->data->labels[train->items[i]]]++;
     for (size_t c = 0; c < e->class_count; c++) {
         if (e->images[c] == 0) continue;
@@ -301,7 +98,7 @@ done:
     return status;
 }
 
-un_status un_eszsl_fit_create(eszsl *e, const un_class_table *classes) {
+static un_status start_fitting(eszsl *e, const un_class_table *classes) {
     if (e->data->train->count == 0)
         return un_fail(UNSEEN_E_ARGUMENT, "there are no training images");
     e->class_count = classes->count;
@@ -329,7 +126,7 @@ static void read_block(eszsl *e, const block *k, const int64_t *images, size_t n
     for (size_t at = 0; at < n; at += k->gather) {
         size_t count = n - at < k->gather ? n - at : k->gather;
         un_features_gather_f32(e->data->features, images + at, count, k->features);
-        un_eszsl_represent(e, k->features, count, k->rows);
+        represent(e, k->features, count, k->rows);
         for (size_t i = 0; i < count; i++) {
             size_t seen = e->seen_of_class[e->data->labels[images[at + i]]];
             double *x = k->x + (at + i) * e->F;
@@ -436,7 +233,7 @@ static un_status make_right_side(eszsl *e) {
     return un_gemm64(&square);
 }
 
-un_status un_eszsl_prepare(un_method *method) {
+static un_status prepare(un_method *method) {
     eszsl *e = (eszsl *)method;
     block k = {0};
     un_status status = UNSEEN_OK;
@@ -528,7 +325,7 @@ static un_status mean_square(const eszsl *e, double *v, double gamma, double lam
     return UNSEEN_OK;
 }
 
-un_status un_eszsl_fit(un_method *method, size_t point, double *losses) {
+static un_status fit(un_method *method, size_t point, double *losses) {
     eszsl *e = (eszsl *)method;
     size_t A = e->A;
     size_t F = e->F;
@@ -560,3 +357,219 @@ done:
     free(v);
     return status;
 }
+
+/* ---- scores ---- */
+
+static void free_scoring(eszsl *e) {
+    un_packed_free(e->packed);
+    free(e->rows);
+    free(e->constant);
+    e->packed = NULL;
+    e->rows = e->constant = NULL;
+    e->scored = 0;
+}
+
+/* V s of every class, (C, F), summed in double; a large V may cancel in it. */
+static un_status make_prototypes(const eszsl *e, float *out) {
+    const float *v = un_param_value(&e->base.params, e->v);
+    double *wide = NULL;
+    double *s = NULL;
+    double *product = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(e->F * e->A, sizeof *wide, &wide));
+    UN_GO(un_alloc(e->scored * e->A, sizeof *s, &s));
+    UN_GO(un_alloc(e->scored * e->F, sizeof *product, &product));
+    for (size_t i = 0; i < e->F * e->A; i++) wide[i] = (double)v[i];
+    for (size_t i = 0; i < e->scored * e->A; i++) s[i] = (double)e->rows[i];
+    const un_gemm64_args args = {.m = e->scored,
+                                 .n = e->F,
+                                 .k = e->A,
+                                 .alpha = 1,
+                                 .a = s,
+                                 .a_row = e->A,
+                                 .a_column = 1,
+                                 .b = wide,
+                                 .b_row = 1,
+                                 .b_column = e->A,
+                                 .c = product,
+                                 .ldc = e->F};
+    UN_GO(un_gemm64(&args));
+    for (size_t i = 0; i < e->scored * e->F; i++) out[i] = (float)product[i];
+done:
+    free(wide);
+    free(s);
+    free(product);
+    return status;
+}
+
+static un_status set_classes(un_method *method, const un_class_table *classes) {
+    eszsl *e = (eszsl *)method;
+    const un_modality *modality = &classes->modality[0];
+    if (classes->count == 0) return un_fail(UNSEEN_E_ARGUMENT, "there are no classes to score");
+    if (classes->modality_count != 1 || modality->width != e->A)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "the model needs one semantics of %zu values; \"%s\" has %zu (of %zu "
+                       "semantics)",
+                       e->A, modality->name, modality->width, classes->modality_count);
+    float *prototypes = NULL;
+    const float *offset = un_param_value(&e->base.params, e->offset);
+    un_status status = UNSEEN_OK;
+    free_scoring(e);
+    e->scored = classes->count;
+    UN_GO(un_alloc(e->scored * e->A, sizeof(float), &e->rows));
+    UN_GO(un_alloc(e->scored, sizeof(float), &e->constant));
+    UN_GO(un_alloc(e->scored * e->F, sizeof(float), &prototypes));
+    describe(e, modality->values, e->scored, e->rows);
+    for (size_t c = 0; c < e->scored; c++)
+        e->constant[c] = (float)un_dot(e->rows + c * e->A, offset, e->A);
+    UN_GO(make_prototypes(e, prototypes));
+    UN_GO(un_gemm_pack(&e->packed, UN_F32, 1, SCORE_IMAGES, e->scored, e->F, prototypes, 0));
+done:
+    free(prototypes);
+    if (status) free_scoring(e);
+    return status;
+}
+
+static un_status score(un_method *method, const float *features, size_t n, float *scores) {
+    const eszsl *e = (const eszsl *)method;
+    if (!e->packed) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
+    float *x = NULL;
+    UN_TRY(un_alloc((n < SCORE_IMAGES ? n : SCORE_IMAGES) * e->F, sizeof *x, &x));
+    un_status status = UNSEEN_OK;
+    for (size_t at = 0; at < n && !status; at += SCORE_IMAGES) {
+        size_t count = n - at < SCORE_IMAGES ? n - at : SCORE_IMAGES;
+        represent(e, features + at * e->R * e->F, count, x);
+        const un_gemm_args product = {.m = count,
+                                      .n = e->scored,
+                                      .k = e->F,
+                                      .input = UN_F32,
+                                      .output = UN_F32,
+                                      .a = x,
+                                      .packed = e->packed,
+                                      .c = scores + at * e->scored,
+                                      .bias = e->constant};
+        status = un_gemm(&product);
+    }
+    free(x);
+    return status;
+}
+
+/* x V + offset; in double, as few as the attributes of one image are. */
+static un_status attributes(un_method *method, const float *features, float *out) {
+    const eszsl *e = (const eszsl *)method;
+    const float *v = un_param_value(&e->base.params, e->v);
+    const float *offset = un_param_value(&e->base.params, e->offset);
+    float *x = NULL;
+    double *sum = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(e->F, sizeof *x, &x));
+    UN_GO(un_alloc(e->A, sizeof *sum, &sum));
+    represent(e, features, 1, x);
+    for (size_t i = 0; i < e->A; i++) sum[i] = (double)offset[i];
+    for (size_t j = 0; j < e->F; j++)
+        for (size_t i = 0; i < e->A; i++) sum[i] += (double)x[j] * (double)v[j * e->A + i];
+    for (size_t i = 0; i < e->A; i++) out[i] = (float)sum[i];
+done:
+    free(x);
+    free(sum);
+    return status;
+}
+
+static const float *class_rows(const un_method *method) { return ((const eszsl *)method)->rows; }
+
+/* ---- life cycle ---- */
+
+static void destroy(un_method *method) {
+    eszsl *e = (eszsl *)method;
+    if (!e) return;
+    free_scoring(e);
+    un_params_free(&e->base.params);
+    un_arena_free(&e->arena);
+    free(e);
+}
+
+static void configure(eszsl *e, const un_method_setup *setup) {
+    const json_t *config = setup->config;
+    e->A = setup->classes->modality[0].width;
+    e->F = setup->width;
+    e->R = setup->regions;
+    e->unit_features = un_config_is(config, "unit_features", "yes");
+    e->unit_classes = un_config_is(config, "unit_classes", "yes");
+    e->columns = un_config_is(config, "columns", "center")     ? ESZSL_CENTER
+                 : un_config_is(config, "columns", "standard") ? ESZSL_STANDARD
+                                                               : ESZSL_RAW;
+    e->gamma_count = un_config_list_count(config, "gamma");
+    e->lambda_count = un_config_list_count(config, "lambda");
+    for (size_t i = 0; i < e->gamma_count && i < ESZSL_MAX_VALUES; i++)
+        e->gamma[i] = un_config_list_number(config, "gamma", i);
+    for (size_t i = 0; i < e->lambda_count && i < ESZSL_MAX_VALUES; i++)
+        e->lambda[i] = un_config_list_number(config, "lambda", i);
+    e->data = setup->data;
+}
+
+static un_status create(const un_method_setup *setup, un_method **out) {
+    if (setup->classes->modality_count != 1)
+        return un_fail(UNSEEN_E_ARGUMENT, "ESZSL takes one semantics, not %zu",
+                       setup->classes->modality_count);
+    eszsl *e = calloc(1, sizeof *e);
+    if (!e) return un_fail_memory(sizeof *e);
+    e->base.class = &un_method_eszsl;
+    un_params *p = &e->base.params;
+    un_status status = UNSEEN_OK;
+    configure(e, setup);
+    p->available = setup->available;
+    if (e->gamma_count > ESZSL_MAX_VALUES || e->lambda_count > ESZSL_MAX_VALUES)
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "gamma and lambda take at most %d values each",
+                      ESZSL_MAX_VALUES));
+    const size_t shape[] = {e->F, e->A};
+    UN_GO(un_params_add(p, "V", 2, shape, 0, &e->v));
+    UN_GO(un_params_add(p, "offset", 1, &e->A, 0, &e->offset));
+    UN_GO(un_params_allocate(p, 0, 0));
+    if (e->data) UN_GO(start_fitting(e, setup->classes));
+    *out = &e->base;
+done:
+    if (status) destroy(&e->base);
+    return status;
+}
+
+static size_t fit_points(const un_method *method) {
+    const eszsl *e = (const eszsl *)method;
+    return e->gamma_count * e->lambda_count;
+}
+
+static json_t *fit_settings(const un_method *method, size_t point) {
+    const eszsl *e = (const eszsl *)method;
+    return json_pack("{s:f, s:f}", "gamma", e->gamma[point / e->lambda_count], "lambda",
+                     e->lambda[point % e->lambda_count]);
+}
+
+/* ---- the method ---- */
+
+static const char *const g_losses[] = {"squares", NULL};
+
+static int unit_rows(const json_t *config) { return un_config_is(config, "unit_classes", "yes"); }
+
+static const un_method_closed_form g_closed_form = {
+    .fit = fit, .points = fit_points, .settings = fit_settings};
+
+static const un_method_attribute_scores g_attribute_scores = {
+    .score = attributes, .branches = 1, .class_rows = class_rows};
+
+const un_method_class un_method_eszsl = {
+    .name = "eszsl",
+    .title = "ESZSL: An embarrassingly simple approach to zero-shot learning (ICML 2015), in "
+             "closed form",
+    .score_unit = "bilinear score, 1 for the class and -1 for others in training",
+    .input = UN_FEATURES_POOLED,
+    .losses = g_losses,
+    .options = g_options,
+    .presets = g_presets,
+    .create = create,
+    .destroy = destroy,
+    .prepare = prepare,
+    .set_classes = set_classes,
+    .score = score,
+    .unit_rows = unit_rows,
+    .closed_form = &g_closed_form,
+    .attribute_scores = &g_attribute_scores,
+};

@@ -1,6 +1,6 @@
 /*
  * eszsl.h - the parts of ESZSL (Romera-Paredes, Torr: "An embarrassingly simple approach
- * to zero-shot learning", ICML 2015), shared by the eszsl*.c files only.
+ * to zero-shot learning", ICML 2015), private to eszsl.c and its tests.
  *
  * A bilinear score x V s of features x and class attributes s, fitted in closed form: the V
  * that minimises
@@ -61,16 +61,5 @@ typedef struct {
 } eszsl;
 
 extern const un_method_class un_method_eszsl;
-
-/* Features of n images (n, R, F) as the method sees them: the mean over regions, of unit length
- * if the settings say so; out (n, F). */
-void un_eszsl_represent(const eszsl *e, const float *features, size_t n, float *out);
-/* Class attributes as the method sees them: out (count, A). */
-void un_eszsl_describe(const eszsl *e, const float *values, size_t count, float *out);
-
-/* eszsl_fit.c: the sums over the training images, and V from them. */
-un_status un_eszsl_fit_create(eszsl *e, const un_class_table *classes);
-un_status un_eszsl_prepare(un_method *method);
-un_status un_eszsl_fit(un_method *method, size_t point, double *losses);
 
 #endif

@@ -1,4 +1,4 @@
-/* msdn.c - MSDN as a method: settings, presets, life cycle, scoring. See msdn.h. */
+/* msdn.c - MSDN as a method: settings, presets, sampling, life cycle, steps, scores. See msdn.h. */
 #include "method/msdn/msdn.h"
 
 #include <stdlib.h>
@@ -8,6 +8,8 @@
 #include "tensor/kernels.h"
 
 enum { SCORE_IMAGES = 32 };
+
+/* ---- settings ---- */
 
 static const un_option g_options[] = {
     {"semantics", UN_OPTION_NAMES, "att", 0, 0, NULL,
@@ -53,7 +55,78 @@ static const un_preset g_presets[] = {
     {NULL, NULL, NULL},
 };
 
-static const char *const g_losses[] = {"ce1", "ce2", "cal1", "cal2", "distill", NULL};
+/* ---- which images make a step ---- */
+
+static un_status start_sampling(msdn *n) {
+    const un_index_list *train = n->data->train;
+    size_t C = n->trained.count;
+    UN_TRY(un_arena_alloc(&n->arena, C + 1, sizeof(size_t), &n->class_begin));
+    UN_TRY(un_arena_alloc(&n->arena, train->count, sizeof(int64_t), &n->class_images));
+    UN_TRY(un_arena_alloc(&n->arena, train->count, sizeof(int64_t), &n->order));
+    for (size_t i = 0; i < train->count; i++)
+        n->class_begin[n->data->labels[train->items[i]] + 1]++;
+    for (size_t c = 0; c < C; c++) {
+        if (n->class_begin[c + 1] > 0) n->seen_classes++;
+        n->class_begin[c + 1] += n->class_begin[c];
+    }
+    size_t *next = NULL;
+    UN_TRY(un_arena_alloc(&n->arena, C, sizeof *next, &next));
+    for (size_t i = 0; i < train->count; i++) {
+        size_t c = (size_t)n->data->labels[train->items[i]];
+        n->class_images[n->class_begin[c] + next[c]++] = train->items[i];
+    }
+    size_t most = n->sampling == MSDN_RANDOM ? train->count : n->seen_classes;
+    if (n->sampling == MSDN_BALANCED || n->batch_size > most) n->batch_size = most;
+    n->planned_epoch = SIZE_MAX;
+    return un_arena_alloc(&n->arena, train->count, sizeof(int64_t), &n->planned);
+}
+
+/* One random image of each class in `classes` (or of every seen class, in order). */
+static void one_of_each(msdn *n, un_rng *rng) {
+    size_t seen = 0, C = n->trained.count;
+    for (size_t c = 0; c < C; c++)
+        if (n->class_begin[c + 1] > n->class_begin[c]) n->order[seen++] = (int64_t)c;
+    if (n->sampling == MSDN_CLASSES) un_rng_shuffle(rng, n->order, seen);
+    for (size_t i = 0; i < n->batch_size; i++) {
+        size_t begin = n->class_begin[n->order[i]], end = n->class_begin[n->order[i] + 1];
+        n->planned[i] = n->class_images[begin + (size_t)un_rng_below(rng, end - begin)];
+    }
+}
+
+/* As published: ntrain epochs / 50 steps in all, rounded down once, so that some epochs have a
+ * step more than others. Fewer images than 50 still make a step. */
+static size_t steps_before(const un_method *method, size_t epoch) {
+    const msdn *n = (const msdn *)method;
+    size_t images = n->data->train->count;
+    if (images < n->epoch_images) images = n->epoch_images;
+    /* images * epoch / epoch_images without overflow */
+    return images / n->epoch_images * epoch +
+           images % n->epoch_images * (epoch % n->epoch_images) / n->epoch_images +
+           images % n->epoch_images * (epoch / n->epoch_images);
+}
+
+static un_status plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
+                      size_t *count) {
+    msdn *n = (msdn *)method;
+    if (n->planned_epoch != epoch || n->planned_step != step) {
+        un_rng rng = un_rng_stream(n->seed, "batch", steps_before(method, epoch) + step);
+        if (n->sampling == MSDN_RANDOM) {
+            size_t total = n->data->train->count;
+            un_rng_choose(&rng, total, n->batch_size, n->order, n->planned);
+            for (size_t i = 0; i < n->batch_size; i++)
+                n->planned[i] = n->data->train->items[n->planned[i]];
+        } else {
+            one_of_each(n, &rng);
+        }
+        n->planned_epoch = epoch;
+        n->planned_step = step;
+    }
+    *images = n->planned;
+    *count = n->batch_size;
+    return UNSEEN_OK;
+}
+
+/* ---- life cycle ---- */
 
 static void destroy(un_method *method) {
     msdn *n = (msdn *)method;
@@ -159,7 +232,7 @@ static un_status start_training(msdn *n, const un_method_setup *setup) {
     initialize(n, &setup->classes->modality[0]);
     UN_TRY(take_classes(n, &n->trained, setup->classes));
     n->epoch_images = un_config_integer(setup->config, "epoch_images");
-    UN_TRY(un_msdn_sample_create(n));
+    UN_TRY(start_sampling(n));
     return un_msdn_batch_create(n, &n->batch, &n->trained, n->batch_size, 1);
 }
 
@@ -192,24 +265,14 @@ done:
     return status;
 }
 
-/* As published: ntrain epochs / 50 steps in all, rounded down once, so that some epochs have a
- * step more than others. Fewer images than 50 still make a step. */
-size_t un_msdn_steps_before(const un_method *method, size_t epoch) {
-    const msdn *n = (const msdn *)method;
-    size_t images = n->data->train->count;
-    if (images < n->epoch_images) images = n->epoch_images;
-    /* images * epoch / epoch_images without overflow */
-    return images / n->epoch_images * epoch +
-           images % n->epoch_images * (epoch % n->epoch_images) / n->epoch_images +
-           images % n->epoch_images * (epoch / n->epoch_images);
-}
+/* ---- a step ---- */
 
 static un_status step(un_method *method, size_t epoch, size_t number, double *losses) {
     msdn *n = (msdn *)method;
     const int64_t *images = NULL;
     size_t count = 0;
     int32_t *labels = NULL;
-    UN_TRY(un_msdn_plan(method, epoch, number, &images, &count));
+    UN_TRY(plan(method, epoch, number, &images, &count));
     if (n->type == UN_BF16)
         un_features_gather_bf16(n->data->features, images, count, n->batch.x);
     else
@@ -232,6 +295,8 @@ static double step_flops(const un_method *method) { return ((const msdn *)method
 static void optimizer(const un_method *method, un_optimizer_settings *out) {
     *out = ((const msdn *)method)->optimizer;
 }
+
+/* ---- scores and what they are made of ---- */
 
 static un_status set_classes(un_method *method, const un_class_table *classes) {
     msdn *n = (msdn *)method;
@@ -295,6 +360,10 @@ static un_status attributes(un_method *method, const float *features, float *out
     return UNSEEN_OK;
 }
 
+/* ---- the method ---- */
+
+static const char *const g_losses[] = {"ce1", "ce2", "cal1", "cal2", "distill", NULL};
+
 static int unit_rows(const json_t *config) {
     (void)config;
     return 1;
@@ -306,11 +375,11 @@ static const float *class_rows(const un_method *method) {
 
 static const char *const g_branches[] = {"from attribute to regions", "from regions to attribute"};
 
-static const un_method_learner g_learner = {.steps_before = un_msdn_steps_before,
+static const un_method_learner g_learner = {.steps_before = steps_before,
                                             .step = step,
                                             .step_flops = step_flops,
                                             .optimizer = optimizer,
-                                            .plan = un_msdn_plan};
+                                            .plan = plan};
 
 static const un_method_maps g_maps = {.attend = attention, .branches = 2, .titles = g_branches};
 
@@ -328,7 +397,6 @@ const un_method_class un_method_msdn = {
     .presets = g_presets,
     .create = create,
     .destroy = destroy,
-    .prepare = un_method_no_pass,
     .set_classes = set_classes,
     .score = score,
     .unit_rows = unit_rows,
@@ -336,62 +404,3 @@ const un_method_class un_method_msdn = {
     .maps = &g_maps,
     .attribute_scores = &g_attribute_scores,
 };
-
-/* ---- which images make a step of MSDN. See msdn.h. ---- */
-
-un_status un_msdn_sample_create(msdn *n) {
-    const un_index_list *train = n->data->train;
-    size_t C = n->trained.count;
-    UN_TRY(un_arena_alloc(&n->arena, C + 1, sizeof(size_t), &n->class_begin));
-    UN_TRY(un_arena_alloc(&n->arena, train->count, sizeof(int64_t), &n->class_images));
-    UN_TRY(un_arena_alloc(&n->arena, train->count, sizeof(int64_t), &n->order));
-    for (size_t i = 0; i < train->count; i++)
-        n->class_begin[n->data->labels[train->items[i]] + 1]++;
-    for (size_t c = 0; c < C; c++) {
-        if (n->class_begin[c + 1] > 0) n->seen_classes++;
-        n->class_begin[c + 1] += n->class_begin[c];
-    }
-    size_t *next = NULL;
-    UN_TRY(un_arena_alloc(&n->arena, C, sizeof *next, &next));
-    for (size_t i = 0; i < train->count; i++) {
-        size_t c = (size_t)n->data->labels[train->items[i]];
-        n->class_images[n->class_begin[c] + next[c]++] = train->items[i];
-    }
-    size_t most = n->sampling == MSDN_RANDOM ? train->count : n->seen_classes;
-    if (n->sampling == MSDN_BALANCED || n->batch_size > most) n->batch_size = most;
-    n->planned_epoch = SIZE_MAX;
-    return un_arena_alloc(&n->arena, train->count, sizeof(int64_t), &n->planned);
-}
-
-/* One random image of each class in `classes` (or of every seen class, in order). */
-static void one_of_each(msdn *n, un_rng *rng) {
-    size_t seen = 0, C = n->trained.count;
-    for (size_t c = 0; c < C; c++)
-        if (n->class_begin[c + 1] > n->class_begin[c]) n->order[seen++] = (int64_t)c;
-    if (n->sampling == MSDN_CLASSES) un_rng_shuffle(rng, n->order, seen);
-    for (size_t i = 0; i < n->batch_size; i++) {
-        size_t begin = n->class_begin[n->order[i]], end = n->class_begin[n->order[i] + 1];
-        n->planned[i] = n->class_images[begin + (size_t)un_rng_below(rng, end - begin)];
-    }
-}
-
-un_status un_msdn_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
-                       size_t *count) {
-    msdn *n = (msdn *)method;
-    if (n->planned_epoch != epoch || n->planned_step != step) {
-        un_rng rng = un_rng_stream(n->seed, "batch", un_msdn_steps_before(method, epoch) + step);
-        if (n->sampling == MSDN_RANDOM) {
-            size_t total = n->data->train->count;
-            un_rng_choose(&rng, total, n->batch_size, n->order, n->planned);
-            for (size_t i = 0; i < n->batch_size; i++)
-                n->planned[i] = n->data->train->items[n->planned[i]];
-        } else {
-            one_of_each(n, &rng);
-        }
-        n->planned_epoch = epoch;
-        n->planned_step = step;
-    }
-    *images = n->planned;
-    *count = n->batch_size;
-    return UNSEEN_OK;
-}

@@ -1,6 +1,6 @@
 /*
  * msdn.h - the parts of MSDN (Chen et al.: "MSDN: Mutually Semantic Distillation
- * Network for Zero-Shot Learning", CVPR 2022), shared by the msdn_*.c files only.
+ * Network for Zero-Shot Learning", CVPR 2022), shared by the files of this folder and their tests only.
  *
  * Two attention branches over region features teach each other. For an image with
  * regions X (R, F), each region L2-normalised, and attribute vectors Vn (A, E):
@@ -92,15 +92,7 @@ typedef struct {
 
 extern const un_method_class un_method_msdn;
 
-/* msdn.c */
-size_t un_msdn_steps_before(const un_method *method, size_t epoch);
-
-/* msdn_sample.c */
-un_status un_msdn_sample_create(msdn *n);
-un_status un_msdn_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
-                       size_t *count);
-
-/* msdn_network.c */
+/* msdn_network.c: forward and backward, and the losses in between. */
 un_status un_msdn_batch_create(const msdn *n, msdn_batch *b, const msdn_classes *classes,
                                size_t images, int training);
 /* Vn and Q from the parameters; must follow every change of them. */
@@ -110,7 +102,7 @@ un_status un_msdn_forward(msdn *n, msdn_batch *b, size_t images);
 /* b->ds1, ds2 -> all gradients. */
 un_status un_msdn_backward(msdn *n, msdn_batch *b, size_t images);
 
-/* msdn_loss.c: loss terms, weights included, and ds1, ds2 of a batch. */
+/* Loss terms, weights included, and ds1, ds2 of a batch. */
 un_status un_msdn_losses(const msdn *n, msdn_batch *b, const int32_t *labels, size_t images,
                          double losses[MSDN_LOSSES]);
 

@@ -1,4 +1,4 @@
-/* msdn_network.c - MSDN's folded product, forward and backward. See msdn.h. */
+/* msdn_network.c - MSDN's folded product, forward and backward, and its losses. See msdn.h. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -216,7 +216,7 @@ un_status un_msdn_backward(msdn *n, msdn_batch *b, size_t images) {
 }
 
 /* ---- MSDN's losses and their gradients with respect to both branches'
- * scores. See msdn.h. Batches are small here (B x C): plain f64. ---- */
+ * scores. Batches are small here (B x C): plain f64. ---- */
 
 /* p = softmax(s + shift m) over C classes. */
 static void softmax64(const float *s, const float *m, double shift, size_t C, double *p) {

@@ -1,5 +1,5 @@
-/* whiten.c - see whiten.h. */
-#include "method/whiten.h"
+/* whiten.c - whitening of features, fitted and applied. See dem.h. */
+#include "method/dem/dem.h"
 
 #include <math.h>
 #include <stdlib.h>
