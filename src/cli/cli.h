@@ -163,7 +163,7 @@ typedef struct {
     un_path_list pictures;
     const char *class_files[UN_CLI_CLASS_FILES];
     size_t class_file_count;
-    un_among among;
+    unseen_among among;
     un_orientation orientation; /* UNSAID: as the model was trained */
     un_status list_status;      /* of gathering the pictures while parsing */
 } un_cli_pictures;

@@ -356,13 +356,15 @@ size_t un_cli_parse_top(struct argp_state *state, const char *text, size_t most)
     return un_cli_integer(state, "--top", text, 1, most);
 }
 
-static un_among parse_among(struct argp_state *state, const char *text) {
-    static const char *const names[] = {"all", "seen", "unseen", "new"};
-    static const un_among values[] = {UN_AMONG_ALL, UN_AMONG_SEEN, UN_AMONG_UNSEEN, UN_AMONG_NEW};
+static unseen_among parse_among(struct argp_state *state, const char *text) {
+    static const char *const names[] = {[UNSEEN_AMONG_ALL] = "all",
+                                        [UNSEEN_AMONG_SEEN] = "seen",
+                                        [UNSEEN_AMONG_UNSEEN] = "unseen",
+                                        [UNSEEN_AMONG_NEW] = "new"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(text, names[i])) return values[i];
+        if (!strcmp(text, names[i])) return (unseen_among)i;
     argp_error(state, "--among must be all, seen, unseen or new, not \"%s\"", text);
-    return UN_AMONG_ALL;
+    return UNSEEN_AMONG_ALL;
 }
 
 /* The first argument is the model, the rest are pictures; the first failure is kept. */
@@ -394,7 +396,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         if (!p->list_status && p->pictures.count == 0 && p->pictures.problem)
             p->list_status = un_fail(UNSEEN_E_ARGUMENT, "%s", p->pictures.problem);
         if (!p->list_status && p->pictures.count == 0) argp_error(state, "which pictures?");
-        if (p->among == UN_AMONG_NEW && p->class_file_count == 0)
+        if (p->among == UNSEEN_AMONG_NEW && p->class_file_count == 0)
             argp_error(state, "--among new needs --classes");
         return 0;
     default: return ARGP_ERR_UNKNOWN;

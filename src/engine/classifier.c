@@ -174,17 +174,17 @@ un_status un_classifier_attribute_scores(un_classifier *c, const float *features
     return status;
 }
 
-static int is_candidate(const un_classifier *c, size_t k, un_among among) {
+static int is_candidate(const un_classifier *c, size_t k, unseen_among among) {
     switch (among) {
-    case UN_AMONG_SEEN: return c->classes.seen[k];
-    case UN_AMONG_UNSEEN: return !c->classes.seen[k];
-    case UN_AMONG_NEW: return c->described && c->described[k];
+    case UNSEEN_AMONG_SEEN: return c->classes.seen[k];
+    case UNSEEN_AMONG_UNSEEN: return !c->classes.seen[k];
+    case UNSEEN_AMONG_NEW: return c->described && c->described[k];
     default: return 1;
     }
 }
 
-size_t un_classifier_top(const un_classifier *c, const float *scores, un_among among, size_t top,
-                         size_t *out) {
+size_t un_classifier_top(const un_classifier *c, const float *scores, unseen_among among,
+                         size_t top, size_t *out) {
     size_t count = 0;
     for (size_t k = 0; k < c->classes.count; k++) {
         if (!is_candidate(c, k, among)) continue;

@@ -81,11 +81,9 @@ un_status un_classifier_score(un_classifier *classifier, const float *features, 
 un_status un_classifier_attribute_scores(un_classifier *classifier, const float *features,
                                          float *out);
 
-/* Which classes are candidates. */
-typedef enum { UN_AMONG_ALL, UN_AMONG_SEEN, UN_AMONG_UNSEEN, UN_AMONG_NEW } un_among;
 /* The best `top` candidates of one row of scores (C), best first, ties to the lower class; returns
  * how many there are. */
-size_t un_classifier_top(const un_classifier *classifier, const float *scores, un_among among,
+size_t un_classifier_top(const un_classifier *classifier, const float *scores, unseen_among among,
                          size_t top, size_t *out);
 
 /* What calibrated scores are: the method's unit, and what was taken from seen classes. */

@@ -11,7 +11,7 @@
 #include "engine/classifier.h"
 
 typedef struct {
-    un_among among;         /* candidates for the answer */
+    unseen_among among;     /* candidates for the answer */
     const char *instead_of; /* the class to compare with; NULL: the runner-up */
 } un_explain_options;
 

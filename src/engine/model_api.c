@@ -252,13 +252,13 @@ static un_status features_of(unseen_model *model, const char *path, const un_ima
     return status;
 }
 
-/* Which classes a caller asks for; UNSEEN_E_ARGUMENT for what is none of the enumeration. */
-static un_status candidates(unseen_among among, un_among *out) {
+/* That a caller asks for classes of the enumeration. */
+static un_status check_among(unseen_among among) {
     switch (among) {
-    case UNSEEN_AMONG_ALL: *out = UN_AMONG_ALL; return UNSEEN_OK;
-    case UNSEEN_AMONG_SEEN: *out = UN_AMONG_SEEN; return UNSEEN_OK;
-    case UNSEEN_AMONG_UNSEEN: *out = UN_AMONG_UNSEEN; return UNSEEN_OK;
-    case UNSEEN_AMONG_NEW: *out = UN_AMONG_NEW; return UNSEEN_OK;
+    case UNSEEN_AMONG_ALL:
+    case UNSEEN_AMONG_SEEN:
+    case UNSEEN_AMONG_UNSEEN:
+    case UNSEEN_AMONG_NEW: return UNSEEN_OK;
     default: return un_fail(UNSEEN_E_ARGUMENT, "%d is no unseen_among", (int)among);
     }
 }
@@ -269,16 +269,15 @@ static un_status classify(unseen_model *model, const char *path, const un_image 
     float *features = NULL;
     float *scores = NULL;
     size_t *best = NULL;
-    un_among wanted = UN_AMONG_ALL;
     un_status status = UNSEEN_OK;
-    UN_TRY(candidates(among, &wanted));
+    UN_TRY(check_among(among));
     UN_GO(un_alloc(unseen_model_feature_length(model), sizeof *features, &features));
     UN_GO(un_alloc(classes->count, sizeof *scores, &scores));
     UN_GO(un_alloc(classes->count + 1, sizeof *best, &best));
     UN_GO(features_of(model, path, pixels, features));
     UN_GO(un_classifier_score(&model->classifier, features, 1, 1, scores));
     if (top > classes->count) top = classes->count;
-    *count = un_classifier_top(&model->classifier, scores, wanted, top, best);
+    *count = un_classifier_top(&model->classifier, scores, among, top, best);
     for (size_t i = 0; i < *count; i++)
         out[i] = (unseen_prediction){.label = classes->names[best[i]],
                                      .class_index = best[i],
