@@ -2,6 +2,7 @@
 #include "base/csv_writer.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,9 +14,15 @@ un_status un_csv_writer_open(un_csv_writer *csv) {
     return csv->stream ? UNSEEN_OK : un_fail_memory(0);
 }
 
+static void begin_field(un_csv_writer *csv) {
+    if (csv->begun) fputc(',', csv->stream);
+    csv->begun = 1;
+}
+
 void un_csv_writer_text(un_csv_writer *csv, const char *text) {
     int formula = *text && strchr("=+-@\t\r", *text) != NULL;
     int quoted = strpbrk(text, ",\"\n\r") != NULL;
+    begin_field(csv);
     if (quoted) fputc('"', csv->stream);
     if (formula) fputc('\'', csv->stream);
     for (const char *c = text; *c; c++) {
@@ -26,7 +33,21 @@ void un_csv_writer_text(un_csv_writer *csv, const char *text) {
 }
 
 void un_csv_writer_number(un_csv_writer *csv, double x) {
+    begin_field(csv);
     if (isfinite(x)) fprintf(csv->stream, "%.17g", x);
+}
+
+void un_csv_writer_print(un_csv_writer *csv, const char *format, ...) {
+    va_list values;
+    begin_field(csv);
+    va_start(values, format);
+    vfprintf(csv->stream, format, values);
+    va_end(values);
+}
+
+void un_csv_writer_row(un_csv_writer *csv) {
+    fputc('\n', csv->stream);
+    csv->begun = 0;
 }
 
 un_status un_csv_writer_end(un_csv_writer *csv) {

@@ -197,8 +197,9 @@ static un_status put_format(predict_output *out, const char *format, ...) {
     return status;
 }
 
-/* A row of the CSV, begun by `csv`; the rest is what is known about an answer or an error. */
+/* The row of the CSV that `csv` holds. */
 static un_status put_row(predict_output *out, un_csv_writer *csv) {
+    un_csv_writer_row(csv);
     UN_TRY(un_csv_writer_end(csv));
     un_status status = put(out, csv->text);
     free(csv->text);
@@ -297,9 +298,10 @@ static un_status answer(predict_output *out, const char *image, const un_class_t
         un_csv_writer csv;
         UN_TRY(un_csv_writer_open(&csv));
         un_csv_writer_text(&csv, image);
-        fprintf(csv.stream, ",%zu,", i + 1);
+        un_csv_writer_print(&csv, "%zu", i + 1);
         un_csv_writer_text(&csv, name);
-        fprintf(csv.stream, ",%.9g,%d,\n", score, seen);
+        un_csv_writer_print(&csv, "%.9g,%d", score, seen);
+        un_csv_writer_text(&csv, "");
         UN_TRY(put_row(out, &csv));
     }
     return UNSEEN_OK;
@@ -317,9 +319,8 @@ static un_status error(predict_output *out, const char *image, un_status code,
     un_csv_writer csv;
     UN_TRY(un_csv_writer_open(&csv));
     un_csv_writer_text(&csv, image);
-    fputs(",,,,,", csv.stream);
+    un_csv_writer_print(&csv, ",,,"); /* no rank, label, score, seen */
     un_csv_writer_text(&csv, sentence);
-    fputs("\n", csv.stream);
     return put_row(out, &csv);
 }
 

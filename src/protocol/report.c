@@ -139,14 +139,15 @@ un_status un_result_write_classes(const char *path, const un_predictions *p,
     un_status status = un_class_accuracies(p, context->gamma, table);
     if (!status) status = un_csv_writer_open(&c);
     if (!status) {
-        fputs("class,seen,images,accuracy,zero_shot,selection\n", c.stream);
+        un_csv_writer_print(&c, "class,seen,images,accuracy,zero_shot,selection");
+        un_csv_writer_row(&c);
         for (size_t k = 0; k < classes->count; k++) {
             un_csv_writer_text(&c, classes->names[k]);
-            fprintf(c.stream, ",%d,%zu,", classes->seen[k], table[k].images);
+            un_csv_writer_print(&c, "%d,%zu", classes->seen[k], table[k].images);
             un_csv_writer_number(&c, table[k].accuracy);
-            fputc(',', c.stream);
             un_csv_writer_number(&c, table[k].zero_shot);
-            fprintf(c.stream, ",%s\n", context->selection);
+            un_csv_writer_text(&c, context->selection);
+            un_csv_writer_row(&c);
         }
         status = un_csv_writer_write(&c, path);
     }
@@ -161,17 +162,16 @@ un_status un_result_write_curve(const char *path, const un_predictions *p,
     UN_TRY(un_curve_make(&curve, p));
     un_status status = un_csv_writer_open(&c);
     if (!status) {
-        fputs("gamma_from,gamma_to,U,S,H,selection\n", c.stream);
+        un_csv_writer_print(&c, "gamma_from,gamma_to,U,S,H,selection");
+        un_csv_writer_row(&c);
         for (size_t j = 0; j < curve.count; j++) {
             un_csv_writer_number(&c, j > 0 ? curve.threshold[j - 1] : (double)-INFINITY);
-            fputc(',', c.stream);
             un_csv_writer_number(&c, j + 1 < curve.count ? curve.threshold[j] : (double)INFINITY);
-            const double row[] = {curve.U[j], curve.S[j], un_harmonic(curve.U[j], curve.S[j])};
-            for (size_t k = 0; k < 3; k++) {
-                fputc(',', c.stream);
-                un_csv_writer_number(&c, row[k]);
-            }
-            fprintf(c.stream, ",%s\n", context->selection);
+            un_csv_writer_number(&c, curve.U[j]);
+            un_csv_writer_number(&c, curve.S[j]);
+            un_csv_writer_number(&c, un_harmonic(curve.U[j], curve.S[j]));
+            un_csv_writer_text(&c, context->selection);
+            un_csv_writer_row(&c);
         }
         status = un_csv_writer_write(&c, path);
     }
@@ -188,13 +188,15 @@ un_status un_result_write_confusion(const char *path, const un_predictions *p,
     un_confusion(p, context->gamma, counts);
     un_status status = un_csv_writer_open(&c);
     if (!status) {
-        fputs("true_class,chosen_class,images,selection\n", c.stream);
+        un_csv_writer_print(&c, "true_class,chosen_class,images,selection");
+        un_csv_writer_row(&c);
         for (size_t i = 0; i < C * C; i++) {
             if (counts[i] == 0) continue;
             un_csv_writer_text(&c, p->classes->names[i / C]);
-            fputc(',', c.stream);
             un_csv_writer_text(&c, p->classes->names[i % C]);
-            fprintf(c.stream, ",%u,%s\n", counts[i], context->selection);
+            un_csv_writer_print(&c, "%u", counts[i]);
+            un_csv_writer_text(&c, context->selection);
+            un_csv_writer_row(&c);
         }
         status = un_csv_writer_write(&c, path);
     }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/csv_writer.h"
 #include "base/file.h"
 #include "base/status.h"
 #include "train/run.h"
@@ -203,10 +204,12 @@ void un_curve_store_close(curve_store *store) {
 /* ---- the CSV log of a training: one row an evaluation (or, in the final run, as often). ---- */
 
 static void write_header(trainer *t) {
-    fputs("run,step,epoch,loss", t->log);
+    un_csv_writer csv = {.stream = t->log};
+    un_csv_writer_print(&csv, "run,step,epoch,loss");
     for (const char *const *name = t->options->class->losses; *name; name++)
-        fprintf(t->log, ",%s", *name);
-    fputs(",l2,T1,U,S,H,AUSUC,best_H,best_gamma,seconds\n", t->log);
+        un_csv_writer_text(&csv, *name);
+    un_csv_writer_print(&csv, "l2,T1,U,S,H,AUSUC,best_H,best_gamma,seconds");
+    un_csv_writer_row(&csv);
 }
 
 un_status un_train_log_open(trainer *t, long offset) {
@@ -249,16 +252,19 @@ long un_train_log_offset(const trainer *t) {
 }
 
 /* Empty fields in the final run, and for what the fold has no images for. */
-static void write_evaluation(FILE *log, const evaluation *e) {
+static void write_evaluation(un_csv_writer *csv, const evaluation *e) {
     const double none = (double)NAN;
     const double fields[] = {e ? e->T1 : none, e ? e->U : none,     e ? e->S : none,
                              e ? e->H : none,  e ? e->AUSUC : none, e ? e->best_H : none};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        fprintf(log, isnan(fields[i]) ? "," : ",%.6f", fields[i]);
+        if (isnan(fields[i]))
+            un_csv_writer_text(csv, "");
+        else
+            un_csv_writer_print(csv, "%.6f", fields[i]);
     if (e)
-        fprintf(log, ",%.9g", e->best_gamma);
+        un_csv_writer_print(csv, "%.9g", e->best_gamma);
     else
-        fputc(',', log);
+        un_csv_writer_text(csv, "");
 }
 
 un_status un_train_log_row(trainer *t, const evaluation *e) {
@@ -270,11 +276,14 @@ un_status un_train_log_row(trainer *t, const evaluation *e) {
     un_log(UNSEEN_LOG_DEBUG, "%s: epoch %zu, loss %.6g%s", t->task.name, t->epoch, total,
            e ? "" : " (final run)");
     if (t->log) {
-        fprintf(t->log, "%s,%llu,%zu,%.9g", un_run_is_final(t) ? "final" : t->task.name,
-                (unsigned long long)t->steps_done, t->epoch, total);
-        for (size_t i = 0; i <= terms; i++) fprintf(t->log, ",%.9g", t->loss_sum[i] / n);
-        write_evaluation(t->log, e);
-        fprintf(t->log, ",%.3f\n", seconds);
+        un_csv_writer csv = {.stream = t->log};
+        un_csv_writer_text(&csv, un_run_is_final(t) ? "final" : t->task.name);
+        un_csv_writer_print(&csv, "%llu,%zu,%.9g", (unsigned long long)t->steps_done, t->epoch,
+                            total);
+        for (size_t i = 0; i <= terms; i++) un_csv_writer_print(&csv, "%.9g", t->loss_sum[i] / n);
+        write_evaluation(&csv, e);
+        un_csv_writer_print(&csv, "%.3f", seconds);
+        un_csv_writer_row(&csv);
         if (fflush(t->log) != 0)
             return un_fail_errno(errno, "cannot write the log %s", t->options->log_path);
     }
