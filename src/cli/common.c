@@ -1,5 +1,5 @@
-/* common.c - option parsing, messages and result lines that the commands share. */
-#include <ctype.h>
+/* common.c - what the commands share (cli.h): messages, standard output, options, lines of results,
+ * and questions about pictures. */
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
@@ -14,10 +14,10 @@
 #include "base/parallel.h"
 #include "base/status.h"
 #include "cli/cli.h"
-#include "method/method.h"
 #include "model/model.h"
 #include "protocol/report.h"
-#include "unseen.h"
+
+/* ---- messages, progress, signals ---- */
 
 static int g_level = UNSEEN_LOG_INFO;
 static int g_line_open; /* a progress line is on the terminal */
@@ -66,6 +66,41 @@ int un_cli_fail(void) {
     return UN_EXIT_FAILURE;
 }
 
+int un_cli_usage(const char *format, ...) {
+    va_list arguments;
+    clear_line();
+    fputs("unseen: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputs("\nTry --help.\n", stderr);
+    return UN_EXIT_USAGE;
+}
+
+int un_cli_start(const un_cli_common *common) {
+    g_level =
+        common->quiet ? UNSEEN_LOG_ERROR : (common->verbose ? UNSEEN_LOG_DEBUG : UNSEEN_LOG_INFO);
+    un_set_log(print_log, NULL);
+    if (!common->quiet && isatty(STDERR_FILENO)) un_set_progress(print_progress, NULL);
+    return un_set_threads(common->threads) == UNSEEN_OK ? UN_EXIT_OK : un_cli_fail();
+}
+
+volatile sig_atomic_t un_cli_stop;
+
+static void on_signal(int number) {
+    (void)number;
+    un_cli_stop = 1;
+}
+
+void un_cli_catch_signals(void) {
+    /* The second signal ends the program the ordinary way. */
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---- standard output ---- */
+
 /* Whoever read standard output has gone. */
 static int reader_left(void) {
     struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
@@ -83,6 +118,40 @@ int un_cli_end_output(int code) {
     return code == UN_EXIT_OK ? UN_EXIT_FAILURE : code;
 }
 
+void un_cli_print_word(const char *word) {
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "%+,-./:=@_^";
+    if (*word && word[strspn(word, plain)] == '\0') {
+        fputs(word, stdout);
+        return;
+    }
+    putchar('\'');
+    for (const char *c = word; *c; c++) {
+        if (*c == '\'')
+            fputs("'\\''", stdout); /* out of the quotes, an escaped one, in again */
+        else
+            putchar(*c);
+    }
+    putchar('\'');
+}
+
+int un_cli_write_json(const char *path, const json_t *value) {
+    if (!strcmp(path, "-")) {
+        char *text = un_json_dump(value, UN_JSON_FOR_PEOPLE);
+        if (!text) {
+            un_fail_memory(0);
+            return un_cli_fail();
+        }
+        un_cli_keep_lines();
+        puts(text);
+        free(text);
+        return un_cli_end_output(UN_EXIT_OK);
+    }
+    return un_json_write(path, value) == UNSEEN_OK ? UN_EXIT_OK : un_cli_fail();
+}
+
+/* ---- options ---- */
+
 uint64_t un_cli_integer(struct argp_state *state, const char *option, const char *text,
                         uint64_t least, uint64_t most) {
     char *end = NULL;
@@ -97,17 +166,6 @@ uint64_t un_cli_integer(struct argp_state *state, const char *option, const char
                        (unsigned long long)least, text);
     }
     return value;
-}
-
-int un_cli_usage(const char *format, ...) {
-    va_list arguments;
-    clear_line();
-    fputs("unseen: ", stderr);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputs("\nTry --help.\n", stderr);
-    return UN_EXIT_USAGE;
 }
 
 enum { KEY_THREADS = 0x1001, KEY_PRECISION, KEY_SEED };
@@ -197,59 +255,7 @@ const struct argp un_cli_subject_argp = {
 
 const struct argp_child un_cli_subject_children[] = {{&un_cli_subject_argp, 0, NULL, 0}, {0}};
 
-int un_cli_start(const un_cli_common *common) {
-    g_level =
-        common->quiet ? UNSEEN_LOG_ERROR : (common->verbose ? UNSEEN_LOG_DEBUG : UNSEEN_LOG_INFO);
-    un_set_log(print_log, NULL);
-    if (!common->quiet && isatty(STDERR_FILENO)) un_set_progress(print_progress, NULL);
-    return un_set_threads(common->threads) == UNSEEN_OK ? UN_EXIT_OK : un_cli_fail();
-}
-
-void un_cli_print_word(const char *word) {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                                "%+,-./:=@_^";
-    if (*word && word[strspn(word, plain)] == '\0') {
-        fputs(word, stdout);
-        return;
-    }
-    putchar('\'');
-    for (const char *c = word; *c; c++) {
-        if (*c == '\'')
-            fputs("'\\''", stdout); /* out of the quotes, an escaped one, in again */
-        else
-            putchar(*c);
-    }
-    putchar('\'');
-}
-
-int un_cli_write_json(const char *path, const json_t *value) {
-    if (!strcmp(path, "-")) {
-        char *text = un_json_dump(value, UN_JSON_FOR_PEOPLE);
-        if (!text) {
-            un_fail_memory(0);
-            return un_cli_fail();
-        }
-        un_cli_keep_lines();
-        puts(text);
-        free(text);
-        return un_cli_end_output(UN_EXIT_OK);
-    }
-    return un_json_write(path, value) == UNSEEN_OK ? UN_EXIT_OK : un_cli_fail();
-}
-
-volatile sig_atomic_t un_cli_stop;
-
-static void on_signal(int number) {
-    (void)number;
-    un_cli_stop = 1;
-}
-
-void un_cli_catch_signals(void) {
-    /* The second signal ends the program the ordinary way. */
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
+/* ---- results ---- */
 
 /* " 51.3", or "   -" for what was not measured. */
 static const char *percent(const json_t *object, const char *key, char text[16]) {
@@ -322,157 +328,120 @@ int un_cli_print_summary(const json_t *results) {
     return UN_EXIT_OK;
 }
 
-/* ---- what a command's option tables say, in other forms than --help: a manual page
- * (--help=man) and lines for shell completion (--help=options). One table serves all of them, so
- * that none can fall behind. ---- */
+/* ---- questions about pictures: which model, which pictures, which candidates ---- */
 
-/* ---- troff ---- */
+enum { KEY_BACKBONE = 0x1201, KEY_AMONG, KEY_CLASSES, KEY_STORED, KEY_ORIENTATION };
 
-/* Text as troff prints it: no sign of it is a request or an escape. */
-static void put_text(const char *text, size_t n) {
-    int at_start = 1;
-    for (size_t i = 0; i < n; i++) {
-        const char c = text[i];
-        if (at_start && (c == '.' || c == '\'')) fputs("\\&", stdout);
-        at_start = c == '\n';
-        if (c == '\\')
-            fputs("\\e", stdout);
-        else if (c == '-')
-            fputs("\\-", stdout);
-        else
-            putchar(c);
+static const struct argp_option g_pictures_options[] = {
+    {"backbone", KEY_BACKBONE, "WEIGHTS", 0,
+     "the weights file that the model's features were extracted with (not needed for the built-in "
+     "descriptor)",
+     1},
+    {"among", KEY_AMONG, "all|seen|unseen|new", 0,
+     "which classes are candidates; new: those of --classes (default all)", 1},
+    {"classes", KEY_CLASSES, "NEW.csv", 0,
+     "new classes by description, without training, or new descriptions of old ones: a table of "
+     "classes and attributes, or lines NAME,ATTRIBUTE=VALUE,..., in the units of the training "
+     "table; may be repeated (default: none)",
+     1},
+    {"orientation", KEY_ORIENTATION, "exif|stored", 0,
+     "turn pictures as EXIF says, or take them as they are stored (default: as those that the "
+     "model "
+     "learned from)",
+     2},
+    {"ignore-exif", KEY_STORED, NULL, 0, "the same as --orientation stored", 2},
+    {0}};
+
+size_t un_cli_parse_top(struct argp_state *state, const char *text, size_t most) {
+    return un_cli_integer(state, "--top", text, 1, most);
+}
+
+static unseen_among parse_among(struct argp_state *state, const char *text) {
+    static const char *const names[] = {[UNSEEN_AMONG_ALL] = "all",
+                                        [UNSEEN_AMONG_SEEN] = "seen",
+                                        [UNSEEN_AMONG_UNSEEN] = "unseen",
+                                        [UNSEEN_AMONG_NEW] = "new"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(text, names[i])) return (unseen_among)i;
+    argp_error(state, "--among must be all, seen, unseen or new, not \"%s\"", text);
+    return UNSEEN_AMONG_ALL;
+}
+
+/* The first argument is the model, the rest are pictures; the first failure is kept. */
+static void take_argument(un_cli_pictures *p, const char *text) {
+    if (!p->model)
+        p->model = text;
+    else if (!p->list_status)
+        p->list_status = p->from_stdin && strcmp(text, "-") == 0
+                             ? un_path_list_read(&p->pictures, stdin)
+                             : un_path_list_add(&p->pictures, text);
+}
+
+static error_t parse_pictures(int key, char *text, struct argp_state *state) {
+    un_cli_pictures *p = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = &p->common; return 0;
+    case KEY_BACKBONE: p->backbone = text; return 0;
+    case KEY_AMONG: p->among = parse_among(state, text); return 0;
+    case KEY_CLASSES:
+        if (p->class_file_count == UN_CLI_CLASS_FILES)
+            argp_error(state, "at most %d --classes", UN_CLI_CLASS_FILES);
+        p->class_files[p->class_file_count++] = text;
+        return 0;
+    case KEY_STORED: p->orientation = UN_ORIENTATION_STORED; return 0;
+    case KEY_ORIENTATION: p->orientation = un_cli_parse_orientation(state, text); return 0;
+    case ARGP_KEY_ARG: take_argument(p, text); return 0;
+    case ARGP_KEY_END:
+        if (!p->model) argp_error(state, "which model?");
+        if (!p->list_status && p->pictures.count == 0 && p->pictures.problem)
+            p->list_status = un_fail(UNSEEN_E_ARGUMENT, "%s", p->pictures.problem);
+        if (!p->list_status && p->pictures.count == 0) argp_error(state, "which pictures?");
+        if (p->among == UNSEEN_AMONG_NEW && p->class_file_count == 0)
+            argp_error(state, "--among new needs --classes");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
     }
 }
 
-static void put_line(const char *text) {
-    put_text(text, strlen(text));
-    putchar('\n');
+static const struct argp g_pictures_argp = {
+    .options = g_pictures_options, .parser = parse_pictures, .children = un_cli_common_children};
+
+const struct argp_child un_cli_pictures_children[] = {{&g_pictures_argp, 0, NULL, 0}, {0}};
+
+un_status un_cli_pictures_open(const un_cli_pictures *p, un_classifier *classifier) {
+    un_precision precision = UN_PRECISION_AUTO;
+    UN_TRY(un_precision_parse(p->common.precision, &precision));
+    UN_TRY(un_classifier_open(classifier, p->model, precision));
+    UN_TRY(un_classifier_attach(classifier, p->backbone, precision));
+    un_classifier_orient(classifier, p->orientation);
+    for (size_t i = 0; i < p->class_file_count; i++)
+        UN_TRY(un_new_classes_read(classifier, p->class_files[i]));
+    return UNSEEN_OK;
 }
 
-/* An option's own names: -o, --output=DIR. */
-static void put_names(const struct argp_option *o) {
-    const int letter = isascii(o->key) && isalpha(o->key);
-    if (letter) printf("\\fB\\-%c\\fR", o->key);
-    if (letter && o->name) fputs(", ", stdout);
-    if (o->name) {
-        fputs("\\fB\\-\\-", stdout);
-        put_text(o->name, strlen(o->name));
-        fputs("\\fR", stdout);
-    }
-    if (o->arg) {
-        fputs(o->flags & OPTION_ARG_OPTIONAL ? "[=\\fI" : "=\\fI", stdout);
-        put_text(o->arg, strlen(o->arg));
-        fputs(o->flags & OPTION_ARG_OPTIONAL ? "\\fR]" : "\\fR", stdout);
-    }
+void un_cli_reads_pictures(un_cli_files *files, const un_cli_pictures *p) {
+    un_cli_reads(files, p->model);
+    un_cli_reads(files, p->backbone);
+    for (size_t i = 0; i < p->class_file_count; i++) un_cli_reads(files, p->class_files[i]);
+    for (size_t i = 0; i < p->pictures.count; i++) un_cli_reads(files, p->pictures.paths[i]);
 }
 
-typedef void (*option_function)(const struct argp_option *option);
-
-/* Every option of a parser and of the parsers below it, in the order of --help. */
-static void each_option(const struct argp *argp, const char *header, option_function option,
-                        void (*group)(const char *header)) {
-    if (argp->options && header && group) group(header);
-    for (const struct argp_option *o = argp->options; o && (o->name || o->key || o->doc); o++)
-        if (!(o->flags & OPTION_HIDDEN) && o->name) option(o);
-    for (const struct argp_child *c = argp->children; c && c->argp; c++)
-        each_option(c->argp, c->header, option, group);
-}
-
-static void man_option(const struct argp_option *o) {
-    puts(".TP");
-    put_names(o);
-    putchar('\n');
-    if (o->doc) put_line(o->doc);
-}
-
-static void man_group(const char *header) {
-    if (!*header) return;
-    fputs(".SS \"", stdout);
-    put_text(header, strcspn(header, ":"));
-    puts("\"");
-}
-
-/* The settings of every method, for the page of `train`. */
-static void man_settings(void) {
-    puts(".SH PRESETS AND SETTINGS");
-    puts("Settings are given by \\fB\\-\\-set\\fR \\fIKEY\\fR=\\fIVALUE\\fR or in a file "
-         "(\\fB\\-\\-config\\fR); each is followed by its default and what it may be.");
-    for (const un_method_class *const *m = un_methods; *m; m++) {
-        const un_option *tables[UN_OPTION_TABLES];
-        printf(".SS \"%s\"\n", (*m)->name);
-        put_line((*m)->title);
-        for (const un_preset *p = (*m)->presets; p->name; p++) {
-            puts(".TP");
-            fputs("\\fB\\-\\-preset\\fR \\fB", stdout);
-            put_text(p->name, strlen(p->name));
-            puts("\\fR");
-            put_line(p->summary);
-        }
-        un_option_tables(*m, tables);
-        for (size_t t = 0; t < UN_OPTION_TABLES && tables[t]; t++)
-            for (const un_option *o = tables[t]; o->key; o++) {
-                puts(".TP");
-                fputs("\\fB", stdout);
-                put_text(o->key, strlen(o->key));
-                fputs("\\fR=", stdout);
-                put_text(o->fallback, strlen(o->fallback));
-                if (o->choices) {
-                    fputs(" (", stdout);
-                    put_text(o->choices, strlen(o->choices));
-                    putchar(')');
-                }
-                putchar('\n');
-                put_line(o->help);
-            }
-    }
-}
-
-static void print_man(const struct argp *argp, const char *program) {
-    char page[64], *c = page;
-    const char *command = strrchr(program, ' ');
-    snprintf(page, sizeof page, "%s", program);
-    for (; *c; c++) *c = *c == ' ' ? '-' : (char)toupper((unsigned char)*c);
-    printf(".\\\" Made from the option tables by `%s --help=man`.\n", program);
-    printf(".TH %s 1 \"\" \"unseen %s\" \"User Commands\"\n.SH NAME\n", page, unseen_version());
-    for (c = page; *c; c++) *c = (char)tolower((unsigned char)*c);
-    put_text(page, strlen(page));
-    fputs(" \\- ", stdout);
-    const char *doc = argp->doc ? argp->doc : "";
-    const size_t first = strcspn(doc, ".:;"); /* the first sentence, to its first stop */
-    put_text(doc, first);
-    printf("\n.SH SYNOPSIS\n.B ");
-    put_line(program);
-    puts(".RI [ OPTION ...]");
-    if (argp->args_doc) {
-        fputs(".I \"", stdout);
-        put_text(argp->args_doc, strlen(argp->args_doc));
-        puts("\"");
-    }
-    puts(".SH DESCRIPTION");
-    put_line(doc);
-    puts(".SH OPTIONS");
-    each_option(argp, NULL, man_option, man_group);
-    if (command && !strcmp(command, " train")) man_settings();
-    puts(".SH EXIT STATUS\n0 success, 2 wrong usage, 1 any other failure, with one sentence on "
-         "standard error.\n.SH SEE ALSO\n.BR unseen (1)");
-}
-
-/* ---- completion ---- */
-
-/* --name, what it takes, and what it is, with tabs between. */
-static void completion_option(const struct argp_option *o) {
-    printf("--%s\t%s\t", o->name, o->arg ? o->arg : "");
-    for (const char *c = o->doc ? o->doc : ""; *c; c++)
-        putchar(*c == '\n' || *c == '\t' ? ' ' : *c);
-    putchar('\n');
-}
-
-int un_cli_reference(const struct argp *argp, const char *program, const char *form) {
-    if (!strcmp(form, "man"))
-        print_man(argp, program);
-    else if (!strcmp(form, "options"))
-        each_option(argp, NULL, completion_option, NULL);
+size_t un_cli_tell_empty(const un_cli_pictures *p) {
+    size_t more = p->pictures.empty > 1 ? p->pictures.empty - 1 : 0;
+    if (p->pictures.empty == 0) return 0;
+    if (more > 0)
+        un_log(UNSEEN_LOG_ERROR, "unseen: %s, nor below %zu more", p->pictures.problem, more);
     else
-        return un_cli_usage("--help takes man or options, not \"%s\"", form);
-    return UN_EXIT_OK;
+        un_log(UNSEEN_LOG_ERROR, "unseen: %s", p->pictures.problem);
+    return p->pictures.empty;
 }
+
+void un_cli_tell_ignored(size_t count, const un_classifier *classifier) {
+    if (count == 0 || classifier->wanted != UN_ORIENTATION_UNSAID) return;
+    un_log(UNSEEN_LOG_WARNING,
+           "the EXIF orientation of %zu picture%s was ignored, as it was when the model learned; "
+           "--orientation exif turns them",
+           count, count == 1 ? "" : "s");
+}
+
+void un_cli_pictures_free(un_cli_pictures *p) { un_path_list_free(&p->pictures); }

@@ -1,4 +1,7 @@
-/* terminal.c - see terminal.h. */
+/*
+ * terminal.c - standard output and standard error (cli.h): control characters are shown, not obeyed,
+ * and on a terminal long lines are broken between words.
+ */
 #include "cli/cli.h"
 
 #include <errno.h>

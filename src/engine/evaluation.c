@@ -1,4 +1,7 @@
-/* evaluation.c - see evaluation.h. */
+/*
+ * evaluation.c - see evaluation.h: a model on the test sets, where its attention points, and what it
+ * makes of texts.
+ */
 #include "engine/evaluation.h"
 
 #include <math.h>
@@ -11,6 +14,8 @@
 #include "data/parts.h"
 #include "protocol/localisation.h"
 #include "vision/image/recipe.h"
+
+/* ---- a model on the test sets ---- */
 
 /* The gamma that the model's selection chose. */
 static un_status take_selected(const char *wanted, const un_model *model, const char *path,
@@ -173,6 +178,8 @@ void un_evaluation_close(un_evaluation *e) {
     *e = (un_evaluation){0};
 }
 
+/* ---- where attention points ---- */
+
 /* What holds for all images. */
 typedef struct {
     const un_model *model;
@@ -212,7 +219,7 @@ done:
     return status;
 }
 
-static un_status check(const localiser *l) {
+static un_status check_localisable(const localiser *l) {
     const un_method_class *class = l->model->method->class;
     if (!class->maps)
         return un_fail(UNSEEN_E_UNSUPPORTED, "%s has no attention maps to measure", class->name);
@@ -238,8 +245,8 @@ static un_status check_parts(const localiser *l) {
                    l->dataset->directory, m->name);
 }
 
-static un_status begin(localiser *l) {
-    UN_TRY(check(l));
+static un_status localiser_open(localiser *l) {
+    UN_TRY(check_localisable(l));
     UN_TRY(read_recipe(l));
     UN_TRY(un_parts_open(&l->parts, l->dataset->directory, l->dataset));
     UN_TRY(check_parts(l));
@@ -264,7 +271,7 @@ static un_status begin(localiser *l) {
     return UNSEEN_OK;
 }
 
-static void end(localiser *l) {
+static void localiser_close(localiser *l) {
     un_parts_close(&l->parts);
     un_arena_free(&l->arena);
 }
@@ -371,12 +378,19 @@ done:
     return status;
 }
 
+json_t *un_attention_titles_json(const un_method_class *class, int attention) {
+    json_t *titles = json_array();
+    for (size_t b = 0; attention && b < un_method_map_branches(class); b++)
+        un_json_push(&titles, json_string(class->maps->titles[b]));
+    return titles;
+}
+
 un_status un_localise(const un_model *model, const un_dataset *dataset, const un_features *features,
                       const un_task *task, json_t **out) {
     localiser l = {.model = model, .dataset = dataset, .features = features, .task = task};
     json_t *result = json_object();
     un_status status = UNSEEN_OK;
-    UN_GO(begin(&l));
+    UN_GO(localiser_open(&l));
     UN_GO(un_json_set(result, "measure", json_string("pointing game")));
     UN_GO(un_json_set(result, "kind", json_string(l.parts.points ? "points" : "boxes")));
     UN_GO(un_json_set(
@@ -391,12 +405,12 @@ un_status un_localise(const un_model *model, const un_dataset *dataset, const un
     UN_GO(localise_list(&l, &task->seen, "test_seen", result));
     *out = result;
 done:
-    end(&l);
+    localiser_close(&l);
     if (status) json_decref(result);
     return status;
 }
 
-enum { MOST_IMAGES = 1000 };
+/* ---- what a method makes of texts ---- */
 
 static json_t *recovered_json(const un_recovered *r) {
     return json_pack("{s:I, s:f, s:f, s:f, s:f}", "images", (json_int_t)r->count, "in_group",
@@ -427,13 +441,6 @@ un_status un_grounding_recovery(const un_evaluation *e, json_t **out) {
     return status;
 }
 
-json_t *un_attention_titles_json(const un_method_class *class, int attention) {
-    json_t *titles = json_array();
-    for (size_t b = 0; attention && b < un_method_map_branches(class); b++)
-        un_json_push(&titles, json_string(class->maps->titles[b]));
-    return titles;
-}
-
 void un_group_attention_order(const un_group_attention *a, size_t *out) {
     for (size_t g = 0; g < a->count; g++) { /* insertion: some dozens of groups */
         size_t at = g;
@@ -462,6 +469,8 @@ json_t *un_group_attention_json(const un_group_attention *a) {
     free(order);
     return list;
 }
+
+enum { MOST_IMAGES = 1000 }; /* that attention over groups is averaged over */
 
 /* The i-th test image, the seen ones first. */
 static int64_t test_image(const un_task *t, size_t i) {

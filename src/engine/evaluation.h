@@ -1,5 +1,6 @@
 /*
- * evaluation.h - a model on the test sets of a data set: what eval and report share.
+ * evaluation.h - a model on the test sets of a data set, its accuracies and its attention: what eval
+ * and report share.
  */
 #ifndef UN_ENGINE_EVALUATION_H
 #define UN_ENGINE_EVALUATION_H

@@ -1,4 +1,5 @@
-/* loader.c - see loader.h. A ring of batches; threads take pictures in order. */
+/* loader.c - see loader.h: pictures in batches, the pictures that someone named, and those of a data
+ * set that cannot be read. */
 #include "engine/loader.h"
 
 #include <pthread.h>
@@ -14,31 +15,7 @@
 #include "data/readers/pictures.h"
 #include "vision/image/image.h"
 
-enum { BATCHES = 3, MAX_THREADS = 64, NICENESS = 3 };
-
-typedef struct {
-    size_t first, count;   /* pictures of this batch */
-    size_t missing;        /* pictures not yet loaded; count 0: the batch is free */
-    float *pictures;       /* [batch, S, S, 3] */
-    char **errors;         /* [batch] */
-    un_status *codes;      /* [batch] of them */
-    unsigned char *hashes; /* [batch, UN_LOADER_HASH], NULL: not wanted */
-    size_t ignored;        /* pictures with an EXIF orientation that was not honoured */
-} batch;
-
-struct un_loader {
-    un_loader_options options;
-    size_t picture; /* floats of one picture */
-    batch ring[BATCHES];
-    pthread_mutex_t lock;
-    pthread_cond_t freed, loaded;
-    pthread_t threads[MAX_THREADS];
-    int thread_count;
-    size_t next;      /* picture that the next idle thread takes */
-    size_t delivered; /* first picture of the batch that un_loader_next returns next */
-    int current;      /* slot that the caller holds, -1: none */
-    int stop;
-};
+/* ---- one picture ---- */
 
 un_status un_load_image(const char *root, const char *name, const un_recipe *recipe,
                         un_image *out) {
@@ -65,6 +42,34 @@ done:
     un_image_free(&image);
     return status;
 }
+
+/* ---- batches: a ring of them; threads take pictures in order ---- */
+
+enum { BATCHES = 3, MAX_THREADS = 64, NICENESS = 3 };
+
+typedef struct {
+    size_t first, count;   /* pictures of this batch */
+    size_t missing;        /* pictures not yet loaded; count 0: the batch is free */
+    float *pictures;       /* [batch, S, S, 3] */
+    char **errors;         /* [batch] */
+    un_status *codes;      /* [batch] of them */
+    unsigned char *hashes; /* [batch, UN_LOADER_HASH], NULL: not wanted */
+    size_t ignored;        /* pictures with an EXIF orientation that was not honoured */
+} batch;
+
+struct un_loader {
+    un_loader_options options;
+    size_t picture; /* floats of one picture */
+    batch ring[BATCHES];
+    pthread_mutex_t lock;
+    pthread_cond_t freed, loaded;
+    pthread_t threads[MAX_THREADS];
+    int thread_count;
+    size_t next;      /* picture that the next idle thread takes */
+    size_t delivered; /* first picture of the batch that un_loader_next returns next */
+    int current;      /* slot that the caller holds, -1: none */
+    int stop;
+};
 
 /* The slot of the batch that picture i is in; batches are counted from options.first. */
 static batch *batch_of(un_loader *loader, size_t i) {
@@ -233,6 +238,8 @@ void un_loader_close(un_loader *loader) {
     free(loader);
 }
 
+/* ---- the pictures that someone named ---- */
+
 static un_status append(un_path_list *list, char *path) {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 64;
@@ -310,6 +317,8 @@ void un_path_list_free(un_path_list *list) {
     un_arena_free(&list->arena);
     *list = (un_path_list){0};
 }
+
+/* ---- pictures that cannot be read ---- */
 
 un_status un_unread_look(const un_dataset *d, un_unread *out) {
     un_progress progress;

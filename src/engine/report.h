@@ -24,7 +24,7 @@ typedef struct {
  * larger. *bytes is its size. */
 un_status un_report_make(const un_report_options *options, const char *path, size_t *bytes);
 
-/* ---- what the files of engine/report.h share. ---- */
+/* ---- what report.c and report_pictures.c share ---- */
 
 /* Pictures of one model's part of the report. Everything comes from the arena but the bytes of
  * the images, which are released by un_report_images_free. */

@@ -1,4 +1,4 @@
-/* report_pictures.c - the pictures of a report; see report_parts.h. */
+/* report_pictures.c - the confused pairs and the pictures of a report; see report.h. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /*
- * metrics.h - the measures of the field, from predictions.
+ * metrics.h - the measures of the field: what is kept of a model's scores, accuracies at one gamma,
+ * and the curve over all of them.
  */
 #ifndef UN_PROTOCOL_METRICS_H
 #define UN_PROTOCOL_METRICS_H
@@ -52,9 +53,14 @@ un_status un_predictions_from_scores(un_predictions *out, const un_class_table *
                                      size_t seen_count, double rank_gamma);
 void un_predictions_free(un_predictions *predictions);
 
+/* ---- accuracies at one gamma ---- */
+
+/* 2us / (u + s); 0 where both are 0, NaN where one of them was not measured. */
+double un_harmonic(double u, double s);
+
 /* Accuracies at one gamma; fractions; NaN where there are no images to measure them on (H: where U
- * or S is NaN). Per class: unweighted mean over the classes
- * that have test images. Per image: over images. */
+ * or S is NaN). Per class: unweighted mean over the classes that have test images. Per image: over
+ * images. */
 typedef struct {
     double gamma;
     double T1, U, S, H;                         /* per class */
@@ -75,8 +81,8 @@ un_status un_class_accuracies(const un_predictions *predictions, double gamma,
                               un_class_accuracy *out);
 /* out[C, C]: row = true class, column = chosen class, images. */
 void un_confusion(const un_predictions *predictions, double gamma, uint32_t *out);
-/* NaN without images. Per-class top-k accuracy of the T1 (UN_RANK_UNSEEN_ONLY, unseen-class images), U
- * or S setting. `unseen` picks the images. */
+/* Per-class top-k accuracy of the T1 (UN_RANK_UNSEEN_ONLY, unseen-class images), U or S setting;
+ * `unseen` picks the images. NaN without any. */
 un_status un_top_k(const un_predictions *predictions, int rank, int unseen, size_t k, double *out);
 
 /* ---- the exact seen-unseen accuracy curve of calibrated stacking (Chao et
@@ -88,8 +94,7 @@ un_status un_top_k(const un_predictions *predictions, int rank, int unseen, size
  * point that any gamma can reach, in O(n log n); nothing is gridded. ---- */
 
 /* Without images of unseen classes U is NaN in every point, without images of seen classes S is:
- * nothing was measured.
- * Point j holds for gamma strictly between threshold[j-1] and threshold[j]; there
+ * nothing was measured. Point j holds for gamma strictly between threshold[j-1] and threshold[j]; there
  * is one point more than there are thresholds. */
 typedef struct {
     size_t count;      /* points, at least 1 */
@@ -100,8 +105,6 @@ typedef struct {
 un_status un_curve_make(un_curve *curve, const un_predictions *predictions);
 void un_curve_free(un_curve *curve);
 
-/* 2us / (u + s); 0 where both are 0, NaN where one of them was not measured. */
-double un_harmonic(double u, double s);
 /* Area under the curve by trapezoids over its points, both ends included; NaN where U or S was not
  * measured. */
 double un_curve_area(const un_curve *curve);
@@ -109,6 +112,7 @@ double un_curve_area(const un_curve *curve);
 double un_curve_gamma(const un_curve *curve, size_t j);
 /* Index of the point that holds at `gamma` (just above it, if it is a threshold). */
 size_t un_curve_locate(const un_curve *curve, double gamma);
+
 /* What the best common gamma of several curves came to. */
 typedef struct {
     double gamma;
