@@ -363,7 +363,7 @@ static float *layer_attention(duet_method *m, const float *features, const un_du
     return out;
 }
 
-/* Maps and shares are those of the layer itself, beside texts that method/duet/prompts.h makes. */
+/* Maps and shares are those of the layer itself, beside texts that method/duet/prompts.c makes. */
 static void test_attention_is_the_layers(void **state) {
     (void)state;
     util_scene s;

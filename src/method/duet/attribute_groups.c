@@ -1,4 +1,5 @@
-/* attribute_groups.c - groups and names of attributes; see attribute_groups.h. */
+/* attribute_groups.c - groups and names of attributes, the published sentences, and a vocabulary
+ * of their words; see attribute_groups.h. */
 #include "method/duet/attribute_groups.h"
 
 #include <ctype.h>

@@ -1,6 +1,6 @@
 /*
- * attribute_groups.h - what the attributes of a data set are called in a
- * sentence, and which group each belongs to ("wing color": "blue", "brown" …).
+ * attribute_groups.h - DUET's texts: what the attributes of a data set are called in
+ * a sentence and which group each belongs to ("wing color": "blue", "brown" …).
  *
  * Names of CUB's form say it themselves: "has_wing_color::blue" is "blue" of the
  * group "wing color". For others (AWA2, SUN) groups are published tables, read
@@ -11,8 +11,8 @@
  * in which names and mapping (friendlier names by index) may be missing. Without
  * either, all attributes are of one group, "attributes".
  */
-#ifndef UN_TEXT_ATTRIBUTE_GROUPS_H
-#define UN_TEXT_ATTRIBUTE_GROUPS_H
+#ifndef UN_METHOD_ATTRIBUTE_GROUPS_H
+#define UN_METHOD_ATTRIBUTE_GROUPS_H
 
 #include "base/arena.h"
 #include "text/wordpiece.h"
@@ -44,7 +44,7 @@ un_status un_attribute_groups_make(char *const *names, size_t A,
                                    un_attribute_groups *out);
 
 /* ---- sentences of attributes as strings, and what the published
- * code of DUET does with them; private to text/, described in prompts.h. ---- */
+ * code of DUET does with them; for prompts.c only, described below. ---- */
 
 typedef struct {
     const un_attribute_groups *groups;

@@ -3,7 +3,7 @@
  * Contrastive Zero-shot Learning", AAAI 2023) as a method; shared by the files of
  * this folder and their tests only.
  *
- * Names of the paper: FST, feature-to-sequence transformation, is method/duet/prompts.h;
+ * Names of the paper: FST, feature-to-sequence transformation, is in prompts.c;
  * CSG, cross-modal semantic grounding, with CMR, cross-modal mask reconstruction, is
  * the word loss; ACL the attribute-level contrast. The multi-task policy draws for
  * every mini-batch whether texts are masked (grounding, ACL) or the fixed prompt
@@ -60,7 +60,7 @@ typedef struct {
     un_arena arena;
 } duet_classes;
 
-/* score.c: what the words ask of a picture, made when first asked for. */
+/* probe.c: what the words ask of a picture, made when first asked for. */
 enum { DUET_ATTENTION_BRANCHES = 2 };
 typedef struct {
     int ready;
@@ -144,7 +144,7 @@ typedef struct {
     un_arena arena;
 } duet_room;
 
-/* The state of a training. Owners: batch.c of the draws, step.c of the rest. */
+/* The state of a training. Owner: step.c. */
 typedef struct {
     const un_training_data *data;
     un_features states; /* of a frozen image side, in place of data's; file.path NULL: none */
@@ -196,27 +196,27 @@ un_status un_duet_setup_sizes(duet_method *m, const un_method_setup *setup);
 un_status un_duet_open_words(duet_method *m);
 /* Fills the pieces that weight files hold. */
 un_status un_duet_setup_weights(duet_method *m, const json_t *config);
+/* The fixed prompt as a batch of one; `start` has two elements. */
+duet_text_batch un_duet_prompt_batch(const duet_method *m, size_t start[2]);
 /* Draws for images of `data`, with the classes of that table. */
 un_status un_duet_setup_sampler(const duet_method *m, const un_class_table *classes,
                                 const int32_t *labels, const un_index_list *images,
                                 un_duet_sampler **out);
 
-/* kept.c: into a model's manifest and out of it. */
+/* storage.c: into a model's manifest and out of it ... */
 un_status un_duet_keep(const un_method *method, json_t **out);
 un_status un_duet_recall(duet_method *m, const json_t *kept);
 
-/* states.c: the states of a frozen image side, computed once. */
+/* ... and the states of a frozen image side, computed once. */
 un_status un_duet_freeze(un_method *method, const volatile sig_atomic_t *stop,
                          const un_features **out);
 
-/* batch.c: which images and texts make a mini-batch. */
+/* step.c: which images and texts make a mini-batch. */
 un_status un_duet_batch_create(duet_method *m);
 /* Mini-batch `index` (step * accumulate + k) of an epoch; fills m->batch. */
 un_status un_duet_batch_make(duet_method *m, size_t epoch, size_t index);
 un_status un_duet_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
                        size_t *count);
-
-/* step.c */
 un_status un_duet_step(un_method *method, size_t epoch, size_t step, double *losses);
 
 /* score.c */
@@ -228,10 +228,8 @@ un_status un_duet_score(un_method *method, const float *features, size_t n, floa
 un_status un_duet_attributes(un_method *method, const float *features, float *out);
 /* Unit rows (C, A) of the classes set. */
 const float *un_duet_class_rows(const un_method *method);
-/* The fixed prompt as a batch of one; `start` has two elements. */
-duet_text_batch un_duet_prompt_batch(const duet_method *m, size_t start[2]);
 
-/* Where it looks (score.c). */
+/* probe.c */
 extern const char *const un_duet_attention_titles[];
 un_status un_duet_attention(un_method *method, const float *features, float *maps);
 void un_duet_attention_grid(const un_method *method, size_t *height, size_t *width);
@@ -240,7 +238,6 @@ un_status un_duet_group_attention(un_method *method, const float *features,
 /* After new classes or parameters. */
 void un_duet_attention_forget(duet_method *m);
 
-/* recovery.c */
 un_status un_duet_recovery(un_method *method, const un_class_table *classes,
                            const un_features *features, const int32_t *labels,
                            const un_index_list *images, un_recovered *out);

@@ -1,5 +1,5 @@
 /* image_pixels.c - a transformer over the picture as DUET's image side: ViT, DeiT or Swin; see
- * image.h. Whichever it is, the first of its states stands for the picture and the last ones for
+ * network.h. Whichever it is, the first of its states stands for the picture and the last ones for
  * its places. */
 #include <math.h>
 #include <stdio.h>
@@ -335,7 +335,7 @@ un_status un_duet_pixels_create(duet_image **out, un_params *params,
     return status;
 }
 
-/* ---- random changes of training pictures; see image.h ---- */
+/* ---- random changes of training pictures ---- */
 
 static double between(un_rng *rng, double low, double high) {
     return low + (high - low) * un_rng_uniform(rng);

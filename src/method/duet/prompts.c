@@ -1,4 +1,4 @@
-/* prompts.c - DUET's texts out of ready pieces; see prompts.h. */
+/* prompts.c - DUET's texts out of ready pieces; see attribute_groups.h. */
 
 #include <stdlib.h>
 #include <string.h>

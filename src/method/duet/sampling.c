@@ -1,5 +1,5 @@
-/* sampling.c - the draws of a training step of DUET; see sampling.h. The tables
- * that they draw from are made in sampling_tables.c. */
+/* sampling.c - the draws of a training step of DUET; see sampling.h.
+ * The tables that they draw from come at the end. */
 #include "method/duet/sampling.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /*
  * setup.c - what DUET is made of before training: texts, words and sizes, from the
- * data set's attributes and from files. (kept.c has it again from a trained model.)
+ * data set's attributes and from files. (storage.c has it again from a trained model.)
  */
 #include <math.h>
 #include <stdlib.h>
@@ -182,6 +182,12 @@ un_status un_duet_setup_texts(duet_method *m, const un_method_setup *setup) {
     UN_TRY(keep_texts(m));
     return un_duet_setup_sampler(m, setup->classes, setup->data->labels, setup->data->train,
                                  &m->words.sampler);
+}
+
+duet_text_batch un_duet_prompt_batch(const duet_method *m, size_t start[2]) {
+    start[0] = 0;
+    start[1] = m->kept.prompt_length;
+    return (duet_text_batch){.sequences = {1, start}, .ids = m->kept.prompt};
 }
 
 /* ---- sizes ---- */

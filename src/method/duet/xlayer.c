@@ -1,4 +1,4 @@
-/* xlayer.c - the cross-modal layer; see xlayer.h. */
+/* xlayer.c - the cross-modal layer; see network.h. */
 #include "method/duet/network.h"
 
 #include <string.h>
