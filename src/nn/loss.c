@@ -1,9 +1,12 @@
 /* loss.c - see loss.h. */
 #include "nn/loss.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "base/parallel.h"
+
+/* ---- f32 rows, in parallel ---- */
 
 typedef struct {
     const float *f, *target;
@@ -11,10 +14,10 @@ typedef struct {
     float *df;
     size_t n;
     int relu;
-} job;
+} squared_job;
 
-static double rows_range(size_t begin, size_t end, void *context) {
-    const job *j = context;
+static double squared_range(size_t begin, size_t end, void *context) {
+    const squared_job *j = context;
     double total = 0;
     for (size_t r = begin; r < end; r++) {
         const float *f = j->f + r * j->n, *target = j->target + r * j->n;
@@ -38,14 +41,14 @@ static double rows_range(size_t begin, size_t end, void *context) {
 
 double un_squared_error_relu(const float *f, const float *target, const double *weight, size_t rows,
                              size_t n, float *df) {
-    job j = {.f = f, .target = target, .weight = weight, .df = df, .n = n, .relu = 1};
-    return un_parallel_sum(rows, 4, rows_range, &j);
+    squared_job j = {.f = f, .target = target, .weight = weight, .df = df, .n = n, .relu = 1};
+    return un_parallel_sum(rows, 4, squared_range, &j);
 }
 
 double un_squared_error(const float *f, const float *target, const double *weight, size_t rows,
                         size_t n, float *df) {
-    job j = {.f = f, .target = target, .weight = weight, .df = df, .n = n};
-    return un_parallel_sum(rows, 4, rows_range, &j);
+    squared_job j = {.f = f, .target = target, .weight = weight, .df = df, .n = n};
+    return un_parallel_sum(rows, 4, squared_range, &j);
 }
 
 typedef struct {
@@ -94,4 +97,79 @@ double un_cross_entropy(const float *logits, const int64_t *label, const double 
                      .loss = loss,
                      .dlogits = dlogits};
     return un_parallel_sum(rows, 1, entropy_range, &j);
+}
+
+/* ---- class scores of a batch, in f64 ---- */
+
+void un_softmax_f64(const double *s, const unsigned char *use, size_t C, double *p) {
+    double largest = -INFINITY, total = 0;
+    for (size_t k = 0; k < C; k++)
+        if ((!use || use[k]) && s[k] > largest) largest = s[k];
+    for (size_t k = 0; k < C; k++) total += p[k] = !use || use[k] ? exp(s[k] - largest) : 0;
+    for (size_t k = 0; k < C; k++) p[k] /= total;
+}
+
+double un_log_f64(double p) { return log(p > DBL_MIN ? p : DBL_MIN); }
+
+double un_cross_entropy_f64(const double *s, const unsigned char *use, size_t C, size_t label,
+                            double weight, double *p, double *ds) {
+    un_softmax_f64(s, use, C, p);
+    for (size_t k = 0; k < C; k++) ds[k] += weight * (p[k] - (k == label ? 1 : 0));
+    return -weight * un_log_f64(p[label]);
+}
+
+double un_self_calibration(const double *p, const unsigned char *seen, size_t n, size_t C,
+                           double weight, double *ds) {
+    double mean = 0, share = 1.0 / (double)n;
+    size_t unseen = 0;
+    for (size_t k = 0; k < C; k++) unseen += !seen[k];
+    if (unseen == 0 || weight == 0) return 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < C; k++)
+            if (!seen[k]) mean += share * p[i * C + k];
+    mean = mean > DBL_MIN ? mean : DBL_MIN;
+    for (size_t i = 0; i < n; i++) {
+        const double *row = p + i * C;
+        double own = 0;
+        for (size_t k = 0; k < C; k++)
+            if (!seen[k]) own += row[k];
+        for (size_t k = 0; k < C; k++)
+            ds[i * C + k] -= weight * share / mean * row[k] * ((seen[k] ? 0 : 1) - own);
+    }
+    return -weight * log(mean);
+}
+
+/* x log(x / m), 0 at 0. Half of a denormal may round to m = 0, so those count as 0 too. */
+static double entropy_term(double x, double m) { return x > DBL_MIN ? x * log(x / m) : 0; }
+
+/* Gradient of 1/2 KL(p || mean) + 1/2 KL(q || mean) with respect to the logits of p. */
+static void divergence_gradient(const double *p, const double *mean, size_t C, double weight,
+                                double *dp) {
+    double inner = 0;
+    for (size_t k = 0; k < C; k++) inner += 0.5 * entropy_term(p[k], mean[k]);
+    for (size_t k = 0; k < C; k++)
+        if (p[k] > DBL_MIN) dp[k] += weight * p[k] * (0.5 * log(p[k] / mean[k]) - inner);
+}
+
+double un_jensen_shannon(const double *p, const double *q, size_t n, size_t C, double weight,
+                         double *mean, double *dp, double *dq) {
+    double loss = 0, share = 1.0 / (double)n;
+    for (size_t i = 0; i < n; i++, p += C, q += C, dp += C, dq += C) {
+        for (size_t k = 0; k < C; k++) {
+            mean[k] = 0.5 * (p[k] + q[k]);
+            loss += share * 0.5 * (entropy_term(p[k], mean[k]) + entropy_term(q[k], mean[k]));
+        }
+        divergence_gradient(p, mean, C, weight * share, dp);
+        divergence_gradient(q, mean, C, weight * share, dq);
+    }
+    return loss;
+}
+
+void un_squared_error_f64(const float *x, const float *target, size_t n, double weight,
+                          double *squares, double *dx) {
+    for (size_t i = 0; i < n; i++) {
+        double difference = (double)x[i] - (double)target[i];
+        *squares += difference * difference;
+        dx[i] = 2 * weight * difference;
+    }
 }

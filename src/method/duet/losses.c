@@ -1,7 +1,6 @@
 /* losses.c - DUET's losses and their gradients; see network.h. */
 #include "method/duet/network.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,55 +32,26 @@ static double dot_f64(const double *x, const double *y, size_t n) {
     return total;
 }
 
-/* p = softmax(s), may be s, over the entries with use[k] (NULL: all); 0 elsewhere. */
-static void softmax(const double *s, const unsigned char *use, size_t n, double *p) {
-    double largest = -INFINITY, total = 0;
-    for (size_t k = 0; k < n; k++)
-        if ((!use || use[k]) && s[k] > largest) largest = s[k];
-    for (size_t k = 0; k < n; k++) total += p[k] = !use || use[k] ? exp(s[k] - largest) : 0;
-    for (size_t k = 0; k < n; k++) p[k] /= total;
-}
-
-static double safe_log(double p) { return log(p > DBL_MIN ? p : DBL_MIN); }
-
-/* Cross-entropy of softmax over seen columns; ds += its gradient times share. */
+/* Cross-entropy of softmax over seen columns, `twice` over that of the softmax; ds += its gradient
+ * times share. */
 static double cross_entropy(const duet_loss_classes *c, int twice, const double *s, size_t y,
                             double share, double *p, double *q, double *ds) {
-    softmax(s, c->seen, c->count, p);
-    if (!twice) {
-        for (size_t k = 0; k < c->count; k++) ds[k] += share * (p[k] - (k == y ? 1 : 0));
-        return -share * safe_log(p[y]);
-    }
-    softmax(p, c->seen, c->count, q);
+    if (!twice) return un_cross_entropy_f64(s, c->seen, c->count, y, share, p, ds);
+    un_softmax_f64(s, c->seen, c->count, p);
+    un_softmax_f64(p, c->seen, c->count, q);
     double inner = 0;
     for (size_t k = 0; k < c->count; k++) inner += p[k] * (q[k] - (k == y ? 1 : 0));
     for (size_t k = 0; k < c->count; k++) ds[k] += share * p[k] * (q[k] - (k == y ? 1 : 0) - inner);
-    return -share * safe_log(q[y]);
+    return -share * un_log_f64(q[y]);
 }
 
-/* s (n, C) -> pm (n, C) = softmax(s + m); returns -log of the mean share of unseen classes and
- * adds weight times its gradient to ds. */
-static double self_calibration(const duet_loss_classes *c, const double *s, size_t n, double weight,
-                               double *pm, double *ds) {
-    size_t C = c->count, unseen = 0;
-    double mean = 0, share = 1.0 / (double)n;
-    for (size_t k = 0; k < C; k++) unseen += !c->seen[k];
-    if (unseen == 0 || weight == 0) return 0;
-    for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < C; k++) pm[i * C + k] = s[i * C + k] + (c->seen[k] ? -1 : 1);
-        softmax(pm + i * C, NULL, C, pm + i * C);
-        for (size_t k = 0; k < C; k++)
-            if (!c->seen[k]) mean += share * pm[i * C + k];
+/* s (n, C) -> pm (n, C) = softmax(s + m), m = -1 for seen classes and +1 for unseen ones. */
+static void shifted_softmax(const duet_loss_classes *c, const double *s, size_t n, double *pm) {
+    size_t C = c->count;
+    for (size_t i = 0; i < n; i++, s += C, pm += C) {
+        for (size_t k = 0; k < C; k++) pm[k] = s[k] + (c->seen[k] ? -1 : 1);
+        un_softmax_f64(pm, NULL, C, pm);
     }
-    mean = mean > DBL_MIN ? mean : DBL_MIN;
-    for (size_t i = 0; i < n; i++) {
-        double own = 0;
-        for (size_t k = 0; k < C; k++)
-            if (!c->seen[k]) own += pm[i * C + k];
-        for (size_t k = 0; k < C; k++)
-            ds[i * C + k] -= weight * share / mean * pm[i * C + k] * ((c->seen[k] ? 0 : 1) - own);
-    }
-    return -weight * log(mean);
 }
 
 un_status un_duet_class_losses(const duet_loss_classes *c, const double weight[DUET_CLASS_TERMS],
@@ -97,15 +67,12 @@ un_status un_duet_class_losses(const duet_loss_classes *c, const double weight[D
         loss[DUET_CLASS] += cross_entropy(c, twice, s + i * C, (size_t)label[i],
                                           weight[DUET_CLASS] * share, p, q, ds + i * C);
     }
-    loss[DUET_CALIBRATION] = self_calibration(c, s, n, weight[DUET_CALIBRATION], pm, ds);
+    shifted_softmax(c, s, n, pm);
+    loss[DUET_CALIBRATION] = un_self_calibration(pm, c->seen, n, C, weight[DUET_CALIBRATION], ds);
     double mse = weight[DUET_MSE] / (double)(n * A);
     for (size_t i = 0; i < n; i++) {
         const float *own = c->att + (size_t)label[i] * A;
-        for (size_t a = 0; a < A; a++) {
-            double difference = (double)g[i * A + a] - (double)own[a];
-            squares += difference * difference;
-            row[a] = 2 * mse * difference;
-        }
+        un_squared_error_f64(g + i * A, own, A, mse, &squares, row);
         for (size_t k = 0; k < C; k++)
             for (size_t a = 0; a < A; a++) row[a] += ds[i * C + k] * (double)c->att[k * A + a];
         for (size_t a = 0; a < A; a++) dg[i * A + a] += (float)row[a];
@@ -129,16 +96,13 @@ static int same_class(const int32_t *label, size_t i, size_t j, size_t B) {
 static double nce_row(const double *cosine, const int32_t *label, size_t i, size_t B,
                       double temperature, int published, double *p) {
     size_t n = 2 * B, partner = (i + B) % n;
-    double largest = -INFINITY, total = 0;
     for (size_t j = 0; j < n; j++) {
         int own = j != partner && same_class(label, i, j, B);
         p[j] = own ? 0 : cosine[i * n + j] / temperature;
         if (j == i || (own && !published)) p[j] = -INFINITY;
-        largest = fmax(largest, p[j]);
     }
-    for (size_t j = 0; j < n; j++) total += p[j] = exp(p[j] - largest);
-    for (size_t j = 0; j < n; j++) p[j] /= total;
-    return -safe_log(p[partner]);
+    un_softmax_f64(p, NULL, n, p);
+    return -un_log_f64(p[partner]);
 }
 
 un_status un_duet_info_nce(const float *features, const int32_t *label, size_t B, size_t H,
@@ -192,8 +156,8 @@ double un_duet_attribute_contrast(const float *features, size_t pairs, size_t H,
     for (size_t k = 0; k < n; k++)
         for (size_t h = 0; h < H; h++)
             logit[k] += (double)features[h] * (double)features[(k + 1) * H + h];
-    softmax(logit, NULL, n, logit);
-    double loss = -weight * safe_log(logit[0]);
+    un_softmax_f64(logit, NULL, n, logit);
+    double loss = -weight * un_log_f64(logit[0]);
     logit[0] -= 1;
     for (size_t h = 0; h < H; h++) {
         double sum = 0;

@@ -215,12 +215,16 @@ static un_status take_classes(const msdn *n, msdn_classes *out, const un_class_t
     un_status status = UNSEEN_OK;
     UN_GO(un_arena_alloc(&fresh.arena, fresh.count * n->A, sizeof(float), &fresh.att));
     UN_GO(un_arena_alloc(&fresh.arena, fresh.count, sizeof(float), &fresh.bias));
+    UN_GO(un_arena_alloc(&fresh.arena, fresh.count, 1, &fresh.seen));
     for (size_t i = 0; i < fresh.count * n->A; i++) {
         float x = modality->values[i];
         fresh.att[i] = n->clip_negative && x < 0 ? 0.0f : x;
     }
     un_normalize_rows(fresh.att, fresh.count, n->A, 1e-12f, NULL);
-    for (size_t c = 0; c < fresh.count; c++) fresh.bias[c] = classes->seen[c] ? -1.0f : 1.0f;
+    for (size_t c = 0; c < fresh.count; c++) {
+        fresh.seen[c] = classes->seen[c] != 0;
+        fresh.bias[c] = classes->seen[c] ? -1.0f : 1.0f;
+    }
     un_arena_free(&out->arena);
     *out = fresh;
 done:

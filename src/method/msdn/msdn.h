@@ -26,9 +26,10 @@ typedef enum { MSDN_CE1, MSDN_CE2, MSDN_CAL1, MSDN_CAL2, MSDN_DISTILL, MSDN_LOSS
 
 /* Classes as the network sees them. */
 typedef struct {
-    size_t count; /* C */
-    float *att;   /* [C, A] unit rows */
-    float *bias;  /* [C] m: +1 unseen, -1 seen */
+    size_t count;        /* C */
+    float *att;          /* [C, A] unit rows */
+    float *bias;         /* [C] m: +1 unseen, -1 seen */
+    unsigned char *seen; /* [C] */
     un_arena arena;
 } msdn_classes;
 

@@ -1,11 +1,11 @@
 /* msdn_network.c - MSDN's folded product, forward and backward, and its losses. See msdn.h. */
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/parallel.h"
 #include "method/msdn/msdn.h"
+#include "nn/loss.h"
 #include "tensor/kernels.h"
 
 un_status un_msdn_batch_create(const msdn *n, msdn_batch *b, const msdn_classes *classes,
@@ -218,50 +218,23 @@ un_status un_msdn_backward(msdn *n, msdn_batch *b, size_t images) {
 /* ---- MSDN's losses and their gradients with respect to both branches'
  * scores. Batches are small here (B x C): plain f64. ---- */
 
-/* p = softmax(s + shift m) over C classes. */
-static void softmax64(const float *s, const float *m, double shift, size_t C, double *p) {
-    double largest = -INFINITY, total = 0;
-    for (size_t k = 0; k < C; k++) {
-        p[k] = (double)s[k] + shift * (double)m[k];
-        largest = p[k] > largest ? p[k] : largest;
-    }
-    for (size_t k = 0; k < C; k++) total += p[k] = exp(p[k] - largest);
-    for (size_t k = 0; k < C; k++) p[k] /= total;
-}
-
-/* Cross-entropy over all classes of the scores without bias; its gradient is set in ds. */
+/* Cross-entropy over all classes of the scores without bias; its gradient is added to ds. */
 static double cross_entropy(const msdn_classes *c, const float *s, const int32_t *labels,
                             size_t images, double *p, double *ds) {
     double loss = 0, share = 1.0 / (double)images;
-    for (size_t b = 0; b < images; b++) {
-        softmax64(s + b * c->count, c->bias, -1.0, c->count, p);
-        size_t label = (size_t)labels[b];
-        loss -= share * log(p[label] > 1e-300 ? p[label] : 1e-300);
-        for (size_t k = 0; k < c->count; k++)
-            ds[b * c->count + k] = share * (p[k] - (k == label ? 1.0 : 0.0));
+    for (size_t b = 0; b < images; b++, s += c->count, ds += c->count) {
+        for (size_t k = 0; k < c->count; k++) p[k] = (double)s[k] - (double)c->bias[k];
+        loss += un_cross_entropy_f64(p, NULL, c->count, (size_t)labels[b], share, p, ds);
     }
     return loss;
 }
 
-/* Self-calibration -log(mean over the batch of the unseen classes' probability), with
- * p (B, C) = softmax(s); its gradient times `weight` is added to ds. */
-static double self_calibration(const msdn_classes *c, const double *p, size_t images, double weight,
-                               double *ds) {
-    double mean = 0, share = 1.0 / (double)images;
-    for (size_t b = 0; b < images; b++)
-        for (size_t k = 0; k < c->count; k++)
-            if (c->bias[k] > 0) mean += share * p[b * c->count + k];
-    if (mean <= 0) return 0; /* no unseen classes: nothing to calibrate */
-    for (size_t b = 0; b < images; b++) {
-        const double *row = p + b * c->count;
-        double unseen = 0;
-        for (size_t k = 0; k < c->count; k++)
-            if (c->bias[k] > 0) unseen += row[k];
-        for (size_t k = 0; k < c->count; k++)
-            ds[b * c->count + k] -=
-                weight * share / mean * row[k] * ((c->bias[k] > 0 ? 1.0 : 0.0) - unseen);
+/* p (B, C) = softmax of the scores with their bias. */
+static void probabilities(const msdn_classes *c, const float *s, size_t images, double *p) {
+    for (size_t b = 0; b < images; b++, s += c->count, p += c->count) {
+        for (size_t k = 0; k < c->count; k++) p[k] = (double)s[k];
+        un_softmax_f64(p, NULL, c->count, p);
     }
-    return -log(mean);
 }
 
 /* Distance of the two branches' scores: sum |d|^3 / |d| (the published code's) or |d|^2 (the
@@ -292,35 +265,6 @@ static double distance(const msdn *n, const float *s1, const float *s2, size_t i
     return loss;
 }
 
-/* x log(x / m), 0 at 0. Half of a denormal may round to m = 0, so those count as 0 too. */
-static double entropy_term(double x, double m) { return x > DBL_MIN ? x * log(x / m) : 0; }
-
-/* Gradient of eta/2 KL(p || mean) + eta/2 KL(q || mean) with respect to the logits of p. */
-static void divergence_gradient(const double *p, const double *mean, size_t C, double weight,
-                                double *ds) {
-    double inner = 0;
-    for (size_t k = 0; k < C; k++) inner += 0.5 * entropy_term(p[k], mean[k]);
-    for (size_t k = 0; k < C; k++)
-        if (p[k] > DBL_MIN) ds[k] += weight * p[k] * (0.5 * log(p[k] / mean[k]) - inner);
-}
-
-/* Jensen-Shannon divergence of the two branches, p1 and p2 (B, C), averaged over the batch. */
-static double divergence(const msdn *n, const double *p1, const double *p2, size_t images,
-                         double *mean, double *ds1, double *ds2) {
-    const msdn_classes *c = &n->trained;
-    double loss = 0, share = 1.0 / (double)images;
-    for (size_t b = 0; b < images; b++) {
-        const double *p = p1 + b * c->count, *q = p2 + b * c->count;
-        for (size_t k = 0; k < c->count; k++) {
-            mean[k] = 0.5 * (p[k] + q[k]);
-            loss += share * 0.5 * (entropy_term(p[k], mean[k]) + entropy_term(q[k], mean[k]));
-        }
-        divergence_gradient(p, mean, c->count, n->eta * share, ds1 + b * c->count);
-        divergence_gradient(q, mean, c->count, n->eta * share, ds2 + b * c->count);
-    }
-    return loss;
-}
-
 un_status un_msdn_losses(const msdn *n, msdn_batch *b, const int32_t *labels, size_t images,
                          double losses[MSDN_LOSSES]) {
     const msdn_classes *c = &n->trained;
@@ -330,14 +274,13 @@ un_status un_msdn_losses(const msdn *n, msdn_batch *b, const int32_t *labels, si
     double *p1 = work, *p2 = p1 + count, *ds1 = p2 + count, *ds2 = ds1 + count, *row = ds2 + count;
     losses[MSDN_CE1] = cross_entropy(c, b->s1, labels, images, row, ds1);
     losses[MSDN_CE2] = cross_entropy(c, b->s2, labels, images, row, ds2);
-    for (size_t i = 0; i < images; i++) {
-        softmax64(b->s1 + i * c->count, c->bias, 0, c->count, p1 + i * c->count);
-        softmax64(b->s2 + i * c->count, c->bias, 0, c->count, p2 + i * c->count);
-    }
-    losses[MSDN_CAL1] = n->lambda * self_calibration(c, p1, images, n->lambda, ds1);
-    losses[MSDN_CAL2] = n->lambda * self_calibration(c, p2, images, n->lambda, ds2);
-    losses[MSDN_DISTILL] = n->eta * (distance(n, b->s1, b->s2, images, ds1, ds2) +
-                                     divergence(n, p1, p2, images, row, ds1, ds2));
+    probabilities(c, b->s1, images, p1);
+    probabilities(c, b->s2, images, p2);
+    losses[MSDN_CAL1] = un_self_calibration(p1, c->seen, images, c->count, n->lambda, ds1);
+    losses[MSDN_CAL2] = un_self_calibration(p2, c->seen, images, c->count, n->lambda, ds2);
+    losses[MSDN_DISTILL] =
+        n->eta * (distance(n, b->s1, b->s2, images, ds1, ds2) +
+                  un_jensen_shannon(p1, p2, images, c->count, n->eta, row, ds1, ds2));
     for (size_t i = 0; i < count; i++) {
         b->ds1[i] = (float)ds1[i];
         b->ds2[i] = (float)ds2[i];
