@@ -1,5 +1,7 @@
-/* layers.c - see dense.h. */
+/* layers.c - see layers.h. */
 #include "nn/layers.h"
+
+#include <string.h>
 
 #include "nn/naming.h"
 #include "tensor/kernels.h"
@@ -18,7 +20,7 @@ un_status un_dense_forward(const un_dense *layer, const un_params *params, un_dt
     const un_gemm_args product = {.m = rows,
                                   .n = layer->out,
                                   .k = layer->in,
-                                  .trans_b = 1,
+                                  .trans_b = !layer->in_first,
                                   .input = type,
                                   .output = output,
                                   .a = x,
@@ -36,24 +38,30 @@ un_status un_dense_backward(const un_dense *layer, const un_params *params, un_d
                             const un_dense_gradient *g) {
     const void *operand = type == UN_BF16 ? (const void *)g->dy16 : (const void *)g->dy;
     size_t ld = g->lddy ? g->lddy : layer->out;
-    const un_gemm_args weight = {.m = layer->out,
-                                 .n = layer->in,
+    int in_first = layer->in_first;
+    const un_gemm_args weight = {.m = in_first ? layer->in : layer->out,
+                                 .n = in_first ? layer->out : layer->in,
                                  .k = g->rows,
                                  .trans_a = 1,
                                  .input = type,
                                  .output = UN_F32,
-                                 .a = operand,
-                                 .lda = ld,
-                                 .b = g->x,
+                                 .a = in_first ? g->x : operand,
+                                 .lda = in_first ? 0 : ld,
+                                 .b = in_first ? operand : g->x,
+                                 .ldb = in_first ? ld : 0,
                                  .c = un_param_grad(params, layer->weight),
-                                 .accumulate = 1};
+                                 .accumulate = !g->replace};
     UN_TRY(un_gemm(&weight));
-    if (layer->bias != UN_NO_BIAS)
-        un_column_sums_add(g->dy, g->rows, layer->out, ld, un_param_grad(params, layer->bias));
+    if (layer->bias != UN_NO_BIAS) {
+        float *bias = un_param_grad(params, layer->bias);
+        if (g->replace) memset(bias, 0, layer->out * sizeof *bias);
+        un_column_sums_add(g->dy, g->rows, layer->out, ld, bias);
+    }
     if (!g->dx) return UNSEEN_OK;
     const un_gemm_args input = {.m = g->rows,
                                 .n = layer->in,
                                 .k = layer->out,
+                                .trans_b = in_first,
                                 .input = type,
                                 .output = UN_F32,
                                 .a = operand,
@@ -109,47 +117,4 @@ void un_norm_backward(const un_norm *norm, const un_params *params, const float 
                                      .dgamma = un_param_grad(params, norm->weight),
                                      .dbeta = un_param_grad(params, norm->bias)};
     un_layer_norm_backward(&args);
-}
-
-un_status un_linear_forward(const un_linear *layer, const un_params *params, un_dtype type,
-                            const void *x, size_t rows, int relu, void *y, un_dtype output) {
-    const un_gemm_args product = {.m = rows,
-                                  .n = layer->out,
-                                  .k = layer->in,
-                                  .input = type,
-                                  .output = output,
-                                  .a = x,
-                                  .b = un_param_operand(params, layer->weight, type),
-                                  .c = y,
-                                  .bias = un_param_value(params, layer->bias),
-                                  .relu = relu};
-    return un_gemm(&product);
-}
-
-un_status un_linear_backward(const un_linear *layer, const un_params *params, un_dtype type,
-                             const void *x, size_t rows, const float *dy, const un_bf16 *dy16,
-                             float *dx) {
-    const void *operand = type == UN_BF16 ? (const void *)dy16 : (const void *)dy;
-    const un_gemm_args weight = {.m = layer->in,
-                                 .n = layer->out,
-                                 .k = rows,
-                                 .trans_a = 1,
-                                 .input = type,
-                                 .output = UN_F32,
-                                 .a = x,
-                                 .b = operand,
-                                 .c = un_param_grad(params, layer->weight)};
-    UN_TRY(un_gemm(&weight));
-    un_column_sums(dy, rows, layer->out, un_param_grad(params, layer->bias));
-    if (!dx) return UNSEEN_OK;
-    const un_gemm_args input = {.m = rows,
-                                .n = layer->in,
-                                .k = layer->out,
-                                .trans_b = 1,
-                                .input = type,
-                                .output = UN_F32,
-                                .a = operand,
-                                .b = un_param_operand(params, layer->weight, type),
-                                .c = dx};
-    return un_gemm(&input);
 }

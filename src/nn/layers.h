@@ -1,10 +1,6 @@
 /*
- * layers.h - a fully connected layer in PyTorch's orientation, whose weights come
- * from and go to files of that convention; gradients are added up.
- *
- * y = x W^T + b, W (out, in), b (out). Operands of the products are f32 or bf16
- * (`type`); accumulation, biases and gradients are f32. (linear.h is the layer of
- * the methods that keep W as (in, out) and replace gradients.)
+ * layers.h - the dense (fully connected) layer and layer normalisation, forward and
+ * backward on caller-owned buffers.
  */
 #ifndef UN_NN_LAYERS_H
 #define UN_NN_LAYERS_H
@@ -12,12 +8,17 @@
 #include "nn/params.h"
 #include "tensor/gemm.h"
 
+/* ---- the dense layer: y = x W^T + b, b (out). W is (out, in), as PyTorch's files have it, or
+ * (in, out) where `in_first` says so, as DEM's models do: then y = x W + b. Operands of the
+ * products are f32 or bf16 (`type`); accumulation, biases and gradients are f32. ---- */
+
 /* In the place of the bias' piece: the layer has none. */
 #define UN_NO_BIAS SIZE_MAX
 
 typedef struct {
     size_t in, out;
     size_t weight, bias; /* pieces of the parameter set */
+    int in_first;        /* W is (in, out) */
 } un_dense;
 
 /* What happens to a product before it is written. */
@@ -28,7 +29,7 @@ typedef enum {
     UN_DENSE_ADD   /* y += x W^T + b: a residual */
 } un_dense_epilogue;
 
-/* Declares "<name>.weight" and "<name>.bias". */
+/* Declares "<name>.weight", (out, in), and "<name>.bias". */
 un_status un_dense_declare(un_dense *layer, un_params *params, const char *name, size_t in,
                            size_t out);
 
@@ -39,14 +40,15 @@ un_status un_dense_forward(const un_dense *layer, const un_params *params, un_dt
                            size_t ldy, un_dtype output);
 
 /* The gradient of y: dy (rows, out) of f32 and, in bf16, its copy dy16, with rows lddy apart
- * (0: dense). Adds to the gradients of W and b; x as in forward. dx (rows, in) f32 is written,
- * or added to if `add`; NULL: not wanted. */
+ * (0: dense); x as in forward. The gradients of W and b are added to, or written if `replace`.
+ * dx (rows, in) f32 is written, or added to if `add`; NULL: not wanted. */
 typedef struct {
     const void *x;
     const float *dy;
     const un_bf16 *dy16;
     size_t lddy;
     size_t rows;
+    int replace;
     float *dx;
     int add;
 } un_dense_gradient;
@@ -81,25 +83,5 @@ void un_norm_forward(const un_norm *norm, const un_params *params, const float *
  * `add`; NULL: not wanted. Adds to the gradients of gamma and beta. */
 void un_norm_backward(const un_norm *norm, const un_params *params, const float *x, size_t rows,
                       const un_norm_state *state, const float *dy, float *dx, int add);
-
-/* ---- a fully connected layer, forward and backward, on caller-owned buffers.
- *
- * y = act(x W + b), W (in, out), b (out). Operands of the GEMMs are f32 or bf16
- * (`type`), accumulation, biases and gradients f32. ---- */
-
-typedef struct {
-    size_t in, out;
-    size_t weight, bias; /* pieces of the parameter set */
-} un_linear;
-
-/* x (rows, in) of `type` -> y (rows, out) of `output` (f32, or bf16 if type is). */
-un_status un_linear_forward(const un_linear *layer, const un_params *params, un_dtype type,
-                            const void *x, size_t rows, int relu, void *y, un_dtype output);
-
-/* dy (rows, out) f32 and, in bf16, its copy dy16; x as in forward. Writes the
- * gradients of W and b; dx (rows, in) f32 unless NULL. */
-un_status un_linear_backward(const un_linear *layer, const un_params *params, un_dtype type,
-                             const void *x, size_t rows, const float *dy, const un_bf16 *dy16,
-                             float *dx);
 
 #endif

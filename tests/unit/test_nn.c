@@ -44,20 +44,20 @@ static void parameter_layout(void **state) {
     un_params_free(&p);
 }
 
-/* ---- the linear layer ---- */
+/* ---- the dense layer with W (in, out), as DEM has it ---- */
 
 enum { ROWS = 6, IN = 5, OUT = 7 };
 
 typedef struct {
     un_params params;
-    un_linear layer;
+    un_dense layer;
     float x[ROWS * IN], y[ROWS * OUT], r[ROWS * OUT], dx[ROWS * IN];
     un_bf16 x16[ROWS * IN], r16[ROWS * OUT];
-} linear_case;
+} dense_case;
 
-static void linear_open(linear_case *l, int bf16) {
+static void dense_open(dense_case *l, int bf16) {
     un_rng rng = un_rng_stream(1, "linear", 0);
-    *l = (linear_case){.layer = {.in = IN, .out = OUT}};
+    *l = (dense_case){.layer = {.in = IN, .out = OUT, .in_first = 1}};
     util_ok(un_params_add(&l->params, "w", 2, (const size_t[]){IN, OUT}, 0, &l->layer.weight));
     util_ok(un_params_add(&l->params, "b", 1, (const size_t[]){OUT}, 0, &l->layer.bias));
     util_ok(un_params_allocate(&l->params, 1, bf16));
@@ -70,15 +70,27 @@ static void linear_open(linear_case *l, int bf16) {
     un_params_refresh(&l->params);
 }
 
+static un_status forward(dense_case *l, un_dtype type, const void *x, int relu) {
+    return un_dense_forward(&l->layer, &l->params, type, x, ROWS,
+                            relu ? UN_DENSE_RELU : UN_DENSE_PLAIN, l->y, 0, UN_F32);
+}
+
+static un_status backward(dense_case *l, un_dtype type, const void *x, const un_bf16 *dy16,
+                          float *dx) {
+    const un_dense_gradient g = {
+        .x = x, .dy = l->r, .dy16 = dy16, .rows = ROWS, .replace = 1, .dx = dx};
+    return un_dense_backward(&l->layer, &l->params, type, &g);
+}
+
 /* L = sum r y, so dL/dy = r. */
-static double projected(linear_case *l) {
+static double projected(dense_case *l) {
     double sum = 0;
-    util_ok(un_linear_forward(&l->layer, &l->params, UN_F32, l->x, ROWS, 0, l->y, UN_F32));
+    util_ok(forward(l, UN_F32, l->x, 0));
     for (size_t i = 0; i < ROWS * OUT; i++) sum += (double)l->r[i] * (double)l->y[i];
     return sum;
 }
 
-static double slope(linear_case *l, float *at) {
+static double slope(dense_case *l, float *at) {
     const float h = 0.5f, kept = *at;
     *at = kept + h;
     double above = projected(l);
@@ -88,11 +100,11 @@ static double slope(linear_case *l, float *at) {
     return (above - below) / (2 * (double)h);
 }
 
-static void linear_gradients(void **state) {
+static void dense_gradients(void **state) {
     (void)state;
-    linear_case l;
-    linear_open(&l, 0);
-    util_ok(un_linear_backward(&l.layer, &l.params, UN_F32, l.x, ROWS, l.r, NULL, l.dx));
+    dense_case l;
+    dense_open(&l, 0);
+    util_ok(backward(&l, UN_F32, l.x, NULL, l.dx));
     for (size_t k = 0; k < l.params.count; k++)
         for (size_t i = 0; i < l.params.item[k].count; i++)
             util_near((double)un_param_grad(&l.params, k)[i],
@@ -101,19 +113,19 @@ static void linear_gradients(void **state) {
     /* gradients are replaced, not added up; dx may be left out */
     float kept[IN * OUT];
     memcpy(kept, un_param_grad(&l.params, l.layer.weight), sizeof kept);
-    util_ok(un_linear_backward(&l.layer, &l.params, UN_F32, l.x, ROWS, l.r, NULL, NULL));
+    util_ok(backward(&l, UN_F32, l.x, NULL, NULL));
     assert_memory_equal(kept, un_param_grad(&l.params, l.layer.weight), sizeof kept);
     un_params_free(&l.params);
 }
 
-static void linear_forward_by_hand(void **state) {
+static void dense_forward_by_hand(void **state) {
     (void)state;
-    linear_case l;
-    linear_open(&l, 0);
+    dense_case l;
+    dense_open(&l, 0);
     const float *w = un_param_value(&l.params, l.layer.weight);
     for (int relu = 0; relu < 2; relu++) {
         size_t zeros = 0;
-        util_ok(un_linear_forward(&l.layer, &l.params, UN_F32, l.x, ROWS, relu, l.y, UN_F32));
+        util_ok(forward(&l, UN_F32, l.x, relu));
         for (size_t i = 0; i < ROWS; i++) {
             for (size_t o = 0; o < OUT; o++) {
                 double want = (double)un_param_value(&l.params, l.layer.bias)[o];
@@ -130,20 +142,20 @@ static void linear_forward_by_hand(void **state) {
 }
 
 /* In bf16 the operands are rounded, the sums are not: the f32 layer on rounded operands. */
-static void linear_in_bf16(void **state) {
+static void dense_in_bf16(void **state) {
     (void)state;
-    linear_case a, b;
-    linear_open(&a, 1);
-    linear_open(&b, 0);
+    dense_case a, b;
+    dense_open(&a, 1);
+    dense_open(&b, 0);
     un_convert_to_f32(a.x16, b.x, ROWS * IN);
     un_convert_to_f32(a.r16, b.r, ROWS * OUT);
     un_convert_to_f32(a.params.value16, b.params.value, a.params.total);
     memcpy(un_param_value(&b.params, 1), un_param_value(&a.params, 1), OUT * sizeof(float));
-    util_ok(un_linear_forward(&a.layer, &a.params, UN_BF16, a.x16, ROWS, 1, a.y, UN_F32));
-    util_ok(un_linear_forward(&b.layer, &b.params, UN_F32, b.x, ROWS, 1, b.y, UN_F32));
+    util_ok(forward(&a, UN_BF16, a.x16, 1));
+    util_ok(forward(&b, UN_F32, b.x, 1));
     for (size_t i = 0; i < ROWS * OUT; i++) util_near((double)a.y[i], (double)b.y[i], 2e-6);
-    util_ok(un_linear_backward(&a.layer, &a.params, UN_BF16, a.x16, ROWS, a.r, a.r16, a.dx));
-    util_ok(un_linear_backward(&b.layer, &b.params, UN_F32, b.x, ROWS, b.r, NULL, b.dx));
+    util_ok(backward(&a, UN_BF16, a.x16, a.r16, a.dx));
+    util_ok(backward(&b, UN_F32, b.x, NULL, b.dx));
     for (size_t i = 0; i < IN * OUT; i++)
         util_near((double)un_param_grad(&a.params, 0)[i], (double)un_param_grad(&b.params, 0)[i],
                   5e-6);
@@ -409,9 +421,9 @@ static void fixed_pieces_stay(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameter_layout),
-        cmocka_unit_test(linear_gradients),
-        cmocka_unit_test(linear_forward_by_hand),
-        cmocka_unit_test(linear_in_bf16),
+        cmocka_unit_test(dense_gradients),
+        cmocka_unit_test(dense_forward_by_hand),
+        cmocka_unit_test(dense_in_bf16),
         cmocka_unit_test(squared_error_behind_relu),
         cmocka_unit_test(squared_error_of_any_sign),
         cmocka_unit_test(fixed_pieces_stay),

@@ -51,8 +51,8 @@ typedef struct {
     int whitened;
     double shrinkage;                  /* NAN: Ledoit and Wolf's */
     size_t whiten_mean, whiten_weight; /* fixed parameters [D], [D, D] */
-    un_linear first[UN_MAX_MODALITIES];
-    un_linear last;
+    un_dense first[UN_MAX_MODALITIES];
+    un_dense last;
     un_optimizer_settings optimizer;
 
     /* training */

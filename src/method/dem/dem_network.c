@@ -28,9 +28,9 @@ static un_status layer_lambda(const dem *d, const json_t *config, size_t layer, 
 }
 
 static un_status declare_layer(dem *d, const char *name, size_t in, size_t out, double lambda,
-                               un_linear *layer) {
+                               un_dense *layer) {
     char text[64];
-    *layer = (un_linear){.in = in, .out = out};
+    *layer = (un_dense){.in = in, .out = out, .in_first = 1};
     snprintf(text, sizeof text, "%s.weight", name);
     UN_TRY(un_params_add(&d->base.params, text, 2, (const size_t[]){in, out}, (float)lambda,
                          &layer->weight));
@@ -76,8 +76,7 @@ static double automatic_scale(const un_class_table *classes, size_t m) {
     return norms > 0 ? AUTO_ROW_NORM * (double)n / norms : 1.0;
 }
 
-static void initialize_layer(dem *d, const un_linear *layer, size_t number, double sd,
-                             double bias) {
+static void initialize_layer(dem *d, const un_dense *layer, size_t number, double sd, double bias) {
     un_rng rng = un_rng_stream(d->seed, "init", number);
     un_rng_fill_truncated_normal(&rng, un_param_value(&d->base.params, layer->weight),
                                  layer->in * layer->out, sd);
@@ -127,8 +126,8 @@ static un_status fuse(dem *d, size_t rows, un_dtype type) {
     size_t n = rows * d->hidden;
     for (size_t m = 0; m < d->modalities; m++) {
         const void *x = type == UN_BF16 ? (const void *)d->input16[m] : (const void *)d->input[m];
-        UN_TRY(un_linear_forward(&d->first[m], &d->base.params, type, x, rows, 0, d->branch[m],
-                                 UN_F32));
+        UN_TRY(un_dense_forward(&d->first[m], &d->base.params, type, x, rows, UN_DENSE_PLAIN,
+                                d->branch[m], 0, UN_F32));
         un_tanh(d->branch[m], d->branch[m], n);
         float s = (float)d->modality_scale[m];
         for (size_t i = 0; i < n; i++)
@@ -154,10 +153,11 @@ un_status un_dem_network_forward(dem *d, size_t rows, un_dtype type) {
     } else if (d->network == DEM_TWO_LAYER) {
         const void *x = type == UN_BF16 ? (const void *)d->input16[0] : (const void *)d->input[0];
         void *y = type == UN_BF16 ? (void *)d->middle16 : (void *)d->middle;
-        UN_TRY(un_linear_forward(&d->first[0], &d->base.params, type, x, rows, 1, y, type));
+        UN_TRY(un_dense_forward(&d->first[0], &d->base.params, type, x, rows, UN_DENSE_RELU, y, 0,
+                                type));
     }
-    return un_linear_forward(&d->last, &d->base.params, type, last_input(d, type), rows,
-                             !d->whitened, d->output, UN_F32);
+    return un_dense_forward(&d->last, &d->base.params, type, last_input(d, type), rows,
+                            d->whitened ? UN_DENSE_PLAIN : UN_DENSE_RELU, d->output, 0, UN_F32);
 }
 
 /* Gradient of one first layer from d_middle, through its activation. */
@@ -176,8 +176,9 @@ static un_status backward_first(dem *d, size_t m, size_t rows) {
     }
     if (d->type == UN_BF16) un_convert_to_bf16(dy, d->d_middle16, n);
     const void *x = d->type == UN_BF16 ? (const void *)d->input16[m] : (const void *)d->input[m];
-    return un_linear_backward(&d->first[m], &d->base.params, d->type, x, rows, dy, d->d_middle16,
-                              NULL);
+    const un_dense_gradient g = {
+        .x = x, .dy = dy, .dy16 = d->d_middle16, .rows = rows, .replace = 1};
+    return un_dense_backward(&d->first[m], &d->base.params, d->type, &g);
 }
 
 un_status un_dem_network_backward(dem *d, double *fit) {
@@ -187,8 +188,13 @@ un_status un_dem_network_backward(dem *d, double *fit) {
                d->output, d->rows.target, d->rows.weight, rows, d->visual, d->d_output);
     if (d->type == UN_BF16) un_convert_to_bf16(d->d_output, d->d_output16, rows * d->visual);
     int deeper = d->network != DEM_ONE_LAYER;
-    UN_TRY(un_linear_backward(&d->last, &d->base.params, d->type, last_input(d, d->type), rows,
-                              d->d_output, d->d_output16, deeper ? d->d_middle : NULL));
+    const un_dense_gradient g = {.x = last_input(d, d->type),
+                                 .dy = d->d_output,
+                                 .dy16 = d->d_output16,
+                                 .rows = rows,
+                                 .replace = 1,
+                                 .dx = deeper ? d->d_middle : NULL};
+    UN_TRY(un_dense_backward(&d->last, &d->base.params, d->type, &g));
     for (size_t m = 0; deeper && m < d->modalities; m++) UN_TRY(backward_first(d, m, rows));
     return UNSEEN_OK;
 }
