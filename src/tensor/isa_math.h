@@ -1,10 +1,11 @@
 /*
- * isa_math.h - the scalar functions that the loops of kernels_isa.c and transformer_isa.c
- * share: inlined and vectorised for each instruction set. Private to tensor/.
+ * isa_math.h - the functions of a number or a row that the loops of kernels_isa.c,
+ * transformer_isa.c and attribute_attention.c share: inlined and vectorised for each instruction set. Private to tensor/.
  */
 #ifndef UN_TENSOR_ISA_MATH_H
 #define UN_TENSOR_ISA_MATH_H
 
+#include <math.h>
 #include <string.h>
 
 #include "tensor/tensor.h"
@@ -57,6 +58,45 @@ static inline float exponential(float x) {
     float power;
     memcpy(&power, &bits, sizeof power);
     return p * power;
+}
+
+/* ---- rows of n elements ---- */
+
+/* Elements whose sum is one f32 vector of partial sums; blocks are added in f64. */
+enum { BLOCK = 4096 };
+
+static inline void narrow_row(const float *in, un_bf16 *out, size_t n) {
+    for (size_t i = 0; i < n; i++) out[i] = round_bf16(in[i]);
+}
+
+/* LANES partial sums as one value. Arrays of them do the same sums, but gcc 12 turns a loop over
+ * such an array into scalar code or shuffles. Never passed by value: the ABI depends on flags. */
+typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
+
+static inline double sum_row(const float *x, size_t n) {
+    double total = 0;
+    for (size_t begin = 0; begin < n; begin += BLOCK) {
+        size_t end = begin + BLOCK < n ? begin + BLOCK : n, i = begin;
+        lanes partial = {0}, piece;
+        for (; i + LANES <= end; i += LANES) {
+            memcpy(&piece, x + i, sizeof piece);
+            partial += piece;
+        }
+        total += add_lanes((const float *)&partial);
+        for (; i < end; i++) total += (double)x[i];
+    }
+    return total;
+}
+
+static inline void scale_row(float a, float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] *= a;
+}
+
+static inline void softmax_row(float *x, size_t n) {
+    float largest = -INFINITY;
+    for (size_t i = 0; i < n; i++) largest = x[i] > largest ? x[i] : largest;
+    for (size_t i = 0; i < n; i++) x[i] = exponential(x[i] - largest);
+    scale_row((float)(1.0 / sum_row(x, n)), x, n);
 }
 
 #endif

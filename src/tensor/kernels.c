@@ -1,14 +1,26 @@
-/* kernels.c - choosing an instruction set and splitting loops over threads; see kernels.h. */
+/*
+ * kernels.c - choosing an instruction set and splitting loops over threads; see kernels.h
+ * and attribute_attention.h. The loops themselves are in the *_isa.c files.
+ */
 #include "tensor/kernels.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/parallel.h"
+#include "tensor/attribute_attention.h"
 #include "tensor/kernels_isa.h"
 
-/* Below this many elements a thread costs more than it brings. */
-enum { GRAIN = 16 * 1024 };
+/* Below this many elements a thread costs more than it brings: of a loop with an operation or two
+ * an element, and of one with a dozen. */
+enum { GRAIN = 16 * 1024, HEAVY_GRAIN = 4096 };
+
+/* Rows of n elements that a thread takes at least. */
+static size_t row_grain(size_t n, size_t grain) { return n >= grain ? 1 : grain / (n ? n : 1); }
+
+/* ---- the instruction set ---- */
 
 const un_isa_table *un_isa(void) {
 #if defined(UN_HAVE_X86_ISA)
@@ -31,6 +43,8 @@ const un_isa_table *un_isa(void) {
 }
 
 const char *un_kernels_isa(void) { return un_isa()->name; }
+
+/* ---- conversions, sums, rows ---- */
 
 /* One description serves every element-wise loop; a loop uses what it needs. */
 typedef struct {
@@ -99,6 +113,26 @@ void un_mean_row(const float *x, size_t rows, size_t width, float *out) {
 void un_axpy(float a, const float *x, float *y, size_t n) { un_isa()->axpy(a, x, y, n); }
 void un_scale(float a, float *x, size_t n) { un_isa()->scale(a, x, n); }
 
+static void add_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
+    un_isa()->axpy(1.0f, j->x + begin, j->out + begin, end - begin);
+}
+
+void un_add(const float *x, float *y, size_t n) {
+    job j = {.x = x, .out = y};
+    un_parallel_for(n, GRAIN, add_range, &j);
+}
+
+static void copy_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
+    memcpy(j->out + begin, j->x + begin, (end - begin) * sizeof *j->out);
+}
+
+void un_copy(const float *x, float *y, size_t n) {
+    job j = {.x = x, .out = y};
+    un_parallel_for(n, GRAIN, copy_range, &j);
+}
+
 static void tanh_range(size_t begin, size_t end, void *context) {
     const job *j = context;
     un_isa()->tanh(j->x + begin, j->out + begin, end - begin);
@@ -109,9 +143,6 @@ void un_tanh(const float *x, float *out, size_t n) {
     un_parallel_for(n, GRAIN / 8, tanh_range, &j);
 }
 
-/* Rows a thread takes at least, so that it has GRAIN elements. */
-static size_t row_grain(size_t n) { return n >= GRAIN ? 1 : GRAIN / (n ? n : 1); }
-
 static void softmax_range(size_t begin, size_t end, void *context) {
     const job *j = context;
     for (size_t i = begin; i < end; i++) un_isa()->softmax(j->out + i * j->ld, j->n);
@@ -119,7 +150,7 @@ static void softmax_range(size_t begin, size_t end, void *context) {
 
 void un_softmax_rows(float *x, size_t rows, size_t n, size_t ld) {
     job j = {.out = x, .n = n, .ld = ld};
-    un_parallel_for(rows, row_grain(8 * n), softmax_range, &j);
+    un_parallel_for(rows, row_grain(8 * n, GRAIN), softmax_range, &j);
 }
 
 static void normalize_range(size_t begin, size_t end, void *context) {
@@ -134,7 +165,7 @@ static void normalize_range(size_t begin, size_t end, void *context) {
 
 void un_normalize_rows(float *x, size_t rows, size_t n, float eps, float *norms) {
     job j = {.out = x, .n = n, .eps = eps, .norms = norms};
-    un_parallel_for(rows, row_grain(n), normalize_range, &j);
+    un_parallel_for(rows, row_grain(n, GRAIN), normalize_range, &j);
 }
 
 static void norm_range(size_t begin, size_t end, void *context) {
@@ -147,79 +178,7 @@ static void norm_range(size_t begin, size_t end, void *context) {
 
 void un_row_norms(const float *x, size_t rows, size_t n, double *norms) {
     job j = {.x = x, .n = n, .norms64 = norms};
-    un_parallel_for(rows, row_grain(n), norm_range, &j);
-}
-
-static void column_range(size_t begin, size_t end, void *context) {
-    const job *j = context;
-    memset(j->out + begin, 0, (end - begin) * sizeof *j->out);
-    for (size_t i = 0; i < j->rows; i++)
-        un_isa()->axpy(1.0f, j->x + i * j->n + begin, j->out + begin, end - begin);
-}
-
-void un_column_sums(const float *x, size_t rows, size_t n, float *out) {
-    job j = {.x = x, .out = out, .rows = rows, .n = n};
-    un_parallel_for(n, row_grain(rows) < 64 ? 64 : row_grain(rows), column_range, &j);
-}
-
-static void relu_range(size_t begin, size_t end, void *context) {
-    const job *j = context;
-    if (j->in16)
-        un_isa()->relu_backward_bf16(j->in16 + begin, j->out + begin, end - begin);
-    else
-        un_isa()->relu_backward_f32(j->x + begin, j->out + begin, end - begin);
-}
-
-void un_relu_backward(const void *y, un_dtype type, float *dx, size_t n) {
-    job j = {.out = dx};
-    if (type == UN_BF16)
-        j.in16 = y;
-    else
-        j.x = y;
-    un_parallel_for(n, GRAIN, relu_range, &j);
-}
-
-typedef struct {
-    const un_update *u;
-    float *p, *m, *v;
-    const float *g;
-    un_bf16 *shadow;
-} update_job;
-
-static double adam_range(size_t begin, size_t end, void *context) {
-    const update_job *j = context;
-    un_bf16 *shadow = j->shadow ? j->shadow + begin : NULL;
-    return un_isa()->adam(j->u, j->p + begin, j->g + begin, j->m + begin, j->v + begin, shadow,
-                          end - begin);
-}
-
-static double rmsprop_range(size_t begin, size_t end, void *context) {
-    const update_job *j = context;
-    un_bf16 *shadow = j->shadow ? j->shadow + begin : NULL;
-    float *buffer = j->m ? j->m + begin : NULL;
-    return un_isa()->rmsprop(j->u, j->p + begin, j->g + begin, j->v + begin, buffer, shadow,
-                             end - begin);
-}
-
-double un_adam_update(const un_update *u, float *p, const float *g, float *m, float *v,
-                      un_bf16 *shadow, size_t n) {
-    update_job j = {.u = u, .p = p, .g = g, .m = m, .v = v, .shadow = shadow};
-    return un_parallel_sum(n, GRAIN, adam_range, &j);
-}
-
-double un_rmsprop_update(const un_update *u, float *p, const float *g, float *v, float *buffer,
-                         un_bf16 *shadow, size_t n) {
-    update_job j = {.u = u, .p = p, .g = g, .m = buffer, .v = v, .shadow = shadow};
-    return un_parallel_sum(n, GRAIN, rmsprop_range, &j);
-}
-
-void un_attend(const un_attention *a, const float *inverse_norm, float *y) {
-    un_isa()->attend(a, inverse_norm, y);
-}
-
-void un_attend_backward(const un_attention *a, const float *inverse_norm, const float *y, float *dy,
-                        un_bf16 *dy16) {
-    un_isa()->attend_backward(a, inverse_norm, y, dy, dy16);
+    un_parallel_for(rows, row_grain(n, GRAIN), norm_range, &j);
 }
 
 /* Sum of squares of one row; bf16 is widened piece by piece. */
@@ -255,5 +214,242 @@ static void inverse_range(size_t begin, size_t end, void *context) {
 void un_inverse_row_norms(const void *x, un_dtype type, size_t rows, size_t n, float eps,
                           float *out) {
     inverse_job j = {x, type, n, eps, out};
-    un_parallel_for(rows, row_grain(n), inverse_range, &j);
+    un_parallel_for(rows, row_grain(n, GRAIN), inverse_range, &j);
+}
+
+static void column_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
+    for (size_t i = 0; i < j->rows; i++)
+        un_isa()->axpy(1.0f, j->x + i * j->ld + begin, j->out + begin, end - begin);
+}
+
+void un_column_sums_add(const float *x, size_t rows, size_t n, size_t ld, float *out) {
+    job j = {.x = x, .out = out, .rows = rows, .n = n, .ld = ld};
+    size_t grain = row_grain(rows, HEAVY_GRAIN);
+    un_parallel_for(n, grain < 64 ? 64 : grain, column_range, &j);
+}
+
+static void relu_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
+    if (j->in16)
+        un_isa()->relu_backward_bf16(j->in16 + begin, j->out + begin, end - begin);
+    else
+        un_isa()->relu_backward_f32(j->x + begin, j->out + begin, end - begin);
+}
+
+void un_relu_backward(const void *y, un_dtype type, float *dx, size_t n) {
+    job j = {.out = dx};
+    if (type == UN_BF16)
+        j.in16 = y;
+    else
+        j.x = y;
+    un_parallel_for(n, GRAIN, relu_range, &j);
+}
+
+/* ---- optimisers ---- */
+
+typedef struct {
+    const un_update *u;
+    float *p, *m, *v;
+    const float *g;
+    un_bf16 *shadow;
+} update_job;
+
+static double adam_range(size_t begin, size_t end, void *context) {
+    const update_job *j = context;
+    un_bf16 *shadow = j->shadow ? j->shadow + begin : NULL;
+    return un_isa()->adam(j->u, j->p + begin, j->g + begin, j->m + begin, j->v + begin, shadow,
+                          end - begin);
+}
+
+static double rmsprop_range(size_t begin, size_t end, void *context) {
+    const update_job *j = context;
+    un_bf16 *shadow = j->shadow ? j->shadow + begin : NULL;
+    float *buffer = j->m ? j->m + begin : NULL;
+    return un_isa()->rmsprop(j->u, j->p + begin, j->g + begin, j->v + begin, buffer, shadow,
+                             end - begin);
+}
+
+double un_adam_update(const un_update *u, float *p, const float *g, float *m, float *v,
+                      un_bf16 *shadow, size_t n) {
+    update_job j = {.u = u, .p = p, .g = g, .m = m, .v = v, .shadow = shadow};
+    return un_parallel_sum(n, GRAIN, adam_range, &j);
+}
+
+double un_rmsprop_update(const un_update *u, float *p, const float *g, float *v, float *buffer,
+                         un_bf16 *shadow, size_t n) {
+    update_job j = {.u = u, .p = p, .g = g, .m = buffer, .v = v, .shadow = shadow};
+    return un_parallel_sum(n, GRAIN, rmsprop_range, &j);
+}
+
+/* ---- transformers ---- */
+
+static const un_transformer_table *table(void) { return un_isa()->transformer; }
+
+static void layer_norm_range(size_t begin, size_t end, void *context) {
+    table()->norm_rows(context, begin, end);
+}
+
+static void layer_norm_backward_range(size_t begin, size_t end, void *context) {
+    table()->norm_rows_backward(context, begin, end);
+}
+
+static void layer_norm_columns_range(size_t begin, size_t end, void *context) {
+    table()->norm_columns_backward(context, begin, end);
+}
+
+void un_layer_norm_forward(const un_layer_norm_args *a) {
+    un_layer_norm_args copy = *a;
+    un_parallel_for(a->rows, row_grain(a->n, HEAVY_GRAIN), layer_norm_range, &copy);
+}
+
+void un_layer_norm_backward(const un_layer_norm_args *a) {
+    un_layer_norm_args copy = *a; /* the columns first: dx may overwrite dy */
+    un_parallel_for(a->n, 64, layer_norm_columns_range, &copy);
+    if (a->dx)
+        un_parallel_for(a->rows, row_grain(a->n, HEAVY_GRAIN), layer_norm_backward_range, &copy);
+}
+
+typedef struct {
+    const unsigned char *x;
+    unsigned char *y;
+    un_dtype type;
+    float *dy;
+    un_bf16 *dy16;
+} gelu_job;
+
+static void gelu_range(size_t begin, size_t end, void *context) {
+    const gelu_job *j = context;
+    size_t at = begin * un_dtype_size(j->type);
+    table()->gelu(j->x + at, j->type, j->y + at, end - begin);
+}
+
+void un_gelu(const void *x, un_dtype type, void *y, size_t n) {
+    gelu_job j = {.x = x, .y = y, .type = type};
+    un_parallel_for(n, HEAVY_GRAIN, gelu_range, &j);
+}
+
+static void gelu_backward_range(size_t begin, size_t end, void *context) {
+    const gelu_job *j = context;
+    table()->gelu_backward(j->x + begin * un_dtype_size(j->type), j->type, j->dy + begin,
+                           j->dy16 ? j->dy16 + begin : NULL, end - begin);
+}
+
+void un_gelu_backward(const void *x, un_dtype type, float *dy, un_bf16 *dy16, size_t n) {
+    gelu_job j = {.x = x, .type = type, .dy = dy, .dy16 = dy16};
+    un_parallel_for(n, HEAVY_GRAIN, gelu_backward_range, &j);
+}
+
+typedef struct {
+    const un_dropout *dropout;
+    float *x;
+    const float *residual;
+    size_t n;
+} dropout_job;
+
+static void dropout_range(size_t begin, size_t end, void *context) {
+    const dropout_job *j = context;
+    for (size_t r = begin; r < end; r++)
+        table()->dropout(j->dropout, r, j->x + r * j->n,
+                         j->residual ? j->residual + r * j->n : NULL, j->n);
+}
+
+void un_dropout_rows(const un_dropout *dropout, float *x, const float *residual, size_t rows,
+                     size_t n) {
+    if (dropout->probability <= 0) {
+        if (residual) un_add(residual, x, rows * n);
+        return;
+    }
+    dropout_job j = {.dropout = dropout, .x = x, .residual = residual, .n = n};
+    un_parallel_for(rows, row_grain(4 * n, HEAVY_GRAIN), dropout_range, &j);
+}
+
+/* The gradient of a bias is summed over the sequences of each part, then over parts: the same
+ * order whatever the number of threads. */
+enum { BIAS_PARTS = 16 };
+
+typedef struct {
+    const un_attend_args *args;
+    float *scratch;
+    size_t slots, scratch_size; /* floats of one slot */
+    void (*head)(const un_attend_args *a, size_t sequence, size_t head, float *scratch);
+    size_t parts, bias_size;
+    float *dbias; /* (parts, bias_size) */
+} attend_job;
+
+static void attend_slot(size_t begin, size_t end, un_slot slot, void *context) {
+    const attend_job *j = context;
+    size_t heads = j->args->heads;
+    for (size_t i = begin; i < end; i++)
+        j->head(j->args, i / heads, i % heads, j->scratch + slot.index * j->scratch_size);
+}
+
+static void attend_part_slot(size_t begin, size_t end, un_slot slot, void *context) {
+    const attend_job *j = context;
+    for (size_t i = begin; i < end; i++) {
+        size_t part = i / j->args->heads, n = j->args->sequences;
+        un_attend_args a = *j->args;
+        a.dbias = j->dbias + part * j->bias_size;
+        for (size_t s = part * n / j->parts; s < (part + 1) * n / j->parts; s++)
+            j->head(&a, s, i % a.heads, j->scratch + slot.index * j->scratch_size);
+    }
+}
+
+static un_status attend_in_parts(attend_job *j, size_t keys) {
+    const un_attend_args *a = j->args;
+    if (a->sequences == 0) return UNSEEN_OK;
+    j->parts = a->sequences < BIAS_PARTS ? a->sequences : BIAS_PARTS;
+    j->bias_size = a->heads * keys * (a->q_start[1] - a->q_start[0]);
+    UN_TRY(un_alloc(j->parts, j->bias_size * sizeof(float), &j->dbias));
+    un_parallel_slots(j->parts * a->heads, j->slots, attend_part_slot, j);
+    for (size_t p = 0; p < j->parts; p++)
+        un_add(j->dbias + p * j->bias_size, a->dbias, j->bias_size);
+    free(j->dbias);
+    return UNSEEN_OK;
+}
+
+/* A bias belongs to sequences that are all as long as the first. */
+static un_status check_lengths(const un_attend_args *a) {
+    for (size_t s = 1; s < a->sequences; s++)
+        if (a->q_start[s + 1] - a->q_start[s] != a->q_start[1] - a->q_start[0] ||
+            a->k_start[s + 1] - a->k_start[s] != a->k_start[1] - a->k_start[0])
+            return un_fail(UNSEEN_E_ARGUMENT, "attention: a bias, but sequences differ in length");
+    return UNSEEN_OK;
+}
+
+static un_status attend(const un_attend_args *a, int backward) {
+    attend_job j = {.args = a,
+                    .head = backward ? table()->attend_head_backward : table()->attend_head};
+    size_t longest = 0;
+    if (a->bias || a->dbias) UN_TRY(check_lengths(a));
+    for (size_t s = 0; s < a->sequences; s++) {
+        size_t keys = a->k_start[s + 1] - a->k_start[s];
+        if (keys == 0 && a->q_start[s + 1] > a->q_start[s])
+            return un_fail(UNSEEN_E_ARGUMENT, "attention: sequence %zu has no keys", s);
+        if (keys > longest) longest = keys;
+    }
+    j.scratch_size = attend_scratch_size(longest, a->size, backward);
+    j.slots = un_slot_count(a->sequences * a->heads, 1);
+    UN_TRY(un_alloc(j.slots, j.scratch_size * sizeof(float), &j.scratch));
+    un_status status = UNSEEN_OK;
+    if (backward && a->dbias)
+        status = attend_in_parts(&j, longest);
+    else
+        un_parallel_slots(a->sequences * a->heads, j.slots, attend_slot, &j);
+    free(j.scratch);
+    return status;
+}
+
+un_status un_attend_forward(const un_attend_args *a) { return attend(a, 0); }
+un_status un_attend_backward_heads(const un_attend_args *a) { return attend(a, 1); }
+
+/* ---- attribute_attention.h ---- */
+
+void un_attribute_attend(const un_attribute_attention *a, const float *inverse_norm, float *y) {
+    un_isa()->attribute->attend(a, inverse_norm, y);
+}
+
+void un_attribute_attend_backward(const un_attribute_attention *a, const float *inverse_norm,
+                                  const float *y, float *dy, un_bf16 *dy16) {
+    un_isa()->attribute->attend_backward(a, inverse_norm, y, dy, dy16);
 }

@@ -1,9 +1,10 @@
 /*
- * kernels.h - element-wise work, reductions and conversions.
+ * kernels.h - element-wise work, reductions, conversions, optimiser updates, and what a
+ * transformer needs besides matrix products.
  *
- * The inner loops (kernels_isa.c) are compiled once for each instruction set and
- * chosen at run time; this layer splits them over threads. Results do not depend on
- * their number.
+ * The inner loops (kernels_isa.c, transformer_isa.c) are compiled once for each
+ * instruction set and chosen at run time; kernels.c splits them over threads. Results
+ * do not depend on their number. Everything computes in f32; bf16 is a storage format.
  */
 #ifndef UN_TENSOR_KERNELS_H
 #define UN_TENSOR_KERNELS_H
@@ -28,6 +29,10 @@ double un_dot(const float *x, const float *y, size_t n);
 void un_mean_row(const float *x, size_t rows, size_t width, float *out);
 /* y += a x */
 void un_axpy(float a, const float *x, float *y, size_t n);
+/* y = x; n elements that do not overlap. */
+void un_copy(const float *x, float *y, size_t n);
+/* y += x, element by element; n elements. */
+void un_add(const float *x, float *y, size_t n);
 /* x *= a */
 void un_scale(float a, float *x, size_t n);
 /* out = tanh(x) */
@@ -39,36 +44,18 @@ void un_softmax_rows(float *x, size_t rows, size_t n, size_t ld);
 void un_normalize_rows(float *x, size_t rows, size_t n, float eps, float *norms);
 /* ||x|| of every row, accumulated in f64. */
 void un_row_norms(const float *x, size_t rows, size_t n, double *norms);
-/* out[j] = sum over rows of x (rows, n). */
-void un_column_sums(const float *x, size_t rows, size_t n, float *out);
+/* 1 / max(||row||, eps) of every row of x (rows, n), of type f32 or bf16. */
+void un_inverse_row_norms(const void *x, un_dtype type, size_t rows, size_t n, float eps,
+                          float *out);
+/* out[j] += sum over rows of x (rows, n) with leading dimension ld. */
+void un_column_sums_add(const float *x, size_t rows, size_t n, size_t ld, float *out);
 
 /* dx = y > 0 ? dx : 0, with y the output of a ReLU, of type f32 or bf16. */
 void un_relu_backward(const void *y, un_dtype type, float *dx, size_t n);
 
-/* Attention pooling of one image's regions in MSDN's two directions. y is (R, 4A): for each
- * region the values S, logits, S', logits' of every attribute.
- * Both functions are serial: callers go over images in parallel.
- *   psi_i  = sum_r P_ri S_ri,   P  = softmax over regions of the logits
- *   psi2_i = sum_r P'_ri S'_ri, P' = softmax over attributes of the logits'
- */
-typedef struct {
-    size_t regions, attributes; /* R, A */
-    float *psi, *psi2;          /* [A] */
-    const float *dpsi, *dpsi2;  /* [A], backward only */
-    float *scratch;             /* [4A] */
-} un_attention;
-/* y holds raw products; each region's row is multiplied by inverse_norm[r] first. Leaves
- * S, P, S', P' in y, and psi, psi2. */
-void un_attend(const un_attention *a, const float *inverse_norm, float *y);
-/* From y as un_attend left it: the gradient with respect to the raw products, into dy (f32) or
- * dy16 (bf16), whichever is not NULL. Neither overlaps y. */
-void un_attend_backward(const un_attention *a, const float *inverse_norm, const float *y, float *dy,
-                        un_bf16 *dy16);
-/* 1 / max(||row||, eps) of every row of x (rows, n), of type f32 or bf16. */
-void un_inverse_row_norms(const void *x, un_dtype type, size_t rows, size_t n, float eps,
-                          float *out);
+/* ---- optimisers ---- */
 
-/* One optimiser update of n parameters; the formulas are in nn/optimizer.h. The
+/* One optimiser update of n parameters; the formulas are in nn/params.h. The
  * return value is sum p^2 before the update. `shadow` receives bf16(p) unless NULL. */
 typedef struct {
     float lr; /* already bias-corrected for Adam */
@@ -85,12 +72,8 @@ double un_adam_update(const un_update *u, float *p, const float *g, float *m, fl
 double un_rmsprop_update(const un_update *u, float *p, const float *g, float *v, float *buffer,
                          un_bf16 *shadow, size_t n);
 
-/* ---- what a transformer needs besides matrix products: layer
- * normalisation, GELU, dropout and multi-head attention, forward and backward.
- *
- * As in kernels.h the inner loops (transformer_isa.c) exist once for each
- * instruction set; this layer splits them over threads. Everything computes in
- * f32; bf16 is a storage format. Results do not depend on the number of threads.
+/* ---- transformers: layer normalisation, GELU, dropout and multi-head attention,
+ * forward and backward.
  *
  * A batch of sequences is ragged: the tokens of all sequences lie one after the
  * other as rows, without padding, and start[s] says where sequence s begins. ---- */
@@ -119,13 +102,6 @@ void un_layer_norm_backward(const un_layer_norm_args *a);
 void un_gelu(const void *x, un_dtype type, void *y, size_t n);
 /* dy *= gelu'(x) in place; dy16 receives the result rounded unless NULL. */
 void un_gelu_backward(const void *x, un_dtype type, float *dy, un_bf16 *dy16, size_t n);
-
-/* y = x; n elements that do not overlap. */
-void un_copy(const float *x, float *y, size_t n);
-/* y += x, element by element; n elements. */
-void un_add(const float *x, float *y, size_t n);
-/* out[j] += sum over rows of x (rows, n) with leading dimension ld. */
-void un_column_sums_add(const float *x, size_t rows, size_t n, size_t ld, float *out);
 
 /* Inverted dropout: element (row, i) becomes 0 with `probability`, else x / (1 - probability).
  * The mask is a function of (seed, stream, row, i) alone, so that a backward pass or a

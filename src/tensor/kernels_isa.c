@@ -15,36 +15,12 @@
 #ifndef UN_ISA_TABLE
 #define UN_ISA_TABLE un_isa_baseline
 #define UN_TRANSFORMER_TABLE un_transformer_baseline
+#define UN_ATTRIBUTE_TABLE un_attribute_baseline
 #define UN_ISA_NAME "baseline"
 #endif
 
-enum { BLOCK = 4096 };
-
-static void to_bf16(const float *in, un_bf16 *out, size_t n) {
-    for (size_t i = 0; i < n; i++) out[i] = round_bf16(in[i]);
-}
-
 static void to_f32(const un_bf16 *in, float *out, size_t n) {
     for (size_t i = 0; i < n; i++) out[i] = widen(in[i]);
-}
-
-/* LANES partial sums as one value. Arrays of them do the same sums, but gcc 12 turns a loop over
- * such an array into scalar code or shuffles. Never passed by value: the ABI depends on flags. */
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
-
-static double sum(const float *x, size_t n) {
-    double total = 0;
-    for (size_t begin = 0; begin < n; begin += BLOCK) {
-        size_t end = begin + BLOCK < n ? begin + BLOCK : n, i = begin;
-        lanes partial = {0}, piece;
-        for (; i + LANES <= end; i += LANES) {
-            memcpy(&piece, x + i, sizeof piece);
-            partial += piece;
-        }
-        total += add_lanes((const float *)&partial);
-        for (; i < end; i++) total += (double)x[i];
-    }
-    return total;
 }
 
 static double dot(const float *x, const float *y, size_t n) {
@@ -67,10 +43,6 @@ static void axpy(float a, const float *restrict x, float *restrict y, size_t n) 
     for (size_t i = 0; i < n; i++) y[i] += a * x[i];
 }
 
-static void scale(float a, float *x, size_t n) {
-    for (size_t i = 0; i < n; i++) x[i] *= a;
-}
-
 /* (e^2x - 1)/(e^2x + 1); below 0.03, where that cancels, the series x - x^3/3. */
 static void hyperbolic_tangent(const float *x, float *out, size_t n) {
     for (size_t i = 0; i < n; i++) {
@@ -81,106 +53,12 @@ static void hyperbolic_tangent(const float *x, float *out, size_t n) {
     }
 }
 
-static void softmax(float *x, size_t n) {
-    float largest = -INFINITY;
-    for (size_t i = 0; i < n; i++) largest = x[i] > largest ? x[i] : largest;
-    for (size_t i = 0; i < n; i++) x[i] = exponential(x[i] - largest);
-    scale((float)(1.0 / sum(x, n)), x, n);
-}
-
 static void relu_backward_f32(const float *restrict y, float *restrict dx, size_t n) {
     for (size_t i = 0; i < n; i++) dx[i] = y[i] > 0 ? dx[i] : 0.0f;
 }
 
 static void relu_backward_bf16(const un_bf16 *restrict y, float *restrict dx, size_t n) {
     for (size_t i = 0; i < n; i++) dx[i] = widen(y[i]) > 0 ? dx[i] : 0.0f;
-}
-
-/* Softmax over regions, column by column; the columns are the vector lanes. */
-static void attend_regions(const un_attention *a, float *restrict y) {
-    size_t A = a->attributes, R = a->regions, row = 4 * A;
-    float *restrict largest = a->scratch, *restrict total = a->scratch + A;
-    float *restrict psi = a->psi;
-    for (size_t i = 0; i < A; i++) {
-        largest[i] = -INFINITY;
-        total[i] = 0;
-        psi[i] = 0;
-    }
-    for (size_t r = 0; r < R; r++) {
-        const float *logit = y + r * row + A;
-        for (size_t i = 0; i < A; i++) largest[i] = logit[i] > largest[i] ? logit[i] : largest[i];
-    }
-    for (size_t r = 0; r < R; r++) {
-        const float *restrict value = y + r * row;
-        float *restrict logit = y + r * row + A;
-        for (size_t i = 0; i < A; i++) {
-            float e = exponential(logit[i] - largest[i]);
-            logit[i] = e;
-            total[i] += e;
-            psi[i] += e * value[i];
-        }
-    }
-    for (size_t i = 0; i < A; i++) {
-        total[i] = 1.0f / total[i];
-        psi[i] *= total[i];
-    }
-    for (size_t r = 0; r < R; r++) {
-        float *restrict p = y + r * row + A;
-        for (size_t i = 0; i < A; i++) p[i] *= total[i];
-    }
-}
-
-/* Softmax over attributes, region by region. */
-static void attend_attributes(const un_attention *a, float *restrict y) {
-    size_t A = a->attributes, R = a->regions, row = 4 * A;
-    float *restrict psi = a->psi2;
-    for (size_t i = 0; i < A; i++) psi[i] = 0;
-    for (size_t r = 0; r < R; r++) {
-        const float *restrict value = y + r * row + 2 * A;
-        float *restrict p = y + r * row + 3 * A;
-        softmax(p, A);
-        for (size_t i = 0; i < A; i++) psi[i] += p[i] * value[i];
-    }
-}
-
-static void attend(const un_attention *a, const float *inverse_norm, float *y) {
-    size_t row = 4 * a->attributes;
-    for (size_t r = 0; r < a->regions; r++) scale(inverse_norm[r], y + r * row, row);
-    attend_regions(a, y);
-    attend_attributes(a, y);
-}
-
-/* One region's row of gradients: dS = P dpsi, dlogit = P dpsi (S - psi), and the same for the
- * other direction with the mean over attributes instead of psi. */
-static inline void attend_backward_row(const un_attention *a, float scale_by,
-                                       const float *restrict y, float *restrict dy) {
-    size_t A = a->attributes;
-    const float *restrict psi = a->psi, *restrict dpsi = a->dpsi, *restrict dpsi2 = a->dpsi2;
-    const float *s = y, *p = y + A, *s2 = y + 2 * A, *p2 = y + 3 * A;
-    float lane[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= A; i += LANES)
-        for (size_t j = 0; j < LANES; j++) lane[j] += p2[i + j] * s2[i + j] * dpsi2[i + j];
-    for (; i < A; i++) lane[0] += p2[i] * s2[i] * dpsi2[i];
-    float mean = (float)add_lanes(lane);
-    for (i = 0; i < A; i++) {
-        float value = s[i], weight = scale_by * p[i] * dpsi[i];
-        float value2 = s2[i], weight2 = scale_by * p2[i];
-        dy[i] = weight;
-        dy[A + i] = weight * (value - psi[i]);
-        dy[2 * A + i] = weight2 * dpsi2[i];
-        dy[3 * A + i] = weight2 * (value2 * dpsi2[i] - mean);
-    }
-}
-
-static void attend_backward(const un_attention *a, const float *inverse_norm, const float *y,
-                            float *dy, un_bf16 *dy16) {
-    size_t row = 4 * a->attributes;
-    for (size_t r = 0; r < a->regions; r++) {
-        float *out = dy ? dy + r * row : a->scratch;
-        attend_backward_row(a, inverse_norm[r], y + r * row, out);
-        if (dy16) to_bf16(out, dy16 + r * row, row);
-    }
 }
 
 /* One parameter of Adam; returns its square before the update. */
@@ -206,7 +84,7 @@ static double adam(const un_update *u, float *restrict p, const float *restrict 
             for (size_t j = 0; j < LANES; j++)
                 lane[j] += adam_one(&c, &p[i + j], g[i + j], &m[i + j], &v[i + j]);
         for (; i < end; i++) lane[0] += adam_one(&c, &p[i], g[i], &m[i], &v[i]);
-        if (shadow) to_bf16(p + begin, shadow + begin, end - begin);
+        if (shadow) narrow_row(p + begin, shadow + begin, end - begin);
         total += add_lanes(lane);
     }
     return total;
@@ -227,7 +105,7 @@ static double rmsprop(const un_update *u, float *restrict p, const float *restri
             if (buffer) move = buffer[i] = c.momentum * buffer[i] + move;
             p[i] -= c.lr * move;
         }
-        if (shadow) to_bf16(p + begin, shadow + begin, end - begin);
+        if (shadow) narrow_row(p + begin, shadow + begin, end - begin);
     }
     return total;
 }
@@ -272,18 +150,17 @@ static void tile64(size_t k, const double *restrict a, const double *restrict b,
 const un_isa_table UN_ISA_TABLE = {
     .name = UN_ISA_NAME,
     .transformer = &UN_TRANSFORMER_TABLE,
-    .to_bf16 = to_bf16,
+    .attribute = &UN_ATTRIBUTE_TABLE,
+    .to_bf16 = narrow_row,
     .to_f32 = to_f32,
-    .sum = sum,
+    .sum = sum_row,
     .dot = dot,
     .axpy = axpy,
-    .scale = scale,
+    .scale = scale_row,
     .tanh = hyperbolic_tangent,
-    .softmax = softmax,
+    .softmax = softmax_row,
     .relu_backward_f32 = relu_backward_f32,
     .relu_backward_bf16 = relu_backward_bf16,
-    .attend = attend,
-    .attend_backward = attend_backward,
     .adam = adam,
     .rmsprop = rmsprop,
     .tile_rows = TILE_ROWS,

@@ -1,15 +1,15 @@
 /*
- * kernels_isa.h - the table of inner loops that kernels_isa.c fills, once for
- * each instruction set. Private to tensor/.
+ * kernels_isa.h - the tables of inner loops, filled once for each instruction set. Private to tensor/.
  */
 #ifndef UN_TENSOR_KERNELS_ISA_H
 #define UN_TENSOR_KERNELS_ISA_H
 
 #include <stddef.h>
 
+#include "tensor/attribute_attention.h"
 #include "tensor/kernels.h"
 
-/* What transformer_isa.c fills; arguments as in kernels_transformer.h, one range or one head. */
+/* What transformer_isa.c fills; arguments as in kernels.h, one range or one head. */
 typedef struct {
     void (*norm_rows)(const un_layer_norm_args *a, size_t begin, size_t end);
     void (*norm_rows_backward)(const un_layer_norm_args *a, size_t begin, size_t end);
@@ -24,9 +24,18 @@ typedef struct {
                                  float *scratch);
 } un_transformer_table;
 
+/* What attribute_attention.c fills. */
+typedef struct {
+    void (*attend)(const un_attribute_attention *a, const float *inverse_norm, float *y);
+    void (*attend_backward)(const un_attribute_attention *a, const float *inverse_norm,
+                            const float *y, float *dy, un_bf16 *dy16);
+} un_attribute_table;
+
+/* What kernels_isa.c fills. */
 typedef struct {
     const char *name;
     const un_transformer_table *transformer;
+    const un_attribute_table *attribute;
     void (*to_bf16)(const float *in, un_bf16 *out, size_t n);
     void (*to_f32)(const un_bf16 *in, float *out, size_t n);
     double (*sum)(const float *x, size_t n);
@@ -37,9 +46,6 @@ typedef struct {
     void (*softmax)(float *x, size_t n);
     void (*relu_backward_f32)(const float *y, float *dx, size_t n);
     void (*relu_backward_bf16)(const un_bf16 *y, float *dx, size_t n);
-    void (*attend)(const un_attention *a, const float *inverse_norm, float *y);
-    void (*attend_backward)(const un_attention *a, const float *inverse_norm, const float *y,
-                            float *dy, un_bf16 *dy16);
     double (*adam)(const un_update *u, float *p, const float *g, float *m, float *v,
                    un_bf16 *shadow, size_t n);
     double (*rmsprop)(const un_update *u, float *p, const float *g, float *v, float *buffer,
@@ -56,11 +62,14 @@ const un_isa_table *un_isa(void);
 
 extern const un_isa_table un_isa_baseline;
 extern const un_transformer_table un_transformer_baseline;
+extern const un_attribute_table un_attribute_baseline;
 #if defined(UN_HAVE_X86_ISA)
 extern const un_isa_table un_isa_avx2;
 extern const un_isa_table un_isa_avx512;
 extern const un_transformer_table un_transformer_avx2;
+extern const un_attribute_table un_attribute_avx2;
 extern const un_transformer_table un_transformer_avx512;
+extern const un_attribute_table un_attribute_avx512;
 #endif
 
 /* ---- how much memory one head's attention works in. Private to tensor/. ---- */

@@ -1,5 +1,5 @@
 /*
- * transformer_isa.c - the inner loops of kernels_transformer.h.
+ * transformer_isa.c - the inner loops of the transformer part of kernels.h.
  *
  * Compiled once for each instruction set, as kernels_isa.c is. Attention takes one
  * head of one sequence at a time, block by block of query rows, so that scores

@@ -242,13 +242,13 @@ static void softmax(void **state) {
 static void rows_and_columns(void **state) {
     (void)state;
     enum { ROWS = 57, WIDTH = 301 };
-    float norms[ROWS], columns[WIDTH];
+    float norms[ROWS], columns[WIDTH] = {0};
     double norms64[ROWS];
     fill(3);
     memset(g_x + 3 * WIDTH, 0, WIDTH * sizeof *g_x); /* a zero row */
     memcpy(g_out, g_x, sizeof g_out);
     un_row_norms(g_x, ROWS, WIDTH, norms64);
-    un_column_sums(g_x, ROWS, WIDTH, columns);
+    un_column_sums_add(g_x, ROWS, WIDTH, WIDTH, columns);
     un_normalize_rows(g_out, ROWS, WIDTH, 1e-12f, norms);
     for (size_t r = 0; r < ROWS; r++) {
         double norm = 0;

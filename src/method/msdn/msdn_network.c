@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "method/msdn/msdn.h"
 #include "nn/loss.h"
+#include "tensor/attribute_attention.h"
 #include "tensor/kernels.h"
 
 un_status un_msdn_batch_create(const msdn *n, msdn_batch *b, const msdn_classes *classes,
@@ -69,14 +70,14 @@ un_status un_msdn_fold(msdn *n) {
 }
 
 /* The attention of image i of a batch; gradients are NULL in the forward pass. */
-static un_attention image_attention(const msdn *n, const msdn_batch *b, size_t i) {
-    return (un_attention){.regions = n->R,
-                          .attributes = n->A,
-                          .psi = b->psi + i * n->A,
-                          .psi2 = b->psi2 + i * n->A,
-                          .dpsi = b->dpsi ? b->dpsi + i * n->A : NULL,
-                          .dpsi2 = b->dpsi2 ? b->dpsi2 + i * n->A : NULL,
-                          .scratch = b->scratch + i * 4 * n->A};
+static un_attribute_attention image_attention(const msdn *n, const msdn_batch *b, size_t i) {
+    return (un_attribute_attention){.regions = n->R,
+                                    .attributes = n->A,
+                                    .psi = b->psi + i * n->A,
+                                    .psi2 = b->psi2 + i * n->A,
+                                    .dpsi = b->dpsi ? b->dpsi + i * n->A : NULL,
+                                    .dpsi2 = b->dpsi2 ? b->dpsi2 + i * n->A : NULL,
+                                    .scratch = b->scratch + i * 4 * n->A};
 }
 
 typedef struct {
@@ -88,8 +89,8 @@ static void attend_images(size_t begin, size_t end, void *context) {
     const image_job *job = context;
     const msdn *n = job->n;
     for (size_t i = begin; i < end; i++) {
-        un_attention a = image_attention(n, job->b, i);
-        un_attend(&a, job->b->inverse_norm + i * n->R, job->b->y + i * n->R * 4 * n->A);
+        un_attribute_attention a = image_attention(n, job->b, i);
+        un_attribute_attend(&a, job->b->inverse_norm + i * n->R, job->b->y + i * n->R * 4 * n->A);
     }
 }
 
@@ -132,10 +133,11 @@ static void attend_images_backward(size_t begin, size_t end, void *context) {
     const msdn *n = job->n;
     size_t size = n->R * 4 * n->A;
     for (size_t i = begin; i < end; i++) {
-        un_attention a = image_attention(n, job->b, i);
+        un_attribute_attention a = image_attention(n, job->b, i);
         float *dy = n->type == UN_F32 ? (float *)job->b->dy + i * size : NULL;
         un_bf16 *dy16 = n->type == UN_BF16 ? (un_bf16 *)job->b->dy + i * size : NULL;
-        un_attend_backward(&a, job->b->inverse_norm + i * n->R, job->b->y + i * size, dy, dy16);
+        un_attribute_attend_backward(&a, job->b->inverse_norm + i * n->R, job->b->y + i * size, dy,
+                                     dy16);
     }
 }
 

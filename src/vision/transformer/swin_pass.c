@@ -439,7 +439,8 @@ static void pool(const un_swin_pass *pass, size_t tokens, size_t H) {
     for (size_t i = 0; i < pass->pictures; i++) {
         const float *from = pass->normal + i * tokens * H;
         float *to = pass->states + i * (tokens + 1) * H;
-        un_column_sums(from, tokens, H, to);
+        memset(to, 0, H * sizeof *to);
+        un_column_sums_add(from, tokens, H, H, to);
         un_scale(1 / (float)tokens, to, H);
         memcpy(to + H, from, tokens * H * sizeof *to);
     }
