@@ -2,10 +2,9 @@
  * extract.h - features of all pictures of a data set, through a backbone, into its
  * feature store.
  *
- * Work that is interrupted is taken up again by the same call: the rows lie in
- * features/NAME.safetensors.partial, features/NAME.journal says how far they go and how
- * they were made; rows made in another way are made anew. Both vanish when the file
- * appears under its name.
+ * Work that is interrupted is taken up again by the same call (data/row_store.h): the rows lie in
+ * features/NAME.safetensors.partial, and features/NAME.journal says how far they go and how they
+ * were made; rows made in another way are made anew.
  *
  * A picture that cannot be used has no row (features.h). The split stays as it is: a later
  * extraction looks at those pictures again, and at no others, and completes the file. Rows
@@ -18,7 +17,7 @@
 
 #include "base/json.h"
 #include "data/dataset.h"
-#include "data/features.h"
+#include "data/row_store.h"
 #include "engine/loader.h"
 #include "vision/backbone.h"
 
@@ -58,7 +57,7 @@ typedef struct {
  * UNSEEN_LOG_DEBUG, and their number as a warning. */
 un_status un_extract(const un_extract_options *options, un_extract_result *result);
 
-/* ---- what the files of engine/extract.h share. ---- */
+/* ---- what extract.c (the passes over the pictures) and extract_outputs.c share ---- */
 
 enum { POOLED, REGIONS, OUTPUTS };
 
@@ -67,13 +66,12 @@ enum { USABLE = 0, DAMAGED, UNREADABLE };
 
 /* One feature set to be made, or to be completed. */
 typedef struct {
-    int open;             /* 0: not wanted, or nothing is missing */
-    char *path, *journal; /* of the feature set, of the journal of the work on it */
-    char *recipe;         /* JSON text */
-    json_t *identity;     /* what must be equal for rows to be taken up again */
-    un_features old;      /* the rows that are there already; file.path NULL: none */
-    un_features_writer *writer;
-    float *rows; /* of one batch */
+    int open;           /* 0: not wanted, or nothing is missing */
+    char *path;         /* of the feature set */
+    char *recipe;       /* JSON text */
+    un_features old;    /* the rows that are there already; file.path NULL: none */
+    un_row_store store; /* the rows of this run */
+    float *rows;        /* of one batch */
     size_t regions, grid_height, grid_width;
 } extract_output;
 
@@ -93,10 +91,9 @@ typedef struct {
     size_t told;      /* warnings about single pictures */
     size_t failed;    /* pictures in a row that could not be read, up to the last one */
     size_t good;      /* rows that were there when that row of failures began */
-    double saved;     /* when the journal was written last */
 } extraction;
 
-/* extract_outputs.c: names the outputs, opens what is there of them, decides which are open. */
+/* Names the outputs, opens what is there of them, decides which are open. */
 un_status un_extract_open_outputs(extraction *x);
 /* Makes or takes up the partial files, `done` rows of which are there. */
 un_status un_extract_open_writers(extraction *x);
@@ -104,11 +101,11 @@ void un_extract_close_outputs(extraction *x);
 /* Whether an open output is without a row of the image. */
 int un_extract_lacks(const extraction *x, size_t image);
 
-/* extract_journal.c: takes up what an earlier run left of all outputs; sets done and state. */
+/* Takes up what an earlier run left of all outputs; sets done and state. */
 un_status un_extract_read_journals(extraction *x);
+/* Whether it is time to write them. */
+int un_extract_journals_due(const extraction *x);
 /* Syncs the first `done` rows and says so. */
 un_status un_extract_write_journals(extraction *x, size_t done);
-/* Removes the journals; the next run begins anew. */
-void un_extract_forget(const extraction *x);
 
 #endif

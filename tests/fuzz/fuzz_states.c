@@ -136,7 +136,7 @@ void fuzz_seed_states(void) {
     fuzz_seed_text("as_it_is", "@@ journal\n{}");
     fuzz_seed_text("beyond", "@@ journal\n{\"done\": 999}");
     fuzz_seed_text("negative", "@@ journal\n{\"done\": -1}");
-    fuzz_seed_text("types", "@@ journal\n{\"done\": \"1\", \"recipe\": []}");
+    fuzz_seed_text("types", "@@ journal\n{\"done\": \"1\", \"identity\": []}");
     fuzz_seed_text("bad_no_rows", "@@ rows\n\n@@ journal\n{\"done\": 8}");
     fuzz_seed_text("bad_json", "@@ journal\n{\"done\": ");
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "data/row_store.h"
 #include "method/duet/duet.h"
 
 /* ---- the manifest: sizes of a Swin transformer ---- */
@@ -256,27 +257,23 @@ un_status un_duet_recall(duet_method *m, const json_t *kept) {
  * on: the hashes of the features and of the frozen parameters, how pictures are normalised,
  * the precision of the arithmetic. The key is the beginning of the recipe's hash, so that
  * runs that need the same states (folds, seeds, other settings) share a file, and runs that
- * do not never meet. Interrupted work is taken up again: the rows lie in PATH.partial, and
- * PATH.journal says how far they go.
+ * do not never meet. Interrupted work is taken up again (data/row_store.h).
  *
  * The files can be removed at any time that no training reads them; a model needs none. ---- */
 
 enum { PICTURES = 8, KEY_DIGITS = 16 };
-
-static const double JOURNAL_SECONDS = 15;
 
 typedef struct {
     duet_method *m;
     const un_features *features;
     const volatile sig_atomic_t *stop;
     json_t *recipe;
-    char *recipe_text, *path, *journal;
+    char *recipe_text, *path;
     un_dtype dtype;
-    un_features_writer *writer;
+    un_row_store store;
     duet_image_pass *pass;
     float *pictures, *rows; /* (PICTURES, R, F), (PICTURES, tokens, width) */
     size_t done;
-    double saved;
 } freezing;
 
 /* What the states depend on: values, and the names with them: their order is a file's layout, not the network's. */
@@ -326,36 +323,11 @@ static un_status make_recipe(freezing *f) {
     UN_GO(un_directory_make(directory));
     UN_GO(un_format(&file, "%s-%.*s", f->features->name, (int)KEY_DIGITS, key));
     UN_GO(un_format(&f->path, "%s/%s.safetensors", directory, file));
-    UN_GO(un_format(&f->journal, "%s/%s.journal", directory, file));
 done:
     free(file);
     free(folder);
     free(parent);
     free(directory);
-    return status;
-}
-
-/* Rows that an interrupted run left; anything odd about its journal means none. */
-static size_t read_journal(const freezing *f) {
-    json_t *journal = NULL;
-    char *partial = NULL;
-    json_int_t done = 0;
-    if (un_format(&partial, "%s.partial", f->path) == UNSEEN_OK && un_path_exists(partial) &&
-        un_path_exists(f->journal) && un_json_read(f->journal, &journal) == UNSEEN_OK &&
-        json_equal(json_object_get(journal, "recipe"), f->recipe))
-        done = json_integer_value(json_object_get(journal, "done"));
-    json_decref(journal);
-    free(partial);
-    return done > 0 && (size_t)done <= f->features->image_count ? (size_t)done : 0;
-}
-
-static un_status write_journal(freezing *f) {
-    UN_TRY(un_features_writer_sync(f->writer));
-    json_t *journal = json_pack("{s:O, s:I}", "recipe", f->recipe, "done", (json_int_t)f->done);
-    if (!journal) return un_fail_memory(0);
-    un_status status = un_json_write(f->journal, journal);
-    json_decref(journal);
-    f->saved = un_now();
     return status;
 }
 
@@ -365,18 +337,18 @@ static un_status compute(freezing *f) {
     un_progress progress;
     un_status status = UNSEEN_OK;
     un_progress_begin(&progress, "frozen image side", "images", count - first);
-    f->saved = un_now();
     while (f->done < count) {
         int64_t images[PICTURES];
         size_t n = count - f->done < PICTURES ? count - f->done : PICTURES;
         for (size_t i = 0; i < n; i++) images[i] = (int64_t)(f->done + i);
         un_features_gather_f32(f->features, images, n, f->pictures);
         UN_GO(image->class->states(f->pass, &f->m->base.params, f->pictures, n, f->rows));
-        UN_GO(un_features_writer_append(f->writer, f->rows, n));
+        UN_GO(un_features_writer_append(f->store.writer, f->rows, n));
         f->done += n;
         un_progress_update(&progress, f->done - first);
         int stopped = f->stop && *f->stop && f->done < count;
-        if (stopped || un_now() - f->saved > JOURNAL_SECONDS) UN_GO(write_journal(f));
+        if (stopped || un_row_store_due(&f->store))
+            UN_GO(un_row_store_save(&f->store, f->done, NULL));
         if (stopped)
             UN_GO(un_fail(UNSEEN_E_INTERRUPTED,
                           "stopped after %zu of %zu images of the frozen image side; the same "
@@ -399,25 +371,22 @@ static un_status make(freezing *f) {
                                                  .dtype = f->dtype,
                                                  .source = f->features->name,
                                                  .recipe = f->recipe_text};
-    f->done = read_journal(f);
+    UN_TRY(un_row_store_open(&f->store, f->path, json_incref(f->recipe), f->features->image_count));
+    f->done = un_row_store_left(&f->store, NULL);
     UN_TRY(un_alloc(PICTURES * m->R * m->F, sizeof(float), &f->pictures));
     UN_TRY(un_alloc(PICTURES * image->state_tokens * image->state_width, sizeof(float), &f->rows));
     UN_TRY(image->class->pass_create(image, m->network.config.type, 0, &f->pass));
-    UN_TRY(un_features_writer_resume(&f->writer, f->path, f->journal, &description, f->done));
+    UN_TRY(un_row_store_begin(&f->store, &description, f->done));
     UN_TRY(compute(f));
-    un_status status = un_features_writer_commit(f->writer);
-    f->writer = NULL;
-    (void)un_file_remove(f->journal);
-    return status;
+    return un_row_store_commit(&f->store);
 }
 
 static void release(freezing *f) {
-    un_features_writer_abort(f->writer);
+    un_row_store_close(&f->store);
     if (f->pass) f->m->network.image->class->pass_free(f->pass);
     json_decref(f->recipe);
     free(f->recipe_text);
     free(f->path);
-    free(f->journal);
     free(f->pictures);
     free(f->rows);
 }

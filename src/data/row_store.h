@@ -1,0 +1,52 @@
+/*
+ * row_store.h - a feature file whose rows take long to compute: what an interrupted run has done
+ * is taken up by the next one.
+ *
+ * The rows lie in NAME.safetensors.partial until all are there; then the file appears under its
+ * name. Beside them lies NAME.journal, which vouches for them, as JSON:
+ *     identity   everything that the rows depend on; rows of another identity are not taken up
+ *     done       how many rows, from the first on, are safely on the disk
+ * and what else its writer must know of these rows. A journal without its rows means nothing, and
+ * goes when the file appears.
+ */
+#ifndef UN_DATA_ROW_STORE_H
+#define UN_DATA_ROW_STORE_H
+
+#include "base/json.h"
+#include "data/features.h"
+
+typedef struct {
+    char *path, *journal; /* of the whole file, of its journal; NULL: not opened */
+    json_t *identity;
+    size_t row_count;           /* of the whole file */
+    un_features_writer *writer; /* what rows are appended to, from begin to commit, else NULL */
+    double saved;               /* when the journal was last written, as un_now() */
+} un_row_store;
+
+/* A store of `row_count` rows to become the file `path`, which ends in ".safetensors". Takes
+ * `identity`, even when it fails; NULL stands for one that memory was too short for. Writes
+ * nothing. */
+un_status un_row_store_open(un_row_store *store, const char *path, json_t *identity,
+                            size_t row_count);
+/* How many rows an earlier run of the same identity left, 0 to row_count; anything odd about the
+ * journal means none. Where there are some and `journal` is given, *journal is what it says, to be
+ * released with json_decref, else NULL. */
+size_t un_row_store_left(const un_row_store *store, json_t **journal);
+/* Makes the partial file, or goes on after the first `done` of the rows that are left; 0 starts
+ * anew. UNSEEN_E_FORMAT: the partial file is not what the journal says; the next run starts
+ * anew. */
+un_status un_row_store_begin(un_row_store *store, const un_features_description *description,
+                             size_t done);
+/* Whether the journal is so old that it should be written again. */
+int un_row_store_due(const un_row_store *store);
+/* Brings the rows that were appended to the disk and says in the journal that the first `done`
+ * are there, with the members of the object `notes` (NULL: none). */
+un_status un_row_store_save(un_row_store *store, size_t done, json_t *notes);
+/* All rows are there: the file gets its name, and the journal goes. */
+un_status un_row_store_commit(un_row_store *store);
+/* Removes what lies on the disk of rows that were begun. */
+void un_row_store_discard(const un_row_store *store);
+/* Releases the store; partial file and journal stay, for the next run. */
+void un_row_store_close(un_row_store *store);
+
+#endif
