@@ -11,7 +11,7 @@
  *     semantics.<name>    F32 [C, A]   one row per class
  *     vectors.<name>      F32 [A, E]   word vectors of the attributes of semantics.<name>, optional
  *     scaling.<name>      F64 [A, 3]   least, largest and mean value of each attribute as people gave
- *                         them, where they did (scaling.h)
+ *                         them, where they did (un_scaling)
  *     fold.<k>.train, fold.<k>.seen, fold.<k>.unseen       I64 [n]   validation folds
  * Metadata (strings; JSON where it says so):
  *     format              "unseen-dataset"
@@ -169,21 +169,5 @@ void un_dataset_classes_of(const un_dataset *dataset, const un_index_list *list,
 un_status un_split_hash(const un_dataset *dataset, char out[65]);
 /* What the world calls the split with this hash, e.g. "CUB, Proposed Split of 2020"; NULL if unknown. */
 const char *un_split_known_name(const char *hash);
-
-/* ---- classes whose descriptions differ in length only.
- *
- * Most methods bring a class's row to length 1 first; rows of one direction, such as
- * (1, 2) and (2, 4), are the same class to them. ---- */
-
-typedef struct {
-    size_t count;      /* pairs */
-    size_t (*pair)[2]; /* [count] the lower class first; in order; released with un_alike_free */
-} un_alike;
-
-/* Rows of values (C, A) whose unit vectors are at most UN_ALIKE_DISTANCE apart. Rows of zeros have
- * no direction and are never alike. At most `most` pairs are told. */
-#define UN_ALIKE_DISTANCE 1e-4
-un_status un_alike_find(const float *values, size_t C, size_t A, size_t most, un_alike *out);
-void un_alike_free(un_alike *alike);
 
 #endif

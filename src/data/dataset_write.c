@@ -1,13 +1,13 @@
-/* dataset_write.c - writing a data set directory, and the hash of its split; see dataset.h. */
-#include <math.h>
+/* dataset_write.c - writing a data set directory; see dataset.h. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/json.h"
-#include "base/rng.h"
 #include "data/dataset.h"
 #include "tensor/safetensors.h"
+
+/* ---- the tensors ---- */
 
 /* A tensor to be written: what it is called and where it lies. */
 typedef struct {
@@ -79,6 +79,8 @@ static un_status make_plan(plan *p, const un_dataset *d) {
     }
     return UNSEEN_OK;
 }
+
+/* ---- the metadata ---- */
 
 /* jansson takes valid UTF-8 only; names of files and classes may be anything. */
 static un_status need_utf8(const char *text, const char *what) {
@@ -198,6 +200,8 @@ static un_status put_metadata(un_st_writer *writer, const un_dataset *d, const c
     return UNSEEN_OK;
 }
 
+/* ---- the file ---- */
+
 static un_status write_items(un_st_writer *writer, const plan *p) {
     for (size_t i = 0; i < p->count; i++)
         UN_TRY(un_st_writer_add(writer, p->items[i].name, p->items[i].dtype, p->items[i].rank,
@@ -230,140 +234,4 @@ done:
     un_arena_free(&p.arena);
     free(path);
     return status;
-}
-
-static un_status hash_line(un_sha256 *hash, const char *text) {
-    UN_TRY(un_sha256_add(hash, text, strlen(text)));
-    return un_sha256_add(hash, "\n", 1);
-}
-
-static un_status hash_role(un_sha256 *hash, const char *role, const un_index_list *list) {
-    char number[32];
-    UN_TRY(hash_line(hash, role));
-    for (size_t i = 0; i < list->count; i++) {
-        snprintf(number, sizeof number, "%lld", (long long)list->items[i]);
-        UN_TRY(hash_line(hash, number));
-    }
-    return UNSEEN_OK;
-}
-
-un_status un_split_hash(const un_dataset *dataset, char out[65]) {
-    un_sha256 *hash = NULL;
-    UN_TRY(un_sha256_open(&hash));
-    un_status status = UNSEEN_OK;
-    UN_GO(hash_line(hash, "classes"));
-    for (size_t c = 0; c < dataset->class_count; c++) UN_GO(hash_line(hash, dataset->classes[c]));
-    UN_GO(hash_role(hash, "trainval", &dataset->trainval));
-    UN_GO(hash_role(hash, "test_seen", &dataset->test_seen));
-    UN_GO(hash_role(hash, "test_unseen", &dataset->test_unseen));
-    UN_GO(un_sha256_hex(hash, out));
-done:
-    un_sha256_close(hash);
-    return status;
-}
-
-/* Computed from the split files of the package xlsa17. FLO's has no class names:
- * its hash is over class_001 to class_102, as the import calls them. */
-static const struct {
-    const char *hash;
-    const char *name;
-} g_known[] = {
-    {"f2a06c8f72eb9c916b1de89437803fccb5b4ab0626b357f54f894bef926c1b2e",
-     "CUB, Proposed Split of 2020"},
-    {"db97bd1260932e6bdda616ade59a7d56ac4c73c1526eeb7533925a0da6094b14",
-     "AWA1, Proposed Split of 2020"},
-    {"194cdcc0d2408ec1cbc390935c157347acd68a9c3176b38ebda642389605b0f2",
-     "AWA2, Proposed Split of 2020"},
-    {"7ea5f156a0e46e6b07753daeda080eda72b55ace7704e2f580e06e0372f044f5",
-     "SUN, Proposed Split of 2020"},
-    {"690db757cd41f1cd6a8979ef03545c0fdb7ef6a5dd06fe09865cf0a19f933030",
-     "aPY, Proposed Split of 2020"},
-    {"e15cc7fec6e47dd5efbf79daadf11e28d713c1234861f660265eeab80123fb5d",
-     "FLO, Proposed Split of 2020"},
-};
-
-const char *un_split_known_name(const char *hash) {
-    for (size_t i = 0; i < sizeof g_known / sizeof *g_known; i++)
-        if (!strcmp(g_known[i].hash, hash)) return g_known[i].name;
-    return NULL;
-}
-
-typedef struct {
-    double place, length; /* along the direction, of the unit vector; of the row */
-    size_t class;
-} projected;
-
-static int by_place(const void *a, const void *b) {
-    const projected *x = a, *y = b;
-    if (x->place != y->place) return x->place < y->place ? -1 : 1;
-    return (x->class > y->class) - (x->class < y->class);
-}
-
-static int by_class(const void *a, const void *b) {
-    const size_t *x = a, *y = b;
-    if (x[0] != y[0]) return x[0] < y[0] ? -1 : 1;
-    return (x[1] > y[1]) - (x[1] < y[1]);
-}
-
-/* Rows that have a direction; returns how many. */
-static size_t project(const float *values, size_t C, size_t A, const double *direction,
-                      projected *out) {
-    size_t n = 0;
-    for (size_t c = 0; c < C; c++) {
-        double square = 0, dot = 0;
-        for (size_t a = 0; a < A; a++) {
-            double x = (double)values[c * A + a];
-            square += x * x;
-            dot += x * direction[a];
-        }
-        double length = sqrt(square);
-        if (length > 0 && isfinite(length)) out[n++] = (projected){dot / length, length, c};
-    }
-    return n;
-}
-
-static int is_near(const float *values, size_t A, const projected *x, const projected *y) {
-    double square = 0;
-    for (size_t a = 0; a < A; a++) {
-        double gap = (double)values[x->class * A + a] / x->length -
-                     (double)values[y->class * A + a] / y->length;
-        square += gap * gap;
-    }
-    return square <= UN_ALIKE_DISTANCE * UN_ALIKE_DISTANCE;
-}
-
-un_status un_alike_find(const float *values, size_t C, size_t A, size_t most, un_alike *out) {
-    projected *rows = NULL;
-    double *direction = NULL, square = 0;
-    un_status status = UNSEEN_OK;
-    *out = (un_alike){0};
-    UN_GO(un_alloc(most, sizeof *out->pair, (void *)&out->pair));
-    UN_GO(un_alloc(C, sizeof *rows, &rows));
-    UN_GO(un_alloc(A, sizeof *direction, &direction));
-    un_rng rng = un_rng_stream(1, "alike", 0);
-    for (size_t a = 0; a < A; a++) {
-        direction[a] = un_rng_normal(&rng);
-        square += direction[a] * direction[a];
-    }
-    for (size_t a = 0; a < A; a++) direction[a] /= sqrt(square);
-    size_t n = project(values, C, A, direction, rows);
-    qsort(rows, n, sizeof *rows, by_place);
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = i + 1; j < n && rows[j].place - rows[i].place <= UN_ALIKE_DISTANCE; j++) {
-            size_t a = rows[i].class, b = rows[j].class;
-            if (out->count == most || !is_near(values, A, &rows[i], &rows[j])) continue;
-            out->pair[out->count][0] = a < b ? a : b;
-            out->pair[out->count++][1] = a < b ? b : a;
-        }
-    if (out->count > 0) qsort(out->pair, out->count, sizeof *out->pair, by_class);
-done:
-    free(direction);
-    free(rows);
-    if (status) un_alike_free(out);
-    return status;
-}
-
-void un_alike_free(un_alike *alike) {
-    free(alike->pair);
-    *alike = (un_alike){0};
 }

@@ -12,7 +12,7 @@
  *     classes     JSON list of C names
  *     modalities  JSON list of {"name", "attributes": list or null, "scaling": object or null}, in
  *                 the method's order; scaling is what was done to the values of the classes
- *                 (data/scaling.h; files of version 0.1 do not have it)
+ *                 (data/dataset.h; files of version 0.1 do not have it)
  * and the tensors
  *     param.<name>          F32, the method's parameters
  *     classes.seen          U8 [C]

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "data/check/check.h"
 #include "data/dataset.h"
 #include "model/model.h"
 #include "protocol/report.h"

@@ -6,7 +6,6 @@
 
 #include "base/rng.h"
 #include "data/check/check.h"
-#include "data/dataset.h"
 
 enum { CLASSES = 300, WIDTH = 12, MOST = 1000 };
 

@@ -38,7 +38,23 @@ un_status un_check(const char *directory, json_t **report);
 /* The same with the pictures in the folder `images`; NULL: where the data set says. */
 un_status un_check_with_images(const char *directory, const char *images, json_t **report);
 
-/* ---- what the parts of the data set check share; private to check*.c. ---- */
+/* ---- classes whose descriptions differ in length only.
+ *
+ * Most methods bring a class's row to length 1 first; rows of one direction, such as
+ * (1, 2) and (2, 4), are the same class to them. ---- */
+
+typedef struct {
+    size_t count;      /* pairs */
+    size_t (*pair)[2]; /* [count] the lower class first; in order; released with un_alike_free */
+} un_alike;
+
+/* Rows of values (C, A) whose unit vectors are at most UN_ALIKE_DISTANCE apart. Rows of zeros have
+ * no direction and are never alike. At most `most` pairs are told. */
+#define UN_ALIKE_DISTANCE 1e-4
+un_status un_alike_find(const float *values, size_t C, size_t A, size_t most, un_alike *out);
+void un_alike_free(un_alike *alike);
+
+/* ---- what check.c and check_contents.c share ---- */
 
 typedef struct {
     const un_dataset *dataset;

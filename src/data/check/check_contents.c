@@ -1,4 +1,7 @@
-/* check_contents.c - verifying the feature files of a data set; see check.h. */
+/* check_contents.c - verifying what lies beside the lists of a data set: feature files, pictures,
+ * parts; see check.h. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +12,21 @@
 #include "data/features.h"
 #include "data/parts.h"
 #include "data/split.h"
+
+/* ---- sentences ---- */
+
+un_status un_check_say(json_t *list, const char *format, ...) {
+    char text[UN_ERROR_LENGTH];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    json_t *sentence = json_string(text);
+    if (!sentence) sentence = json_string("a sentence that is not valid UTF-8");
+    return un_json_append(list, sentence);
+}
+
+/* ---- feature files ---- */
 
 /* One image's row by a 64-bit mark of its bytes. */
 typedef struct {
@@ -200,7 +218,7 @@ un_status un_check_features(un_checker *c) {
     return status;
 }
 
-/* ---- verifying the pictures of a data set and their parts; see check.h. ---- */
+/* ---- pictures ---- */
 
 /* Pictures that make trouble. */
 typedef struct {
@@ -335,6 +353,8 @@ static un_status check_repeated(un_checker *c) {
         d->classes[d->labels[example[0]]], d->images[example[1]], d->classes[d->labels[example[1]]],
         crossing == 1 ? "" : ", for one");
 }
+
+/* ---- parts ---- */
 
 static double visible_share(const un_parts *p) {
     size_t visible = 0;
