@@ -11,8 +11,7 @@
 #include "base/status.h"
 #include "cli/cli.h"
 #include "cli/import_options.h"
-#include "data/readers/pictures.h"
-#include "data/readers/region_maps.h"
+#include "data/readers/import.h"
 #include "engine/loader.h"
 #include "tinybirds/tinybirds.h"
 

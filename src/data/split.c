@@ -303,7 +303,7 @@ void un_fold_merge_equal(un_dataset *dataset) {
     dataset->fold_count = kept;
 }
 
-/* ---- proposing a split; see split_propose.h. ---- */
+/* ---- proposing a split ---- */
 
 /* What the choice of classes looks at. */
 typedef struct {

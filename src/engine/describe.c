@@ -7,8 +7,8 @@
 
 #include "base/names.h"
 #include "base/status.h"
-#include "data/readers/lines.h"
 #include "data/readers/table.h"
+#include "data/readers/text.h"
 #include "engine/classifier.h"
 
 /* A value this many ranges outside the range of the training classes is in another unit, or wrong. */

@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "data/parts.h"
-#include "data/readers/table.h"
+#include "data/readers/text.h"
 #include "data/split.h"
 #include "engine/evaluation.h"
 #include "engine/explain.h"

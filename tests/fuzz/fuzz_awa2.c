@@ -1,6 +1,7 @@
 /* fuzz_awa2.c - AWA2's text files, an archive of the data set's folder, imported. */
 #include "fuzz.h"
 
+#include "data/readers/import.h"
 #include "data/readers/pictures.h"
 
 int fuzz_run_awa2(const uint8_t *data, size_t size) {

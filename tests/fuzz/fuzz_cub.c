@@ -1,6 +1,7 @@
 /* fuzz_cub.c - CUB's text files, an archive of the data set's folder, imported. */
 #include "fuzz.h"
 
+#include "data/readers/import.h"
 #include "data/readers/pictures.h"
 
 int fuzz_run_cub(const uint8_t *data, size_t size) {

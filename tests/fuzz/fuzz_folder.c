@@ -4,6 +4,7 @@
  */
 #include "fuzz.h"
 
+#include "data/readers/import.h"
 #include "data/readers/pictures.h"
 
 int fuzz_run_folder(const uint8_t *data, size_t size) {

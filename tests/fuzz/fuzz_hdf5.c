@@ -7,7 +7,7 @@
 #include <hdf5.h>
 
 #include "data/readers/hdf5.h"
-#include "data/readers/region_maps.h"
+#include "data/readers/import.h"
 
 /* Values beyond this are left alone: time is better spent on other inputs. */
 enum { READ_LIMIT = 1 << 22 };

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-#include "data/readers/lines.h"
+#include "data/readers/text.h"
 
 enum { LARGEST = 1000 };
 

@@ -23,8 +23,8 @@
 
 #include "base/file.h"
 #include "base/rng.h"
-#include "data/readers/lines.h"
 #include "data/readers/mat.h"
+#include "data/readers/text.h"
 #include "data/readers/validation.h"
 #include "mat_writer.h"
 #include "tinybirds/bird.h"

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "data/check/check.h"
 #include "data/parts.h"
+#include "data/readers/import.h"
 #include "data/readers/pictures.h"
 #include "data/split.h"
 
@@ -340,7 +341,7 @@ static void test_scaling(void **state) {
 }
 
 /* Over many random tables: no attribute is left without a seen class where that can be
- * avoided, and the lists are what split_propose.h says. */
+ * avoided, and the lists are what split.h says. */
 static void test_proposals(void **state) {
     (void)state;
     static char *classes[C] = {"a", "b", "c", "d", "e", "f", "g", "h"};

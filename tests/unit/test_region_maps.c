@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "data/check/check.h"
 #include "data/features.h"
-#include "data/readers/region_maps.h"
+#include "data/readers/import.h"
 
 enum { F = 20, E = 3, MAX_PLANE = 49 };
 

@@ -1,4 +1,5 @@
-/* array_file.c - opening and reading arrays; see array_file.h. */
+/* array_file.c - opening and reading arrays, and telling the order of their dimensions; see
+ * array_file.h. */
 #include "data/readers/array_file.h"
 
 #include <errno.h>
@@ -281,7 +282,7 @@ void un_array_read_f32(const un_array *a, size_t first, size_t count, float *out
     }
 }
 
-/* ---- the head of NumPy's array files; see npy.h. ---- */
+/* ---- the head of NumPy's array files. ---- */
 
 static const char MAGIC[] = "\x93NUMPY";
 enum { MAGIC_LENGTH = 6, HEADER_MAX = 65536, TYPE_LENGTH = 16 };
@@ -470,4 +471,28 @@ un_status un_npy_head(un_array *a, const unsigned char *head, size_t bytes_at_ha
     UN_TRY(parse(&p, a));
     *offset = prefix + length;
     return un_array_measure(a, bytes);
+}
+
+/* ---- channels first or last ---- */
+
+static const char *const LAYOUTS[] = {"auto", "nhwc", "nchw"};
+
+un_status un_layout_parse(const char *text, un_layout *out) {
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(text, LAYOUTS[i]) != 0) continue;
+        *out = (un_layout)i;
+        return UNSEEN_OK;
+    }
+    return un_fail(UNSEEN_E_ARGUMENT, "the layout is auto, nhwc or nchw, not \"%.100s\"", text);
+}
+
+un_layout un_layout_guess(const size_t dims[3]) {
+    enum { MANY = 4 }; /* times as many channels as positions along a side */
+    int first_is_square = dims[1] == dims[2];
+    int last_is_square = dims[0] == dims[1];
+    if (first_is_square && !last_is_square) return UN_LAYOUT_NCHW;
+    if (last_is_square && !first_is_square) return UN_LAYOUT_NHWC;
+    if (dims[0] / MANY >= dims[1] && dims[0] / MANY >= dims[2]) return UN_LAYOUT_NCHW;
+    if (dims[2] / MANY >= dims[0] && dims[2] / MANY >= dims[1]) return UN_LAYOUT_NHWC;
+    return UN_LAYOUT_AUTO;
 }

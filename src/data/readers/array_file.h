@@ -62,4 +62,19 @@ un_status un_npy_head(un_array *array, const unsigned char *head, size_t bytes_a
 /* rows and width of the shape; fails if a size overflows. */
 un_status un_array_measure(un_array *array, size_t *bytes);
 
+/* ---- where the channels of a feature map stand: behind the positions, (N, h, w, F), as
+ * TensorFlow has them, or before, (N, F, h, w), as PyTorch has them. ---- */
+
+typedef enum {
+    UN_LAYOUT_AUTO = 0, /* not said, or not to be told */
+    UN_LAYOUT_NHWC,     /* channels last; (N, R, F) */
+    UN_LAYOUT_NCHW      /* channels first; (N, F, R) */
+} un_layout;
+
+/* "auto", "nhwc" or "nchw". */
+un_status un_layout_parse(const char *text, un_layout *out);
+/* What the dimensions after the images tell: maps are square, and channels many more than
+ * positions along a side. AUTO if they tell nothing. */
+un_layout un_layout_guess(const size_t dims[3]);
+
 #endif

@@ -1,4 +1,4 @@
-/* arrays.c - importing arrays; see arrays.h. */
+/* arrays.c - importing arrays; see import.h. */
 #include "data/readers/import.h"
 
 #include <math.h>
@@ -12,8 +12,8 @@
 #include "base/status.h"
 #include "data/features.h"
 #include "data/readers/array_file.h"
-#include "data/readers/lines.h"
 #include "data/readers/table.h"
+#include "data/readers/text.h"
 #include "data/readers/validation.h"
 #include "data/stage.h"
 

@@ -23,13 +23,13 @@ un_status un_scale_parse(const char *text, un_scale *out);
 
 typedef struct {
     un_scale scale;
-    char *const *unknown; /* texts that stand for unknown values besides "?" (cell.h) */
+    char *const *unknown; /* texts that stand for unknown values besides "?" (table.h) */
     size_t unknown_count;
 } un_attribute_options;
 
 /* Adds semantics `name` with rows of length 1 (a row of zeros stays so) and
  * "original_<name>" with the values as given; with AS_GIVEN only `name`. Both keep how the values
- * became rows (data/scaling.h). values is [C, A] with the classes in the data set's order;
+ * became rows (un_scaling). values is [C, A] with the classes in the data set's order;
  * `attributes` are A names in the data set's arena, NULL if unknown. A value that is NaN is
  * unknown and becomes the mean of the other classes, which a note says. Notes also why values were
  * scaled by their range, and attributes that are equal for all classes. With AUTO, one negative

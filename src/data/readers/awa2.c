@@ -1,11 +1,12 @@
-/* awa2.c - importing the folder of Animals with Attributes 2; see picture_set.h. */
+/* awa2.c - importing the folder of Animals with Attributes 2; see import.h. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/names.h"
-#include "data/readers/lines.h"
+#include "data/readers/import.h"
 #include "data/readers/pictures.h"
+#include "data/readers/text.h"
 
 enum { MAX_NUMBER = 1 << 20 };
 

@@ -1,5 +1,5 @@
 /*
- * cub.c - importing the folder of Caltech-UCSD Birds; see picture_set.h.
+ * cub.c - importing the folder of Caltech-UCSD Birds; see import.h.
  *
  * The text files describe all 200 classes and 11788 pictures; only those are imported
  * whose files exist. Published splits count the pictures in the order of images.txt.
@@ -10,8 +10,9 @@
 #include "base/file.h"
 #include "base/names.h"
 #include "data/parts.h"
-#include "data/readers/lines.h"
+#include "data/readers/import.h"
 #include "data/readers/pictures.h"
+#include "data/readers/text.h"
 
 /* Numbers of pictures and classes in the files; CUB has 11788 and 200. */
 enum { MAX_ID = 1 << 22, MAX_CLASS_ID = 1 << 20 };
@@ -233,29 +234,6 @@ static un_status import_attributes(importer *im, const size_t *rows) {
 }
 
 /* ---- all of it ---- */
-
-static un_status import_all(importer *im, const un_picture_set_options *options) {
-    size_t *rows = NULL;
-    UN_TRY(un_picture_begin(&im->base, options));
-    UN_TRY(read_classes(im));
-    UN_TRY(read_images(im));
-    UN_TRY(read_labels(im));
-    UN_TRY(fill_images(im, &rows));
-    UN_TRY(import_attributes(im, rows));
-    un_numbering numbering = {im->largest_id, im->place};
-    un_split_defaults defaults = {.numbering = &numbering};
-    UN_TRY(un_split_source_apply(&im->base.source, &im->base.dataset, &defaults));
-    UN_TRY(un_import_cub_parts(&im->base, im->ids));
-    return un_picture_complete(&im->base);
-}
-
-un_status un_import_cub(const un_picture_set_options *options) {
-    importer im = {.base = {.stage = UN_STAGE_NONE}};
-    un_status status = import_all(&im, options);
-    un_picture_end(&im.base);
-    un_arena_free(&im.arena);
-    return status;
-}
 
 /* ---- CUB's marks: where 15 parts of the bird and the bird itself are.
  *
@@ -520,7 +498,7 @@ static un_status prepare(reader *r, const size_t *ids) {
     return un_arena_alloc(&p->arena, n * p->part_count, 1, &p->visible);
 }
 
-static un_status import_parts(reader *r, const size_t *ids) {
+static un_status import_all_parts(reader *r, const size_t *ids) {
     UN_TRY(prepare(r, ids));
     UN_TRY(read_sizes(r));
     UN_TRY(measure(r));
@@ -530,13 +508,39 @@ static un_status import_parts(reader *r, const size_t *ids) {
     return un_parts_write(&r->parts, r->base->stage.partial, &r->base->dataset);
 }
 
-un_status un_import_cub_parts(un_picture_import *import, const size_t *ids) {
+/* Image i of the data set is number ids[i] of images.txt. */
+static un_status import_parts(un_picture_import *import, const size_t *ids) {
     reader r = {.base = import, .root = import->options->root};
     if (!there(&r, "parts/parts.txt") || !there(&r, "parts/part_locs.txt"))
         return un_dataset_note(&import->dataset,
                                "the folder has no parts/parts.txt and parts/part_locs.txt: where "
                                "the parts are is unknown");
-    un_status status = import_parts(&r, ids);
+    un_status status = import_all_parts(&r, ids);
     un_parts_close(&r.parts);
+    return status;
+}
+
+/* ---- the import ---- */
+
+static un_status import_all(importer *im, const un_picture_set_options *options) {
+    size_t *rows = NULL;
+    UN_TRY(un_picture_begin(&im->base, options));
+    UN_TRY(read_classes(im));
+    UN_TRY(read_images(im));
+    UN_TRY(read_labels(im));
+    UN_TRY(fill_images(im, &rows));
+    UN_TRY(import_attributes(im, rows));
+    un_numbering numbering = {im->largest_id, im->place};
+    un_split_defaults defaults = {.numbering = &numbering};
+    UN_TRY(un_split_source_apply(&im->base.source, &im->base.dataset, &defaults));
+    UN_TRY(import_parts(&im->base, im->ids));
+    return un_picture_complete(&im->base);
+}
+
+un_status un_import_cub(const un_picture_set_options *options) {
+    importer im = {.base = {.stage = UN_STAGE_NONE}};
+    un_status status = import_all(&im, options);
+    un_picture_end(&im.base);
+    un_arena_free(&im.arena);
     return status;
 }

@@ -7,7 +7,6 @@
 
 #include "base/file.h"
 #include "base/file_kind.h"
-#include "data/readers/hdf5.h"
 
 struct un_hdf5 {
     char *path;
@@ -165,18 +164,6 @@ un_status un_hdf5_read_strings(un_hdf5 *file, const char *name, un_arena *arena,
     if (!of_matlab) UN_TRY(un_hdf5_require(file, name, UN_HDF5_TEXT, -1, &v));
     UN_TRY(ask(file, HDF5_STRINGS, name, &answer));
     return un_child_strings(&file->child, &answer, name, arena, out, count);
-}
-
-size_t un_hdf5_block(const un_hdf5_blocks *b, size_t index, size_t start[4], size_t extent[4]) {
-    size_t elements = 1;
-    for (int k = 3; k >= 1; k--) {
-        size_t along = (b->dims[k] + b->block[k] - 1) / b->block[k];
-        start[k] = index % along * b->block[k];
-        extent[k] = b->dims[k] - start[k] < b->block[k] ? b->dims[k] - start[k] : b->block[k];
-        elements *= extent[k];
-        index /= along;
-    }
-    return elements;
 }
 
 un_status un_hdf5_piece_ask(un_hdf5 *file, const char *name, const un_hdf5_blocks *blocks,

@@ -8,8 +8,9 @@
 #include <hdf5.h>
 
 #include "data/readers/hdf5.h"
+#include "data/readers/text.h"
 
-/* ---- hdf5_file.c: the file itself, without opening another ---- */
+/* ---- hdf5_child.c: the file itself, without opening another ---- */
 
 /* Opens the HDF5 file behind a descriptor; negative if it is none. */
 hid_t un_hdf5_open_descriptor(int fd, const char *path);
@@ -81,7 +82,7 @@ un_status un_hdf5_set_read_raw(un_hdf5_set *set, void *out);
 void un_hdf5_attribute_text(hid_t object, const char *name, char *out, size_t size);
 int un_hdf5_attribute_number(hid_t object, const char *name);
 
-/* ---- hdf5_text.c ---- */
+/* ---- hdf5_set.c: its strings ---- */
 
 /* All strings of a set: text, MATLAB's characters, or references to either. */
 un_status un_hdf5_set_strings(un_hdf5_set *set, un_text *text, size_t *count);

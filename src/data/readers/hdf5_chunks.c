@@ -316,3 +316,17 @@ un_status un_hdf5_chunks_verify(un_hdf5_chunks *c) {
     while (next_chunk(c, first, c->dims, at));
     return UNSEEN_OK;
 }
+
+/* ---- blocks of a variable that is read piece by piece; see hdf5.h ---- */
+
+size_t un_hdf5_block(const un_hdf5_blocks *b, size_t index, size_t start[4], size_t extent[4]) {
+    size_t elements = 1;
+    for (int k = 3; k >= 1; k--) {
+        size_t along = (b->dims[k] + b->block[k] - 1) / b->block[k];
+        start[k] = index % along * b->block[k];
+        extent[k] = b->dims[k] - start[k] < b->block[k] ? b->dims[k] - start[k] : b->block[k];
+        elements *= extent[k];
+        index /= along;
+    }
+    return elements;
+}

@@ -170,7 +170,7 @@ int un_hdf5_attribute_number(hid_t object, const char *name) {
     return value;
 }
 
-/* ---- the strings of an HDF5 data set; see hdf5_child.h.
+/* ---- the strings of an HDF5 data set.
  *
  * HDF5 has strings of its own. MATLAB does not use them: a row of characters is a column
  * of 16-bit numbers, and a cell array is a data set of references to such columns. ---- */

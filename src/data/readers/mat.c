@@ -1,21 +1,161 @@
-/* mat.c - the door of the MAT reader: what kind of file it is, and who reads it; see mat.h. */
+/* mat.c - reading MATLAB files; see mat.h. What kind of file it is tells who reads it: mat5.c, or
+ * hdf5.c for v7.3. */
 #include "data/readers/mat.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/file_kind.h"
 #include "data/readers/hdf5.h"
-#include "data/readers/mat_parts.h"
+#include "data/readers/mat5.h"
+
+/* What one slab of columns should take. */
+static const size_t SLAB_BYTES = (size_t)4 << 20;
+
+/* Columns of about SLAB_BYTES as f32, at least 1. */
+static size_t columns_of(size_t rows) {
+    size_t column = 0;
+    if (__builtin_mul_overflow(rows, sizeof(float), &column) || column > SLAB_BYTES) return 1;
+    return SLAB_BYTES / (column > 0 ? column : 1);
+}
+
+/* ---- v7.3, as the HDF5 that it is.
+ *
+ * MATLAB writes a matrix as a data set with its dimensions in the opposite order, so that
+ * the bytes lie as in memory, and marks its class in attributes. Python programs (h5py)
+ * write no marks; then the dimensions are taken as if MATLAB had written them, and the
+ * caller who knows how many columns there should be may turn the matrix round. ---- */
+
+/* Chunks span several columns; a slab that is cut through one unpacks it twice. */
+static const size_t SLAB_MAX = (size_t)64 << 20;
+
+typedef struct {
+    un_hdf5 *file;
+    un_mat_variable *variables;
+    unsigned char *turned; /* [count]: seen the other way round */
+    size_t count;
+} mat73;
+
+static un_mat_kind kind_of(const un_hdf5_variable *v) {
+    const char *class = v->matlab_class;
+    if (v->kind == UN_HDF5_CELLS || !strcmp(class, "cell")) return UN_MAT_CELL;
+    if (v->kind == UN_HDF5_TEXT) return UN_MAT_TEXT;
+    if (v->kind != UN_HDF5_NUMERIC || v->is_object) return UN_MAT_OTHER;
+    return !strcmp(class, "char") ? UN_MAT_TEXT : UN_MAT_NUMERIC;
+}
+
+/* The columns that a whole number of chunks have, if that is not too much. */
+static size_t slab_of(const un_hdf5_variable *h, const un_mat_variable *v) {
+    size_t columns = columns_of(v->dims[0]);
+    size_t chunk = h->rank == 2 ? h->chunk[0] : 0;
+    size_t bytes = 0;
+    if (chunk <= 1) return columns;
+    if (chunk <= columns) return columns - columns % chunk;
+    if (__builtin_mul_overflow(chunk * sizeof(float), v->dims[0], &bytes) || bytes > SLAB_MAX)
+        return columns;
+    return chunk;
+}
+
+static void describe(const un_hdf5_variable *h, un_mat_variable *out) {
+    *out = (un_mat_variable){.kind = kind_of(h), .order_is_known = h->matlab_class[0] != 0};
+    snprintf(out->name, sizeof out->name, "%s", h->name);
+    const char *class = h->matlab_class[0] ? h->matlab_class : h->type_name;
+    if (!strcmp(class, "function_handle")) class = "function handle";
+    if (h->is_complex)
+        snprintf(out->class_name, sizeof out->class_name, "complex %.7s", class);
+    else
+        snprintf(out->class_name, sizeof out->class_name, "%s", class);
+    out->rank = h->rank < 2 ? 2 : h->rank;
+    for (int k = 0; k < h->rank; k++) out->dims[k] = h->dims[h->rank - 1 - k];
+    for (int k = h->rank; k < 2; k++) out->dims[k] = 1;
+    out->slab = slab_of(h, out);
+}
+
+static void mat73_close(mat73 *mat) {
+    if (!mat) return;
+    un_hdf5_close(mat->file);
+    free(mat->variables);
+    free(mat->turned);
+    free(mat);
+}
+
+static un_status mat73_open(mat73 **out, const char *path) {
+    mat73 *mat = NULL;
+    size_t count = 0;
+    UN_TRY(un_alloc(1, sizeof *mat, &mat));
+    un_status status = UNSEEN_OK;
+    UN_GO(un_hdf5_open(&mat->file, path));
+    const un_hdf5_variable *found = un_hdf5_variables(mat->file, &count);
+    if (count == 0)
+        UN_GO(un_fail(UNSEEN_E_FORMAT,
+                      "%s has no variables in it; it is empty, damaged or cut short", path));
+    UN_GO(un_alloc(count, sizeof *mat->variables, &mat->variables));
+    UN_GO(un_alloc(count, 1, &mat->turned));
+    for (mat->count = 0; mat->count < count; mat->count++)
+        describe(&found[mat->count], &mat->variables[mat->count]);
+    *out = mat;
+    return UNSEEN_OK;
+done:
+    mat73_close(mat);
+    return status;
+}
+
+static un_mat_variable *mat73_variables(mat73 *mat, size_t *count) {
+    *count = mat->count;
+    return mat->variables;
+}
+
+static void mat73_transpose(mat73 *mat, size_t number) {
+    un_mat_variable *v = &mat->variables[number];
+    size_t rows = v->dims[0];
+    v->dims[0] = v->dims[1];
+    v->dims[1] = rows;
+    v->slab = columns_of(v->dims[0]);
+    mat->turned[number] ^= 1;
+}
+
+static un_status mat73_read_double(mat73 *mat, size_t number, double *out) {
+    const un_mat_variable *v = &mat->variables[number];
+    size_t rows = v->dims[0];
+    size_t columns = v->dims[1];
+    double *values = NULL;
+    UN_TRY(un_hdf5_read_double(mat->file, v->name, &values));
+    for (size_t c = 0; c < columns; c++)
+        for (size_t r = 0; r < rows; r++)
+            out[c * rows + r] = values[mat->turned[number] ? r * columns + c : c * rows + r];
+    free(values);
+    return UNSEEN_OK;
+}
+
+static un_status mat73_read_columns(mat73 *mat, size_t number, size_t first, size_t count,
+                                    float *out) {
+    const un_mat_variable *v = &mat->variables[number];
+    size_t rows = v->dims[0];
+    int turned = mat->turned[number];
+    const float *values = NULL;
+    /* As the file has them: [columns, rows], or the other way round. */
+    size_t start[2] = {turned ? 0 : first, turned ? first : 0};
+    size_t extent[2] = {turned ? rows : count, turned ? count : rows};
+    UN_TRY(un_hdf5_read_part(mat->file, v->name, start, extent, &values));
+    for (size_t c = 0; c < count; c++)
+        for (size_t r = 0; r < rows; r++)
+            out[c * rows + r] = values[turned ? r * count + c : c * rows + r];
+    return UNSEEN_OK;
+}
+
+static un_status mat73_read_strings(mat73 *mat, size_t number, un_arena *arena, char ***out,
+                                    size_t *count) {
+    return un_hdf5_read_strings(mat->file, mat->variables[number].name, arena, out, count);
+}
+
+/* ---- one handle for both versions ---- */
 
 struct un_mat {
     char *path;
     un_mat5 *v5; /* one of the two is not NULL */
-    un_mat73 *v73;
+    mat73 *v73;
     un_mat_variable *variables; /* theirs */
     size_t count;
     float *slab; /* of un_mat_read_columns */
@@ -93,14 +233,15 @@ un_status un_mat_open(un_mat **out, const char *path) {
     if (!mat) return un_fail_memory(sizeof *mat);
     un_status status = un_format(&mat->path, "%s", path);
     if (!status) status = recognise(mat->path, &version);
-    if (!status)
-        status = version == 5 ? un_mat5_open(&mat->v5, path) : un_mat73_open(&mat->v73, path);
+    if (!status) status = version == 5 ? un_mat5_open(&mat->v5, path) : mat73_open(&mat->v73, path);
     if (status) {
         un_mat_close(mat);
         return status;
     }
-    mat->variables = mat->v5 ? un_mat5_variables(mat->v5, &mat->count)
-                             : un_mat73_variables(mat->v73, &mat->count);
+    mat->variables =
+        mat->v5 ? un_mat5_variables(mat->v5, &mat->count) : mat73_variables(mat->v73, &mat->count);
+    for (size_t i = 0; mat->v5 && i < mat->count; i++)
+        mat->variables[i].slab = columns_of(mat->variables[i].dims[0]);
     *out = mat;
     return UNSEEN_OK;
 }
@@ -108,7 +249,7 @@ un_status un_mat_open(un_mat **out, const char *path) {
 void un_mat_close(un_mat *mat) {
     if (!mat) return;
     un_mat5_close(mat->v5);
-    un_mat73_close(mat->v73);
+    mat73_close(mat->v73);
     free(mat->slab);
     free(mat->path);
     free(mat);
@@ -180,20 +321,14 @@ int un_mat_orient(un_mat *mat, const char *name, int which, size_t size) {
     const un_mat_variable *v = un_mat_find(mat, name);
     if (!v || v->order_is_known || v->kind != UN_MAT_NUMERIC || v->rank != 2) return 0;
     if (v->dims[which] == size || v->dims[1 - which] != size) return 0;
-    un_mat73_transpose(mat->v73, (size_t)(v - mat->variables));
+    mat73_transpose(mat->v73, (size_t)(v - mat->variables));
     return 1;
 }
 
 /* ---- reading ---- */
 
-size_t un_mat_columns_of(size_t rows) {
-    size_t column = 0;
-    if (__builtin_mul_overflow(rows, sizeof(float), &column) || column > UN_MAT_SLAB_BYTES)
-        return 1;
-    return UN_MAT_SLAB_BYTES / (column > 0 ? column : 1);
-}
-
-un_status un_mat_whole_size(const char *path, const un_mat_variable *v, size_t *count) {
+/* Elements of a matrix that may be read at once as doubles. */
+static un_status whole_size(const char *path, const un_mat_variable *v, size_t *count) {
     if (!__builtin_mul_overflow(v->dims[0], v->dims[1], count) &&
         *count <= UN_MAT_WHOLE_BYTES / sizeof(double))
         return UNSEEN_OK;
@@ -206,11 +341,11 @@ un_status un_mat_read_double(un_mat *mat, const char *name, double **out) {
     double *values = NULL;
     size_t count = 0;
     UN_TRY(un_mat_require(mat, name, UN_MAT_NUMERIC, &v));
-    UN_TRY(un_mat_whole_size(mat->path, v, &count));
+    UN_TRY(whole_size(mat->path, v, &count));
     UN_TRY(un_alloc(count, sizeof *values, &values));
     size_t number = (size_t)(v - mat->variables);
     un_status status = mat->v5 ? un_mat5_read_double(mat->v5, number, values)
-                               : un_mat73_read_double(mat->v73, number, values);
+                               : mat73_read_double(mat->v73, number, values);
     if (status)
         free(values);
     else
@@ -239,7 +374,7 @@ un_status un_mat_read_columns(un_mat *mat, const char *name, size_t first, size_
     size_t number = (size_t)(v - mat->variables);
     *out = mat->slab;
     return mat->v5 ? un_mat5_read_columns(mat->v5, number, first, count, mat->slab)
-                   : un_mat73_read_columns(mat->v73, number, first, count, mat->slab);
+                   : mat73_read_columns(mat->v73, number, first, count, mat->slab);
 }
 
 un_status un_mat_read_strings(un_mat *mat, const char *name, un_arena *arena, char ***out,
@@ -250,251 +385,5 @@ un_status un_mat_read_strings(un_mat *mat, const char *name, un_arena *arena, ch
         return unexpected(mat, v, "a cell array of text");
     size_t number = (size_t)(v - mat->variables);
     return mat->v5 ? un_mat5_read_strings(mat->v5, number, arena, out, count)
-                   : un_mat73_read_strings(mat->v73, number, arena, out, count);
-}
-
-/* ---- MAT v7.3 as the HDF5 that it is; see mat.h.
- *
- * MATLAB writes a matrix as a data set with its dimensions in the opposite order, so that
- * the bytes lie as in memory, and marks its class in attributes. Python programs (h5py)
- * write no marks; then the dimensions are taken as if MATLAB had written them, and the
- * caller who knows how many columns there should be may turn the matrix round. ---- */
-
-/* Chunks span several columns; a slab that is cut through one unpacks it twice. */
-static const size_t SLAB_MAX = (size_t)64 << 20;
-
-struct un_mat73 {
-    un_hdf5 *file;
-    un_mat_variable *variables;
-    unsigned char *turned; /* [count]: seen the other way round */
-    size_t count;
-};
-
-static un_mat_kind kind_of(const un_hdf5_variable *v) {
-    const char *class = v->matlab_class;
-    if (v->kind == UN_HDF5_CELLS || !strcmp(class, "cell")) return UN_MAT_CELL;
-    if (v->kind == UN_HDF5_TEXT) return UN_MAT_TEXT;
-    if (v->kind != UN_HDF5_NUMERIC || v->is_object) return UN_MAT_OTHER;
-    return !strcmp(class, "char") ? UN_MAT_TEXT : UN_MAT_NUMERIC;
-}
-
-/* The columns that a whole number of chunks have, if that is not too much. */
-static size_t slab_of(const un_hdf5_variable *h, const un_mat_variable *v) {
-    size_t columns = un_mat_columns_of(v->dims[0]);
-    size_t chunk = h->rank == 2 ? h->chunk[0] : 0;
-    size_t bytes = 0;
-    if (chunk <= 1) return columns;
-    if (chunk <= columns) return columns - columns % chunk;
-    if (__builtin_mul_overflow(chunk * sizeof(float), v->dims[0], &bytes) || bytes > SLAB_MAX)
-        return columns;
-    return chunk;
-}
-
-static void describe(const un_hdf5_variable *h, un_mat_variable *out) {
-    *out = (un_mat_variable){.kind = kind_of(h), .order_is_known = h->matlab_class[0] != 0};
-    snprintf(out->name, sizeof out->name, "%s", h->name);
-    const char *class = h->matlab_class[0] ? h->matlab_class : h->type_name;
-    if (!strcmp(class, "function_handle")) class = "function handle";
-    if (h->is_complex)
-        snprintf(out->class_name, sizeof out->class_name, "complex %.7s", class);
-    else
-        snprintf(out->class_name, sizeof out->class_name, "%s", class);
-    out->rank = h->rank < 2 ? 2 : h->rank;
-    for (int k = 0; k < h->rank; k++) out->dims[k] = h->dims[h->rank - 1 - k];
-    for (int k = h->rank; k < 2; k++) out->dims[k] = 1;
-    out->slab = slab_of(h, out);
-}
-
-un_status un_mat73_open(un_mat73 **out, const char *path) {
-    un_mat73 *mat = NULL;
-    size_t count = 0;
-    UN_TRY(un_alloc(1, sizeof *mat, &mat));
-    un_status status = UNSEEN_OK;
-    UN_GO(un_hdf5_open(&mat->file, path));
-    const un_hdf5_variable *found = un_hdf5_variables(mat->file, &count);
-    if (count == 0)
-        UN_GO(un_fail(UNSEEN_E_FORMAT,
-                      "%s has no variables in it; it is empty, damaged or cut short", path));
-    UN_GO(un_alloc(count, sizeof *mat->variables, &mat->variables));
-    UN_GO(un_alloc(count, 1, &mat->turned));
-    for (mat->count = 0; mat->count < count; mat->count++)
-        describe(&found[mat->count], &mat->variables[mat->count]);
-    *out = mat;
-    return UNSEEN_OK;
-done:
-    un_mat73_close(mat);
-    return status;
-}
-
-void un_mat73_close(un_mat73 *mat) {
-    if (!mat) return;
-    un_hdf5_close(mat->file);
-    free(mat->variables);
-    free(mat->turned);
-    free(mat);
-}
-
-un_mat_variable *un_mat73_variables(un_mat73 *mat, size_t *count) {
-    *count = mat->count;
-    return mat->variables;
-}
-
-void un_mat73_transpose(un_mat73 *mat, size_t number) {
-    un_mat_variable *v = &mat->variables[number];
-    size_t rows = v->dims[0];
-    v->dims[0] = v->dims[1];
-    v->dims[1] = rows;
-    v->slab = un_mat_columns_of(v->dims[0]);
-    mat->turned[number] ^= 1;
-}
-
-/* ---- reading ---- */
-
-un_status un_mat73_read_double(un_mat73 *mat, size_t number, double *out) {
-    const un_mat_variable *v = &mat->variables[number];
-    size_t rows = v->dims[0];
-    size_t columns = v->dims[1];
-    double *values = NULL;
-    UN_TRY(un_hdf5_read_double(mat->file, v->name, &values));
-    for (size_t c = 0; c < columns; c++)
-        for (size_t r = 0; r < rows; r++)
-            out[c * rows + r] = values[mat->turned[number] ? r * columns + c : c * rows + r];
-    free(values);
-    return UNSEEN_OK;
-}
-
-un_status un_mat73_read_columns(un_mat73 *mat, size_t number, size_t first, size_t count,
-                                float *out) {
-    const un_mat_variable *v = &mat->variables[number];
-    size_t rows = v->dims[0];
-    int turned = mat->turned[number];
-    const float *values = NULL;
-    /* As the file has them: [columns, rows], or the other way round. */
-    size_t start[2] = {turned ? 0 : first, turned ? first : 0};
-    size_t extent[2] = {turned ? rows : count, turned ? count : rows};
-    UN_TRY(un_hdf5_read_part(mat->file, v->name, start, extent, &values));
-    for (size_t c = 0; c < count; c++)
-        for (size_t r = 0; r < rows; r++)
-            out[c * rows + r] = values[turned ? r * count + c : c * rows + r];
-    return UNSEEN_OK;
-}
-
-un_status un_mat73_read_strings(un_mat73 *mat, size_t number, un_arena *arena, char ***out,
-                                size_t *count) {
-    return un_hdf5_read_strings(mat->file, mat->variables[number].name, arena, out, count);
-}
-
-un_status un_mat5_damaged(const un_mat5_stream *s, const char *what) {
-    return un_fail(UNSEEN_E_FORMAT, "%s is damaged: %s; get the file again", s->path, what);
-}
-
-/* Reads up to UN_MAT5_BUFFER of the piece; what the file has not is an error. */
-static un_status read_file(un_mat5_stream *s, unsigned char *out, size_t *got) {
-    size_t wanted = s->left < UN_MAT5_BUFFER ? (size_t)s->left : UN_MAT5_BUFFER;
-    *got = 0;
-    while (*got < wanted) {
-        ssize_t n = pread(s->fd, out + *got, wanted - *got, (off_t)(s->next + *got));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return un_fail_errno(errno, "cannot read %s", s->path);
-        if (n == 0) return un_mat5_damaged(s, "it is cut short");
-        *got += (size_t)n;
-    }
-    s->next += *got;
-    s->left -= *got;
-    return UNSEEN_OK;
-}
-
-static un_status unpack(un_mat5_stream *s) {
-    if (s->ended) return un_mat5_damaged(s, "a compressed variable ends too early");
-    if (s->z.avail_in == 0) {
-        size_t got = 0;
-        UN_TRY(read_file(s, s->packed, &got));
-        if (got == 0) return un_mat5_damaged(s, "a compressed variable is cut short");
-        s->z.next_in = s->packed;
-        s->z.avail_in = (uInt)got;
-    }
-    s->z.next_out = s->buffer;
-    s->z.avail_out = UN_MAT5_BUFFER;
-    int code = inflate(&s->z, Z_NO_FLUSH);
-    s->have = UN_MAT5_BUFFER - s->z.avail_out;
-    s->ended = code == Z_STREAM_END;
-    if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
-        return un_mat5_damaged(s, "a compressed variable does not unpack");
-    return UNSEEN_OK;
-}
-
-/* More bytes into the buffer, which is used up; a call may bring none. */
-static un_status fill(un_mat5_stream *s) {
-    s->at = s->have = 0;
-    if (s->compressed) return unpack(s);
-    if (s->left == 0) return un_mat5_damaged(s, "it is cut short");
-    return read_file(s, s->buffer, &s->have);
-}
-
-un_status un_mat5_take(un_mat5_stream *s, void *out, uint64_t n) {
-    unsigned char *to = out;
-    while (n > 0) {
-        if (s->at == s->have && !to && !s->compressed) { /* no need to look at them */
-            if (n > s->left) return un_mat5_damaged(s, "it is cut short");
-            s->next += n;
-            s->left -= n;
-            return UNSEEN_OK;
-        }
-        if (s->at == s->have) {
-            UN_TRY(fill(s));
-            continue;
-        }
-        size_t part = s->have - s->at < n ? s->have - s->at : (size_t)n;
-        if (to) memcpy(to, s->buffer + s->at, part);
-        if (to) to += part;
-        s->at += part;
-        n -= part;
-    }
-    return UNSEEN_OK;
-}
-
-un_status un_mat5_take_from(un_mat5_stream *s, uint64_t *budget, void *out, uint64_t n) {
-    if (n > *budget) return un_mat5_damaged(s, "an element is larger than the one it is in");
-    UN_TRY(un_mat5_take(s, out, n));
-    *budget -= n;
-    return UNSEEN_OK;
-}
-
-void un_mat5_swap(unsigned char *bytes, size_t size, size_t n) {
-    for (size_t i = 0; i < n; i++, bytes += size)
-        for (size_t k = 0; k < size / 2; k++) {
-            unsigned char byte = bytes[k];
-            bytes[k] = bytes[size - 1 - k];
-            bytes[size - 1 - k] = byte;
-        }
-}
-
-uint32_t un_mat5_word(const un_mat5_stream *s, const unsigned char *bytes) {
-    uint32_t value = 0;
-    memcpy(&value, bytes, sizeof value);
-    return s->swapped ? __builtin_bswap32(value) : value;
-}
-
-un_status un_mat5_finish(un_mat5_stream *s) {
-    while (s->compressed && !s->ended) UN_TRY(fill(s));
-    return UNSEEN_OK;
-}
-
-un_status un_mat5_seek(un_mat5_stream *s, uint64_t at, uint64_t bytes, int compressed) {
-    s->at = s->have = 0;
-    s->next = at;
-    s->left = bytes;
-    s->compressed = compressed;
-    if (!compressed) return UNSEEN_OK;
-    s->ended = 0;
-    s->z.avail_in = 0;
-    if (!s->live && inflateInit(&s->z) != Z_OK) return un_fail_memory(UN_MAT5_BUFFER);
-    if (s->live) inflateReset(&s->z);
-    s->live = 1;
-    return UNSEEN_OK;
-}
-
-void un_mat5_stream_close(un_mat5_stream *s) {
-    if (s->live) inflateEnd(&s->z);
-    if (s->fd >= 0) close(s->fd);
+                   : mat73_read_strings(mat->v73, number, arena, out, count);
 }

@@ -22,8 +22,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "data/readers/lines.h"
-#include "data/readers/mat_parts.h"
+#include "data/readers/mat5.h"
+#include "data/readers/text.h"
 
 enum { MI_INT8 = 1, MI_UINT8, MI_INT16, MI_UINT16, MI_INT32, MI_UINT32, MI_SINGLE };
 enum { MI_DOUBLE = 9, MI_INT64 = 12, MI_UINT64 = 13, MI_MATRIX = 14, MI_COMPRESSED = 15 };
@@ -265,7 +265,6 @@ static void describe(const head *h, un_mat_variable *out) {
     if (h->rank > UN_MAX_RANK) out->kind = UN_MAT_OTHER;
     out->rank = h->rank < UN_MAX_RANK ? h->rank : UN_MAX_RANK;
     for (int i = 0; i < out->rank; i++) out->dims[i] = (size_t)h->dims[i];
-    out->slab = un_mat_columns_of(out->dims[0]);
     out->order_is_known = 1;
 }
 

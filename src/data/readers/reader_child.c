@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "data/readers/text.h"
 
 /* Address space beyond what the parent had: a large chunk unpacked, names of some million
  * images. */

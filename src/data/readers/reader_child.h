@@ -27,7 +27,6 @@
 
 #include "base/arena.h"
 #include "base/status.h"
-#include "data/readers/lines.h"
 
 /* Bytes of the memory that parent and child share; pages come when touched. */
 #define UN_CHILD_MEMORY ((size_t)1 << 30)

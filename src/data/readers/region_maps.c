@@ -1,10 +1,10 @@
 /*
- * region_maps.c - importing region features in HDF5; see region_maps.h.
+ * region_maps.c - importing region features in HDF5; see import.h.
  *
  * Arrays are row-major here, one row a class, and all numbers are 0-based: what
  * xlsa17's MAT files have the other way round.
  */
-#include "data/readers/region_maps.h"
+#include "data/readers/import.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -345,63 +345,8 @@ done:
 
 /* ---- features ---- */
 
-static un_status copy_features(void *user, un_features_writer *writer) {
-    importer *im = user;
-    return un_region_features_copy(im->file, im->map, writer, im->stage.partial, im->layout,
-                                   im->options->step_bytes);
-}
-
-static un_status import_features(importer *im) {
-    const size_t *dims = im->map->dims;
-    const un_import_store store = {.name = im->options->features_name,
-                                   .file = im->options->file,
-                                   .suffix = ".hdf5",
-                                   .description = {.image_count = dims[0],
-                                                   .regions = im->height * im->width,
-                                                   .width = im->channels,
-                                                   .grid_height = im->height,
-                                                   .grid_width = im->width,
-                                                   .dtype = im->options->dtype}};
-    return un_import_features(im->stage.partial, &store, copy_features, im);
-}
-
-/* ---- all of it ---- */
-
-static un_status import_all(importer *im) {
-    const un_region_maps_options *o = im->options;
-    UN_TRY(un_stage_open(&im->stage, o->output));
-    UN_TRY(un_import_name(&im->dataset, o->name, im->stage.output));
-    UN_TRY(un_hdf5_open(&im->file, o->file));
-    if (o->splits) UN_TRY(un_mat_open(&im->splits, o->splits));
-    UN_TRY(un_hdf5_require(im->file, "feature_map", UN_HDF5_NUMERIC, 4, &im->map));
-    UN_TRY(import_classes(im));
-    for (size_t i = 0; i < o->semantics_count; i++)
-        UN_TRY(un_import_semantics_file(&im->dataset, &o->semantics[i]));
-    UN_TRY(import_images(im));
-    UN_TRY(import_lists(im));
-    UN_TRY(import_validation(im));
-    if (o->images) UN_TRY(un_import_find_images(&im->dataset, o->images, o->allow_missing));
-    if (o->images && o->orientation) im->dataset.orientation = o->orientation;
-    if (o->finish) UN_TRY(o->finish(&im->dataset, o->finish_user));
-    UN_TRY(import_features(im));
-    UN_TRY(un_dataset_write(&im->dataset, im->stage.partial));
-    return un_stage_commit(&im->stage);
-}
-
-un_status un_import_region_maps(const un_region_maps_options *options) {
-    if (!options->file || !options->output)
-        return un_fail(UNSEEN_E_ARGUMENT, "an import needs a file and an output directory");
-    importer im = {.options = options, .stage = UN_STAGE_NONE};
-    un_status status = import_all(&im);
-    un_hdf5_close(im.file);
-    un_mat_close(im.splits);
-    un_dataset_close(&im.dataset);
-    un_stage_abort(&im.stage);
-    return status;
-}
-
 /* ---- region features from one image after the other in channel
- * order to region order; see region_features.h.
+ * order to region order.
  *
  * The file is read slab by slab of images. A slab's rows are gathered from
  * blocks: in a chunked file a block is a column of chunks, so that no chunk is
@@ -582,9 +527,9 @@ static un_status copy(un_hdf5 *file, const char *name, const plan *p, un_feature
     return UNSEEN_OK;
 }
 
-un_status un_region_features_copy(un_hdf5 *file, const un_hdf5_variable *variable,
-                                  un_features_writer *writer, const char *folder, un_layout layout,
-                                  size_t step_bytes) {
+static un_status region_features_copy(un_hdf5 *file, const un_hdf5_variable *variable,
+                                      un_features_writer *writer, const char *folder,
+                                      un_layout layout, size_t step_bytes) {
     plan p = {.layout = layout};
     un_progress progress;
     un_progress_begin(&progress, "import features", "images", variable->dims[0]);
@@ -595,5 +540,60 @@ un_status un_region_features_copy(un_hdf5 *file, const un_hdf5_variable *variabl
         munmap(p.rows, p.mapped);
     else
         free(p.rows);
+    return status;
+}
+
+static un_status copy_features(void *user, un_features_writer *writer) {
+    importer *im = user;
+    return region_features_copy(im->file, im->map, writer, im->stage.partial, im->layout,
+                                im->options->step_bytes);
+}
+
+static un_status import_features(importer *im) {
+    const size_t *dims = im->map->dims;
+    const un_import_store store = {.name = im->options->features_name,
+                                   .file = im->options->file,
+                                   .suffix = ".hdf5",
+                                   .description = {.image_count = dims[0],
+                                                   .regions = im->height * im->width,
+                                                   .width = im->channels,
+                                                   .grid_height = im->height,
+                                                   .grid_width = im->width,
+                                                   .dtype = im->options->dtype}};
+    return un_import_features(im->stage.partial, &store, copy_features, im);
+}
+
+/* ---- all of it ---- */
+
+static un_status import_all(importer *im) {
+    const un_region_maps_options *o = im->options;
+    UN_TRY(un_stage_open(&im->stage, o->output));
+    UN_TRY(un_import_name(&im->dataset, o->name, im->stage.output));
+    UN_TRY(un_hdf5_open(&im->file, o->file));
+    if (o->splits) UN_TRY(un_mat_open(&im->splits, o->splits));
+    UN_TRY(un_hdf5_require(im->file, "feature_map", UN_HDF5_NUMERIC, 4, &im->map));
+    UN_TRY(import_classes(im));
+    for (size_t i = 0; i < o->semantics_count; i++)
+        UN_TRY(un_import_semantics_file(&im->dataset, &o->semantics[i]));
+    UN_TRY(import_images(im));
+    UN_TRY(import_lists(im));
+    UN_TRY(import_validation(im));
+    if (o->images) UN_TRY(un_import_find_images(&im->dataset, o->images, o->allow_missing));
+    if (o->images && o->orientation) im->dataset.orientation = o->orientation;
+    if (o->finish) UN_TRY(o->finish(&im->dataset, o->finish_user));
+    UN_TRY(import_features(im));
+    UN_TRY(un_dataset_write(&im->dataset, im->stage.partial));
+    return un_stage_commit(&im->stage);
+}
+
+un_status un_import_region_maps(const un_region_maps_options *options) {
+    if (!options->file || !options->output)
+        return un_fail(UNSEEN_E_ARGUMENT, "an import needs a file and an output directory");
+    importer im = {.options = options, .stage = UN_STAGE_NONE};
+    un_status status = import_all(&im);
+    un_hdf5_close(im.file);
+    un_mat_close(im.splits);
+    un_dataset_close(&im.dataset);
+    un_stage_abort(&im.stage);
     return status;
 }

@@ -7,9 +7,9 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/names.h"
-#include "data/readers/lines.h"
 #include "data/readers/pictures.h"
 #include "data/readers/table.h"
+#include "data/readers/text.h"
 #include "data/readers/validation.h"
 #include "data/split.h"
 

@@ -7,7 +7,7 @@
  *      "test_unseen": […],
  *      "folds":       [{"source": "mine", "classes": ["bee", …]},    classes that play unseen
  *                      {"source": "other", "train": […], "unseen": […]}]}
- * or, where the rest shall be proposed (split_propose.h),
+ * or, where the rest shall be proposed (split.h),
  *     {"unseen": ["ant", …]}    or    {"unseen_count": 5}
  * where an empty list and 0 mean that no class with images is unseen.
  * `classes` and `folds` may be missing; nothing else is known. A fold's lists may name

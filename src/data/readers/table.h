@@ -6,7 +6,7 @@
  *     cat,1,4
  *     "owl, barn",0,2
  *
- * Records and fields are those of csv.h, values those of cell.h. What spreadsheets leave
+ * Records and fields are those of text.h. What spreadsheets leave
  * behind is overlooked: empty rows, and columns without a name in which nothing stands.
  * The decimal mark may be a comma where fields are apart by tabs or semicolons, if no number
  * has a point; in a column with percent signs every number but 0 must have one.
@@ -30,7 +30,7 @@ typedef struct {
 } un_table;
 
 typedef struct {
-    char *const *unknown; /* texts that stand for an unknown value besides "?" (cell.h) */
+    char *const *unknown; /* texts that stand for an unknown value besides "?" (un_cell_format) */
     size_t unknown_count;
     int partial; /* 1: an empty cell states nothing, a row may end early */
 } un_table_options;
@@ -46,36 +46,38 @@ un_status un_table_read_as(const char *path, const un_table_options *options, un
  * its columns. */
 un_status un_table_is_turned(const un_table *t, char *const *names, size_t count, int *turned);
 
-/* ---- records of a CSV or TSV file. Fields are apart by commas, tabs or
- * semicolons, whichever stand equally often in the most records; quotes as in RFC 4180;
- * UTF-8, with or without a mark; lines end in LF, CRLF or CR; blanks around a field,
- * no-break spaces too, are cut off. ---- */
+/* ---- what a cell says: a number as spreadsheets of several countries write it, a share in
+ * percent, yes or no, or that the value is not known. ---- */
+
+typedef enum {
+    UN_CELL_NUMBER,  /* also true and false, as 1 and 0 */
+    UN_CELL_PERCENT, /* "78%": a number, 0.78 */
+    UN_CELL_UNKNOWN, /* "?" or one of the texts that stand for it */
+    UN_CELL_EMPTY,
+    UN_CELL_WRONG
+} un_cell_kind;
 
 typedef struct {
-    const char *path; /* borrowed, for sentences */
-    char *text;       /* the whole file */
-    char *at;         /* what is not read yet */
-    char delimiter;
-    size_t line;     /* of `at`, from 1 */
-    char **fields;   /* of the last record of un_csv_record */
-    size_t capacity; /* of `fields` */
-} un_csv;
+    int decimal_comma; /* 1: "0,5" is a half */
+    /* Texts that stand for an unknown value besides "?"; a number stands for all spellings of it
+     * (-1 for -1.0), "" for the empty cell. */
+    char *const *unknown;
+    size_t unknown_count;
+} un_cell_format;
 
-un_status un_csv_open(un_csv *csv, const char *path);
-void un_csv_close(un_csv *csv);
+typedef struct {
+    un_cell_kind kind;
+    double value;    /* of NUMBER and PERCENT, finite; else NaN */
+    const char *why; /* of EMPTY and WRONG: a sentence's end, "this is not a number" */
+} un_cell;
 
-/* The next record into fields[0..most-1], valid until close; *count is the number of its fields,
- * more than `most` is an error. A blank line has one empty field. Call while *csv->at. */
-un_status un_csv_next(un_csv *csv, char **fields, size_t most, size_t *count);
+un_cell un_cell_read(const un_cell_format *format, const char *text);
 
-/* The same without a limit; *fields is valid until the next record, what it points to until close.
- */
-un_status un_csv_record(un_csv *csv, char ***fields, size_t *count);
+/* Whether the text is a number whose decimal mark is a comma ("0,5", "78,5%") or a point. */
+int un_cell_has_comma(const char *text);
+int un_cell_has_point(const char *text);
 
-/* Upper limits of what is left, for allocation: lines, and delimiters. */
-void un_csv_bounds(const un_csv *csv, size_t *lines, size_t *delimiters);
-
-/* A finite number with a decimal point; NULL, or why it is none. */
-const char *un_csv_number(const char *text, double *out);
+/* Whether `value` is one of the numbers that stand for an unknown one: for arrays. */
+int un_cell_is_unknown(const un_cell_format *format, double value);
 
 #endif

@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "base/names.h"
 #include "base/status.h"
-#include "data/readers/lines.h"
+#include "data/readers/text.h"
 #include "data/split.h"
 
 enum { PROPOSED_FOLDS = 3 };
@@ -252,7 +252,7 @@ un_status un_import_validation(un_dataset *dataset, const un_published_lists *ow
     return dataset->fold_count > 0 ? UNSEEN_OK : propose(dataset);
 }
 
-/* ---- what the importers share; see import_parts.h. ---- */
+/* ---- what the importers share ---- */
 
 un_status un_import_name(un_dataset *dataset, const char *name, const char *output) {
     char *text = NULL;

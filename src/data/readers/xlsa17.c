@@ -1,5 +1,5 @@
 /*
- * xlsa17.c - importing the benchmark packages of Xian et al.; see xlsa17.h.
+ * xlsa17.c - importing the benchmark packages of Xian et al.; see import.h.
  *
  * Their arrays have one column a class or an image, so in MATLAB's column-major
  * order they already lie as [C, A] and [N, D]: nothing is transposed.

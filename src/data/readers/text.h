@@ -1,10 +1,9 @@
 /*
- * lines.h - the text files of the field: one record a line, fields apart by blanks
- * or tabs, counted in sentences from 1. Lines end in LF, CRLF or CR; a mark of UTF-8 is
- * overlooked. Private to readers/.
+ * text.h - text in foreign files: lines of fields, records of CSV and TSV, and the strings of
+ * binary files. Private to readers/ and to the reader of new classes.
  */
-#ifndef UN_DATA_READERS_LINES_H
-#define UN_DATA_READERS_LINES_H
+#ifndef UN_DATA_READERS_TEXT_H
+#define UN_DATA_READERS_TEXT_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +11,9 @@
 #include "base/arena.h"
 #include "base/names.h"
 #include "base/status.h"
+
+/* ---- the text files of the field: one record a line, fields apart by blanks or tabs, counted in
+ * sentences from 1. Lines end in LF, CRLF or CR; a mark of UTF-8 is overlooked. ---- */
 
 typedef struct {
     char *path;
@@ -45,58 +47,40 @@ un_status un_lines_end(const un_lines *lines, const char *rest);
  * A file without a name is an error. */
 un_status un_lines_read_names(const char *path, un_arena *arena, char ***out, size_t *count);
 
-/* ---- what a cell of a table says: a number as spreadsheets of several countries write it, a
- * share in percent, yes or no, or that the value is not known. Private to readers/ and to the
- * reader of new classes. ---- */
-
-typedef enum {
-    UN_CELL_NUMBER,  /* also true and false, as 1 and 0 */
-    UN_CELL_PERCENT, /* "78%": a number, 0.78 */
-    UN_CELL_UNKNOWN, /* "?" or one of the texts that stand for it */
-    UN_CELL_EMPTY,
-    UN_CELL_WRONG
-} un_cell_kind;
+/* ---- records of a CSV or TSV file. Fields are apart by commas, tabs or
+ * semicolons, whichever stand equally often in the most records; quotes as in RFC 4180;
+ * UTF-8, with or without a mark; lines end in LF, CRLF or CR; blanks around a field,
+ * no-break spaces too, are cut off. ---- */
 
 typedef struct {
-    int decimal_comma; /* 1: "0,5" is a half */
-    /* Texts that stand for an unknown value besides "?"; a number stands for all spellings of it
-     * (-1 for -1.0), "" for the empty cell. */
-    char *const *unknown;
-    size_t unknown_count;
-} un_cell_format;
+    const char *path; /* borrowed, for sentences */
+    char *text;       /* the whole file */
+    char *at;         /* what is not read yet */
+    char delimiter;
+    size_t line;     /* of `at`, from 1 */
+    char **fields;   /* of the last record of un_csv_record */
+    size_t capacity; /* of `fields` */
+} un_csv;
 
-typedef struct {
-    un_cell_kind kind;
-    double value;    /* of NUMBER and PERCENT, finite; else NaN */
-    const char *why; /* of EMPTY and WRONG: a sentence's end, "this is not a number" */
-} un_cell;
+un_status un_csv_open(un_csv *csv, const char *path);
+void un_csv_close(un_csv *csv);
 
-un_cell un_cell_read(const un_cell_format *format, const char *text);
+/* The next record into fields[0..most-1], valid until close; *count is the number of its fields,
+ * more than `most` is an error. A blank line has one empty field. Call while *csv->at. */
+un_status un_csv_next(un_csv *csv, char **fields, size_t most, size_t *count);
 
-/* Whether the text is a number whose decimal mark is a comma ("0,5", "78,5%") or a point. */
-int un_cell_has_comma(const char *text);
-int un_cell_has_point(const char *text);
+/* The same without a limit; *fields is valid until the next record, what it points to until close.
+ */
+un_status un_csv_record(un_csv *csv, char ***fields, size_t *count);
 
-/* Whether `value` is one of the numbers that stand for an unknown one: for arrays. */
-int un_cell_is_unknown(const un_cell_format *format, double value);
+/* Upper limits of what is left, for allocation: lines, and delimiters. */
+void un_csv_bounds(const un_csv *csv, size_t *lines, size_t *delimiters);
 
-/* ---- where the channels of a feature map stand: behind the positions, (N, h, w, F), as
- * TensorFlow has them, or before, (N, F, h, w), as PyTorch has them. Private to readers/. ---- */
-
-typedef enum {
-    UN_LAYOUT_AUTO = 0, /* not said, or not to be told */
-    UN_LAYOUT_NHWC,     /* channels last; (N, R, F) */
-    UN_LAYOUT_NCHW      /* channels first; (N, F, R) */
-} un_layout;
-
-/* "auto", "nhwc" or "nchw". */
-un_status un_layout_parse(const char *text, un_layout *out);
-/* What the dimensions after the images tell: maps are square, and channels many more than
- * positions along a side. AUTO if they tell nothing. */
-un_layout un_layout_guess(const size_t dims[3]);
+/* A finite number with a decimal point; NULL, or why it is none. */
+const char *un_csv_number(const char *text, double *out);
 
 /* ---- text of foreign files as UTF-8: strings put one after the other, each
- * with a NUL, whatever encoding they had. Private to the readers. ---- */
+ * with a NUL, whatever encoding they had. ---- */
 
 /* Zero-initialised ({0}); `data` is released with free(). */
 typedef struct {
