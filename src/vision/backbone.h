@@ -30,8 +30,8 @@ typedef struct un_backbone_class {
                          float *regions, float *pooled);
     /* Floating-point operations for one picture of S x S. */
     double (*flops)(const un_backbone *backbone, size_t size);
-    /* Of convolutional networks, else NULL: how the latest forward computed a layer, see un_conv_way;
-     * NULL beyond the last layer, and before the first forward. */
+    /* Of convolutional networks, else NULL: how the latest forward computed a layer, see
+     * un_conv_way; NULL beyond the last layer, and before the first forward. */
     const char *(*way)(const un_backbone *backbone, size_t layer);
 } un_backbone_class;
 
@@ -53,14 +53,13 @@ void un_backbone_close(un_backbone *backbone);
 /* The path that opens the architecture without a file, NULL if it needs one. */
 const char *un_backbone_builtin(const char *architecture);
 
-/* ---- what the networks of this room have in common with backbone.c,
- * which finds the right one for a file. Private to the room.
+/* ---- for the networks of this room only: how backbone.c opens one for a file ----
  *
  * An opener checks that the file holds a whole network of its kind, takes what it needs
  * out of it (the file is closed afterwards) and fills in the head: class, architecture,
  * width, precision and the architecture's usual recipe. backbone.c then adds the file's
  * hash and, where its metadata has one, its own recipe. What UN_PRECISION_AUTO means is
- * the network's to say; left in the head, it is resolved for the processor. ---- */
+ * the network's to say; left in the head, it is resolved for the processor. */
 
 un_status un_resnet_open(const un_safetensors *file, un_precision precision, un_backbone **out);
 un_status un_mobilenet_open(const un_safetensors *file, un_precision precision, un_backbone **out);
@@ -68,6 +67,8 @@ un_status un_vit_open(const un_safetensors *file, un_precision precision, un_bac
 un_status un_swin_open(const un_safetensors *file, un_precision precision, un_backbone **out);
 un_status un_descriptor_open(un_backbone **out);
 un_status un_pixels_open(un_backbone **out);
+
+/* ---- for them, too: tensors of the file ---- */
 
 /* In an expected shape: any extent above 0. */
 enum { UN_ANY_EXTENT = 0 };
