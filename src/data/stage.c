@@ -85,7 +85,7 @@ static un_status check_old(const char *partial, const char *lock_path) {
         partial);
 }
 
-static un_status take_lock(un_stage *stage) {
+static un_status take_lock(un_stage *stage, const char *command) {
     char *path = NULL;
     int free_to_write = 0;
     UN_TRY(un_path_join(stage->partial, LOCK, &path));
@@ -100,9 +100,8 @@ static un_status take_lock(un_stage *stage) {
     if (taken && un_path_exists(stage->partial)) UN_GO(taken);
     if (!free_to_write)
         status = un_fail(UNSEEN_E_ARGUMENT,
-                         "another import is writing %s; wait for it or choose another output "
-                         "directory",
-                         stage->output);
+                         "another %s is writing %s; wait for it or choose another output directory",
+                         command, stage->output);
 done:
     free(path);
     return status;
@@ -219,7 +218,7 @@ done:
 
 /* ---- the whole ---- */
 
-static un_status stage_open(un_stage *stage, const char *output, int over) {
+static un_status stage_open(un_stage *stage, const char *output, const char *command, int over) {
     *stage = UN_STAGE_NONE;
     size_t length = strlen(output);
     while (length > 1 && output[length - 1] == '/') length--;
@@ -231,7 +230,7 @@ static un_status stage_open(un_stage *stage, const char *output, int over) {
     UN_GO(un_format(&stage->partial, "%s.partial", stage->output));
     UN_GO(recover(stage));
     UN_GO(check_output(stage, over));
-    UN_GO(take_lock(stage));
+    UN_GO(take_lock(stage, command));
     UN_GO(clear(stage->partial));
 done:
     free(named);
@@ -240,11 +239,11 @@ done:
 }
 
 un_status un_stage_open(un_stage *stage, const char *output) {
-    return stage_open(stage, output, 0);
+    return stage_open(stage, output, "import", 0);
 }
 
-un_status un_stage_open_over(un_stage *stage, const char *output) {
-    return stage_open(stage, output, 1);
+un_status un_stage_open_over(un_stage *stage, const char *output, const char *command) {
+    return stage_open(stage, output, command, 1);
 }
 
 /* The lock is removed from the directory it has moved to, so that nobody can

@@ -1,9 +1,9 @@
 /*
  * stage.h - a directory that appears whole or not at all.
  *
- * An import writes into "<output>.partial" and renames it at the end. A lock on
- * a file in it tells a running import from what a killed one left behind: the
- * kernel drops the lock with the process.
+ * An import, or an explanation, is written into "<output>.partial" and renamed at the end. A lock on
+ * a file in it tells a running one from what a killed one left behind: the kernel drops the lock
+ * with the process.
  */
 #ifndef UN_DATA_STAGE_H
 #define UN_DATA_STAGE_H
@@ -24,8 +24,9 @@ typedef struct {
 un_status un_stage_open(un_stage *stage, const char *output);
 /* The same, but an `output` that is there is replaced in one step by the commit, all that is in it:
  * a kill leaves the old one or the new one. Where the file system cannot exchange two directories
- * the old one is "<output>.old" for a moment, and the next opening puts it back. */
-un_status un_stage_open_over(un_stage *stage, const char *output);
+ * the old one is "<output>.old" for a moment, and the next opening puts it back. `command` is what
+ * makes such directories, for the sentence about another one at work: "import". */
+un_status un_stage_open_over(un_stage *stage, const char *output, const char *command);
 /* Moves the finished directory to its place. Always releases the stage. */
 un_status un_stage_commit(un_stage *stage);
 /* Nothing is open. */

@@ -1,13 +1,10 @@
 /* explain_files.c - an explanation as a folder of pictures and numbers; see explain.h. */
 #include "engine/explain.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -441,40 +438,21 @@ static un_status check_old(const char *folder) {
                          folder);
 }
 
-/* Puts the finished folder in the place of an old one; at no moment there is none. */
-static un_status exchange(const char *fresh, const char *folder) {
-    if (renameat2(AT_FDCWD, fresh, AT_FDCWD, folder, RENAME_EXCHANGE) == 0)
-        return un_directory_remove(fresh); /* the old one */
-    /* A file system that cannot exchange. */
-    UN_TRY(un_directory_remove(folder));
-    if (rename(fresh, folder) != 0)
-        return un_fail_errno(errno, "cannot rename %s to %s", fresh, folder);
-    return UNSEEN_OK;
-}
-
 un_status un_explain_write(const un_explanation *e, const un_classifier *c, const char *image,
                            const char *note, size_t top, const char *directory, const char *name) {
     un_explain_choice choice = {0};
     un_stage stage = UN_STAGE_NONE;
-    char *folder = NULL, *fresh = NULL;
+    char *folder = NULL;
     un_status status = UNSEEN_OK;
-    UN_GO(un_format(&folder, "%s/%s", directory, name));
-    UN_GO(un_format(&fresh, "%s/.%s.new", directory, name));
+    UN_GO(un_path_join(directory, name, &folder));
     if (un_path_exists(folder)) UN_GO(check_old(folder));
-    UN_GO(un_directory_remove(fresh)); /* of a run that was killed between its last two steps */
-    UN_GO(un_stage_open(&stage, fresh));
+    UN_GO(un_stage_open_over(&stage, folder, "explain"));
     UN_GO(un_explain_choose(e, top, &choice));
     UN_GO(write_files(e, c, image, note, &choice, stage.partial));
     UN_GO(un_stage_commit(&stage));
-    if (un_path_exists(folder))
-        UN_GO(exchange(fresh, folder));
-    else if (rename(fresh, folder) != 0)
-        UN_GO(un_fail_errno(errno, "cannot rename %s to %s", fresh, folder));
-    UN_GO(un_directory_sync(directory));
 done:
     un_stage_abort(&stage);
     un_explain_choice_free(&choice);
     free(folder);
-    free(fresh);
     return status;
 }

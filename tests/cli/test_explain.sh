@@ -39,6 +39,12 @@ expect 0 "" "$unseen" explain m.model "own/red red/1.png" -o again --top 2
 [ -e again/1/stray ] && fail "the earlier explanation was not replaced"
 cmp -s again/1/sheet.png old.png || fail "the same picture is explained differently"
 [ -z "$(find again -name '.*.new*')" ] || fail "something was left behind"
+[ -z "$(find again -name '*.partial' -o -name '*.old')" ] || fail "something was left behind"
+mkdir -p busy/1.partial
+: >busy/1.partial/.lock
+expect 1 "another explain is writing busy/1" flock busy/1.partial/.lock \
+    "$unseen" explain m.model "own/red red/1.png" -o busy
+expect 0 "" "$unseen" explain m.model "own/red red/1.png" -o busy --top 2
 mkdir -p mine/1
 : >mine/1/letter
 expect 1 "is no explanation" "$unseen" explain m.model "own/red red/1.png" -o mine

@@ -29,7 +29,7 @@ static un_status open_stage(un_picture_import *import) {
                        "unchanged pictures; or choose another output directory",
                        o->output);
     if (!o->update) return un_stage_open(&import->stage, o->output);
-    UN_TRY(un_stage_open_over(&import->stage, o->output));
+    UN_TRY(un_stage_open_over(&import->stage, o->output, "import"));
     return import->stage.replaces ? un_update_check(import->stage.output) : UNSEEN_OK;
 }
 
