@@ -42,6 +42,9 @@ un_status un_atomic_open(un_atomic_file *file, const char *path);
 /* A file beside `path` that has no name: what is written can be read back, and whatever ends the
  * process removes it. Closed by un_atomic_abort. */
 un_status un_scratch_open(un_atomic_file *file, const char *path);
+/* The name that standard output is opened by; sentences do not show it, but say what it is. */
+#define UN_STANDARD_OUTPUT "/dev/fd/1"
+
 /* Begins a file that is written from front to back. A pipe or device gets every piece at once. */
 un_status un_atomic_open_stream(un_atomic_file *file, const char *path);
 /* For long work that can be taken up again: the temporary file is PATH.partial, it is opened

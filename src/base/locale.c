@@ -1,7 +1,10 @@
-/* locale.c - the library's own locale; see locale.h. */
+/* locale.c - the library's own locale, and decimal numbers; see locale.h. */
 #include "base/locale.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 
 static locale_t g_c; /* 0, if the C library cannot make it: then the host's stays */
 /* What this thread had when it entered the library, 0 outside. */
@@ -28,4 +31,12 @@ void un_locale_lend_host(void) {
 
 void un_locale_take_back(void) {
     if (t_host) t_host = uselocale(g_c); /* the host may have chosen another meanwhile */
+}
+
+int un_decimal_parse(const char *text, double *out) {
+    char *end = NULL;
+    if (text[strspn(text, "+-0123456789.eE")]) return 0;
+    errno = 0;
+    *out = strtod(text, &end);
+    return end != text && *end == 0 && errno == 0;
 }

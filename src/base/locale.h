@@ -1,5 +1,5 @@
 /*
- * locale.h - the library's own locale, whatever its host's is.
+ * locale.h - the library's own locale, whatever its host's is, and the numbers that people write.
  *
  * C's strtod, printf and letter classes, and with them libraries such as jansson, follow the
  * locale of the thread that calls: under a decimal comma "0.5" is read as 0 and written "0,5".
@@ -25,6 +25,11 @@ void un_locale_leave(un_locale_guard *guard);
 #define UN_LOCALE_C                                                                                \
     __attribute__((cleanup(un_locale_leave), unused)) un_locale_guard un_locale_guard_ =           \
         un_locale_enter()
+
+/* A decimal number and nothing else: a sign, digits with at most one point, an exponent. 0 where the
+ * text is anything else that strtod takes, hexadecimal digits, blanks, inf, nan, or where no double
+ * can hold it. */
+int un_decimal_parse(const char *text, double *out);
 
 /* Around a call of a function that the host gave: it finds its own locale. Outside of public
  * functions both do nothing. */

@@ -332,17 +332,19 @@ static un_status open_output(un_atomic_file *file, const char *path, int stream)
     struct stat st;
     un_status status = UNSEEN_OK;
     *file = UN_ATOMIC_NONE;
-    UN_GO(un_format(&file->path, "%s", path));
+    UN_GO(
+        un_format(&file->path, "%s", strcmp(path, UN_STANDARD_OUTPUT) ? path : "standard output"));
     UN_GO(follow_links(path, &file->target, &file->descriptor));
     int there = file->descriptor < 0 && stat(file->target, &st) == 0;
     if (file->descriptor >= 0 || (there && !S_ISREG(st.st_mode))) {
-        if (there && S_ISDIR(st.st_mode)) UN_GO(un_fail_errno(EISDIR, "cannot write %s", path));
+        if (there && S_ISDIR(st.st_mode))
+            UN_GO(un_fail_errno(EISDIR, "cannot write %s", file->path));
         if (there && S_ISBLK(st.st_mode))
             UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s is a disk; name a file instead", path));
         if (there && access(file->target, W_OK) != 0)
             UN_GO(un_fail_errno(errno, "cannot write %s", path));
         if (file->descriptor >= 0 && fcntl(file->descriptor, F_GETFD) < 0)
-            UN_GO(un_fail_errno(errno, "cannot write %s", path));
+            UN_GO(un_fail_errno(errno, "cannot write %s", file->path));
         file->spooled = !stream;
         UN_GO(stream ? open_through(file) : create_spool(file));
         goto done;

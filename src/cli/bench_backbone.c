@@ -423,7 +423,7 @@ static int print(const un_backbone *b, const arguments *a, const figures *f, con
     int code = UN_EXIT_OK;
     if (a->json) code = un_cli_write_json(a->json, result);
     json_decref(result);
-    if (code || (a->json && !strcmp(a->json, "-"))) {
+    if (code || un_cli_is_standard(a->json)) {
         json_decref(ways);
         return code;
     }

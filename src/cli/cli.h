@@ -47,6 +47,10 @@ int un_cli_end_output(int code);
 int un_cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Installs log and progress output and the thread count; an exit code if that fails, else 0. */
 int un_cli_start(const un_cli_common *common);
+/* Whether an output is -, standard output; NULL is none. */
+int un_cli_is_standard(const char *path);
+/* What the library writes an output to: - under a name that it knows. */
+const char *un_cli_output_path(const char *path);
 /* Writes JSON to a file, or to stdout for "-"; an exit code. */
 int un_cli_write_json(const char *path, const json_t *value);
 /* Runs argp for a command; an exit code through *exit_code if it should end now. */
@@ -82,7 +86,8 @@ void un_cli_print_word(const char *word);
 /* One line "T1 … U … S … H … AUSUC …" in percent of a result (protocol/report.h), with its
  * gamma and, where it applies, the words "selected on test". */
 void un_cli_print_result(const json_t *result);
-/* Mean and sd of several results as a small table. */
+/* Mean and sd of several results, seeds of one training, as a small table, or a line that says why
+ * there is none. */
 int un_cli_print_summary(const json_t *results);
 
 int un_cmd_demo(int argc, char **argv);

@@ -310,7 +310,7 @@ static int print(const arguments *a, const figures *f, un_precision precision, c
     int code = UN_EXIT_OK;
     if (a->json) code = un_cli_write_json(a->json, result);
     json_decref(result);
-    if (code || (a->json && !strcmp(a->json, "-"))) return code;
+    if (code || un_cli_is_standard(a->json)) return code;
     printf("%s, %s, %d threads, A %zu, C %zu, R %zu, F %zu, B %zu\n", a->method,
            un_precision_name(precision), un_thread_count(), a->attributes, a->classes, a->regions,
            a->width, batch);

@@ -166,7 +166,7 @@ int un_cmd_check(int argc, char **argv) {
     if (un_check_with_images(a->path, all.images, &report) || warn_of_unread(&all, report))
         return un_cli_fail();
     /* JSON on standard output is alone there. */
-    if (!a->json || strcmp(a->json, "-") != 0) print_report(report);
+    if (!un_cli_is_standard(a->json)) print_report(report);
     if (a->json) code = un_cli_write_json(a->json, report);
     if (!code && json_array_size(json_object_get(report, "errors")) > 0) code = UN_EXIT_FAILURE;
     json_decref(report);

@@ -149,13 +149,9 @@ static void print_localisation(const json_t *l) {
                un_cli_name(json_string_value(json_array_get(titles, b))));
 }
 
-static int is_standard(const char *path) { return path && !strcmp(path, "-"); }
-
-static const char *table_path(const char *path) { return is_standard(path) ? "/dev/fd/1" : path; }
-
 static un_status write_files(const arguments *a, const un_evaluation *e) {
-    const char *classes = table_path(a->per_class), *curve = table_path(a->curve);
-    const char *confusion = table_path(a->confusion);
+    const char *classes = un_cli_output_path(a->per_class), *curve = un_cli_output_path(a->curve);
+    const char *confusion = un_cli_output_path(a->confusion);
     if (classes) UN_TRY(un_result_write_classes(classes, &e->predictions, &e->context));
     if (curve) UN_TRY(un_result_write_curve(curve, &e->predictions, &e->context));
     if (confusion) UN_TRY(un_result_write_confusion(confusion, &e->predictions, &e->context));
@@ -313,8 +309,9 @@ static int run(const arguments *a) {
     un_dataset dataset = {0};
     json_t *results = json_array(), *summary = NULL, *identities[MAX_MODELS] = {NULL};
     un_status status = UNSEEN_OK;
-    int code = UN_EXIT_OK, to_stdout = is_standard(a->json) || is_standard(a->per_class) ||
-                                       is_standard(a->curve) || is_standard(a->confusion);
+    int code = UN_EXIT_OK,
+        to_stdout = un_cli_is_standard(a->json) || un_cli_is_standard(a->per_class) ||
+                    un_cli_is_standard(a->curve) || un_cli_is_standard(a->confusion);
     code = check_files(a);
     if (code) goto done;
     UN_GO(un_dataset_open(&dataset, a->data));

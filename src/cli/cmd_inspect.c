@@ -353,7 +353,7 @@ int un_cmd_inspect(int argc, char **argv) {
         json_decref(description);
         return un_cli_fail();
     }
-    if (!a.json || strcmp(a.json, "-") != 0) print_description(a.path, description);
+    if (!un_cli_is_standard(a.json)) print_description(a.path, description);
     if (a.json) code = un_cli_write_json(a.json, description);
     json_decref(description);
     return code;

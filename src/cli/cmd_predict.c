@@ -46,7 +46,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_CSV: a->csv = text; return 0;
     case KEY_NATIVE: a->native = 1; return 0;
     case ARGP_KEY_END:
-        if (a->json && a->csv && !strcmp(a->json, "-") && !strcmp(a->csv, "-"))
+        if (un_cli_is_standard(a->json) && un_cli_is_standard(a->csv))
             argp_error(state, "only one of --json and --csv can go to standard output");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -134,14 +134,14 @@ static un_status open_one(predict_output **result, predict_format format, const 
     out->format = format;
     out->file = UN_ATOMIC_NONE;
     un_status status = UNSEEN_OK;
-    out->standard = !path || !strcmp(path, "-");
+    out->standard = !path || un_cli_is_standard(path);
     if (out->standard && format != PREDICT_TABLE) un_cli_keep_lines();
     if (!out->standard) status = un_atomic_open_stream(&out->file, path);
     /* For a program CSV must keep every byte; a terminal must not get them (terminal.c). */
     if (out->standard && format == PREDICT_CSV && !isatty(STDOUT_FILENO)) {
         fflush(stdout);
         out->standard = 0;
-        status = un_atomic_open_stream(&out->file, "/dev/fd/1");
+        status = un_atomic_open_stream(&out->file, UN_STANDARD_OUTPUT);
     }
     if (!status && format == PREDICT_TABLE) status = put_format(out, "score: %s\n", score_unit);
     if (!status && format == PREDICT_JSON) status = put(out, "[");

@@ -93,8 +93,8 @@ int un_cmd_report(int argc, char **argv) {
     a.report.precision = a.common.precision;
     code = check_files(&a);
     if (code) return code;
-    int to_stdout = !strcmp(a.output, "-"); /* the page is alone there */
-    if (un_report_make(&a.report, to_stdout ? "/dev/fd/1" : a.output, &bytes)) return un_cli_fail();
-    if (!to_stdout) printf("%s: %.1f KiB\n", a.output, (double)bytes / 1024);
+    if (un_report_make(&a.report, un_cli_output_path(a.output), &bytes)) return un_cli_fail();
+    if (!un_cli_is_standard(a.output)) /* the page is alone there */
+        printf("%s: %.1f KiB\n", a.output, (double)bytes / 1024);
     return UN_EXIT_OK;
 }

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/locale.h"
 #include "base/status.h"
 #include "cli/cli.h"
 #include "protocol/report.h"
@@ -106,12 +107,10 @@ static void parse_seeds(arguments *a, struct argp_state *state, char *text) {
     }
 }
 
-/* Digits with at most one point: none of the words (inf, nan) and notations that strtod knows. */
 static double parse_seconds(struct argp_state *state, const char *text) {
     static const double MOST = 1e9;
-    char *end = NULL;
-    double seconds = strtod(text, &end);
-    if (end == text || *end || text[strspn(text, "0123456789.")] || seconds > MOST)
+    double seconds = -1;
+    if (text[strspn(text, "0123456789.")] || !un_decimal_parse(text, &seconds) || seconds > MOST)
         argp_error(state, "--checkpoint-every wants seconds from 0 to %.0f, not \"%s\"", MOST,
                    text);
     return seconds;
@@ -155,7 +154,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         if (a->settings) return 0;
         if (!a->data) argp_error(state, "--data is missing");
         if (!a->output) argp_error(state, "-o is missing: where should the model go?");
-        if (!strcmp(a->output, "-") || (a->log && !strcmp(a->log, "-")))
+        if (un_cli_is_standard(a->output) || un_cli_is_standard(a->log))
             argp_error(state, "-o and --log want files; ./- is one, /dev/stdout a place to write");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -271,7 +270,7 @@ static un_status train_all(const arguments *a, un_train_options *options, json_t
         UN_GO(un_train(options, &result));
         UN_GO(un_json_set(result, "model", json_string(path)));
         UN_GO(un_json_append(results, json_incref(result)));
-        if (!a->json || strcmp(a->json, "-") != 0) {
+        if (!un_cli_is_standard(a->json)) {
             un_cli_print_result(result);
             printf("  written to %s\n", un_cli_name(path));
             fflush(stdout);
@@ -286,7 +285,7 @@ static un_status train_all(const arguments *a, un_train_options *options, json_t
 }
 
 static int report(const arguments *a, json_t *results) {
-    int to_stdout = a->json && !strcmp(a->json, "-");
+    int to_stdout = un_cli_is_standard(a->json);
     if (json_array_size(results) > 1 && !to_stdout) {
         int code = un_cli_print_summary(results);
         if (code) return code;

@@ -135,8 +135,14 @@ void un_cli_print_word(const char *word) {
     putchar('\'');
 }
 
+int un_cli_is_standard(const char *path) { return path && !strcmp(path, "-"); }
+
+const char *un_cli_output_path(const char *path) {
+    return un_cli_is_standard(path) ? UN_STANDARD_OUTPUT : path;
+}
+
 int un_cli_write_json(const char *path, const json_t *value) {
-    if (!strcmp(path, "-")) {
+    if (un_cli_is_standard(path)) {
         char *text = un_json_dump(value, UN_JSON_FOR_PEOPLE);
         if (!text) {
             un_fail_memory(0);

@@ -97,7 +97,7 @@ static int is_output(const un_cli_file *file) {
 }
 
 static int is_standard(const un_cli_file *file) {
-    return file->role == ROLE_OUTPUT && !strcmp(file->path, "-");
+    return file->role == ROLE_OUTPUT && un_cli_is_standard(file->path);
 }
 
 /* ---- places ---- */

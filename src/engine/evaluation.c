@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/locale.h"
 #include "base/status.h"
 #include "data/parts.h"
 #include "protocol/localisation.h"
@@ -48,10 +49,8 @@ static un_status choose_gamma(const char *wanted, const un_model *model, const c
     } else if (!strcmp(text, "validation") || !strcmp(text, "selected")) {
         UN_TRY(take_selected(text, model, path, context));
     } else {
-        char *end = NULL;
-        context->gamma = strtod(text, &end);
         context->gamma_source = "given";
-        if (*end || end == text || !isfinite(context->gamma))
+        if (!un_decimal_parse(text, &context->gamma))
             return un_fail(UNSEEN_E_ARGUMENT,
                            "--gamma must be native, selected, validation or a finite number, not "
                            "\"%.60s\"",

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/locale.h"
 #include "method/method.h"
 
 enum { MAX_KEYS = 96, MAX_ITEMS = 16 };
@@ -87,13 +88,6 @@ static int in_range(const un_option *o, double x) {
     return isfinite(x) && x >= o->low && x <= o->high;
 }
 
-static int parse_number(const char *text, double *out) {
-    char *end = NULL;
-    errno = 0;
-    *out = strtod(text, &end);
-    return end != text && *end == 0 && errno == 0;
-}
-
 /* One JSON value for one item of an option, NULL if it does not fit. */
 static json_t *item_from_text(const un_option *o, const char *text) {
     double x = 0;
@@ -108,7 +102,7 @@ static json_t *item_from_text(const un_option *o, const char *text) {
         break;
     case UN_OPTION_INTEGER: break;
     }
-    if (!parse_number(text, &x) || !in_range(o, x)) return NULL;
+    if (!un_decimal_parse(text + strspn(text, " "), &x) || !in_range(o, x)) return NULL;
     if (o->kind != UN_OPTION_INTEGER) return json_real(x);
     return x == floor(x) ? json_integer((json_int_t)x) : NULL;
 }

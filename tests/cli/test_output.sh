@@ -45,6 +45,15 @@ expect 1 "cannot write /dev/fd/9: Bad file descriptor" \
 expect 1 "standard output" sh -c "\"$unseen\" eval m.model --data toy --json - | exit 0; \
     \"$unseen\" eval m.model --data toy --json - >/dev/full"
 
+for output in --curve --per-class --confusion; do
+    expect 1 "cannot write standard output" \
+        sh -c "\"$unseen\" eval m.model --data toy $output - >/dev/full"
+done
+(("$unseen" eval m.model --data toy --curve - 2>err; echo $? >code) | exec true)
+[ "$(cat code)" = 0 ] || grep -q "cannot write standard output" err || fail "a pipe: $(cat err)"
+expect 1 "cannot write standard output" \
+    sh -c "\"$unseen\" report m.model --data toy -o - >/dev/full"
+
 if mknod null c 1 3 2>/dev/null && echo x 2>/dev/null >null; then
     $train -o null >/dev/null || fail "-o to a device"
     "$unseen" eval m.model --data toy --json null --per-class null >/dev/null || fail "--json device"

@@ -62,9 +62,15 @@ for value in "" x -1 +1 " 1" 1x 0x10 1.5 99999999999999999999; do
         wrong_number $option "$value" bench backbone
     done
 done
-for value in "" x -1 +1 " 1" 1x 0x10 1e3 nan inf 99999999999; do
+for value in "" x -1 -5 +1 " 1" 1x 0x10 1e3 nan inf 99999999999; do
     wrong_number --checkpoint-every "$value" train dem --data toy -o m
 done
+# Numbers are decimal.
+expect 1 "lr must be a number" "$unseen" train dem --data toy -o m --set lr=0x1
+expect 1 "lr must be a number" "$unseen" train dem --data toy -o m --set lr=0x1p-3
+[ -e m ] && fail "a setting in hexadecimal was taken"
+expect 0 "written to" "$unseen" train dem --data toy -o decimal.model --set lr=1e-3 --epochs 1
+expect 1 "gamma must be" "$unseen" eval decimal.model --data toy --gamma 0x1
 # Every output that does not arrive is a failure; a reader that has seen enough is none to complain of.
 for line in --help --version "train dem --help" "inspect toy" "inspect toy --json -"; do
     (eval "\"$unseen\" $line" >/dev/full) 2>err && fail "$line >/dev/full ended with 0"
