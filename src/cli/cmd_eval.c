@@ -260,12 +260,23 @@ static un_status compare(const json_t *results, json_t *const *identities, int q
     json_t *list = json_array();
     json_object_del(*summary, "mean");
     json_object_del(*summary, "sd");
+    UN_TRY(un_json_set(*summary, "n", json_integer((json_int_t)json_array_size(results))));
     UN_TRY(un_json_set(*summary, "groups", list));
     if (!quiet) {
         print_models(results, identities, group);
         printf("selection: %s\n", json_string_value(json_object_get(*summary, "selection")));
     }
     return summarise_groups(results, group, groups, quiet, list);
+}
+
+/* Of several runs; of one *out is NULL, for it stands beside the model already. */
+static un_status summarise_localisation(const json_t *results, json_t **out) {
+    json_t *runs = NULL;
+    *out = NULL;
+    UN_TRY(un_result_runs(results, &runs));
+    un_status status = json_array_size(runs) > 1 ? un_localisation_summary(runs, out) : UNSEEN_OK;
+    json_decref(runs);
+    return status;
 }
 
 static un_status evaluate(const arguments *a, const un_dataset *dataset, const char *path,
@@ -332,8 +343,7 @@ static int run(const arguments *a) {
     if (a->model_count > 1) {
         json_t *localisation = NULL;
         UN_GO(compare(results, identities, to_stdout, &summary));
-        if (json_object_get(summary, "mean"))
-            UN_GO(un_localisation_summary(results, &localisation));
+        if (json_object_get(summary, "mean")) UN_GO(summarise_localisation(results, &localisation));
         if (!to_stdout) print_localisation(localisation);
         if (localisation) UN_GO(un_json_set(summary, "localisation", localisation));
         UN_GO(un_json_set(summary, "results", json_incref(results)));

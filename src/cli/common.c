@@ -303,6 +303,14 @@ void un_cli_print_result(const json_t *r) {
     printf("  H %s   best on the test curve (chosen on test)\n", percent(r, "H_best_curve", a));
 }
 
+static int same_seed(const json_t *results) {
+    for (size_t i = 1; i < json_array_size(results); i++)
+        if (!json_equal(json_object_get(json_array_get(results, i), "seed"),
+                        json_object_get(json_array_get(results, 0), "seed")))
+            return 0;
+    return 1;
+}
+
 int un_cli_print_summary(const json_t *results) {
     static const struct {
         const char *key, *label;
@@ -320,8 +328,20 @@ int un_cli_print_summary(const json_t *results) {
                 {"H_best_curve", "H best on the test curve (chosen on test)"}};
     json_t *summary = NULL;
     if (un_result_summary(results, &summary) != UNSEEN_OK) return un_cli_fail();
-    printf("%zu models, mean ± sd in percent, selection: %s\n", json_array_size(results),
-           text_of(summary, "selection"));
+    size_t models = json_array_size(results);
+    long long runs = json_integer_value(json_object_get(summary, "n"));
+    if (json_object_get(json_array_get(results, 0), UN_TRAINED_ON)) {
+        printf("%zu models without test figures: no mean, no deviation\n", models);
+        goto done;
+    }
+    if (runs == 1) {
+        printf("%zu models of one run, so there is no deviation%s\n", models,
+               same_seed(results) ? "" : ": a closed form draws nothing, whatever the seed");
+        goto done;
+    }
+    printf("%zu models", models);
+    if ((size_t)runs < models) printf(" of %lld runs", runs);
+    printf(", mean ± sd in percent, selection: %s\n", text_of(summary, "selection"));
     const json_t *mean = json_object_get(summary, "mean"), *sd = json_object_get(summary, "sd");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char m[16], d[16];
@@ -330,6 +350,7 @@ int un_cli_print_summary(const json_t *results) {
         printf("  %s ± %s   %s\n", percent(mean, rows[i].key, m), percent(sd, rows[i].key, d) + 1,
                rows[i].label);
     }
+done:
     json_decref(summary);
     return UN_EXIT_OK;
 }

@@ -84,20 +84,23 @@ static int is_first(const maker *m, size_t i) {
     return 0;
 }
 
-/* Means over the models of each group. */
+/* Means over the runs of each group. */
 static un_status summarise(maker *m) {
     for (size_t g = 0; g < m->group_count; g++) {
         un_report_group *group = &m->groups[g];
-        json_t *results = json_array(), *summary = NULL, *localisation = NULL;
+        json_t *results = json_array(), *runs = NULL, *summary = NULL, *localisation = NULL;
         un_status status = UNSEEN_OK;
         for (size_t k = 0; k < group->count && !status; k++)
             status =
                 un_json_append(results, json_incref(json_array_get(m->results, group->models[k])));
-        if (!status && group->count > 1) status = un_result_summary(results, &summary);
-        if (!status && group->count > 1) status = un_localisation_summary(results, &localisation);
-        if (!status && group->count == 1)
+        if (!status) status = un_result_runs(results, &runs);
+        int several = json_array_size(runs) > 1;
+        if (!status && several) status = un_result_summary(runs, &summary);
+        if (!status && several) status = un_localisation_summary(runs, &localisation);
+        if (!status && !several)
             localisation = json_incref(
                 json_object_get(json_array_get(m->results, group->models[0]), "localisation"));
+        json_decref(runs);
         json_decref(results);
         group->summary = summary;
         group->localisation = localisation;

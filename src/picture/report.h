@@ -73,7 +73,7 @@ typedef struct {
     const char *method, *features;
     const size_t *models; /* [count] numbers of its models, ascending */
     size_t count;
-    const json_t *summary;      /* un_result_summary; NULL: a single model */
+    const json_t *summary;      /* un_result_summary; NULL: a single run */
     const json_t *localisation; /* of the model, or un_localisation_summary; NULL: not measured */
 } un_report_group;
 

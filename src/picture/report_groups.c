@@ -130,7 +130,9 @@ static void localised_group(FILE *out, const un_report *report, const un_report_
     size_t branches = (size_t)json_integer_value(json_object_get(l, "branches"));
     fputs("<h3>", out);
     un_html_text(out, g->count > 1 ? g->method : report->models[g->models[0]].name);
-    if (g->count > 1) fprintf(out, ", mean ± sd of %zu models", g->count);
+    if (g->summary)
+        fprintf(out, ", mean ± sd of %lld models",
+                (long long)json_integer_value(json_object_get(g->summary, "n")));
     fputs("</h3>\n<p class=\"soft\">", out);
     for (size_t b = 0; b < json_array_size(titles); b++) {
         fprintf(out, "Map %zu: ", b + 1);

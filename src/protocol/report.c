@@ -224,7 +224,34 @@ static const char *common_selection(const json_t *results) {
     return on_test ? "mixed, partly selected on test" : "mixed";
 }
 
-/* Mean and sample standard deviation of one number of every result; NaN if one has none. */
+/* Whether an earlier result is of the same run as result i. */
+static int is_repeated(const json_t *results, size_t i) {
+    const json_t *r = json_array_get(results, i);
+    const char *method = json_string_value(json_object_get(r, "method"));
+    const un_method_class *class = NULL;
+    int closed = method && un_method_find(method, &class) == UNSEEN_OK && class->closed_form;
+    for (size_t k = 0; k < i; k++)
+        if (closed || json_equal(json_object_get(json_array_get(results, k), "seed"),
+                                 json_object_get(r, "seed")))
+            return 1;
+    return 0;
+}
+
+un_status un_result_runs(const json_t *results, json_t **out) {
+    json_t *runs = json_array();
+    un_status status = runs ? UNSEEN_OK : un_fail_memory(0);
+    for (size_t i = 0; i < json_array_size(results) && !status; i++)
+        if (!is_repeated(results, i))
+            status = un_json_append(runs, json_incref(json_array_get(results, i)));
+    if (status)
+        json_decref(runs);
+    else
+        *out = runs;
+    return status;
+}
+
+/* Mean and sample standard deviation of one number of every result; NaN if one has none, and the
+ * deviation of a single one. */
 static void average(const json_t *results, const char *group, const char *key, double *mean,
                     double *sd) {
     size_t n = json_array_size(results);
@@ -240,7 +267,7 @@ static void average(const json_t *results, const char *group, const char *key, d
         squares += (x - sum) * (x - sum);
     }
     *mean = sum;
-    *sd = n > 1 ? sqrt(squares / (double)(n - 1)) : 0;
+    if (n > 1) *sd = sqrt(squares / (double)(n - 1));
 }
 
 un_status un_result_summary(const json_t *results, json_t **out) {
@@ -263,12 +290,13 @@ un_status un_result_summary(const json_t *results, json_t **out) {
                   {"selected_on_test", "U", "selected_on_test_U"},
                   {"selected_on_test", "S", "selected_on_test_S"},
                   {"selected_on_test", "H", "selected_on_test_H"}};
-    json_t *mean = json_object(), *sd = json_object();
-    size_t n = json_array_size(results);
+    json_t *mean = json_object(), *sd = json_object(), *runs = NULL;
     un_status status = UNSEEN_OK;
+    UN_GO(un_result_runs(results, &runs));
+    size_t n = json_array_size(runs);
     for (size_t w = 0; w < sizeof wanted / sizeof *wanted && n > 0; w++) {
         double m = 0, s = 0;
-        average(results, wanted[w].group, wanted[w].key, &m, &s);
+        average(runs, wanted[w].group, wanted[w].key, &m, &s);
         UN_GO(un_json_set(mean, wanted[w].name, un_json_number(m)));
         UN_GO(un_json_set(sd, wanted[w].name, un_json_number(s)));
     }
@@ -276,6 +304,7 @@ un_status un_result_summary(const json_t *results, json_t **out) {
                      common_selection(results), "mean", mean, "sd", sd);
     if (!*out) status = un_fail_memory(0);
 done:
+    json_decref(runs);
     json_decref(mean);
     json_decref(sd);
     return status;

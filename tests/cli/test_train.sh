@@ -77,6 +77,23 @@ expect 0 "a.model: dem" "$unseen" eval a.model t.model --data toy
 "$unseen" eval s-seed1.model s-seed2.model a.model --data toy --json groups.json >groups.txt 2>&1
 grep -q "seeds of s-seed1.model" groups.txt || fail "seeds beside another training"
 grep -q '"groups"' groups.json || fail "no groups in JSON"
+# A model that is named twice, the seeds of a closed form, and models without test figures have no
+# deviation.
+expect 0 "2 models of one run, so there is no deviation" "$unseen" eval a.model a.model --data toy \
+    --json same.json
+grep -q '"n": 1,' same.json || fail "one model counts as $(grep '"n"' same.json)"
+sed -n '/"sd": {/,/}/p' same.json | grep -q '[0-9],$' && fail "a deviation of one model"
+expect 0 "3 models of 2 runs, mean ± sd" "$unseen" eval s-seed1.model s-seed2.model s-seed1.model \
+    --data toy
+"$unseen" eval s-seed1.model s-seed2.model --data toy | tail -12 >two.txt
+"$unseen" eval s-seed1.model s-seed2.model s-seed1.model --data toy | tail -12 >three.txt
+[ "$(grep "   T1$" two.txt)" = "$(grep "   T1$" three.txt)" ] || fail "a model was counted twice"
+expect 0 "a closed form draws nothing" "$unseen" train eszsl --data toy -o z.model --seeds 1,2
+"$unseen" train dem --data toy -o all.model --epochs 1 --all --seeds 1,2 --select none >all.txt 2>&1
+grep -q "2 models without test figures" all.txt || fail "seeds of --all: $(cat all.txt)"
+grep -q -e "- ± " all.txt && fail "seeds of --all: $(cat all.txt)"
+expect 0 "html" "$unseen" report a.model a.model --data toy -o same.html
+grep -q "± 0.0" same.html && fail "the report has a deviation of one model"
 expect 1 "without selection" "$unseen" eval n.model --data toy --gamma validation
 
 # A closed form: the folds choose among the points of its grid, nothing is chosen without them.
