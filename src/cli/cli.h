@@ -216,8 +216,8 @@ const char *un_cli_name(const char *name);
 /* ---- a command's option tables as a manual page and for shell completion. ---- */
 
 /* Prints the reference of `program` ("unseen train") to standard output. form "man": a manual
- * page; "options": a line for each option, name, argument and meaning with tabs between. An exit
- * code. */
+ * page; "options": a line for each option, name, argument and meaning with tabs between. 0 where
+ * there is no such form. */
 int un_cli_reference(const struct argp *argp, const char *program, const char *form);
 
 #endif

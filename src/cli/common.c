@@ -217,7 +217,10 @@ un_orientation un_cli_parse_orientation(struct argp_state *state, const char *te
 int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, int *exit_code) {
     enum { REFERENCE = sizeof "--help=" - 1 };
     if (argc == 2 && !strncmp(argv[1], "--help=", REFERENCE)) {
-        *exit_code = un_cli_reference(argp, argv[0], argv[1] + REFERENCE);
+        const char *form = argv[1] + REFERENCE;
+        *exit_code = un_cli_reference(argp, argv[0], form)
+                         ? UN_EXIT_OK
+                         : un_cli_usage("--help takes man or options, not \"%s\"", form);
         return 0;
     }
     argp_err_exit_status = UN_EXIT_USAGE;
@@ -444,13 +447,6 @@ un_status un_cli_pictures_open(const un_cli_pictures *p, un_classifier *classifi
     for (size_t i = 0; i < p->class_file_count; i++)
         UN_TRY(un_new_classes_read(classifier, p->class_files[i]));
     return UNSEEN_OK;
-}
-
-void un_cli_reads_pictures(un_cli_files *files, const un_cli_pictures *p) {
-    un_cli_reads(files, p->model);
-    un_cli_reads(files, p->backbone);
-    for (size_t i = 0; i < p->class_file_count; i++) un_cli_reads(files, p->class_files[i]);
-    for (size_t i = 0; i < p->pictures.count; i++) un_cli_reads(files, p->pictures.paths[i]);
 }
 
 size_t un_cli_tell_empty(const un_cli_pictures *p) {

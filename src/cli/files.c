@@ -83,6 +83,13 @@ void un_cli_writes_beside(un_cli_files *f, const char *output, const char *endin
     free(path);
 }
 
+void un_cli_reads_pictures(un_cli_files *files, const un_cli_pictures *p) {
+    un_cli_reads(files, p->model);
+    un_cli_reads(files, p->backbone);
+    for (size_t i = 0; i < p->class_file_count; i++) un_cli_reads(files, p->class_files[i]);
+    for (size_t i = 0; i < p->pictures.count; i++) un_cli_reads(files, p->pictures.paths[i]);
+}
+
 static void release(un_cli_files *f) {
     for (size_t i = 0; i < f->count; i++) {
         free(f->list[i].path);

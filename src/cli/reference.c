@@ -158,6 +158,6 @@ int un_cli_reference(const struct argp *argp, const char *program, const char *f
     else if (!strcmp(form, "options"))
         each_option(argp, NULL, completion_option, NULL);
     else
-        return un_cli_usage("--help takes man or options, not \"%s\"", form);
-    return UN_EXIT_OK;
+        return 0;
+    return 1;
 }

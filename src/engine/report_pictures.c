@@ -1,4 +1,6 @@
-/* report_pictures.c - the confused pairs and the pictures of a report; see report.h. */
+/* report_pictures.c - the confused pairs and the pictures of a report; see report_pictures.h. */
+#include "engine/report_pictures.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +9,6 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "engine/loader.h"
-#include "engine/report.h"
 #include "picture/canvas.h"
 #include "vision/image/image.h"
 #include "vision/image/recipe.h"
