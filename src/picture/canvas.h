@@ -33,7 +33,7 @@ un_status un_canvas_text(un_canvas *canvas, double x, double y, const char *text
 /* Scales the picture into the rectangle. */
 un_status un_canvas_picture(un_canvas *canvas, double x, double y, double width, double height,
                             const un_image *picture);
-/* The colour scale of heat.h, from 0 at the left. */
+/* The colour scale of heat maps, from 0 at the left. */
 void un_canvas_heat_scale(un_canvas *canvas, double x, double y, double width, double height);
 
 /* The drawing as a PNG file, atomically. */

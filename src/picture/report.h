@@ -88,7 +88,7 @@ typedef struct {
 /* The page as text, released with free(). */
 un_status un_report_html(const un_report *report, char **out, size_t *size);
 
-/* ---- the sections of the page of report.h, each into a stream. ---- */
+/* ---- private to the room: the sections of the page, each into a stream ---- */
 
 /* Seen-unseen curve with the marks of the gammas that `result` reports, as SVG. */
 void un_report_curve(FILE *out, const un_curve *curve, const json_t *result);
@@ -109,7 +109,7 @@ void un_report_classes(FILE *out, const json_t *classes);
 void un_report_pairs(FILE *out, const un_report_model *model);
 void un_report_gallery(FILE *out, const un_report_model *model, int right);
 
-/* ---- writing HTML into a stream: text that cannot become markup, pictures inside
+/* ---- private, too: writing HTML into a stream, text that cannot become markup and pictures inside
  * the page. A stream that is out of memory says so when it is closed. ---- */
 
 /* Text as content or as a quoted attribute: < > & " ' are escaped, control characters but for

@@ -1,5 +1,5 @@
 /*
- * linear_algebra.c - see gemm64.h.
+ * linear_algebra.c - products and symmetric systems in double; see linear_algebra.h.
  *
  * Slices of DEPTH along k: both operands are packed once into slivers as high (wide) as
  * the kernel's tile, zero-padded, then the blocks of C are shared out over the threads.

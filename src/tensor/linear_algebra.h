@@ -31,7 +31,7 @@ un_status un_gemm64(const un_gemm64_args *args);
 
 /* ---- symmetric positive definite systems in double.
  *
- * A = L L^T, by halving: all but the blocks of 32 on the diagonal is products (gemm64.h),
+ * A = L L^T, by halving: all but the blocks of 32 on the diagonal is products (un_gemm64),
  * so that it runs at their speed. 4096 rows are 23 GFLOP. ---- */
 
 /* a (n, n), of which the lower triangle is read, becomes L in the lower triangle; what is above

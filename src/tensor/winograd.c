@@ -1,5 +1,5 @@
 /*
- * winograd.c - F(2 x 2, 3 x 3) in bf16 with AVX-512 BF16 instructions; see winograd.h.
+ * winograd.c - F(2 x 2, 3 x 3) in bf16 with AVX-512 BF16 instructions; see conv.h.
  *
  * A thread takes some ROWS x n tiles of 4 x 4 pixels (2 x 2 outputs each), transforms them into
  * V[16, tiles, C], and for 32 output channels after the other multiplies each of the 16

@@ -3,7 +3,7 @@
  *
  *     x = dropout(LN(word + position + type)), then post-norm transformer blocks
  *
- * A batch is ragged (nn/sequences.h): sequences without padding cost what they are
+ * A batch is ragged (nn/attention.h): sequences without padding cost what they are
  * long. Padding that is to be computed as the original does is part of a sequence
  * and masked as a key (key_mask).
  *

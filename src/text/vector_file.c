@@ -1,5 +1,5 @@
 /*
- * vector_file.c - files of word vectors; see vector_file.h.
+ * vector_file.c - files of word vectors; see word_vectors.h.
  *
  * They have millions of lines of which some hundred are wanted, so a line is
  * looked at no further than needed: its word, and how many numbers it can have.

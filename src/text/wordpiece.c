@@ -356,7 +356,7 @@ done:
     return status;
 }
 
-/* ---- BERT's basic tokenisation over utf8proc's tables; see uncased.h. ---- */
+/* ---- BERT's basic tokenisation over utf8proc's tables ---- */
 
 /* No canonical decomposition of one character is longer than four. */
 enum { DECOMPOSITION_MOST = 8, ASCII = 0x80, CLASSES = 256, FIRST_CAPACITY = 256 };

@@ -5,7 +5,7 @@
  * A vocabulary is a text file, one token a line, the id of a token being the
  * number of its line from 0. It must have [PAD], [UNK], [CLS], [SEP] and [MASK];
  * these five are recognised in a text wherever they stand, in capitals only. The
- * rest of the text is split into words (uncased.h), and each word is cut greedily
+ * rest of the text is split into words (un_uncased_words), and each word is cut greedily
  * into the longest pieces there are; pieces that continue a word begin with "##"
  * in the vocabulary. A word that cannot be completed, or of more than 100
  * characters, becomes [UNK] as a whole. The ids are those of Hugging Face's

@@ -1,5 +1,5 @@
 /*
- * kinds.c - the table of attributes, and how kinds are drawn; see kinds.h.
+ * kinds.c - the table of attributes, and how kinds are drawn; see bird.h.
  *
  * Drawing is by rejection: palettes, then kinds of a palette one after the other, each
  * kept if it is far enough from the earlier ones. A table in which some attribute is too

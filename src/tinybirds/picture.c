@@ -187,7 +187,7 @@ un_status un_tinybirds_draw(const un_tinybirds_view *view, unsigned char *rgb,
     return UNSEEN_OK;
 }
 
-/* ---- colours, chance and strokes; see paint.h. ---- */
+/* ---- colours, chance and strokes ---- */
 
 const un_color un_palette[UN_COLOR_COUNT] = {
     [UN_RED] = {0.78, 0.15, 0.13},   [UN_YELLOW] = {0.94, 0.77, 0.18},
@@ -332,7 +332,7 @@ void un_blur(cairo_surface_t *surface, int radius) {
     cairo_surface_mark_dirty(surface);
 }
 
-/* ---- the PNG file format (ISO/IEC 15948) for 8-bit RGB; see png.h. ---- */
+/* ---- the PNG file format (ISO/IEC 15948) for 8-bit RGB ---- */
 
 enum { CHANNELS = 3, FILTERS = 5, MAX_SIDE = 16384 };
 

@@ -1,5 +1,5 @@
 /*
- * scene.c - background, perch, twigs and light; see scene.h.
+ * scene.c - background, perch, twigs and light; see bird.h.
  *
  * What is far away is painted on a quarter of the picture's side, blurred and enlarged:
  * that is cheap, and looks like a long lens.

@@ -318,7 +318,7 @@ done:
     return status;
 }
 
-/* ---- the true boxes of Tinybirds as a file of parts; see parts_file.h. ---- */
+/* ---- the true boxes of Tinybirds as a file of parts ---- */
 
 /* The part of each attribute; those of the head's pattern are seen at the eye, but for the crest.
  * An attribute of the whole bird has none. */

@@ -1,12 +1,12 @@
 /*
  * tinybirds.h - the built-in data set: small birds, drawn by the program.
  *
- * 60 kinds, 45 seen and 15 unseen, described by 49 attributes in 14 groups (kinds.h).
+ * 60 kinds, 45 seen and 15 unseen, described by 49 attributes in 14 groups (kinds.c).
  * Everything follows from the seed: the kinds, each individual, its picture. The picture
  * of an individual does not depend on how many others are drawn, nor on the threads.
  */
-#ifndef UN_DATA_TINYBIRDS_TINYBIRDS_H
-#define UN_DATA_TINYBIRDS_TINYBIRDS_H
+#ifndef UN_TINYBIRDS_TINYBIRDS_H
+#define UN_TINYBIRDS_TINYBIRDS_H
 
 #include "data/dataset.h"
 #include "tinybirds/bird.h"

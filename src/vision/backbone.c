@@ -1,6 +1,10 @@
-/* backbone.c - finds the network that a weights file holds, by its tensors' names. */
+/*
+ * backbone.c - finds the network that a weights file holds, by its tensors' names; and the
+ * backbone that is none, builtin:pixels.
+ */
 #include "vision/backbone.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +13,68 @@
 #include "nn/naming.h"
 #include "vision/transformer/swin.h"
 
-/* Those that need no file: a path, and how the architecture's name begins. */
-static const struct {
-    const char *path, *architecture;
-    un_status (*open)(un_backbone **out);
-} g_builtin[] = {{"builtin:descriptor", "descriptor-", un_descriptor_open},
-                 {"builtin:pixels", "pixels-", un_pixels_open}};
-enum { BUILTINS = sizeof g_builtin / sizeof *g_builtin };
+/* ---- "builtin:pixels": the picture itself as features, one region a pixel, three values
+ * from 0 to 255, for methods that learn their own network from pixels. Whole numbers up to 256 are
+ * exact in bf16, so a feature store of that type loses nothing. ---- */
+
+enum { PIXEL_VALUES = 3, PIXEL_SIDE = 1024 };
+
+static void pixels_destroy(un_backbone *backbone) { free(backbone); }
+
+static un_status pixels_grid(const un_backbone *backbone, size_t size, size_t *height,
+                             size_t *width) {
+    (void)backbone;
+    if (size == 0 || size > PIXEL_SIDE)
+        return un_fail(UNSEEN_E_ARGUMENT, "pixels are kept of pictures up to %d x %d, not %zu",
+                       PIXEL_SIDE, PIXEL_SIDE, size);
+    *height = *width = size;
+    return UNSEEN_OK;
+}
+
+static un_status pixels_forward(un_backbone *backbone, const float *pictures, size_t n, size_t size,
+                                float *regions, float *pooled) {
+    (void)backbone;
+    size_t values = size * size * PIXEL_VALUES;
+    /* The recipe's arithmetic is right to a rounding; the levels are whole numbers. */
+    for (size_t i = 0; regions && i < n * values; i++) regions[i] = rintf(pictures[i]);
+    for (size_t i = 0; pooled && i < n; i++) {
+        double sum[PIXEL_VALUES] = {0};
+        for (size_t k = 0; k < values; k++)
+            sum[k % PIXEL_VALUES] += (double)pictures[i * values + k];
+        for (size_t c = 0; c < PIXEL_VALUES; c++)
+            pooled[i * PIXEL_VALUES + c] = (float)(sum[c] / (double)(size * size));
+    }
+    return UNSEEN_OK;
+}
+
+static double pixels_flops(const un_backbone *backbone, size_t size) {
+    (void)backbone;
+    (void)size;
+    return 0;
+}
+
+static const un_backbone_class g_pixels = {.name = "pixels",
+                                           .destroy = pixels_destroy,
+                                           .grid = pixels_grid,
+                                           .forward = pixels_forward,
+                                           .flops = pixels_flops};
+
+un_status un_pixels_open(un_backbone **out) {
+    un_backbone *backbone = NULL;
+    UN_TRY(un_alloc(1, sizeof *backbone, &backbone));
+    *backbone =
+        (un_backbone){.class = &g_pixels, .width = PIXEL_VALUES, .precision = UN_PRECISION_F32};
+    memcpy(backbone->architecture, "pixels-1", sizeof "pixels-1");
+    un_recipe_default(&backbone->recipe);
+    for (size_t c = 0; c < PIXEL_VALUES; c++) {
+        backbone->recipe.mean[c] = 0;
+        backbone->recipe.std[c] = 1.0F / 255; /* its input is 0..255 */
+    }
+    *out = backbone;
+    return UNSEEN_OK;
+}
+
+/* ---- tensors of a file ---- */
 
 /* "(64, any, 7, 7)" */
 static void print_shape(int rank, const size_t *shape, char *out, size_t size) {
@@ -60,6 +119,8 @@ un_status un_backbone_tensor(const un_safetensors *file, const char *name, int r
     return UNSEEN_OK;
 }
 
+/* ---- which network ---- */
+
 static int starts(const char *text, const char *prefix) {
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
@@ -100,6 +161,16 @@ static un_status choose(const un_safetensors *file, const family **out, char **p
         }
     return UNSEEN_OK;
 }
+
+/* ---- opening ---- */
+
+/* Those that need no file: a path, and how the architecture's name begins. */
+static const struct {
+    const char *path, *architecture;
+    un_status (*open)(un_backbone **out);
+} g_builtin[] = {{"builtin:descriptor", "descriptor-", un_descriptor_open},
+                 {"builtin:pixels", "pixels-", un_pixels_open}};
+enum { BUILTINS = sizeof g_builtin / sizeof *g_builtin };
 
 static un_status open_file(const char *path, un_precision precision, un_backbone **out) {
     un_safetensors file;

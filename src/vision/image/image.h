@@ -11,7 +11,7 @@
  *
  * The format is told from the first bytes, never from the name; only that format's
  * loader runs, on memory, and every other loader of libvips is blocked. BMP is read here
- * (bmp.c): libvips leaves it to ImageMagick. A truncated file is an error.
+ * (decode.c): libvips leaves it to ImageMagick. A truncated file is an error.
  */
 #ifndef UN_VISION_IMAGE_H
 #define UN_VISION_IMAGE_H
@@ -26,7 +26,7 @@ typedef struct {
     size_t width, height;  /* in pixels */
     unsigned char *pixels; /* [height, width, 3] RGB, row-major; NULL: empty */
     int ignored;           /* EXIF orientation, 2 to 8, that decoding did not honour; 0: none */
-    size_t budget;         /* bytes of the decoding budget (budget.h), returned with the pixels */
+    size_t budget;         /* bytes of the decoding budget, returned with the pixels */
 } un_image;
 
 typedef struct {

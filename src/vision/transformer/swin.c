@@ -322,7 +322,7 @@ void un_swin_initialize(const un_swin *swin, const un_params *params, uint64_t s
     }
 }
 
-/* ---- the names of a Swin transformer's tensors in files; see swin_parts.h. ---- */
+/* ---- the names of a Swin transformer's tensors in files ---- */
 
 /* Which torchvision tensor holds a piece of a block; `third`: which rows of qkv. */
 static const struct {

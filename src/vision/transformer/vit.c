@@ -429,7 +429,7 @@ un_status un_vit_backward(un_vit_pass *pass, const float *dstates, float *dpictu
     return embed_backward(pass, dpictures);
 }
 
-/* ---- position embeddings on another grid; see vit_parts.h. ---- */
+/* ---- position embeddings on another grid ---- */
 
 enum { TAPS = 4 };
 
