@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/json.h"
+#include "protocol/metrics.h"
 
 enum { COVER_GRID = 128 };
 
@@ -173,27 +174,28 @@ static const json_t *at_place(const place *p, size_t model) {
     return p->part == SIZE_MAX ? list : json_array_get(json_object_get(list, "parts"), p->part);
 }
 
-static const json_t *number_of(const place *p, size_t model, const char *key, size_t branch) {
-    const json_t *value = json_object_get(at_place(p, model), key);
-    return branch == SIZE_MAX ? value : json_array_get(value, branch);
+/* One number of every model there: of a branch, or SIZE_MAX: of all. */
+typedef struct {
+    const place *place;
+    const char *key;
+    size_t branch;
+} figure;
+
+static double number_of(const void *from, size_t model) {
+    const figure *f = from;
+    const json_t *value = json_object_get(at_place(f->place, model), f->key);
+    if (f->branch != SIZE_MAX) value = json_array_get(value, f->branch);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
 }
 
-/* Mean and sample deviation over the models; null without pairs. */
+/* Null without pairs. */
 static void average(const place *p, const char *key, size_t branch, json_t **middle,
                     json_t **deviation) {
-    size_t n = json_array_size(p->results);
-    double sum = 0, squares = 0;
-    int missing = 0;
-    for (size_t i = 0; i < n; i++) {
-        missing |= !json_is_number(number_of(p, i, key, branch));
-        sum += json_number_value(number_of(p, i, key, branch)) / (double)n;
-    }
-    for (size_t i = 0; i < n; i++) {
-        double x = json_number_value(number_of(p, i, key, branch)) - sum;
-        squares += x * x;
-    }
-    *middle = missing ? json_null() : json_real(sum);
-    *deviation = missing ? json_null() : json_real(n > 1 ? sqrt(squares / (double)(n - 1)) : 0);
+    const figure f = {p, key, branch};
+    double mean = 0, sd = 0;
+    un_mean_deviation(number_of, &f, json_array_size(p->results), &mean, &sd);
+    *middle = un_json_number(mean);
+    *deviation = un_json_number(sd);
 }
 
 /* Puts the averages of one place into `out`, a copy of the first model's. */

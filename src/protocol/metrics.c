@@ -131,6 +131,15 @@ double un_harmonic(double u, double s) {
     return u + s > 0 ? 2 * u * s / (u + s) : 0.0;
 }
 
+void un_mean_deviation(double (*number)(const void *from, size_t i), const void *from, size_t n,
+                       double *mean, double *deviation) {
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) sum += number(from, i) / (double)n;
+    for (size_t i = 0; i < n; i++) squares += (number(from, i) - sum) * (number(from, i) - sum);
+    *mean = n > 0 ? sum : (double)NAN;
+    *deviation = n > 1 ? sqrt(squares / (double)(n - 1)) : (double)NAN;
+}
+
 /* Right and all images of each class. */
 typedef struct {
     size_t *right, *images;

@@ -58,6 +58,11 @@ void un_predictions_free(un_predictions *predictions);
 /* 2us / (u + s); 0 where both are 0, NaN where one of them was not measured. */
 double un_harmonic(double u, double s);
 
+/* Mean and sample standard deviation of number(from, 0) to number(from, n - 1); both NaN where one of
+ * them is, the deviation also where n < 2. */
+void un_mean_deviation(double (*number)(const void *from, size_t i), const void *from, size_t n,
+                       double *mean, double *deviation);
+
 /* Accuracies at one gamma; fractions; NaN where there are no images to measure them on (H: where U
  * or S is NaN). Per class: unweighted mean over the classes that have test images. Per image: over
  * images. */

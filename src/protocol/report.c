@@ -250,24 +250,16 @@ un_status un_result_runs(const json_t *results, json_t **out) {
     return status;
 }
 
-/* Mean and sample standard deviation of one number of every result; NaN if one has none, and the
- * deviation of a single one. */
-static void average(const json_t *results, const char *group, const char *key, double *mean,
-                    double *sd) {
-    size_t n = json_array_size(results);
-    double sum = 0, squares = 0;
-    *mean = *sd = (double)NAN;
-    for (size_t i = 0; i < n; i++) {
-        const json_t *value = look_up(json_array_get(results, i), group, key);
-        if (!json_is_number(value)) return;
-        sum += json_number_value(value) / (double)n;
-    }
-    for (size_t i = 0; i < n; i++) {
-        double x = json_number_value(look_up(json_array_get(results, i), group, key));
-        squares += (x - sum) * (x - sum);
-    }
-    *mean = sum;
-    if (n > 1) *sd = sqrt(squares / (double)(n - 1));
+/* One number of every result. */
+typedef struct {
+    const json_t *results;
+    const char *group, *key;
+} figure;
+
+static double number_of(const void *from, size_t i) {
+    const figure *f = from;
+    const json_t *value = look_up(json_array_get(f->results, i), f->group, f->key);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
 }
 
 un_status un_result_summary(const json_t *results, json_t **out) {
@@ -296,7 +288,8 @@ un_status un_result_summary(const json_t *results, json_t **out) {
     size_t n = json_array_size(runs);
     for (size_t w = 0; w < sizeof wanted / sizeof *wanted && n > 0; w++) {
         double m = 0, s = 0;
-        average(runs, wanted[w].group, wanted[w].key, &m, &s);
+        const figure f = {runs, wanted[w].group, wanted[w].key};
+        un_mean_deviation(number_of, &f, n, &m, &s);
         UN_GO(un_json_set(mean, wanted[w].name, un_json_number(m)));
         UN_GO(un_json_set(sd, wanted[w].name, un_json_number(s)));
     }
