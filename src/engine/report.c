@@ -14,7 +14,6 @@
 #include "data/readers/text.h"
 #include "data/split.h"
 #include "engine/evaluation.h"
-#include "engine/report_pictures.h"
 #include "protocol/localisation.h"
 #include "train/identity.h"
 

@@ -24,6 +24,24 @@ typedef struct {
  * larger. *bytes is its size. */
 un_status un_report_make(const un_report_options *options, const char *path, size_t *bytes);
 
+/* ---- what report.c and report_pictures.c share ---- */
+
+/* Pictures of one model's part of the report. Everything comes from the arena but the bytes of
+ * the images, which are released by un_report_images_free. */
+typedef struct {
+    const un_dataset *dataset;
+    const un_evaluation *evaluation;
+    un_arena *arena;
+    size_t budget;          /* bytes of images that may still be made */
+    size_t each;            /* right pictures, and wrong ones; pairs */
+    size_t unreadable;      /* pictures that were not */
+    un_report_model *model; /* pairs and pictures are filled in */
+} report_pictures;
+
+/* Sets model->pairs, ->pictures and ->note. */
+un_status un_report_add_pictures(report_pictures *pictures);
+void un_report_images_free(un_report_model *model);
+
 /* Learning curves of the manifest, and of the log unless that is NULL, into model->plots. */
 un_status un_report_add_plots(const json_t *manifest, const char *log, un_arena *arena,
                               un_report_model *model);

@@ -1,5 +1,5 @@
-/* report_pictures.c - the confused pairs and the pictures of a report; see report_pictures.h. */
-#include "engine/report_pictures.h"
+/* report_pictures.c - the confused pairs and the pictures of a report; see report.h. */
+#include "engine/report.h"
 
 #include <math.h>
 #include <stdlib.h>
