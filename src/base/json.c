@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 
-enum { JSON_LIMIT = 256 * 1024 * 1024, NAME_LIMIT = 128 };
+enum { JSON_LIMIT = 256 * 1024 * 1024 };
 
 un_status un_json_parse(const char *text, size_t n, const char *where, json_t **out) {
     json_error_t error;
@@ -154,39 +154,4 @@ json_t *un_json_strings(char *const *items, size_t n) {
     json_t *array = json_array();
     for (size_t i = 0; array && i < n; i++) un_json_push(&array, json_string(items[i]));
     return array;
-}
-
-/* Levenshtein distance of two strings shorter than NAME_LIMIT. */
-static size_t edit_distance(const char *a, const char *b) {
-    size_t n = strlen(b);
-    size_t row[NAME_LIMIT];
-    for (size_t j = 0; j <= n; j++) row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= n; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[n];
-}
-
-const char *un_nearest_name(const char *word, const char *const *names, size_t n) {
-    if (strlen(word) >= NAME_LIMIT) return NULL;
-    const char *best = NULL;
-    size_t best_distance = SIZE_MAX;
-    for (size_t i = 0; i < n; i++) {
-        if (strlen(names[i]) >= NAME_LIMIT) continue;
-        size_t distance = edit_distance(word, names[i]);
-        if (distance < best_distance) {
-            best_distance = distance;
-            best = names[i];
-        }
-    }
-    /* More than half of the word wrong is no near miss. */
-    return best_distance <= strlen(word) / 2 + 1 ? best : NULL;
 }

@@ -61,7 +61,4 @@ un_status un_json_get_number(const json_t *object, const char *key, const char *
 /* A NULL-terminated or counted list of names to an array of strings. */
 json_t *un_json_strings(char *const *items, size_t n);
 
-/* The member of `names` nearest to `word` by edit distance, NULL if none is near. */
-const char *un_nearest_name(const char *word, const char *const *names, size_t n);
-
 #endif

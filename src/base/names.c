@@ -7,7 +7,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "base/json.h"
+#include "base/status.h"
 
 /* ---- names in a sentence ---- */
 
@@ -45,6 +45,58 @@ int un_name_fit(const char *text, size_t most) {
     n = most;
     while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80) n--; /* inside a character */
     return (int)n;
+}
+
+void un_names_free(char **names) {
+    if (!names) return;
+    for (char **name = names; *name; name++) free(*name);
+    free(names);
+}
+
+/* ---- the nearest ---- */
+
+enum { NAME_LIMIT = 128 };
+
+/* Levenshtein distance of two strings shorter than NAME_LIMIT. */
+static size_t edit_distance(const char *a, const char *b) {
+    size_t n = strlen(b);
+    size_t row[NAME_LIMIT];
+    for (size_t j = 0; j <= n; j++) row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= n; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[n];
+}
+
+const char *un_nearest_name(const char *word, const char *const *names, size_t n) {
+    if (strlen(word) >= NAME_LIMIT) return NULL;
+    const char *best = NULL;
+    size_t best_distance = SIZE_MAX;
+    for (size_t i = 0; i < n; i++) {
+        if (strlen(names[i]) >= NAME_LIMIT) continue;
+        size_t distance = edit_distance(word, names[i]);
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = names[i];
+        }
+    }
+    /* More than half of the word wrong is no near miss. */
+    return best_distance <= strlen(word) / 2 + 1 ? best : NULL;
+}
+
+un_suggestion un_did_you_mean(const char *word, const char *const *names, size_t n) {
+    un_suggestion end = {""};
+    const char *near = un_nearest_name(word, names, n);
+    if (near) snprintf(end.text, sizeof end.text, "; did you mean \"%s\"?", near);
+    return end;
 }
 
 /* ---- UTF-8 ---- */

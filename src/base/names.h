@@ -39,6 +39,19 @@ int un_name_fit(const char *text, size_t most);
 /* Whether n bytes are UTF-8 (RFC 3629: no overlong forms, no surrogates) without NUL. */
 int un_text_is_utf8(const unsigned char *bytes, size_t n);
 
+/* A NULL-terminated list of names, each of its own memory and the list, too; NULL is allowed. */
+void un_names_free(char **names);
+
+/* ---- the nearest ---- */
+
+/* The member of `names` nearest to `word` by edit distance, NULL if none is near. */
+const char *un_nearest_name(const char *word, const char *const *names, size_t n);
+/* `; did you mean "NAME"?`, to end the sentence about an unknown word, or nothing. */
+typedef struct {
+    char text[160];
+} un_suggestion;
+un_suggestion un_did_you_mean(const char *word, const char *const *names, size_t n);
+
 /* ---- finding ---- */
 
 enum { UN_NAMES_TOLD = 8 };

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/names.h"
 #include "base/parallel.h"
 #include "cli/cli.h"
 #include "tensor/gemm.h"
@@ -143,7 +144,6 @@ int main(int argc, char **argv) {
         argv[1] = program;
         return un_cli_end_output(g_commands[i].run(argc - 1, argv + 1));
     }
-    const char *near = un_nearest_name(name, names, COMMANDS);
-    return un_cli_usage("there is no command \"%s\"%s%s%s", name, near ? "; did you mean \"" : "",
-                        near ? near : "", near ? "\"?" : "");
+    return un_cli_usage("there is no command \"%s\"%s", name,
+                        un_did_you_mean(name, names, COMMANDS).text);
 }

@@ -25,12 +25,6 @@ static const char SUFFIX[] = ".safetensors";
 /* A gather is worth a second thread from about this many bytes on. */
 enum { GRAIN_BYTES = 256 * 1024 };
 
-void un_names_free(char **names) {
-    if (!names) return;
-    for (char **name = names; *name; name++) free(*name);
-    free(names);
-}
-
 static int by_name(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }

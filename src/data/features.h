@@ -17,6 +17,7 @@
 #ifndef UN_DATA_FEATURES_H
 #define UN_DATA_FEATURES_H
 
+#include "base/names.h"
 #include "tensor/safetensors.h"
 
 enum { UN_PICTURE_HASH = 32 }; /* bytes of a picture's SHA-256 */
@@ -61,7 +62,6 @@ un_features_kind un_features_kind_of(const un_features *features);
 
 /* Names of the feature sets of DIR, sorted, NULL-terminated; released with un_names_free. */
 un_status un_features_list(const char *directory, char ***out, size_t *count);
-void un_names_free(char **names);
 
 /* Whether image i has a row. */
 int un_features_has(const un_features *features, size_t image);

@@ -40,6 +40,16 @@ size_t un_index_list_sort(un_index_list *list) {
     return repeated;
 }
 
+void un_images_by_class(const int32_t *labels, const un_index_list *list, size_t class_count,
+                        size_t *begin, int64_t *images) {
+    memset(begin, 0, class_count * sizeof *begin);
+    for (size_t i = 0; i < list->count; i++) begin[labels[list->items[i]]]++;
+    for (size_t c = 1; c < class_count; c++) begin[c] += begin[c - 1]; /* where each ends */
+    begin[class_count] = list->count;
+    for (size_t i = list->count; i-- > 0;) /* and so, filled from the end, where each begins */
+        images[--begin[labels[list->items[i]]]] = list->items[i];
+}
+
 /* The images i with flags[i] == value, sorted. */
 static un_status collect(un_dataset *dataset, const unsigned char *flags, unsigned char value,
                          un_index_list *out) {
@@ -54,18 +64,6 @@ static un_status collect(un_dataset *dataset, const unsigned char *flags, unsign
 
 enum { NOT_USED = 0, TRAIN = 1, HELD_OUT = 2, UNSEEN = 3 };
 
-/* Sorts the trainval images by class, order kept: class c has
- * members[first[c]] to members[first[c + 1] - 1]. `first` holds C + 2 zeros. */
-static void group_by_class(const un_dataset *dataset, size_t *first, int64_t *members) {
-    const un_index_list *trainval = &dataset->trainval;
-    for (size_t i = 0; i < trainval->count; i++) first[dataset->labels[trainval->items[i]] + 2]++;
-    for (size_t c = 2; c < dataset->class_count + 2; c++) first[c] += first[c - 1];
-    for (size_t i = 0; i < trainval->count; i++) {
-        int64_t image = trainval->items[i];
-        members[first[dataset->labels[image] + 1]++] = image;
-    }
-}
-
 /* Sets role[i] to HELD_OUT for the drawn fifth of each class's trainval images,
  * where their role is TRAIN. */
 static un_status hold_out(const un_dataset *dataset, unsigned char *role) {
@@ -73,8 +71,8 @@ static un_status hold_out(const un_dataset *dataset, unsigned char *role) {
     size_t *first = NULL;
     un_status status = UNSEEN_OK;
     UN_GO(un_alloc(dataset->trainval.count, sizeof *members, &members));
-    UN_GO(un_alloc(dataset->class_count + 2, sizeof *first, &first));
-    group_by_class(dataset, first, members);
+    UN_GO(un_alloc(dataset->class_count + 1, sizeof *first, &first));
+    un_images_by_class(dataset->labels, &dataset->trainval, dataset->class_count, first, members);
     for (size_t c = 0; c < dataset->class_count; c++) {
         int64_t *own = members + first[c];
         size_t n = first[c + 1] - first[c];

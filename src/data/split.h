@@ -36,6 +36,11 @@ void un_fold_merge_equal(un_dataset *dataset);
 int un_index_list_contains(const un_index_list *list, int64_t item);
 /* Sorts and returns the number of repeated entries, which stay in the list. */
 size_t un_index_list_sort(un_index_list *list);
+/* The images of `list` class by class, in the list's order within a class: those of class c are
+ * images[begin[c]] to images[begin[c + 1] - 1]. labels[i] is the class of image i, 0 to
+ * class_count - 1; begin has class_count + 1 entries, images as many as the list. */
+void un_images_by_class(const int32_t *labels, const un_index_list *list, size_t class_count,
+                        size_t *begin, int64_t *images);
 
 /* ---- a split for data that came without one: which classes play the
  * unseen ones, and which images of the others are kept for testing.

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/locale.h"
+#include "base/names.h"
 #include "method/method.h"
 
 enum { MAX_KEYS = 96, MAX_ITEMS = 16 };
@@ -53,10 +54,8 @@ static un_status unknown_key(const un_method_class *class, const char *key, cons
     un_option_tables(class, tables);
     for (size_t t = 0; tables[t]; t++)
         for (const un_option *o = tables[t]; o->key && n < MAX_KEYS; o++) names[n++] = o->key;
-    const char *near = un_nearest_name(key, names, n);
-    return un_fail(UNSEEN_E_ARGUMENT, "%s: method %s has no setting \"%.100s\"%s%s%s", where,
-                   class->name, key, near ? "; did you mean \"" : "", near ? near : "",
-                   near ? "\"?" : "");
+    return un_fail(UNSEEN_E_ARGUMENT, "%s: method %s has no setting \"%.100s\"%s", where,
+                   class->name, key, un_did_you_mean(key, names, n).text);
 }
 
 static int is_choice(const char *choices, const char *word) {
@@ -202,9 +201,8 @@ static un_status apply_preset(const un_method_class *class, json_t *config, cons
     for (const un_preset *p = class->presets; p->name && n < MAX_KEYS; p++) names[n++] = p->name;
     while (name && preset->name && strcmp(preset->name, name) != 0) preset++;
     if (!preset->name) {
-        const char *near = un_nearest_name(name, names, n);
-        return un_fail(UNSEEN_E_ARGUMENT, "method %s has no preset \"%.100s\"%s%s%s", class->name,
-                       name, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        return un_fail(UNSEEN_E_ARGUMENT, "method %s has no preset \"%.100s\"%s", class->name, name,
+                       un_did_you_mean(name, names, n).text);
     }
     json_t *values = NULL;
     UN_TRY(un_json_parse(preset->config, strlen(preset->config), preset->name, &values));

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "method/dem/dem.h"
 #include "method/duet/duet.h"
 #include "method/eszsl/eszsl.h"
@@ -22,9 +23,8 @@ un_status un_method_find(const char *name, const un_method_class **out) {
         }
         names[n++] = (*m)->name;
     }
-    const char *near = un_nearest_name(name, names, n);
-    return un_fail(UNSEEN_E_ARGUMENT, "there is no method \"%.100s\"%s%s%s", name,
-                   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    return un_fail(UNSEEN_E_ARGUMENT, "there is no method \"%.100s\"%s", name,
+                   un_did_you_mean(name, names, n).text);
 }
 
 int un_method_takes(const un_method_class *class, const json_t *config, un_features_kind kind) {

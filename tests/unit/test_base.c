@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/names.h"
 #include "base/parallel.h"
 #include "util.h"
 
@@ -466,6 +467,8 @@ static void nearest_name(void **state) {
     assert_null(un_nearest_name("epsilon", names, 4));
     assert_null(un_nearest_name(endless, names, 4));
     assert_null(un_nearest_name("batch", names, 0));
+    assert_string_equal(un_did_you_mean("bach", names, 4).text, "; did you mean \"batch\"?");
+    assert_string_equal(un_did_you_mean("epsilon", names, 4).text, "");
     const char *const with_endless[] = {endless, "batch"};
     assert_string_equal(un_nearest_name("batsh", with_endless, 2), "batch");
 }

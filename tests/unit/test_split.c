@@ -181,11 +181,27 @@ static void test_holdout_sizes(void **state) {
     }
 }
 
+static void test_images_by_class(void **state) {
+    (void)state;
+    static const int32_t labels[] = {3, 0, 3, 1, 0, 3, 1};
+    int64_t items[] = {0, 1, 2, 4, 5, 6}, images[6];
+    static const int64_t expected[] = {1, 4, 6, 0, 2, 5};
+    static const size_t begins[] = {0, 2, 3, 3, 6, 6};
+    const un_index_list list = {6, items}, empty = {0};
+    size_t begin[6];
+    un_images_by_class(labels, &list, 5, begin, images); /* classes 2 and 4 have none */
+    assert_memory_equal(begin, begins, sizeof begins);
+    assert_memory_equal(images, expected, sizeof expected);
+    un_images_by_class(labels, &empty, 5, begin, images);
+    for (size_t c = 0; c <= 5; c++) assert_int_equal(begin[c], 0);
+}
+
 int main(void) {
     const struct CMUnitTest folds[] = {
-        cmocka_unit_test(test_index_lists),    cmocka_unit_test(test_fold_by_classes),
-        cmocka_unit_test(test_fold_by_lists),  cmocka_unit_test(test_fold_without_labels),
-        cmocka_unit_test(test_proposed_folds), cmocka_unit_test(test_holdout_sizes),
+        cmocka_unit_test(test_images_by_class),     cmocka_unit_test(test_index_lists),
+        cmocka_unit_test(test_fold_by_classes),     cmocka_unit_test(test_fold_by_lists),
+        cmocka_unit_test(test_fold_without_labels), cmocka_unit_test(test_proposed_folds),
+        cmocka_unit_test(test_holdout_sizes),
     };
     int failed = cmocka_run_group_tests_name("folds", folds, make_folder, remove_folder);
     return failed ? 1 : 0;

@@ -32,10 +32,8 @@ static un_status check_keys(const un_split_file *f) {
         size_t k = 0;
         while (k < KEY_COUNT && strcmp(key, KEYS[k]) != 0) k++;
         if (k < KEY_COUNT) continue;
-        const char *nearest = un_nearest_name(key, KEYS, KEY_COUNT);
-        return un_fail(UNSEEN_E_FORMAT, "%s: \"%.200s\" is not known in a split%s%s%s", f->path,
-                       key, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                       nearest ? "\"?" : "");
+        return un_fail(UNSEEN_E_FORMAT, "%s: \"%.200s\" is not known in a split%s", f->path, key,
+                       un_did_you_mean(key, KEYS, KEY_COUNT).text);
     }
     for (int l = 0; l < 3; l++) lists += json_object_get(f->value, ROLES[l]) != NULL;
     int named = json_object_get(f->value, "unseen") != NULL;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/split.h"
+
 /* Weight of a class at distance zero: beyond all others, and still a number. */
 static const double LEAST_DISTANCE = 1e-200;
 
@@ -304,22 +306,11 @@ static un_status check_settings(const un_duet_sampler_settings *o) {
 static un_status sort_images(un_duet_sampler *s) {
     const un_duet_sampler_settings *o = &s->settings;
     size_t C = o->class_count;
-    size_t *next = NULL;
     UN_TRY(un_arena_alloc(&s->arena, C, 1, &s->seen));
     UN_TRY(un_arena_alloc(&s->arena, C + 1, sizeof *s->class_begin, &s->class_begin));
     UN_TRY(un_arena_alloc(&s->arena, o->train->count, sizeof *s->class_images, &s->class_images));
-    for (size_t i = 0; i < o->train->count; i++)
-        s->class_begin[o->labels[o->train->items[i]] + 1]++;
-    for (size_t c = 0; c < C; c++) {
-        s->seen[c] = s->class_begin[c + 1] > 0;
-        s->class_begin[c + 1] += s->class_begin[c];
-    }
-    UN_TRY(un_alloc(C, sizeof *next, &next));
-    for (size_t i = 0; i < o->train->count; i++) {
-        size_t c = (size_t)o->labels[o->train->items[i]];
-        s->class_images[s->class_begin[c] + next[c]++] = o->train->items[i];
-    }
-    free(next);
+    un_images_by_class(o->labels, o->train, C, s->class_begin, s->class_images);
+    for (size_t c = 0; c < C; c++) s->seen[c] = s->class_begin[c + 1] > s->class_begin[c];
     return UNSEEN_OK;
 }
 

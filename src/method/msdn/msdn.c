@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "data/split.h"
 #include "tensor/kernels.h"
 
 enum { SCORE_IMAGES = 32 };
@@ -63,18 +64,8 @@ static un_status start_sampling(msdn *n) {
     UN_TRY(un_arena_alloc(&n->arena, C + 1, sizeof(size_t), &n->class_begin));
     UN_TRY(un_arena_alloc(&n->arena, train->count, sizeof(int64_t), &n->class_images));
     UN_TRY(un_arena_alloc(&n->arena, train->count, sizeof(int64_t), &n->order));
-    for (size_t i = 0; i < train->count; i++)
-        n->class_begin[n->data->labels[train->items[i]] + 1]++;
-    for (size_t c = 0; c < C; c++) {
-        if (n->class_begin[c + 1] > 0) n->seen_classes++;
-        n->class_begin[c + 1] += n->class_begin[c];
-    }
-    size_t *next = NULL;
-    UN_TRY(un_arena_alloc(&n->arena, C, sizeof *next, &next));
-    for (size_t i = 0; i < train->count; i++) {
-        size_t c = (size_t)n->data->labels[train->items[i]];
-        n->class_images[n->class_begin[c] + next[c]++] = train->items[i];
-    }
+    un_images_by_class(n->data->labels, train, C, n->class_begin, n->class_images);
+    for (size_t c = 0; c < C; c++) n->seen_classes += n->class_begin[c + 1] > n->class_begin[c];
     size_t most = n->sampling == MSDN_RANDOM ? train->count : n->seen_classes;
     if (n->sampling == MSDN_BALANCED || n->batch_size > most) n->batch_size = most;
     n->planned_epoch = SIZE_MAX;
