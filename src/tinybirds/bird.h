@@ -1,12 +1,10 @@
 /*
- * bird.h - drawing one bird.
- *
- * A bird's own frame has the body from rump (x = -0.5) to breast (x = 0.5), y down, one
- * body length long; it is turned by the tilt, mirrored by the facing and scaled into the
- * picture.
+ * bird.h - what the pictures of Tinybirds are made of, for the files of this room: the
+ * painting tools (paint.c), the kinds (kinds.c), one bird (bird.c), and everything around
+ * it (scene.c).
  */
-#ifndef UN_DATA_TINYBIRDS_BIRD_H
-#define UN_DATA_TINYBIRDS_BIRD_H
+#ifndef UN_TINYBIRDS_BIRD_H
+#define UN_TINYBIRDS_BIRD_H
 
 #include <cairo.h>
 #include <stddef.h>
@@ -170,8 +168,14 @@ size_t un_kind_distance(const un_kind *a, const un_kind *b);
 /* The value of every group of one individual. */
 void un_kind_individual(const un_kind *kind, un_rng *rng, unsigned char value[UN_GROUP_COUNT]);
 
-/* Gives kinds[0..n-1] their names (names.c); 0 if the words do not suffice. */
+/* Gives kinds[0..n-1] their names; 0 if the words do not suffice. */
 int un_tinybirds_name(un_kind *kinds, size_t n, un_rng *rng);
+
+/* ---- one bird.
+ *
+ * A bird's own frame has the body from rump (x = -0.5) to breast (x = 0.5), y down, one
+ * body length long; it is turned by the tilt, mirrored by the facing and scaled into the
+ * picture. ---- */
 
 typedef struct {
     unsigned char value[UN_GROUP_COUNT]; /* the individual's */
