@@ -1,4 +1,5 @@
-/* stage.c - building a directory under a temporary name; see stage.h. */
+/* stage.c - building a directory under a temporary name, and taking over the features of the data
+ * set that it replaces; see stage.h. */
 #include "data/stage.h"
 
 #include <ctype.h>

@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "data/readers/validation.h"
+#include "data/readers/import_parts.h"
 
 int fuzz_run_class_lists(const uint8_t *data, size_t size) {
     un_dataset d;

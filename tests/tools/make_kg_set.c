@@ -25,7 +25,7 @@
 #include "base/rng.h"
 #include "data/readers/mat.h"
 #include "data/readers/text.h"
-#include "data/readers/validation.h"
+#include "data/readers/import_parts.h"
 #include "mat_writer.h"
 #include "tinybirds/bird.h"
 

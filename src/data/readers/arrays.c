@@ -12,9 +12,9 @@
 #include "base/status.h"
 #include "data/features.h"
 #include "data/readers/array_file.h"
+#include "data/readers/import_parts.h"
 #include "data/readers/table.h"
 #include "data/readers/text.h"
-#include "data/readers/validation.h"
 #include "data/stage.h"
 
 /* Rows in memory at a time. In Fortran order each step touches every column, so it

@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 #include "base/names.h"
-#include "data/readers/validation.h"
+#include "data/readers/import_parts.h"
 
 enum { TOLD = 5, NAME = 100 };
 

@@ -7,10 +7,10 @@
 #include "base/file.h"
 #include "base/names.h"
 #include "data/readers/import.h"
+#include "data/readers/import_parts.h"
 #include "data/readers/pictures.h"
 #include "data/readers/table.h"
 #include "data/readers/text.h"
-#include "data/readers/validation.h"
 
 enum { NAMED = 5 };
 

@@ -72,7 +72,7 @@ typedef struct {
  * semantics file lacks. Semantics of another file are matched to classes by name
  * where that file has allclasses_names, else by position.
  *
- * Validation folds (readers/validation.h): every entry of `validation`; the split
+ * Validation folds (readers/import_parts.h): every entry of `validation`; the split
  * file's own train_loc/val_loc; valclasses{1,2,3}.txt beside the split file; equal
  * ones merged; proposed ones if none of these exists.
  *
@@ -126,7 +126,7 @@ typedef struct {
  *
  * Class names: those of the HDF5 file or of `splits`, which must then have as many
  * classes, and the same names if both have them; else class_001 and on. att comes
- * from `splits` if the HDF5 file has none. Validation folds: readers/validation.h.
+ * from `splits` if the HDF5 file has none. Validation folds: readers/import_parts.h.
  *
  * Memory does not grow with the file. Where one chunk spans so many images that
  * their rows exceed a step (h5py's own choice of chunks does), the rows are

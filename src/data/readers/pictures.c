@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "base/file_kind.h"
-#include "data/readers/validation.h"
+#include "data/readers/import_parts.h"
 
 /* Folders within folders; deeper is a mistake or an attack. */
 enum { MAX_DEPTH = 64, MAX_PICTURES = 1 << 28, NAMED = 3 };

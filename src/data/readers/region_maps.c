@@ -19,9 +19,9 @@
 #include "base/parallel.h"
 #include "base/status.h"
 #include "data/readers/hdf5.h"
+#include "data/readers/import_parts.h"
 #include "data/readers/mat.h"
 #include "data/readers/pictures.h"
-#include "data/readers/validation.h"
 #include "data/split.h"
 #include "data/stage.h"
 

@@ -1,4 +1,5 @@
-/* split_file.c - splits as JSON; see split_file.h. */
+/* split_file.c - where a split comes from: a JSON file, which is also written, a MAT file, or a
+ * proposal; see split_file.h. */
 #include "data/readers/split_file.h"
 
 #include <stdlib.h>
@@ -7,10 +8,10 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/names.h"
+#include "data/readers/import_parts.h"
 #include "data/readers/pictures.h"
 #include "data/readers/table.h"
 #include "data/readers/text.h"
-#include "data/readers/validation.h"
 #include "data/split.h"
 
 static const char *const ROLES[3] = {"trainval", "test_seen", "test_unseen"};
@@ -293,6 +294,8 @@ done:
     json_decref(folds);
     return status;
 }
+
+/* ---- the source of a split ---- */
 
 static int ends_in(const char *text, const char *end) {
     size_t length = strlen(text);

@@ -17,7 +17,7 @@
 #ifndef UN_DATA_READERS_SPLIT_FILE_H
 #define UN_DATA_READERS_SPLIT_FILE_H
 
-#include "data/readers/validation.h"
+#include "data/readers/import_parts.h"
 #include "data/split.h"
 
 typedef struct {

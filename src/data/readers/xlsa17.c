@@ -15,8 +15,8 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "data/features.h"
+#include "data/readers/import_parts.h"
 #include "data/readers/pictures.h"
-#include "data/readers/validation.h"
 #include "data/split.h"
 #include "data/stage.h"
 

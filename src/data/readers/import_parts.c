@@ -1,5 +1,5 @@
-/* validation.c - the validation folds of an import; see validation.h. */
-#include "data/readers/validation.h"
+/* import_parts.c - what the imports share; see import_parts.h. */
+#include "data/readers/import_parts.h"
 
 #include <errno.h>
 #include <math.h>
@@ -18,6 +18,8 @@
 
 enum { PROPOSED_FOLDS = 3 };
 
+/* ---- notes ---- */
+
 un_status un_dataset_note(un_dataset *dataset, const char *format, ...) {
     char text[UN_ERROR_LENGTH];
     va_list arguments;
@@ -34,6 +36,8 @@ un_status un_dataset_note(un_dataset *dataset, const char *format, ...) {
     if (!note) note = json_string("a note about the import could not be kept (not UTF-8)");
     return un_json_append(dataset->notes, note);
 }
+
+/* ---- lists of image numbers ---- */
 
 int un_other_base(double low, double high, size_t limit, int base, int all) {
     double first = 1 - base;
@@ -111,6 +115,8 @@ un_status un_import_numbered(un_mat *mat, const char *name, un_dataset *dataset,
     (void)un_index_list_sort(out); /* distinct numbers have distinct places */
     return UNSEEN_OK;
 }
+
+/* ---- validation folds ---- */
 
 static int has_lists(const un_mat *mat) {
     return un_mat_find(mat, "train_loc") && un_mat_find(mat, "val_loc");
@@ -252,7 +258,7 @@ un_status un_import_validation(un_dataset *dataset, const un_published_lists *ow
     return dataset->fold_count > 0 ? UNSEEN_OK : propose(dataset);
 }
 
-/* ---- what the importers share ---- */
+/* ---- names of data set and classes ---- */
 
 un_status un_import_name(un_dataset *dataset, const char *name, const char *output) {
     char *text = NULL;
@@ -277,8 +283,6 @@ un_status un_import_number_classes(un_dataset *d, const char *where) {
     return un_dataset_note(d, "%s has no class names: classes are called class_001 to class_%03zu",
                            where, d->class_count);
 }
-
-/* ---- class names ---- */
 
 un_status un_import_check_names(char *const *names, size_t count, const char *where, int base) {
     size_t from = (size_t)base, first = 0, second = 0;
@@ -306,7 +310,7 @@ un_status un_import_orient(un_dataset *d, un_mat *mat, const char *name, int whi
         un_mat_path(mat), name, size, which ? "columns" : "rows");
 }
 
-/* ---- the three lists ---- */
+/* ---- the three lists of a split ---- */
 
 const char *const un_mat_list_names[3] = {"trainval_loc", "test_seen_loc", "test_unseen_loc"};
 const char *const un_json_list_names[3] = {"trainval", "test_seen", "test_unseen"};
@@ -355,6 +359,8 @@ un_status un_import_note_unlisted(un_dataset *d, const char *file) {
     return un_dataset_note(d, "%zu of %zu images are in none of the three lists of %s",
                            d->image_count - listed, d->image_count, file);
 }
+
+/* ---- features ---- */
 
 /* Copies `file`'s last part without the suffix. */
 static un_status stem(const char *file, const char *suffix, char **out) {
@@ -408,6 +414,8 @@ done:
     free(source);
     return status;
 }
+
+/* ---- names as other files spell them ---- */
 
 void un_import_tidy_path(char *path) {
     char *to = path;

@@ -1,9 +1,9 @@
 /*
- * validation.h - the validation folds of an import: where lists of images or
- * classes come from, and which are taken.
+ * import_parts.h - what the imports share: lists of image numbers, validation folds, notes, names,
+ * features on their way into a data set. Private to readers/.
  */
-#ifndef UN_DATA_READERS_VALIDATION_H
-#define UN_DATA_READERS_VALIDATION_H
+#ifndef UN_DATA_READERS_IMPORT_PARTS_H
+#define UN_DATA_READERS_IMPORT_PARTS_H
 
 #include "base/names.h"
 #include "data/dataset.h"
@@ -65,7 +65,7 @@ un_status un_import_validation(un_dataset *dataset, const un_published_lists *ow
 un_status un_dataset_note(un_dataset *dataset, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* ---- what the importers share; private to readers/. ---- */
+/* ---- names, lists, features ---- */
 
 /* dataset->name = name, or the last part of the path `output` if name is NULL. */
 un_status un_import_name(un_dataset *dataset, const char *name, const char *output);
