@@ -1,4 +1,7 @@
-/* file.c - reading, maps and paths; see file.h. Writing is in output.c. */
+/*
+ * file.c - paths, directories, reading, maps, locks, SHA-256 and memory in use; see file.h.
+ * Writing is in output.c.
+ */
 #include "base/file.h"
 
 #include <dirent.h>

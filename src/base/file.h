@@ -1,5 +1,5 @@
 /*
- * file.h - files that appear whole or not at all, read-only maps, paths, hashes.
+ * file.h - files that appear whole or not at all, read-only maps, paths, hashes, locks.
  *
  * An un_atomic_file takes its bytes into a file without a name (or, where the file system has no
  * such files, under a temporary name beside its target), is synced, then renamed over the target:

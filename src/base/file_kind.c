@@ -1,4 +1,4 @@
-/* file_kind.c - see file_kind.h. */
+/* file_kind.c - kinds of files by their first bytes, names of orientations; see file_kind.h. */
 #include "base/file_kind.h"
 
 #include <fcntl.h>
@@ -244,6 +244,8 @@ un_status un_fail_kind(const char *path, const char *expected, un_file_kind kind
     return un_fail(UNSEEN_E_FORMAT, "%s: not %s%s%s%s%s", path, expected, name ? ": it is " : "",
                    name ? name : "", advice ? "; " : "", advice ? advice : "");
 }
+
+/* ---- orientation ---- */
 
 const char *un_orientation_name(un_orientation orientation) {
     static const char *const names[] = {NULL, "stored", "exif"};

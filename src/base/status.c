@@ -1,4 +1,4 @@
-/* status.c - the per-thread error sentence. */
+/* status.c - the per-thread error sentence, log and progress, the version; see status.h. */
 #include "base/status.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /*
- * status.h - how every fallible function of the library reports failure.
+ * status.h - how every fallible function of the library reports failure, and messages.
  *
  * A function returns an un_status; on failure it has left one sentence (what,
  * where, what to do) in a buffer that belongs to the calling thread. The

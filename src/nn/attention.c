@@ -1,4 +1,4 @@
-/* attention.c - see attention.h. */
+/* attention.c - multi-head attention, windows and sequences of tokens; see attention.h. */
 #include "nn/attention.h"
 
 #include <math.h>
@@ -168,6 +168,8 @@ un_status un_attention_keys_backward(const un_attention_layer *layer, const un_p
     return UNSEEN_OK;
 }
 
+/* ---- windows ---- */
+
 size_t un_windows_padded(size_t side, size_t window) {
     return (side + window - 1) / window * window;
 }
@@ -273,6 +275,8 @@ void un_position_bias_backward(const float *dbias, size_t table_window, size_t w
         for (size_t h = 0; h < heads; h++) to[h] += dbias[h * tokens * tokens + i];
     }
 }
+
+/* ---- sequences ---- */
 
 un_status un_sequences_equal(un_arena *arena, size_t count, size_t length, un_sequences *out) {
     size_t *start = NULL;

@@ -1,4 +1,4 @@
-/* naming.c - see naming.h. */
+/* naming.c - composed names, and parameters filled from files of weights; see naming.h. */
 #include "nn/naming.h"
 
 #include <math.h>

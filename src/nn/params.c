@@ -1,4 +1,4 @@
-/* params.c - flat parameter storage; see params.h. */
+/* params.c - flat parameter storage and optimisers; see params.h. */
 #include "nn/params.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
 /*
- * params.h - the parameters of a method: one flat array, named pieces of it.
+ * params.h - the parameters of a method, one flat array and named pieces of it, and the
+ * optimisers that change them.
  *
  * Values and gradients lie in two arrays of the same layout, so that an
  * optimiser, a checkpoint or a sum over machines need not know the pieces. Each

@@ -1,4 +1,4 @@
-/* transformer.c - one block, forward and backward; see transformer.h. */
+/* transformer.c - blocks and stacks of them, forward and backward; see transformer.h. */
 #include "nn/transformer.h"
 
 #include <string.h>
@@ -385,7 +385,7 @@ un_status un_block_backward(const un_block *block, const un_pass_context *c, con
     return post_norm_backward(block, c, site, layer, x, state, scratch, d);
 }
 
-/* ---- a stack of blocks over one batch; see transformer.h. ---- */
+/* ---- a stack of blocks over one batch ---- */
 
 un_status un_encoder_pass_create(un_encoder_pass *pass, const un_encoder *encoder, un_dtype type,
                                  int training, int recompute) {

@@ -1,4 +1,4 @@
-/* canvas.c - see canvas.h. */
+/* canvas.c - drawing with cairo, heat maps, sheets that explain, bar charts; see canvas.h. */
 #include "picture/canvas.h"
 
 #include <cairo.h>
@@ -200,6 +200,8 @@ un_status un_image_write_png(const un_image *picture, const char *path) {
     cairo_surface_destroy(s);
     return status;
 }
+
+/* ---- heat maps ---- */
 
 /* CIE 1976: the inverse of the cube root with its linear part near black. */
 static double lab_inverse(double t) {

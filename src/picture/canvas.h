@@ -1,6 +1,6 @@
 /*
  * canvas.h - drawing with cairo, as much of it as pictures of explanations need: text
- * that keeps to its width, boxes, pictures, PNG. Lengths are pixels.
+ * that keeps to its width, boxes, pictures, heat maps, sheets, bar charts, PNG. Lengths are pixels.
  */
 #ifndef UN_PICTURE_CANVAS_H
 #define UN_PICTURE_CANVAS_H

@@ -1,4 +1,4 @@
-/* bert.c - BERT's parameters: declared, loaded, initialised; see bert.h. */
+/* bert.c - BERT: its parameters, and passes over batches; see bert.h. */
 #include "text/bert.h"
 
 #include <stdlib.h>

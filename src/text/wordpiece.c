@@ -1,5 +1,6 @@
 /*
- * wordpiece.c - vocabularies and greedy longest match; see wordpiece.h.
+ * wordpiece.c - vocabularies, greedy longest match and BERT's split into words; see
+ * wordpiece.h.
  *
  * Tokens are sorted as strings of bytes, so all that begin alike stand together:
  * a match walks along the word and narrows that range byte by byte until nothing

@@ -435,6 +435,8 @@ un_status un_image_decode_head(const void *bytes, size_t size, const char *name,
     return UNSEEN_OK;
 }
 
+/* ---- writing a JPEG ---- */
+
 un_status un_image_jpeg(const un_image *image, int quality, unsigned char **bytes, size_t *size) {
     void *buffer = NULL;
     size_t n = 0;

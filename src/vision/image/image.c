@@ -1,4 +1,7 @@
-/* image.c - the container of pictures: making, releasing, turning; see image.h. */
+/*
+ * image.c - pictures in memory: making, releasing, turning; reading BMP; the memory that
+ * decoding may hold. See image.h and image_parts.h; other formats are in decode.c.
+ */
 #include "vision/image/image.h"
 
 #include <math.h>

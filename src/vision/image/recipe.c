@@ -1,4 +1,4 @@
-/* recipe.c - how a picture becomes a network's input; see recipe.h. */
+/* recipe.c - how a picture becomes a network's input (recipe.h), and resizing (image.h). */
 #include "vision/image/recipe.h"
 
 #include <math.h>

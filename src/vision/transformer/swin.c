@@ -1,4 +1,4 @@
-/* swin.c - the Swin transformer's parameters: declared, loaded, initialised; see swin.h. */
+/* swin.c - the Swin transformer's parameters and their names in files; see swin.h. */
 #include "vision/transformer/swin.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* vit.c - the vision transformer's parameters: declared, loaded, initialised; see vit.h. */
+/* vit.c - the vision transformer: its parameters, passes, positions; see vit.h. */
 #include "vision/transformer/vit.h"
 
 #include <math.h>
