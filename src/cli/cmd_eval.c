@@ -295,7 +295,7 @@ static un_status evaluate(const arguments *a, const un_dataset *dataset, const c
     }
     if (a->recovery) {
         json_t *recovery = NULL;
-        UN_GO(un_grounding_recovery(&e, &recovery));
+        UN_GO(un_masked_prediction_measure(&e, &recovery));
         UN_GO(un_json_set(*out, "recovery", recovery));
     }
     UN_GO(write_files(a, &e));

@@ -411,13 +411,13 @@ done:
 
 /* ---- what a method makes of texts ---- */
 
-static json_t *recovered_json(const un_recovered *r) {
+static json_t *masked_prediction_json(const un_masked_prediction *r) {
     return json_pack("{s:I, s:f, s:f, s:f, s:f}", "images", (json_int_t)r->count, "in_group",
                      r->in_group, "in_group_prior", r->in_group_prior, "among_all", r->among_all,
                      "among_all_prior", r->among_all_prior);
 }
 
-un_status un_grounding_recovery(const un_evaluation *e, json_t **out) {
+un_status un_masked_prediction_measure(const un_evaluation *e, json_t **out) {
     static const char *const names[] = {"seen", "unseen"};
     const un_index_list *lists[] = {&e->task.seen, &e->task.unseen};
     un_method *method = e->model.method;
@@ -427,11 +427,11 @@ un_status un_grounding_recovery(const un_evaluation *e, json_t **out) {
     json_t *recovery = json_object();
     un_status status = UNSEEN_OK;
     for (size_t i = 0; i < 2 && !status; i++) {
-        un_recovered r;
+        un_masked_prediction r;
         if (lists[i]->count == 0) continue; /* splits without pictures of seen classes */
-        status = method->class->text_probe->recovery(method, &e->task.classes, &e->features,
-                                                     e->task.labels, lists[i], &r);
-        if (!status) status = un_json_set(recovery, names[i], recovered_json(&r));
+        status = method->class->text_probe->masked_prediction(
+            method, &e->task.classes, &e->features, e->task.labels, lists[i], &r);
+        if (!status) status = un_json_set(recovery, names[i], masked_prediction_json(&r));
     }
     if (status)
         json_decref(recovery);

@@ -58,9 +58,9 @@ un_status un_localise(const un_model *model, const un_dataset *dataset, const un
  * attention over groups of attributes. ---- */
 
 /* *out (new reference): {"seen": …, "unseen": …} of {"images", "in_group", "in_group_prior",
- * "among_all", "among_all_prior"} as un_recovered has them; without "seen" where no test picture is
+ * "among_all", "among_all_prior"} as un_masked_prediction has them; without "seen" where no test picture is
  * of a seen class. UNSEEN_E_UNSUPPORTED for methods and models that hide nothing. */
-un_status un_grounding_recovery(const un_evaluation *evaluation, json_t **out);
+un_status un_masked_prediction_measure(const un_evaluation *evaluation, json_t **out);
 
 /* *out (new reference): {"images", "groups": [{"name", "share", "even"}, …]}, the mean over at most
  * 1000 test images, taken at even distances; the most preferred first (share / even).

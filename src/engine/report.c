@@ -255,7 +255,7 @@ static un_status add_measurements(const maker *m, const un_evaluation *e, json_t
         status = un_localise(&e->model, &m->dataset, &e->features, &e->task, &value);
         UN_TRY(add_extra(result, "localisation", status, value));
     }
-    status = un_grounding_recovery(e, &value);
+    status = un_masked_prediction_measure(e, &value);
     UN_TRY(add_extra(result, "recovery", status, value));
     status = un_grounding_groups(e, &value);
     return add_extra(result, "group_attention", status, value);

@@ -72,7 +72,7 @@ typedef struct {
     double in_group_prior;
     double among_all; /* among all attributes; another one of the same words counts as right */
     double among_all_prior;
-} un_recovered;
+} un_masked_prediction;
 
 /* What a method that learns in steps has. */
 typedef struct {
@@ -145,9 +145,9 @@ typedef struct {
 typedef struct {
     /* Hides one attribute of each image's class, as in training, and asks for it: labels [N], rows
      * of the class table. UNSEEN_E_UNSUPPORTED if this model cannot. */
-    un_status (*recovery)(un_method *method, const un_class_table *classes,
-                          const un_features *features, const int32_t *labels,
-                          const un_index_list *images, un_recovered *out);
+    un_status (*masked_prediction)(un_method *method, const un_class_table *classes,
+                                   const un_features *features, const int32_t *labels,
+                                   const un_index_list *images, un_masked_prediction *out);
     /* The attention of image features (R, F) f32 over groups of attributes; the arrays of *out are
      * valid until the next call. UNSEEN_E_UNSUPPORTED if this model has none. */
     un_status (*group_attention)(un_method *method, const float *features, un_group_attention *out);

@@ -74,7 +74,7 @@ static un_status compare_fixed(golden *g, scene *s) {
     UN_GO(un_duet_xlayer_fix_language(&pass, &s->params, s->x[DUET_LANGUAGE],
                                       s->length[DUET_LANGUAGE],
                                       s->context.key_mask[DUET_LANGUAGE]));
-    UN_GO(un_duet_xlayer_see(&pass, s->x[DUET_VISION], &one, NULL));
+    UN_GO(un_duet_xlayer_forward_vision(&pass, s->x[DUET_VISION], &one, NULL));
     double *values = NULL, *reference = NULL;
     UN_GO(un_arena_alloc(&g->arena, rows * s->H, sizeof *values, &values));
     UN_GO(un_arena_alloc(&g->arena, rows * s->H, sizeof *values, &reference));

@@ -391,7 +391,7 @@ static const un_method_attribute_scores g_attribute_scores = {.score = un_duet_a
                                                               .made_of = made_of,
                                                               .scores_are_probabilities = 1};
 
-static const un_method_text_probe g_text_probe = {.recovery = un_duet_recovery,
+static const un_method_text_probe g_text_probe = {.masked_prediction = un_duet_masked_prediction,
                                                   .group_attention = un_duet_group_attention};
 
 /* Regions, or the pixels themselves; which of them, the settings may say. */

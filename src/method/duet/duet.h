@@ -238,8 +238,8 @@ un_status un_duet_group_attention(un_method *method, const float *features,
 /* After new classes or parameters. */
 void un_duet_attention_forget(duet_method *m);
 
-un_status un_duet_recovery(un_method *method, const un_class_table *classes,
-                           const un_features *features, const int32_t *labels,
-                           const un_index_list *images, un_recovered *out);
+un_status un_duet_masked_prediction(un_method *method, const un_class_table *classes,
+                                    const un_features *features, const int32_t *labels,
+                                    const un_index_list *images, un_masked_prediction *out);
 
 #endif

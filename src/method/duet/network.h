@@ -242,11 +242,11 @@ un_status un_duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SI
 /* Prediction with one fixed text: its keys and values are made once ... */
 un_status un_duet_xlayer_fix_language(duet_xlayer_pass *pass, const un_params *params,
                                       const float *language, size_t rows, const float *key_mask);
-/* ... and pictures see them: v (Rv, H) -> pass->side[DUET_VISION].out (Rv, H), or of the wanted
+/* ... and pictures attend to them: v (Rv, H) -> pass->side[DUET_VISION].out (Rv, H), or of the wanted
  * rows (W, H) unless NULL; the same as forward with that text for every picture. The language side
  * is not computed. */
-un_status un_duet_xlayer_see(duet_xlayer_pass *pass, const float *vision,
-                             const un_sequences *sequences, const un_wanted *wanted);
+un_status un_duet_xlayer_forward_vision(duet_xlayer_pass *pass, const float *vision,
+                                        const un_sequences *sequences, const un_wanted *wanted);
 
 /* ---- DUET's head for masked words: logits = W_d LN(gelu(W h + b)) + b_d,
  * with weights of its own (not the word embeddings).

@@ -79,7 +79,7 @@ static size_t masked_alike(const duet_kept *k, size_t a) {
     return b;
 }
 
-static un_status prepare_gaze(duet_method *m) {
+static un_status prepare_attention(duet_method *m) {
     const duet_kept *k = &m->kept;
     const un_attention_layer *cross = &m->network.xlayer[0].cross;
     size_t H = cross->width, P = k->prompt_length, pieces = k->name_begin[k->text_count];
@@ -201,7 +201,7 @@ un_status un_duet_attention(un_method *method, const float *features, float *map
     if (!m->regressed.own_texts || m->kept.text_count != m->regressed.A)
         return un_fail(UNSEEN_E_UNSUPPORTED,
                        "this DUET model's texts tell of other attributes than its scores");
-    UN_TRY(prepare_gaze(m));
+    UN_TRY(prepare_attention(m));
     UN_TRY(visual_tokens(m, features, &tokens));
     UN_TRY(work_space(T, cross->width, &sums, &keys));
     un_status status = un_dense_forward(&cross->key, &m->base.params, UN_F32, tokens, T,
@@ -240,7 +240,7 @@ un_status un_duet_group_attention(un_method *method, const float *features,
     UN_TRY(check(m));
     if (!groups_are_apart(k))
         return un_fail(UNSEEN_E_UNSUPPORTED, "this DUET model's texts have no groups");
-    UN_TRY(prepare_gaze(m));
+    UN_TRY(prepare_attention(m));
     UN_TRY(visual_tokens(m, features, &tokens));
     UN_TRY(work_space(P, cross->width, &sums, &query));
     un_status status = un_dense_forward(&cross->query, &m->base.params, UN_F32, tokens, 1,
@@ -286,9 +286,9 @@ typedef struct {
     int64_t image[PICTURES];
     size_t target[PICTURES], count; /* of the batch under way */
     size_t *asked;                  /* [A] how often each attribute was masked */
-    un_recovered *out;
+    un_masked_prediction *out;
     un_arena arena;
-} recovery;
+} masked_attributes;
 
 static size_t pieces_of(const duet_kept *k, size_t a) {
     return k->name_begin[a + 1] - k->name_begin[a];
@@ -317,7 +317,7 @@ static size_t best_attribute(const duet_kept *k, const float *logits, size_t pie
 }
 
 /* The pictures and texts that have come together. */
-static un_status flush(recovery *r) {
+static un_status predict_batch(masked_attributes *r) {
     duet_method *m = r->m;
     const duet_kept *k = &m->kept;
     size_t H = k->text.width;
@@ -342,7 +342,7 @@ static un_status flush(recovery *r) {
     return UNSEEN_OK;
 }
 
-static un_status add(recovery *r, size_t number, int64_t image) {
+static un_status add(masked_attributes *r, size_t number, int64_t image) {
     duet_method *m = r->m;
     un_duet_sample *s = &r->sample;
     un_duet_text *text = &m->words.text;
@@ -358,7 +358,7 @@ static un_status add(recovery *r, size_t number, int64_t image) {
     r->target[r->count++] = s->pair[0].attribute;
     r->start[r->count] = at + text->length;
     r->marked_begin[r->count] = mark;
-    return r->count == PICTURES ? flush(r) : UNSEEN_OK;
+    return r->count == PICTURES ? predict_batch(r) : UNSEEN_OK;
 }
 
 /* The texts of a model that was loaded, from its own names. */
@@ -370,7 +370,8 @@ static un_status open_texts(duet_method *m) {
     return un_duet_text_alloc(m->words.texts, &m->arena, &m->words.text);
 }
 
-static un_status prepare(recovery *r, const un_class_table *classes, const un_index_list *images) {
+static un_status prepare(masked_attributes *r, const un_class_table *classes,
+                         const un_index_list *images) {
     duet_method *m = r->m;
     un_arena *a = &r->arena;
     size_t L = m->settings.max_length;
@@ -395,7 +396,7 @@ static un_status prepare(recovery *r, const un_class_table *classes, const un_in
 
 /* What naming always the most frequent attribute of each number of pieces gets right, group by
  * group or (by_group 0) of all; of all, attributes of the same words are one. */
-static double prior(const recovery *r, int by_group) {
+static double prior(const masked_attributes *r, int by_group) {
     const duet_kept *k = &r->m->kept;
     size_t right = 0;
     for (size_t a = 0; a < k->text_count; a++) {
@@ -417,18 +418,18 @@ static double prior(const recovery *r, int by_group) {
     return (double)right / (double)r->out->count;
 }
 
-un_status un_duet_recovery(un_method *method, const un_class_table *classes,
-                           const un_features *features, const int32_t *labels,
-                           const un_index_list *images, un_recovered *out) {
+un_status un_duet_masked_prediction(un_method *method, const un_class_table *classes,
+                                    const un_features *features, const int32_t *labels,
+                                    const un_index_list *images, un_masked_prediction *out) {
     duet_method *m = (duet_method *)method;
-    *out = (un_recovered){0};
+    *out = (un_masked_prediction){0};
     if (!m->network.config.with_text)
         return un_fail(UNSEEN_E_UNSUPPORTED, "only DUET with text recovers masked attributes");
-    recovery r = {.m = m, .features = features, .labels = labels, .out = out};
+    masked_attributes r = {.m = m, .features = features, .labels = labels, .out = out};
     un_status status = UNSEEN_OK;
     UN_GO(prepare(&r, classes, images));
     for (size_t i = 0; i < images->count; i++) UN_GO(add(&r, i, images->items[i]));
-    UN_GO(flush(&r));
+    UN_GO(predict_batch(&r));
     if (out->count == 0) UN_GO(un_fail(UNSEEN_E_ARGUMENT, "no image's class has an attribute"));
     out->in_group /= (double)out->count;
     out->among_all /= (double)out->count;

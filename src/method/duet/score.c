@@ -84,8 +84,9 @@ un_status un_duet_set_classes(un_method *method, const un_class_table *classes) 
 }
 
 /* The wanted visual states (W, H) of pictures beside the prompt; n is at most score_pictures(). */
-static un_status see(duet_method *m, const float *features, size_t n,
-                     const un_wanted *const wanted[DUET_SIDES], const float **vis) {
+static un_status forward_beside_prompt(duet_method *m, const float *features, size_t n,
+                                       const un_wanted *const wanted[DUET_SIDES],
+                                       const float **vis) {
     duet_pass *p = &m->scoring.pass;
     const duet_image *image = m->network.image;
     if (!m->scoring.ready) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
@@ -99,13 +100,14 @@ static un_status see(duet_method *m, const float *features, size_t n,
     un_arena_free(&p->lists);
     UN_TRY(un_sequences_equal(&p->lists, n, image->tokens, &p->vision));
     UN_TRY(image->class->forward(p->image, &m->base.params, features, n, NULL, &p->visual_tokens));
-    UN_TRY(un_duet_xlayer_see(&p->xlayer[0], p->visual_tokens, &p->vision, wanted[DUET_VISION]));
+    UN_TRY(un_duet_xlayer_forward_vision(&p->xlayer[0], p->visual_tokens, &p->vision,
+                                         wanted[DUET_VISION]));
     *vis = p->xlayer[0].side[DUET_VISION].out;
     return UNSEEN_OK;
 }
 
 /* g (n, A) of up to score_pictures() pictures. */
-static un_status see_attributes(duet_method *m, const float *features, size_t n, float *g) {
+static un_status attribute_scores(duet_method *m, const float *features, size_t n, float *g) {
     const float *first = NULL;
     un_arena lists = {0};
     un_wanted none, rows;
@@ -113,7 +115,7 @@ static un_status see_attributes(duet_method *m, const float *features, size_t n,
     un_status status = UNSEEN_OK;
     UN_GO(un_duet_first_rows(&m->network, 0, n, &lists, &none));
     UN_GO(un_duet_first_rows(&m->network, n, n, &lists, &rows));
-    UN_GO(see(m, features, n, wanted, &first));
+    UN_GO(forward_beside_prompt(m, features, n, wanted, &first));
     UN_GO(un_duet_attributes_forward(&m->network, &m->base.params, first, n, g));
 done:
     un_arena_free(&lists);
@@ -136,7 +138,7 @@ un_status un_duet_score(un_method *method, const float *features, size_t n, floa
     un_status status = UNSEEN_OK;
     for (size_t at = 0; at < n; at += most) {
         size_t count = n - at < most ? n - at : most;
-        UN_GO(see_attributes(m, features + at * m->R * m->F, count, g));
+        UN_GO(attribute_scores(m, features + at * m->R * m->F, count, g));
         for (size_t i = 0; i < count; i++)
             class_probabilities(m, g + i * m->regressed.A, scores + (at + i) * C);
     }
@@ -146,7 +148,7 @@ done:
 }
 
 un_status un_duet_attributes(un_method *method, const float *features, float *out) {
-    return see_attributes((duet_method *)method, features, 1, out);
+    return attribute_scores((duet_method *)method, features, 1, out);
 }
 
 const float *un_duet_class_rows(const un_method *method) {

@@ -361,8 +361,8 @@ un_status un_duet_xlayer_fix_language(duet_xlayer_pass *pass, const un_params *p
     return project(pass, DUET_LANGUAGE);
 }
 
-un_status un_duet_xlayer_see(duet_xlayer_pass *pass, const float *vision,
-                             const un_sequences *sequences, const un_wanted *wanted) {
+un_status un_duet_xlayer_forward_vision(duet_xlayer_pass *pass, const float *vision,
+                                        const un_sequences *sequences, const un_wanted *wanted) {
     duet_xlayer_context *c = &pass->context;
     duet_xlayer_side *side = &pass->side[DUET_VISION];
     size_t rows = un_sequence_rows(sequences);
