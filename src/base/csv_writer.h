@@ -1,6 +1,6 @@
 /*
- * csv_writer.h - the one way CSV is written: row by row into memory, then into a file as a whole; or
- * into a stream of the caller's, as a log is.
+ * csv_writer.h - the one way CSV is written: row by row into memory, then into a file as a whole;
+ * or into a stream of the caller's, as a log is.
  *
  * Texts are quoted where RFC 4180 asks for it. A spreadsheet takes a text that begins with = + - or
  * @ (or a tab) for a formula and runs it, so such a text gets a ' in front; numbers are untouched.

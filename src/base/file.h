@@ -108,8 +108,9 @@ int un_descriptor_above(int fd);
  * /tmp) and belongs to somebody else. */
 un_status un_check_owner(const char *path, const struct stat *held);
 
-/* Opens what grows while people look at it, a log: the file itself, or a copy of the descriptor that
- * the path names. *file: it is a file, which can be cut and continued. -1 and errno on failure. */
+/* Opens what grows while people look at it, a log: the file itself, or a copy of the descriptor
+ * that the path names. *file: it is a file, which can be cut and continued. -1 and errno on
+ * failure. */
 int un_output_open(const char *path, int *file);
 /* Whether `path` is or will be a file that is replaced, which other files may lie beside; not a
  * pipe, a device or an open descriptor, which is written through. */

@@ -15,7 +15,8 @@
  * checkpoints) goes through un_json_text, which keeps every bit. */
 #define UN_JSON_FOR_PEOPLE (JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(12))
 
-/* Parses `n` bytes of UTF-8, with or without a BOM; `where` names the source in the error sentence. *out is a new reference. */
+/* Parses `n` bytes of UTF-8, with or without a BOM; `where` names the source in the error sentence.
+ * *out is a new reference. */
 un_status un_json_parse(const char *text, size_t n, const char *where, json_t **out);
 un_status un_json_read(const char *path, json_t **out);
 /* Pretty-printed with a final newline, keys in insertion order; "-" is stdout's job of the caller. */

@@ -26,9 +26,9 @@ void un_locale_leave(un_locale_guard *guard);
     __attribute__((cleanup(un_locale_leave), unused)) un_locale_guard un_locale_guard_ =           \
         un_locale_enter()
 
-/* A decimal number and nothing else: a sign, digits with at most one point, an exponent. 0 where the
- * text is anything else that strtod takes, hexadecimal digits, blanks, inf, nan, or where no double
- * can hold it. */
+/* A decimal number and nothing else: a sign, digits with at most one point, an exponent. 0 where
+ * the text is anything else that strtod takes, hexadecimal digits, blanks, inf, nan, or where no
+ * double can hold it. */
 int un_decimal_parse(const char *text, double *out);
 
 /* Around a call of a function that the host gave: it finds its own locale. Outside of public

@@ -124,7 +124,8 @@ int un_bench_backbone(int argc, char **argv);
  * the place of an input or of another output.
  *
  * A file is known by device and inode, through links, or, where it is not there yet, by its folder
- * and its name. Pipes, devices and open descriptors are written through and may be named twice. ---- */
+ * and its name. Pipes, devices and open descriptors are written through and may be named twice.
+ * ---- */
 
 typedef struct un_cli_file un_cli_file;
 typedef struct {
@@ -195,9 +196,9 @@ size_t un_cli_parse_top(struct argp_state *state, const char *text, size_t most)
 /* ---- what people read goes through here: standard output and standard error.
  *
  * Names come from other people's files, and a terminal obeys what it is sent. So control
- * characters are shown as \u001b and bytes that are no UTF-8 as \xff; only line feeds and tabs pass,
- * and those of a name are shown as well (un_cli_name).
- * On a terminal long lines are broken between words. ---- */
+ * characters are shown as \u001b and bytes that are no UTF-8 as \xff; only line feeds and tabs
+ * pass, and those of a name are shown as well (un_cli_name). On a terminal long lines are broken
+ * between words. ---- */
 
 /* From now on stdout and stderr are such streams; where that fails they stay as they are. */
 void un_cli_guard_streams(void);

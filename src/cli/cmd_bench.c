@@ -136,7 +136,7 @@ static un_status name_attributes(scene *s, size_t A) {
         snprintf(name, sizeof name, "has_part%c_color::value%zu", (int)('a' + i * GROUPS / A), i);
         UN_TRY(un_arena_string(&s->arena, name, &names[i]));
     }
-    s->classes.modality[0].attributes = names;
+    s->classes.semantics[0].attributes = names;
     return UNSEEN_OK;
 }
 
@@ -151,16 +151,16 @@ static un_status make_classes(scene *s, const arguments *a, un_rng *rng) {
         UN_TRY(un_arena_string(&s->arena, name, &t->names[c]));
         t->seen[c] = c % 4 != 3;
     }
-    t->modality_count = 1;
-    t->modality[0] = (un_modality){.name = "att", .width = a->attributes};
-    UN_TRY(
-        un_arena_alloc(&s->arena, t->count * a->attributes, sizeof(float), &t->modality[0].values));
-    un_rng_fill_uniform(rng, t->modality[0].values, t->count * a->attributes, 0, 0.1);
+    t->semantics_count = 1;
+    t->semantics[0] = (un_class_semantics){.name = "att", .width = a->attributes};
+    UN_TRY(un_arena_alloc(&s->arena, t->count * a->attributes, sizeof(float),
+                          &t->semantics[0].values));
+    un_rng_fill_uniform(rng, t->semantics[0].values, t->count * a->attributes, 0, 0.1);
     float *vectors = NULL;
-    t->modality[0].vector_width = a->vector_width;
+    t->semantics[0].vector_width = a->vector_width;
     UN_TRY(un_arena_alloc(&s->arena, a->attributes * a->vector_width, sizeof *vectors, &vectors));
     un_rng_fill_normal(rng, vectors, a->attributes * a->vector_width, 0, 1);
-    t->modality[0].vectors = vectors;
+    t->semantics[0].vectors = vectors;
     return name_attributes(s, a->attributes);
 }
 

@@ -55,7 +55,7 @@ static const struct argp g_argp = {
     .children = un_cli_pictures_children};
 
 static void print_attribute(const un_explanation *e, size_t i) {
-    const un_modality *m = &e->described;
+    const un_class_semantics *m = &e->described;
     size_t A = e->attribute_count;
     printf("    %+9.3g  ", (double)e->contribution[i]);
     if (e->found) {
@@ -166,7 +166,8 @@ done:
     return status;
 }
 
-/* Whether a file lies in one of the folders `names` below the directory with the real path `real`. */
+/* Whether a file lies in one of the folders `names` below the directory with the real path `real`.
+ */
 static int lies_in_folder(const char *file, const char *real, char *const *names, size_t count) {
     char *at = realpath(file, NULL);
     size_t n = strlen(real), found = 0;

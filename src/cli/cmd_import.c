@@ -1,7 +1,7 @@
 /*
- * cmd_import.c - `unseen import FORMAT …`: a foreign data set into a data set directory. Each format
- * is a table of the options that are its own, the groups of those it shares (import_options.h), and a
- * function that hands what was said to its reader.
+ * cmd_import.c - `unseen import FORMAT …`: a foreign data set into a data set directory. Each
+ * format is a table of the options that are its own, the groups of those it shares
+ * (import_options.h), and a function that hands what was said to its reader.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -172,8 +172,8 @@ static un_status finish_pictures(un_dataset *dataset, void *user) {
     return un_import_add_words(dataset, &a->words);
 }
 
-/* Names what is there in people's folders and cannot be read. *bad: kinds of pictures among it; they
- * are in the data set, where `extract` leaves them out, or reads them once it can. */
+/* Names what is there in people's folders and cannot be read. *bad: kinds of pictures among it;
+ * they are in the data set, where `extract` leaves them out, or reads them once it can. */
 static un_status tell_unread(const char *output, int *bad) {
     un_dataset dataset;
     un_unread unread;

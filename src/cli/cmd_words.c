@@ -1,4 +1,5 @@
-/* cmd_words.c - `unseen words DIR --vectors FILE`: word vectors for the attributes of a data set. */
+/* cmd_words.c - `unseen words DIR --vectors FILE`: word vectors for the attributes of a data set.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

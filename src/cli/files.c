@@ -191,8 +191,8 @@ static int is_linked(const place *p, const char *directory) {
     return linked;
 }
 
-/* Whether the file that is there is a picture of the data set. They are looked at one by one only if
- * a picture would be overwritten, not if an earlier result is. */
+/* Whether the file that is there is a picture of the data set. They are looked at one by one only
+ * if a picture would be overwritten, not if an earlier result is. */
 static int is_picture_of(const place *p, const un_cli_file *set) {
     un_dataset dataset;
     int found = 0;

@@ -1,6 +1,6 @@
 /*
- * terminal.c - standard output and standard error (cli.h): control characters are shown, not obeyed,
- * and on a terminal long lines are broken between words.
+ * terminal.c - standard output and standard error (cli.h): control characters are shown, not
+ * obeyed, and on a terminal long lines are broken between words.
  */
 #include "cli/cli.h"
 

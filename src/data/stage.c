@@ -320,7 +320,8 @@ static int is_feature_file(const char *name) {
     return (name[0] != '.' && ends_with(name, ".safetensors")) || is_temporary(name);
 }
 
-/* What a training computed once of the features, whole or in part: made again where it is wanted. */
+/* What a training computed once of the features, whole or in part: made again where it is wanted.
+ */
 static int is_state_file(const char *name) {
     return is_feature_file(name) || ends_with(name, ".safetensors.partial") ||
            ends_with(name, ".journal");

@@ -1,8 +1,8 @@
 /*
  * stage.h - a directory that appears whole or not at all.
  *
- * An import, or an explanation, is written into "<output>.partial" and renamed at the end. A lock on
- * a file in it tells a running one from what a killed one left behind: the kernel drops the lock
+ * An import, or an explanation, is written into "<output>.partial" and renamed at the end. A lock
+ * on a file in it tells a running one from what a killed one left behind: the kernel drops the lock
  * with the process.
  */
 #ifndef UN_DATA_STAGE_H

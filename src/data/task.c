@@ -22,24 +22,24 @@ static un_status make_table(un_task *task, const un_dataset *dataset, const unsi
         table->names[map[c]] = dataset->classes[c];
         table->seen[map[c]] = seen[c];
     }
-    if (count == 0 || count > UN_MAX_MODALITIES)
+    if (count == 0 || count > UN_MAX_CLASS_SEMANTICS)
         return un_fail(UNSEEN_E_ARGUMENT, "between 1 and %d semantics are needed, not %zu",
-                       UN_MAX_MODALITIES, count);
+                       UN_MAX_CLASS_SEMANTICS, count);
     for (size_t m = 0; m < count; m++) {
         const un_semantics *source = NULL;
         UN_TRY(un_dataset_require_semantics(dataset, semantics[m], &source));
-        un_modality *modality = &table->modality[table->modality_count++];
-        *modality = (un_modality){.name = source->name,
-                                  .width = source->width,
-                                  .attributes = source->attributes,
-                                  .vector_width = source->vector_width,
-                                  .vectors = source->vectors,
-                                  .scaling = source->scaling};
+        un_class_semantics *rows = &table->semantics[table->semantics_count++];
+        *rows = (un_class_semantics){.name = source->name,
+                                     .width = source->width,
+                                     .attributes = source->attributes,
+                                     .vector_width = source->vector_width,
+                                     .vectors = source->vectors,
+                                     .scaling = source->scaling};
         UN_TRY(un_arena_alloc(&task->arena, table->count * source->width, sizeof(float),
-                              &modality->values));
+                              &rows->values));
         for (size_t c = 0; c < dataset->class_count; c++)
             if (map[c] >= 0)
-                memcpy(modality->values + (size_t)map[c] * source->width,
+                memcpy(rows->values + (size_t)map[c] * source->width,
                        source->values + c * source->width, source->width * sizeof(float));
     }
     return UNSEEN_OK;
@@ -222,17 +222,17 @@ static un_status find_trained(const un_dataset *dataset, const un_class_table *m
 un_status un_task_of_model(un_task *task, const un_dataset *dataset, const unsigned char *present,
                            const un_class_table *model) {
     *task = (un_task){.name = "test", .is_of_model = 1};
-    const char *semantics[UN_MAX_MODALITIES];
+    const char *semantics[UN_MAX_CLASS_SEMANTICS];
     const un_index_list *const unseen[] = {&dataset->test_unseen};
     unsigned char *seen = NULL;
     un_status status = UNSEEN_OK;
-    for (size_t m = 0; m < model->modality_count; m++) semantics[m] = model->modality[m].name;
+    for (size_t m = 0; m < model->semantics_count; m++) semantics[m] = model->semantics[m].name;
     UN_GO(take_benchmark(task, dataset, present));
     UN_GO(un_arena_alloc(&task->arena, dataset->class_count, 1, &seen));
     UN_GO(find_trained(dataset, model, seen));
     UN_GO(keep_images(task, dataset, seen, 0, &task->unseen));
     UN_GO(list_classes(task, dataset, unseen, 1, seen, 0, &task->trained, &task->trained_count));
-    UN_GO(build_all(task, dataset, &dataset->trainval, seen, semantics, model->modality_count));
+    UN_GO(build_all(task, dataset, &dataset->trainval, seen, semantics, model->semantics_count));
 done:
     if (status) un_task_free(task);
     return status;

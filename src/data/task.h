@@ -18,9 +18,9 @@
 
 #include "data/dataset.h"
 
-enum { UN_MAX_MODALITIES = 8 };
+enum { UN_MAX_CLASS_SEMANTICS = 8 };
 
-/* One semantic modality of a class table: rows of one named semantics. */
+/* One description of a class table: rows of one named semantics. */
 typedef struct {
     const char *name;
     size_t width;              /* A */
@@ -29,15 +29,15 @@ typedef struct {
     size_t vector_width;       /* E; 0: there are no word vectors */
     const float *vectors;      /* [A, E] a word vector of each attribute, NULL if there are none */
     const un_scaling *scaling; /* how values as given became rows; NULL: not known */
-} un_modality;
+} un_class_semantics;
 
 /* The classes that a method scores, in the order of its scores. */
 typedef struct {
     size_t count; /* C */
     char **names;
     unsigned char *seen; /* 1: trained on */
-    size_t modality_count;
-    un_modality modality[UN_MAX_MODALITIES];
+    size_t semantics_count;
+    un_class_semantics semantics[UN_MAX_CLASS_SEMANTICS];
 } un_class_table;
 
 typedef struct {
@@ -58,7 +58,7 @@ typedef struct {
 
 /* The lists of test images may be empty: what they would measure is then not measured.
  * `semantics` names `count` named semantics of the data set, in the order that
- * the method wants its modalities. The data set must have labels and outlive
+ * the method wants its semantics. The data set must have labels and outlive
  * the task. present[i] is 0 for images without a row of features; NULL: all have one.
  * An empty list of training images is an error, empty test lists are none. */
 un_status un_task_final(un_task *task, const un_dataset *dataset, const unsigned char *present,

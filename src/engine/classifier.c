@@ -158,11 +158,11 @@ un_status un_classifier_attribute_scores(un_classifier *c, const float *features
     if (!class->attribute_scores)
         return un_fail(UNSEEN_E_UNSUPPORTED, "the scores of %s are not made of attribute scores",
                        class->name);
-    if (c->classes.modality_count != 1)
+    if (c->classes.semantics_count != 1)
         return un_fail(UNSEEN_E_UNSUPPORTED,
                        "%s fuses %zu semantics; attribute scores are told for one only", c->path,
-                       c->classes.modality_count);
-    size_t A = c->classes.modality[0].width;
+                       c->classes.semantics_count);
+    size_t A = c->classes.semantics[0].width;
     float *parts = NULL;
     UN_TRY(un_alloc(class->attribute_scores->branches * A, sizeof *parts, &parts));
     un_status status = class->attribute_scores->score(c->model.method, features, parts);

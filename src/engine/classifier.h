@@ -48,13 +48,14 @@ typedef struct {
  * Adds `n` classes, which count as unseen. A name that the model knows gets the new description in
  * place of its own; of a class that it was trained on a warning says so, and it stays a seen one.
  *
- * Where the model keeps what was done to the values of its classes (un_modality, scaling), a value
- * is in the unit of the training table, and equal values give the row that the training class
+ * Where the model keeps what was done to the values of its classes (un_class_semantics, scaling), a
+ * value is in the unit of the training table, and equal values give the row that the training class
  * has. Attributes that were brought to 0 to 1 by their range are brought there by the same range;
- * a value outside it is a warning, one that is farther outside than the range is wide an error. Where
- * all attributes share a unit, shares or percent, a description of some of the A attributes may be
- * in shares, 0 to 1, or in percent if a value of the call exceeds 1. Models of version 0.1 do not
- * keep it: with all A attributes the values are the row in the unit of the table, else as above.
+ * a value outside it is a warning, one that is farther outside than the range is wide an error.
+ * Where all attributes share a unit, shares or percent, a description of some of the A attributes
+ * may be in shares, 0 to 1, or in percent if a value of the call exceeds 1. Models of version 0.1
+ * do not keep it: with all A attributes the values are the row in the unit of the table, else as
+ * above.
  *
  * An attribute that is not stated is absent (0, or the least value there was) if another one of its
  * group (un_attribute_value) is stated, and else has the mean of the training table. Rows get
@@ -63,7 +64,7 @@ typedef struct {
 un_status un_classifier_describe(un_classifier *classifier, const un_description *descriptions,
                                  size_t n);
 
-/* out[i] = number of the attribute (of the only modality) that names[i] means (base/names.h); an
+/* out[i] = number of the attribute (of the only semantics) that names[i] means (base/names.h); an
  * error lists those that mean none, with the nearest. */
 un_status un_classifier_attributes(const un_classifier *classifier, char *const *names,
                                    size_t count, size_t *out);
@@ -105,7 +106,8 @@ struct unseen_model {
  *     lines of what is known: NAME,ATTRIBUTE=VALUE,…
  *         Northern Cardinal,has_bill_color::red=0.9,has_size::small=1
  * What values mean, and what becomes of attributes that are not stated, is in
- * un_classifier_describe. What stood for unknown values when the data set was imported does so here. ---- */
+ * un_classifier_describe. What stood for unknown values when the data set was imported does so
+ * here. ---- */
 
 /* Fails with a sentence that names the file and the line. */
 un_status un_new_classes_read(un_classifier *classifier, const char *path);

@@ -11,12 +11,13 @@
 #include "data/readers/text.h"
 #include "engine/classifier.h"
 
-/* A value this many ranges outside the range of the training classes is in another unit, or wrong. */
+/* A value this many ranges outside the range of the training classes is in another unit, or wrong.
+ */
 static const double FAR_OUTSIDE = 1;
 
 /* Rows count as unit vectors if all lengths are 1 within f32 rounding of a sum over A. */
 static int has_unit_rows(const un_class_table *table) {
-    const un_modality *m = &table->modality[0];
+    const un_class_semantics *m = &table->semantics[0];
     for (size_t c = 0; c < table->count; c++) {
         double square = 0;
         for (size_t i = 0; i < m->width; i++)
@@ -26,19 +27,19 @@ static int has_unit_rows(const un_class_table *table) {
     return 1;
 }
 
-static un_status check_modality(const un_classifier *c) {
+static un_status check_semantics(const un_classifier *c) {
     const un_class_table *table = &c->model.classes;
-    if (table->modality_count != 1)
+    if (table->semantics_count != 1)
         return un_fail(UNSEEN_E_UNSUPPORTED,
                        "%s fuses %zu semantics; classes can be added to models of one only",
-                       c->path, table->modality_count);
+                       c->path, table->semantics_count);
     return UNSEEN_OK;
 }
 
 un_status un_classifier_attributes(const un_classifier *c, char *const *names, size_t count,
                                    size_t *out) {
-    UN_TRY(check_modality(c));
-    const un_modality *m = &c->model.classes.modality[0];
+    UN_TRY(check_semantics(c));
+    const un_class_semantics *m = &c->model.classes.semantics[0];
     un_name_index index;
     un_name_report report;
     if (!m->attributes)
@@ -62,7 +63,7 @@ un_status un_classifier_attributes(const un_classifier *c, char *const *names, s
 typedef struct {
     const un_classifier *classifier;
     const un_class_table *known; /* the table of the file: means and scale come from it */
-    const un_modality *m;        /* its modality */
+    const un_class_semantics *m; /* its semantics */
     int unit_rows;               /* without a scaling: rows have length 1 */
     double top;                  /* the largest value in the table, or as given */
     double bottom;               /* the least */
@@ -220,14 +221,14 @@ static void place(const un_classifier *c, const un_class_table *table, size_t k,
 static un_status copy_table(const un_class_table *from, size_t more, un_arena *arena,
                             un_class_table *to) {
     size_t room = from->count + more;
-    size_t width = from->modality[0].width;
+    size_t width = from->semantics[0].width;
     *to = *from;
     UN_TRY(un_arena_alloc(arena, room, sizeof *to->names, &to->names));
     UN_TRY(un_arena_alloc(arena, room, 1, &to->seen));
-    UN_TRY(un_arena_alloc(arena, room * width, sizeof(float), &to->modality[0].values));
+    UN_TRY(un_arena_alloc(arena, room * width, sizeof(float), &to->semantics[0].values));
     memcpy(to->names, from->names, from->count * sizeof *to->names);
     memcpy(to->seen, from->seen, from->count);
-    memcpy(to->modality[0].values, from->modality[0].values, from->count * width * sizeof(float));
+    memcpy(to->semantics[0].values, from->semantics[0].values, from->count * width * sizeof(float));
     return UNSEEN_OK;
 }
 
@@ -258,7 +259,7 @@ static un_status match_names(const un_classifier *c, const un_description *descr
 static un_status add(describer *d, const un_description *x, size_t k, un_arena *arena,
                      un_class_table *table, unsigned char *described) {
     place(d->classifier, table, k, x->name, &k);
-    un_modality *m = &table->modality[0];
+    un_class_semantics *m = &table->semantics[0];
     UN_TRY(make_row(d, x, m->values + k * m->width));
     described[k] = 1;
     if (k < table->count) return UNSEEN_OK;
@@ -312,8 +313,8 @@ un_status un_classifier_describe(un_classifier *c, const un_description *descrip
     size_t *old = NULL;
     describer d = {.classifier = c, .known = &c->model.classes};
     un_status status = UNSEEN_OK;
-    UN_TRY(check_modality(c));
-    d.m = &d.known->modality[0];
+    UN_TRY(check_semantics(c));
+    d.m = &d.known->semantics[0];
     UN_GO(look(&d, &scratch));
     UN_GO(copy_table(&c->classes, n, &arena, &table));
     UN_GO(un_arena_alloc(&arena, c->classes.count + n, 1, &described));
@@ -341,7 +342,7 @@ done:
 
 typedef struct {
     un_classifier *classifier;
-    const un_modality *m;
+    const un_class_semantics *m;
     const char *path;
     un_cell_format format;
     un_name_index attributes; /* of the model */
@@ -526,7 +527,7 @@ static un_status read_all(reader *r) {
 }
 
 un_status un_new_classes_read(un_classifier *classifier, const char *path) {
-    const un_modality *m = &classifier->model.classes.modality[0];
+    const un_class_semantics *m = &classifier->model.classes.semantics[0];
     reader r = {.classifier = classifier, .m = m, .path = path};
     if (m->scaling) {
         r.format.unknown = m->scaling->unknown;

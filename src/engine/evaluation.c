@@ -1,6 +1,6 @@
 /*
- * evaluation.c - see evaluation.h: a model on the test sets, where its attention points, and what it
- * makes of texts.
+ * evaluation.c - see evaluation.h: a model on the test sets, where its attention points, and what
+ * it makes of texts.
  */
 #include "engine/evaluation.h"
 
@@ -62,10 +62,10 @@ static un_status choose_gamma(const char *wanted, const un_model *model, const c
 /* Whether the data set describes its classes as the model has them. */
 static int same_descriptions(const un_class_table *a, const un_class_table *b) {
     if (a->count != b->count) return 0;
-    for (size_t m = 0; m < a->modality_count; m++)
-        if (a->modality[m].width != b->modality[m].width ||
-            memcmp(a->modality[m].values, b->modality[m].values,
-                   a->count * a->modality[m].width * sizeof(float)) != 0)
+    for (size_t m = 0; m < a->semantics_count; m++)
+        if (a->semantics[m].width != b->semantics[m].width ||
+            memcmp(a->semantics[m].values, b->semantics[m].values,
+                   a->count * a->semantics[m].width * sizeof(float)) != 0)
             return 0;
     return 1;
 }
@@ -232,7 +232,7 @@ static un_status check_localisable(const localiser *l) {
 }
 
 static un_status check_parts(const localiser *l) {
-    const un_modality *m = &l->task->classes.modality[0];
+    const un_class_semantics *m = &l->task->classes.semantics[0];
     const un_parts *p = &l->parts;
     for (size_t i = 0; i < p->attribute_parts_count; i++)
         if (!strcmp(p->attribute_parts[i].semantics, m->name) &&
@@ -249,7 +249,7 @@ static un_status localiser_open(localiser *l) {
     UN_TRY(read_recipe(l));
     UN_TRY(un_parts_open(&l->parts, l->dataset->directory, l->dataset));
     UN_TRY(check_parts(l));
-    const un_modality *m = &l->task->classes.modality[0];
+    const un_class_semantics *m = &l->task->classes.semantics[0];
     size_t P = l->parts.part_count, C = l->task->classes.count;
     l->A = m->width;
     l->branches = l->model->method->class->maps->branches;
@@ -319,7 +319,7 @@ static void place_parts(localiser *l, size_t image, const un_image_head *head) {
 /* All attributes of one image. Attributes of one group name the same parts and follow each other,
  * so the cover is computed once for them. */
 static void add_image(localiser *l, size_t image, un_localisation *sum) {
-    const un_modality *m = &l->task->classes.modality[0];
+    const un_class_semantics *m = &l->task->classes.semantics[0];
     const float *values = m->values + (size_t)l->task->labels[image] * l->A;
     const un_part_list *last = NULL;
     size_t n = 0, before = sum->all.pairs;

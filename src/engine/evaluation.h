@@ -1,6 +1,6 @@
 /*
- * evaluation.h - a model on the test sets of a data set, its accuracies and its attention: what eval
- * and report share.
+ * evaluation.h - a model on the test sets of a data set, its accuracies and its attention: what
+ * eval and report share.
  */
 #ifndef UN_ENGINE_EVALUATION_H
 #define UN_ENGINE_EVALUATION_H
@@ -58,8 +58,8 @@ un_status un_localise(const un_model *model, const un_dataset *dataset, const un
  * attention over groups of attributes. ---- */
 
 /* *out (new reference): {"seen": …, "unseen": …} of {"images", "in_group", "in_group_prior",
- * "among_all", "among_all_prior"} as un_masked_prediction has them; without "seen" where no test picture is
- * of a seen class. UNSEEN_E_UNSUPPORTED for methods and models that hide nothing. */
+ * "among_all", "among_all_prior"} as un_masked_prediction has them; without "seen" where no test
+ * picture is of a seen class. UNSEEN_E_UNSUPPORTED for methods and models that hide nothing. */
 un_status un_masked_prediction_measure(const un_evaluation *evaluation, json_t **out);
 
 /* *out (new reference): {"images", "groups": [{"name", "share", "even"}, …]}, the mean over at most

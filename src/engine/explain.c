@@ -74,7 +74,7 @@ static int is_used(const un_classifier *c, size_t m) {
 }
 
 /* "kg 17" for values without names. */
-static un_status name_values(const un_modality *m, un_arena *arena, char **out) {
+static un_status name_values(const un_class_semantics *m, un_arena *arena, char **out) {
     for (size_t i = 0; i < m->width; i++) {
         char *text = NULL;
         if (m->attributes) {
@@ -91,21 +91,21 @@ static un_status name_values(const un_modality *m, un_arena *arena, char **out) 
 
 static un_status describe(const un_classifier *c, un_explanation *e) {
     const un_class_table *t = &c->classes;
-    un_modality *d = &e->described;
+    un_class_semantics *d = &e->described;
     size_t used = 0, A = 0, at = 0;
-    for (size_t m = 0; m < t->modality_count; m++) {
+    for (size_t m = 0; m < t->semantics_count; m++) {
         if (!is_used(c, m)) continue;
-        *d = t->modality[m];
+        *d = t->semantics[m];
         A += d->width;
         used++;
     }
     e->attribute_count = A;
     if (used == 1) return UNSEEN_OK;
-    *d = (un_modality){.name = "semantics", .width = A};
+    *d = (un_class_semantics){.name = "semantics", .width = A};
     UN_TRY(un_arena_alloc(&e->arena, t->count * A, sizeof *d->values, &d->values));
     UN_TRY(un_arena_alloc(&e->arena, A, sizeof *d->attributes, (void *)&d->attributes));
-    for (size_t m = 0; m < t->modality_count; m++) {
-        const un_modality *from = &t->modality[m];
+    for (size_t m = 0; m < t->semantics_count; m++) {
+        const un_class_semantics *from = &t->semantics[m];
         if (!is_used(c, m)) continue;
         UN_TRY(name_values(from, &e->arena, d->attributes + at));
         for (size_t k = 0; k < t->count; k++)
@@ -122,15 +122,15 @@ static un_status describe(const un_classifier *c, un_explanation *e) {
 static un_status make_swaps(const un_classifier *c, const un_explanation *e, un_arena *arena,
                             un_class_table *table) {
     size_t A = e->attribute_count, at = 0;
-    for (size_t k = 0; k < table->modality_count; k++) {
-        const un_modality *m = &c->classes.modality[k];
+    for (size_t k = 0; k < table->semantics_count; k++) {
+        const un_class_semantics *m = &c->classes.semantics[k];
         const float *answer = m->values + e->answer * m->width;
         const float *other = m->values + e->other * m->width;
         float *rows = NULL;
         UN_TRY(un_arena_alloc(arena, (A + 1) * m->width, sizeof *rows, &rows));
         for (size_t i = 0; i <= A; i++)
             memcpy(rows + i * m->width, answer, m->width * sizeof *rows);
-        table->modality[k].values = rows;
+        table->semantics[k].values = rows;
         if (!is_used(c, k)) continue;
         for (size_t j = 0; j < m->width; j++) rows[(at + j) * m->width + j] = other[j];
         at += m->width;
@@ -326,7 +326,8 @@ int un_explain_shown(const un_explain_choice *choice, size_t number) {
     return shown;
 }
 
-/* ---- on which side the attributes are, and what decides where they speak against the answer ---- */
+/* ---- on which side the attributes are, and what decides where they speak against the answer ----
+ */
 
 double un_explain_constant(const un_explanation *e) {
     double largest = fmax(fabs((double)e->scores[e->answer]), fabs((double)e->scores[e->other]));

@@ -19,7 +19,8 @@ typedef struct {
     un_image crop;   /* what the network saw, before normalisation */
     un_crop_box box; /* where that lies in the picture */
     size_t attribute_count, grid_height, grid_width;
-    un_modality described;     /* the classes' descriptions as given, fused semantics side by side:
+    un_class_semantics
+        described;             /* the classes' descriptions as given, fused semantics side by side:
                                   A values of each class; names NULL where there are none */
     size_t branches;           /* of attention: maps */
     size_t attribute_branches; /* of attribute scores: found */
@@ -109,11 +110,11 @@ double un_explain_constant(const un_explanation *explanation);
  * contributions), decided_by ("attributes", or what decides where they speak against the answer:
  * "calibration", "bias", "interaction", "candidates"; "nothing" if no two sides differ) and verdict
  * (the same as a sentence, null where the attributes decide), note, shown {by_score,
- * by_contribution (by amount), for, against} (numbers of attributes), branch_titles, groups [{name, share,
- * even}] (how the picture divides its attention over groups of attributes, and what no preference
- * would give, or null), attributes [{number, name,
- * contribution, answer_value, other_value, mean_value: of the class descriptions; score: a list
- * over branches, or null; maps: [branches][h][w], or null}], the largest contribution first. ---- */
+ * by_contribution (by amount), for, against} (numbers of attributes), branch_titles, groups [{name,
+ * share, even}] (how the picture divides its attention over groups of attributes, and what no
+ * preference would give, or null), attributes [{number, name, contribution, answer_value,
+ * other_value, mean_value: of the class descriptions; score: a list over branches, or null; maps:
+ * [branches][h][w], or null}], the largest contribution first. ---- */
 
 /* Makes the folder DIRECTORY/NAME, whole or not at all; an explanation that is there already is
  * replaced, any other folder of that name is an error. DIRECTORY must exist. `note` may be NULL. */

@@ -16,7 +16,7 @@ enum { BARS_PER_TOP = 2, MAP_SIDE = 448, LINES = 7, LINE = 320, MOST_GROUPS = 40
 
 /* "name", or "kg 17" where the semantics kg have no names. */
 static un_status value_name(const un_explanation *e, size_t i, un_arena *arena, char **out) {
-    const un_modality *m = &e->described;
+    const un_class_semantics *m = &e->described;
     if (m->attributes) return un_arena_string(arena, m->attributes[i], out);
     char text[128];
     snprintf(text, sizeof text, "%.90s %zu", m->name, i);
@@ -55,7 +55,7 @@ un_status un_safe_name(const char *text, int without_extension, char **out) {
 
 static un_status make_tiles(const un_explanation *e, const size_t *list, size_t n, un_arena *arena,
                             un_sheet_section *section) {
-    const un_modality *m = &e->described;
+    const un_class_semantics *m = &e->described;
     size_t A = e->attribute_count, R = e->grid_height * e->grid_width;
     un_sheet_tile *tiles = NULL;
     UN_TRY(un_arena_alloc(arena, n, sizeof *tiles, &tiles));
@@ -299,7 +299,7 @@ static json_t *maps_json(const un_explanation *e, size_t attribute) {
 
 static json_t *attribute_json(const un_explanation *e, const un_classifier *c, size_t i,
                               int with_maps) {
-    const un_modality *m = &e->described;
+    const un_class_semantics *m = &e->described;
     size_t A = e->attribute_count;
     json_t *scores = json_null();
     double mean = 0;

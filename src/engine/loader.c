@@ -1,5 +1,5 @@
-/* loader.c - see loader.h: pictures in batches, the pictures that someone named, and those of a data
- * set that cannot be read. */
+/* loader.c - see loader.h: pictures in batches, the pictures that someone named, and those of a
+ * data set that cannot be read. */
 #include "engine/loader.h"
 
 #include <pthread.h>

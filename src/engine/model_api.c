@@ -1,5 +1,5 @@
-/* model_api.c - the public interface (unseen.h): models, their classes and attributes, and what they
- * say about pictures. */
+/* model_api.c - the public interface (unseen.h): models, their classes and attributes, and what
+ * they say about pictures. */
 #include "engine/classifier.h"
 
 #include <math.h>
@@ -74,13 +74,13 @@ const char *unseen_model_manifest(const unseen_model *model) {
 }
 
 size_t unseen_model_attribute_count(const unseen_model *model) {
-    if (!model || model->classifier.classes.modality_count != 1) return 0;
-    return model->classifier.classes.modality[0].width;
+    if (!model || model->classifier.classes.semantics_count != 1) return 0;
+    return model->classifier.classes.semantics[0].width;
 }
 
 const char *unseen_model_attribute_name(const unseen_model *model, size_t i) {
     if (i >= unseen_model_attribute_count(model)) return NULL;
-    char *const *names = model->classifier.classes.modality[0].attributes;
+    char *const *names = model->classifier.classes.semantics[0].attributes;
     return names ? names[i] : NULL;
 }
 

@@ -54,7 +54,7 @@ static int read_recipe(const un_features *features, un_recipe *out) {
 static un_status painter_open(painter *p, report_pictures *r) {
     const un_evaluation *e = r->evaluation;
     const un_method_class *class = e->model.method->class;
-    size_t A = e->task.classes.modality[0].width, R = e->features.regions;
+    size_t A = e->task.classes.semantics[0].width, R = e->features.regions;
     *p = (painter){
         .r = r, .grid_height = e->features.grid_height, .grid_width = e->features.grid_width};
     un_method_grid(e->model.method, &p->grid_height, &p->grid_width);
@@ -63,7 +63,7 @@ static un_status painter_open(painter *p, report_pictures *r) {
     if (!known) p->recipe.orientation = r->dataset->orientation;
     /* Fused semantics would make longer rows than these. */
     p->has_maps = known && class->maps && class->attribute_scores && R > 1 &&
-                  e->task.classes.modality_count == 1;
+                  e->task.classes.semantics_count == 1;
     if (!p->has_maps) return UNSEEN_OK;
     UN_TRY(un_arena_alloc(r->arena, R * e->features.width, sizeof(float), &p->row));
     UN_TRY(un_arena_alloc(r->arena, e->task.classes.count, sizeof(float), &p->scores));
@@ -130,7 +130,7 @@ static size_t runner_up(const painter *p, size_t chosen) {
 static size_t decisive(const painter *p, size_t chosen, size_t other, int *against) {
     const un_method *method = p->r->evaluation->model.method;
     const float *rows = method->class->attribute_scores->class_rows(method);
-    size_t A = p->r->evaluation->task.classes.modality[0].width, best = 0;
+    size_t A = p->r->evaluation->task.classes.semantics[0].width, best = 0;
     float most = -INFINITY;
     for (size_t i = 0; i < A; i++) {
         float found = 0;
@@ -149,7 +149,7 @@ static un_status add_maps(painter *p, int64_t image, const un_image *crop, size_
                           size_t truth, un_report_picture *out) {
     const un_evaluation *e = p->r->evaluation;
     un_method *method = e->model.method;
-    const un_modality *m = &e->task.classes.modality[0];
+    const un_class_semantics *m = &e->task.classes.semantics[0];
     size_t A = m->width, cells = p->grid_height * p->grid_width;
     un_features_gather_f32(&e->features, &image, 1, p->row);
     UN_TRY(method->class->score(method, p->row, 1, p->scores));

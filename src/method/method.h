@@ -137,7 +137,7 @@ typedef struct {
     const float *(*class_rows)(const un_method *method);
     /* Whether the scores are made of the semantics at this place of the table, so that A counts
      * its values, too; NULL: they are made of all. */
-    int (*made_of)(const un_method *method, size_t modality);
+    int (*made_of)(const un_method *method, size_t semantics);
     int scores_are_probabilities; /* so that they add up to the logarithms of scores */
 } un_method_attribute_scores;
 
@@ -159,7 +159,8 @@ typedef struct un_method_class {
     const char *title;      /* with the paper */
     const char *score_unit; /* "negative distance": the unit of scores and gamma */
     un_features_kind input; /* what it learns from; region features are averaged into pooled ones */
-    int trains_with_unseen_rows; /* unseen classes' attributes enter the loss: the manifest says so */
+    int trains_with_unseen_rows; /* unseen classes' attributes enter the loss: the manifest says so
+                                  */
     const char *const
         *losses; /* names of step()'s terms, NULL-terminated; the L2 term is the trainer's */
     const un_option *options; /* key == NULL ends */
@@ -168,7 +169,7 @@ typedef struct un_method_class {
     un_status (*create)(const un_method_setup *setup, un_method **out);
     void (*destroy)(un_method *method);
     /* The classes to score from now on, with the parameters as they are now. Any
-     * classes whose modalities have the trained widths will do. */
+     * classes whose semantics have the trained widths will do. */
     un_status (*set_classes)(un_method *method, const un_class_table *classes);
     /* features (n, R, F) f32 -> scores (n, C), higher is better. */
     un_status (*score)(un_method *method, const float *features, size_t n, float *scores);

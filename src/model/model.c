@@ -10,17 +10,18 @@
 
 static const char FORMAT[] = "unseen-model", VERSION[] = "1";
 
-static un_status describe_modalities(const un_class_table *classes, char **out) {
+static un_status describe_semantics(const un_class_table *classes, char **out) {
     json_t *list = json_array();
     if (!list) return un_fail_memory(0);
     un_status status = UNSEEN_OK;
-    for (size_t m = 0; m < classes->modality_count; m++) {
-        const un_modality *modality = &classes->modality[m];
-        json_t *names = modality->attributes
-                            ? un_json_strings(modality->attributes, modality->width)
+    for (size_t m = 0; m < classes->semantics_count; m++) {
+        const un_class_semantics *semantics = &classes->semantics[m];
+        json_t *names = semantics->attributes
+                            ? un_json_strings(semantics->attributes, semantics->width)
                             : json_null();
-        json_t *scaling = modality->scaling ? un_scaling_describe(modality->scaling) : json_null();
-        UN_GO(un_json_append(list, json_pack("{s:s, s:o, s:o}", "name", modality->name,
+        json_t *scaling =
+            semantics->scaling ? un_scaling_describe(semantics->scaling) : json_null();
+        UN_GO(un_json_append(list, json_pack("{s:s, s:o, s:o}", "name", semantics->name,
                                              "attributes", names, "scaling", scaling)));
     }
     UN_GO(un_json_text(list, out));
@@ -37,7 +38,7 @@ static un_status write_metadata(un_st_writer *writer, const un_class_table *clas
     if (!names) UN_GO(un_fail_memory(0));
     UN_GO(un_json_text(manifest, &manifest_text));
     UN_GO(un_json_text(names, &names_text));
-    UN_GO(describe_modalities(classes, &modalities_text));
+    UN_GO(describe_semantics(classes, &modalities_text));
     UN_GO(un_st_writer_metadata(writer, "format", FORMAT));
     UN_GO(un_st_writer_metadata(writer, "format_version", VERSION));
     UN_GO(un_st_writer_metadata(writer, "manifest", manifest_text));
@@ -59,19 +60,19 @@ static un_status declare_tensors(un_st_writer *writer, const un_method *method,
         snprintf(name, sizeof name, "param.%s", p->name);
         UN_TRY(un_st_writer_add(writer, name, UN_F32, p->rank, p->shape));
     }
-    for (size_t m = 0; m < classes->modality_count; m++) {
+    for (size_t m = 0; m < classes->semantics_count; m++) {
         snprintf(name, sizeof name, "classes.modality.%zu", m);
-        const size_t shape[] = {classes->count, classes->modality[m].width};
+        const size_t shape[] = {classes->count, classes->semantics[m].width};
         UN_TRY(un_st_writer_add(writer, name, UN_F32, 2, shape));
-        if (classes->modality[m].vectors) {
+        if (classes->semantics[m].vectors) {
             snprintf(name, sizeof name, "classes.vectors.%zu", m);
-            const size_t vectors[] = {classes->modality[m].width,
-                                      classes->modality[m].vector_width};
+            const size_t vectors[] = {classes->semantics[m].width,
+                                      classes->semantics[m].vector_width};
             UN_TRY(un_st_writer_add(writer, name, UN_F32, 2, vectors));
         }
-        if (classes->modality[m].scaling) {
+        if (classes->semantics[m].scaling) {
             snprintf(name, sizeof name, "classes.scaling.%zu", m);
-            const size_t numbers[] = {classes->modality[m].width, 3};
+            const size_t numbers[] = {classes->semantics[m].width, 3};
             UN_TRY(un_st_writer_add(writer, name, UN_F64, 2, numbers));
         }
     }
@@ -95,14 +96,14 @@ static un_status write_tensors(un_st_writer *writer, const un_method *method,
     for (size_t i = 0; i < method->params.count; i++)
         UN_TRY(un_st_writer_write(writer, index++, 0, un_param_value(&method->params, i),
                                   method->params.item[i].count * sizeof(float)));
-    for (size_t m = 0; m < classes->modality_count; m++) {
-        const un_modality *modality = &classes->modality[m];
-        UN_TRY(un_st_writer_write(writer, index++, 0, modality->values,
-                                  classes->count * modality->width * sizeof(float)));
-        if (modality->vectors)
-            UN_TRY(un_st_writer_write(writer, index++, 0, modality->vectors,
-                                      modality->width * modality->vector_width * sizeof(float)));
-        if (modality->scaling) UN_TRY(write_scaling(writer, index++, modality->scaling));
+    for (size_t m = 0; m < classes->semantics_count; m++) {
+        const un_class_semantics *semantics = &classes->semantics[m];
+        UN_TRY(un_st_writer_write(writer, index++, 0, semantics->values,
+                                  classes->count * semantics->width * sizeof(float)));
+        if (semantics->vectors)
+            UN_TRY(un_st_writer_write(writer, index++, 0, semantics->vectors,
+                                      semantics->width * semantics->vector_width * sizeof(float)));
+        if (semantics->scaling) UN_TRY(write_scaling(writer, index++, semantics->scaling));
     }
     return un_st_writer_write(writer, index, 0, classes->seen, classes->count);
 }
@@ -147,25 +148,25 @@ static un_status read_strings(un_model *model, const un_safetensors *file, const
 }
 
 static un_status read_vectors(un_model *model, const un_safetensors *file, size_t m) {
-    un_modality *modality = &model->classes.modality[m];
+    un_class_semantics *semantics = &model->classes.semantics[m];
     char name[64];
     snprintf(name, sizeof name, "classes.vectors.%zu", m);
     const un_st_entry *entry = un_safetensors_find(file, name);
     if (!entry) return UNSEEN_OK;
-    if (entry->tensor.rank != 2 || entry->tensor.shape[0] != modality->width)
+    if (entry->tensor.rank != 2 || entry->tensor.shape[0] != semantics->width)
         return damaged(file, "word vectors have the wrong shape");
     float *vectors = NULL;
     UN_TRY(
         un_arena_alloc(&model->arena, un_tensor_count(&entry->tensor), sizeof *vectors, &vectors));
     un_st_copy_f32(entry, vectors);
-    modality->vectors = vectors;
-    modality->vector_width = entry->tensor.shape[1];
+    semantics->vectors = vectors;
+    semantics->vector_width = entry->tensor.shape[1];
     return UNSEEN_OK;
 }
 
 static un_status read_scaling(un_model *model, const un_safetensors *file,
                               const json_t *description, size_t m) {
-    un_modality *modality = &model->classes.modality[m];
+    un_class_semantics *semantics = &model->classes.semantics[m];
     char name[64];
     un_scaling *scaling = NULL;
     double *numbers = NULL;
@@ -173,51 +174,51 @@ static un_status read_scaling(un_model *model, const un_safetensors *file,
     const un_st_entry *entry = un_safetensors_find(file, name);
     if (!entry || !json_is_object(description)) return UNSEEN_OK;
     if (entry->tensor.dtype != UN_F64 || entry->tensor.rank != 2 ||
-        entry->tensor.shape[0] != modality->width || entry->tensor.shape[1] != 3)
+        entry->tensor.shape[0] != semantics->width || entry->tensor.shape[1] != 3)
         return damaged(file, "the ranges of its attributes have the wrong shape");
     UN_TRY(un_arena_alloc(&model->arena, 1, sizeof *scaling, &scaling));
-    UN_TRY(un_arena_alloc(&model->arena, 3 * modality->width, sizeof *numbers, &numbers));
+    UN_TRY(un_arena_alloc(&model->arena, 3 * semantics->width, sizeof *numbers, &numbers));
     memcpy(numbers, entry->tensor.data, entry->bytes);
-    UN_TRY(un_scaling_restore(scaling, description, numbers, modality->width, file->path,
+    UN_TRY(un_scaling_restore(scaling, description, numbers, semantics->width, file->path,
                               &model->arena));
-    modality->scaling = scaling;
+    semantics->scaling = scaling;
     return UNSEEN_OK;
 }
 
-static un_status read_modality(un_model *model, const un_safetensors *file, const json_t *item,
-                               size_t m) {
-    un_modality *modality = &model->classes.modality[m];
+static un_status read_semantics(un_model *model, const un_safetensors *file, const json_t *item,
+                                size_t m) {
+    un_class_semantics *semantics = &model->classes.semantics[m];
     char name[64];
     const un_st_entry *entry = NULL;
     snprintf(name, sizeof name, "classes.modality.%zu", m);
     UN_TRY(un_safetensors_require(file, name, 2, &entry));
-    modality->width = entry->tensor.shape[1];
-    if (entry->tensor.shape[0] != model->classes.count || modality->width == 0)
+    semantics->width = entry->tensor.shape[1];
+    if (entry->tensor.shape[0] != model->classes.count || semantics->width == 0)
         return damaged(file, "class semantics have the wrong shape");
     UN_TRY(un_arena_alloc(&model->arena, un_tensor_count(&entry->tensor), sizeof(float),
-                          &modality->values));
-    un_st_copy_f32(entry, modality->values);
+                          &semantics->values));
+    un_st_copy_f32(entry, semantics->values);
     const char *label = json_string_value(json_object_get(item, "name"));
     const json_t *names = json_object_get(item, "attributes");
     char *copy = NULL;
     if (!label) return damaged(file, "a modality has no name");
     UN_TRY(un_arena_string(&model->arena, label, &copy));
-    modality->name = copy;
-    for (size_t i = 0; i < model->classes.count * modality->width; i++)
-        if (!isfinite(modality->values[i]))
+    semantics->name = copy;
+    for (size_t i = 0; i < model->classes.count * semantics->width; i++)
+        if (!isfinite(semantics->values[i]))
             return damaged(file, "class semantics are not finite numbers");
     UN_TRY(read_vectors(model, file, m));
     UN_TRY(read_scaling(model, file, json_object_get(item, "scaling"), m));
     if (!json_is_array(names)) return UNSEEN_OK;
-    return read_strings(model, file, names, modality->width, &modality->attributes);
+    return read_strings(model, file, names, semantics->width, &semantics->attributes);
 }
 
 static un_status read_classes(un_model *model, const un_safetensors *file) {
-    json_t *names = NULL, *modalities = NULL;
+    json_t *names = NULL, *semantics = NULL;
     const un_st_entry *seen = NULL;
     un_status status = UNSEEN_OK;
     UN_GO(metadata_json(file, "classes", &names));
-    UN_GO(metadata_json(file, "modalities", &modalities));
+    UN_GO(metadata_json(file, "modalities", &semantics));
     UN_GO(un_safetensors_require(file, "classes.seen", 1, &seen));
     model->classes.count = json_array_size(names);
     if (model->classes.count == 0 || seen->tensor.shape[0] != model->classes.count)
@@ -226,14 +227,15 @@ static un_status read_classes(un_model *model, const un_safetensors *file) {
     UN_GO(un_arena_alloc(&model->arena, model->classes.count, 1, &model->classes.seen));
     for (size_t c = 0; c < model->classes.count; c++)
         model->classes.seen[c] = un_element(seen->tensor.dtype, seen->tensor.data, c) != 0;
-    size_t n = json_array_size(modalities);
-    if (n == 0 || n > UN_MAX_MODALITIES) UN_GO(damaged(file, "it has no semantics, or too many"));
+    size_t n = json_array_size(semantics);
+    if (n == 0 || n > UN_MAX_CLASS_SEMANTICS)
+        UN_GO(damaged(file, "it has no semantics, or too many"));
     for (size_t m = 0; m < n; m++)
-        UN_GO(read_modality(model, file, json_array_get(modalities, m), m));
-    model->classes.modality_count = n;
+        UN_GO(read_semantics(model, file, json_array_get(semantics, m), m));
+    model->classes.semantics_count = n;
 done:
     json_decref(names);
-    json_decref(modalities);
+    json_decref(semantics);
     return status;
 }
 

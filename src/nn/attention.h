@@ -70,11 +70,11 @@ typedef struct {
     size_t ldq, ldk;            /* elements from row to row: 3H of qkv, H of q, 2H of kv */
     const float *key_mask;      /* [rows of keys], added to the scores; NULL: none */
     const float *bias;          /* (heads, queries, keys), added in every sequence; NULL: none */
-    float *dbias;               /* backward: its gradient, added to; NULL: not wanted */
+    float *dbias;               /* backward: its gradient, added to; NULL: none */
     const unsigned char *group; /* [rows]: keys of other groups are masked; NULL: none */
     un_dropout dropout;         /* of the probabilities */
     float *log_sum;             /* (rows of queries, heads), for backward; NULL: not kept */
-    float *probabilities;       /* (heads, queries, keys) a sequence; NULL: not wanted */
+    float *probabilities;       /* (heads, queries, keys) a sequence; NULL: none */
 } un_attention_view;
 
 /* -> context (rows of queries, H) of `type`. */
@@ -87,7 +87,7 @@ un_status un_attention_mix_backward(const un_attention_layer *layer, un_dtype ty
                                     float *dk);
 
 /* dqkv (rows, 3H) f32 and in bf16 its copy; x as in project. Adds to the gradients of the
- * three layers; dx (rows, H) is written or, if `add`, added to; NULL: not wanted. */
+ * three layers; dx (rows, H) is written or, if `add`, added to; NULL: none. */
 un_status un_attention_project_backward(const un_attention_layer *layer, const un_params *params,
                                         un_dtype type, const void *x, size_t rows,
                                         const float *dqkv, const un_bf16 *dqkv16, float *dx,

@@ -81,23 +81,23 @@ un_status un_block_scratch_create(const un_block_config *config, un_dtype type, 
     return un_arena_alloc(arena, attended * 3 * H, s, &out->dqkv16);
 }
 
-un_status un_wanted_reserve(un_wanted *wanted, size_t width, un_dtype type, int training,
-                            un_arena *arena) {
-    size_t W = un_sequence_rows(&wanted->sequences), o = un_dtype_size(type), f = sizeof(float);
-    wanted->dquery = NULL;
-    wanted->dquery16 = NULL;
-    UN_TRY(un_arena_alloc(arena, W * width, o, &wanted->operand));
-    UN_TRY(un_arena_alloc(arena, W * width, o, &wanted->query));
-    UN_TRY(un_arena_alloc(arena, W * width, f, &wanted->x));
+un_status un_query_subset_reserve(un_query_subset *subset, size_t width, un_dtype type,
+                                  int training, un_arena *arena) {
+    size_t W = un_sequence_rows(&subset->sequences), o = un_dtype_size(type), f = sizeof(float);
+    subset->dquery = NULL;
+    subset->dquery16 = NULL;
+    UN_TRY(un_arena_alloc(arena, W * width, o, &subset->operand));
+    UN_TRY(un_arena_alloc(arena, W * width, o, &subset->query));
+    UN_TRY(un_arena_alloc(arena, W * width, f, &subset->x));
     if (!training) return UNSEEN_OK;
-    UN_TRY(un_arena_alloc(arena, W * width, f, &wanted->dquery));
+    UN_TRY(un_arena_alloc(arena, W * width, f, &subset->dquery));
     if (type != UN_BF16) return UNSEEN_OK;
-    return un_arena_alloc(arena, W * width, sizeof(un_bf16), &wanted->dquery16);
+    return un_arena_alloc(arena, W * width, sizeof(un_bf16), &subset->dquery16);
 }
 
 /* Rows that a block computes beyond its keys and values. */
 static size_t own_rows(const un_pass_context *c) {
-    return un_sequence_rows(c->wanted ? &c->wanted->sequences : &c->sequences);
+    return un_sequence_rows(c->subset ? &c->subset->sequences : &c->sequences);
 }
 
 enum { SITE_ATTENTION, SITE_ATTENTION_OUTPUT, SITE_OUTPUT, SITES };
@@ -124,10 +124,10 @@ static un_status add_residual(const un_dense *layer, const un_pass_context *c, c
 /* x (R, width) of each map times its factor. */
 static void scale_maps(const un_pass_context *c, float *x, size_t width) {
     size_t count = un_sequence_rows(&c->sequences) / c->maps * width;
-    for (size_t i = 0; i < c->maps; i++) un_scale(c->branch[i], x + i * count, count);
+    for (size_t i = 0; i < c->maps; i++) un_scale(c->drop_path[i], x + i * count, count);
 }
 
-/* LN into the operand, and into y where it is wanted. In f32 the operand may be y itself. */
+/* LN into the operand, and into y where it is in the subset. In f32 the operand may be y itself. */
 static void normalize(const un_norm *norm, const un_pass_context *c, const float *x, float *y,
                       void *operand, const un_block_state *state, const un_norm_state *kept) {
     size_t rows = own_rows(c);
@@ -144,37 +144,37 @@ static size_t attended_rows(const un_pass_context *c) {
 }
 
 /* `bytes` a row: out[i] = x[row[i]]. */
-static void pick_rows(const un_wanted *wanted, const void *x, size_t bytes, void *out) {
-    for (size_t i = 0; i < un_sequence_rows(&wanted->sequences); i++)
-        memcpy((unsigned char *)out + i * bytes, (const unsigned char *)x + wanted->row[i] * bytes,
+static void pick_rows(const un_query_subset *subset, const void *x, size_t bytes, void *out) {
+    for (size_t i = 0; i < un_sequence_rows(&subset->sequences); i++)
+        memcpy((unsigned char *)out + i * bytes, (const unsigned char *)x + subset->row[i] * bytes,
                bytes);
 }
 
-/* Queries of the wanted rows, keys and values of all. */
-static un_status project_wanted(const un_block *block, const un_pass_context *c, const float *x,
+/* Queries of the rows of the subset, keys and values of all. */
+static un_status project_subset(const un_block *block, const un_pass_context *c, const float *x,
                                 const void *operand, void *qkv) {
-    const un_wanted *wanted = c->wanted;
+    const un_query_subset *subset = c->subset;
     size_t H = block->config.width;
-    pick_rows(wanted, x, H * sizeof *x, wanted->x);
-    pick_rows(wanted, operand, H * un_dtype_size(c->type), wanted->operand);
-    UN_TRY(un_attention_queries(&block->attention, c->params, c->type, wanted->operand, own_rows(c),
-                                wanted->query));
+    pick_rows(subset, x, H * sizeof *x, subset->x);
+    pick_rows(subset, operand, H * un_dtype_size(c->type), subset->operand);
+    UN_TRY(un_attention_queries(&block->attention, c->params, c->type, subset->operand, own_rows(c),
+                                subset->query));
     return un_attention_keys(&block->attention, c->params, c->type, operand,
                              un_sequence_rows(&c->sequences), qkv);
 }
 
 static un_attention_view view_of(const un_block *block, const un_pass_context *c, const char *site,
                                  size_t layer, const un_block_state *state) {
-    const un_wanted *wanted = c->wanted;
+    const un_query_subset *subset = c->subset;
     const un_sequences *all = c->windows ? &c->windows->sequences : &c->sequences;
     size_t H = block->config.width;
     return (un_attention_view){
-        .queries = wanted ? wanted->sequences : *all,
+        .queries = subset ? subset->sequences : *all,
         .keys = *all,
-        .q = wanted ? wanted->query : state->qkv,
-        .k = wanted ? state->qkv : (unsigned char *)state->qkv + H * un_dtype_size(c->type),
-        .ldq = wanted ? H : 3 * H,
-        .ldk = wanted ? 2 * H : 3 * H,
+        .q = subset ? subset->query : state->qkv,
+        .k = subset ? state->qkv : (unsigned char *)state->qkv + H * un_dtype_size(c->type),
+        .ldq = subset ? H : 3 * H,
+        .ldk = subset ? 2 * H : 3 * H,
         .key_mask = c->key_mask,
         .bias = c->bias,
         .group = c->windows ? c->windows->group : NULL,
@@ -188,7 +188,7 @@ static un_status attention_forward(const un_block *block, const un_pass_context 
                                    un_block_state *state, float *sum) {
     size_t rows = un_sequence_rows(&c->sequences);
     size_t bytes = block->config.width * un_dtype_size(c->type);
-    const un_wanted *wanted = c->wanted;
+    const un_query_subset *subset = c->subset;
     const void *operand = state->in;
     if (block->config.pre_norm)
         normalize(&block->norm1, c, x, NULL, c->windows ? state->other : state->in, state,
@@ -198,8 +198,8 @@ static un_status attention_forward(const un_block *block, const un_pass_context 
     else
         operand = x;
     if (c->windows) un_windows_gather(c->windows, state->other, bytes, state->in);
-    if (wanted)
-        UN_TRY(project_wanted(block, c, x, operand, state->qkv));
+    if (subset)
+        UN_TRY(project_subset(block, c, x, operand, state->qkv));
     else
         UN_TRY(un_attention_project(&block->attention, c->params, c->type, operand,
                                     attended_rows(c), state->qkv));
@@ -208,9 +208,9 @@ static un_status attention_forward(const un_block *block, const un_pass_context 
                             c->windows ? state->other : state->context));
     if (c->windows) un_windows_scatter(c->windows, state->other, bytes, state->context);
     un_dropout mask = mask_of(c, site, layer, SITE_ATTENTION_OUTPUT);
-    if (!c->branch)
+    if (!c->drop_path)
         return add_residual(&block->attention.output, c, state->context, &mask,
-                            wanted ? wanted->x : x, sum);
+                            subset ? subset->x : x, sum);
     UN_TRY(un_dense_forward(&block->attention.output, c->params, c->type, state->context, rows,
                             UN_DENSE_PLAIN, sum, 0, UN_F32));
     un_dropout_rows(&mask, sum, NULL, rows, block->config.width);
@@ -239,7 +239,7 @@ static un_status feed_forward(const un_block *block, const un_pass_context *c, c
 
 un_status un_block_forward(const un_block *block, const un_pass_context *c, const char *site,
                            size_t layer, const float *x, un_block_state *state, float *y) {
-    if (block->config.pre_norm && c->wanted)
+    if (block->config.pre_norm && c->subset)
         return un_fail(UNSEEN_E_ARGUMENT, "rows are wanted of a block that normalises first");
     if (block->config.pre_norm) {
         float *sum = state->training ? state->sum1 : y;
@@ -257,14 +257,14 @@ un_status un_block_forward(const un_block *block, const un_pass_context *c, cons
 }
 
 /* The gradient that reaches a sublayer's last linear layer: d behind its dropout mask and, if
- * `branch`, the factors of maps, and the bf16 copy. */
-static const float *through_mask(const un_pass_context *c, const un_dropout *mask, int branch,
+ * `drop_path`, the factors of maps, and the bf16 copy. */
+static const float *through_mask(const un_pass_context *c, const un_dropout *mask, int drop_path,
                                  const float *d, size_t width, un_block_scratch *scratch) {
     size_t rows = own_rows(c);
-    if (mask->probability > 0 || branch) {
+    if (mask->probability > 0 || drop_path) {
         un_copy(d, scratch->masked, rows * width);
         un_dropout_rows(mask, scratch->masked, NULL, rows, width);
-        if (branch) scale_maps(c, scratch->masked, width);
+        if (drop_path) scale_maps(c, scratch->masked, width);
         d = scratch->masked;
     }
     if (c->type == UN_BF16) un_convert_to_bf16(d, scratch->row16, rows * width);
@@ -295,20 +295,20 @@ static un_status feed_forward_backward(const un_block *block, const un_pass_cont
     return un_dense_backward(&block->inner, c->params, c->type, &inner);
 }
 
-/* From the gradients of queries, keys and values, and that of the wanted rows behind the residual
- * in d, to the input's in d. */
-static un_status wanted_backward(const un_block *block, const un_pass_context *c,
+/* From the gradients of queries, keys and values, and that of the rows of the subset behind the
+ * residual in d, to the input's in d. */
+static un_status subset_backward(const un_block *block, const un_pass_context *c,
                                  const void *operand, const un_block_scratch *scratch, float *d) {
-    const un_wanted *wanted = c->wanted;
+    const un_query_subset *subset = c->subset;
     size_t W = own_rows(c), H = block->config.width;
-    if (wanted->dquery16) un_convert_to_bf16(wanted->dquery, wanted->dquery16, W * H);
-    un_copy(d, wanted->x, W * H);
-    UN_TRY(un_attention_queries_backward(&block->attention, c->params, c->type, wanted->operand, W,
-                                         wanted->dquery, wanted->dquery16, wanted->x, 1));
+    if (subset->dquery16) un_convert_to_bf16(subset->dquery, subset->dquery16, W * H);
+    un_copy(d, subset->x, W * H);
+    UN_TRY(un_attention_queries_backward(&block->attention, c->params, c->type, subset->operand, W,
+                                         subset->dquery, subset->dquery16, subset->x, 1));
     UN_TRY(un_attention_keys_backward(&block->attention, c->params, c->type, operand,
                                       un_sequence_rows(&c->sequences), scratch->dqkv,
                                       scratch->dqkv16, d, 0));
-    for (size_t i = 0; i < W; i++) un_axpy(1, wanted->x + i * H, d + wanted->row[i] * H, H);
+    for (size_t i = 0; i < W; i++) un_axpy(1, subset->x + i * H, d + subset->row[i] * H, H);
     return UNSEEN_OK;
 }
 
@@ -320,16 +320,16 @@ static un_status attention_backward(const un_block *block, const un_pass_context
     size_t H = block->config.width;
     const un_attention_layer *layers = &block->attention;
     un_dropout mask = mask_of(c, site, layer, SITE_ATTENTION_OUTPUT);
-    const un_dense_gradient output = {.x = state->context,
-                                      .dy =
-                                          through_mask(c, &mask, c->branch != NULL, d, H, scratch),
-                                      .dy16 = scratch->row16,
-                                      .rows = own_rows(c),
-                                      .dx = scratch->dcontext};
+    const un_dense_gradient output = {
+        .x = state->context,
+        .dy = through_mask(c, &mask, c->drop_path != NULL, d, H, scratch),
+        .dy16 = scratch->row16,
+        .rows = own_rows(c),
+        .dx = scratch->dcontext};
     UN_TRY(un_dense_backward(&layers->output, c->params, c->type, &output));
     un_attention_view view = view_of(block, c, site, layer, state);
     size_t attended = attended_rows(c);
-    size_t width = c->wanted ? 2 * H : 3 * H; /* of dqkv, which is keys and values only then */
+    size_t width = c->subset ? 2 * H : 3 * H; /* of dqkv, which is keys and values only then */
     float *dcontext = scratch->dcontext, *din = dx;
     view.dbias = c->dbias;
     if (c->windows) {
@@ -337,10 +337,10 @@ static un_status attention_backward(const un_block *block, const un_pass_context
         un_windows_gather(c->windows, scratch->dcontext, H * sizeof *dcontext, dcontext);
     }
     UN_TRY(un_attention_mix_backward(layers, c->type, &view, dcontext,
-                                     c->wanted ? c->wanted->dquery : scratch->dqkv,
-                                     c->wanted ? scratch->dqkv : scratch->dqkv + H));
+                                     c->subset ? c->subset->dquery : scratch->dqkv,
+                                     c->subset ? scratch->dqkv : scratch->dqkv + H));
     if (c->type == UN_BF16) un_convert_to_bf16(scratch->dqkv, scratch->dqkv16, attended * width);
-    if (c->wanted) return wanted_backward(block, c, operand, scratch, dx);
+    if (c->subset) return subset_backward(block, c, operand, scratch, dx);
     UN_TRY(un_attention_project_backward(layers, c->params, c->type, operand, attended,
                                          scratch->dqkv, scratch->dqkv16, din, add));
     if (c->windows) un_windows_scatter(c->windows, din, H * sizeof *din, dx);

@@ -63,20 +63,20 @@ typedef struct {
 un_dropout un_dropout_make(const un_dropout_source *source, float probability, const char *site,
                            size_t layer);
 
-/* The rows of a batch whose output is wanted, for the last block of a stack: all rows are keys
+/* The rows of a batch whose output is asked for, for the last block of a stack: all rows are keys
  * and values, but queries, feed-forward network and output are those of W rows only, one after
- * the other. Dropout masks go by their place among the wanted. */
+ * the other. Dropout masks go by their place among the subset. */
 typedef struct {
-    un_sequences sequences; /* as many as the batch has; start[] counts wanted rows */
+    un_sequences sequences; /* as many as the batch has; start[] counts rows of the subset */
     const size_t *row;      /* [W] rows of the batch, ascending */
-    void *operand, *query;  /* (W, H) operands; work space from un_wanted_reserve */
+    void *operand, *query;  /* (W, H) operands; work space from un_query_subset_reserve */
     float *x;               /* (W, H) their input; backward: its gradient */
     float *dquery;          /* (W, H); training only */
     un_bf16 *dquery16;      /* (W, H); the same in bf16, else NULL */
-} un_wanted;
+} un_query_subset;
 
-un_status un_wanted_reserve(un_wanted *wanted, size_t width, un_dtype type, int training,
-                            un_arena *arena);
+un_status un_query_subset_reserve(un_query_subset *subset, size_t width, un_dtype type,
+                                  int training, un_arena *arena);
 
 /* What a pass is run with; the same for its backward. */
 typedef struct {
@@ -87,13 +87,13 @@ typedef struct {
     const un_windows *windows; /* attention within these instead of `sequences`, pre-norm only;
                                   NULL: none. Without a key_mask */
     const float *bias;         /* (heads, tokens, tokens) of every window; NULL: none */
-    float *dbias;              /* backward: its gradient, added to; NULL: not wanted */
+    float *dbias;              /* backward: its gradient, added to; NULL: none */
     un_dropout_source dropout; /* zero probabilities: none; `path` is not read */
-    const float *branch;       /* [maps] what the attention's result is multiplied with before it
+    const float *drop_path;    /* [maps] what the attention's result is multiplied with before it
                                   is added to the rows of each map (stochastic depth); training
                                   only; NULL: 1 */
-    size_t maps;               /* with branch: equally many rows each */
-    const un_wanted *wanted;   /* NULL: all rows. Post-norm blocks only */
+    size_t maps;               /* with drop_path: equally many rows each */
+    const un_query_subset *subset; /* NULL: all rows. Post-norm blocks only */
 } un_pass_context;
 
 /* Activations of one block, R rows. Operands are of the context's type. W: rows of windows, or R
@@ -111,7 +111,7 @@ typedef struct {
     void *hidden;         /* (R, I) operand, before GELU; training only */
     void *active;         /* (R, I) operand, after it */
     float *sum2;          /* (R, H) a + FF; post-norm only */
-    float *probabilities; /* (heads, T, T) a sequence; NULL: not wanted. The caller's */
+    float *probabilities; /* (heads, T, T) a sequence; NULL: none. The caller's */
     int training;
 } un_block_state;
 
@@ -136,13 +136,13 @@ size_t un_block_state_bytes(const un_block_config *config, un_dtype type, size_t
 un_status un_block_scratch_create(const un_block_config *config, un_dtype type, size_t rows,
                                   size_t windowed, un_arena *arena, un_block_scratch *out);
 
-/* x (R, H) -> y (R, H), or of the wanted rows alone, one after the other. Unless training, y may be
- * x (pre-norm), and there is no dropout. y NULL: only what backward needs. `site` and `layer` name
- * the dropout masks. */
+/* x (R, H) -> y (R, H), or of the rows of the subset alone, one after the other. Unless training, y
+ * may be x (pre-norm), and there is no dropout. y NULL: only what backward needs. `site` and
+ * `layer` name the dropout masks. */
 un_status un_block_forward(const un_block *block, const un_pass_context *context, const char *site,
                            size_t layer, const float *x, un_block_state *state, float *y);
-/* d (R, H): the gradient of y on entry (with wanted rows in so many of its first), of x on return.
- * Adds to the parameters' gradients. x and state as forward left them. */
+/* d (R, H): the gradient of y on entry (with rows of the subset in so many of its first), of x on
+ * return. Adds to the parameters' gradients. x and state as forward left them. */
 un_status un_block_backward(const un_block *block, const un_pass_context *context, const char *site,
                             size_t layer, const float *x, const un_block_state *state,
                             un_block_scratch *scratch, float *d);

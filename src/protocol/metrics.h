@@ -58,8 +58,8 @@ void un_predictions_free(un_predictions *predictions);
 /* 2us / (u + s); 0 where both are 0, NaN where one of them was not measured. */
 double un_harmonic(double u, double s);
 
-/* Mean and sample standard deviation of number(from, 0) to number(from, n - 1); both NaN where one of
- * them is, the deviation also where n < 2. */
+/* Mean and sample standard deviation of number(from, 0) to number(from, n - 1); both NaN where one
+ * of them is, the deviation also where n < 2. */
 void un_mean_deviation(double (*number)(const void *from, size_t i), const void *from, size_t n,
                        double *mean, double *deviation);
 
@@ -99,8 +99,8 @@ un_status un_top_k(const un_predictions *predictions, int rank, int unseen, size
  * point that any gamma can reach, in O(n log n); nothing is gridded. ---- */
 
 /* Without images of unseen classes U is NaN in every point, without images of seen classes S is:
- * nothing was measured. Point j holds for gamma strictly between threshold[j-1] and threshold[j]; there
- * is one point more than there are thresholds. */
+ * nothing was measured. Point j holds for gamma strictly between threshold[j-1] and threshold[j];
+ * there is one point more than there are thresholds. */
 typedef struct {
     size_t count;      /* points, at least 1 */
     double *threshold; /* [count - 1], ascending, distinct */

@@ -51,15 +51,16 @@ un_status un_result_write_curve(const char *path, const un_predictions *predicti
 un_status un_result_write_confusion(const char *path, const un_predictions *predictions,
                                     const un_result_context *context);
 
-/* Of results that are seeds of one training, those of different runs, a list (new reference): a seed
- * that comes again is the same model, and the seeds of a closed form are, which draws nothing. */
+/* Of results that are seeds of one training, those of different runs, a list (new reference): a
+ * seed that comes again is the same model, and the seeds of a closed form are, which draws nothing.
+ */
 un_status un_result_runs(const json_t *results, json_t **out);
 
 /* Mean and sample standard deviation over the runs of several results of the numbers T1, U, S,
  * H, AUSUC, H_best_curve, native.*, validation.* and selected_on_test.* (native_U, …), null where
  * a result has none, the deviation also where there is one run; {"mean": {...}, "sd": {...}, "n" of
- * runs, "selection"}: theirs if they agree, else "mixed", with "selected on test" if that applies to
- * any. */
+ * runs, "selection"}: theirs if they agree, else "mixed", with "selected on test" if that applies
+ * to any. */
 un_status un_result_summary(const json_t *results, json_t **out);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * kernels_isa.h - the tables of inner loops, filled once for each instruction set. Private to tensor/.
+ * kernels_isa.h - the tables of inner loops, filled once for each instruction set. Private to
+ * tensor/.
  */
 #ifndef UN_TENSOR_KERNELS_ISA_H
 #define UN_TENSOR_KERNELS_ISA_H

@@ -371,7 +371,8 @@ static void write_rows(const un_attend_args *a, const place *p, const float *in,
  * more than the products. */
 enum { FEW_QUERIES = 4 };
 
-/* Partial products of a row with f32 `q`; the columns behind the last whole lane go to the first. */
+/* Partial products of a row with f32 `q`; the columns behind the last whole lane go to the first.
+ */
 static inline float dot_row(const float *q, const void *x, un_dtype type, size_t n) {
     float lane[LANES] = {0};
     const un_bf16 *x16 = x;

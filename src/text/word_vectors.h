@@ -28,9 +28,8 @@
 
 typedef struct {
     const char *vectors; /* a file of one of these kinds, or UN_WORDS_BUILTIN */
-    const char *
-        tensor; /* of the safetensors file or the archive .npz; NULL: the only one, or the one called
-                               like the data set in lower case */
+    const char *tensor;  /* of the safetensors file or the archive .npz; NULL: the only one, or the
+                            one called  like the data set in lower case */
     const char *attributes;       /* file of attribute names; NULL: those of the data set */
     const char *const *semantics; /* which get the vectors; count 0: all of that width */
     size_t semantics_count;

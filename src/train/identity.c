@@ -44,13 +44,13 @@ static un_status add_folds(un_sha256 *hash, const void *data) {
 /* One description of all classes. */
 typedef struct {
     size_t classes;
-    const un_modality *modality;
+    const un_class_semantics *semantics;
 } description;
 
 /* What training reads of it: values, names of the attributes, their word vectors. */
 static un_status add_description(un_sha256 *hash, const void *data) {
     const description *d = data;
-    const un_modality *m = d->modality;
+    const un_class_semantics *m = d->semantics;
     UN_TRY(un_sha256_add(hash, &m->width, sizeof m->width));
     UN_TRY(un_sha256_add(hash, m->values, d->classes * m->width * sizeof *m->values));
     for (size_t i = 0; m->attributes && i < m->width; i++) UN_TRY(add_text(hash, m->attributes[i]));
@@ -81,11 +81,11 @@ static un_status set_descriptions(const un_train_options *o, json_t *out) {
         const char *name = un_config_list_name(o->config, "semantics", i);
         const un_semantics *s = NULL;
         UN_TRY(un_dataset_require_semantics(d, name, &s));
-        const un_modality m = {.width = s->width,
-                               .values = s->values,
-                               .attributes = s->attributes,
-                               .vector_width = s->vector_width,
-                               .vectors = s->vectors};
+        const un_class_semantics m = {.width = s->width,
+                                      .values = s->values,
+                                      .attributes = s->attributes,
+                                      .vector_width = s->vector_width,
+                                      .vectors = s->vectors};
         const description one = {d->class_count, &m};
         UN_TRY(set_hash(list, name, add_description, &one));
     }
@@ -172,9 +172,9 @@ un_status un_identity_of_model(const un_model *model, json_t **out) {
         return UNSEEN_OK;
     }
     un_status status = un_json_set(identity, "semantics", list);
-    for (size_t i = 0; i < model->classes.modality_count && !status; i++) {
-        const description one = {model->classes.count, &model->classes.modality[i]};
-        status = set_hash(list, one.modality->name, add_description, &one);
+    for (size_t i = 0; i < model->classes.semantics_count && !status; i++) {
+        const description one = {model->classes.count, &model->classes.semantics[i]};
+        status = set_hash(list, one.semantics->name, add_description, &one);
     }
     if (status)
         json_decref(identity);

@@ -25,19 +25,20 @@ size_t un_run_epoch_steps(const trainer *t) {
 }
 
 /* Names of the semantics, in the order of the configuration. */
-static size_t semantics_names(const trainer *t, const char *names[UN_MAX_MODALITIES]) {
+static size_t semantics_names(const trainer *t, const char *names[UN_MAX_CLASS_SEMANTICS]) {
     size_t n = un_config_list_count(t->options->config, "semantics");
-    for (size_t i = 0; i < n && i < UN_MAX_MODALITIES; i++)
+    for (size_t i = 0; i < n && i < UN_MAX_CLASS_SEMANTICS; i++)
         names[i] = un_config_list_name(t->options->config, "semantics", i);
     return n;
 }
 
 un_status un_run_open(trainer *t) {
     const un_train_options *o = t->options;
-    const char *names[UN_MAX_MODALITIES] = {0};
+    const char *names[UN_MAX_CLASS_SEMANTICS] = {0};
     size_t n = semantics_names(t, names);
-    if (n > UN_MAX_MODALITIES)
-        return un_fail(UNSEEN_E_ARGUMENT, "at most %d semantics can be fused", UN_MAX_MODALITIES);
+    if (n > UN_MAX_CLASS_SEMANTICS)
+        return un_fail(UNSEEN_E_ARGUMENT, "at most %d semantics can be fused",
+                       UN_MAX_CLASS_SEMANTICS);
     if (un_run_is_final(t) && o->all)
         UN_TRY(un_task_whole(&t->task, o->dataset, o->features->present, names, n));
     else if (un_run_is_final(t) || o->select == UN_SELECT_TEST)

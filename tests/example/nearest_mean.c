@@ -49,7 +49,7 @@ static void destroy(un_method *method) {
 
 /* For training the sizes come from the data, for a loaded model from what `keep` gave. */
 static un_status create(const un_method_setup *setup, un_method **out) {
-    const un_modality *described = &setup->classes->modality[0];
+    const un_class_semantics *described = &setup->classes->semantics[0];
     nearest_mean *m = calloc(1, sizeof *m);
     un_status status = UNSEEN_OK;
     if (!m) return un_fail_memory(sizeof *m);
@@ -143,9 +143,9 @@ static un_status set_classes(un_method *method, const un_class_table *classes) {
     nearest_mean *m = (nearest_mean *)method;
     const float *means = un_param_value(&m->base.params, m->means);
     const float *rows = un_param_value(&m->base.params, m->rows);
-    const un_modality *described = &classes->modality[0];
+    const un_class_semantics *described = &classes->semantics[0];
     float *fresh = NULL;
-    if (classes->modality_count != 1 || described->width != m->A)
+    if (classes->semantics_count != 1 || described->width != m->A)
         return un_fail(UNSEEN_E_ARGUMENT, "the model needs one semantics of %zu values", m->A);
     UN_TRY(un_alloc(classes->count * m->F, sizeof *fresh, &fresh));
     for (size_t c = 0; c < classes->count; c++) {

@@ -45,9 +45,9 @@ static un_status load_classes(scene *s) {
     un_class_table *t = &s->classes;
     size_t seen_count = 0;
     int64_t *seen = NULL;
-    *t = (un_class_table){.count = s->C, .modality_count = 1};
-    t->modality[0] = (un_modality){.name = "att", .width = s->A};
-    UN_TRY(golden_f32(g, "in.att", s->C * s->A, &t->modality[0].values));
+    *t = (un_class_table){.count = s->C, .semantics_count = 1};
+    t->semantics[0] = (un_class_semantics){.name = "att", .width = s->A};
+    UN_TRY(golden_f32(g, "in.att", s->C * s->A, &t->semantics[0].values));
     UN_TRY(un_arena_alloc(&g->arena, s->C, 1, &t->seen));
     UN_TRY(un_arena_alloc(&g->arena, s->C, sizeof *t->names, &t->names));
     for (size_t c = 0; c < s->C; c++) UN_TRY(un_arena_string(&g->arena, "class", &t->names[c]));

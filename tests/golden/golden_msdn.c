@@ -29,11 +29,11 @@ typedef struct {
 
 static un_status make_classes(golden *g, scene *s) {
     un_class_table *t = &s->classes;
-    un_modality *m = &t->modality[0];
+    un_class_semantics *m = &t->semantics[0];
     size_t seen_count = 0;
     int64_t *seen = NULL;
     float *vectors = NULL;
-    t->modality_count = 1;
+    t->semantics_count = 1;
     m->name = "att";
     UN_TRY(golden_dimension(g, "att", 2, 0, &t->count));
     UN_TRY(golden_dimension(g, "att", 2, 1, &m->width));
@@ -49,7 +49,8 @@ static un_status make_classes(golden *g, scene *s) {
     return UNSEEN_OK;
 }
 
-/* One image a batch row of some seen class: only their number matters, batches come from the file. */
+/* One image a batch row of some seen class: only their number matters, batches come from the file.
+ */
 static un_status make_images(golden *g, scene *s) {
     size_t height = 0, width = 0, seen = 0;
     UN_TRY(golden_dimension(g, "step0.x", 4, 0, &s->images));

@@ -17,7 +17,8 @@
 
 enum { BLOCK = 16, COLUMNS = 6, ROWS = 4, WIDTH = BLOCK * COLUMNS, HEIGHT = BLOCK * ROWS };
 
-/* Level of channel c at (x, y) of the upright picture; stripes that lie, of a colour of the seed. */
+/* Level of channel c at (x, y) of the upright picture; stripes that lie, of a colour of the seed.
+ */
 static unsigned char level(unsigned seed, size_t x, size_t y, size_t c) {
     size_t column = x / BLOCK, row = y / BLOCK;
     unsigned base = (seed * 97 + (unsigned)c * 61) % 200;

@@ -26,9 +26,9 @@ static inline void make_scene(util_scene *s, size_t regions, size_t width) {
     s->features.regions = regions;
     s->features.width = width;
     util_ok(
-        un_arena_alloc(&s->arena, A, sizeof(char *), (void *)&s->classes.modality[0].attributes));
+        un_arena_alloc(&s->arena, A, sizeof(char *), (void *)&s->classes.semantics[0].attributes));
     for (size_t a = 0; a < A; a++)
-        util_ok(un_arena_string(&s->arena, g_names[a], &s->classes.modality[0].attributes[a]));
+        util_ok(un_arena_string(&s->arena, g_names[a], &s->classes.semantics[0].attributes[a]));
     if (width == 3)
         for (size_t i = 0; i < N * regions * width; i++) s->rows[i] *= 170;
 }

@@ -20,7 +20,8 @@ static inline int locale_finish(void **state) {
     return system(command) == 0 ? 0 : -1; /* NOLINT(cert-env33-c) */
 }
 
-/* Sets the process's locale to NAME.UTF-8 ("de_DE"), or skips the test if it cannot be made here. */
+/* Sets the process's locale to NAME.UTF-8 ("de_DE"), or skips the test if it cannot be made here.
+ */
 static inline void locale_choose(const char *name) {
     char command[640], full[32], directory[300];
     if (!g_locales[0]) {

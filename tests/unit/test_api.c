@@ -34,7 +34,7 @@ static void make_model(util_scene *s, const char *architecture, const un_scaling
     s->features.regions = (size_t)GRID * GRID;
     s->features.width = WIDTH;
     s->features.grid_height = s->features.grid_width = GRID;
-    un_modality *m = &s->classes.modality[0];
+    un_class_semantics *m = &s->classes.semantics[0];
     m->attributes = g_attributes;
     m->vectors = s->rows;
     m->vector_width = 5;
@@ -191,7 +191,7 @@ static void described_classes_get_their_rows(void **state) {
     un_classifier c;
     save_model(&s, "descriptor-1");
     util_ok(un_classifier_open(&c, g_model, UN_PRECISION_F32));
-    const float *values = c.model.classes.modality[0].values;
+    const float *values = c.model.classes.semantics[0].values;
     double mean[A] = {0}, top = 0, norm = 0;
     for (size_t k = 0; k < C; k++)
         for (size_t i = 0; i < A; i++) {
@@ -206,7 +206,7 @@ static void described_classes_get_their_rows(void **state) {
     const double want[A] = {0.5 * top, 0, mean[2], mean[3]};
     for (size_t i = 0; i < A; i++) norm += want[i] * want[i];
     for (size_t i = 0; i < A; i++)
-        util_near((double)c.classes.modality[0].values[C * A + i], want[i] / sqrt(norm), 1e-6);
+        util_near((double)c.classes.semantics[0].values[C * A + i], want[i] / sqrt(norm), 1e-6);
     assert_int_equal(c.classes.count, C + 1);
     assert_int_equal(c.classes.seen[C], 0);
 
@@ -218,7 +218,7 @@ static void described_classes_get_their_rows(void **state) {
     assert_int_equal(c.classes.count, C + 2);
     assert_string_equal(c.classes.names[C], "part");
     for (size_t i = 0; i < A; i++)
-        util_near((double)c.classes.modality[0].values[(C + 1) * A + i],
+        util_near((double)c.classes.semantics[0].values[(C + 1) * A + i],
                   10.0 * (double)(i + 1) / sqrt(3000), 1e-6);
 
     /* An unseen class is described anew, and so is a seen one, which stays seen. */
@@ -226,11 +226,11 @@ static void described_classes_get_their_rows(void **state) {
     const un_description seen = {"class 0", A, all, row};
     util_ok(un_classifier_describe(&c, &unseen, 1));
     assert_int_equal(c.classes.count, C + 2);
-    util_near((double)c.classes.modality[0].values[2 * A], 10 / sqrt(3000), 1e-6);
+    util_near((double)c.classes.semantics[0].values[2 * A], 10 / sqrt(3000), 1e-6);
     util_ok(un_classifier_describe(&c, &seen, 1));
     assert_int_equal(c.classes.count, C + 2);
     assert_int_equal(c.classes.seen[0], 1);
-    util_near((double)c.classes.modality[0].values[3], 40 / sqrt(3000), 1e-6);
+    util_near((double)c.classes.semantics[0].values[3], 40 / sqrt(3000), 1e-6);
     const size_t twice[2] = {1, 1};
     const un_description repeated = {"x", 2, twice, row};
     util_fails(un_classifier_describe(&c, &repeated, 1), UNSEEN_E_ARGUMENT, "twice");
@@ -309,9 +309,9 @@ static void classes_of_a_call_are_described_each_by_itself(void **state) {
                                        {"share", 2, &all[2], copy},
                                        {"percent", 1, &all[2], percent}};
         util_ok(un_classifier_describe(&c, &alone, 1));
-        memcpy(part, c.classes.modality[0].values + (size_t)C * A, sizeof part);
+        memcpy(part, c.classes.semantics[0].values + (size_t)C * A, sizeof part);
         util_ok(un_classifier_describe(&c, call, 4));
-        const float *row = c.classes.modality[0].values;
+        const float *row = c.classes.semantics[0].values;
         assert_memory_equal(row + (size_t)(C + 1) * A, row + (size_t)4 * A, sizeof copy / 2);
         un_scaling_apply(&scaling, above, want);
         assert_memory_equal(row + (size_t)(C + 2) * A, want, sizeof want);

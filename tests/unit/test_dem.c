@@ -16,7 +16,7 @@ enum { MAX_WIDTH = 64, MAX_SETS = 16 };
 
 typedef struct {
     const char *name;
-    size_t modalities;
+    size_t semantics;
     size_t width[2];
     const char *sets[MAX_SETS];
 } network_case;
@@ -84,11 +84,11 @@ static void reference_forward(const un_method *method, const util_scene *s, cons
                               size_t c, double *f) {
     const dem *d = (const dem *)method;
     double a[2][MAX_WIDTH], h[MAX_WIDTH], z[MAX_WIDTH] = {0};
-    for (size_t m = 0; m < s->classes.modality_count; m++) {
-        const un_modality *modality = &s->classes.modality[m];
+    for (size_t m = 0; m < s->classes.semantics_count; m++) {
+        const un_class_semantics *semantics = &s->classes.semantics[m];
         double scale = value[method->params.item[piece(method, "input_scale")].offset + m];
-        for (size_t i = 0; i < modality->width; i++)
-            a[m][i] = scale * (double)modality->values[c * modality->width + i];
+        for (size_t i = 0; i < semantics->width; i++)
+            a[m][i] = scale * (double)semantics->values[c * semantics->width + i];
     }
     if (d->network == DEM_ONE_LAYER) {
         affine(method, value, "fc1", a[0], f);
@@ -97,7 +97,7 @@ static void reference_forward(const un_method *method, const util_scene *s, cons
         relu(h, d->hidden);
         affine(method, value, "fc2", h, f);
     } else {
-        for (size_t m = 0; m < s->classes.modality_count; m++) {
+        for (size_t m = 0; m < s->classes.semantics_count; m++) {
             affine(method, value, m == 0 ? "modality0" : "modality1", a[m], h);
             for (size_t j = 0; j < d->hidden; j++) z[j] += d->modality_scale[m] * tanh(h[j]);
         }
@@ -163,7 +163,7 @@ static void mini_batches_follow_the_definition(void **state) {
     (void)state;
     for (size_t k = 0; k < CASES; k++) {
         util_scene s;
-        util_scene_make(&s, C, N, D, g_cases[k].modalities, g_cases[k].width, 10 + k);
+        util_scene_make(&s, C, N, D, g_cases[k].semantics, g_cases[k].width, 10 + k);
         un_method *method = make_method(&s, g_cases[k].sets, NULL, UN_PRECISION_F32);
         size_t steps = un_method_dem.learner->steps_before(method, 1);
         assert_int_equal(steps, (s.train.count + 7) / 8);
@@ -186,7 +186,7 @@ static void class_means_follow_the_definition(void **state) {
     for (size_t k = 0; k < CASES; k++) {
         util_scene s;
         double losses[UN_MAX_LOSSES];
-        util_scene_make(&s, C, N, D, g_cases[k].modalities, g_cases[k].width, 20 + k);
+        util_scene_make(&s, C, N, D, g_cases[k].semantics, g_cases[k].width, 20 + k);
         un_method *method =
             make_method(&s, g_cases[k].sets, "batching=class-means", UN_PRECISION_F32);
         assert_int_equal(un_method_dem.learner->steps_before(method, 1), 1);
@@ -204,7 +204,7 @@ static void own_loss_follows_own_gradient(void **state) {
     for (size_t k = 0; k < CASES; k++) {
         util_scene s;
         double losses[UN_MAX_LOSSES], square = 0, along[2];
-        util_scene_make(&s, C, N, D, g_cases[k].modalities, g_cases[k].width, 30 + k);
+        util_scene_make(&s, C, N, D, g_cases[k].semantics, g_cases[k].width, 30 + k);
         un_method *method =
             make_method(&s, g_cases[k].sets, "batching=class-means", UN_PRECISION_F32);
         size_t total = method->params.total;
@@ -235,7 +235,7 @@ static void full_batch_equals_class_means(void **state) {
     for (size_t k = 0; k < CASES; k++) {
         util_scene s;
         double a[UN_MAX_LOSSES], b[UN_MAX_LOSSES], largest = 0;
-        util_scene_make(&s, C, N, D, g_cases[k].modalities, g_cases[k].width, 40 + k);
+        util_scene_make(&s, C, N, D, g_cases[k].semantics, g_cases[k].width, 40 + k);
         un_method *means =
             make_method(&s, g_cases[k].sets, "batching=class-means", UN_PRECISION_F32);
         un_method *mini = make_method(&s, g_cases[k].sets, "batch=1000", UN_PRECISION_F32);
@@ -428,11 +428,11 @@ static void wrong_classes_fail_with_a_sentence(void **state) {
     un_method *method = make_method(&s, g_cases[0].sets, NULL, UN_PRECISION_F32);
     util_fails(un_method_dem.score(method, s.rows, 1, scores), UNSEEN_E_ARGUMENT, "no classes");
     un_class_table wrong = s.classes;
-    wrong.modality[0].width--;
+    wrong.semantics[0].width--;
     util_fails(un_method_dem.set_classes(method, &wrong), UNSEEN_E_ARGUMENT,
                "has 6 values a class, the model was trained on 7");
     wrong = s.classes;
-    wrong.modality_count = 2;
+    wrong.semantics_count = 2;
     util_fails(un_method_dem.set_classes(method, &wrong), UNSEEN_E_ARGUMENT, "needs 1 semantics");
     wrong = s.classes;
     wrong.count = 0;
@@ -459,7 +459,7 @@ static void many_classes(void **state) {
     for (size_t c = 0; c < MANY; c += 51) {
         un_class_table one = many;
         one.count = 1;
-        one.modality[0].values = many.modality[0].values + c * one.modality[0].width;
+        one.semantics[0].values = many.semantics[0].values + c * one.semantics[0].width;
         util_ok(un_method_dem.set_classes(method, &one));
         util_ok(un_method_dem.score(method, s.rows, 1, &alone));
         util_near((double)alone, (double)scores[c], 2e-6);
@@ -475,7 +475,7 @@ static void bf16_is_close(void **state) {
     for (size_t k = 0; k < CASES; k++) {
         util_scene s;
         double a[UN_MAX_LOSSES], b[UN_MAX_LOSSES], gap = 0, norm = 0;
-        util_scene_make(&s, C, N, D, g_cases[k].modalities, g_cases[k].width, 80 + k);
+        util_scene_make(&s, C, N, D, g_cases[k].semantics, g_cases[k].width, 80 + k);
         un_method *exact = make_method(&s, g_cases[k].sets, NULL, UN_PRECISION_F32);
         un_method *rounded = make_method(&s, g_cases[k].sets, NULL, UN_PRECISION_BF16);
         assert_non_null(rounded->params.value16);
@@ -532,7 +532,7 @@ static void training_learns_and_repeats(void **state) {
 static void settings_that_do_not_fit_are_refused(void **state) {
     (void)state;
     static const struct {
-        size_t modalities;
+        size_t semantics;
         const char *sets[3], *sentence;
     } bad[] = {
         {2, {"semantics=att,word", "network=two-layer"}, "need network=fusion"},
@@ -543,7 +543,7 @@ static void settings_that_do_not_fit_are_refused(void **state) {
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         util_scene s;
         un_method *method = NULL;
-        util_scene_make(&s, C, N, D, bad[k].modalities, g_cases[2].width, 95);
+        util_scene_make(&s, C, N, D, bad[k].semantics, g_cases[2].width, 95);
         json_t *config = util_config(&un_method_dem, bad[k].sets);
         const un_method_setup setup = {.classes = &s.classes,
                                        .regions = 1,

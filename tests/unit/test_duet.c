@@ -453,7 +453,7 @@ static void test_refusals(void **state) {
     refuse(&s, (const char *const[]){"hidden=16", "project=no", NULL}, UNSEEN_E_ARGUMENT,
            "project");
     refuse(&s, (const char *const[]){"vocab=/nonexistent/v.txt", NULL}, UNSEEN_E_IO, "nonexistent");
-    s.classes.modality[0].attributes = NULL;
+    s.classes.semantics[0].attributes = NULL;
     refuse(&s, NULL, UNSEEN_E_ARGUMENT, "names of attributes");
     un_method_duet.destroy(make_method(&s, (const char *const[]){"text=no", NULL}));
     json_t *config = make_config(NULL), *kept = json_pack("{s:{s:i}}", "text", "width", 8);

@@ -379,7 +379,8 @@ static void text_free(text_network *t) {
     un_params_free(&t->params);
 }
 
-/* A ragged batch and a padded, masked one have the same states and gradients where there is text. */
+/* A ragged batch and a padded, masked one have the same states and gradients where there is text.
+ */
 static void ragged_is_padded_without_padding(void **state) {
     (void)state;
     enum { N = 3, L = 7, H = 24 };

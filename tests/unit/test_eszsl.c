@@ -100,7 +100,7 @@ static void state_problem(problem *p, const util_scene *s, const eszsl *e) {
         for (size_t i = 0; i < p->N; i++) images += (size_t)s->labels[s->train.items[i]] == c;
         column[c] = p->z;
         if (images == 0) continue;
-        describe(e, s->classes.modality[0].values + c * e->A, p->s + p->z * e->A);
+        describe(e, s->classes.semantics[0].values + c * e->A, p->s + p->z * e->A);
         p->z++;
     }
     for (size_t i = 0; i < p->N; i++) {
@@ -193,7 +193,7 @@ static void check_scores(un_method *method, const util_scene *s, const un_class_
         util_ok(un_method_eszsl.attribute_scores->score(method, s->rows + i * size, part));
         for (size_t c = 0; c < C; c++) {
             double sum = 0, magnitude = 0, from_parts = 0;
-            describe(e, classes->modality[0].values + c * e->A, row);
+            describe(e, classes->semantics[0].values + c * e->A, row);
             for (size_t a = 0; a < e->A; a++) {
                 double own = (double)offset[a];
                 for (size_t j = 0; j < e->F; j++) {
@@ -299,7 +299,7 @@ static void fits_agree_with_numpy(void **state) {
           0.16501073719190776, 0.06254491841402228, 0.13006895338900218, -0.6415850277988154,
           0.7725340079884817}},
     };
-    util_scene s = {.classes = {.count = 4, .modality_count = 1},
+    util_scene s = {.classes = {.count = 4, .semantics_count = 1},
                     .rows = rows,
                     .features = {.image_count = 7,
                                  .regions = 1,
@@ -309,7 +309,7 @@ static void fits_agree_with_numpy(void **state) {
                                  .row_bytes = sizeof(float) * 3},
                     .labels = labels,
                     .train = {7, items}};
-    s.classes.modality[0] = (un_modality){.name = "att", .width = 2, .values = att};
+    s.classes.semantics[0] = (un_class_semantics){.name = "att", .width = 2, .values = att};
     s.data = (un_training_data){&s.features, labels, &s.train};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         const char *sets[] = {"gamma=0.5",       "lambda=2",       "unit_features=no",
@@ -365,7 +365,7 @@ static void mistakes_fail_with_a_sentence(void **state) {
                "gamma 1e-09");
     util_fails(un_method_eszsl.score(method, s.rows, 1, scores), UNSEEN_E_ARGUMENT, "no classes");
     un_class_table wrong = s.classes;
-    wrong.modality[0].width--;
+    wrong.semantics[0].width--;
     util_fails(un_method_eszsl.set_classes(method, &wrong), UNSEEN_E_ARGUMENT, "of 5 values");
     un_method_eszsl.destroy(method);
     util_scene_free(&s);

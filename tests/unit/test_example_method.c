@@ -20,7 +20,7 @@ static void make_scene(util_scene *s) {
     util_scene_make(s, C, N, F, 1, &width, 3);
     un_rng_fill_uniform(&rng, w, F * A, -1, 1);
     for (size_t i = 0; i < N; i++) {
-        const float *a = s->classes.modality[0].values + (size_t)s->labels[i] * A;
+        const float *a = s->classes.semantics[0].values + (size_t)s->labels[i] * A;
         for (size_t j = 0; j < F; j++) {
             float x = 0.01f * (float)((i * 7 + j) % 5);
             for (size_t k = 0; k < A; k++) x += w[j * A + k] * a[k];

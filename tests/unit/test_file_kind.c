@@ -1,4 +1,5 @@
-/* test_file_kind.c - that files are told apart by their first bytes, and readers say which they got. */
+/* test_file_kind.c - that files are told apart by their first bytes, and readers say which they
+ * got. */
 #include "unit/util.h"
 
 #include <unistd.h>

@@ -195,8 +195,9 @@ static VipsImage *flat_of(const unsigned char *pixels, int bands, int pages,
     return image;
 }
 
-/* A palette, an alpha channel, several frames and CMYK give the pixels of the plain picture: exactly,
- * but of a JPEG, whose flat blocks are off by the rounding of one coefficient and of the inks. */
+/* A palette, an alpha channel, several frames and CMYK give the pixels of the plain picture:
+ * exactly, but of a JPEG, whose flat blocks are off by the rounding of one coefficient and of the
+ * inks. */
 static void test_plain_forms(void **state) {
     (void)state;
     static const struct {

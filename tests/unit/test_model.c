@@ -72,8 +72,8 @@ static void made_up_sizes_are_refused(void **state) {
         util_scene_make(&s, 9, 30, is_msdn ? 80 : 20, 1, &A, 4);
         s.features.regions = is_msdn ? 4 : 1;
         s.features.width = 20;
-        s.classes.modality[0].vectors = s.rows;
-        s.classes.modality[0].vector_width = 5;
+        s.classes.semantics[0].vectors = s.rows;
+        s.classes.semantics[0].vector_width = 5;
         cases[k].class->destroy(save(cases[k].class, &s, "f32", NULL, s.features.regions, 20));
         util_ok(un_model_open(&model, g_path, UN_PRECISION_AUTO));
         un_model_close(&model);
@@ -102,8 +102,8 @@ static void precision_follows_the_model(void **state) {
     util_scene_make(&s, C, 30, 80, 1, &A, 4);
     s.features.regions = 4;
     s.features.width = 20;
-    s.classes.modality[0].vectors = s.rows;
-    s.classes.modality[0].vector_width = 5;
+    s.classes.semantics[0].vectors = s.rows;
+    s.classes.semantics[0].vector_width = 5;
     for (size_t k = 0; k < 2; k++) {
         un_model model;
         un_method_msdn.destroy(save(&un_method_msdn, &s, names[k], NULL, 4, 20));

@@ -56,7 +56,7 @@ static void define(definition *d, const un_method *method, const util_scene *s,
     for (size_t i = 0; i < d->total; i++) d->value[i] = (double)method->params.value[i];
     for (size_t c = 0; c < d->K; c++) {
         for (size_t i = c * d->A; i < (c + 1) * d->A; i++)
-            d->att[i] = fmax((double)classes->modality[0].values[i], 0);
+            d->att[i] = fmax((double)classes->semantics[0].values[i], 0);
         unit_row(d->att + c * d->A, d->att + c * d->A, d->A);
         d->m[c] = classes->seen[c] ? -1 : 1;
     }
@@ -269,7 +269,7 @@ static void initial_values(void **state) {
     const float *value = method->params.value;
     for (size_t i = 0; i < p->count; i++) {
         size_t E = p->shape[1], begin = i / E * E;
-        for (size_t e = 0; e < E; e++) row[e] = (double)s.classes.modality[0].vectors[begin + e];
+        for (size_t e = 0; e < E; e++) row[e] = (double)s.classes.semantics[0].vectors[begin + e];
         unit_row(row, row, E);
         util_near((double)value[i], row[i - begin], 1e-6);
     }
@@ -286,8 +286,8 @@ static void one_hot_vectors(void **state) {
     util_scene s;
     double losses[UN_MAX_LOSSES];
     make_scene(&s, &g_shapes[0], 20);
-    s.classes.modality[0].vectors = NULL;
-    s.classes.modality[0].vector_width = 0;
+    s.classes.semantics[0].vectors = NULL;
+    s.classes.semantics[0].vector_width = 0;
     un_method *method = make_method(&s, sets, UN_PRECISION_F32);
     const un_param *p = method->params.item;
     assert_int_equal(p->shape[0], 19);
@@ -455,7 +455,7 @@ static void mistakes_fail_with_a_sentence(void **state) {
     un_method *method = open_method(&s, &g_shapes[0], 9, NULL);
     util_fails(un_method_msdn.score(method, s.rows, 1, scores), UNSEEN_E_ARGUMENT, "no classes");
     un_class_table wrong = s.classes;
-    wrong.modality[0].width--;
+    wrong.semantics[0].width--;
     util_fails(un_method_msdn.set_classes(method, &wrong), UNSEEN_E_ARGUMENT, "of 19 values");
     check_scores(method, &s, &s.classes, 3); /* still works */
     close_method(method, &s);

@@ -136,8 +136,8 @@ static void task_of_a_model_takes_seen_from_the_model(void **state) {
     un_class_table model = {.count = 3,
                             .names = names,
                             .seen = trained,
-                            .modality_count = 1,
-                            .modality = {{.name = "att"}}};
+                            .semantics_count = 1,
+                            .semantics = {{.name = "att"}}};
     util_ok(un_task_of_model(&task, &d, NULL, &model));
     assert_int_equal(task.classes.seen[0], 1);
     assert_int_equal(task.classes.seen[1], 0); /* bee has training images */

@@ -1,6 +1,6 @@
 /*
- * test_whiten.c - whitening against its definition in double precision (method/dem/dem.h), and DEM with
- * whitened features: losses, gradients, scores, and a model file that knows it all.
+ * test_whiten.c - whitening against its definition in double precision (method/dem/dem.h), and DEM
+ * with whitened features: losses, gradients, scores, and a model file that knows it all.
  *
  * The definition below forms every matrix in full and shares no code with the library.
  */
@@ -177,7 +177,7 @@ static void affine(const un_method *method, const double *value, size_t k, const
 static void prototype(const un_method *method, const util_scene *s, const double *value, size_t c,
                       double *f) {
     double a[MAX], h[MAX], scale = value[method->params.item[piece(method, "input_scale")].offset];
-    for (size_t i = 0; i < A; i++) a[i] = scale * (double)s->classes.modality[0].values[c * A + i];
+    for (size_t i = 0; i < A; i++) a[i] = scale * (double)s->classes.semantics[0].values[c * A + i];
     affine(method, value, piece(method, "fc1.weight"), a, h);
     for (size_t j = 0; j < ((const dem *)method)->hidden; j++) h[j] = h[j] > 0 ? h[j] : 0;
     affine(method, value, piece(method, "fc2.weight"), h, f);

@@ -66,7 +66,7 @@ static void cross_modal_gradients(void **state) {
     un_arena_free(&arena);
 }
 
-/* What is not wanted is not computed, and changes nothing: outputs of the wanted rows, gradients
+/* What is not subset is not computed, and changes nothing: outputs of the subset rows, gradients
  * of inputs and parameters. Picture 2 and text 1 only serve as what the other side sees. */
 static void cross_modal_wanted_rows(void **state) {
     (void)state;
@@ -87,9 +87,9 @@ static void cross_modal_wanted_rows(void **state) {
     duet_xlayer_context context = {.params = &params};
     util_ok(un_sequences_ragged(&arena, 3, words, &context.sequences[0]));
     util_ok(un_sequences_ragged(&arena, 3, regions, &context.sequences[1]));
-    un_wanted wanted[2];
+    un_query_subset subset[2];
     for (size_t s = 0; s < 2; s++)
-        wanted[s] = (un_wanted){.sequences = {3, start[s]}, .row = row[s]};
+        subset[s] = (un_query_subset){.sequences = {3, start[s]}, .row = row[s]};
     for (int sides = 0; sides < 4; sides++) { /* none, language, vision, both are cut down */
         float x[2][SPACE], R[2][SPACE], d[2][2][SPACE] = {0}, out[2][2][SPACE] = {0};
         const float *const in[2] = {x[0], x[1]};
@@ -105,9 +105,9 @@ static void cross_modal_wanted_rows(void **state) {
             float *const gradient[2] = {d[cut][0], d[cut][1]};
             memset(params.grad, 0, params.total * sizeof(float));
             for (size_t s = 0; s < 2; s++) {
-                context.wanted[s] = cut && sides >> s & 1 ? &wanted[s] : NULL;
+                context.subset[s] = cut && sides >> s & 1 ? &subset[s] : NULL;
                 for (size_t i = 0; i < count[s]; i++)
-                    memcpy(d[cut][s] + (context.wanted[s] ? i : row[s][i]) * H, R[s] + i * H,
+                    memcpy(d[cut][s] + (context.subset[s] ? i : row[s][i]) * H, R[s] + i * H,
                            H * sizeof(float));
             }
             util_ok(un_duet_xlayer_pass_create(&pass, &layer, context.type, 1));
@@ -115,7 +115,7 @@ static void cross_modal_wanted_rows(void **state) {
             for (size_t s = 0; s < 2; s++)
                 for (size_t i = 0; i < count[s]; i++)
                     memcpy(out[cut][s] + i * H,
-                           pass.side[s].out + (context.wanted[s] ? i : row[s][i]) * H,
+                           pass.side[s].out + (context.subset[s] ? i : row[s][i]) * H,
                            H * sizeof(float));
             util_ok(un_duet_xlayer_backward(&pass, gradient));
             un_duet_xlayer_pass_free(&pass);

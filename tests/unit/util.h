@@ -54,9 +54,9 @@ typedef struct {
     un_training_data data;
 } util_scene;
 
-static inline un_class_table util_classes(un_arena *arena, size_t C, size_t modalities,
+static inline un_class_table util_classes(un_arena *arena, size_t C, size_t semantics,
                                           const size_t *width, un_rng *rng) {
-    un_class_table t = {.count = C, .modality_count = modalities};
+    un_class_table t = {.count = C, .semantics_count = semantics};
     util_ok(un_arena_alloc(arena, C, sizeof *t.names, &t.names));
     util_ok(un_arena_alloc(arena, C, 1, &t.seen));
     for (size_t c = 0; c < C; c++) {
@@ -65,19 +65,19 @@ static inline un_class_table util_classes(un_arena *arena, size_t C, size_t moda
         util_ok(un_arena_string(arena, name, &t.names[c]));
         t.seen[c] = c % 3 != 2;
     }
-    for (size_t m = 0; m < modalities; m++) {
-        t.modality[m] = (un_modality){.name = m == 0 ? "att" : "word", .width = width[m]};
-        util_ok(un_arena_alloc(arena, C * width[m], sizeof(float), &t.modality[m].values));
-        un_rng_fill_uniform(rng, t.modality[m].values, C * width[m], 0, 1);
+    for (size_t m = 0; m < semantics; m++) {
+        t.semantics[m] = (un_class_semantics){.name = m == 0 ? "att" : "word", .width = width[m]};
+        util_ok(un_arena_alloc(arena, C * width[m], sizeof(float), &t.semantics[m].values));
+        un_rng_fill_uniform(rng, t.semantics[m].values, C * width[m], 0, 1);
     }
     return t;
 }
 
-static inline void util_scene_make(util_scene *s, size_t C, size_t N, size_t D, size_t modalities,
+static inline void util_scene_make(util_scene *s, size_t C, size_t N, size_t D, size_t semantics,
                                    const size_t *width, uint64_t seed) {
     un_rng rng = un_rng_stream(seed, "test", 0);
     *s = (util_scene){0};
-    s->classes = util_classes(&s->arena, C, modalities, width, &rng);
+    s->classes = util_classes(&s->arena, C, semantics, width, &rng);
     util_ok(un_arena_alloc(&s->arena, N * D, sizeof(float), &s->rows));
     util_ok(un_arena_alloc(&s->arena, N, sizeof *s->labels, &s->labels));
     util_ok(un_arena_alloc(&s->arena, N, sizeof *s->train.items, &s->train.items));

@@ -177,8 +177,8 @@ static int has_folder(const char *path, int depth) {
     return 1;
 }
 
-/* Cuts the pictures, which are sorted, into folders. `deeper`: where the first folder of a path stands
- * above the classes by its name, and is none of them, the second one counts. */
+/* Cuts the pictures, which are sorted, into folders. `deeper`: where the first folder of a path
+ * stands above the classes by its name, and is none of them, the second one counts. */
 static un_status cut(const un_dataset *d, const un_name_index *rows, int deeper, un_arena *arena,
                      folders *out) {
     *out = (folders){0};

@@ -1,6 +1,6 @@
 /*
- * import.h - the imports: of arrays, of the benchmark packages of Xian et al., of region features in
- * HDF5, and of folders of pictures.
+ * import.h - the imports: of arrays, of the benchmark packages of Xian et al., of region features
+ * in HDF5, and of folders of pictures.
  *
  * Each makes a data set directory (data/dataset.h) that appears whole or not at all.
  */

@@ -52,7 +52,8 @@ typedef struct {
 
 /* UNSEEN_E_FORMAT: "PATH is damaged: WHAT; get the file again". */
 un_status un_mat5_damaged(const un_mat5_stream *s, const char *what);
-/* Goes to `bytes` bytes of the file at byte `at`, the beginning of a zlib stream if `compressed`. */
+/* Goes to `bytes` bytes of the file at byte `at`, the beginning of a zlib stream if `compressed`.
+ */
 un_status un_mat5_seek(un_mat5_stream *s, uint64_t at, uint64_t bytes, int compressed);
 /* Takes n bytes into out, or drops them if out is NULL. */
 un_status un_mat5_take(un_mat5_stream *s, void *out, uint64_t n);

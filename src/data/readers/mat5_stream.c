@@ -1,4 +1,5 @@
-/* mat5_stream.c - the bytes of a MAT v5 file's elements, unpacked where they are packed; see mat5.h.
+/* mat5_stream.c - the bytes of a MAT v5 file's elements, unpacked where they are packed; see
+ * mat5.h.
  */
 #include "data/readers/mat5.h"
 

@@ -35,8 +35,8 @@ typedef struct {
 } listing;
 
 /* Whether the name ends like a picture of a kind that is not read, or not everywhere: a file of
- * such a name is told of, not passed over. Camera's raw files are TIFF inside, so that their content
- * does not tell them apart. */
+ * such a name is told of, not passed over. Camera's raw files are TIFF inside, so that their
+ * content does not tell them apart. */
 static int ends_like_picture(const char *name) {
     static const char *const endings[] = {".jfif", ".heic", ".heif", ".avif", ".jxl",
                                           ".jp2",  ".cr2",  ".cr3",  ".nef",  ".arw",

@@ -21,10 +21,10 @@ typedef struct {
     size_t unnamed; /* pictures left aside because their names are not UTF-8 */
 } un_picture_list;
 
-/* All pictures below `root`, at any depth, from `arena`: files that are named like one or begin like
- * one, also of kinds that cannot be decoded. Links are followed but for loops; hidden files and
- * folders (".x") and __MACOSX are left out. Names that are not UTF-8 are counted and left aside, or
- * taken as they are if `raw`. */
+/* All pictures below `root`, at any depth, from `arena`: files that are named like one or begin
+ * like one, also of kinds that cannot be decoded. Links are followed but for loops; hidden files
+ * and folders (".x") and __MACOSX are left out. Names that are not UTF-8 are counted and left
+ * aside, or taken as they are if `raw`. */
 un_status un_pictures_list(const char *root, int raw, un_arena *arena, un_picture_list *out);
 
 /* Finds paths by their ends. */

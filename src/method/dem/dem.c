@@ -108,8 +108,8 @@ static void free_scoring(dem *d) {
 static un_status embed(dem *d, const un_class_table *classes, size_t begin, size_t rows,
                        dem *scratch) {
     const float *scale = un_param_value(&d->base.params, d->input_scale);
-    for (size_t m = 0; m < d->modalities; m++) {
-        const float *values = classes->modality[m].values + begin * d->width[m];
+    for (size_t m = 0; m < d->semantics_count; m++) {
+        const float *values = classes->semantics[m].values + begin * d->width[m];
         for (size_t i = 0; i < rows * d->width[m]; i++) scratch->input[m][i] = scale[m] * values[i];
     }
     UN_TRY(un_dem_network_forward(scratch, rows, UN_F32));
@@ -119,14 +119,14 @@ static un_status embed(dem *d, const un_class_table *classes, size_t begin, size
 
 static un_status set_classes(un_method *method, const un_class_table *classes) {
     dem *d = (dem *)method;
-    if (classes->modality_count != d->modalities)
+    if (classes->semantics_count != d->semantics_count)
         return un_fail(UNSEEN_E_ARGUMENT, "the model needs %zu semantics, the classes have %zu",
-                       d->modalities, classes->modality_count);
-    for (size_t m = 0; m < d->modalities; m++)
-        if (classes->modality[m].width != d->width[m])
+                       d->semantics_count, classes->semantics_count);
+    for (size_t m = 0; m < d->semantics_count; m++)
+        if (classes->semantics[m].width != d->width[m])
             return un_fail(UNSEEN_E_ARGUMENT,
                            "semantics \"%s\" has %zu values a class, the model was trained on %zu",
-                           classes->modality[m].name, classes->modality[m].width, d->width[m]);
+                           classes->semantics[m].name, classes->semantics[m].width, d->width[m]);
     free_scoring(d);
     /* A copy of the head with its own workspace: the parameters are shared, the buffers of a
      * training step under way are not touched. */
@@ -231,27 +231,28 @@ static void destroy(un_method *method) {
 }
 
 /* A list setting has one value, or one for each semantics. */
-static un_status check_list(const json_t *config, const char *key, size_t modalities) {
+static un_status check_list(const json_t *config, const char *key, size_t semantics_count) {
     size_t n = un_config_list_count(config, key);
-    if (n == 1 || n == modalities) return UNSEEN_OK;
+    if (n == 1 || n == semantics_count) return UNSEEN_OK;
     return un_fail(UNSEEN_E_ARGUMENT, "%s needs one value, or one for each of the %zu semantics",
-                   key, modalities);
+                   key, semantics_count);
 }
 
 static un_status configure(dem *d, const un_method_setup *setup) {
     const json_t *config = setup->config;
-    d->modalities = setup->classes->modality_count;
-    UN_TRY(check_list(config, "modality_scale", d->modalities));
-    UN_TRY(check_list(config, "input_scale", d->modalities));
-    for (size_t m = 0; m < d->modalities; m++) {
-        d->width[m] = setup->classes->modality[m].width;
+    d->semantics_count = setup->classes->semantics_count;
+    UN_TRY(check_list(config, "modality_scale", d->semantics_count));
+    UN_TRY(check_list(config, "input_scale", d->semantics_count));
+    for (size_t m = 0; m < d->semantics_count; m++) {
+        d->width[m] = setup->classes->semantics[m].width;
         d->modality_scale[m] = un_config_list_number(config, "modality_scale", m);
     }
-    d->network = un_config_is(config, "network", "one-layer")                   ? DEM_ONE_LAYER
-                 : un_config_is(config, "network", "fusion")                    ? DEM_FUSION
-                 : un_config_is(config, "network", "auto") && d->modalities > 1 ? DEM_FUSION
-                                                                                : DEM_TWO_LAYER;
-    if (d->modalities > 1 && d->network != DEM_FUSION)
+    d->network = un_config_is(config, "network", "one-layer") ? DEM_ONE_LAYER
+                 : un_config_is(config, "network", "fusion")  ? DEM_FUSION
+                 : un_config_is(config, "network", "auto") && d->semantics_count > 1
+                     ? DEM_FUSION
+                     : DEM_TWO_LAYER;
+    if (d->semantics_count > 1 && d->network != DEM_FUSION)
         return un_fail(UNSEEN_E_ARGUMENT, "several semantics need network=fusion (or auto)");
     d->cosine = un_config_is(config, "distance", "cosine");
     d->type = setup->data ? un_precision_dtype(setup->precision) : UN_F32;
@@ -293,12 +294,12 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     UN_GO(un_params_allocate(&d->base.params, d->data != NULL, d->type == UN_BF16));
     if (d->data) {
         un_dem_network_initialize(d, setup->config, setup->classes);
-        for (size_t m = 0; m < d->modalities; m++) {
-            const un_modality *modality = &setup->classes->modality[m];
-            size_t n = d->class_count * modality->width;
+        for (size_t m = 0; m < d->semantics_count; m++) {
+            const un_class_semantics *semantics = &setup->classes->semantics[m];
+            size_t n = d->class_count * semantics->width;
             float scale = un_param_value(&d->base.params, d->input_scale)[m];
             UN_GO(un_arena_alloc(&d->arena, n, sizeof(float), &d->semantics[m]));
-            for (size_t i = 0; i < n; i++) d->semantics[m][i] = scale * modality->values[i];
+            for (size_t i = 0; i < n; i++) d->semantics[m][i] = scale * semantics->values[i];
         }
         UN_GO(un_dem_rows_create(d));
     }
@@ -341,7 +342,7 @@ static un_status plan(un_method *method, size_t epoch, size_t step, const int64_
 static un_status step(un_method *method, size_t epoch, size_t number, double *losses) {
     dem *d = (dem *)method;
     UN_TRY(un_dem_rows_fill(d, epoch, number));
-    for (size_t m = 0; m < d->modalities; m++)
+    for (size_t m = 0; m < d->semantics_count; m++)
         for (size_t g = 0; g < d->rows.rows; g++)
             memcpy(d->input[m] + g * d->width[m],
                    d->semantics[m] + (size_t)d->rows.class[g] * d -> width[m],
@@ -353,7 +354,7 @@ static un_status step(un_method *method, size_t epoch, size_t number, double *lo
 static double step_flops(const un_method *method) {
     const dem *d = (const dem *)method;
     double first = 0, last = (double)d->last.in * (double)d->last.out;
-    for (size_t m = 0; d->network != DEM_ONE_LAYER && m < d->modalities; m++)
+    for (size_t m = 0; d->network != DEM_ONE_LAYER && m < d->semantics_count; m++)
         first += (double)d->first[m].in * (double)d->first[m].out;
     double square = (double)d->visual * (double)d->visual;
     double white = d->whitened ? 2.0 * (double)d->step_images * square : 0;

@@ -17,7 +17,7 @@
  * So a step works on one row per class that occurs, in mini-batches (where it saves
  * the repeats) and with all images at once (class-means batching) alike.
  *
- * Letters: A_m width of modality m, h hidden, D visual, C classes, G rows of a step,
+ * Letters: A_m width of semantics m, h hidden, D visual, C classes, G rows of a step,
  * B images of a step.
  */
 #ifndef UN_METHOD_DEM_H
@@ -42,16 +42,16 @@ typedef struct {
     dem_network network;
     int cosine;
     un_dtype type; /* of GEMM operands */
-    size_t modalities;
-    size_t width[UN_MAX_MODALITIES];          /* A_m */
-    double modality_scale[UN_MAX_MODALITIES]; /* s_m */
-    size_t hidden, visual;                    /* h, D */
+    size_t semantics_count;
+    size_t width[UN_MAX_CLASS_SEMANTICS];          /* A_m */
+    double modality_scale[UN_MAX_CLASS_SEMANTICS]; /* s_m */
+    size_t hidden, visual;                         /* h, D */
     size_t regions;     /* of one image's features that are averaged; 1: none are */
     size_t input_scale; /* parameter [M]: what semantics are multiplied by */
     int whitened;
     double shrinkage;                  /* NAN: Ledoit and Wolf's */
     size_t whiten_mean, whiten_weight; /* fixed parameters [D], [D, D] */
-    un_dense first[UN_MAX_MODALITIES];
+    un_dense first[UN_MAX_CLASS_SEMANTICS];
     un_dense last;
     un_optimizer_settings optimizer;
 
@@ -61,22 +61,22 @@ typedef struct {
     un_features averaged;
     uint64_t seed;
     int class_means;
-    size_t batch;                        /* B of mini-batches */
-    size_t class_count;                  /* C of the training table */
-    float *semantics[UN_MAX_MODALITIES]; /* [C, A_m], scaled */
-    int64_t *order;                      /* the epoch's permutation of the training images */
-    size_t order_epoch;                  /* SIZE_MAX: none yet */
-    float *gathered;                     /* [B, D], whitened if so set */
-    float *raw;                          /* [B, D] features before whitening; NULL without */
-    size_t step_images;                  /* gathered in this step; 0 with class means */
-    int32_t *row_of_class;               /* [C] scratch */
+    size_t batch;                             /* B of mini-batches */
+    size_t class_count;                       /* C of the training table */
+    float *semantics[UN_MAX_CLASS_SEMANTICS]; /* [C, A_m], scaled */
+    int64_t *order;                           /* the epoch's permutation of the training images */
+    size_t order_epoch;                       /* SIZE_MAX: none yet */
+    float *gathered;                          /* [B, D], whitened if so set */
+    float *raw;                               /* [B, D] features before whitening; NULL without */
+    size_t step_images;                       /* gathered in this step; 0 with class means */
+    int32_t *row_of_class;                    /* [C] scratch */
     dem_rows rows;
 
     /* activations of a step, G rows at most */
-    float *input[UN_MAX_MODALITIES]; /* [G, A_m] */
-    un_bf16 *input16[UN_MAX_MODALITIES];
-    float *branch[UN_MAX_MODALITIES]; /* [G, h] tanh outputs (fusion) */
-    float *middle;                    /* [G, h] input of the last layer */
+    float *input[UN_MAX_CLASS_SEMANTICS]; /* [G, A_m] */
+    un_bf16 *input16[UN_MAX_CLASS_SEMANTICS];
+    float *branch[UN_MAX_CLASS_SEMANTICS]; /* [G, h] tanh outputs (fusion) */
+    float *middle;                         /* [G, h] input of the last layer */
     un_bf16 *middle16;
     float *output;   /* [G, D] f */
     float *d_output; /* [G, D] */

@@ -18,7 +18,7 @@ static const double AUTO_ROW_NORM = 2.0;
 
 /* Layer number `layer` of the lambda list; the last entry serves what follows. */
 static un_status layer_lambda(const dem *d, const json_t *config, size_t layer, double *out) {
-    size_t layers = d->network == DEM_ONE_LAYER ? 1 : d->modalities + 1;
+    size_t layers = d->network == DEM_ONE_LAYER ? 1 : d->semantics_count + 1;
     size_t given = un_config_list_count(config, "lambda");
     if (given != 1 && given != layers)
         return un_fail(UNSEEN_E_ARGUMENT, "lambda needs one value, or one for each of %zu layers",
@@ -45,19 +45,20 @@ un_status un_dem_network_declare(dem *d, const json_t *config) {
         UN_TRY(layer_lambda(d, config, 0, &lambda));
         UN_TRY(declare_layer(d, "fc1", d->width[0], d->visual, lambda, &d->last));
     } else {
-        for (size_t m = 0; m < d->modalities; m++) {
+        for (size_t m = 0; m < d->semantics_count; m++) {
             char name[32] = "fc1";
             if (d->network == DEM_FUSION) snprintf(name, sizeof name, "modality%zu", m);
             UN_TRY(layer_lambda(d, config, m, &lambda));
             UN_TRY(declare_layer(d, name, d->width[m], d->hidden, lambda, &d->first[m]));
         }
-        UN_TRY(layer_lambda(d, config, d->modalities, &lambda));
+        UN_TRY(layer_lambda(d, config, d->semantics_count, &lambda));
         UN_TRY(declare_layer(d, d->network == DEM_FUSION ? "centre" : "fc2", d->hidden, d->visual,
                              lambda, &d->last));
     }
     /* Its gradient is always 0, so no optimiser moves it; being a parameter, it travels with
      * the model and scales classes that are described later. */
-    UN_TRY(un_params_add(&d->base.params, "input_scale", 1, &d->modalities, 0, &d->input_scale));
+    UN_TRY(
+        un_params_add(&d->base.params, "input_scale", 1, &d->semantics_count, 0, &d->input_scale));
     if (!d->whitened) return UNSEEN_OK;
     const size_t shape[] = {d->visual, d->visual};
     UN_TRY(un_params_add_fixed(&d->base.params, "whiten.mean", 1, shape, &d->whiten_mean));
@@ -65,12 +66,12 @@ un_status un_dem_network_declare(dem *d, const json_t *config) {
 }
 
 static double automatic_scale(const un_class_table *classes, size_t m) {
-    const un_modality *modality = &classes->modality[m];
+    const un_class_semantics *semantics = &classes->semantics[m];
     double norms = 0;
     size_t n = 0;
     for (size_t c = 0; c < classes->count; c++) {
         if (!classes->seen[c]) continue;
-        norms += sqrt(un_sum_squares(modality->values + c * modality->width, modality->width));
+        norms += sqrt(un_sum_squares(semantics->values + c * semantics->width, semantics->width));
         n++;
     }
     return norms > 0 ? AUTO_ROW_NORM * (double)n / norms : 1.0;
@@ -87,13 +88,14 @@ static void initialize_layer(dem *d, const un_dense *layer, size_t number, doubl
 void un_dem_network_initialize(dem *d, const json_t *config, const un_class_table *classes) {
     double sd = un_config_number(config, "init_sd"), bias = un_config_number(config, "init_bias");
     if (d->network != DEM_ONE_LAYER)
-        for (size_t m = 0; m < d->modalities; m++) initialize_layer(d, &d->first[m], m, sd, bias);
+        for (size_t m = 0; m < d->semantics_count; m++)
+            initialize_layer(d, &d->first[m], m, sd, bias);
     /* A whitened feature is mostly what its class does not explain: prototypes of random
      * outputs' size would drown the rest, and keep their share on classes without images. At 0
      * every class starts at the mean of all images. */
-    if (!d->whitened) initialize_layer(d, &d->last, d->modalities, sd, bias);
+    if (!d->whitened) initialize_layer(d, &d->last, d->semantics_count, sd, bias);
     float *scale = un_param_value(&d->base.params, d->input_scale);
-    for (size_t m = 0; m < d->modalities; m++) {
+    for (size_t m = 0; m < d->semantics_count; m++) {
         double x = un_config_list_number(config, "input_scale", m);
         scale[m] = (float)(isnan(x) ? automatic_scale(classes, m) : x);
     }
@@ -104,7 +106,7 @@ un_status un_dem_network_workspace(dem *d, size_t rows, int training) {
     un_arena *a = &d->arena;
     size_t h = d->hidden, D = d->visual, f = sizeof(float), w = sizeof(un_bf16);
     int bf16 = d->type == UN_BF16;
-    for (size_t m = 0; m < d->modalities; m++) {
+    for (size_t m = 0; m < d->semantics_count; m++) {
         UN_TRY(un_arena_alloc(a, rows * d->width[m], f, &d->input[m]));
         if (bf16) UN_TRY(un_arena_alloc(a, rows * d->width[m], w, &d->input16[m]));
         if (d->network == DEM_FUSION) UN_TRY(un_arena_alloc(a, rows * h, f, &d->branch[m]));
@@ -124,7 +126,7 @@ un_status un_dem_network_workspace(dem *d, size_t rows, int training) {
 /* z = sum_m s_m tanh(u_m W_m + b_m) into d->middle. */
 static un_status fuse(dem *d, size_t rows, un_dtype type) {
     size_t n = rows * d->hidden;
-    for (size_t m = 0; m < d->modalities; m++) {
+    for (size_t m = 0; m < d->semantics_count; m++) {
         const void *x = type == UN_BF16 ? (const void *)d->input16[m] : (const void *)d->input[m];
         UN_TRY(un_dense_forward(&d->first[m], &d->base.params, type, x, rows, UN_DENSE_PLAIN,
                                 d->branch[m], 0, UN_F32));
@@ -146,7 +148,7 @@ static const void *last_input(const dem *d, un_dtype type) {
 
 un_status un_dem_network_forward(dem *d, size_t rows, un_dtype type) {
     if (type == UN_BF16)
-        for (size_t m = 0; m < d->modalities; m++)
+        for (size_t m = 0; m < d->semantics_count; m++)
             un_convert_to_bf16(d->input[m], d->input16[m], rows * d->width[m]);
     if (d->network == DEM_FUSION) {
         UN_TRY(fuse(d, rows, type));
@@ -195,7 +197,7 @@ un_status un_dem_network_backward(dem *d, double *fit) {
                                  .replace = 1,
                                  .dx = deeper ? d->d_middle : NULL};
     UN_TRY(un_dense_backward(&d->last, &d->base.params, d->type, &g));
-    for (size_t m = 0; deeper && m < d->modalities; m++) UN_TRY(backward_first(d, m, rows));
+    for (size_t m = 0; deeper && m < d->semantics_count; m++) UN_TRY(backward_first(d, m, rows));
     return UNSEEN_OK;
 }
 

@@ -190,13 +190,13 @@ static un_status configure_regressed(duet_method *m, const un_class_table *class
     int named = un_config_is(config, "regress", "auto");
     size_t texts = 0;
     UN_TRY(un_duet_find_texts(m, classes, &texts));
-    m->regressed.modality_count = classes->modality_count;
+    m->regressed.semantics_count = classes->semantics_count;
     m->regressed.A = 0;
-    for (size_t i = 0; i < m->regressed.modality_count; i++) {
-        const char *name = classes->modality[i].name;
+    for (size_t i = 0; i < m->regressed.semantics_count; i++) {
+        const char *name = classes->semantics[i].name;
         int of_texts =
             !strcmp(name, m->settings.text_name) || !strcmp(name, m->settings.binary_name);
-        m->regressed.width[i] = classes->modality[i].width;
+        m->regressed.width[i] = classes->semantics[i].width;
         m->regressed.chosen[i] = i == 0 || all || (named && !of_texts);
         if (m->regressed.chosen[i]) m->regressed.A += m->regressed.width[i];
     }
@@ -350,8 +350,8 @@ static int unit_rows(const json_t *config) {
     return 1;
 }
 
-static int made_of(const un_method *method, size_t modality) {
-    return ((const duet_method *)method)->regressed.chosen[modality];
+static int made_of(const un_method *method, size_t semantics) {
+    return ((const duet_method *)method)->regressed.chosen[semantics];
 }
 
 static size_t steps_before(const un_method *method, size_t epoch) {

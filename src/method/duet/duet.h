@@ -92,7 +92,7 @@ typedef struct {
     double *group_weight;
     /* Rows of the outputs that losses read. word_row and pair_row are places among those of
      * language. */
-    un_wanted wanted[DUET_SIDES];
+    un_query_subset subset[DUET_SIDES];
     size_t *place; /* [rows] work space */
     size_t *start_of[DUET_SIDES], *row_of[DUET_SIDES];
 } duet_batch;
@@ -101,7 +101,7 @@ typedef struct {
  * Owner: duet.c. */
 typedef struct {
     uint64_t seed;
-    char text_name[64], binary_name[64]; /* modalities that the texts come from; "": the first
+    char text_name[64], binary_name[64]; /* semantics that the texts come from; "": the first
                                             whose attributes have names, none */
     double threshold;                    /* present above it; NAN: above the mean */
     char *vocabulary_path;               /* NULL: words of the attributes */
@@ -122,8 +122,8 @@ typedef struct {
 /* Which semantics the scores are regressed to. Owner: duet.c. */
 typedef struct {
     size_t A; /* values of all that are chosen */
-    size_t modality_count, width[UN_MAX_MODALITIES];
-    unsigned char chosen[UN_MAX_MODALITIES]; /* modalities that make att */
+    size_t semantics_count, width[UN_MAX_CLASS_SEMANTICS];
+    unsigned char chosen[UN_MAX_CLASS_SEMANTICS]; /* semantics that make att */
     int own_texts; /* the texts tell of what is regressed, and of nothing else */
 } duet_regressed;
 

@@ -129,16 +129,17 @@ static un_status reserve(duet_pass *p, size_t s, size_t rows) {
     return UNSEEN_OK;
 }
 
-static un_status forward_alone(duet_pass *p, const un_params *params, const un_wanted *wanted) {
+static un_status forward_alone(duet_pass *p, const un_params *params,
+                               const un_query_subset *subset) {
     size_t rows = un_sequence_rows(&p->vision);
     UN_TRY(un_encoder_pass_reserve(&p->alone, rows));
     p->alone_context = (un_pass_context){
         .params = params, .type = p->network->config.type, .sequences = p->vision};
-    if (wanted) {
-        p->alone_wanted = *wanted;
-        p->alone_context.wanted = &p->alone_wanted;
-        UN_TRY(un_wanted_reserve(&p->alone_wanted, p->network->config.text.width,
-                                 p->network->config.type, p->training, &p->lists));
+    if (subset) {
+        p->alone_subset = *subset;
+        p->alone_context.subset = &p->alone_subset;
+        UN_TRY(un_query_subset_reserve(&p->alone_subset, p->network->config.text.width,
+                                       p->network->config.type, p->training, &p->lists));
     }
     un_copy(p->visual_tokens, p->alone.x[0], rows * p->network->config.text.width);
     UN_TRY(un_encoder_forward(&p->alone, &p->alone_context));
@@ -163,7 +164,7 @@ static un_status copy_text(duet_pass *p, size_t n) {
 
 static un_status forward_text(duet_pass *p, const un_params *params, size_t n,
                               const duet_text_batch *text, const un_dropout_source *dropout,
-                              const un_wanted *const wanted[DUET_SIDES]) {
+                              const un_query_subset *const subset[DUET_SIDES]) {
     const duet_network *net = p->network;
     const un_bert_batch batch = {
         .sequences = text->sequences, .ids = text->ids, .key_mask = text->key_mask};
@@ -186,7 +187,7 @@ static un_status forward_text(duet_pass *p, const un_params *params, size_t n,
                                        .dropout = dropout ? *dropout : (un_dropout_source){0},
                                        .layer = i,
                                        .one_text = p->shared};
-        if (wanted && i + 1 == xlayers) memcpy(context.wanted, wanted, sizeof context.wanted);
+        if (subset && i + 1 == xlayers) memcpy(context.subset, subset, sizeof context.subset);
         UN_TRY(un_duet_xlayer_forward(&p->xlayer[i], &context, x));
         for (size_t s = 0; s < DUET_SIDES; s++) x[s] = p->xlayer[i].side[s].out;
     }
@@ -197,7 +198,7 @@ static un_status forward_text(duet_pass *p, const un_params *params, size_t n,
 
 un_status un_duet_forward(duet_pass *p, const un_params *params, const float *features, size_t n,
                           const duet_text_batch *text, const un_dropout_source *dropout,
-                          const un_wanted *const wanted[DUET_SIDES]) {
+                          const un_query_subset *const subset[DUET_SIDES]) {
     const duet_image *image = p->network->image;
     un_dropout_source path = {0}; /* vision transformers are trained without other dropout */
     if (dropout)
@@ -213,8 +214,8 @@ un_status un_duet_forward(duet_pass *p, const un_params *params, const float *fe
         UN_TRY(image->class->forward(p->image, params, features, n, dropout ? &path : NULL,
                                      &p->visual_tokens));
     if (!p->network->config.with_text)
-        return forward_alone(p, params, wanted ? wanted[DUET_VISION] : NULL);
-    return forward_text(p, params, n, text, dropout, wanted);
+        return forward_alone(p, params, subset ? subset[DUET_VISION] : NULL);
+    return forward_text(p, params, n, text, dropout, subset);
 }
 
 /* From the gradient of the text's states to the text encoder. */
@@ -271,13 +272,13 @@ un_status un_duet_attributes_backward(const duet_network *network, const un_para
 }
 
 un_status un_duet_first_rows(const duet_network *network, size_t count, size_t n, un_arena *arena,
-                             un_wanted *out) {
+                             un_query_subset *out) {
     size_t *start = NULL, *row = NULL, T = network->image->tokens;
     UN_TRY(un_arena_alloc(arena, n + 1, sizeof *start, &start));
     UN_TRY(un_arena_alloc(arena, count, sizeof *row, &row));
     for (size_t i = 0; i <= n; i++) start[i] = i < count ? i : count;
     for (size_t i = 0; i < count; i++) row[i] = i * T;
-    *out = (un_wanted){.sequences = {n, start}, .row = row};
+    *out = (un_query_subset){.sequences = {n, start}, .row = row};
     return UNSEEN_OK;
 }
 

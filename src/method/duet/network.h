@@ -187,8 +187,9 @@ typedef struct {
     un_dropout_source dropout;          /* the original trains with 0.1 and 0.1 */
     size_t layer;                       /* its number, for the dropout masks */
     int one_text; /* all pictures share the one language sequence, whose own output is neither
-                     wanted nor computed */
-    const un_wanted *wanted[DUET_SIDES]; /* rows of the outputs (sequences, at least as many as the
+                     subset nor computed */
+    const un_query_subset
+        *subset[DUET_SIDES]; /* rows of the outputs (sequences, at least as many as the
                                             side has, and row only), W of a side; NULL: all.
                                             Nothing else is computed than what they need */
 } duet_xlayer_context;
@@ -196,10 +197,10 @@ typedef struct {
 /* Activations of one side. */
 typedef struct {
     size_t room;
-    size_t active;        /* the first so many sequences have rows that are wanted */
+    size_t active;        /* the first so many sequences have rows that are in the subset */
     size_t queries, keys; /* the first so many rows look, and are looked at */
-    un_wanted wanted;
-    un_arena wanted_arena;
+    un_query_subset subset;
+    un_arena subset_arena;
     const float *x; /* (R, H) the input, borrowed until backward is done */
     void *in;       /* (R, H) bf16 copy of it; NULL in f32 */
     void *qkv;      /* (R, 3H) operand */
@@ -211,7 +212,7 @@ typedef struct {
     un_block_state block;
     float *out;           /* (R, H), or (W, H) */
     float *probabilities; /* of the cross attention of this side's queries, (heads, queries,
-                             keys) a pair; NULL: not wanted. The caller's */
+                             keys) a pair; NULL: none. The caller's */
     un_block_scratch scratch;
     un_arena arena;
 } duet_xlayer_side;
@@ -230,11 +231,11 @@ un_status un_duet_xlayer_pass_create(duet_xlayer_pass *pass, const duet_xlayer *
                                      un_dtype type, int training);
 void un_duet_xlayer_pass_free(duet_xlayer_pass *pass);
 
-/* x[side] (R, H) -> pass->side[side].out (R, H), of wanted rows (W, H); with one_text of vision
- * only. */
+/* x[side] (R, H) -> pass->side[side].out (R, H), of rows of the subset (W, H); with one_text of
+ * vision only. */
 un_status un_duet_xlayer_forward(duet_xlayer_pass *pass, const duet_xlayer_context *context,
                                  const float *const x[DUET_SIDES]);
-/* d[side] (R, H): the gradients of the outputs on entry (of wanted rows in the first W; with
+/* d[side] (R, H): the gradients of the outputs on entry (of rows of the subset in the first W; with
  * one_text that of language is not read), of the inputs on return. Adds to the gradients of the
  * parameters. */
 un_status un_duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES]);
@@ -242,11 +243,12 @@ un_status un_duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SI
 /* Prediction with one fixed text: its keys and values are made once ... */
 un_status un_duet_xlayer_fix_language(duet_xlayer_pass *pass, const un_params *params,
                                       const float *language, size_t rows, const float *key_mask);
-/* ... and pictures attend to them: v (Rv, H) -> pass->side[DUET_VISION].out (Rv, H), or of the wanted
- * rows (W, H) unless NULL; the same as forward with that text for every picture. The language side
- * is not computed. */
+/* ... and pictures attend to them: v (Rv, H) -> pass->side[DUET_VISION].out (Rv, H), or of the
+ * subset rows (W, H) unless NULL; the same as forward with that text for every picture. The
+ * language side is not computed. */
 un_status un_duet_xlayer_forward_vision(duet_xlayer_pass *pass, const float *vision,
-                                        const un_sequences *sequences, const un_wanted *wanted);
+                                        const un_sequences *sequences,
+                                        const un_query_subset *subset);
 
 /* ---- DUET's head for masked words: logits = W_d LN(gelu(W h + b)) + b_d,
  * with weights of its own (not the word embeddings).
@@ -293,7 +295,7 @@ void un_duet_mlm_pass_free(duet_mlm_pass *pass);
  * gradient in place. */
 un_status un_duet_mlm_forward(duet_mlm_pass *pass, const un_params *params, const float *hidden,
                               size_t rows, float **logits);
-/* dlogits (R, V) -> dhidden (R, H), added to if `add`; NULL: not wanted. Adds to the gradients of
+/* dlogits (R, V) -> dhidden (R, H), added to if `add`; NULL: none. Adds to the gradients of
  * the parameters. */
 un_status un_duet_mlm_backward(duet_mlm_pass *pass, const un_params *params, const float *dlogits,
                                float *dhidden, int add);
@@ -355,11 +357,11 @@ typedef struct {
     /* of the last forward */
     size_t pictures;
     int shared, copied; /* one text for all, seen by all at once, or copied for every picture */
-    un_wanted alone_wanted;
+    un_query_subset alone_subset;
     un_sequences text, vision;
     const float *visual_tokens; /* (n T, H) */
     const float *text_states;   /* (rows, H) of the text encoder */
-    const float *vis;           /* (n T, H), or of the wanted rows (W, H) */
+    const float *vis;           /* (n T, H), or of the rows of the subset (W, H) */
     const float *lang;          /* (rows, H), likewise; NULL where the texts' own states were not
                                    computed */
     float *copy;                /* (n rows, H): text_states for every picture */
@@ -373,12 +375,12 @@ void un_duet_pass_free(duet_pass *pass);
 
 /* What the store has of n pictures and their texts -> pass->vis and pass->lang. `text` is not
  * read by a network without text. `dropout` is for text encoder and cross-modal layers, its `path`
- * for the picture's transformer; NULL: none. `wanted` says which rows of both are asked for
+ * for the picture's transformer; NULL: none. `subset` says which rows of both are asked for
  * (sequences and row; kept until backward is done): the last layer then computes no others; NULL,
  * or of a side: all. */
 un_status un_duet_forward(duet_pass *pass, const un_params *params, const float *features, size_t n,
                           const duet_text_batch *text, const un_dropout_source *dropout,
-                          const un_wanted *const wanted[DUET_SIDES]);
+                          const un_query_subset *const subset[DUET_SIDES]);
 /* Room for dvis (n T, H) and dlang (rows, H; NULL: zero), whose first rows are the gradients of
  * pass->vis and pass->lang, and which are lost. Adds to all gradients. */
 un_status un_duet_backward(duet_pass *pass, float *dvis, float *dlang);
@@ -388,10 +390,10 @@ un_status un_duet_attributes_forward(const duet_network *network, const un_param
                                      const float *first, size_t n, float *g);
 un_status un_duet_attributes_backward(const duet_network *network, const un_params *params,
                                       const float *first, const float *dg, size_t n, float *dfirst);
-/* Row 0 of each of the first `count` of n pictures, for un_duet_forward, where 0 means that nothing of
- * a side is wanted; the arena owns the lists. */
+/* Row 0 of each of the first `count` of n pictures, for un_duet_forward, where 0 means that nothing
+ * of a side is in the subset; the arena owns the lists. */
 un_status un_duet_first_rows(const duet_network *network, size_t count, size_t n, un_arena *arena,
-                             un_wanted *out);
+                             un_query_subset *out);
 
 /* Contrast projection of rows (n, H): hidden (n, H) is kept for backward, out (n, H). */
 un_status un_duet_contrast_forward(const duet_network *network, const un_params *params,

@@ -1,7 +1,7 @@
 /*
  * probe.c - what can be asked of a trained DUET beside scores: where in a picture it looks for each
- * attribute, over which groups of attributes a picture divides its attention, and how often it names
- * an attribute that is masked in the text. See duet.h.
+ * attribute, over which groups of attributes a picture divides its attention, and how often it
+ * names an attribute that is masked in the text. See duet.h.
  */
 #include <math.h>
 #include <stdlib.h>

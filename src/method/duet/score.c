@@ -24,16 +24,16 @@ un_status un_duet_take_classes(const duet_method *m, duet_classes *out,
                                const un_class_table *classes) {
     if (classes->count == 0) return un_fail(UNSEEN_E_ARGUMENT, "there are no classes to score");
     size_t needed = 0;
-    for (size_t i = 0; i < m->regressed.modality_count; i++)
+    for (size_t i = 0; i < m->regressed.semantics_count; i++)
         if (m->regressed.chosen[i]) needed = i + 1;
-    if (classes->modality_count < needed)
+    if (classes->semantics_count < needed)
         return un_fail(UNSEEN_E_ARGUMENT, "DUET was trained with %zu semantics, not %zu", needed,
-                       classes->modality_count);
+                       classes->semantics_count);
     for (size_t i = 0; i < needed; i++)
-        if (m->regressed.chosen[i] && classes->modality[i].width != m->regressed.width[i])
+        if (m->regressed.chosen[i] && classes->semantics[i].width != m->regressed.width[i])
             return un_fail(UNSEEN_E_ARGUMENT, "DUET needs semantics of %zu values; \"%s\" has %zu",
-                           m->regressed.width[i], classes->modality[i].name,
-                           classes->modality[i].width);
+                           m->regressed.width[i], classes->semantics[i].name,
+                           classes->semantics[i].width);
     duet_classes fresh = {.count = classes->count};
     un_status status = UNSEEN_OK;
     UN_GO(un_arena_alloc(&fresh.arena, fresh.count * m->regressed.A, sizeof(float), &fresh.att));
@@ -43,7 +43,7 @@ un_status un_duet_take_classes(const duet_method *m, duet_classes *out,
         if (!m->regressed.chosen[i]) continue;
         for (size_t c = 0; c < fresh.count; c++) {
             float *row = fresh.att + c * m->regressed.A + at;
-            memcpy(row, classes->modality[i].values + c * m->regressed.width[i],
+            memcpy(row, classes->semantics[i].values + c * m->regressed.width[i],
                    m->regressed.width[i] * sizeof *row);
             un_normalize_rows(row, 1, m->regressed.width[i], 1e-12f, NULL);
         }
@@ -83,9 +83,10 @@ un_status un_duet_set_classes(un_method *method, const un_class_table *classes) 
     return UNSEEN_OK;
 }
 
-/* The wanted visual states (W, H) of pictures beside the prompt; n is at most score_pictures(). */
+/* The visual states of the subset (W, H) of pictures beside the prompt; n is at most
+ * score_pictures(). */
 static un_status forward_beside_prompt(duet_method *m, const float *features, size_t n,
-                                       const un_wanted *const wanted[DUET_SIDES],
+                                       const un_query_subset *const subset[DUET_SIDES],
                                        const float **vis) {
     duet_pass *p = &m->scoring.pass;
     const duet_image *image = m->network.image;
@@ -93,7 +94,7 @@ static un_status forward_beside_prompt(duet_method *m, const float *features, si
     if (!folds(m)) {
         size_t start[2];
         const duet_text_batch text = un_duet_prompt_batch(m, start);
-        UN_TRY(un_duet_forward(p, &m->base.params, features, n, &text, NULL, wanted));
+        UN_TRY(un_duet_forward(p, &m->base.params, features, n, &text, NULL, subset));
         *vis = p->vis;
         return UNSEEN_OK;
     }
@@ -101,7 +102,7 @@ static un_status forward_beside_prompt(duet_method *m, const float *features, si
     UN_TRY(un_sequences_equal(&p->lists, n, image->tokens, &p->vision));
     UN_TRY(image->class->forward(p->image, &m->base.params, features, n, NULL, &p->visual_tokens));
     UN_TRY(un_duet_xlayer_forward_vision(&p->xlayer[0], p->visual_tokens, &p->vision,
-                                         wanted[DUET_VISION]));
+                                         subset[DUET_VISION]));
     *vis = p->xlayer[0].side[DUET_VISION].out;
     return UNSEEN_OK;
 }
@@ -110,12 +111,12 @@ static un_status forward_beside_prompt(duet_method *m, const float *features, si
 static un_status attribute_scores(duet_method *m, const float *features, size_t n, float *g) {
     const float *first = NULL;
     un_arena lists = {0};
-    un_wanted none, rows;
-    const un_wanted *const wanted[DUET_SIDES] = {&none, &rows};
+    un_query_subset none, rows;
+    const un_query_subset *const subset[DUET_SIDES] = {&none, &rows};
     un_status status = UNSEEN_OK;
     UN_GO(un_duet_first_rows(&m->network, 0, n, &lists, &none));
     UN_GO(un_duet_first_rows(&m->network, n, n, &lists, &rows));
-    UN_GO(forward_beside_prompt(m, features, n, wanted, &first));
+    UN_GO(forward_beside_prompt(m, features, n, subset, &first));
     UN_GO(un_duet_attributes_forward(&m->network, &m->base.params, first, n, g));
 done:
     un_arena_free(&lists);

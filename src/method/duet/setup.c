@@ -18,10 +18,10 @@ static const char *text_or_null(const json_t *config, const char *key) {
     return text && *text ? text : NULL;
 }
 
-static un_status find_modality(const un_class_table *classes, const char *name, const char *key,
-                               size_t *out) {
-    for (size_t i = 0; i < classes->modality_count; i++)
-        if (!strcmp(classes->modality[i].name, name)) {
+static un_status find_semantics(const un_class_table *classes, const char *name, const char *key,
+                                size_t *out) {
+    for (size_t i = 0; i < classes->semantics_count; i++)
+        if (!strcmp(classes->semantics[i].name, name)) {
             *out = i;
             return UNSEEN_OK;
         }
@@ -32,10 +32,10 @@ static un_status find_modality(const un_class_table *classes, const char *name, 
 
 un_status un_duet_find_texts(const duet_method *m, const un_class_table *classes, size_t *out) {
     if (*m->settings.text_name)
-        return find_modality(classes, m->settings.text_name, "text_semantics", out);
+        return find_semantics(classes, m->settings.text_name, "text_semantics", out);
     *out = 0;
-    for (size_t i = classes->modality_count; i-- > 0;)
-        if (classes->modality[i].attributes) *out = i;
+    for (size_t i = classes->semantics_count; i-- > 0;)
+        if (classes->semantics[i].attributes) *out = i;
     return UNSEEN_OK;
 }
 
@@ -133,17 +133,17 @@ un_status un_duet_setup_sampler(const duet_method *m, const un_class_table *clas
     size_t texts = 0, binary = 0;
     UN_TRY(un_duet_find_texts(m, classes, &texts));
     if (*m->settings.binary_name)
-        UN_TRY(find_modality(classes, m->settings.binary_name, "binary_semantics", &binary));
-    const un_modality *modality = &classes->modality[texts];
-    const un_modality *flags = *m->settings.binary_name ? &classes->modality[binary] : NULL;
-    if (flags && flags->width != modality->width)
+        UN_TRY(find_semantics(classes, m->settings.binary_name, "binary_semantics", &binary));
+    const un_class_semantics *semantics = &classes->semantics[texts];
+    const un_class_semantics *flags = *m->settings.binary_name ? &classes->semantics[binary] : NULL;
+    if (flags && flags->width != semantics->width)
         return un_fail(UNSEEN_E_ARGUMENT, "binary_semantics=%s has %zu values, %s has %zu",
-                       flags->name, flags->width, modality->name, modality->width);
+                       flags->name, flags->width, semantics->name, semantics->width);
     const un_duet_sampler_settings settings = {.seed = m->settings.seed,
                                                .texts = m->words.texts,
                                                .class_count = classes->count,
-                                               .attribute_count = modality->width,
-                                               .values = modality->values,
+                                               .attribute_count = semantics->width,
+                                               .values = semantics->values,
                                                .binary = flags ? flags->values : NULL,
                                                .threshold = m->settings.threshold,
                                                .labels = labels,
@@ -162,18 +162,19 @@ un_status un_duet_setup_texts(duet_method *m, const un_method_setup *setup) {
                                                  .dataset = text_or_null(config, "text_dataset"),
                                                  .reference = m->settings.reference};
     UN_TRY(un_duet_find_texts(m, setup->classes, &place));
-    const un_modality *modality = &setup->classes->modality[place];
-    char **names = modality->attributes;
+    const un_class_semantics *semantics = &setup->classes->semantics[place];
+    char **names = semantics->attributes;
     if (!names && !options.table && un_config_is(config, "text", "no"))
-        UN_TRY(numbered_names(m, modality->width, &names));
+        UN_TRY(numbered_names(m, semantics->width, &names));
     if (!names && !options.table)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "DUET's texts are made of the names of attributes, which semantics \"%s\" "
                        "does not have: add semantics that have them (--semantics %s,NAME --set "
                        "text_semantics=NAME), import with a file of attribute names, give a table "
                        "with \"names\" (--set groups=FILE), or go without text (--set text=no)",
-                       modality->name, modality->name);
-    UN_TRY(un_attribute_groups_make(names, modality->width, &options, &m->arena, &m->words.groups));
+                       semantics->name, semantics->name);
+    UN_TRY(
+        un_attribute_groups_make(names, semantics->width, &options, &m->arena, &m->words.groups));
     UN_TRY(open_words(m, config));
     UN_TRY(un_duet_texts_create(&m->words.texts, &m->words.groups, m->words.wordpiece,
                                 m->settings.max_length));

@@ -19,8 +19,8 @@
 
 static size_t contrast_limit(const duet_method *m) {
     if (m->settings.weight[DUET_TERM_ATTRIBUTES] == 0 || !m->network.config.with_text) return 0;
-    size_t wanted = m->settings.contrast_samples;
-    return wanted == 0 || wanted > m->settings.batch_size ? m->settings.batch_size : wanted;
+    size_t subset = m->settings.contrast_samples;
+    return subset == 0 || subset > m->settings.batch_size ? m->settings.batch_size : subset;
 }
 
 /* Pairs that a group adds to the batch. */
@@ -253,11 +253,11 @@ static void want_vision(duet_method *m) {
     size_t count = b->partners ? 2 * b->samples : b->samples;
     for (size_t i = 0; i <= b->pictures; i++) start[i] = i < count ? i : count;
     for (size_t i = 0; i < count; i++) row[i] = i * m->network.image->tokens;
-    b->wanted[DUET_VISION] = (un_wanted){.sequences = {b->pictures, start}, .row = row};
+    b->subset[DUET_VISION] = (un_query_subset){.sequences = {b->pictures, start}, .row = row};
 }
 
 /* The rows of words to be named and of pairs, whose lists then tell places among them. One prompt
- * may become a sequence for each picture; nothing is wanted of any of them. */
+ * may become a sequence for each picture; nothing is in the subset of any of them. */
 static void want_language(duet_batch *b) {
     size_t *start = b->start_of[DUET_LANGUAGE], *row = b->row_of[DUET_LANGUAGE], count = 0;
     size_t sequences = b->texts > b->pictures ? b->texts : b->pictures;
@@ -276,7 +276,7 @@ static void want_language(duet_batch *b) {
     for (size_t t = b->texts; t <= sequences; t++) start[t] = count;
     for (size_t i = 0; i < b->words; i++) b->word_row[i] = b->place[b->word_row[i]];
     for (size_t i = 0; i < pairs; i++) b->pair_row[i] = b->place[b->pair_row[i]];
-    b->wanted[DUET_LANGUAGE] = (un_wanted){.sequences = {sequences, start}, .row = row};
+    b->subset[DUET_LANGUAGE] = (un_query_subset){.sequences = {sequences, start}, .row = row};
 }
 
 un_status un_duet_batch_make(duet_method *m, size_t epoch, size_t index) {
@@ -317,17 +317,17 @@ static double count_flops(const duet_method *m) {
     double H = (double)c->text.width, I = (double)c->text.inner, square = 2 * H * H;
     double row = 4 * square + 4 * H * I, flops = (double)b->pictures * m->network.image->flops;
     double text = (double)b->start[b->texts], vision = (double)b->pictures;
-    double wanted[DUET_SIDES];
+    double subset[DUET_SIDES];
     vision *= (double)m->network.image->tokens;
     for (size_t s = 0; s < DUET_SIDES; s++)
-        wanted[s] = (double)un_sequence_rows(&b->wanted[s].sequences) * (2 * square + 4 * H * I);
-    if (!c->with_text) return 3 * (flops + vision * 2 * square + wanted[DUET_VISION]);
+        subset[s] = (double)un_sequence_rows(&b->subset[s].sequences) * (2 * square + 4 * H * I);
+    if (!c->with_text) return 3 * (flops + vision * 2 * square + subset[DUET_VISION]);
     flops += text * row * (double)c->text.layers;
     flops += (row + 4 * square) * (double)(c->xlayers - 1) * (vision + text);
     for (size_t s = 0; s < DUET_SIDES; s++) {
         const duet_xlayer_side *side = &m->training.pass.xlayer[c->xlayers - 1].side[s];
-        /* cross: query and output, key and value; itself: key and value; the wanted rows */
-        flops += (double)side->queries * 4 * square + (double)side->keys * 2 * square + wanted[s];
+        /* cross: query and output, key and value; itself: key and value; the rows of the subset */
+        flops += (double)side->queries * 4 * square + (double)side->keys * 2 * square + subset[s];
     }
     flops += 2 * (double)b->words * H * (H + (double)c->text.vocabulary);
     return 3 * flops;
@@ -342,7 +342,7 @@ static un_status gather(duet_method *m) {
     UN_TRY(room_for(&m->training.dvis, vis));
     UN_TRY(room_for(&m->training.dlang, lang));
     for (size_t s = 0; s < DUET_SIDES; s++)
-        read[s] = un_sequence_rows(&b->wanted[s].sequences) * H * sizeof(float);
+        read[s] = un_sequence_rows(&b->subset[s].sequences) * H * sizeof(float);
     memset(m->training.dvis.data, 0, read[DUET_VISION]);
     if (read[DUET_LANGUAGE] > 0) memset(m->training.dlang.data, 0, read[DUET_LANGUAGE]);
     /* Regions that are multiplied in bf16 need not be widened on the way. */
@@ -424,12 +424,12 @@ static un_status mini_batch(duet_method *m, size_t epoch, size_t index, double *
                                        .path = m->settings.drop_path,
                                        .seed = m->settings.seed,
                                        .draw = (uint64_t)epoch << 32 | (uint64_t)index};
-    const un_wanted *const wanted[DUET_SIDES] = {&b->wanted[DUET_LANGUAGE],
-                                                 &b->wanted[DUET_VISION]};
+    const un_query_subset *const subset[DUET_SIDES] = {&b->subset[DUET_LANGUAGE],
+                                                       &b->subset[DUET_VISION]};
     const float *features = NULL;
     UN_TRY(show(m, epoch, index, &features));
     UN_TRY(un_duet_forward(&m->training.pass, &m->base.params, features, b->pictures, &text,
-                           &dropout, wanted));
+                           &dropout, subset));
     UN_TRY(visual_losses(m, losses));
     if (with_text && b->masked) UN_TRY(text_losses(m, losses));
     m->training.step_flops += count_flops(m);

@@ -276,7 +276,8 @@ typedef struct {
     size_t done;
 } freezing;
 
-/* What the states depend on: values, and the names with them: their order is a file's layout, not the network's. */
+/* What the states depend on: values, and the names with them: their order is a file's layout, not
+ * the network's. */
 static un_status hash_parameters(const duet_method *m, char out[65]) {
     const duet_image *image = m->network.image;
     const un_params *p = &m->base.params;

@@ -80,7 +80,7 @@ un_status un_duet_xlayer_pass_create(duet_xlayer_pass *pass, const duet_xlayer *
 void un_duet_xlayer_pass_free(duet_xlayer_pass *pass) {
     for (size_t s = 0; s < DUET_SIDES; s++) {
         un_arena_free(&pass->side[s].arena);
-        un_arena_free(&pass->side[s].wanted_arena);
+        un_arena_free(&pass->side[s].subset_arena);
     }
     *pass = (duet_xlayer_pass){0};
 }
@@ -110,15 +110,15 @@ static un_status reserve(duet_xlayer_pass *pass, size_t s, size_t rows) {
     return UNSEEN_OK;
 }
 
-/* Which rows of a side look and are looked at. Sequences behind the last one that is wanted matter
- * as what the other side sees at most. */
+/* Which rows of a side look and are looked at. Sequences behind the last one that is in the subset
+ * matter as what the other side sees at most. */
 static void plan_sides(duet_xlayer_pass *pass) {
     const duet_xlayer_context *c = &pass->context;
     for (size_t s = 0; s < DUET_SIDES; s++) {
-        const un_wanted *wanted = c->wanted[s];
+        const un_query_subset *subset = c->subset[s];
         size_t active = c->sequences[s].count;
-        while (wanted && active > 0 &&
-               wanted->sequences.start[active] == wanted->sequences.start[active - 1])
+        while (subset && active > 0 &&
+               subset->sequences.start[active] == subset->sequences.start[active - 1])
             active--;
         if (c->one_text && s == DUET_LANGUAGE) active = 0;
         pass->side[s].active = active;
@@ -133,15 +133,15 @@ static void plan_sides(duet_xlayer_pass *pass) {
     if (c->one_text) pass->whole[DUET_LANGUAGE][1] = pass->side[DUET_LANGUAGE].keys;
 }
 
-static un_status reserve_wanted(duet_xlayer_pass *pass, size_t s) {
+static un_status reserve_subset(duet_xlayer_pass *pass, size_t s) {
     duet_xlayer_side *side = &pass->side[s];
-    const un_wanted *wanted = pass->context.wanted[s];
-    un_arena_free(&side->wanted_arena);
-    if (!wanted || side->active == 0) return UNSEEN_OK;
-    side->wanted =
-        (un_wanted){.sequences = {side->active, wanted->sequences.start}, .row = wanted->row};
-    return un_wanted_reserve(&side->wanted, pass->layer->cross.width, pass->type, pass->training,
-                             &side->wanted_arena);
+    const un_query_subset *subset = pass->context.subset[s];
+    un_arena_free(&side->subset_arena);
+    if (!subset || side->active == 0) return UNSEEN_OK;
+    side->subset =
+        (un_query_subset){.sequences = {side->active, subset->sequences.start}, .row = subset->row};
+    return un_query_subset_reserve(&side->subset, pass->layer->cross.width, pass->type,
+                                   pass->training, &side->subset_arena);
 }
 
 /* Where queries, keys and values of a side lie in an array of (R, 3H): row by row, or, if not the
@@ -218,7 +218,7 @@ static un_pass_context block_context(const duet_xlayer_pass *pass, size_t s) {
                              .sequences = {pass->side[s].active, c->sequences[s].start},
                              .key_mask = c->key_mask[s],
                              .dropout = c->dropout,
-                             .wanted = c->wanted[s] ? &pass->side[s].wanted : NULL};
+                             .subset = c->subset[s] ? &pass->side[s].subset : NULL};
 }
 
 /* From the projections of both sides to this side's output. */
@@ -248,9 +248,9 @@ static un_status check(const duet_xlayer_pass *pass, const duet_xlayer_context *
         return un_fail(UNSEEN_E_ARGUMENT, "%zu texts for %zu pictures", c->sequences[0].count,
                        c->sequences[1].count);
     for (size_t s = 0; s < DUET_SIDES; s++)
-        if (c->wanted[s] && c->wanted[s]->sequences.count < c->sequences[s].count)
+        if (c->subset[s] && c->subset[s]->sequences.count < c->sequences[s].count)
             return un_fail(UNSEEN_E_ARGUMENT, "rows are wanted of %zu of %zu sequences",
-                           c->wanted[s]->sequences.count, c->sequences[s].count);
+                           c->subset[s]->sequences.count, c->sequences[s].count);
     if (!pass->training && (c->dropout.hidden > 0 || c->dropout.attention > 0))
         return un_fail(UNSEEN_E_ARGUMENT, "dropout belongs to training");
     return UNSEEN_OK;
@@ -263,7 +263,7 @@ un_status un_duet_xlayer_forward(duet_xlayer_pass *pass, const duet_xlayer_conte
     plan_sides(pass);
     for (size_t s = 0; s < DUET_SIDES; s++) {
         UN_TRY(reserve(pass, s, un_sequence_rows(&context->sequences[s])));
-        UN_TRY(reserve_wanted(pass, s));
+        UN_TRY(reserve_subset(pass, s));
         pass->side[s].x = x[s];
         UN_TRY(project(pass, s));
     }
@@ -362,7 +362,8 @@ un_status un_duet_xlayer_fix_language(duet_xlayer_pass *pass, const un_params *p
 }
 
 un_status un_duet_xlayer_forward_vision(duet_xlayer_pass *pass, const float *vision,
-                                        const un_sequences *sequences, const un_wanted *wanted) {
+                                        const un_sequences *sequences,
+                                        const un_query_subset *subset) {
     duet_xlayer_context *c = &pass->context;
     duet_xlayer_side *side = &pass->side[DUET_VISION];
     size_t rows = un_sequence_rows(sequences);
@@ -376,8 +377,8 @@ un_status un_duet_xlayer_forward_vision(duet_xlayer_pass *pass, const float *vis
     side->queries = rows;
     side->keys = 0;
     c->sequences[DUET_VISION] = *sequences;
-    c->wanted[DUET_VISION] = wanted;
-    UN_TRY(reserve_wanted(pass, DUET_VISION));
+    c->subset[DUET_VISION] = subset;
+    UN_TRY(reserve_subset(pass, DUET_VISION));
     UN_TRY(project(pass, DUET_VISION));
     un_attention_view view = view_of(pass, DUET_VISION);
     view.queries = (un_sequences){1, queries};

@@ -1,4 +1,5 @@
-/* eszsl.c - ESZSL as a method: settings, the fit in closed form, scores, life cycle. See eszsl.h. */
+/* eszsl.c - ESZSL as a method: settings, the fit in closed form, scores, life cycle. See eszsl.h.
+ */
 #include "method/eszsl/eszsl.h"
 
 #include <math.h>
@@ -80,7 +81,7 @@ static un_status take_classes(eszsl *e, const un_class_table *classes) {
     UN_TRY(un_arena_alloc(&e->arena, e->class_count, sizeof(size_t), &e->seen_of_class));
     UN_TRY(un_arena_alloc(&e->arena, e->class_count, sizeof(size_t), &e->images));
     UN_TRY(un_alloc(e->class_count * e->A, sizeof *rows, &rows));
-    describe(e, classes->modality[0].values, e->class_count, rows);
+    describe(e, classes->semantics[0].values, e->class_count, rows);
     for (size_t i = 0; i < train->count; i++) e->images[e->data->labels[train->items[i]]]++;
     for (size_t c = 0; c < e->class_count; c++) {
         if (e->images[c] == 0) continue;
@@ -404,13 +405,13 @@ done:
 
 static un_status set_classes(un_method *method, const un_class_table *classes) {
     eszsl *e = (eszsl *)method;
-    const un_modality *modality = &classes->modality[0];
+    const un_class_semantics *semantics = &classes->semantics[0];
     if (classes->count == 0) return un_fail(UNSEEN_E_ARGUMENT, "there are no classes to score");
-    if (classes->modality_count != 1 || modality->width != e->A)
+    if (classes->semantics_count != 1 || semantics->width != e->A)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "the model needs one semantics of %zu values; \"%s\" has %zu (of %zu "
                        "semantics)",
-                       e->A, modality->name, modality->width, classes->modality_count);
+                       e->A, semantics->name, semantics->width, classes->semantics_count);
     float *prototypes = NULL;
     const float *offset = un_param_value(&e->base.params, e->offset);
     un_status status = UNSEEN_OK;
@@ -419,7 +420,7 @@ static un_status set_classes(un_method *method, const un_class_table *classes) {
     UN_GO(un_alloc(e->scored * e->A, sizeof(float), &e->rows));
     UN_GO(un_alloc(e->scored, sizeof(float), &e->constant));
     UN_GO(un_alloc(e->scored * e->F, sizeof(float), &prototypes));
-    describe(e, modality->values, e->scored, e->rows);
+    describe(e, semantics->values, e->scored, e->rows);
     for (size_t c = 0; c < e->scored; c++)
         e->constant[c] = (float)un_dot(e->rows + c * e->A, offset, e->A);
     UN_GO(make_prototypes(e, prototypes));
@@ -490,7 +491,7 @@ static void destroy(un_method *method) {
 
 static void configure(eszsl *e, const un_method_setup *setup) {
     const json_t *config = setup->config;
-    e->A = setup->classes->modality[0].width;
+    e->A = setup->classes->semantics[0].width;
     e->F = setup->width;
     e->R = setup->regions;
     e->unit_features = un_config_is(config, "unit_features", "yes");
@@ -508,9 +509,9 @@ static void configure(eszsl *e, const un_method_setup *setup) {
 }
 
 static un_status create(const un_method_setup *setup, un_method **out) {
-    if (setup->classes->modality_count != 1)
+    if (setup->classes->semantics_count != 1)
         return un_fail(UNSEEN_E_ARGUMENT, "ESZSL takes one semantics, not %zu",
-                       setup->classes->modality_count);
+                       setup->classes->semantics_count);
     eszsl *e = calloc(1, sizeof *e);
     if (!e) return un_fail_memory(sizeof *e);
     e->base.class = &un_method_eszsl;

@@ -134,11 +134,11 @@ static void destroy(un_method *method) {
 
 static void configure(msdn *n, const un_method_setup *setup) {
     const json_t *config = setup->config;
-    const un_modality *modality = &setup->classes->modality[0];
+    const un_class_semantics *semantics = &setup->classes->semantics[0];
     n->type = un_precision_dtype(setup->precision);
-    n->A = modality->width;
+    n->A = semantics->width;
     n->one_hot = un_config_is(config, "vectors", "one-hot");
-    n->E = n->one_hot ? n->A : modality->vector_width;
+    n->E = n->one_hot ? n->A : semantics->vector_width;
     n->F = setup->width;
     n->R = setup->regions;
     n->normalize_v = un_config_is(config, "normalize_v", "yes");
@@ -183,12 +183,12 @@ static un_status declare(msdn *n, const json_t *config) {
 }
 
 /* W_1 is normal, the other matrices start at 0, V at the attributes' word vectors, or at 1. */
-static void initialize(msdn *n, const un_modality *modality) {
+static void initialize(msdn *n, const un_class_semantics *semantics) {
     float *v = un_param_value(&n->base.params, n->v);
     if (n->one_hot)
         for (size_t i = 0; i < n->A; i++) v[i * n->E + i] = 1;
     else
-        memcpy(v, modality->vectors, n->A * n->E * sizeof *v);
+        memcpy(v, semantics->vectors, n->A * n->E * sizeof *v);
     un_normalize_rows(v, n->A, n->E, 1e-12f, NULL);
     un_rng rng = un_rng_stream(n->seed, "init", 0);
     un_rng_fill_normal(&rng, un_param_value(&n->base.params, n->w1), n->E * n->F, 0, 1);
@@ -196,19 +196,19 @@ static void initialize(msdn *n, const un_modality *modality) {
 
 /* Unit rows and the bias m, in fresh memory: *out changes only if all went well. */
 static un_status take_classes(const msdn *n, msdn_classes *out, const un_class_table *classes) {
-    const un_modality *modality = &classes->modality[0];
+    const un_class_semantics *semantics = &classes->semantics[0];
     if (classes->count == 0) return un_fail(UNSEEN_E_ARGUMENT, "there are no classes to score");
-    if (classes->modality_count != 1 || modality->width != n->A)
+    if (classes->semantics_count != 1 || semantics->width != n->A)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "MSDN needs one semantics of %zu values; \"%s\" has %zu (of %zu semantics)",
-                       n->A, modality->name, modality->width, classes->modality_count);
+                       n->A, semantics->name, semantics->width, classes->semantics_count);
     msdn_classes fresh = {.count = classes->count};
     un_status status = UNSEEN_OK;
     UN_GO(un_arena_alloc(&fresh.arena, fresh.count * n->A, sizeof(float), &fresh.att));
     UN_GO(un_arena_alloc(&fresh.arena, fresh.count, sizeof(float), &fresh.bias));
     UN_GO(un_arena_alloc(&fresh.arena, fresh.count, 1, &fresh.seen));
     for (size_t i = 0; i < fresh.count * n->A; i++) {
-        float x = modality->values[i];
+        float x = semantics->values[i];
         fresh.att[i] = n->clip_negative && x < 0 ? 0.0f : x;
     }
     un_normalize_rows(fresh.att, fresh.count, n->A, 1e-12f, NULL);
@@ -224,7 +224,7 @@ done:
 }
 
 static un_status start_training(msdn *n, const un_method_setup *setup) {
-    initialize(n, &setup->classes->modality[0]);
+    initialize(n, &setup->classes->semantics[0]);
     UN_TRY(take_classes(n, &n->trained, setup->classes));
     n->epoch_images = un_config_integer(setup->config, "epoch_images");
     UN_TRY(start_sampling(n));
@@ -232,20 +232,20 @@ static un_status start_training(msdn *n, const un_method_setup *setup) {
 }
 
 static un_status create(const un_method_setup *setup, un_method **out) {
-    const un_modality *modality = &setup->classes->modality[0];
-    if (setup->classes->modality_count != 1)
+    const un_class_semantics *semantics = &setup->classes->semantics[0];
+    if (setup->classes->semantics_count != 1)
         return un_fail(UNSEEN_E_ARGUMENT, "MSDN takes one semantics, not %zu",
-                       setup->classes->modality_count);
+                       setup->classes->semantics_count);
     if (setup->data && setup->data->train->count == 0)
         return un_fail(UNSEEN_E_ARGUMENT, "there are no training images");
     if (!un_config_is(setup->config, "vectors", "one-hot") &&
-        (!modality->vectors || modality->vector_width == 0))
+        (!semantics->vectors || semantics->vector_width == 0))
         return un_fail(UNSEEN_E_ARGUMENT,
                        "semantics \"%s\" has no word vectors of its attributes, which MSDN starts "
                        "from: add them with `unseen words DIR --vectors FILE`, or builtin:words "
                        "for FILE if there is none; if its values have no names, as those of an "
                        "embedding, start without: --set vectors=one-hot",
-                       modality->name);
+                       semantics->name);
     msdn *n = calloc(1, sizeof *n);
     if (!n) return un_fail_memory(sizeof *n);
     n->base.class = &un_method_msdn;

@@ -1,6 +1,7 @@
 /*
  * msdn.h - the parts of MSDN (Chen et al.: "MSDN: Mutually Semantic Distillation
- * Network for Zero-Shot Learning", CVPR 2022), shared by the files of this folder and their tests only.
+ * Network for Zero-Shot Learning", CVPR 2022), shared by the files of this folder and their tests
+ * only.
  *
  * Two attention branches over region features teach each other. For an image with
  * regions X (R, F), each region L2-normalised, and attribute vectors Vn (A, E):

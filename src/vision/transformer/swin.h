@@ -127,7 +127,7 @@ typedef struct {
     float *projected;         /* (n h^2, C) before LN */
     float *merged;            /* (n h^2 / 4, 4 width) of one stage, before LN */
     void *merged_operand;     /* the same behind it */
-    float *branch;            /* [n] of one block: 0 where attention is left out */
+    float *drop_path;         /* [n] of one block: 0 where attention is left out */
     float *bias, *dbias;      /* (heads, w^2, w^2) of one block */
     float *normal;            /* (n g^2, H) behind the last LN */
     float *states;            /* (n, T, H): the result */

@@ -136,7 +136,7 @@ static un_status reserve_shared(un_swin_pass *pass, size_t n, size_t size, size_
     }
     size_t room = most(rows * C, merged);
     UN_TRY(un_arena_alloc(a, biases, f, &pass->dbias));
-    UN_TRY(un_arena_alloc(a, n, f, &pass->branch));
+    UN_TRY(un_arena_alloc(a, n, f, &pass->drop_path));
     UN_TRY(un_arena_alloc(a, room, f, &pass->d));
     UN_TRY(un_arena_alloc(a, room, f, &pass->other));
     return pass->type == UN_BF16 ? un_arena_alloc(a, room, sizeof(un_bf16), &pass->d16) : UNSEEN_OK;
@@ -362,14 +362,14 @@ static size_t block_number(const un_swin_config *c, size_t s, size_t b) {
 
 /* Which pictures block b of stage s leaves out of attention: a function of the source and the
  * place, so that recomputation and backward find it again. 0: there is nothing to leave out. */
-static int draw_branches(un_swin_pass *pass, size_t s, size_t b) {
+static int draw_drop_path(un_swin_pass *pass, size_t s, size_t b) {
     const un_swin_config *c = &pass->swin->config;
     size_t number = block_number(c, s, b), blocks = block_number(c, c->stages, 0);
     if (pass->dropout.path <= 0 || number == 0) return 0;
     double p = (double)pass->dropout.path * (double)number / (double)(blocks - 1);
     un_rng rng = un_rng_stream(pass->dropout.seed, "swin.path", pass->dropout.draw << 16 | number);
     for (size_t i = 0; i < pass->pictures; i++)
-        pass->branch[i] = un_rng_uniform(&rng) < p ? 0 : (float)(1 / (1 - p));
+        pass->drop_path[i] = un_rng_uniform(&rng) < p ? 0 : (float)(1 / (1 - p));
     return 1;
 }
 
@@ -386,7 +386,7 @@ static un_pass_context prepare(un_swin_pass *pass, size_t s, size_t b) {
                              .bias = pass->bias,
                              .dbias = pass->dbias,
                              .dropout = pass->dropout,
-                             .branch = draw_branches(pass, s, b) ? pass->branch : NULL,
+                             .drop_path = draw_drop_path(pass, s, b) ? pass->drop_path : NULL,
                              .maps = pass->pictures};
 }
 
