@@ -237,19 +237,6 @@ static void name_way(plan *p, const_dnnl_primitive_desc_t description) {
              un_dnn_implementation(description));
 }
 
-un_status un_conv_scratch_reserve(un_conv_scratch *scratch, size_t bytes) {
-    if (scratch->bytes >= bytes) return UNSEEN_OK;
-    un_conv_scratch_free(scratch);
-    UN_TRY(un_alloc(bytes, 1, &scratch->data));
-    scratch->bytes = bytes;
-    return UNSEEN_OK;
-}
-
-void un_conv_scratch_free(un_conv_scratch *scratch) {
-    free(scratch->data);
-    *scratch = (un_conv_scratch){0};
-}
-
 /* Runs a plan whose `operands` begin with its input and output; converts where the primitive has
  * other ends than the caller. */
 static un_status run_plan(const plan *p, un_dnn_operand *operands, int n, void *y,

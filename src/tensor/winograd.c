@@ -32,6 +32,23 @@ struct un_winograd {
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+/* ---- working memory of a convolution, this one's and oneDNN's ---- */
+
+un_status un_conv_scratch_reserve(un_conv_scratch *scratch, size_t bytes) {
+    if (scratch->bytes >= bytes) return UNSEEN_OK;
+    un_conv_scratch_free(scratch);
+    UN_TRY(un_alloc(bytes, 1, &scratch->data));
+    scratch->bytes = bytes;
+    return UNSEEN_OK;
+}
+
+void un_conv_scratch_free(un_conv_scratch *scratch) {
+    free(scratch->data);
+    *scratch = (un_conv_scratch){0};
+}
+
+/* ---- Winograd's ---- */
+
 #define NATIVE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 #define NATIVE_INLINE NATIVE __attribute__((always_inline)) static inline
 

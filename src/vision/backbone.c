@@ -76,49 +76,6 @@ un_status un_pixels_open(un_backbone **out) {
 
 /* ---- tensors of a file ---- */
 
-/* "(64, any, 7, 7)" */
-static void print_shape(int rank, const size_t *shape, char *out, size_t size) {
-    size_t used = (size_t)snprintf(out, size, "(");
-    for (int i = 0; i < rank && used < size; i++) {
-        char extent[24] = "any";
-        if (shape[i] != UN_ANY_EXTENT) snprintf(extent, sizeof extent, "%zu", shape[i]);
-        used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "", extent);
-    }
-    if (used < size) snprintf(out + used, size - used, ")");
-}
-
-un_status un_backbone_find(const un_safetensors *file, const char *name, int rank,
-                           const size_t *shape, const un_st_entry **out) {
-    const un_st_entry *entry = NULL;
-    UN_TRY(un_safetensors_require(file, name, rank, &entry));
-    const un_tensor *t = &entry->tensor;
-    int fits = 1;
-    for (int i = 0; i < rank; i++)
-        fits &= t->shape[i] > 0 && (shape[i] == UN_ANY_EXTENT || shape[i] == t->shape[i]);
-    if (!fits) {
-        char found[200], wanted[200];
-        print_shape(rank, t->shape, found, sizeof found);
-        print_shape(rank, shape, wanted, sizeof wanted);
-        return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" has shape %s, expected %s", file->path,
-                       name, found, wanted);
-    }
-    if (t->dtype != UN_F32 && t->dtype != UN_BF16 && t->dtype != UN_F16)
-        return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" is %s, expected F32, BF16 or F16",
-                       file->path, name, un_dtype_name(t->dtype));
-    *out = entry;
-    return UNSEEN_OK;
-}
-
-un_status un_backbone_tensor(const un_safetensors *file, const char *name, int rank,
-                             const size_t *shape, float **out) {
-    const un_st_entry *entry = NULL;
-    UN_TRY(un_backbone_find(file, name, rank, shape, &entry));
-    UN_TRY(un_alloc(un_tensor_count(&entry->tensor), sizeof **out, out));
-    un_safetensors_take(file, entry);
-    un_st_copy_f32(entry, *out);
-    return UNSEEN_OK;
-}
-
 /* ---- which network ---- */
 
 static int starts(const char *text, const char *prefix) {

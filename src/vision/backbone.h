@@ -68,18 +68,4 @@ un_status un_swin_open(const un_safetensors *file, un_precision precision, un_ba
 un_status un_descriptor_open(un_backbone **out);
 un_status un_pixels_open(un_backbone **out);
 
-/* ---- for them, too: tensors of the file ---- */
-
-/* In an expected shape: any extent above 0. */
-enum { UN_ANY_EXTENT = 0 };
-
-/* A tensor of the file as f32. It must be F32, BF16 or F16 and of `rank` and `shape`
- * (entries may be UN_ANY_EXTENT), and not empty; the sentence names the tensor. *out is
- * released with free(). */
-un_status un_backbone_tensor(const un_safetensors *file, const char *name, int rank,
-                             const size_t *shape, float **out);
-/* The same checks without the copy, for reading extents. */
-un_status un_backbone_find(const un_safetensors *file, const char *name, int rank,
-                           const size_t *shape, const un_st_entry **out);
-
 #endif

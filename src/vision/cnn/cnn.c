@@ -9,6 +9,51 @@
 
 #include "base/parallel.h"
 
+/* ---- tensors of a file of weights ---- */
+
+/* "(64, any, 7, 7)" */
+static void print_shape(int rank, const size_t *shape, char *out, size_t size) {
+    size_t used = (size_t)snprintf(out, size, "(");
+    for (int i = 0; i < rank && used < size; i++) {
+        char extent[24] = "any";
+        if (shape[i] != UN_ANY_EXTENT) snprintf(extent, sizeof extent, "%zu", shape[i]);
+        used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "", extent);
+    }
+    if (used < size) snprintf(out + used, size - used, ")");
+}
+
+un_status un_cnn_find_tensor(const un_safetensors *file, const char *name, int rank,
+                             const size_t *shape, const un_st_entry **out) {
+    const un_st_entry *entry = NULL;
+    UN_TRY(un_safetensors_require(file, name, rank, &entry));
+    const un_tensor *t = &entry->tensor;
+    int fits = 1;
+    for (int i = 0; i < rank; i++)
+        fits &= t->shape[i] > 0 && (shape[i] == UN_ANY_EXTENT || shape[i] == t->shape[i]);
+    if (!fits) {
+        char found[200], wanted[200];
+        print_shape(rank, t->shape, found, sizeof found);
+        print_shape(rank, shape, wanted, sizeof wanted);
+        return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" has shape %s, expected %s", file->path,
+                       name, found, wanted);
+    }
+    if (t->dtype != UN_F32 && t->dtype != UN_BF16 && t->dtype != UN_F16)
+        return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" is %s, expected F32, BF16 or F16",
+                       file->path, name, un_dtype_name(t->dtype));
+    *out = entry;
+    return UNSEEN_OK;
+}
+
+un_status un_cnn_tensor(const un_safetensors *file, const char *name, int rank, const size_t *shape,
+                        float **out) {
+    const un_st_entry *entry = NULL;
+    UN_TRY(un_cnn_find_tensor(file, name, rank, shape, &entry));
+    UN_TRY(un_alloc(un_tensor_count(&entry->tensor), sizeof **out, out));
+    un_safetensors_take(file, entry);
+    un_st_copy_f32(entry, *out);
+    return UNSEEN_OK;
+}
+
 enum {
     NAME_LENGTH = 160,
     MAX_BLOCKS = 1000,
@@ -81,7 +126,7 @@ static un_status fold(const un_safetensors *file, const char *norm, size_t chann
     for (int i = 0; i < 4; i++) {
         char name[NAME_LENGTH];
         snprintf(name, sizeof name, "%s.%s", norm, parts[i]);
-        UN_GO(un_backbone_tensor(file, name, 1, &channels, &v[i]));
+        UN_GO(un_cnn_tensor(file, name, 1, &channels, &v[i]));
     }
     for (size_t c = 0; c < channels; c++) {
         double scale = (double)v[0][c] / sqrt((double)v[3][c] + NORM_EPSILON);
@@ -108,9 +153,9 @@ un_status un_cnn_add_conv(un_cnn *cnn, const un_safetensors *file, const un_cnn_
     un_cnn_layer *layer = NULL;
     un_status status = UNSEEN_OK;
     snprintf(name, sizeof name, "%s.weight", conv->conv);
-    UN_GO(un_backbone_find(file, name, 4, shape, &entry));
+    UN_GO(un_cnn_find_tensor(file, name, 4, shape, &entry));
     *channels = entry->tensor.shape[0];
-    UN_GO(un_backbone_tensor(file, name, 4, shape, &weights));
+    UN_GO(un_cnn_tensor(file, name, 4, shape, &weights));
     UN_GO(un_alloc(*channels, sizeof *bias, &bias));
     UN_GO(fold(file, conv->norm, *channels, weights, un_tensor_count(&entry->tensor) / *channels,
                bias));

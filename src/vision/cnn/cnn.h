@@ -91,4 +91,18 @@ un_status un_cnn_forward_square(un_backbone *backbone, const float *pictures, si
 double un_cnn_flops(const un_backbone *backbone, size_t size);
 const char *un_cnn_way(const un_backbone *backbone, size_t layer);
 
+/* ---- tensors of a file of weights ---- */
+
+/* In an expected shape: any extent above 0. */
+enum { UN_ANY_EXTENT = 0 };
+
+/* A tensor of the file as f32. It must be F32, BF16 or F16 and of `rank` and `shape`
+ * (entries may be UN_ANY_EXTENT), and not empty; the sentence names the tensor. *out is
+ * released with free(). */
+un_status un_cnn_tensor(const un_safetensors *file, const char *name, int rank, const size_t *shape,
+                        float **out);
+/* The same checks without the copy, for reading extents. */
+un_status un_cnn_find_tensor(const un_safetensors *file, const char *name, int rank,
+                             const size_t *shape, const un_st_entry **out);
+
 #endif

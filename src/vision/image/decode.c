@@ -15,6 +15,7 @@
 #include <vips/vips.h>
 
 #include "base/arena.h"
+#include "base/file.h"
 #include "base/file_kind.h"
 #include "base/status.h"
 #include "vision/image/image.h"
@@ -459,5 +460,29 @@ un_status un_image_jpeg(const un_image *image, int quality, unsigned char **byte
         *size = n;
     }
     g_free(buffer);
+    return status;
+}
+
+/* ---- files ---- */
+
+static const size_t LARGEST_FILE = (size_t)1 << 30;
+
+un_status un_image_read(const char *path, const un_image_options *options, un_image *out) {
+    char *bytes = NULL;
+    size_t size = 0;
+    *out = (un_image){0};
+    UN_TRY(un_file_read(path, LARGEST_FILE, &bytes, &size));
+    un_status status = un_image_decode(bytes, size, path, options, out);
+    free(bytes);
+    return status;
+}
+
+un_status un_image_read_head(const char *path, un_image_head *out) {
+    char *bytes = NULL;
+    size_t size = 0;
+    *out = (un_image_head){0};
+    UN_TRY(un_file_read(path, LARGEST_FILE, &bytes, &size));
+    un_status status = un_image_decode_head(bytes, size, path, out);
+    free(bytes);
     return status;
 }

@@ -97,28 +97,6 @@ void un_cmyk_row(const unsigned char *in, size_t n, size_t stride, unsigned char
     }
 }
 
-static const size_t LARGEST_FILE = (size_t)1 << 30;
-
-un_status un_image_read(const char *path, const un_image_options *options, un_image *out) {
-    char *bytes = NULL;
-    size_t size = 0;
-    *out = (un_image){0};
-    UN_TRY(un_file_read(path, LARGEST_FILE, &bytes, &size));
-    un_status status = un_image_decode(bytes, size, path, options, out);
-    free(bytes);
-    return status;
-}
-
-un_status un_image_read_head(const char *path, un_image_head *out) {
-    char *bytes = NULL;
-    size_t size = 0;
-    *out = (un_image_head){0};
-    UN_TRY(un_file_read(path, LARGEST_FILE, &bytes, &size));
-    un_status status = un_image_decode_head(bytes, size, path, out);
-    free(bytes);
-    return status;
-}
-
 /* ---- Windows bitmaps: 1 to 8 bits a pixel with a palette, 16, 24 and 32 with or without
  * masks, bottom-up or top-down. Run-length encoding is refused. Layout: Microsoft's
  * BITMAPFILEHEADER, BITMAPCOREHEADER and BITMAPINFOHEADER to BITMAPV5HEADER. ---- */
