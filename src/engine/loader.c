@@ -281,6 +281,18 @@ un_status un_path_list_add(un_path_list *list, const char *path) {
     return un_path_is_directory(path) ? add_folder(list, path) : add_copy(list, path);
 }
 
+/* Windows' \ between folders, where nothing is called as it is written. */
+static un_status add_line(un_path_list *list, const char *line) {
+    char *slashed = NULL;
+    if (!strchr(line, '\\') || un_path_exists(line)) return un_path_list_add(list, line);
+    UN_TRY(un_format(&slashed, "%s", line));
+    for (char *at = slashed; *at; at++)
+        if (*at == '\\') *at = '/';
+    un_status status = un_path_list_add(list, un_path_exists(slashed) ? slashed : line);
+    free(slashed);
+    return status;
+}
+
 un_status un_path_list_read(un_path_list *list, FILE *stream) {
     un_line next = {0};
     int first = 1;
@@ -304,7 +316,7 @@ un_status un_path_list_read(un_path_list *list, FILE *stream) {
         if (length == 0) continue;
         if (strlen(line) != (size_t)length)
             UN_GO(un_fail(UNSEEN_E_FORMAT, "the list of pictures is not text"));
-        UN_GO(un_path_list_add(list, line));
+        UN_GO(add_line(list, line));
     }
 done:
     free(next.text);

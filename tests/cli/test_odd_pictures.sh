@@ -52,7 +52,7 @@ grep -q "x.jxl: a JPEG XL picture is not read" err || fail "explain: $(cat err)"
 [ $? = 1 ] || fail "explain says nothing of an empty folder"
 expect 0 "kind" "$unseen" predict m.model all/kind4 --json - --top 1
 
-printf '\357\273\277all/kind1/jpg-1.jfif\r\n"all/kind2/no ending"\r\n\r\n' |
+printf '\357\273\277all/kind1/jpg-1.jfif\r\n"all/kind2/no ending"\r\n\r\nall\\kind1\\jpg-1.jfif\r\n' |
     "$unseen" predict m.model - --top 1 --csv l.csv 2>err || fail "a list with a mark and quotes: $(cat err)"
-[ "$(wc -l <l.csv)" = 3 ] || fail "the list: $(cat l.csv)"
+[ "$(wc -l <l.csv)" = 4 ] || fail "the list: $(cat l.csv)"
 finish

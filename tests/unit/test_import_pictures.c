@@ -43,6 +43,31 @@ static void open_folder(const un_picture_set_options *options, un_dataset *d) {
         fail_msg("import failed: %s", un_error());
 }
 
+/* Writes the split with `front` for the "kind " before each picture; NULL: only the separator is
+ * another. */
+static void respell(const char *from, const char *to, const char *front) {
+    char *text = NULL;
+    size_t length = 0;
+    assert_int_equal(un_file_read(from, 1 << 20, &text, &length), UNSEEN_OK);
+    FILE *out = fopen(to, "w");
+    assert_non_null(out);
+    for (const char *at = text; *at; at++) {
+        const char *end = strchr(at, '"');
+        int is_path = at > text && at[-1] == '"' && !strncmp(at, "kind ", 5) &&
+                      memchr(at, '/', (size_t)(end - at)) != NULL;
+        if (is_path && front) {
+            fputs(front, out);
+            at += 5;
+        }
+        if (*at == '/' && (!front || front[0] == 'C'))
+            fputs("\\\\", out);
+        else
+            fputc(*at, out);
+    }
+    fclose(out);
+    free(text);
+}
+
 static void test_folder(void **state) {
     (void)state;
     un_picture_set_options options = prepare_folder();
@@ -86,6 +111,16 @@ static void test_folder(void **state) {
     }
     un_dataset_close(&again);
     un_dataset_close(&d);
+    /* And as Windows writes paths, or with folders in front. */
+    static const char *const fronts[] = {NULL, "images/kind ", "./kind ",
+                                         "C:\\\\me\\\\.\\\\images\\\\kind "};
+    for (size_t k = 0; k < sizeof fronts / sizeof *fronts; k++) {
+        respell(lasting("split.json"), lasting("spelt.json"), fronts[k]);
+        options.split.file = lasting("spelt.json");
+        open_folder(&options, &again);
+        assert_string_equal(again.split_hash, hash);
+        un_dataset_close(&again);
+    }
     options.split.file = NULL;
     options.split.seed = 2;
     open_folder(&options, &again);
@@ -468,7 +503,9 @@ static un_picture_set_options prepare_cub(void) {
         for (int i = 0; i < 4; i++) {
             id++;
             snprintf(name, sizeof name, "00%d.Bird/b_%d.jpg", c + 1, i);
-            snprintf(list + strlen(list), sizeof list - strlen(list), "%d %s\n", id, name);
+            const char *front = i == 2 ? ".\\images\\" : ""; /* a list written on Windows */
+            snprintf(list + strlen(list), sizeof list - strlen(list), "%d %s%s\n", id, front, name);
+            if (i > 0) *strrchr(list, '/') = '\\';
             snprintf(classes + strlen(classes), sizeof classes - strlen(classes), "%d %d\n", id,
                      c + 1);
             snprintf(locs + strlen(locs), sizeof locs - strlen(locs),

@@ -11,6 +11,7 @@
 #include "base/names.h"
 #include "data/parts.h"
 #include "data/readers/import.h"
+#include "data/readers/import_parts.h"
 #include "data/readers/pictures.h"
 #include "data/readers/text.h"
 
@@ -94,12 +95,24 @@ static int stays_inside(const char *path) {
     return 1;
 }
 
-static un_status keep_if_there(importer *im, const char *folder, const char *name, size_t id) {
+static int is_there(const char *folder, const char *name) {
     char *path = NULL;
-    UN_TRY(un_path_join(folder, name, &path));
+    if (!stays_inside(name) || un_path_join(folder, name, &path)) return 0;
     int there = un_path_exists(path) && !un_path_is_directory(path);
     free(path);
-    if (!there) return UNSEEN_OK;
+    return there;
+}
+
+/* Also a path as Windows writes it, or with the folder of the pictures in front. `name` may be
+ * changed. */
+static un_status keep_if_there(importer *im, const char *folder, char *name, size_t id) {
+    static const char front[] = "images/";
+    if (!is_there(folder, name)) {
+        un_import_tidy_path(name);
+        if (!is_there(folder, name) && !strncmp(name, front, sizeof front - 1))
+            name += sizeof front - 1;
+        if (!is_there(folder, name)) return UNSEEN_OK;
+    }
     im->ids[im->file_count] = id;
     return un_arena_string(&im->base.dataset.arena, name, &im->files[im->file_count++]);
 }

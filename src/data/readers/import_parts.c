@@ -421,8 +421,15 @@ void un_import_tidy_path(char *path) {
     char *to = path;
     for (char *at = path; *at; at++)
         if (*at == '\\') *at = '/';
-    for (const char *from = path; *from; from++)
-        if (from[0] != '/' || from[1] != '/') *to++ = *from;
+    for (const char *from = path; *from;) {
+        int begins = to == path || to[-1] == '/';
+        if (begins && from[0] == '/' && to != path)
+            from++;
+        else if (begins && from[0] == '.' && from[1] == '/')
+            from += 2;
+        else
+            *to++ = *from++;
+    }
     *to = 0;
 }
 

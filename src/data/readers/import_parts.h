@@ -115,7 +115,8 @@ un_status un_import_features(const char *partial, const un_import_store *store,
 un_status un_import_resolve_classes(un_dataset *dataset, const char *where, char **names,
                                     size_t count);
 
-/* Authors' paths, kept for matching against a local copy: "//" and Windows' "\" become "/". */
+/* Authors' paths, kept for matching against a local copy: "//" and Windows' "\" become "/",
+ * "./" is left out. */
 void un_import_tidy_path(char *path);
 
 #endif

@@ -99,13 +99,26 @@ typedef struct {
     un_suffix_index index; /* of the image names; count 0: they have none */
 } reader;
 
+/* The image that a name means: the path that ends in the whole of it, or in which it ends, as
+ * where the folder of the pictures stands in front. Written as people and Windows write paths. */
+static un_match match_image(const reader *r, char *name, size_t *number) {
+    size_t shared = 0;
+    if (r->index.count == 0) return UN_MATCH_NONE;
+    un_match match = un_suffix_find(&r->index, name, number, &shared);
+    if (shared > strlen(name + strspn(name, "/"))) return match;
+    un_import_tidy_path(name);
+    match = un_suffix_find(&r->index, name, number, &shared);
+    if (match == UN_MATCH_NONE || shared > strlen(name + strspn(name, "/"))) return match;
+    const char *path = r->dataset->images[*number];
+    return shared > strlen(path + strspn(path, "/")) ? match : UN_MATCH_NONE;
+}
+
 static un_status find_image(const reader *r, const char *key, const char *name, int64_t *out) {
     size_t number = 0;
-    size_t shared = 0;
-    un_match match = un_suffix_find(&r->index, name, &number, &shared);
-    /* An end that is the whole of what was written, with a '/' before it. */
-    if (match == UN_MATCH_ONE && shared < strlen(name + strspn(name, "/")) + 1)
-        match = UN_MATCH_NONE;
+    char *copy = NULL;
+    UN_TRY(un_format(&copy, "%s", name));
+    un_match match = match_image(r, copy, &number);
+    free(copy);
     *out = (int64_t)number;
     if (match == UN_MATCH_ONE) return UNSEEN_OK;
     return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" names the image \"%.300s\", which %s",
