@@ -5,7 +5,7 @@
  * mean of those means, weighted by how alike the descriptions are: p_c = sum_s w_cs m_s with
  * w_cs = softmax_s(-|a_c - a_s|^2 / t). The score of a picture x is -|x - p_c|^2.
  *
- * A method of one's own is such a file in src/method/NAME/ and its line in registry.c; training,
+ * A method of one's own is such a file in src/method/NAME/ and its line in method.c; training,
  * evaluation, prediction, explanation, report and library find it there. This one learns in one
  * go, so it has a closed form of a single point and no learner; it shows no maps.
  *

@@ -9,7 +9,7 @@
  * sqrt(2 L) 0.41 u. The largest of a tensor's errors is compared, four to five standard deviations
  * among 10^3 to 10^5 values, with the largest value, which is not below the root mean square. Hence
  * 5 sqrt(2 L) 0.41 u, with L counted up to the block; a convolution that may be done by Winograd's
- * algorithm counts for 25 / 9 (tensor/winograd.h).
+ * algorithm counts for 25 / 9 (tensor/conv.h).
  */
 #include "golden_cnn.h"
 

@@ -10,7 +10,7 @@ typedef struct {
     const char *reference, *block;
 } golden_block;
 
-/* Opens the network; backbone_parts.h. */
+/* Opens the network; backbone.h. */
 typedef un_status (*golden_opener)(const un_safetensors *file, un_precision precision,
                                    un_backbone **out);
 

@@ -104,7 +104,7 @@ static void check_conv(const conv_case *t) {
     util_ok(un_feature_map_convert(&out, b, &plain, got));
     /* f32: the sum's own rounding, generously, and Winograd's transforms, which multiply it by
      * some ten; bf16: the same and one rounding of the result. Winograd's algorithm in bf16 rounds
-     * both transformed factors: by winograd.h an error of variance 25 / 9 per product of these
+     * both transformed factors: by conv.h an error of variance 25 / 9 per product of these
      * values (variance 1/3 each, so 1 for nine of them), times that of two roundings, which is
      * 2 (0.41 u)^2 with u = 2^-8: five standard deviations. */
     double absolute = 4e-6 * (double)filter * 0.1 + 4e-6, relative = bf16 ? 0x1p-8 : 1e-6;

@@ -254,7 +254,7 @@ static void make_gradients(un_params *p, uint64_t step) {
     }
 }
 
-/* The formulas of optimizer.h, one parameter, in double. */
+/* The formulas of params.h, one parameter, in double. */
 typedef struct {
     double p, m, v;
 } scalar;
