@@ -2,9 +2,8 @@
  * gemm.h - matrix products, f32 or bf16 inputs with f32 accumulation.
  *
  * C = act(op(A) op(B) + bias) (+ C): op(A) is (M, K), op(B) is (K, N), C is
- * (M, N), all row-major with a leading dimension. The implementation is oneDNN
- * (only the *_onednn.c files of this room include it); primitives are made once a
- * shape and kept.
+ * (M, N), all row-major with a leading dimension. oneDNN multiplies f32 (only the
+ * *_onednn.c files of this room include it), own loops bf16 (bf16.h).
  */
 #ifndef UN_TENSOR_GEMM_H
 #define UN_TENSOR_GEMM_H
@@ -40,7 +39,10 @@ un_status un_gemm_pack(un_packed **out, un_dtype type, int trans_b, size_t m, si
 un_status un_gemm_repack(un_packed *packed, int trans_b, const void *b, size_t ldb);
 void un_packed_free(un_packed *packed);
 
-/* "oneDNN 2.6.3" */
+/* "oneDNN 2.6.3", which multiplies f32. */
 const char *un_gemm_backend(void);
+/* "amx", "avx512bf16", …: how bf16 is multiplied, and the measured rate, operations a second of one
+ * thread. */
+const char *un_gemm_bf16_way(double *rate);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * gemm_onednn.c - GEMM through oneDNN's matmul primitive.
+ * gemm_onednn.c - products of f32 matrices through oneDNN's matmul primitive.
  *
  * A product is described by a `shape`; its primitive is created on first use and
  * kept in a table that is cleared when full (shapes are few: the batch sizes of a
@@ -29,7 +29,7 @@ typedef struct {
     dnnl_memory_desc_t a, b, c, bias;
 } plan;
 
-struct un_packed {
+struct un_dnn_packed {
     dnnl_memory_desc_t layout;
     un_dtype type;
     size_t n, k;
@@ -74,7 +74,7 @@ static un_status make_attributes(const shape *s, dnnl_primitive_attr_t *out) {
     return UNSEEN_OK;
 }
 
-static un_status describe(const shape *s, const un_packed *packed, plan *p) {
+static un_status describe(const shape *s, const un_dnn_packed *packed, plan *p) {
     UN_TRY(make_layout(&p->a, s->m, s->k, s->lda, s->trans_a, s->bf16_in));
     if (packed)
         p->b = packed->layout;
@@ -121,7 +121,7 @@ static un_status choose(const shape *s, const dnnl_matmul_desc_t *operation,
     return un_dnn_describe(operation, attributes, CANNOT_MULTIPLY, out);
 }
 
-static un_status make_primitive(const shape *s, const un_packed *packed, plan *p) {
+static un_status make_primitive(const shape *s, const un_dnn_packed *packed, plan *p) {
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t description = NULL;
     dnnl_matmul_desc_t operation;
@@ -170,7 +170,7 @@ static void unlock_in_child(void) {
 static void watch_forks(void) { pthread_atfork(lock_table, unlock_table, unlock_in_child); }
 
 /* A copy of the plan for this shape; give it back with release_plan. */
-static un_status acquire_plan(const shape *s, const un_packed *packed, plan *out) {
+static un_status acquire_plan(const shape *s, const un_dnn_packed *packed, plan *out) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
     lock_table();
@@ -203,8 +203,8 @@ static void release_plan(void) {
     unlock_table();
 }
 
-static un_status execute(const plan *p, const un_gemm_args *args) {
-    const void *b = args->packed ? args->packed->data : args->b;
+static un_status execute(const plan *p, const un_gemm_args *args, const un_dnn_packed *packed) {
+    const void *b = packed ? packed->data : args->b;
     const un_dnn_operand operands[] = {{DNNL_ARG_SRC, &p->a, args->a},
                                        {DNNL_ARG_WEIGHTS, &p->b, b},
                                        {DNNL_ARG_DST, &p->c, args->c},
@@ -212,55 +212,17 @@ static un_status execute(const plan *p, const un_gemm_args *args) {
     return un_dnn_execute(p->primitive, operands, args->bias ? 4 : 3, "multiply");
 }
 
-static un_status check_arguments(const un_gemm_args *args) {
-    int input_ok = args->input == UN_F32 || args->input == UN_BF16;
-    int output_ok = args->output == UN_F32 || (args->output == UN_BF16 && args->input == UN_BF16);
-    int epilogues = (args->relu != 0) + (args->gelu != 0) + (args->accumulate != 0);
-    if (!input_ok || !output_ok || epilogues > 1)
-        return un_fail(UNSEEN_E_ARGUMENT, "matrix product with unsupported types or epilogue");
-    if (args->packed && (args->packed->n != args->n || args->packed->k != args->k ||
-                         args->packed->type != args->input))
-        return un_fail(UNSEEN_E_ARGUMENT, "packed matrix does not fit this product");
-    return UNSEEN_OK;
-}
-
-/* A product over k = 0 is the bias alone; oneDNN divides by k for some shapes. */
-static void empty_sum(const un_gemm_args *args) {
-    size_t ldc = args->ldc ? args->ldc : args->n;
-    for (size_t i = 0; i < args->m && !args->accumulate; i++) {
-        for (size_t j = 0; j < args->n; j++) {
-            float x = args->bias ? args->bias[j] : 0.0f;
-            if (args->relu && x < 0) x = 0;
-            if (args->gelu) un_gelu(&x, UN_F32, &x, 1);
-            if (args->output == UN_BF16)
-                ((un_bf16 *)args->c)[i * ldc + j] = un_bf16_from_float(x);
-            else
-                ((float *)args->c)[i * ldc + j] = x;
-        }
-    }
-}
-
 /* oneDNN 2.6 reads a plain f32 B of long rows where it lies, at two thirds of the speed it has
  * on one that is packed; packing costs a few percent of a large product. */
-static int worth_packing(const un_gemm_args *args) {
+static int worth_packing(const un_gemm_args *args, const un_dnn_packed *packed) {
     size_t dense = args->trans_a ? args->m : args->k;
     int gaps = args->lda != 0 && args->lda != dense; /* no fast implementation has both */
-    return args->input == UN_F32 && !gaps && !args->packed && !args->trans_b && args->n >= 512 &&
+    return args->input == UN_F32 && !gaps && !packed && !args->trans_b && args->n >= 512 &&
            args->m >= 256 && args->k >= 256 &&
            !is_long_sum(args->trans_a, args->m, args->n, args->k);
 }
 
-static un_status multiply_packed(const un_gemm_args *args) {
-    un_packed *packed = NULL;
-    un_gemm_args changed = *args;
-    UN_TRY(un_gemm_pack(&packed, args->input, 0, args->m, args->n, args->k, args->b, args->ldb));
-    changed.packed = packed;
-    un_status status = un_gemm(&changed);
-    un_packed_free(packed);
-    return status;
-}
-
-static un_status multiply(const un_gemm_args *args, int threads) {
+static un_status multiply(const un_gemm_args *args, const un_dnn_packed *packed, int threads) {
     shape s;
     memset(&s, 0, sizeof s);
     s.threads = threads;
@@ -268,36 +230,36 @@ static un_status multiply(const un_gemm_args *args, int threads) {
     s.n = args->n;
     s.k = args->k;
     s.lda = args->lda ? args->lda : (args->trans_a ? args->m : args->k);
-    s.ldb = args->packed ? 0 : args->ldb ? args->ldb : (args->trans_b ? args->k : args->n);
+    s.ldb = packed ? 0 : args->ldb ? args->ldb : (args->trans_b ? args->k : args->n);
     s.ldc = args->ldc ? args->ldc : args->n;
     s.trans_a = args->trans_a;
-    s.trans_b = args->packed ? 0 : args->trans_b;
+    s.trans_b = packed ? 0 : args->trans_b;
     s.bf16_in = args->input == UN_BF16;
     s.bf16_out = args->output == UN_BF16;
     s.bias = args->bias != NULL;
     s.relu = args->relu != 0;
     s.gelu = args->gelu != 0;
     s.accumulate = args->accumulate != 0;
-    s.packed = args->packed ? args->packed->hash : 0;
+    s.packed = packed ? packed->hash : 0;
     plan p;
-    UN_TRY(acquire_plan(&s, args->packed, &p));
-    un_status status = execute(&p, args);
+    UN_TRY(acquire_plan(&s, packed, &p));
+    un_status status = execute(&p, args, packed);
     release_plan();
     return status;
 }
 
-un_status un_gemm(const un_gemm_args *args) {
+un_status un_dnn_gemm(const un_gemm_args *args, const un_dnn_packed *packed) {
     un_openmp_loan loan;
-    if (args->m == 0 || args->n == 0) return UNSEEN_OK;
-    UN_TRY(check_arguments(args));
-    if (worth_packing(args)) return multiply_packed(args);
-    if (args->k == 0) {
-        empty_sum(args);
-        return UNSEEN_OK;
+    un_dnn_packed *own = NULL;
+    if (worth_packing(args, packed))
+        UN_TRY(
+            un_dnn_gemm_pack(&own, args->input, 0, args->m, args->n, args->k, args->b, args->ldb));
+    un_status status = un_dnn_enter(&loan);
+    if (!status) {
+        status = multiply(args, own ? own : packed, loan.threads);
+        un_dnn_leave(loan);
     }
-    UN_TRY(un_dnn_enter(&loan));
-    un_status status = multiply(args, loan.threads);
-    un_dnn_leave(loan);
+    un_dnn_packed_free(own);
     return status;
 }
 
@@ -324,7 +286,7 @@ static un_status preferred_layout(un_dtype type, size_t m, size_t n, size_t k,
     return UNSEEN_OK;
 }
 
-un_status un_gemm_repack(un_packed *packed, int trans_b, const void *b, size_t ldb) {
+un_status un_dnn_gemm_repack(un_dnn_packed *packed, int trans_b, const void *b, size_t ldb) {
     un_openmp_loan loan;
     dnnl_memory_desc_t plain;
     if (ldb == 0) ldb = trans_b ? packed->k : packed->n;
@@ -335,12 +297,10 @@ un_status un_gemm_repack(un_packed *packed, int trans_b, const void *b, size_t l
     return status;
 }
 
-un_status un_gemm_pack(un_packed **out, un_dtype type, int trans_b, size_t m, size_t n, size_t k,
-                       const void *b, size_t ldb) {
-    if ((type != UN_F32 && type != UN_BF16) || n == 0 || k == 0)
-        return un_fail(UNSEEN_E_ARGUMENT, "cannot pack a matrix of this type or shape");
+un_status un_dnn_gemm_pack(un_dnn_packed **out, un_dtype type, int trans_b, size_t m, size_t n,
+                           size_t k, const void *b, size_t ldb) {
     un_openmp_loan loan;
-    un_packed *packed = calloc(1, sizeof *packed);
+    un_dnn_packed *packed = calloc(1, sizeof *packed);
     if (!packed) return un_fail_memory(sizeof *packed);
     un_status status = un_dnn_enter(&loan);
     if (status) {
@@ -352,16 +312,16 @@ un_status un_gemm_pack(un_packed **out, un_dtype type, int trans_b, size_t m, si
     packed->k = k;
     UN_GO(preferred_layout(type, m ? m : 1, n, k, &packed->layout));
     UN_GO(un_alloc(dnnl_memory_desc_get_size(&packed->layout), 1, &packed->data));
-    UN_GO(un_gemm_repack(packed, trans_b, b, ldb));
+    UN_GO(un_dnn_gemm_repack(packed, trans_b, b, ldb));
     packed->hash = hash_bytes(&packed->layout, sizeof packed->layout) | 1;
     *out = packed;
 done:
     un_dnn_leave(loan);
-    if (status) un_packed_free(packed);
+    if (status) un_dnn_packed_free(packed);
     return status;
 }
 
-void un_packed_free(un_packed *packed) {
+void un_dnn_packed_free(un_dnn_packed *packed) {
     if (!packed) return;
     free(packed->data);
     free(packed);

@@ -82,7 +82,7 @@ static inline __attribute__((always_inline)) void columns(const product *p, size
     for (; j < p->n; j += VECTOR) tile(p, i, j, rows, 1);
 }
 
-static void multiply(const product *p) {
+static inline void multiply(const product *p) {
     size_t i = 0;
     for (; i + TILE <= p->m; i += TILE) columns(p, i, TILE);
     for (; i + HALF_TILE <= p->m; i += HALF_TILE) columns(p, i, HALF_TILE);

@@ -1,0 +1,96 @@
+/*
+ * bf16.h - own products of bf16 matrices with f32 sums: operands in panels, several ways to multiply
+ * them. Private to tensor/; gemm.h is what other rooms call.
+ *
+ * A way multiplies one block of 32 rows and 32 columns over steps of 32 along k. Every step of an
+ * operand is 2048 bytes, two tiles of 16 rows of 64 bytes:
+ *
+ *     left (A):   rows 0..15 and 16..31, each with its 32 elements of k
+ *     right (B):  columns 0..15 and 16..31; row p of a tile holds the elements 2p and 2p + 1 of
+ *                 k of each column, side by side
+ *
+ * so that AMX loads tiles as they lie, and vector ways broadcast pairs of A. A panel is all steps of
+ * its 32 rows or columns; beyond the matrix panels are zero.
+ */
+#ifndef UN_TENSOR_BF16_H
+#define UN_TENSOR_BF16_H
+
+#include "tensor/gemm.h"
+
+enum {
+    BF16_PANEL = 32,               /* rows or columns of a panel */
+    BF16_STEP = 32,                /* elements of k in a step */
+    BF16_TILE = 512,               /* elements of a tile */
+    BF16_STEP_SIZE = 2 * BF16_TILE /* elements of a step of a panel */
+};
+
+/* slab (32, 32) = A B, or += where `add`, over `steps`; slab is aligned to 64 bytes. */
+typedef void (*un_bf16_block)(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab,
+                              int add);
+
+/* Where finished blocks go: as un_gemm_args say. */
+typedef struct {
+    void *c;
+    un_dtype type;
+    size_t m, n, ldc;
+    const float *bias;
+    int relu, gelu, accumulate;
+    int stream; /* past the caches: whole lines, which nobody reads soon */
+} un_bf16_output;
+
+/* What bf16_isa.c fills, once for each instruction set. */
+typedef struct {
+    un_bf16_block block; /* widened to f32 */
+    /* A tile of `rows` <= 16 rows with `columns` <= 32 elements each, zeros elsewhere. */
+    void (*copy_rows)(const un_bf16 *in, size_t ld, size_t rows, size_t columns, un_bf16 *tile);
+    /* A tile of pairs from `rows` <= 32 rows of k with `columns` <= 16 elements each. */
+    void (*pair_rows)(const un_bf16 *in, size_t ld, size_t rows, size_t columns, un_bf16 *tile);
+    /* (16, 16) pairs transposed in place: a left tile becomes a right one, and back. */
+    void (*transpose)(un_bf16 *tile);
+    /* Bias, activation, sum and rounding of the block at row i, column j. */
+    void (*finish)(const un_bf16_output *out, const float *slab, size_t i, size_t j);
+    void (*fence)(void); /* after streamed lines, before anyone is told */
+} un_bf16_moves;
+
+extern const un_bf16_moves un_bf16_moves_baseline;
+#if defined(UN_HAVE_X86_ISA)
+extern const un_bf16_moves un_bf16_moves_avx2;
+extern const un_bf16_moves un_bf16_moves_avx512;
+#endif
+
+/* A way to multiply. */
+typedef struct {
+    const char *name; /* as UNSEEN_ISA spells it */
+    un_bf16_block block;
+    const un_bf16_moves *moves;
+    void (*begin)(void); /* a thread's registers for tiles; NULL: nothing to set up */
+    void (*end)(void);
+    int native; /* multiplies bf16 by instructions of its own */
+} un_bf16_way;
+
+/* The way of this process: the one that UNSEEN_ISA names, else the fastest that this processor has
+ * and that multiplied a ragged product right. */
+const un_bf16_way *un_bf16_way_here(void);
+/* Way i of those that this processor has, for tests and benches; NULL past the last. */
+const un_bf16_way *un_bf16_way_at(size_t i);
+
+/* As TDPBF16PS adds, on any processor. */
+void un_bf16_emulated_tiles(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab, int add);
+#if defined(UN_HAVE_X86_ISA)
+int un_bf16_amx_ready(void); /* the kernel lets this process use tiles */
+void un_bf16_amx_begin(void);
+void un_bf16_amx_end(void);
+void un_bf16_amx_block(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab, int add);
+void un_bf16_avx512bf16_block(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab,
+                              int add);
+#endif
+
+/* Elements of all panels of an operand with `lines` rows (A) or columns (B). */
+size_t un_bf16_packed_size(size_t lines, size_t k);
+/* op(B) (k, n) to its panels, on all threads. */
+void un_bf16_pack_right(const un_bf16_way *way, int trans_b, size_t n, size_t k, const un_bf16 *b,
+                        size_t ldb, un_bf16 *out);
+/* The product, with B's panels in `right` or NULL. Arguments are valid; m, n, k > 0. */
+un_status un_bf16_multiply(const un_bf16_way *way, const un_gemm_args *args, const un_bf16 *right);
+
+#endif

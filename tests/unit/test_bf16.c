@@ -1,0 +1,238 @@
+/*
+ * test_bf16.c - own products of bf16 matrices, by every way that this processor has and by emulated
+ * tiles, against sums in double. Products of bf16 numbers are exact in f32; a sum of K of them in
+ * f32 is off by some roundings of its partial sums: 1e-6 of the sum of absolute values allows 16 of
+ * 2^-24, and blocks of 32 along k keep far below that. What is rounded to bf16 is off by 2^-9 more.
+ */
+#include <math.h>
+
+#include "base/parallel.h"
+#include "tensor/bf16.h"
+#include "util.h"
+
+typedef struct {
+    size_t m, n, k;
+    int trans_a, trans_b, out16, bias, relu, gelu, accumulate, packed;
+    size_t pad;
+} product;
+
+static const product g_products[] = {
+    {.m = 1, .n = 1, .k = 1},
+    {.m = 32, .n = 32, .k = 32},
+    {.m = 33, .n = 31, .k = 65, .bias = 1},
+    {.m = 70, .n = 45, .k = 100, .trans_a = 1, .relu = 1, .bias = 1},
+    {.m = 40, .n = 100, .k = 77, .trans_b = 1, .gelu = 1, .bias = 1, .out16 = 1},
+    {.m = 65, .n = 64, .k = 31, .trans_a = 1, .trans_b = 1, .accumulate = 1},
+    {.m = 20, .n = 96, .k = 200, .accumulate = 1, .out16 = 1, .pad = 3},
+    {.m = 200, .n = 130, .k = 64, .packed = 1, .pad = 5},
+    {.m = 5, .n = 33, .k = 96, .trans_b = 1, .packed = 1, .out16 = 1, .relu = 1},
+    /* cut along k, with sums kept between the parts */
+    {.m = 40, .n = 70, .k = 9800, .trans_a = 1, .bias = 1, .relu = 1},
+    {.m = 33, .n = 40, .k = 4200, .trans_b = 1, .packed = 1, .accumulate = 1},
+    {.m = 34, .n = 64, .k = 4500, .out16 = 1, .gelu = 1},
+    /* past the caches: more than 1 MiB, rows of whole lines */
+    {.m = 1100, .n = 256, .k = 40, .bias = 1},
+    {.m = 1100, .n = 512, .k = 33, .out16 = 1},
+};
+
+typedef struct {
+    un_bf16 *a, *b, *right;
+    float *bias;
+    void *c, *before;
+    size_t lda, ldb, ldc, bytes;
+} operands;
+
+static un_bf16 *random_numbers(un_rng *rng, size_t n) {
+    float *x = NULL;
+    un_bf16 *out = NULL;
+    util_ok(un_alloc(n, sizeof *x, &x));
+    util_ok(un_alloc(n, sizeof *out, &out));
+    un_rng_fill_normal(rng, x, n, 0, 1);
+    for (size_t i = 0; i < n; i++) out[i] = un_bf16_from_float(x[i]);
+    free(x);
+    return out;
+}
+
+static operands make_operands(const product *p, un_rng *rng) {
+    operands o = {.lda = (p->trans_a ? p->m : p->k) + p->pad,
+                  .ldb = (p->trans_b ? p->k : p->n) + p->pad,
+                  .ldc = p->n + p->pad};
+    o.a = random_numbers(rng, (p->trans_a ? p->k : p->m) * o.lda);
+    o.b = random_numbers(rng, (p->trans_b ? p->n : p->k) * o.ldb);
+    util_ok(un_alloc(p->n, sizeof *o.bias, &o.bias));
+    un_rng_fill_normal(rng, o.bias, p->n, 0, 1);
+    o.bytes = p->m * o.ldc * un_dtype_size(p->out16 ? UN_BF16 : UN_F32);
+    util_ok(un_alloc(o.bytes, 1, &o.c));
+    util_ok(un_alloc(o.bytes, 1, &o.before));
+    for (size_t i = 0; i < p->m * o.ldc; i++) {
+        float x = (float)(i % 17) - 8;
+        if (p->out16)
+            ((un_bf16 *)o.before)[i] = un_bf16_from_float(x);
+        else
+            ((float *)o.before)[i] = x;
+    }
+    return o;
+}
+
+static void free_operands(operands *o) {
+    void *owned[] = {o->a, o->b, o->right, o->bias, o->c, o->before};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
+}
+
+static void multiply(const un_bf16_way *way, const product *p, operands *o) {
+    un_gemm_args args = {.m = p->m,
+                         .n = p->n,
+                         .k = p->k,
+                         .trans_a = p->trans_a,
+                         .trans_b = p->trans_b,
+                         .input = UN_BF16,
+                         .output = p->out16 ? UN_BF16 : UN_F32,
+                         .a = o->a,
+                         .b = o->b,
+                         .c = o->c,
+                         .lda = o->lda,
+                         .ldb = o->ldb,
+                         .ldc = o->ldc,
+                         .bias = p->bias ? o->bias : NULL,
+                         .relu = p->relu,
+                         .gelu = p->gelu,
+                         .accumulate = p->accumulate};
+    if (p->packed && !o->right)
+        util_ok(un_alloc(un_bf16_packed_size(p->n, p->k), sizeof *o->right, &o->right));
+    if (p->packed) un_bf16_pack_right(way, p->trans_b, p->n, p->k, o->b, o->ldb, o->right);
+    memcpy(o->c, o->before, o->bytes);
+    util_ok(un_bf16_multiply(way, &args, o->right));
+}
+
+static double at(const void *numbers, int bf16, size_t i) {
+    return bf16 ? (double)un_float_from_bf16(((const un_bf16 *)numbers)[i])
+                : (double)((const float *)numbers)[i];
+}
+
+/* The sum at (i, j), and that of absolute values. */
+static double reference(const product *p, const operands *o, size_t i, size_t j, double *size) {
+    double sum = 0;
+    *size = 0;
+    for (size_t k = 0; k < p->k; k++) {
+        double x = at(o->a, 1, p->trans_a ? k * o->lda + i : i * o->lda + k) *
+                   at(o->b, 1, p->trans_b ? j * o->ldb + k : k * o->ldb + j);
+        sum += x;
+        *size += fabs(x);
+    }
+    if (p->bias) sum += (double)o->bias[j];
+    if (p->relu && sum < 0) sum = 0;
+    if (p->gelu) sum *= 0.5 * erfc(-sum / sqrt(2));
+    if (p->accumulate) sum += at(o->before, p->out16, i * o->ldc + j);
+    return sum;
+}
+
+static void compare(const un_bf16_way *way, const product *p, const operands *o) {
+    for (size_t i = 0; i < p->m; i++)
+        for (size_t j = 0; j < o->ldc; j++) {
+            double found = at(o->c, p->out16, i * o->ldc + j), size = 0;
+            if (j >= p->n) { /* between rows */
+                assert_true(found == at(o->before, p->out16, i * o->ldc + j));
+                continue;
+            }
+            double right = reference(p, o, i, j, &size);
+            double allowed = 1e-6 * (size + fabs(right) + 16);
+            if (p->out16) allowed += fabs(right) / 256;
+            if (!(fabs(found - right) <= allowed))
+                fail_msg("%s, %zu x %zu x %zu: (%zu, %zu) is %.9g, not %.9g", way->name, p->m, p->n,
+                         p->k, i, j, found, right);
+        }
+}
+
+static void every_way_multiplies_right(void **state) {
+    (void)state;
+    const un_bf16_way *way = NULL;
+    size_t ways = 0;
+    for (; (way = un_bf16_way_at(ways)); ways++) {
+        un_rng rng = un_rng_stream(3, "bf16", 0);
+        for (size_t i = 0; i < sizeof g_products / sizeof *g_products; i++) {
+            operands o = make_operands(&g_products[i], &rng);
+            multiply(way, &g_products[i], &o);
+            compare(way, &g_products[i], &o);
+            free_operands(&o);
+        }
+    }
+    assert_true(ways >= 2); /* portable, and emulated tiles */
+}
+
+static void threads_do_not_change_the_bytes(void **state) {
+    (void)state;
+    un_rng rng = un_rng_stream(4, "bf16", 0);
+    const un_bf16_way *way = un_bf16_way_here();
+    for (size_t i = 0; i < sizeof g_products / sizeof *g_products; i++) {
+        operands o = make_operands(&g_products[i], &rng);
+        void *first = NULL;
+        util_ok(un_alloc(o.bytes, 1, &first));
+        for (int threads = 1; threads <= 3; threads++) {
+            util_ok(un_set_threads(threads));
+            multiply(way, &g_products[i], &o);
+            if (threads == 1) memcpy(first, o.c, o.bytes);
+            assert_memory_equal(first, o.c, o.bytes);
+        }
+        free(first);
+        free_operands(&o);
+    }
+    util_ok(un_set_threads(0));
+}
+
+/* Panels are padded with zeros, which must not meet a NaN of another row or column. */
+static void nan_stays_where_it_is(void **state) {
+    (void)state;
+    const product p = {.m = 37, .n = 41, .k = 45};
+    const un_bf16_way *way = NULL;
+    for (size_t w = 0; (way = un_bf16_way_at(w)); w++) {
+        un_rng rng = un_rng_stream(5, "bf16", 0);
+        operands o = make_operands(&p, &rng);
+        o.a[36 * o.lda + 44] = un_bf16_from_float(NAN);
+        o.b[44 * o.ldb + 3] = un_bf16_from_float(INFINITY);
+        multiply(way, &p, &o);
+        const float *c = o.c;
+        for (size_t i = 0; i < p.m; i++)
+            for (size_t j = 0; j < p.n; j++) {
+                assert_true((isnan(c[i * o.ldc + j]) != 0) == (i == 36));
+                if (i < 36) assert_true((isinf(c[i * o.ldc + j]) != 0) == (j == 3));
+            }
+        free_operands(&o);
+    }
+}
+
+/* Where there are tiles: they add as their emulation does, to the last bit. */
+static void tiles_add_as_emulated(void **state) {
+    (void)state;
+    const un_bf16_way *amx = NULL, *emulated = NULL, *way = NULL;
+    for (size_t w = 0; (way = un_bf16_way_at(w)); w++) {
+        if (!strcmp(way->name, "amx")) amx = way;
+        if (!strcmp(way->name, "tiles")) emulated = way;
+    }
+    assert_non_null(emulated);
+    if (!amx) {
+        print_message("no AMX here\n");
+        return;
+    }
+    un_rng rng = un_rng_stream(6, "bf16", 0);
+    for (size_t i = 0; i < sizeof g_products / sizeof *g_products; i++) {
+        operands o = make_operands(&g_products[i], &rng);
+        void *first = NULL;
+        util_ok(un_alloc(o.bytes, 1, &first));
+        multiply(emulated, &g_products[i], &o);
+        memcpy(first, o.c, o.bytes);
+        multiply(amx, &g_products[i], &o);
+        if (!g_products[i].gelu) assert_memory_equal(first, o.c, o.bytes);
+        free(first);
+        free_operands(&o);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_way_multiplies_right),
+        cmocka_unit_test(threads_do_not_change_the_bytes),
+        cmocka_unit_test(nan_stays_where_it_is),
+        cmocka_unit_test(tiles_add_as_emulated),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
