@@ -88,13 +88,16 @@ un_status un_directory_sync(const char *path) {
     return UNSEEN_OK;
 }
 
+un_status un_fail_no_folder(const char *path) {
+    return un_fail(UNSEEN_E_IO, "%s is there and is no folder; name another one", path);
+}
+
 un_status un_directory_make(const char *path) {
     char *parent = NULL;
     if (mkdir(path, 0777) != 0) {
         int code = errno; /* of mkdir, not of what follows */
-        return code == EEXIST && un_path_is_directory(path)
-                   ? UNSEEN_OK
-                   : un_fail_errno(code, "cannot make the directory %s", path);
+        if (code == EEXIST) return un_path_is_directory(path) ? UNSEEN_OK : un_fail_no_folder(path);
+        return un_fail_errno(code, "cannot make the directory %s", path);
     }
     UN_TRY(un_path_directory(path, &parent));
     un_status status = un_directory_sync(parent);

@@ -131,6 +131,8 @@ un_status un_path_directory(const char *path, char **out);
 un_status un_path_follow(const char *path, char **out);
 /* Syncs a directory so that renames in it survive a crash. */
 un_status un_directory_sync(const char *path);
+/* UNSEEN_E_IO: something else stands where a directory is to be. */
+un_status un_fail_no_folder(const char *path);
 /* Makes a directory, one level, for good; one that exists is fine. */
 un_status un_directory_make(const char *path);
 /* readdir that tells an error from the end, where *entry is NULL; skips "." and "..". */

@@ -23,6 +23,8 @@ static un_status is_empty(const char *path, int *empty) {
     *empty = 1;
     DIR *directory = opendir(path);
     if (!directory && errno == ENOENT) return UNSEEN_OK;
+    if (!directory && errno == ENOTDIR && !un_path_is_directory(path))
+        return un_fail_no_folder(path);
     if (!directory) return un_fail_errno(errno, "cannot use %s as the output directory", path);
     un_status status = un_directory_next(directory, path, &entry);
     *empty = entry == NULL;

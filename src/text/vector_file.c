@@ -341,6 +341,15 @@ static un_status read_any(reader *r) {
     return read_text(r);
 }
 
+/* Text, packed or not, some of whose lines might pass for words. */
+static un_status refuse_other_text(reader *r) {
+    enum { BEGINNING = 1024 };
+    UN_TRY(gather(r, BEGINNING));
+    un_file_kind kind = un_kind_of(r->buffer + r->at, r->have - r->at);
+    if (kind != UN_KIND_HTML && kind != UN_KIND_LFS_POINTER) return UNSEEN_OK;
+    return un_fail_kind(r->path, "a file of word vectors", kind);
+}
+
 /* A sentence about a line makes no sense of a file that is no list of words at all. */
 static un_status explain(const char *path, un_status status) {
     un_file_kind kind = un_kind_of_file(path);
@@ -353,10 +362,6 @@ static un_status explain(const char *path, un_status status) {
 un_status un_vocabulary_read(un_vocabulary *vocabulary, const char *path, un_arena *arena) {
     reader r = {.vocabulary = vocabulary, .arena = arena, .path = path};
     struct stat st;
-    un_file_kind kind = un_kind_of_file(path);
-    /* Text, some of whose lines might pass for words. */
-    if (kind == UN_KIND_HTML || kind == UN_KIND_LFS_POINTER)
-        return un_fail_kind(path, "a file of word vectors", kind);
     /* Not to wait for the writer of a FIFO. */
     int fd = un_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0) return un_fail_errno(errno, "cannot read %s", path);
@@ -373,6 +378,7 @@ un_status un_vocabulary_read(un_vocabulary *vocabulary, const char *path, un_are
         return un_fail_memory(sizeof r);
     }
     un_status status = un_alloc(MAX_LINE + 1, 1, &r.buffer);
+    if (!status) status = refuse_other_text(&r);
     if (!status) status = read_any(&r);
     free(r.buffer);
     gzclose_r(r.file);

@@ -60,6 +60,10 @@ expect 0 "magenta (unseen" "$unseen" explain m.model "own/red red/1.png" -o new 
     --instead-of magenta
 : >bad.png
 expect 1 "bad.png" "$unseen" explain m.model bad.png "own/red red/4.png" -o mixed
+echo text >file
+expect 1 "file is there and is no folder" "$unseen" explain m.model "own/red red/4.png" -o file
+expect 1 "file is there and is no folder" "$unseen" import tinybirds -o file -q
+[ "$(cat file)" = text ] || fail "a file was changed that was named as a folder"
 [ -s mixed/4/sheet.png ] || fail "a bad picture kept a good one from being explained"
 [ -e mixed/bad ] && fail "a bad picture has a folder"
 expect 0 "dem has no attention maps" "$unseen" explain dem.model "own/red red/1.png" -o outdem

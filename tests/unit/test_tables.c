@@ -33,6 +33,9 @@ static void same_table_in_many_forms(void **state) {
         "class,a,b\nx,yes,50%\ny,no,25 %\n",                /* words and percent signs */
         "class;a;b\nx;TRUE;50,0%\ny;FALSE;25%\n",
         "class,a,b\nx,1,50%\ny,0,25%\n",
+        "sep=;\r\nclass;a;b\r\nx;1;0,5\r\ny;0;0,25\r\n", /* for spreadsheets */
+        "\357\273\277SEP=|\nclass|a|b\nx|1|0.5\ny|0|0.25\n",
+        "sep=,\rclass,a,b\rx,1,0.5\ry,0,0.25\r",
         "\n \n\"class\", a ,b\n\"x\",\"1\", 0.5\ny,0,.25\n",
         "name,a\xC2\xA0,b\nx\xC2\xA0,1,0.5\ny,0,2.5e-1\n", /* no-break spaces at the ends */
     };
@@ -52,6 +55,23 @@ static void same_table_in_many_forms(void **state) {
             if (t.values[k] != want[k]) fail_msg("form %zu: value %zu is %g", i, k, t.values[k]);
         un_arena_free(&arena);
     }
+}
+
+/* U+2212, which typesetters write for minus. */
+static void minus_sign(void **state) {
+    (void)state;
+    static const char text[] = "class,a,b\nx,\xE2\x88\x92"
+                               "1.5,2\ny,0,\xE2\x88\x92"
+                               ".25\n";
+    static const char wrong[] = "class,a\nx,\xE2\x88\x92-1\n";
+    un_arena arena = {0};
+    un_table t;
+    assert_int_equal(un_table_read(put(text, sizeof text - 1), &arena, &t), UNSEEN_OK);
+    assert_true(t.values[0] == -1.5 && t.values[3] == -0.25);
+    un_arena_free(&arena);
+    expect(un_table_read(put(wrong, sizeof wrong - 1), &arena, &t), UNSEEN_E_FORMAT,
+           "this is not a number");
+    un_arena_free(&arena);
 }
 
 /* The header holds more commas than tabs, numbers more than semicolons. */
@@ -107,6 +127,11 @@ static void refusals(void **state) {
         CASE("c,a,b\nx,1,2\ny,1,na\n", "line 3, column 3 (class \"y\", attribute \"b\")"),
         CASE("c,a\nx,nan\n", "must be finite"),
         CASE("c,a\nx,inf\n", "must be finite"),
+        CASE("c,a\nx,nan\n", "--unknown"),
+        CASE("c,a\nx,N/A\n", "not known, write ? or name it (--unknown)"),
+        CASE("c,a\nx,\xE2\x80\x93\n", "--unknown"),
+        CASE("c,a\nx,0x10\n", "this is not a number"),
+        CASE("sep=;\nc;a\nx;one\n", "line 3, column 2"),
         CASE("c,a\nx,78%\ny,50\n", "line 3, column 2 (class \"y\", attribute \"a\"): other values"),
         CASE("c;a;b\nx;1,5;2.5\n", "decimal comma (line 2) and with a decimal point (line 2)"),
         CASE("c,a,\nx,1,2\n", "column 3 has no name"),
@@ -308,6 +333,7 @@ static void scaling_survives(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(same_table_in_many_forms),
+                                       cmocka_unit_test(minus_sign),
                                        cmocka_unit_test(delimiters_by_all_records),
                                        cmocka_unit_test(unknown_values),
                                        cmocka_unit_test(refusals),

@@ -182,6 +182,17 @@ static void test_formats(void **state) {
     if (add_bytes(&d, "v.gz", packed, n)) fail_msg("%s", un_error());
     assert_row(&d.semantics[0], 0, 10, 20);
     expect(add_bytes(&d, "v.gz", packed, n - 9), UNSEEN_E_FORMAT, "does not unpack");
+    static const char *const others[][2] = {
+        {"version https://git-lfs.github.com/spec/v1\noid "
+         "sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8"
+         "f32b1258daaa5e2ca24d17e2393\nsize 12345\n",
+         "Git LFS"},
+        {"<!DOCTYPE html><html>\n<body>eye 1 2</body></html>\n", "web page"}};
+    for (size_t i = 0; i < 2; i++) {
+        unsigned char other[512];
+        size_t size = pack(others[i][0], strlen(others[i][0]), other, sizeof other);
+        expect(add_bytes(&d, "v.gz", other, size), UNSEEN_E_FORMAT, others[i][1]);
+    }
     packed[n - 6] ^= 1; /* its checksum */
     expect(add_bytes(&d, "v.gz", packed, n), UNSEEN_E_FORMAT, "does not unpack");
     for (int ends = 0; ends < 2; ends++) {

@@ -90,6 +90,17 @@ static int is_unknown_text(const un_cell_format *format, const char *text) {
     return 0;
 }
 
+/* What people write where they do not know a value. It is taken for that only where the user says
+ * so: in some tables "na" is the name of a country, and "-" means no. */
+static int may_mean_unknown(const char *text) {
+    static const char *const words[] = {
+        "na", "n/a", "n.a.",         "#n/a",         "nan", "null", "none",    "nil",
+        "-",  "--",  "\xE2\x80\x93", "\xE2\x80\x94", ".",   "...",  "unknown", "missing"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcasecmp(text, words[i])) return 1;
+    return 0;
+}
+
 un_cell un_cell_read(const un_cell_format *format, const char *text) {
     un_cell cell = {.kind = UN_CELL_NUMBER, .value = NAN};
     if (is_unknown_text(format, text)) {
@@ -104,6 +115,13 @@ un_cell un_cell_read(const un_cell_format *format, const char *text) {
     }
     if (read_word(text, &cell.value)) return cell;
     cell.why = read_number(format, text, &cell);
+    if (cell.why && may_mean_unknown(text))
+        cell.why =
+            strcasecmp(text, "nan")
+                ? "this is not a number; if it says that the value is not known, write ? or "
+                  "name it (--unknown)"
+                : "the value must be finite; if nan says that it is not known, write ? or name "
+                  "it (--unknown)";
     if (cell.why)
         cell.kind = UN_CELL_WRONG;
     else if (un_cell_is_unknown(format, cell.value))

@@ -211,6 +211,18 @@ static char find_delimiter(const char *text) {
     return best;
 }
 
+/* What a first line such as "sep=;" says, which is written for spreadsheets and skipped; 0: there
+ * is none. */
+static char told_delimiter(un_csv *csv) {
+    char c = strncasecmp(csv->at, "sep=", 4) ? 0 : csv->at[4];
+    if (!c || c == '\r' || c == '\n') return 0;
+    size_t end = strncmp(csv->at + 5, "\r\n", 2) == 0;
+    if (csv->at[5 + end] != '\n' && csv->at[5] != '\r') return 0;
+    csv->at += 5 + end + 1;
+    csv->line = 2;
+    return c;
+}
+
 /* ---- CSV: opening ---- */
 
 /* The line of the first byte that is not UTF-8. */
@@ -256,7 +268,8 @@ un_status un_csv_open(un_csv *csv, const char *path) {
         return status;
     }
     csv->at = csv->text + (strncmp(csv->text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0);
-    csv->delimiter = find_delimiter(csv->at);
+    csv->delimiter = told_delimiter(csv);
+    if (!csv->delimiter) csv->delimiter = find_delimiter(csv->at);
     return UNSEEN_OK;
 }
 
@@ -384,10 +397,14 @@ void un_csv_bounds(const un_csv *csv, size_t *lines, size_t *delimiters) {
 
 const char *un_csv_number(const char *text, double *out) {
     char *end = NULL;
-    *out = strtod(text, &end);
     if (text[0] == 0) return "the value is missing";
+    int minus = strncmp(text, "\xE2\x88\x92", 3) == 0; /* U+2212, as typesetters write it */
+    if (minus) text += 3;
+    *out = strtod(text, &end);
+    if (minus) *out = -*out;
     if (end != text && *end == ',') return "numbers are written with a decimal point, not a comma";
-    if (end == text || *end != 0) return "this is not a number";
+    if (end == text || *end != 0 || strpbrk(text, "xX") || (minus && strchr("+-", text[0])))
+        return "this is not a number";
     if (!isfinite(*out)) return "the value must be finite";
     return NULL;
 }
