@@ -11,8 +11,10 @@
  *     semantics.<name>    F32 [C, A]   one row per class
  *     vectors.<name>      F32 [A, E]   word vectors of the attributes of semantics.<name>, optional
  *     scaling.<name>      F64 [A, 3]   least, largest and mean value of each attribute as people
- * gave them, where they did (un_scaling) fold.<k>.train, fold.<k>.seen, fold.<k>.unseen       I64
- * [n]   validation folds Metadata (strings; JSON where it says so): format "unseen-dataset"
+ *                         gave them, where they did (un_scaling)
+ *     fold.<k>.train, fold.<k>.seen, fold.<k>.unseen       I64 [n]   validation folds
+ * Metadata (strings; JSON where it says so):
+ *     format              "unseen-dataset"
  *     format_version      "1"
  *     name                e.g. "CUB"
  *     classes             JSON list of C names

@@ -19,7 +19,8 @@
  *     classes.modality.<m>  F32 [C, A_m]
  *     classes.vectors.<m>   F32 [A_m, E], word vectors of the attributes, optional
  *     classes.scaling.<m>   F64 [A_m, 3], least, largest and mean of each attribute's values as
- * given, beside "scaling" It holds no date and no path: the same run gives the same bytes.
+ *                           given, beside "scaling"
+ * It holds no date and no path: the same run gives the same bytes.
  */
 #ifndef UN_MODEL_MODEL_H
 #define UN_MODEL_MODEL_H
