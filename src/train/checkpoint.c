@@ -152,8 +152,10 @@ static un_status load_array(const un_safetensors *file, const char *name, float 
 static un_status load_evaluation(trainer *t, const un_safetensors *file, const json_t *item,
                                  const void *values, size_t points, evaluation *e) {
     const json_t *v = json_object_get(item, "values");
-    *e = (evaluation){.epoch = (size_t)json_integer_value(json_object_get(item, "epoch")),
-                      .points = points};
+    size_t epoch = 0;
+    UN_TRY(un_json_get_size(item, "epoch", file->path, &epoch));
+    if (epoch < 1) return damaged(file, "an evaluation before the first epoch");
+    *e = (evaluation){.epoch = epoch, .points = points};
     double *const fields[] = {&e->T1, &e->U, &e->S, &e->H, &e->AUSUC, &e->best_H, &e->best_gamma};
     for (size_t j = 0; j < sizeof fields / sizeof *fields; j++) {
         const json_t *x = json_array_get(v, j);
@@ -217,6 +219,18 @@ static un_status load_position(trainer *t, const un_safetensors *file, const jso
     return UNSEEN_OK;
 }
 
+/* Epochs, or points of a closed form's grid, which only an open method knows. */
+static un_status check_epochs(const trainer *t, const un_safetensors *file) {
+    const un_method_closed_form *closed = t->options->class->closed_form;
+    size_t most =
+        closed ? closed->points(t->method) : un_config_integer(t->options->config, "epochs");
+    for (size_t r = 0; r < t->selection_runs; r++)
+        for (size_t i = 0; i < t->history[r].count; i++)
+            if (t->history[r].items[i].epoch > most)
+                return damaged(file, "an evaluation behind the last epoch");
+    return UNSEEN_OK;
+}
+
 static un_status check_identity(const trainer *t, const un_safetensors *file, const json_t *was) {
     char *difference = NULL;
     if (!json_is_object(was)) return damaged(file, "it does not say what it belongs to");
@@ -247,6 +261,7 @@ static un_status restore(trainer *t, const un_safetensors *file) {
     UN_GO(load_position(t, file, state, &log_at));
     if (un_run_is_final(t)) UN_GO(un_history_choose(t));
     UN_GO(un_run_open(t));
+    UN_GO(check_epochs(t, file));
     const un_params *p = &t->method->params;
     UN_GO(load_array(file, "values", p->value, p->total));
     UN_GO(load_array(file, "second", t->optimizer.second, p->trained));

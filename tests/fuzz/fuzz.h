@@ -52,6 +52,8 @@ void fuzz_unpack(const uint8_t *data, size_t size);
 const char *fuzz_test_data(const char *name);
 /* 1 if the status is OK; else checks that it was explained, and answers 0. */
 int fuzz_taken(un_status status);
+/* 1: a lack of memory may be said, since the input plays who says it. */
+extern int fuzz_memory_may_lack;
 /* What must hold. */
 #define FUZZ_REQUIRE(condition)                                                                    \
     do {                                                                                           \

@@ -577,6 +577,7 @@ static void test_cub_refusals(void **state) {
                {"cub/images.txt", "1 ../../etc/passwd\n", "out of the folder"},
                {"cub/images.txt", "99999999999 a.jpg\n", "whole number"},
                {"cub/images.txt", "1 none.jpg\n", "none of the 1 pictures"},
+               {"cub/images.txt", "1 a\r2 b\r3 c\r4 d\r5 e\r6 f\r7 g\r8 h\r9 i\r10 j\r", "the 10"},
                {"cub/image_class_labels.txt", "1 1\n", "no class for image 2"},
                {"cub/image_class_labels.txt", "1 77\n", "from 1 to 5"},
                {"cub/attributes/class_attribute_labels_continuous.txt", "1 2\n", "1 rows for 5"},

@@ -24,11 +24,9 @@ static un_status read_numbered(importer *im, const char *file, un_arena *arena, 
                                size_t *count) {
     un_lines lines;
     char *line = NULL;
-    size_t most = 1;
     UN_TRY(un_lines_open_in(&lines, im->base.options->root, file));
     un_status status = UNSEEN_OK;
-    for (const char *at = lines.next; *at; at++) most += *at == '\n';
-    UN_GO(un_arena_alloc(arena, most, sizeof **out, out));
+    UN_GO(un_arena_alloc(arena, un_lines_left(&lines), sizeof **out, out));
     for (*count = 0; un_lines_next(&lines, &line); (*count)++) {
         size_t number = 0;
         UN_GO(un_lines_whole(&lines, &line, *count + 1, *count + 1, &number));

@@ -39,12 +39,6 @@ typedef struct {
 /* ---- the lists ---- */
 
 /* How many lines at most, for arrays that are filled line by line. */
-static size_t count_lines(const un_lines *lines) {
-    size_t n = 1;
-    for (const char *at = lines->next; *at; at++) n += *at == '\n';
-    return n;
-}
-
 static int by_size(const void *a, const void *b) {
     size_t x = *(const size_t *)a;
     size_t y = *(const size_t *)b;
@@ -70,7 +64,7 @@ static un_status read_classes(importer *im) {
     char *line = NULL;
     UN_TRY(un_lines_open_in(&lines, im->base.options->root, "classes.txt"));
     un_status status = UNSEEN_OK;
-    size_t most = count_lines(&lines);
+    size_t most = un_lines_left(&lines);
     UN_GO(un_arena_alloc(&im->arena, most, sizeof *im->classes, &im->classes));
     UN_GO(un_arena_alloc(&im->arena, most, sizeof *im->class_ids, &im->class_ids));
     for (size_t n = 0; un_lines_next(&lines, &line); im->class_count = ++n) {
@@ -125,7 +119,7 @@ static un_status read_images(importer *im) {
     const char *root = im->base.options->root;
     UN_TRY(un_lines_open_in(&lines, root, "images.txt"));
     un_status status = UNSEEN_OK;
-    size_t most = count_lines(&lines);
+    size_t most = un_lines_left(&lines);
     UN_GO(un_alloc(most, sizeof *all, &all));
     UN_GO(un_arena_alloc(&im->base.dataset.arena, most, sizeof *im->files, &im->files));
     UN_GO(un_arena_alloc(&im->arena, most, sizeof *im->ids, &im->ids));
@@ -225,7 +219,7 @@ static un_status read_attribute_names(importer *im, char ***out, size_t *count) 
     un_status status = UNSEEN_OK;
     UN_GO(find_attribute_names(im->base.options->root, &path));
     UN_GO(un_lines_open(&lines, path));
-    UN_GO(un_arena_alloc(&d->arena, count_lines(&lines), sizeof **out, out));
+    UN_GO(un_arena_alloc(&d->arena, un_lines_left(&lines), sizeof **out, out));
     for (*count = 0; un_lines_next(&lines, &line); (*count)++) {
         size_t number = 0;
         UN_GO(un_lines_whole(&lines, &line, *count + 1, *count + 1, &number));

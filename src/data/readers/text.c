@@ -48,11 +48,24 @@ void un_lines_close(un_lines *lines) {
     *lines = (un_lines){0};
 }
 
+/* Where the line at `text` ends, and how long the mark of its end is: LF, CR LF, CR, or 0 bytes. */
+static char *line_end(char *text, size_t *mark) {
+    char *end = text + strcspn(text, "\r\n");
+    *mark = *end == 0 ? 0 : end[0] == '\r' && end[1] == '\n' ? 2 : 1;
+    return end;
+}
+
+size_t un_lines_left(const un_lines *lines) {
+    size_t n = 0, mark = 0;
+    for (char *at = lines->next; at; at = mark > 0 ? at + mark : NULL, n++)
+        at = line_end(at, &mark);
+    return n;
+}
+
 int un_lines_next(un_lines *lines, char **line) {
     while (lines->next) {
-        char *text = lines->next;
-        char *end = text + strcspn(text, "\r\n");
-        size_t mark = *end == 0 ? 0 : end[0] == '\r' && end[1] == '\n' ? 2 : 1;
+        size_t mark = 0;
+        char *text = lines->next, *end = line_end(text, &mark);
         lines->next = mark > 0 ? end + mark : NULL;
         *end = 0;
         lines->number++;

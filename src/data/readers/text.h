@@ -31,6 +31,8 @@ void un_lines_close(un_lines *lines);
 /* The next line that is not blank, blanks at both ends cut off; 0 at the end. It
  * may be changed and stays valid until close. */
 int un_lines_next(un_lines *lines, char **line);
+/* The most lines that un_lines_next can still give. */
+size_t un_lines_left(const un_lines *lines);
 
 /* A sentence about the current line. */
 un_status un_lines_wrong(const un_lines *lines, const char *what);
