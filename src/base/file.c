@@ -398,7 +398,9 @@ un_status un_sha256_open(un_sha256 **out) {
     hash->context = EVP_MD_CTX_new();
     if (!hash->context || EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL) != 1) {
         un_sha256_close(hash);
-        return un_fail(UNSEEN_E_UNSUPPORTED, "SHA-256 is not available in this libcrypto");
+        /* libcrypto tells the one from the other in no dependable way. */
+        return un_fail(UNSEEN_E_UNSUPPORTED,
+                       "libcrypto gives no SHA-256: it was built without, or is out of memory");
     }
     *out = hash;
     return UNSEEN_OK;
