@@ -108,4 +108,13 @@ static inline json_t *util_config(const un_method_class *class, const char *cons
     return config;
 }
 
+/* [n] numbers from -1 to 1, such as bf16 holds where asked for; released with free(). */
+static inline float *util_uniform(un_rng *rng, size_t n, int bf16) {
+    float *x = NULL;
+    util_ok(un_alloc(n, sizeof *x, &x));
+    un_rng_fill_uniform(rng, x, n, -1, 1);
+    for (size_t i = 0; i < n && bf16; i++) x[i] = un_float_from_bf16(un_bf16_from_float(x[i]));
+    return x;
+}
+
 #endif
