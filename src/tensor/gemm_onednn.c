@@ -19,7 +19,7 @@ enum { TABLE_SIZE = 512, TABLE_LIMIT = 384 };
 
 typedef struct { /* the key; compared as bytes, so it is zeroed before it is filled */
     size_t m, n, k, lda, ldb, ldc;
-    int threads, trans_a, trans_b, bf16_in, bf16_out, bias, relu, gelu, accumulate;
+    int threads, trans_a, trans_b, bias, relu, gelu, accumulate;
     uint64_t packed; /* hash of the layout of a packed B, 0: plain */
 } shape;
 
@@ -31,7 +31,6 @@ typedef struct {
 
 struct un_dnn_packed {
     dnnl_memory_desc_t layout;
-    un_dtype type;
     size_t n, k;
     uint64_t hash; /* of the layout: equal layouts share primitives */
     void *data;
@@ -45,15 +44,12 @@ static size_t g_plans;
 /* Executions under way. The table owns the primitives: it is cleared only while there are none. */
 static size_t g_busy;
 
-static dnnl_data_type_t element(int bf16) { return bf16 ? dnnl_bf16 : dnnl_f32; }
-
 /* A rows x columns matrix; `trans`: stored the other way round. */
 static un_status make_layout(dnnl_memory_desc_t *out, size_t rows, size_t columns, size_t ld,
-                             int trans, int bf16) {
+                             int trans) {
     const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
     const dnnl_dims_t strides = {trans ? 1 : (dnnl_dim_t)ld, trans ? (dnnl_dim_t)ld : 1};
-    DNN_TRY(dnnl_memory_desc_init_by_strides(out, 2, dims, element(bf16), strides),
-            "describe a matrix");
+    DNN_TRY(dnnl_memory_desc_init_by_strides(out, 2, dims, dnnl_f32, strides), "describe a matrix");
     return UNSEEN_OK;
 }
 
@@ -75,33 +71,30 @@ static un_status make_attributes(const shape *s, dnnl_primitive_attr_t *out) {
 }
 
 static un_status describe(const shape *s, const un_dnn_packed *packed, plan *p) {
-    UN_TRY(make_layout(&p->a, s->m, s->k, s->lda, s->trans_a, s->bf16_in));
+    UN_TRY(make_layout(&p->a, s->m, s->k, s->lda, s->trans_a));
     if (packed)
         p->b = packed->layout;
     else
-        UN_TRY(make_layout(&p->b, s->k, s->n, s->ldb, s->trans_b, s->bf16_in));
-    UN_TRY(make_layout(&p->c, s->m, s->n, s->ldc, 0, s->bf16_out));
-    return make_layout(&p->bias, 1, s->n, s->n, 0, 0);
+        UN_TRY(make_layout(&p->b, s->k, s->n, s->ldb, s->trans_b));
+    UN_TRY(make_layout(&p->c, s->m, s->n, s->ldc, 0));
+    return make_layout(&p->bias, 1, s->n, s->n, 0);
 }
 
 /* oneDNN's first choice for A stored (K, M) copies A block by block for every block of columns.
  * Over a long sum its second one, which packs both operands once, does the same in less: about
- * 12 % on a Zen 4 core for (1248, 9800) x (9800, 2048) in f32, 18 % in bf16. Where AMX is the
- * first choice it stays. */
+ * 12 % on a Zen 4 core for (1248, 9800) x (9800, 2048). */
 static int is_long_sum(int trans_a, size_t m, size_t n, size_t k) {
     return trans_a && k >= 1024 && m >= 128 && n >= 128;
 }
 
 /* Moves the iterator to the packing implementation; 0 if there is none to prefer. */
 static int find_packing_gemm(dnnl_primitive_desc_iterator_t list) {
-    for (int first = 1;; first = 0) {
+    for (;;) {
         dnnl_primitive_desc_t candidate = dnnl_primitive_desc_iterator_fetch(list);
         if (!candidate) return 0;
-        const char *name = un_dnn_implementation(candidate);
-        int found = strncmp(name, "gemm:jit", 8) == 0;
-        int keep = first && strstr(name, "amx");
+        int found = strncmp(un_dnn_implementation(candidate), "gemm:jit", 8) == 0;
         dnnl_primitive_desc_destroy(candidate);
-        if (found || keep) return found;
+        if (found) return 1;
         if (dnnl_primitive_desc_iterator_next(list) != dnnl_success) return 0;
     }
 }
@@ -217,9 +210,8 @@ static un_status execute(const plan *p, const un_gemm_args *args, const un_dnn_p
 static int worth_packing(const un_gemm_args *args, const un_dnn_packed *packed) {
     size_t dense = args->trans_a ? args->m : args->k;
     int gaps = args->lda != 0 && args->lda != dense; /* no fast implementation has both */
-    return args->input == UN_F32 && !gaps && !packed && !args->trans_b && args->n >= 512 &&
-           args->m >= 256 && args->k >= 256 &&
-           !is_long_sum(args->trans_a, args->m, args->n, args->k);
+    return !gaps && !packed && !args->trans_b && args->n >= 512 && args->m >= 256 &&
+           args->k >= 256 && !is_long_sum(args->trans_a, args->m, args->n, args->k);
 }
 
 static un_status multiply(const un_gemm_args *args, const un_dnn_packed *packed, int threads) {
@@ -234,8 +226,6 @@ static un_status multiply(const un_gemm_args *args, const un_dnn_packed *packed,
     s.ldc = args->ldc ? args->ldc : args->n;
     s.trans_a = args->trans_a;
     s.trans_b = packed ? 0 : args->trans_b;
-    s.bf16_in = args->input == UN_BF16;
-    s.bf16_out = args->output == UN_BF16;
     s.bias = args->bias != NULL;
     s.relu = args->relu != 0;
     s.gelu = args->gelu != 0;
@@ -252,8 +242,7 @@ un_status un_dnn_gemm(const un_gemm_args *args, const un_dnn_packed *packed) {
     un_openmp_loan loan;
     un_dnn_packed *own = NULL;
     if (worth_packing(args, packed))
-        UN_TRY(
-            un_dnn_gemm_pack(&own, args->input, 0, args->m, args->n, args->k, args->b, args->ldb));
+        UN_TRY(un_dnn_gemm_pack(&own, 0, args->m, args->n, args->k, args->b, args->ldb));
     un_status status = un_dnn_enter(&loan);
     if (!status) {
         status = multiply(args, own ? own : packed, loan.threads);
@@ -264,17 +253,15 @@ un_status un_dnn_gemm(const un_gemm_args *args, const un_dnn_packed *packed) {
 }
 
 /* Asks oneDNN which layout of B it prefers for this product. */
-static un_status preferred_layout(un_dtype type, size_t m, size_t n, size_t k,
-                                  dnnl_memory_desc_t *out) {
+static un_status preferred_layout(size_t m, size_t n, size_t k, dnnl_memory_desc_t *out) {
     dnnl_memory_desc_t a, c;
     dnnl_matmul_desc_t operation;
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t description = NULL;
-    int bf16 = type == UN_BF16;
     const dnnl_dims_t dims = {(dnnl_dim_t)k, (dnnl_dim_t)n};
-    UN_TRY(make_layout(&a, m, k, k, 0, bf16));
-    UN_TRY(make_layout(&c, m, n, n, 0, 0));
-    DNN_TRY(dnnl_memory_desc_init_by_tag(out, 2, dims, element(bf16), dnnl_format_tag_any),
+    UN_TRY(make_layout(&a, m, k, k, 0));
+    UN_TRY(make_layout(&c, m, n, n, 0));
+    DNN_TRY(dnnl_memory_desc_init_by_tag(out, 2, dims, dnnl_f32, dnnl_format_tag_any),
             "describe a matrix");
     DNN_TRY(dnnl_matmul_desc_init(&operation, &a, out, NULL, &c), "describe a matrix product");
     UN_TRY(un_dnn_attributes(&attributes));
@@ -286,19 +273,19 @@ static un_status preferred_layout(un_dtype type, size_t m, size_t n, size_t k,
     return UNSEEN_OK;
 }
 
-un_status un_dnn_gemm_repack(un_dnn_packed *packed, int trans_b, const void *b, size_t ldb) {
+un_status un_dnn_gemm_repack(un_dnn_packed *packed, int trans_b, const float *b, size_t ldb) {
     un_openmp_loan loan;
     dnnl_memory_desc_t plain;
     if (ldb == 0) ldb = trans_b ? packed->k : packed->n;
-    UN_TRY(make_layout(&plain, packed->k, packed->n, ldb, trans_b, packed->type == UN_BF16));
+    UN_TRY(make_layout(&plain, packed->k, packed->n, ldb, trans_b));
     UN_TRY(un_dnn_enter(&loan));
     un_status status = un_dnn_reorder(&plain, b, &packed->layout, packed->data);
     un_dnn_leave(loan);
     return status;
 }
 
-un_status un_dnn_gemm_pack(un_dnn_packed **out, un_dtype type, int trans_b, size_t m, size_t n,
-                           size_t k, const void *b, size_t ldb) {
+un_status un_dnn_gemm_pack(un_dnn_packed **out, int trans_b, size_t m, size_t n, size_t k,
+                           const float *b, size_t ldb) {
     un_openmp_loan loan;
     un_dnn_packed *packed = calloc(1, sizeof *packed);
     if (!packed) return un_fail_memory(sizeof *packed);
@@ -307,10 +294,9 @@ un_status un_dnn_gemm_pack(un_dnn_packed **out, un_dtype type, int trans_b, size
         free(packed);
         return status;
     }
-    packed->type = type;
     packed->n = n;
     packed->k = k;
-    UN_GO(preferred_layout(type, m ? m : 1, n, k, &packed->layout));
+    UN_GO(preferred_layout(m ? m : 1, n, k, &packed->layout));
     UN_GO(un_alloc(dnnl_memory_desc_get_size(&packed->layout), 1, &packed->data));
     UN_GO(un_dnn_gemm_repack(packed, trans_b, b, ldb));
     packed->hash = hash_bytes(&packed->layout, sizeof packed->layout) | 1;

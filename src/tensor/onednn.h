@@ -69,14 +69,14 @@ un_status un_dnn_make_reorder(const dnnl_memory_desc_t *from, const dnnl_memory_
 un_status un_dnn_reorder(const dnnl_memory_desc_t *from, const void *source,
                          const dnnl_memory_desc_t *to, void *target);
 
-/* ---- matrix products (gemm_onednn.c); arguments are valid and no dimension is 0 ---- */
+/* ---- products of f32 (gemm_onednn.c); arguments are valid and no dimension is 0 ---- */
 
 typedef struct un_dnn_packed un_dnn_packed;
 un_status un_dnn_gemm(const un_gemm_args *args, const un_dnn_packed *packed);
 /* As un_gemm_pack and un_gemm_repack. */
-un_status un_dnn_gemm_pack(un_dnn_packed **out, un_dtype type, int trans_b, size_t m, size_t n,
-                           size_t k, const void *b, size_t ldb);
-un_status un_dnn_gemm_repack(un_dnn_packed *packed, int trans_b, const void *b, size_t ldb);
+un_status un_dnn_gemm_pack(un_dnn_packed **out, int trans_b, size_t m, size_t n, size_t k,
+                           const float *b, size_t ldb);
+un_status un_dnn_gemm_repack(un_dnn_packed *packed, int trans_b, const float *b, size_t ldb);
 void un_dnn_packed_free(un_dnn_packed *packed);
 
 #endif
