@@ -280,18 +280,24 @@ static un_status tell_groups(const work *w) {
 
 /* ---- adding ---- */
 
-/* One semantics from values as given. */
-static un_status add(const work *w, const char *name, un_scaling_kind kind) {
-    un_dataset *d = w->dataset;
-    size_t width = w->width;
-    char *copy = NULL;
-    un_scaling *scaling = NULL;
+/* Whether one more semantics fits, and under this name. */
+static un_status check_addition(const un_dataset *d, const char *name) {
     if (d->semantics_count == UN_MAX_SEMANTICS)
         return un_fail(UNSEEN_E_ARGUMENT, "a data set holds at most %d semantics",
                        UN_MAX_SEMANTICS);
     if (un_dataset_semantics(d, name))
         return un_fail(UNSEEN_E_ARGUMENT, "there are two semantics called \"%s\"; rename one",
                        name);
+    return UNSEEN_OK;
+}
+
+/* One semantics from values as given. */
+static un_status add(const work *w, const char *name, un_scaling_kind kind) {
+    un_dataset *d = w->dataset;
+    size_t width = w->width;
+    char *copy = NULL;
+    un_scaling *scaling = NULL;
+    UN_TRY(check_addition(d, name));
     un_semantics *s = &d->semantics[d->semantics_count];
     UN_TRY(un_arena_string(&d->arena, name, &copy));
     UN_TRY(un_arena_alloc(&d->arena, 1, sizeof *scaling, &scaling));
@@ -362,12 +368,7 @@ un_status un_mat_add_semantics(un_dataset *d, un_mat *mat, const char *variable,
     double *values = NULL;
     un_status status = UNSEEN_OK;
     UN_TRY(un_mat_require(mat, variable, UN_MAT_NUMERIC, &v));
-    if (d->semantics_count == UN_MAX_SEMANTICS)
-        return un_fail(UNSEEN_E_ARGUMENT, "a data set holds at most %d semantics",
-                       UN_MAX_SEMANTICS);
-    if (un_dataset_semantics(d, name))
-        return un_fail(UNSEEN_E_ARGUMENT, "there are two semantics called \"%s\"; rename one",
-                       name);
+    UN_TRY(check_addition(d, name));
     un_semantics *s = &d->semantics[d->semantics_count];
     *s = (un_semantics){.width = v->dims[by_rows ? 1 : 0]};
     size_t stride = by_rows ? v->dims[0] : 1; /* between the values of one class */
