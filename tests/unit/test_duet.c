@@ -501,12 +501,12 @@ static void test_epochs_as_published(void **state) {
     const duet_method *m = (const duet_method *)method;
     un_method_duet.learner->optimizer(method, &settings);
     assert_int_equal(settings.fresh, 1);
-    size_t batches = s.train.count / m->settings.batch_size;
+    size_t batches = s.train.count / m->training.batch_size;
     assert_int_equal(m->training.leftover, batches % 3);
     assert_true(m->training.leftover > 0);
     util_ok(un_method_duet.learner->plan(method, 0, 0, &images, &count[0]));
     util_ok(un_method_duet.learner->plan(method, 1, 0, &images, &count[1]));
-    assert_true(count[1] >= (3 + m->training.leftover) * m->settings.batch_size);
+    assert_true(count[1] >= (3 + m->training.leftover) * m->training.batch_size);
     /* The gradient of the step is that of the next epoch's own and of the mini-batches before. */
     double losses[UN_MAX_LOSSES];
     float *sum = NULL;

@@ -160,159 +160,227 @@ static void destroy(un_method *method) {
     free(m);
 }
 
-/* What texts are made from. */
-static un_status configure_texts(duet_method *m, const json_t *config) {
-    const char *path = un_config_text(config, "vocab");
-    const struct {
-        const char *key;
-        char *out;
-        size_t size;
-    } names[] = {{"text_semantics", m->settings.text_name, sizeof m->settings.text_name},
-                 {"binary_semantics", m->settings.binary_name, sizeof m->settings.binary_name}};
-    for (size_t i = 0; i < 2; i++) {
-        const char *name = un_config_text(config, names[i].key);
-        if (strlen(name) >= names[i].size)
-            return un_fail(UNSEEN_E_ARGUMENT, "%s=%.60s… is too long", names[i].key, name);
-        memcpy(names[i].out, name, strlen(name) + 1);
-    }
-    m->settings.threshold = un_config_list_number(config, "threshold", 0);
-    m->settings.max_length = un_config_integer(config, "max_length");
-    m->settings.prune_pieces = un_config_integer(config, "prune_pieces");
-    m->settings.prune_attributes = un_config_integer(config, "prune_attributes");
-    m->settings.attribute_miss = un_config_number(config, "attribute_miss");
-    return *path ? un_arena_string(&m->arena, path, &m->settings.vocabulary_path) : UNSEEN_OK;
-}
+/* ---- the settings, read from their JSON here and nowhere else ---- */
 
-/* Which semantics the scores are regressed to, and how many values that makes. */
-static un_status configure_regressed(duet_method *m, const un_class_table *classes,
-                                     const json_t *config) {
-    int all = un_config_is(config, "regress", "all");
-    int named = un_config_is(config, "regress", "auto");
-    size_t texts = 0;
-    UN_TRY(un_duet_find_texts(m, classes, &texts));
-    m->regressed.semantics_count = classes->semantics_count;
-    m->regressed.A = 0;
-    for (size_t i = 0; i < m->regressed.semantics_count; i++) {
-        const char *name = classes->semantics[i].name;
-        int of_texts =
-            !strcmp(name, m->settings.text_name) || !strcmp(name, m->settings.binary_name);
-        m->regressed.width[i] = classes->semantics[i].width;
-        m->regressed.chosen[i] = i == 0 || all || (named && !of_texts);
-        if (m->regressed.chosen[i]) m->regressed.A += m->regressed.width[i];
-    }
-    m->regressed.own_texts =
-        m->regressed.chosen[texts] && m->regressed.A == m->regressed.width[texts];
+/* *out is NULL for an empty text, else a copy in the arena; without an arena the JSON's own. */
+static un_status read_text(const json_t *config, const char *key, un_arena *arena,
+                           const char **out) {
+    const char *text = un_config_text(config, key);
+    *out = text && *text ? text : NULL;
+    char *copy = NULL;
+    if (!*out || !arena) return UNSEEN_OK;
+    UN_TRY(un_arena_string(arena, text, &copy));
+    *out = copy;
     return UNSEEN_OK;
 }
 
-static void configure(duet_method *m, const un_method_setup *setup) {
-    const json_t *config = setup->config;
-    m->R = setup->regions;
-    m->F = setup->width;
-    m->settings.seed = setup->seed;
-    m->training.data = setup->data;
-    m->settings.keep_states = !un_config_is(config, "keep_states", "no");
-    m->settings.states_dtype = un_config_is(config, "keep_states", "bf16") ? UN_BF16 : UN_F32;
-    m->settings.reference = un_config_is(config, "reference", "yes");
-    m->settings.augment = un_config_is(config, "augment", "yes");
-    m->settings.dropout = (float)un_config_number(config, "dropout");
-    m->settings.drop_path = (float)un_config_number(config, "drop_path");
-    m->settings.batch_size = un_config_integer(config, "batch");
-    m->settings.accumulate = un_config_integer(config, "accumulate");
-    m->settings.contrast_samples = un_config_integer(config, "contrast_samples");
-    m->settings.mask_pro = un_config_number(config, "mask_pro");
-    m->settings.temperature = un_config_number(config, "temperature");
-    m->settings.weight[DUET_TERM_CLASS] = 1;
-    m->settings.weight[DUET_TERM_MSE] = un_config_number(config, "mse");
-    m->settings.weight[DUET_TERM_CALIBRATION] = un_config_number(config, "calibration");
-    m->settings.weight[DUET_TERM_WORDS] = un_config_number(config, "mlm");
-    m->settings.weight[DUET_TERM_ATTRIBUTES] = un_config_number(config, "contrast");
-    m->settings.weight[DUET_TERM_CLASSES] = un_config_number(config, "class_contrast");
-    m->settings.lr_decay = un_config_number(config, "lr_decay");
-    m->settings.lr_every = un_config_integer(config, "lr_every");
-    m->settings.optimizer = (un_optimizer_settings){.kind = UN_ADAM,
-                                                    .lr = un_config_number(config, "lr"),
-                                                    .beta1 = 0.9,
-                                                    .beta2 = 0.999,
-                                                    .epsilon = 1e-8,
-                                                    .fresh = m->settings.reference};
+static void read_texts_settings(const json_t *config, duet_settings *s) {
+    s->threshold = un_config_list_number(config, "threshold", 0);
+    s->max_length = un_config_integer(config, "max_length");
+    s->prune_pieces = un_config_integer(config, "prune_pieces");
+    s->prune_attributes = un_config_integer(config, "prune_attributes");
+    s->attribute_miss = un_config_number(config, "attribute_miss");
+    s->reference = un_config_is(config, "reference", "yes");
+    s->with_text = un_config_is(config, "text", "yes");
+    s->text = (un_bert_config){.width = un_config_integer(config, "hidden"),
+                               .heads = un_config_integer(config, "heads"),
+                               .inner = un_config_integer(config, "inner"),
+                               .layers = un_config_integer(config, "text_layers"),
+                               .positions = s->max_length,
+                               .types = 2,
+                               .eps = DUET_EPSILON};
+    s->cross_layers = un_config_integer(config, "cross_layers");
+}
+
+static void read_swin_settings(const json_t *config, duet_swin_settings *s) {
+    s->width = un_config_integer(config, "swin_width");
+    s->window = un_config_integer(config, "swin_window");
+    s->depth_count = un_config_list_count(config, "swin_depths");
+    s->head_count = un_config_list_count(config, "swin_heads");
+    for (size_t i = 0; i < UN_SWIN_STAGES; i++) {
+        s->depth[i] = un_config_list_number(config, "swin_depths", i);
+        s->heads[i] = un_config_list_number(config, "swin_heads", i);
+    }
+}
+
+static void read_image_settings(const json_t *config, duet_settings *s) {
+    s->image_side = un_config_is(config, "image_side", "regions")  ? DUET_IMAGE_REGIONS
+                    : un_config_is(config, "image_side", "pixels") ? DUET_IMAGE_PIXELS
+                    : un_config_is(config, "image_side", "swin")   ? DUET_IMAGE_SWIN
+                                                                   : DUET_IMAGE_AUTO;
+    s->project = un_config_is(config, "project", "yes");
+    s->logit = un_config_is(config, "visual_tokens", "logit");
+    s->labels = un_config_integer(config, "labels");
+    s->vit = (un_vit_config){.patch = un_config_integer(config, "patch"),
+                             .width = un_config_integer(config, "image_hidden"),
+                             .heads = un_config_integer(config, "image_heads"),
+                             .inner = un_config_integer(config, "image_inner"),
+                             .layers = un_config_integer(config, "image_layers"),
+                             .distilled = un_config_is(config, "distilled", "yes"),
+                             .eps = DUET_EPSILON,
+                             .family = UN_VIT_DEIT};
+    read_swin_settings(config, &s->swin);
+    s->mean_count = un_config_list_count(config, "mean");
+    s->deviation_count = un_config_list_count(config, "std");
+    for (size_t c = 0; c < 3; c++) {
+        s->mean[c] = (float)un_config_list_number(config, "mean", c);
+        s->deviation[c] = (float)un_config_list_number(config, "std", c);
+    }
+    s->augment = un_config_is(config, "augment", "yes");
+    s->freeze_backbone = un_config_is(config, "freeze_backbone", "yes");
+    s->keep_states = !un_config_is(config, "keep_states", "no");
+    s->states_dtype = un_config_is(config, "keep_states", "bf16") ? UN_BF16 : UN_F32;
+}
+
+static void read_training_settings(const json_t *config, duet_settings *s) {
+    s->regress = un_config_is(config, "regress", "all")    ? DUET_REGRESS_ALL
+                 : un_config_is(config, "regress", "auto") ? DUET_REGRESS_AUTO
+                                                           : DUET_REGRESS_FIRST;
+    s->recompute = un_config_is(config, "recompute", "no")     ? DUET_RECOMPUTE_NO
+                   : un_config_is(config, "recompute", "auto") ? DUET_RECOMPUTE_AUTO
+                                                               : DUET_RECOMPUTE_YES;
+    s->dropout = (float)un_config_number(config, "dropout");
+    s->drop_path = (float)un_config_number(config, "drop_path");
+    s->batch_size = un_config_integer(config, "batch");
+    s->accumulate = un_config_integer(config, "accumulate");
+    s->contrast_samples = un_config_integer(config, "contrast_samples");
+    s->mask_pro = un_config_number(config, "mask_pro");
+    s->temperature = un_config_number(config, "temperature");
+    s->weight[DUET_TERM_CLASS] = 1;
+    s->weight[DUET_TERM_MSE] = un_config_number(config, "mse");
+    s->weight[DUET_TERM_CALIBRATION] = un_config_number(config, "calibration");
+    s->weight[DUET_TERM_WORDS] = un_config_number(config, "mlm");
+    s->weight[DUET_TERM_ATTRIBUTES] = un_config_number(config, "contrast");
+    s->weight[DUET_TERM_CLASSES] = un_config_number(config, "class_contrast");
+    s->lr_decay = un_config_number(config, "lr_decay");
+    s->lr_every = un_config_integer(config, "lr_every");
+    s->decay = (float)un_config_number(config, "decay");
+    s->optimizer = (un_optimizer_settings){.kind = UN_ADAM,
+                                           .lr = un_config_number(config, "lr"),
+                                           .beta1 = 0.9,
+                                           .beta2 = 0.999,
+                                           .epsilon = 1e-8,
+                                           .fresh = s->reference};
+}
+
+/* All but the seed. Texts go into the arena; NULL: they stay the configuration's, and nothing
+ * can fail. */
+static un_status read_settings(const json_t *config, un_arena *arena, duet_settings *out) {
+    duet_settings s = {0};
+    UN_TRY(read_text(config, "text_semantics", arena, &s.text_semantics));
+    UN_TRY(read_text(config, "binary_semantics", arena, &s.binary_semantics));
+    UN_TRY(read_text(config, "groups", arena, &s.groups_path));
+    UN_TRY(read_text(config, "mapping", arena, &s.mapping_path));
+    UN_TRY(read_text(config, "text_dataset", arena, &s.text_dataset));
+    UN_TRY(read_text(config, "vocab", arena, &s.vocabulary_path));
+    UN_TRY(read_text(config, "image_weights", arena, &s.image_weights_path));
+    UN_TRY(read_text(config, "text_weights", arena, &s.text_weights_path));
+    read_texts_settings(config, &s);
+    read_image_settings(config, &s);
+    read_training_settings(config, &s);
+    *out = s;
+    return UNSEEN_OK;
+}
+
+/* ---- creation ---- */
+
+static int is_named(const char *setting, const char *name) {
+    return setting && !strcmp(setting, name);
+}
+
+/* Which semantics the scores are regressed to, and how many values that makes. */
+static un_status find_regressed(duet_method *m, const un_class_table *classes) {
+    const duet_settings *s = &m->settings;
+    duet_regressed *r = &m->regressed;
+    size_t texts = 0;
+    UN_TRY(un_duet_find_texts(m, classes, &texts));
+    r->semantics_count = classes->semantics_count;
+    r->A = 0;
+    for (size_t i = 0; i < r->semantics_count; i++) {
+        const char *name = classes->semantics[i].name;
+        int of_texts = is_named(s->text_semantics, name) || is_named(s->binary_semantics, name);
+        r->width[i] = classes->semantics[i].width;
+        r->chosen[i] = i == 0 || s->regress == DUET_REGRESS_ALL ||
+                       (s->regress == DUET_REGRESS_AUTO && !of_texts);
+        if (r->chosen[i]) r->A += r->width[i];
+    }
+    r->own_texts = r->chosen[texts] && r->A == r->width[texts];
+    return UNSEEN_OK;
 }
 
 /* Bytes that each transformer may keep for its backward pass; with them a step at full size stays
  * below 16 GiB. */
-static size_t activation_budget(const json_t *config) {
-    return un_config_is(config, "recompute", "auto") ? (size_t)7 << 29 : 0;
+static size_t activation_budget(const duet_settings *s) {
+    return s->recompute == DUET_RECOMPUTE_AUTO ? (size_t)7 << 29 : 0;
 }
 
-static un_status create_pixels(duet_method *m, const json_t *config, duet_image **image) {
+static un_status create_pixels(duet_method *m, duet_image **image) {
+    const duet_settings *s = &m->settings;
     duet_pixels_config pixels = {.size = (size_t)llround(sqrt((double)m->R)),
                                  .width = m->kept.text.width,
                                  .vit = m->kept.vit,
                                  .swin = m->kept.swin,
-                                 .logit = m->settings.reference ||
-                                          un_config_is(config, "visual_tokens", "logit"),
+                                 .logit = s->reference || s->logit,
                                  .labels = m->kept.labels,
-                                 .frozen = un_config_is(config, "freeze_backbone", "yes"),
-                                 .recompute = !un_config_is(config, "recompute", "no"),
-                                 .budget = activation_budget(config)};
+                                 .frozen = s->freeze_backbone,
+                                 .recompute = s->recompute != DUET_RECOMPUTE_NO,
+                                 .budget = activation_budget(s)};
     if (m->F != 3 || pixels.size * pixels.size != m->R)
         return un_fail(UNSEEN_E_ARGUMENT, "%zu x %zu values are not a square of 3 colours", m->R,
                        m->F);
-    for (size_t c = 0; c < 3; c++) {
-        pixels.mean[c] = (float)un_config_list_number(config, "mean", c);
-        pixels.deviation[c] = (float)un_config_list_number(config, "std", c);
-    }
-    size_t colours[] = {un_config_list_count(config, "mean"), un_config_list_count(config, "std")};
+    const size_t colours[] = {s->mean_count, s->deviation_count};
     for (size_t i = 0; i < 2; i++)
         if (colours[i] != 1 && colours[i] != 3)
             return un_fail(UNSEEN_E_ARGUMENT, "mean and std take one number or three");
+    memcpy(pixels.mean, s->mean, sizeof pixels.mean);
+    memcpy(pixels.deviation, s->deviation, sizeof pixels.deviation);
     return un_duet_pixels_create(image, &m->base.params, &pixels);
 }
 
-static un_status declare(duet_method *m, const un_method_setup *setup) {
-    const json_t *config = setup->config;
+static un_status declare(duet_method *m, un_precision precision) {
+    const duet_settings *s = &m->settings;
     const duet_regions_config regions = {.regions = m->R,
                                          .features = m->F,
                                          .width = m->kept.text.width,
-                                         .project = un_config_is(config, "project", "yes"),
+                                         .project = s->project,
                                          .eps = m->kept.text.eps};
     const duet_network_config network = {.attributes = m->regressed.A,
-                                         .with_text = un_config_is(config, "text", "yes"),
+                                         .with_text = s->with_text,
                                          .text = m->kept.text,
-                                         .xlayers = un_config_integer(config, "cross_layers"),
-                                         .recompute = !un_config_is(config, "recompute", "no"),
-                                         .budget = activation_budget(config),
-                                         .type = un_precision_dtype(setup->precision)};
+                                         .xlayers = s->cross_layers,
+                                         .recompute = s->recompute != DUET_RECOMPUTE_NO,
+                                         .budget = activation_budget(s),
+                                         .type = un_precision_dtype(precision)};
     un_params *params = &m->base.params;
     duet_image *image = NULL;
-    float decay = (float)un_config_number(config, "decay");
     if (network.with_text && m->kept.prompt_length == 0)
         return un_fail(UNSEEN_E_FORMAT, "a model with text but without its prompt");
     if (m->kept.text.width % m->kept.text.heads != 0)
         return un_fail(UNSEEN_E_ARGUMENT, "a width of %zu does not split into %zu heads",
                        m->kept.text.width, m->kept.text.heads);
     if (m->kept.vit.width > 0 || m->kept.swin.width > 0)
-        UN_TRY(create_pixels(m, config, &image));
+        UN_TRY(create_pixels(m, &image));
     else
         UN_TRY(un_duet_regions_create(&image, params, &regions));
     UN_TRY(un_duet_network_declare(&m->network, params, image, &network));
     for (size_t i = 0; i < params->count; i++) {
         int frozen = i - image->frozen_first < image->frozen_count; /* below it i wraps */
-        if (params->item[i].rank > 1 && !frozen) params->item[i].decay = decay;
+        if (params->item[i].rank > 1 && !frozen) params->item[i].decay = s->decay;
     }
     return un_params_allocate(params, m->training.data != NULL, network.type == UN_BF16);
 }
 
 static un_status start_training(duet_method *m, const un_method_setup *setup) {
     un_duet_network_initialize(&m->network, &m->base.params, m->settings.seed);
-    UN_TRY(un_duet_setup_weights(m, setup->config));
+    UN_TRY(un_duet_setup_weights(m));
     un_params_refresh(&m->base.params);
     UN_TRY(un_duet_take_classes(m, &m->training.classes, setup->classes));
     size_t train = m->training.data->train->count;
-    if (m->settings.batch_size > train) m->settings.batch_size = train;
-    m->training.steps = train / (m->settings.batch_size * m->settings.accumulate);
+    size_t B = m->settings.batch_size < train ? m->settings.batch_size : train;
+    m->training.batch_size = B;
+    m->training.steps = train / (B * m->settings.accumulate);
     if (m->settings.reference && m->training.steps > 0)
-        m->training.leftover = train / m->settings.batch_size % m->settings.accumulate;
+        m->training.leftover = train / B % m->settings.accumulate;
     if (m->training.steps == 0) m->training.steps = 1;
     UN_TRY(un_duet_batch_create(m));
     UN_TRY(un_duet_pass_create(&m->training.pass, &m->network, 1));
@@ -327,17 +395,20 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     if (!m) return un_fail_memory(sizeof *m);
     m->base.class = &un_method_duet;
     m->base.params.available = setup->available;
+    m->R = setup->regions;
+    m->F = setup->width;
+    m->training.data = setup->data;
     un_status status = UNSEEN_OK;
-    configure(m, setup);
-    UN_GO(configure_texts(m, setup->config));
-    UN_GO(configure_regressed(m, setup->classes, setup->config));
+    UN_GO(read_settings(setup->config, &m->arena, &m->settings));
+    m->settings.seed = setup->seed;
+    UN_GO(find_regressed(m, setup->classes));
     if (m->training.data) {
         UN_GO(un_duet_setup_texts(m, setup));
-        UN_GO(un_duet_setup_sizes(m, setup));
+        UN_GO(un_duet_setup_sizes(m));
     } else {
         UN_GO(un_duet_recall(m, setup->kept));
     }
-    UN_GO(declare(m, setup));
+    UN_GO(declare(m, setup->precision));
     if (m->training.data) UN_GO(start_training(m, setup));
     *out = &m->base;
 done:
@@ -396,9 +467,10 @@ static const un_method_text_probe g_text_probe = {.masked_prediction = un_duet_m
 
 /* Regions, or the pixels themselves; which of them, the settings may say. */
 static int takes(const json_t *config, un_features_kind kind) {
-    if (un_config_is(config, "image_side", "regions")) return kind == UN_FEATURES_REGIONS;
-    int weights = *un_config_text(config, "image_weights") != 0;
-    if (weights || !un_config_is(config, "image_side", "auto")) return kind == UN_FEATURES_PIXELS;
+    duet_settings s;
+    if (read_settings(config, NULL, &s)) return 0; /* not without an arena */
+    if (s.image_side == DUET_IMAGE_REGIONS) return kind == UN_FEATURES_REGIONS;
+    if (s.image_weights_path || s.image_side != DUET_IMAGE_AUTO) return kind == UN_FEATURES_PIXELS;
     return kind != UN_FEATURES_POOLED;
 }
 

@@ -97,26 +97,68 @@ typedef struct {
     size_t *start_of[DUET_SIDES], *row_of[DUET_SIDES];
 } duet_batch;
 
-/* The settings as the JSON of the configuration gave them; fixed once the method is created.
- * Owner: duet.c. */
+typedef enum {
+    DUET_IMAGE_AUTO,
+    DUET_IMAGE_REGIONS,
+    DUET_IMAGE_PIXELS,
+    DUET_IMAGE_SWIN
+} duet_image_side;
+
+typedef enum { DUET_REGRESS_AUTO, DUET_REGRESS_FIRST, DUET_REGRESS_ALL } duet_regress;
+
+typedef enum { DUET_RECOMPUTE_NO, DUET_RECOMPUTE_YES, DUET_RECOMPUTE_AUTO } duet_recompute;
+
+/* Sizes of a Swin transformer as the settings have them: stages that each list tells of, and its
+ * values, which need not be whole numbers or fit together. */
+typedef struct {
+    size_t width, window;
+    size_t depth_count, head_count;
+    double depth[UN_SWIN_STAGES], heads[UN_SWIN_STAGES];
+} duet_swin_settings;
+
+/* The settings as the configuration gives them, all of them, and the seed; the same from creation
+ * on. What follows from them and the data is elsewhere. Texts are NULL where they are empty, and
+ * belong to the method. Owner: duet.c. */
 typedef struct {
     uint64_t seed;
-    char text_name[64], binary_name[64]; /* semantics that the texts come from; "": the first
-                                            whose attributes have names, none */
-    double threshold;                    /* present above it; NAN: above the mean */
-    char *vocabulary_path;               /* NULL: words of the attributes */
-    size_t max_length;                   /* tokens of a text */
+    duet_regress regress;
+    /* Texts of the attributes. */
+    const char *text_semantics;   /* that texts tell of; NULL: the first whose attributes have
+                                     names */
+    const char *binary_semantics; /* that says 0 or 1 what is present; NULL: by threshold */
+    double threshold;             /* present above it; NAN: above the mean */
+    const char *groups_path, *mapping_path, *text_dataset;
+    const char *vocabulary_path; /* NULL: words of the attributes */
+    size_t max_length;           /* tokens of a text */
     size_t prune_pieces, prune_attributes;
     double attribute_miss;
+    int reference;
+    /* The image side. */
+    duet_image_side image_side;
+    int project; /* regions: a linear layer in front of LN */
+    int logit;   /* pixels: one visual token, of the classifier's logits */
+    size_t labels;
+    const char *image_weights_path; /* NULL: sizes are the settings', values random */
+    un_vit_config vit;              /* its picture size is the features' */
+    duet_swin_settings swin;
+    size_t mean_count, deviation_count; /* numbers given for colours: 1 serves all */
+    float mean[3], deviation[3];
+    int augment, freeze_backbone, keep_states;
+    un_dtype states_dtype;
+    duet_recompute recompute;
+    /* Text encoder and cross-modal layers. */
+    int with_text;
+    const char *text_weights_path; /* NULL: as for images */
+    un_bert_config text;           /* its vocabulary is the words' */
+    size_t cross_layers;
+    float dropout, drop_path;
+    /* Training. */
+    size_t batch_size, accumulate, contrast_samples;
+    double weight[DUET_TERMS], temperature, mask_pro;
     un_optimizer_settings optimizer;
     double lr_decay;
     size_t lr_every;
-    int keep_states;
-    un_dtype states_dtype;
-    double weight[DUET_TERMS], temperature, mask_pro;
-    float dropout, drop_path;
-    int reference, augment;
-    size_t batch_size, accumulate, contrast_samples;
+    float decay; /* L2 */
 } duet_settings;
 
 /* Which semantics the scores are regressed to. Owner: duet.c. */
@@ -149,6 +191,7 @@ typedef struct {
     const un_training_data *data;
     un_features states; /* of a frozen image side, in place of data's; file.path NULL: none */
     duet_classes classes;
+    size_t batch_size;      /* B: the setting, or all images where they are fewer */
     size_t steps;           /* of an epoch */
     size_t leftover;        /* mini-batches of an epoch that fill no step; published: their
                                gradients go into the first step of the next epoch */
@@ -191,11 +234,11 @@ extern const un_method_class un_method_duet;
 un_status un_duet_setup_texts(duet_method *m, const un_method_setup *setup);
 /* The place in the table of the semantics that the texts tell of. */
 un_status un_duet_find_texts(const duet_method *m, const un_class_table *classes, size_t *out);
-un_status un_duet_setup_sizes(duet_method *m, const un_method_setup *setup);
+un_status un_duet_setup_sizes(duet_method *m);
 /* m->wordpiece, if it is not open: from the file of the settings or the model's own words. */
 un_status un_duet_open_words(duet_method *m);
 /* Fills the pieces that weight files hold. */
-un_status un_duet_setup_weights(duet_method *m, const json_t *config);
+un_status un_duet_setup_weights(duet_method *m);
 /* The fixed prompt as a batch of one; `start` has two elements. */
 duet_text_batch un_duet_prompt_batch(const duet_method *m, size_t start[2]);
 /* Draws for images of `data`, with the classes of that table. */

@@ -7,16 +7,9 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/json.h"
 #include "method/duet/attribute_groups.h"
 #include "method/duet/duet.h"
 #include "nn/naming.h"
-
-/* A setting of text; NULL if it is empty. */
-static const char *text_or_null(const json_t *config, const char *key) {
-    const char *text = un_config_text(config, key);
-    return text && *text ? text : NULL;
-}
 
 static un_status find_semantics(const un_class_table *classes, const char *name, const char *key,
                                 size_t *out) {
@@ -31,8 +24,8 @@ static un_status find_semantics(const un_class_table *classes, const char *name,
 }
 
 un_status un_duet_find_texts(const duet_method *m, const un_class_table *classes, size_t *out) {
-    if (*m->settings.text_name)
-        return find_semantics(classes, m->settings.text_name, "text_semantics", out);
+    if (m->settings.text_semantics)
+        return find_semantics(classes, m->settings.text_semantics, "text_semantics", out);
     *out = 0;
     for (size_t i = classes->semantics_count; i-- > 0;)
         if (classes->semantics[i].attributes) *out = i;
@@ -54,7 +47,7 @@ static un_status numbered_names(duet_method *m, size_t A, char ***out) {
     return UNSEEN_OK;
 }
 
-static un_status open_words(duet_method *m, const json_t *config) {
+static un_status open_words(duet_method *m) {
     m->kept.vocabulary = m->settings.vocabulary_path ? "file" : "attributes";
     if (m->settings.vocabulary_path) {
         size_t length = 0;
@@ -63,7 +56,7 @@ static un_status open_words(duet_method *m, const json_t *config) {
         return un_wordpiece_parse(&m->words.wordpiece, m->words.vocabulary_text, length,
                                   m->settings.vocabulary_path);
     }
-    if (text_or_null(config, "text_weights"))
+    if (m->settings.text_weights_path)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "text_weights without the vocabulary that they were trained with: give "
                        "--set vocab=FILE too");
@@ -132,10 +125,11 @@ un_status un_duet_setup_sampler(const duet_method *m, const un_class_table *clas
                                 un_duet_sampler **out) {
     size_t texts = 0, binary = 0;
     UN_TRY(un_duet_find_texts(m, classes, &texts));
-    if (*m->settings.binary_name)
-        UN_TRY(find_semantics(classes, m->settings.binary_name, "binary_semantics", &binary));
+    if (m->settings.binary_semantics)
+        UN_TRY(find_semantics(classes, m->settings.binary_semantics, "binary_semantics", &binary));
     const un_class_semantics *semantics = &classes->semantics[texts];
-    const un_class_semantics *flags = *m->settings.binary_name ? &classes->semantics[binary] : NULL;
+    const un_class_semantics *flags =
+        m->settings.binary_semantics ? &classes->semantics[binary] : NULL;
     if (flags && flags->width != semantics->width)
         return un_fail(UNSEEN_E_ARGUMENT, "binary_semantics=%s has %zu values, %s has %zu",
                        flags->name, flags->width, semantics->name, semantics->width);
@@ -155,16 +149,15 @@ un_status un_duet_setup_sampler(const duet_method *m, const un_class_table *clas
 }
 
 un_status un_duet_setup_texts(duet_method *m, const un_method_setup *setup) {
-    const json_t *config = setup->config;
     size_t place = 0;
-    const un_attribute_groups_options options = {.table = text_or_null(config, "groups"),
-                                                 .mapping = text_or_null(config, "mapping"),
-                                                 .dataset = text_or_null(config, "text_dataset"),
+    const un_attribute_groups_options options = {.table = m->settings.groups_path,
+                                                 .mapping = m->settings.mapping_path,
+                                                 .dataset = m->settings.text_dataset,
                                                  .reference = m->settings.reference};
     UN_TRY(un_duet_find_texts(m, setup->classes, &place));
     const un_class_semantics *semantics = &setup->classes->semantics[place];
     char **names = semantics->attributes;
-    if (!names && !options.table && un_config_is(config, "text", "no"))
+    if (!names && !options.table && !m->settings.with_text)
         UN_TRY(numbered_names(m, semantics->width, &names));
     if (!names && !options.table)
         return un_fail(UNSEEN_E_ARGUMENT,
@@ -175,7 +168,7 @@ un_status un_duet_setup_texts(duet_method *m, const un_method_setup *setup) {
                        semantics->name, semantics->name);
     UN_TRY(
         un_attribute_groups_make(names, semantics->width, &options, &m->arena, &m->words.groups));
-    UN_TRY(open_words(m, config));
+    UN_TRY(open_words(m));
     UN_TRY(un_duet_texts_create(&m->words.texts, &m->words.groups, m->words.wordpiece,
                                 m->settings.max_length));
     UN_TRY(un_duet_text_alloc(m->words.texts, &m->arena, &m->words.text));
@@ -193,18 +186,12 @@ duet_text_batch un_duet_prompt_batch(const duet_method *m, size_t start[2]) {
 
 /* ---- sizes ---- */
 
-static un_status text_sizes(duet_method *m, const json_t *config) {
-    const char *path = text_or_null(config, "text_weights");
+static un_status text_sizes(duet_method *m) {
+    const char *path = m->settings.text_weights_path;
     un_bert_config *c = &m->kept.text;
     size_t max_length = m->settings.max_length;
-    *c = (un_bert_config){.width = un_config_integer(config, "hidden"),
-                          .heads = un_config_integer(config, "heads"),
-                          .inner = un_config_integer(config, "inner"),
-                          .layers = un_config_integer(config, "text_layers"),
-                          .positions = max_length,
-                          .types = 2,
-                          .eps = DUET_EPSILON};
-    if (un_config_is(config, "text", "no")) return UNSEEN_OK;
+    *c = m->settings.text;
+    if (!m->settings.with_text) return UNSEEN_OK;
     c->vocabulary = un_wordpiece_size(m->words.wordpiece);
     if (!path) return UNSEEN_OK;
     un_safetensors file;
@@ -229,15 +216,9 @@ static size_t side_of(size_t n) {
 }
 
 /* ViT's or DeiT's, for pictures of size x size pixels. */
-static un_status vit_sizes(const json_t *config, const char *path, size_t size, un_vit_config *c) {
-    *c = (un_vit_config){.patch = un_config_integer(config, "patch"),
-                         .width = un_config_integer(config, "image_hidden"),
-                         .heads = un_config_integer(config, "image_heads"),
-                         .inner = un_config_integer(config, "image_inner"),
-                         .layers = un_config_integer(config, "image_layers"),
-                         .distilled = un_config_is(config, "distilled", "yes"),
-                         .eps = DUET_EPSILON,
-                         .family = UN_VIT_DEIT};
+static un_status vit_sizes(const duet_settings *s, size_t size, un_vit_config *c) {
+    const char *path = s->image_weights_path;
+    *c = s->vit;
     c->image = size / c->patch * c->patch;
     if (c->image == 0 && !path)
         return un_fail(UNSEEN_E_ARGUMENT,
@@ -264,44 +245,39 @@ static un_status swin_in_file(const char *path, int *out) {
 }
 
 /* Hugging Face's habits: four times as wide inside, the same window in every stage. */
-static un_status swin_from_settings(const json_t *config, size_t size, un_swin_config *c) {
+static un_status swin_from_settings(const duet_swin_settings *s, size_t size, un_swin_config *c) {
     enum { PATCH = 4, RATIO = 4 };
-    size_t depths = un_config_list_count(config, "swin_depths");
-    size_t heads = un_config_list_count(config, "swin_heads");
     *c = (un_swin_config){.image = size,
                           .patch = PATCH,
-                          .width = un_config_integer(config, "swin_width"),
-                          .stages = depths,
+                          .width = s->width,
+                          .inner = RATIO * s->width,
+                          .stages = s->depth_count,
                           .eps = 1e-5f};
-    c->inner = RATIO * c->width;
-    if (depths != heads)
+    if (s->depth_count != s->head_count)
         return un_fail(UNSEEN_E_ARGUMENT, "swin_depths tells of %zu stages, swin_heads of %zu",
-                       depths, heads);
-    for (size_t s = 0; s < depths && s < UN_SWIN_STAGES; s++) {
-        double depth = un_config_list_number(config, "swin_depths", s);
-        double head = un_config_list_number(config, "swin_heads", s);
-        if (depth != floor(depth) || head != floor(head))
+                       s->depth_count, s->head_count);
+    for (size_t i = 0; i < s->depth_count && i < UN_SWIN_STAGES; i++) {
+        if (s->depth[i] != floor(s->depth[i]) || s->heads[i] != floor(s->heads[i]))
             return un_fail(UNSEEN_E_ARGUMENT, "swin_depths and swin_heads are whole numbers");
-        c->depth[s] = (size_t)depth;
-        c->heads[s] = (size_t)head;
-        c->window[s] = un_config_integer(config, "swin_window");
+        c->depth[i] = (size_t)s->depth[i];
+        c->heads[i] = (size_t)s->heads[i];
+        c->window[i] = s->window;
     }
     return un_swin_config_check(c, UNSEEN_E_ARGUMENT, "swin_depths and swin_heads");
 }
 
-static un_status swin_sizes(const json_t *config, const char *path, size_t size,
-                            un_swin_config *out) {
+static un_status swin_sizes(const duet_settings *s, size_t size, un_swin_config *out) {
     un_safetensors file;
-    if (!path) return swin_from_settings(config, size, out);
-    UN_TRY(un_safetensors_load(&file, path));
+    if (!s->image_weights_path) return swin_from_settings(&s->swin, size, out);
+    UN_TRY(un_safetensors_load(&file, s->image_weights_path));
     un_status status = un_swin_config_read(&file, out);
     un_safetensors_close(&file);
     return status;
 }
 
-static un_status pixel_sizes(duet_method *m, const json_t *config) {
-    const char *path = text_or_null(config, "image_weights");
-    int swin = un_config_is(config, "image_side", "swin");
+static un_status pixel_sizes(duet_method *m) {
+    const duet_settings *s = &m->settings;
+    int swin = s->image_side == DUET_IMAGE_SWIN;
     size_t size = side_of(m->R);
     if (m->F != 3 || size == 0)
         return un_fail(
@@ -309,28 +285,25 @@ static un_status pixel_sizes(duet_method *m, const json_t *config) {
             "pixels are asked for, but the features are %zu regions of %zu values, not a "
             "square of 3 colours",
             m->R, m->F);
-    m->kept.labels = un_config_integer(config, "labels");
-    if (!swin && path) UN_TRY(swin_in_file(path, &swin));
-    return swin ? swin_sizes(config, path, size, &m->kept.swin)
-                : vit_sizes(config, path, size, &m->kept.vit);
+    m->kept.labels = s->labels;
+    if (!swin && s->image_weights_path) UN_TRY(swin_in_file(s->image_weights_path, &swin));
+    return swin ? swin_sizes(s, size, &m->kept.swin) : vit_sizes(s, size, &m->kept.vit);
 }
 
-un_status un_duet_setup_sizes(duet_method *m, const un_method_setup *setup) {
-    const json_t *config = setup->config;
+un_status un_duet_setup_sizes(duet_method *m) {
     enum { LEAST_PICTURE = 16 };
-    int pixels =
-        un_config_is(config, "image_side", "pixels") ||
-        un_config_is(config, "image_side", "swin") ||
-        (un_config_is(config, "image_side", "auto") && m->F == 3 && side_of(m->R) >= LEAST_PICTURE);
-    UN_TRY(text_sizes(m, config));
-    return pixels ? pixel_sizes(m, config) : UNSEEN_OK;
+    duet_image_side side = m->settings.image_side;
+    int pixels = side == DUET_IMAGE_PIXELS || side == DUET_IMAGE_SWIN ||
+                 (side == DUET_IMAGE_AUTO && m->F == 3 && side_of(m->R) >= LEAST_PICTURE);
+    UN_TRY(text_sizes(m));
+    return pixels ? pixel_sizes(m) : UNSEEN_OK;
 }
 
 /* ---- weights from files ---- */
 
-un_status un_duet_setup_weights(duet_method *m, const json_t *config) {
-    const char *image = text_or_null(config, "image_weights");
-    const char *text = text_or_null(config, "text_weights");
+un_status un_duet_setup_weights(duet_method *m) {
+    const char *image = m->settings.image_weights_path;
+    const char *text = m->settings.text_weights_path;
     un_safetensors file;
     if (image && m->network.image->pixels) {
         UN_TRY(un_safetensors_load(&file, image));

@@ -20,7 +20,7 @@
 static size_t contrast_limit(const duet_method *m) {
     if (m->settings.weight[DUET_TERM_ATTRIBUTES] == 0 || !m->network.config.with_text) return 0;
     size_t subset = m->settings.contrast_samples;
-    return subset == 0 || subset > m->settings.batch_size ? m->settings.batch_size : subset;
+    return subset == 0 || subset > m->training.batch_size ? m->training.batch_size : subset;
 }
 
 /* Pairs that a group adds to the batch. */
@@ -29,14 +29,14 @@ static size_t group_pairs(const duet_method *m) {
 }
 
 static size_t most_pictures(const duet_method *m) {
-    size_t masked = m->settings.batch_size + contrast_limit(m) * group_pairs(m);
-    return masked > 2 * m->settings.batch_size ? masked : 2 * m->settings.batch_size;
+    size_t masked = m->training.batch_size + contrast_limit(m) * group_pairs(m);
+    return masked > 2 * m->training.batch_size ? masked : 2 * m->training.batch_size;
 }
 
 un_status un_duet_batch_create(duet_method *m) {
     duet_batch *b = &m->training.batch;
     un_arena *a = &m->arena;
-    size_t B = m->settings.batch_size, n = most_pictures(m),
+    size_t B = m->training.batch_size, n = most_pictures(m),
            L = un_duet_texts_max_length(m->words.texts);
     size_t rows = 0, planned = 0;
     if (__builtin_mul_overflow(n, L, &rows) ||
@@ -73,7 +73,7 @@ un_status un_duet_batch_create(duet_method *m) {
 /* Policy, images and labels of the samples; with a mask also what each is contrasted with. */
 static un_status draw(duet_method *m, size_t epoch, size_t index) {
     duet_batch *b = &m->training.batch;
-    b->samples = b->pictures = m->settings.batch_size;
+    b->samples = b->pictures = m->training.batch_size;
     b->masked = un_duet_draw_policy(m->words.sampler, epoch, index) < m->settings.mask_pro;
     b->partners = !b->masked && m->settings.weight[DUET_TERM_CLASSES] > 0;
     UN_TRY(un_duet_draw_batch(m->words.sampler, epoch, index, b->samples, b->image));
