@@ -9,8 +9,7 @@
  */
 #include <math.h>
 
-#include "method/dem/dem.h"
-#include "util.h"
+#include "unit/dem_sample.h"
 
 enum { MAX_WIDTH = 64, MAX_SETS = 16 };
 
@@ -33,50 +32,19 @@ static const network_case g_cases[] = {
 };
 enum { CASES = sizeof g_cases / sizeof *g_cases, C = 11, N = 45, D = 13 };
 
+/* Without whitening, which test_whiten.c has. */
 static un_method *make_method(const util_scene *s, const char *const *sets, const char *extra,
                               un_precision precision) {
-    json_t *config = util_config(&un_method_dem, sets);
-    util_ok(un_config_set(&un_method_dem, config, "whiten=no")); /* test_whiten.c has the rest */
-    if (extra) util_ok(un_config_set(&un_method_dem, config, extra));
-    const un_method_setup setup = {.classes = &s->classes,
-                                   .regions = 1,
-                                   .width = s->features.width,
-                                   .seed = 5,
-                                   .precision = precision,
-                                   .config = config,
-                                   .data = &s->data};
-    un_method *method = NULL;
-    util_ok(un_method_dem.create(&setup, &method));
-    util_ok(un_method_dem.prepare(method));
-    json_decref(config);
-    return method;
-}
-
-/* The index of a piece by name. */
-static size_t piece(const un_method *method, const char *name) {
-    for (size_t k = 0; k < method->params.count; k++)
-        if (!strcmp(method->params.item[k].name, name)) return k;
-    fail_msg("no parameter \"%s\"", name);
-    return 0;
-}
-
-/* y (out) = x (in) W + b with the parameters in `value`, all in double. */
-static void affine(const un_method *method, const double *value, const char *layer, const double *x,
-                   double *y) {
-    char name[64];
-    snprintf(name, sizeof name, "%s.weight", layer);
-    const un_param *w = &method->params.item[piece(method, name)];
-    snprintf(name, sizeof name, "%s.bias", layer);
-    const un_param *b = &method->params.item[piece(method, name)];
-    for (size_t o = 0; o < w->shape[1]; o++) {
-        y[o] = value[b->offset + o];
-        for (size_t i = 0; i < w->shape[0]; i++)
-            y[o] += x[i] * value[w->offset + i * w->shape[1] + o];
+    const char *all[MAX_SETS + 2];
+    size_t n = 0;
+    while (sets[n]) {
+        all[n] = sets[n];
+        n++;
     }
-}
-
-static void relu(double *x, size_t n) {
-    for (size_t i = 0; i < n; i++) x[i] = x[i] > 0 ? x[i] : 0;
+    all[n++] = "whiten=no";
+    if (extra) all[n++] = extra;
+    all[n] = NULL;
+    return make_dem(s, all, precision);
 }
 
 /* f(a) of class c, by the definition. */
@@ -119,13 +87,6 @@ static double reference_loss(const un_method *method, const util_scene *s, const
         }
     }
     return sum / ((double)n * (double)width);
-}
-
-static double *double_values(const un_method *method) {
-    double *value = NULL;
-    util_ok(un_alloc(method->params.total, sizeof *value, &value));
-    for (size_t i = 0; i < method->params.total; i++) value[i] = (double)method->params.value[i];
-    return value;
 }
 
 /* Loss and all gradients of the step just done against the definition. */
@@ -585,30 +546,20 @@ static void regions_are_averaged(void **state) {
         util_near((double)gathered[i], (double)means[(size_t)images[i / D] * D + i % D], 1e-6);
     for (int whiten = 0; whiten < 2; whiten++) {
         for (int k = 0; k < 2; k++) {
-            json_t *config = util_config(&un_method_dem, g_cases[0].sets);
-            util_ok(un_config_set(&un_method_dem, config, whiten ? "whiten=0.5" : "whiten=no"));
-            const un_method_setup setup = {.classes = &s.classes,
-                                           .regions = k == 0 ? R : 1,
-                                           .width = D,
-                                           .seed = 5,
-                                           .precision = UN_PRECISION_F32,
-                                           .config = config,
-                                           .data = k == 0 ? &s.data : &pooled.data};
-            un_method *method = NULL;
+            const util_scene *scene = k == 0 ? &s : &pooled;
+            un_method *method =
+                make_method(scene, g_cases[0].sets, whiten ? "whiten=0.5" : NULL, UN_PRECISION_F32);
             double losses[UN_MAX_LOSSES];
             float rows[3 * R * D];
-            util_ok(un_method_dem.create(&setup, &method));
-            util_ok(un_method_dem.prepare(method));
             util_ok(un_method_dem.learner->step(method, 0, 0, losses));
             util_ok(un_method_dem.set_classes(method, &s.classes));
-            un_features_gather_f32(setup.data->features, images, 3, rows);
+            un_features_gather_f32(&scene->features, images, 3, rows);
             util_ok(un_method_dem.score(method, rows, 3, scores[k]));
             json_t *kept = NULL;
             util_ok(un_method_dem.keep(method, &kept));
             assert_int_equal(json_object_get(kept, "regions") != NULL, k == 0);
             json_decref(kept);
             un_method_dem.destroy(method);
-            json_decref(config);
         }
         for (size_t i = 0; i < 3 * C; i++)
             util_near((double)scores[0][i], (double)scores[1][i], 2e-5);

@@ -9,9 +9,8 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "method/dem/dem.h"
 #include "model/model.h"
-#include "util.h"
+#include "unit/dem_sample.h"
 
 enum { C = 11, A = 7, MAX = 64 };
 
@@ -139,48 +138,14 @@ static void memory_does_not_grow_with_images(void **state) {
 
 /* ---- DEM ---- */
 
-static un_method *make_dem(const util_scene *s, const char *const *sets, un_precision precision) {
-    json_t *config = util_config(&un_method_dem, sets);
-    const un_method_setup setup = {.classes = &s->classes,
-                                   .regions = s->features.regions,
-                                   .width = s->features.width,
-                                   .seed = 5,
-                                   .precision = precision,
-                                   .config = config,
-                                   .data = &s->data};
-    un_method *method = NULL;
-    util_ok(un_method_dem.create(&setup, &method));
-    util_ok(un_method_dem.prepare(method));
-    json_decref(config);
-    return method;
-}
-
-static size_t piece(const un_method *method, const char *name) {
-    for (size_t k = 0; k < method->params.count; k++)
-        if (!strcmp(method->params.item[k].name, name)) return k;
-    fail_msg("no parameter \"%s\"", name);
-    return 0;
-}
-
-/* y (out) = x (in) W + b in double; W, b by the layer's number of its weights. */
-static void affine(const un_method *method, const double *value, size_t k, const double *x,
-                   double *y) {
-    const un_param *w = &method->params.item[k], *b = &method->params.item[k + 1];
-    for (size_t o = 0; o < w->shape[1]; o++) {
-        y[o] = value[b->offset + o];
-        for (size_t i = 0; i < w->shape[0]; i++)
-            y[o] += x[i] * value[w->offset + i * w->shape[1] + o];
-    }
-}
-
 /* f(a) of class c: no ReLU at the end. */
 static void prototype(const un_method *method, const util_scene *s, const double *value, size_t c,
                       double *f) {
     double a[MAX], h[MAX], scale = value[method->params.item[piece(method, "input_scale")].offset];
     for (size_t i = 0; i < A; i++) a[i] = scale * (double)s->classes.semantics[0].values[c * A + i];
-    affine(method, value, piece(method, "fc1.weight"), a, h);
-    for (size_t j = 0; j < ((const dem *)method)->hidden; j++) h[j] = h[j] > 0 ? h[j] : 0;
-    affine(method, value, piece(method, "fc2.weight"), h, f);
+    affine(method, value, "fc1", a, h);
+    relu(h, ((const dem *)method)->hidden);
+    affine(method, value, "fc2", h, f);
 }
 
 /* (x - mu) W in double. */
@@ -203,13 +168,6 @@ static double define_loss(const un_method *method, const util_scene *s, const do
         for (size_t j = 0; j < D; j++) sum += (f[j] - x[j]) * (f[j] - x[j]);
     }
     return sum / ((double)n * (double)D);
-}
-
-static double *double_values(const un_method *method) {
-    double *value = NULL;
-    util_ok(un_alloc(method->params.total, sizeof *value, &value));
-    for (size_t i = 0; i < method->params.total; i++) value[i] = (double)method->params.value[i];
-    return value;
 }
 
 /* Values of both signs in the last layer, which starts at 0. */
