@@ -1,57 +1,19 @@
 /*
- * data_sample.h - what the tests of data sets share: a folder of their own, and
- * one small data set, in memory and as files in xlsa17's layout.
+ * data_sample.h - what the tests of data sets share: one small data set, in memory and as files in
+ * xlsa17's layout.
  */
 #ifndef UN_TESTS_DATA_SAMPLE_H
 #define UN_TESTS_DATA_SAMPLE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include <math.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "data/dataset.h"
 #include "data/readers/import.h"
 #include "data/split.h"
 #include "mat_writer.h"
-
-static char g_folder[256];
-
-static inline int make_folder(void **state) {
-    (void)state;
-    const char *base = getenv("TMPDIR");
-    snprintf(g_folder, sizeof g_folder, "%s/unseen-data-XXXXXX", base && base[0] ? base : "/tmp");
-    return mkdtemp(g_folder) ? 0 : -1;
-}
-
-static inline int remove_folder(void **state) {
-    (void)state;
-    return un_directory_remove(g_folder) == UNSEEN_OK ? 0 : -1;
-}
-
-/* A path in the test's folder; the last 64 stay valid. */
-static inline const char *in_folder(const char *name) {
-    static char paths[64][400];
-    static unsigned next;
-    char *path = paths[next++ % 64];
-    snprintf(path, sizeof paths[0], "%s/%s", g_folder, name);
-    return path;
-}
-
-static inline void expect(un_status got, un_status wanted, const char *fragment) {
-    if (got != wanted || !strstr(un_error(), fragment))
-        fail_msg("status %d, expected %d; sentence \"%s\", expected \"%s\" in it", (int)got,
-                 (int)wanted, un_error(), fragment);
-}
+#include "unit/folder.h"
+#include "util.h"
 
 /* ---- a small package in xlsa17's layout ---- */
 

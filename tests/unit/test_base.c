@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/names.h"
 #include "base/parallel.h"
+#include "unit/folder.h"
 #include "util.h"
 
 /* ---- memory ---- */
@@ -89,18 +90,6 @@ static void error_sentences(void **state) {
 }
 
 /* ---- files ---- */
-
-static char g_folder[] = "/tmp/unseen-base-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(g_folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return un_directory_remove(g_folder) == UNSEEN_OK && !un_path_exists(g_folder) ? 0 : -1;
-}
 
 static size_t files_in_folder(void) {
     DIR *directory = opendir(g_folder);

@@ -31,7 +31,7 @@ static void test_dataset_round_trip(void **state) {
     assert_int_equal(un_dataset_require_semantics(&back, "att", &s), UNSEEN_OK);
     assert_memory_equal(s->values, d.semantics[0].values, C * A * sizeof *s->values);
     assert_string_equal(s->attributes[1], "größe");
-    expect(un_dataset_require_semantics(&back, "sent", &s), UNSEEN_E_ARGUMENT, "it has: att");
+    util_fails(un_dataset_require_semantics(&back, "sent", &s), UNSEEN_E_ARGUMENT, "it has: att");
     assert_int_equal(back.fold_count, d.fold_count);
     for (size_t k = 0; k < d.fold_count; k++) {
         assert_string_equal(back.folds[k].source, "proposed");
@@ -203,8 +203,8 @@ static void test_hostile_dataset(void **state) {
                      spoils[i].fragment);
     }
     unlink(in_folder("dataset.safetensors"));
-    expect(un_dataset_open(&d, g_folder), UNSEEN_E_FORMAT, "not a data set directory");
-    expect(un_dataset_open(&d, "/nowhere"), UNSEEN_E_IO, "/nowhere");
+    util_fails(un_dataset_open(&d, g_folder), UNSEEN_E_FORMAT, "not a data set directory");
+    util_fails(un_dataset_open(&d, "/nowhere"), UNSEEN_E_IO, "/nowhere");
 }
 
 /* ---- features ---- */
@@ -237,15 +237,15 @@ static void test_feature_store(void **state) {
     assert_int_equal(un_features_list(g_folder, &names, &count), UNSEEN_OK);
     assert_int_equal(count, 0);
     un_names_free(names);
-    expect(un_features_open(&f, g_folder, NULL), UNSEEN_E_ARGUMENT, "no features");
+    util_fails(un_features_open(&f, g_folder, NULL), UNSEEN_E_ARGUMENT, "no features");
     assert_int_equal(mkdir(in_folder("features"), 0777), 0);
     write_store(in_folder("features/pooled.safetensors"), UN_F32, 10, 1, 6);
     assert_int_equal(un_features_open(&f, g_folder, NULL), UNSEEN_OK);
     assert_string_equal(f.name, "pooled");
     un_features_close(&f);
     write_store(in_folder("features/maps.safetensors"), UN_BF16, 12, 4, 3);
-    expect(un_features_open(&f, g_folder, NULL), UNSEEN_E_ARGUMENT, "maps, pooled");
-    expect(un_features_open(&f, g_folder, "map"), UNSEEN_E_ARGUMENT, "maps, pooled");
+    util_fails(un_features_open(&f, g_folder, NULL), UNSEEN_E_ARGUMENT, "maps, pooled");
+    util_fails(un_features_open(&f, g_folder, "map"), UNSEEN_E_ARGUMENT, "maps, pooled");
     assert_int_equal(un_features_open(&f, g_folder, "maps"), UNSEEN_OK);
     assert_int_equal(f.image_count, 12);
     assert_int_equal(f.regions, 4);
@@ -332,27 +332,27 @@ static void test_feature_writer_refuses(void **state) {
     assert_int_equal(un_features_writer_open(&writer, path, &d), UNSEEN_OK);
     assert_int_equal(un_features_writer_append(writer, rows, 2), UNSEEN_OK);
     rows[1] = INFINITY;
-    expect(un_features_writer_append(writer, rows, 1), UNSEEN_E_FORMAT,
-           "feature 1 of image 2 is infinite");
+    util_fails(un_features_writer_append(writer, rows, 1), UNSEEN_E_FORMAT,
+               "feature 1 of image 2 is infinite");
     rows[1] = 0;
-    expect(un_features_writer_append(writer, rows + 6, 1), UNSEEN_E_FORMAT,
-           "feature 1 of image 2 is not a number");
-    expect(un_features_writer_append(writer, rows, 3), UNSEEN_E_ARGUMENT, "more images");
-    expect(un_features_writer_commit(writer), UNSEEN_E_ARGUMENT, "2 of 4 images");
+    util_fails(un_features_writer_append(writer, rows + 6, 1), UNSEEN_E_FORMAT,
+               "feature 1 of image 2 is not a number");
+    util_fails(un_features_writer_append(writer, rows, 3), UNSEEN_E_ARGUMENT, "more images");
+    util_fails(un_features_writer_commit(writer), UNSEEN_E_ARGUMENT, "2 of 4 images");
     assert_false(un_path_exists(path));
     d.dtype = UN_BF16;
     rows[0] = 3.4e38f;
     assert_int_equal(un_features_writer_open(&writer, path, &d), UNSEEN_OK);
-    expect(un_features_writer_append(writer, rows, 1), UNSEEN_E_FORMAT, "too large for bf16");
+    util_fails(un_features_writer_append(writer, rows, 1), UNSEEN_E_FORMAT, "too large for bf16");
     un_features_writer_abort(writer);
     d.dtype = UN_I64;
-    expect(un_features_writer_open(&writer, path, &d), UNSEEN_E_ARGUMENT, "I64");
+    util_fails(un_features_writer_open(&writer, path, &d), UNSEEN_E_ARGUMENT, "I64");
     d.dtype = UN_F32;
     d.grid_height = 2;
-    expect(un_features_writer_open(&writer, path, &d), UNSEEN_E_ARGUMENT, "grid");
+    util_fails(un_features_writer_open(&writer, path, &d), UNSEEN_E_ARGUMENT, "grid");
     d.grid_height = 1;
     d.recipe = "{";
-    expect(un_features_writer_open(&writer, path, &d), UNSEEN_E_FORMAT, "recipe");
+    util_fails(un_features_writer_open(&writer, path, &d), UNSEEN_E_FORMAT, "recipe");
 }
 
 int main(void) {

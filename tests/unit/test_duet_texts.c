@@ -9,23 +9,7 @@
 
 #include "base/file.h"
 #include "method/duet/attribute_groups.h"
-
-static char g_folder[256], g_table[300], g_mapping[300];
-
-static int make_folder(void **state) {
-    (void)state;
-    const char *base = getenv("TMPDIR");
-    snprintf(g_folder, sizeof g_folder, "%s/unseen-texts-XXXXXX", base && base[0] ? base : "/tmp");
-    if (!mkdtemp(g_folder)) return -1;
-    snprintf(g_table, sizeof g_table, "%s/table.json", g_folder);
-    snprintf(g_mapping, sizeof g_mapping, "%s/mapping.json", g_folder);
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return un_directory_remove(g_folder) == UNSEEN_OK ? 0 : -1;
-}
+#include "unit/folder.h"
 
 static void write_text(const char *path, const char *text) {
     util_ok(un_file_write(path, text, strlen(text)));
@@ -254,9 +238,9 @@ static void test_published_prompts(void **state) {
 static un_attribute_groups from_table(un_arena *arena, char *const *names, size_t n,
                                       const char *json, int reference) {
     un_attribute_groups g;
-    write_text(g_table, json);
+    write_text(in_folder("table.json"), json);
     const un_attribute_groups_options o = {
-        .table = g_table, .dataset = "Zoo", .reference = reference};
+        .table = in_folder("table.json"), .dataset = "Zoo", .reference = reference};
     util_ok(un_attribute_groups_make(names, n, &o, arena, &g));
     return g;
 }
@@ -284,8 +268,8 @@ static void test_tables(void **state) {
     assert_string_equal(g.groups[g.group_of[1]], "color");
     assert_string_equal(g.names[0], "big-teeth");
 
-    write_text(g_mapping, "{\"1\":\"navy\"}");
-    const un_attribute_groups_options o = {.mapping = g_mapping};
+    write_text(in_folder("mapping.json"), "{\"1\":\"navy\"}");
+    const un_attribute_groups_options o = {.mapping = in_folder("mapping.json")};
     util_ok(un_attribute_groups_make(names, 2, &o, &arena, &g));
     assert_string_equal(g.names[1], "navy");
     un_arena_free(&arena);
@@ -314,14 +298,14 @@ static void test_bad_tables(void **state) {
     un_arena arena = {0};
     un_attribute_groups g;
     char *names[] = {"big-teeth", "blue"};
-    const un_attribute_groups_options o = {.table = g_table, .dataset = "zoo"};
+    const un_attribute_groups_options o = {.table = in_folder("table.json"), .dataset = "zoo"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        write_text(g_table, bad[i].json);
+        write_text(in_folder("table.json"), bad[i].json);
         util_fails(un_attribute_groups_make(names, 2, &o, &arena, &g),
                    i == 1 || i == 2 ? UNSEEN_E_ARGUMENT : UNSEEN_E_FORMAT, bad[i].part);
     }
-    write_text(g_table, "{\"groups\":[\"a\",\"b\"]}");
-    const un_attribute_groups_options nameless = {.table = g_table};
+    write_text(in_folder("table.json"), "{\"groups\":[\"a\",\"b\"]}");
+    const un_attribute_groups_options nameless = {.table = in_folder("table.json")};
     util_fails(un_attribute_groups_make(NULL, 2, &nameless, &arena, &g), UNSEEN_E_ARGUMENT,
                "neither has the data set");
     util_fails(un_attribute_groups_make(NULL, 2, &g_plain, &arena, &g), UNSEEN_E_ARGUMENT,

@@ -10,24 +10,11 @@
 #include "base/file.h"
 #include "tensor/kernels.h"
 #include "text/bert.h"
+#include "unit/folder.h"
 #include "vision/backbone.h"
 #include "vision/transformer/vit.h"
 
-static char g_folder[256], g_file[300];
-
-static int make_folder(void **state) {
-    (void)state;
-    const char *base = getenv("TMPDIR");
-    snprintf(g_folder, sizeof g_folder, "%s/unseen-vit-XXXXXX", base && base[0] ? base : "/tmp");
-    if (!mkdtemp(g_folder)) return -1;
-    snprintf(g_file, sizeof g_file, "%s/weights.safetensors", g_folder);
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return un_directory_remove(g_folder) == UNSEEN_OK ? 0 : -1;
-}
+static const char *weights_path(void) { return in_folder("weights.safetensors"); }
 
 /* ---- positions ---- */
 
@@ -186,7 +173,7 @@ typedef struct {
 
 static void write_pieces(const piece *pieces, size_t n, const char *heads) {
     un_st_writer *writer = NULL;
-    util_ok(un_st_writer_open(&writer, g_file));
+    util_ok(un_st_writer_open(&writer, weights_path()));
     for (size_t i = 0; i < n; i++)
         util_ok(un_st_writer_add(writer, pieces[i].name, UN_F32, pieces[i].rank, pieces[i].shape));
     if (heads) util_ok(un_st_writer_metadata(writer, "heads", heads));
@@ -217,7 +204,7 @@ static size_t as_pieces(const un_params *params, size_t skip, const char *prefix
 
 static void opens(un_backbone **out, un_status status, const char *part) {
     un_safetensors file;
-    util_ok(un_safetensors_open(&file, g_file));
+    util_ok(un_safetensors_open(&file, weights_path()));
     if (status == UNSEEN_OK)
         util_ok(un_vit_open(&file, UN_PRECISION_F32, out));
     else
@@ -443,7 +430,7 @@ static void reads_gamma_and_beta(void **state) {
         if (norm) strcpy(norm + 10, norm[10] == 'w' ? "gamma" : "beta");
     }
     write_pieces(g_pieces, count, "3");
-    util_ok(un_safetensors_open(&file, g_file));
+    util_ok(un_safetensors_open(&file, weights_path()));
     util_ok(un_bert_config_read(&file, &config));
     assert_memory_equal(&config, &g_bert, sizeof config);
     text_make(&again, 0);

@@ -15,19 +15,8 @@
 #include "engine/classifier.h"
 #include "tensor/safetensors.h"
 #include "text/word_vectors.h"
+#include "unit/folder.h"
 #include "vision/backbone.h"
-
-static char g_folder[64] = "/tmp/unseen-kind-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(g_folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return un_directory_remove(g_folder) == UNSEEN_OK ? 0 : -1;
-}
 
 #define BYTES(text) text, sizeof text - 1
 

@@ -48,7 +48,7 @@ static void test_import(void **state) {
         un_dataset_close(&d);
         assert_false(un_path_exists(in_folder("out.partial")));
         assert_false(un_path_exists(in_folder("out/.lock")));
-        expect(un_import_xlsa17(&options), UNSEEN_E_ARGUMENT, "not empty");
+        util_fails(un_import_xlsa17(&options), UNSEEN_E_ARGUMENT, "not empty");
     }
 }
 
@@ -117,9 +117,9 @@ static void test_import_validation(void **state) {
     un_dataset_close(&d);
     assert_int_equal(un_directory_remove(options.output), UNSEEN_OK);
     options.validation = &broken; /* what was asked for must work */
-    expect(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "did you mean \"dog\"");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "did you mean \"dog\"");
     options.validation = &options.features;
-    expect(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "train_loc");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "train_loc");
     assert_false(un_path_exists(options.output));
 }
 
@@ -168,16 +168,16 @@ static void test_import_semantics(void **state) {
     un_directory_remove(options.output);
 
     write_semantics(path, "att", shuffled + 1, C, values, 2, C); /* without hen */
-    expect(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "has no class \"hen\"");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "has no class \"hen\"");
     write_semantics(path, "att", NULL, 0, values, 2, C + 1);
-    expect(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "9 classes without names");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "9 classes without names");
     write_semantics(path, "other", NULL, 0, values, 2, C);
-    expect(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "neither \"att\"");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "neither \"att\"");
     values[3] = NAN;
     write_semantics(path, "att", NULL, 0, values, 2, C);
-    expect(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "class \"bee\", attribute 2");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "class \"bee\", attribute 2");
     options.semantics = &taken;
-    expect(un_import_xlsa17(&options), UNSEEN_E_ARGUMENT, "two semantics called \"att\"");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_ARGUMENT, "two semantics called \"att\"");
     assert_false(un_path_exists(options.output));
 }
 
@@ -292,19 +292,19 @@ static void test_import_bad_places(void **state) {
     package p = make_package();
     un_xlsa17_options options = prepare(&p);
     options.output = "/nowhere/deep/out";
-    expect(un_import_xlsa17(&options), UNSEEN_E_IO, "/nowhere/deep/out");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_IO, "/nowhere/deep/out");
     options.output = in_folder("splits.mat");
-    expect(un_import_xlsa17(&options), UNSEEN_E_IO, "splits.mat");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_IO, "splits.mat");
     options.output = in_folder("out");
     options.splits = "/nowhere/s.mat";
-    expect(un_import_xlsa17(&options), UNSEEN_E_IO, "/nowhere/s.mat");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_IO, "/nowhere/s.mat");
     options.splits = in_folder("splits.mat");
     options.features_name = "../evil";
-    expect(un_import_xlsa17(&options), UNSEEN_E_ARGUMENT, "cannot be the name");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_ARGUMENT, "cannot be the name");
     options.features_name = NULL;
     /* The split file of one data set with the features of another. */
     options.features = options.splits;
-    expect(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "no variable \"features\"");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "no variable \"features\"");
     assert_false(un_path_exists(in_folder("out")));
     /* An empty directory is as good as none. */
     options.features = in_folder("feat.mat");
@@ -346,7 +346,7 @@ static void test_concurrent_import(void **state) {
     un_xlsa17_options options = prepare(&p);
     un_stage stage;
     assert_int_equal(un_stage_open(&stage, options.output), UNSEEN_OK);
-    expect(un_import_xlsa17(&options), UNSEEN_E_ARGUMENT, "another import");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_ARGUMENT, "another import");
     assert_true(un_path_exists(in_folder("out.partial/.lock"))); /* the other's is untouched */
     un_stage_abort(&stage);
     assert_false(un_path_exists(in_folder("out.partial")));

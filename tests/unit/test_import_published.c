@@ -66,17 +66,17 @@ static void test_awa2(void **state) {
     un_dataset_close(&d);
     forget("out");
     put_file("awa2/JPEGImages/cat/cat_1.jpg", "");
-    expect(un_import_awa2(&options), UNSEEN_E_FORMAT, "in no folder of a class");
+    util_fails(un_import_awa2(&options), UNSEEN_E_FORMAT, "in no folder of a class");
     forget("awa2/JPEGImages/cat");
     put_file("awa2/predicate-matrix-continuous.txt", "1 2\n3 4\n5 6\n7 8\n9 1\n");
-    expect(un_import_awa2(&options), UNSEEN_E_FORMAT, "5 rows for 6 classes");
+    util_fails(un_import_awa2(&options), UNSEEN_E_FORMAT, "5 rows for 6 classes");
     put_file("awa2/predicate-matrix-continuous.txt", "1 2\n3 4\n5 6\n7 8\n9 x\n1 1\n");
-    expect(un_import_awa2(&options), UNSEEN_E_FORMAT, "line 5");
+    util_fails(un_import_awa2(&options), UNSEEN_E_FORMAT, "line 5");
     put_file("awa2/predicate-matrix-continuous.txt", "1 2 3\n");
-    expect(un_import_awa2(&options), UNSEEN_E_FORMAT, "more than expected");
+    util_fails(un_import_awa2(&options), UNSEEN_E_FORMAT, "more than expected");
     put_file("awa2/testclasses.txt", "focks\n");
     put_file("awa2/predicate-matrix-continuous.txt", "1 2\n3 4\n5 6\n7 8\n9 1\n1 1\n");
-    expect(un_import_awa2(&options), UNSEEN_E_FORMAT, "did you mean \"fox\"");
+    util_fails(un_import_awa2(&options), UNSEEN_E_FORMAT, "did you mean \"fox\"");
     assert_false(un_path_exists(in_folder("out")));
 }
 
@@ -182,13 +182,13 @@ static void test_cub_refusals(void **state) {
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         options = prepare_cub();
         put_file(bad[i].file, bad[i].text);
-        expect(un_import_cub(&options), UNSEEN_E_FORMAT, bad[i].why);
+        util_fails(un_import_cub(&options), UNSEEN_E_FORMAT, bad[i].why);
         assert_false(un_path_exists(in_folder("out")));
         assert_false(un_path_exists(in_folder("out.partial")));
     }
     options = prepare_cub();
     unlink(in_folder("attributes.txt"));
-    expect(un_import_cub(&options), UNSEEN_E_IO, "attributes.txt");
+    util_fails(un_import_cub(&options), UNSEEN_E_IO, "attributes.txt");
 }
 
 /* The 50 classes, restricted from the Proposed Split of 200. */

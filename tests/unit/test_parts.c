@@ -89,32 +89,32 @@ static void test_refusals(void **state) {
                  {{NAN, 0.2f, 0.4f, 0.3f}, "within 0 and 1"}};
     for (size_t k = 0; k < sizeof boxes / sizeof *boxes; k++) {
         memcpy(p.boxes + 4 * shown, boxes[k].box, sizeof saved);
-        expect(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, boxes[k].why);
+        util_fails(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, boxes[k].why);
     }
     memcpy(p.boxes + 4 * shown, saved, sizeof saved);
     p.points = 1;
-    expect(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "should be a point");
+    util_fails(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "should be a point");
     p.points = 0;
     p.visible[shown] = 2;
-    expect(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "visibility");
+    util_fails(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "visibility");
     p.visible[shown] = 0;
-    expect(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "invisible");
+    util_fails(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "invisible");
     p.visible[shown] = 1;
     p.objects[2] = 2;
-    expect(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "object's box");
+    util_fails(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "object's box");
     p.objects[2] = 1;
     size_t far = P;
     p.attribute_parts[0].lists[0] = (un_part_list){1, &far};
-    expect(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "names part 3");
+    util_fails(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "names part 3");
     p.attribute_parts[0].lists[0] = (un_part_list){0};
     p.attribute_parts[0].width = A - 1;
-    expect(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "3 entries for the 4");
+    util_fails(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "3 entries for the 4");
     p.attribute_parts[0].width = A;
     p.attribute_parts[0].semantics = "sent";
-    expect(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "\"sent\"");
+    util_fails(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "\"sent\"");
     p.attribute_parts[0].semantics = "att";
     p.image_count = N - 1;
-    expect(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "parts of 79 images");
+    util_fails(un_parts_write(&p, g_folder, &d), UNSEEN_E_FORMAT, "parts of 79 images");
     drop(&d);
 }
 

@@ -44,7 +44,7 @@ static void test_listing(void **state) {
     assert_int_equal(list.unnamed, 1);
     if (un_pictures_list(in_folder("tree"), 1, &arena, &list)) fail_msg("%s", un_error());
     assert_int_equal(list.count, 9);
-    expect(un_pictures_list(in_folder("none"), 0, &arena, &list), UNSEEN_E_IO, "none");
+    util_fails(un_pictures_list(in_folder("none"), 0, &arena, &list), UNSEEN_E_IO, "none");
     un_arena_free(&arena);
     forget("tree");
 }
@@ -130,10 +130,10 @@ static void test_find_images(void **state) {
     un_dataset_close(&d);
     forget("out");
     put_file("root/copy/images/004.jpg", "");
-    expect(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "004.jpg\" may be");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "004.jpg\" may be");
     unlink(in_folder("root/copy/images/004.jpg"));
     unlink(in_folder("root/deep/images/011.jpg"));
-    expect(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "1 of 80 images have no file");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "1 of 80 images have no file");
     assert_false(un_path_exists(options.output));
     options.allow_missing = 1;
     import_and_open(&options, &d);
@@ -148,9 +148,9 @@ static void test_find_images(void **state) {
     forget("out");
     forget("root");
     mkdir(in_folder("root"), 0777);
-    expect(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "80 of 80 images");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_FORMAT, "80 of 80 images");
     options.features = NULL;
-    expect(un_import_xlsa17(&options), UNSEEN_E_ARGUMENT, "feature file");
+    util_fails(un_import_xlsa17(&options), UNSEEN_E_ARGUMENT, "feature file");
 }
 
 /* ---- tables ---- */
@@ -201,10 +201,10 @@ static void test_tables(void **state) {
                {"c,a\n\xFFx,1\n", "UTF-8"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         write_text(in_folder("table.csv"), bad[i].text);
-        expect(un_table_read(in_folder("table.csv"), &arena, &t), UNSEEN_E_FORMAT, bad[i].why);
+        util_fails(un_table_read(in_folder("table.csv"), &arena, &t), UNSEEN_E_FORMAT, bad[i].why);
     }
     assert_int_equal(un_file_write(in_folder("table.csv"), "c,a\nx\0,1\n", 9), UNSEEN_OK);
-    expect(un_table_read(in_folder("table.csv"), &arena, &t), UNSEEN_E_FORMAT, "UTF-8");
+    util_fails(un_table_read(in_folder("table.csv"), &arena, &t), UNSEEN_E_FORMAT, "UTF-8");
     un_arena_free(&arena);
 }
 

@@ -276,10 +276,10 @@ static void test_folds(void **state) {
     un_dataset_close(&d);
     assert_int_equal(un_directory_remove(options.output), UNSEEN_OK);
     write_text(files[0], "yak\nzebra\n");
-    expect(un_import_region_maps(&options), UNSEEN_E_FORMAT, "no class \"yak\"");
+    util_fails(un_import_region_maps(&options), UNSEEN_E_FORMAT, "no class \"yak\"");
     write_text(files[1], "ant\nfog\n"); /* one's own list: a slip of the pen */
     options.validation = files + 1;
-    expect(un_import_region_maps(&options), UNSEEN_E_FORMAT, "did you mean \"dog\"");
+    util_fails(un_import_region_maps(&options), UNSEEN_E_FORMAT, "did you mean \"dog\"");
 }
 
 static void test_splits(void **state) {
@@ -435,13 +435,13 @@ static void test_short_storage(void **state) {
         assert_int_equal(un_directory_remove(in_folder("out")), UNSEEN_OK);
         un_region_maps_options options = {
             .file = path, .dtype = UN_BF16, .output = in_folder("out")};
-        expect(un_import_region_maps(&options), UNSEEN_E_FORMAT, sentences[how]);
+        util_fails(un_import_region_maps(&options), UNSEEN_E_FORMAT, sentences[how]);
         assert_false(un_path_exists(in_folder("out")));
         /* The same file as v7.3 of MATLAB's: one reader. */
         un_mat *mat = NULL;
         double *values = NULL;
         assert_int_equal(un_mat_open(&mat, path), UNSEEN_OK);
-        expect(un_mat_read_double(mat, "att", &values), UNSEEN_E_FORMAT, sentences[how]);
+        util_fails(un_mat_read_double(mat, "att", &values), UNSEEN_E_FORMAT, sentences[how]);
         un_mat_close(mat);
     }
 }
@@ -475,7 +475,7 @@ static void test_filters(void **state) {
     assert_non_null(hit);
     hit[2] ^= 1;
     assert_int_equal(un_file_write(options.file, bytes, n), UNSEEN_OK);
-    expect(un_import_region_maps(&options), UNSEEN_E_FORMAT, "has a wrong checksum");
+    util_fails(un_import_region_maps(&options), UNSEEN_E_FORMAT, "has a wrong checksum");
     free(bytes);
 }
 
@@ -484,9 +484,9 @@ static void test_no_hdf5(void **state) {
     maps m = make_maps();
     un_region_maps_options options = prepare_maps(&m);
     options.file = in_folder("none.hdf5");
-    expect(un_import_region_maps(&options), UNSEEN_E_IO, "none.hdf5");
+    util_fails(un_import_region_maps(&options), UNSEEN_E_IO, "none.hdf5");
     write_text(options.file, "no HDF5 file");
-    expect(un_import_region_maps(&options), UNSEEN_E_FORMAT, "not an HDF5 file");
+    util_fails(un_import_region_maps(&options), UNSEEN_E_FORMAT, "not an HDF5 file");
 }
 
 /* Files cut short and with bytes changed: a sentence or a data set, nothing else. */

@@ -174,7 +174,7 @@ static void test_damaged_rows(void **state) {
     assert_int_equal(truncate(g_partial, 300), 0);
     open_store(&store, 1);
     assert_int_equal(un_row_store_left(&store, NULL), 3);
-    expect(un_row_store_begin(&store, &g_description, 3), UNSEEN_E_FORMAT, "run this again");
+    util_fails(un_row_store_begin(&store, &g_description, 3), UNSEEN_E_FORMAT, "run this again");
     un_row_store_close(&store);
     finish(0);
 }
@@ -186,7 +186,7 @@ static void test_too_few_rows(void **state) {
     assert_int_equal(un_row_store_begin(&store, &g_description, 0), UNSEEN_OK);
     append(&store, 0, 4, 0);
     assert_int_equal(un_row_store_save(&store, 4, NULL), UNSEEN_OK);
-    expect(un_row_store_commit(&store), UNSEEN_E_ARGUMENT, "4 of 6 images");
+    util_fails(un_row_store_commit(&store), UNSEEN_E_ARGUMENT, "4 of 6 images");
     un_row_store_close(&store);
     finish(4); /* they were not lost with it */
 }
@@ -194,10 +194,10 @@ static void test_too_few_rows(void **state) {
 static void test_arguments(void **state) {
     (void)state;
     un_row_store store;
-    expect(un_row_store_open(&store, "rows.bin", json_object(), ROWS), UNSEEN_E_ARGUMENT,
-           "no name of a feature file");
-    expect(un_row_store_open(&store, ".safetensors", json_object(), ROWS), UNSEEN_E_ARGUMENT,
-           "no name of a feature file");
+    util_fails(un_row_store_open(&store, "rows.bin", json_object(), ROWS), UNSEEN_E_ARGUMENT,
+               "no name of a feature file");
+    util_fails(un_row_store_open(&store, ".safetensors", json_object(), ROWS), UNSEEN_E_ARGUMENT,
+               "no name of a feature file");
     assert_int_equal(un_row_store_open(&store, "a.safetensors", NULL, ROWS), UNSEEN_E_MEMORY);
     un_row_store_discard(&store); /* of one that is not open: nothing */
     un_row_store_close(&store);

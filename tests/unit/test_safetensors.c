@@ -2,41 +2,17 @@
  * test_safetensors.c - the container: round trips, alignment, hostile headers,
  * truncation, random damage and a full disk.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include <dirent.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/rng.h"
 #include "tensor/safetensors.h"
+#include "unit/folder.h"
+#include "util.h"
 
-static char g_folder[256];
-static char g_file[300];
-
-static int make_folder(void **state) {
-    (void)state;
-    const char *base = getenv("TMPDIR");
-    snprintf(g_folder, sizeof g_folder, "%s/unseen-st-XXXXXX", base && base[0] ? base : "/tmp");
-    if (!mkdtemp(g_folder)) return -1;
-    snprintf(g_file, sizeof g_file, "%s/file.safetensors", g_folder);
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return un_directory_remove(g_folder) == UNSEEN_OK ? 0 : -1;
-}
+static const char *file_path(void) { return in_folder("file.safetensors"); }
 
 static size_t count_files(void) {
     DIR *folder = opendir(g_folder);
@@ -48,7 +24,7 @@ static size_t count_files(void) {
 }
 
 static void write_bytes(const void *data, size_t n) {
-    FILE *file = fopen(g_file, "wb");
+    FILE *file = fopen(file_path(), "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(data, 1, n, file), n);
     assert_int_equal(fclose(file), 0);
@@ -77,7 +53,7 @@ static un_status write_sample(void) {
     const uint8_t byte = 200;
     for (int i = 0; i < 15; i++) values[i] = (float)i * 0.5f;
     for (int i = 0; i < 7; i++) integers[i] = (int64_t)1 << (8 * i);
-    UN_TRY(un_st_writer_open(&writer, g_file));
+    UN_TRY(un_st_writer_open(&writer, file_path()));
     un_status status = UNSEEN_OK;
     UN_GO(un_st_writer_metadata(writer, "format", "test"));
     UN_GO(un_st_writer_metadata(writer, "hash", "0000"));
@@ -102,7 +78,7 @@ static void test_round_trip(void **state) {
     un_safetensors file;
     const un_st_entry *entry = NULL;
     assert_int_equal(write_sample(), UNSEEN_OK);
-    assert_int_equal(un_safetensors_open(&file, g_file), UNSEEN_OK);
+    assert_int_equal(un_safetensors_open(&file, file_path()), UNSEEN_OK);
     assert_int_equal(file.count, 4); /* pads are not listed */
     assert_string_equal(un_safetensors_metadata(&file, "hash"), "abcd");
     assert_null(un_safetensors_metadata(&file, "none"));
@@ -129,7 +105,7 @@ static void test_alignment(void **state) {
     (void)state;
     un_safetensors file;
     assert_int_equal(write_sample(), UNSEEN_OK);
-    assert_int_equal(un_safetensors_open(&file, g_file), UNSEEN_OK);
+    assert_int_equal(un_safetensors_open(&file, file_path()), UNSEEN_OK);
     for (size_t i = 0; i < file.count; i++)
         assert_int_equal((uintptr_t)file.entries[i].tensor.data % 64, 0);
     /* The gaps are declared, as other readers demand. */
@@ -144,9 +120,9 @@ static void test_same_bytes(void **state) {
     size_t n = 0;
     size_t m = 0;
     assert_int_equal(write_sample(), UNSEEN_OK);
-    assert_int_equal(un_file_read(g_file, 1 << 20, &first, &n), UNSEEN_OK);
+    assert_int_equal(un_file_read(file_path(), 1 << 20, &first, &n), UNSEEN_OK);
     assert_int_equal(write_sample(), UNSEEN_OK);
-    assert_int_equal(un_file_read(g_file, 1 << 20, &second, &m), UNSEEN_OK);
+    assert_int_equal(un_file_read(file_path(), 1 << 20, &second, &m), UNSEEN_OK);
     assert_int_equal(n, m);
     assert_memory_equal(first, second, n);
     free(first);
@@ -160,7 +136,7 @@ static void test_unaligned_foreign_file(void **state) {
               "\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[1,9]},"
               "\"n\":{\"dtype\":\"I16\",\"shape\":[1],\"data_offsets\":[9,11]}} ",
               11);
-    assert_int_equal(un_safetensors_open(&file, g_file), UNSEEN_OK);
+    assert_int_equal(un_safetensors_open(&file, file_path()), UNSEEN_OK);
     const unsigned char raw[] = {1, 2, 3, 4};
     float expected;
     float got[2];
@@ -179,8 +155,8 @@ static void test_writer_refuses(void **state) {
     const size_t shape[] = {4};
     const size_t huge[] = {SIZE_MAX / 2, 16};
     const float values[4] = {0};
-    unlink(g_file);
-    assert_int_equal(un_st_writer_open(&writer, g_file), UNSEEN_OK);
+    unlink(file_path());
+    assert_int_equal(un_st_writer_open(&writer, file_path()), UNSEEN_OK);
     assert_int_not_equal(un_st_writer_add(writer, "huge", UN_F32, 2, huge), UNSEEN_OK);
     assert_int_not_equal(un_st_writer_add(writer, "deep", UN_F32, UN_MAX_RANK + 1, huge),
                          UNSEEN_OK);
@@ -247,9 +223,9 @@ static void test_hostile_headers(void **state) {
     for (size_t i = 0; i < sizeof g_hostile / sizeof *g_hostile; i++) {
         un_safetensors file;
         write_raw(g_hostile[i].header, g_hostile[i].data);
-        un_status status = un_safetensors_open(&file, g_file);
+        un_status status = un_safetensors_open(&file, file_path());
         if (status != UNSEEN_E_FORMAT || !strstr(un_error(), g_hostile[i].fragment) ||
-            !strstr(un_error(), g_file))
+            !strstr(un_error(), file_path()))
             fail_msg("header %zu (%s): status %d, sentence \"%s\"", i, g_hostile[i].header,
                      (int)status, un_error());
     }
@@ -264,7 +240,7 @@ static void test_header_length(void **state) {
         for (size_t k = 0; k < 8; k++) bytes[k] = (unsigned char)(lengths[i] >> (8 * k) & 0xFF);
         memcpy(bytes + 8, "{}", 2);
         write_bytes(bytes, sizeof bytes);
-        assert_int_equal(un_safetensors_open(&file, g_file), UNSEEN_E_FORMAT);
+        assert_int_equal(un_safetensors_open(&file, file_path()), UNSEEN_E_FORMAT);
     }
     assert_int_equal(un_safetensors_open(&file, g_folder), UNSEEN_E_IO); /* a directory */
     assert_int_equal(un_safetensors_open(&file, "/nowhere/at/all"), UNSEEN_E_IO);
@@ -276,11 +252,11 @@ static void test_truncation(void **state) {
     char *bytes = NULL;
     size_t n = 0;
     assert_int_equal(write_sample(), UNSEEN_OK);
-    assert_int_equal(un_file_read(g_file, 1 << 20, &bytes, &n), UNSEEN_OK);
+    assert_int_equal(un_file_read(file_path(), 1 << 20, &bytes, &n), UNSEEN_OK);
     for (size_t cut = 0; cut < n; cut++) {
         un_safetensors file;
         write_bytes(bytes, cut);
-        if (un_safetensors_open(&file, g_file) != UNSEEN_E_FORMAT)
+        if (un_safetensors_open(&file, file_path()) != UNSEEN_E_FORMAT)
             fail_msg("cut to %zu of %zu bytes: it opened", cut, n);
     }
     free(bytes);
@@ -302,7 +278,7 @@ static void test_byte_flips(void **state) {
     size_t refused = 0;
     un_rng rng = un_rng_stream(1, "flips", 0);
     assert_int_equal(write_sample(), UNSEEN_OK);
-    assert_int_equal(un_file_read(g_file, 1 << 20, &bytes, &n), UNSEEN_OK);
+    assert_int_equal(un_file_read(file_path(), 1 << 20, &bytes, &n), UNSEEN_OK);
     for (int round = 0; round < 2000; round++) {
         un_safetensors file;
         char saved[4];
@@ -314,7 +290,7 @@ static void test_byte_flips(void **state) {
             bytes[at[i]] = (char)un_rng_below(&rng, 256);
         }
         write_bytes(bytes, n);
-        if (un_safetensors_open(&file, g_file) == UNSEEN_OK) {
+        if (un_safetensors_open(&file, file_path()) == UNSEEN_OK) {
             (void)touch(&file);
             un_safetensors_close(&file);
         } else {
@@ -334,17 +310,17 @@ static int write_with_limit(rlim_t limit) {
     struct rlimit r = {limit, limit};
     signal(SIGXFSZ, SIG_IGN);
     if (setrlimit(RLIMIT_FSIZE, &r) != 0) return 10;
-    if (un_st_writer_open(&writer, g_file) != UNSEEN_OK) return 11;
+    if (un_st_writer_open(&writer, file_path()) != UNSEEN_OK) return 11;
     if (un_st_writer_add(writer, "x", UN_F32, 1, shape) != UNSEEN_OK) return 12;
     un_status status = un_st_writer_begin(writer);
     un_st_writer_abort(writer);
     if (status != UNSEEN_E_IO) return 13;
-    return strstr(un_error(), g_file) ? 0 : 14;
+    return strstr(un_error(), file_path()) ? 0 : 14;
 }
 
 static void test_full_disk(void **state) {
     (void)state;
-    unlink(g_file);
+    unlink(file_path());
     pid_t child = fork();
     if (child == 0) _exit(write_with_limit(64 * 1024));
     int result = 0;
@@ -360,12 +336,12 @@ static void test_old_file_survives(void **state) {
     un_safetensors file;
     const size_t shape[] = {4};
     assert_int_equal(write_sample(), UNSEEN_OK);
-    assert_int_equal(un_st_writer_open(&writer, g_file), UNSEEN_OK);
+    assert_int_equal(un_st_writer_open(&writer, file_path()), UNSEEN_OK);
     assert_int_equal(un_st_writer_add(writer, "x", UN_F32, 1, shape), UNSEEN_OK);
     assert_int_equal(un_st_writer_begin(writer), UNSEEN_OK);
     un_st_writer_abort(writer);
     assert_int_equal(count_files(), 1);
-    assert_int_equal(un_safetensors_open(&file, g_file), UNSEEN_OK);
+    assert_int_equal(un_safetensors_open(&file, file_path()), UNSEEN_OK);
     assert_non_null(un_safetensors_find(&file, "weights"));
     un_safetensors_close(&file);
 }

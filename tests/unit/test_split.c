@@ -53,16 +53,16 @@ static void test_fold_by_classes(void **state) {
     /* 20 % of 8 is 1.6: two of each of the three others. */
     assert_int_equal(f->seen.count, 3 * 2);
     assert_int_equal(f->train.count, 3 * (PER_CLASS - 2 - 2));
-    expect(un_fold_add_classes(&d, "list.txt", unseen, 1), UNSEEN_E_FORMAT,
-           "no images in trainval");
-    expect(un_fold_add_classes(&d, "list.txt", misspelt, 1), UNSEEN_E_FORMAT,
-           "did you mean \"cat\"");
+    util_fails(un_fold_add_classes(&d, "list.txt", unseen, 1), UNSEEN_E_FORMAT,
+               "no images in trainval");
+    util_fails(un_fold_add_classes(&d, "list.txt", misspelt, 1), UNSEEN_E_FORMAT,
+               "did you mean \"cat\"");
     /* The held-out images of a class are the same in every fold. */
     assert_int_equal(un_fold_add_classes(&d, "other.txt", names + 1, 1), UNSEEN_OK);
     for (size_t i = 0; i < f->seen.count; i++)
         assert_true(un_index_list_contains(&d.folds[1].seen, d.folds[0].seen.items[i]));
     d.labels = NULL;
-    expect(un_fold_add_classes(&d, "list.txt", names, 2), UNSEEN_E_ARGUMENT, "labels");
+    util_fails(un_fold_add_classes(&d, "list.txt", names, 2), UNSEEN_E_ARGUMENT, "labels");
     drop(&d);
 }
 
@@ -100,11 +100,12 @@ static void test_fold_by_lists(void **state) {
     assert_int_equal(d.fold_count, 1);
     assert_string_equal(d.folds[0].source, "s.mat");
     train[t.count - 1] = N;
-    expect(un_fold_add_lists(&d, "s.mat", &t, &v), UNSEEN_E_FORMAT, "outside");
+    util_fails(un_fold_add_lists(&d, "s.mat", &t, &v), UNSEEN_E_FORMAT, "outside");
     t.count--;
     val[0] = train[0];
     (void)un_index_list_sort(&v);
-    expect(un_fold_add_lists(&d, "s.mat", &t, &v), UNSEEN_E_FORMAT, "both train_loc and val_loc");
+    util_fails(un_fold_add_lists(&d, "s.mat", &t, &v), UNSEEN_E_FORMAT,
+               "both train_loc and val_loc");
     drop(&d);
 }
 
@@ -123,7 +124,7 @@ static void test_fold_without_labels(void **state) {
     assert_int_equal(d.folds[0].leaked_train, 1);
     assert_int_equal(d.folds[0].leaked_val, 2);
     assert_null(d.folds[0].classes);
-    expect(un_fold_propose(&d, 3), UNSEEN_E_ARGUMENT, "labels");
+    util_fails(un_fold_propose(&d, 3), UNSEEN_E_ARGUMENT, "labels");
     drop(&d);
 }
 

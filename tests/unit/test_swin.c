@@ -11,25 +11,13 @@
 
 #include "base/file.h"
 #include "tensor/kernels.h"
+#include "unit/folder.h"
 #include "vision/backbone.h"
 #include "vision/transformer/swin.h"
 
-static char g_folder[256], g_path[300];
 static const char REFERENCE[] = UNSEEN_TEST_DATA "/swin.safetensors";
 
-static int make_folder(void **state) {
-    (void)state;
-    const char *base = getenv("TMPDIR");
-    snprintf(g_folder, sizeof g_folder, "%s/unseen-swin-XXXXXX", base && base[0] ? base : "/tmp");
-    if (!mkdtemp(g_folder)) return -1;
-    snprintf(g_path, sizeof g_path, "%s/weights.safetensors", g_folder);
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return un_directory_remove(g_folder) == UNSEEN_OK ? 0 : -1;
-}
+static const char *weights_path(void) { return in_folder("weights.safetensors"); }
 
 /* ---- against the reference ---- */
 
@@ -353,7 +341,7 @@ static size_t g_count;
 
 static void write_pieces(const char *recipe) {
     un_st_writer *writer = NULL;
-    util_ok(un_st_writer_open(&writer, g_path));
+    util_ok(un_st_writer_open(&writer, weights_path()));
     for (size_t i = 0; i < g_count; i++)
         util_ok(un_st_writer_add(writer, g_pieces[i].name, g_pieces[i].type, g_pieces[i].rank,
                                  g_pieces[i].shape));
@@ -456,7 +444,7 @@ static void opens_files(void **state) {
         else
             as_pieces(&s.file, form ? "" : "deit.swin.");
         write_pieces(form == 1 ? recipe : NULL);
-        util_ok(un_backbone_open(g_path, UN_PRECISION_F32, &backbone));
+        util_ok(un_backbone_open(weights_path(), UN_PRECISION_F32, &backbone));
         assert_string_equal(backbone->class->name, "swin");
         assert_string_equal(backbone->architecture, "swin_8x2-2-1_2_4");
         assert_int_equal(backbone->recipe.crop, form == 1 ? 30 : 32);
@@ -514,7 +502,8 @@ static void damaged_files_are_refused(void **state) {
                      : d->extent == -3 ? "swin.embeddings.position_embeddings"
                                        : "something.else");
         write_pieces(NULL);
-        util_fails(un_backbone_open(g_path, UN_PRECISION_F32, &backbone), d->status, d->part);
+        util_fails(un_backbone_open(weights_path(), UN_PRECISION_F32, &backbone), d->status,
+                   d->part);
         assert_null(backbone);
     }
     un_safetensors_close(&file);
@@ -540,8 +529,8 @@ static void random_shapes(void **state) {
                 p->shape[extent] = 1 + un_rng_below(&rng, p->shape[extent]);
         }
         write_pieces(NULL);
-        if (un_backbone_open(g_path, UN_PRECISION_F32, &backbone)) {
-            assert_non_null(strstr(un_error(), g_path));
+        if (un_backbone_open(weights_path(), UN_PRECISION_F32, &backbone)) {
+            assert_non_null(strstr(un_error(), weights_path()));
             continue;
         }
         assert_true(backbone->width <= 64);

@@ -69,8 +69,8 @@ static void minus_sign(void **state) {
     assert_int_equal(un_table_read(put(text, sizeof text - 1), &arena, &t), UNSEEN_OK);
     assert_true(t.values[0] == -1.5 && t.values[3] == -0.25);
     un_arena_free(&arena);
-    expect(un_table_read(put(wrong, sizeof wrong - 1), &arena, &t), UNSEEN_E_FORMAT,
-           "this is not a number");
+    util_fails(un_table_read(put(wrong, sizeof wrong - 1), &arena, &t), UNSEEN_E_FORMAT,
+               "this is not a number");
     un_arena_free(&arena);
 }
 
@@ -153,8 +153,8 @@ static void refusals(void **state) {
     for (size_t i = 0; i < COUNT(cases); i++) {
         un_arena arena = {0};
         un_table t;
-        expect(un_table_read(put(cases[i].text, cases[i].length), &arena, &t), UNSEEN_E_FORMAT,
-               cases[i].why);
+        util_fails(un_table_read(put(cases[i].text, cases[i].length), &arena, &t), UNSEEN_E_FORMAT,
+                   cases[i].why);
         un_arena_free(&arena);
     }
 }
@@ -171,8 +171,8 @@ static void short_rows_stay_small(void **state) {
     char *at = text + sprintf(text, "class");
     for (int i = 0; i < COLUMNS; i++) at += sprintf(at, ",a%d", i);
     for (int i = 0; i < ROWS; i++) at += sprintf(at, "\nc%d", i);
-    expect(un_table_read_as(put(text, (size_t)(at - text)), &options, &arena, &t), UNSEEN_E_FORMAT,
-           "far fewer fields");
+    util_fails(un_table_read_as(put(text, (size_t)(at - text)), &options, &arena, &t),
+               UNSEEN_E_FORMAT, "far fewer fields");
     free(text);
     un_arena_free(&arena);
 }
@@ -209,12 +209,12 @@ static void units_are_found(void **state) {
     drop_all(&d);
     /* -1 among them asks what it means. */
     const double marked[] = {90, -1, 10, 20, 40, 80, 50, 60, -1, 5, 7, 95};
-    expect(add(&d, marked, &plain), UNSEEN_E_FORMAT,
-           "2 values are -1 (attribute \"b\" of class \"x\"");
+    util_fails(add(&d, marked, &plain), UNSEEN_E_FORMAT,
+               "2 values are -1 (attribute \"b\" of class \"x\"");
     assert_non_null(strstr(un_error(), "--unknown -1"));
     drop_all(&d);
     const double shares[] = {.9, -9, .1, .2, .4, .8, .5, .6, .7, .5, .7, .95};
-    expect(add(&d, shares, &plain), UNSEEN_E_FORMAT, "1 value is -9");
+    util_fails(add(&d, shares, &plain), UNSEEN_E_FORMAT, "1 value is -9");
     drop_all(&d);
     const un_attribute_options range = {.scale = UN_SCALE_RANGE};
     assert_int_equal(add(&d, marked, &range), UNSEEN_OK);
@@ -291,10 +291,11 @@ static void unknown_is_the_mean_of_the_others(void **state) {
     assert_true(noted(&d, "attribute \"c\" of \"z\""));
     drop_all(&d);
     const double nothing[] = {90, 1, 10, NAN, NAN, NAN, 50, 60, 1, 5, 20, 30};
-    expect(add(&d, nothing, &plain), UNSEEN_E_FORMAT, "nothing is known of class \"y\"");
+    util_fails(add(&d, nothing, &plain), UNSEEN_E_FORMAT, "nothing is known of class \"y\"");
     drop_all(&d);
     const double nowhere[] = {90, NAN, 10, 1, NAN, 2, 50, NAN, 1, 5, NAN, 30};
-    expect(add(&d, nowhere, &plain), UNSEEN_E_FORMAT, "attribute \"b\" is unknown for every class");
+    util_fails(add(&d, nowhere, &plain), UNSEEN_E_FORMAT,
+               "attribute \"b\" is unknown for every class");
     drop_all(&d);
 }
 

@@ -11,21 +11,8 @@
 #include "tensor/safetensors.h"
 #include "tinybirds/bird.h"
 #include "tinybirds/tinybirds.h"
+#include "unit/folder.h"
 #include "unit/util.h"
-
-static char g_folder[256];
-
-static int make_folder(void **state) {
-    (void)state;
-    const char *base = getenv("TMPDIR");
-    snprintf(g_folder, sizeof g_folder, "%s/unseen-birds-XXXXXX", base && base[0] ? base : "/tmp");
-    return mkdtemp(g_folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return un_directory_remove(g_folder) == UNSEEN_OK ? 0 : -1;
-}
 
 /* ---- kinds ---- */
 
@@ -284,14 +271,14 @@ static void test_png(void **state) {
 
 enum { EACH = 5, SIDE = 64 };
 
-static char *in_folder(const char *directory, const char *name) {
+static char *path_in(const char *directory, const char *name) {
     char *path = NULL;
     util_ok(un_format(&path, "%s/%s/%s", g_folder, directory, name));
     return path;
 }
 
 static void make(const char *name, int threads) {
-    char *path = in_folder(name, "");
+    char *path = path_in(name, "");
     const un_tinybirds_options options = {.seed = 7, .images_per_class = EACH, .size = SIDE};
     util_ok(un_set_threads(threads));
     util_ok(un_tinybirds_make(&options, path));
@@ -300,7 +287,7 @@ static void make(const char *name, int threads) {
 }
 
 static void assert_same_file(const char *a, const char *b, const char *name) {
-    char *paths[2] = {in_folder(a, name), in_folder(b, name)};
+    char *paths[2] = {path_in(a, name), path_in(b, name)};
     char *bytes[2] = {NULL, NULL};
     size_t length[2] = {0, 0};
     for (int i = 0; i < 2; i++) util_ok(un_file_read(paths[i], 1 << 24, &bytes[i], &length[i]));
@@ -341,7 +328,7 @@ static void check_semantics(const un_dataset *d) {
 static void check_images(const un_dataset *d, const char *directory) {
     static un_kind kinds[UN_TINYBIRDS_KINDS];
     static unsigned char rgb[3 * SIDE * SIDE];
-    char *path = in_folder(directory, "parts.safetensors");
+    char *path = path_in(directory, "parts.safetensors");
     un_safetensors parts = {0};
     util_ok(un_tinybirds_kinds(7, kinds));
     util_ok(un_safetensors_open(&parts, path));
@@ -377,7 +364,7 @@ static void test_directory(void **state) {
     make("one", 1);
     make("two", 3);
     un_dataset d;
-    char *path = in_folder("two", "");
+    char *path = path_in("two", "");
     util_ok(un_dataset_open(&d, path));
     size_t seen = UN_TINYBIRDS_KINDS - UN_TINYBIRDS_UNSEEN_KINDS;
     assert_int_equal(d.image_count, (size_t)UN_TINYBIRDS_KINDS * EACH);
@@ -403,7 +390,7 @@ static void test_directory(void **state) {
 
 static void test_refusals(void **state) {
     (void)state;
-    char *path = in_folder("refused", "");
+    char *path = path_in("refused", "");
     un_tinybirds_options options = {.seed = 1, .images_per_class = 2};
     util_fails(un_tinybirds_make(&options, path), UNSEEN_E_ARGUMENT, "images of a class");
     options = (un_tinybirds_options){.seed = 1, .size = 16};

@@ -9,6 +9,7 @@
 
 #include "tensor/safetensors.h"
 #include "text/word_vectors.h"
+#include "unit/npy_writer.h"
 
 static void cleans_to(const char *name, const char *phrase) {
     un_arena arena = {0};
@@ -60,11 +61,14 @@ static void test_files_of_names(void **state) {
     assert_int_equal(a.count, 2);
     assert_string_equal(a.phrases[1], "big teeth");
     write_text(in_folder("names"), "1 has_x::y\n3 has_z::y\n");
-    expect(un_attribute_phrases_read(in_folder("names"), &arena, &a), UNSEEN_E_FORMAT, "line 2");
+    util_fails(un_attribute_phrases_read(in_folder("names"), &arena, &a), UNSEEN_E_FORMAT,
+               "line 2");
     write_text(in_folder("names"), ",idx,des,new_des\n0,1,x\n");
-    expect(un_attribute_phrases_read(in_folder("names"), &arena, &a), UNSEEN_E_FORMAT, "line 2");
+    util_fails(un_attribute_phrases_read(in_folder("names"), &arena, &a), UNSEEN_E_FORMAT,
+               "line 2");
     write_text(in_folder("names"), "\n\n");
-    expect(un_attribute_phrases_read(in_folder("names"), &arena, &a), UNSEEN_E_FORMAT, "no attrib");
+    util_fails(un_attribute_phrases_read(in_folder("names"), &arena, &a), UNSEEN_E_FORMAT,
+               "no attrib");
     un_arena_free(&arena);
 }
 
@@ -181,7 +185,7 @@ static void test_formats(void **state) {
     size_t n = pack(text, strlen(text), packed, sizeof packed);
     if (add_bytes(&d, "v.gz", packed, n)) fail_msg("%s", un_error());
     assert_row(&d.semantics[0], 0, 10, 20);
-    expect(add_bytes(&d, "v.gz", packed, n - 9), UNSEEN_E_FORMAT, "does not unpack");
+    util_fails(add_bytes(&d, "v.gz", packed, n - 9), UNSEEN_E_FORMAT, "does not unpack");
     static const char *const others[][2] = {
         {"version https://git-lfs.github.com/spec/v1\noid "
          "sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8"
@@ -191,10 +195,10 @@ static void test_formats(void **state) {
     for (size_t i = 0; i < 2; i++) {
         unsigned char other[512];
         size_t size = pack(others[i][0], strlen(others[i][0]), other, sizeof other);
-        expect(add_bytes(&d, "v.gz", other, size), UNSEEN_E_FORMAT, others[i][1]);
+        util_fails(add_bytes(&d, "v.gz", other, size), UNSEEN_E_FORMAT, others[i][1]);
     }
     packed[n - 6] ^= 1; /* its checksum */
-    expect(add_bytes(&d, "v.gz", packed, n), UNSEEN_E_FORMAT, "does not unpack");
+    util_fails(add_bytes(&d, "v.gz", packed, n), UNSEEN_E_FORMAT, "does not unpack");
     for (int ends = 0; ends < 2; ends++) {
         size_t size = make_binary(binary, ends);
         d.semantics[0].vectors = NULL;
@@ -205,12 +209,12 @@ static void test_formats(void **state) {
         n = pack(binary, size, packed, sizeof packed);
         if (add_bytes(&d, "v.bin.gz", packed, n)) fail_msg("%s", un_error());
         assert_row(&d.semantics[0], 1, 101, -1);
-        expect(add_bytes(&d, "v.bin", binary, size - 3), UNSEEN_E_FORMAT,
-               "cut short or damaged at word 4 of 4");
+        util_fails(add_bytes(&d, "v.bin", binary, size - 3), UNSEEN_E_FORMAT,
+                   "cut short or damaged at word 4 of 4");
         char *eye = memmem(binary, size, "eye ", 4);
         assert_non_null(eye);
         memcpy(eye + 4, &(float){NAN}, sizeof(float));
-        expect(add_bytes(&d, "v.bin", binary, size), UNSEEN_E_FORMAT, "\"eye\" is not finite");
+        util_fails(add_bytes(&d, "v.bin", binary, size), UNSEEN_E_FORMAT, "\"eye\" is not finite");
     }
     drop(&d);
 }
@@ -218,23 +222,17 @@ static void test_formats(void **state) {
 /* One vector an attribute, as NumPy writes it. */
 static void test_numpy(void **state) {
     (void)state;
-    unsigned char file[128 + A * 2 * sizeof(float)];
+    static const char header[] = "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 2)}";
     float values[A * 2];
     un_dataset d = make_dataset();
     for (size_t i = 0; i < A * 2; i++) values[i] = (float)i;
-    memset(file, ' ', 128);
-    memcpy(file, "\x93NUMPY\x01\x00\x76\x00", 10);
-    memcpy(file + 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 2)}", 57);
-    file[127] = '\n';
-    memcpy(file + 128, values, sizeof values);
     un_words_options o = {.vectors = in_folder("v.npy")};
-    assert_int_equal(un_file_write(o.vectors, file, sizeof file), UNSEEN_OK);
+    put_npy(o.vectors, 1, header, values, sizeof values);
     if (un_words_add(&d, &o)) fail_msg("%s", un_error());
     assert_row(&d.semantics[0], 3, 6, 7);
     values[5] = INFINITY;
-    memcpy(file + 128, values, sizeof values);
-    assert_int_equal(un_file_write(o.vectors, file, sizeof file), UNSEEN_OK);
-    expect(un_words_add(&d, &o), UNSEEN_E_FORMAT, "row 2");
+    put_npy(o.vectors, 1, header, values, sizeof values);
+    util_fails(un_words_add(&d, &o), UNSEEN_E_FORMAT, "row 2");
     drop(&d);
 }
 
@@ -246,17 +244,17 @@ static void test_endless(void **state) {
     write_text(o.attributes, NAMES);
     assert_int_equal(mkfifo(o.vectors, 0600), 0);
     alarm(20);
-    expect(un_words_add(&d, &o), UNSEEN_E_IO, "not a regular file");
+    util_fails(un_words_add(&d, &o), UNSEEN_E_IO, "not a regular file");
     o.vectors = "/dev/zero";
-    expect(un_words_add(&d, &o), UNSEEN_E_IO, "not a regular file");
+    util_fails(un_words_add(&d, &o), UNSEEN_E_IO, "not a regular file");
     o.vectors = g_folder;
-    expect(un_words_add(&d, &o), UNSEEN_E_IO, "not a regular file");
+    util_fails(un_words_add(&d, &o), UNSEEN_E_IO, "not a regular file");
     alarm(0);
     size_t before = un_memory_anonymous_kib();
     o.vectors = in_folder("endless.txt");
     write_text(o.vectors, "other 1 2\neye 1 2\n");
     assert_int_equal(truncate(o.vectors, (off_t)1 << 30), 0); /* a hole: one line of NULs */
-    expect(un_words_add(&d, &o), UNSEEN_E_FORMAT, "line 3 is longer than any word vector");
+    util_fails(un_words_add(&d, &o), UNSEEN_E_FORMAT, "line 3 is longer than any word vector");
     assert_true(un_memory_anonymous_kib() < before + 16 * 1024);
     drop(&d);
 }
@@ -283,7 +281,7 @@ static void test_text_wrong(void **state) {
         if (!wrong[i].sentence[0])
             assert_int_equal(status, UNSEEN_OK);
         else
-            expect(status, UNSEEN_E_FORMAT, wrong[i].sentence);
+            util_fails(status, UNSEEN_E_FORMAT, wrong[i].sentence);
         drop(&d);
     }
     un_dataset d = make_dataset();
@@ -291,15 +289,15 @@ static void test_text_wrong(void **state) {
     const char *const names[] = {"at"};
     o.semantics = names;
     o.semantics_count = 1;
-    expect(add(&d, "eye 1 2\n", &o), UNSEEN_E_ARGUMENT, "no semantics called \"at\"");
+    util_fails(add(&d, "eye 1 2\n", &o), UNSEEN_E_ARGUMENT, "no semantics called \"at\"");
     o = (un_words_options){.vectors = in_folder("missing.txt")};
-    expect(un_words_add(&d, &o), UNSEEN_E_IO, "missing.txt");
+    util_fails(un_words_add(&d, &o), UNSEEN_E_IO, "missing.txt");
     d.semantics[0].attributes = NULL;
     o.vectors = in_folder("vectors.txt");
-    expect(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "--attributes");
+    util_fails(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "--attributes");
     write_text(in_folder("attributes.txt"), "eye\nb\n");
     o.attributes = in_folder("attributes.txt");
-    expect(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "have 2 attributes");
+    util_fails(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "have 2 attributes");
     drop(&d);
 }
 
@@ -329,14 +327,14 @@ static void test_safetensors(void **state) {
     assert_row(&d.semantics[0], 1, 2, 3);
     assert_string_equal(d.semantics[0].attributes[0], "has wings");
     d.name = "large";
-    expect(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "small, other");
+    util_fails(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "small, other");
     o.tensor = "small";
     assert_int_equal(un_words_add(&d, &o), UNSEEN_OK);
     o.tensor = "other";
-    expect(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "3 attributes");
+    util_fails(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "3 attributes");
     values[3] = NAN;
     o = (un_words_options){.vectors = write_tensors(values, 0)};
-    expect(un_words_add(&d, &o), UNSEEN_E_FORMAT, "row 1");
+    util_fails(un_words_add(&d, &o), UNSEEN_E_FORMAT, "row 1");
     drop(&d);
 }
 
