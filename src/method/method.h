@@ -47,7 +47,7 @@ typedef struct {
     const json_t *config; /* complete and valid (un_config_*) */
     size_t available; /* parameters in the file that will fill them, for un_params; 0: none will */
     const un_training_data *data; /* NULL: for prediction only */
-    const json_t *kept;           /* for prediction: what `keep` gave after training; or NULL */
+    const json_t *spec;           /* for prediction: what save_spec gave after training; or NULL */
 } un_method_setup;
 
 typedef struct {
@@ -182,9 +182,10 @@ typedef struct un_method_class {
     int (*takes)(const json_t *config, un_features_kind kind);
     /* Whether, with these settings, each class's description is brought to length 1; NULL: never. */
     int (*unit_rows)(const json_t *config);
-    /* What creating the trained method again takes beyond its configuration, such as sizes that
-     * came from files: a JSON object for the model's manifest. NULL: nothing. */
-    un_status (*keep)(const un_method *method, json_t **out);
+    /* The specification of the trained method: what creating it again takes beyond its
+     * configuration, such as sizes that came from files. A JSON object for the model's manifest,
+     * where it is called "kept". NULL: nothing. */
+    un_status (*save_spec)(const un_method *method, json_t **out);
 
     /* Exactly one of these two. */
     const un_method_learner *learner;

@@ -300,7 +300,7 @@ static un_status create_method(un_model *model, const un_safetensors *file,
                                    .precision = precision,
                                    .config = config,
                                    .available = count_parameters(file),
-                                   .kept = json_object_get(model->manifest, "kept")};
+                                   .spec = json_object_get(model->manifest, "kept")};
     if (!status) {
         status = class->create(&setup, &model->method);
         if (status) status = un_fail_prefix(status, "%s: not a usable model", file->path);

@@ -284,12 +284,12 @@ static un_status test(trainer *t, json_t **result) {
 }
 
 static un_status finish(trainer *t, json_t **result) {
-    json_t *manifest = NULL, *metrics = NULL, *kept = NULL;
+    json_t *manifest = NULL, *metrics = NULL, *spec = NULL;
     un_status status = UNSEEN_OK;
     UN_GO(make_manifest(t, &manifest));
-    if (t->options->class->keep) {
-        UN_GO(t->options->class->keep(t->method, &kept));
-        UN_GO(un_json_set(manifest, "kept", json_incref(kept)));
+    if (t->options->class->save_spec) {
+        UN_GO(t->options->class->save_spec(t->method, &spec));
+        UN_GO(un_json_set(manifest, "kept", json_incref(spec)));
     }
     UN_GO(test(t, &metrics));
     UN_GO(un_json_set(manifest, "metrics", json_incref(metrics)));
@@ -297,7 +297,7 @@ static un_status finish(trainer *t, json_t **result) {
     UN_GO(un_checkpoint_remove(t));
     *result = json_incref(metrics);
 done:
-    json_decref(kept);
+    json_decref(spec);
     json_decref(manifest);
     json_decref(metrics);
     return status;

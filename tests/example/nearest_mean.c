@@ -47,7 +47,7 @@ static void destroy(un_method *method) {
     free(m);
 }
 
-/* For training the sizes come from the data, for a loaded model from what `keep` gave. */
+/* For training the sizes come from the data, for a loaded model from what `save_spec` gave. */
 static un_status create(const un_method_setup *setup, un_method **out) {
     const un_class_semantics *described = &setup->classes->semantics[0];
     nearest_mean *m = calloc(1, sizeof *m);
@@ -61,7 +61,7 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     m->data = setup->data;
     m->classes = setup->classes->count;
     for (size_t c = 0; c < m->classes && m->data; c++) m->S += setup->classes->seen[c];
-    if (!m->data) m->S = (size_t)json_integer_value(json_object_get(setup->kept, "seen"));
+    if (!m->data) m->S = (size_t)json_integer_value(json_object_get(setup->spec, "seen"));
     const size_t means[] = {m->S, m->F}, rows[] = {m->S, m->A};
     UN_GO(un_params_add(&m->base.params, "means", 2, means, 0, &m->means));
     UN_GO(un_params_add(&m->base.params, "rows", 2, rows, 0, &m->rows));
@@ -80,7 +80,7 @@ done:
     return status;
 }
 
-static un_status keep(const un_method *method, json_t **out) {
+static un_status save_spec(const un_method *method, json_t **out) {
     *out = json_pack("{s:I}", "seen", (json_int_t)((const nearest_mean *)method)->S);
     return *out ? UNSEEN_OK : un_fail_memory(0);
 }
@@ -191,6 +191,6 @@ const un_method_class un_method_nearest_mean = {
     .destroy = destroy,
     .set_classes = set_classes,
     .score = score,
-    .keep = keep,
+    .save_spec = save_spec,
     .closed_form = &g_closed_form,
 };

@@ -48,7 +48,7 @@ static inline json_t *make_config(const char *const *sets) {
     return config;
 }
 
-static inline un_status open_method(const util_scene *s, const json_t *config, const json_t *kept,
+static inline un_status open_method(const util_scene *s, const json_t *config, const json_t *spec,
                                     un_method **out) {
     const un_method_setup setup = {.classes = &s->classes,
                                    .regions = s->features.regions,
@@ -56,8 +56,8 @@ static inline un_status open_method(const util_scene *s, const json_t *config, c
                                    .seed = 5,
                                    .precision = UN_PRECISION_F32,
                                    .config = config,
-                                   .data = kept ? NULL : &s->data,
-                                   .kept = kept};
+                                   .data = spec ? NULL : &s->data,
+                                   .spec = spec};
     return un_method_duet.create(&setup, out);
 }
 
@@ -164,11 +164,11 @@ static inline void move_parameters(un_method *method) {
         method->params.value[i] -= 0.01f * method->params.grad[i];
 }
 
-/* What was kept makes the same scores; so do classes that came later. */
+/* The specification makes the same scores; so do classes that came later. */
 static inline void check_again(const char *const *sets, size_t regions, size_t width) {
     util_scene s;
     make_scene(&s, regions, width);
-    json_t *config = make_config(sets), *kept = NULL, *read = NULL;
+    json_t *config = make_config(sets), *spec = NULL, *read = NULL;
     un_method *first = NULL, *second = NULL;
     float scores[2][3 * C];
     char *text = NULL;
@@ -176,8 +176,8 @@ static inline void check_again(const char *const *sets, size_t regions, size_t w
     set_parameters(first);
     total_loss(first, 0);
     move_parameters(first);
-    util_ok(un_method_duet.keep(first, &kept));
-    text = un_json_dump(kept, 0);
+    util_ok(un_method_duet.save_spec(first, &spec));
+    text = un_json_dump(spec, 0);
     read = json_loads(text, 0, NULL);
     util_ok(open_method(&s, config, read, &second));
     assert_int_equal(first->params.count, second->params.count);
@@ -201,7 +201,7 @@ static inline void check_again(const char *const *sets, size_t regions, size_t w
     util_near((double)(scores[1][0] / scores[1][1]), (double)(scores[0][0] / scores[0][1]), 1e-4);
     free(text);
     json_decref(read);
-    json_decref(kept);
+    json_decref(spec);
     json_decref(config);
     un_method_duet.destroy(first);
     un_method_duet.destroy(second);

@@ -555,10 +555,10 @@ static void regions_are_averaged(void **state) {
             util_ok(un_method_dem.set_classes(method, &s.classes));
             un_features_gather_f32(&scene->features, images, 3, rows);
             util_ok(un_method_dem.score(method, rows, 3, scores[k]));
-            json_t *kept = NULL;
-            util_ok(un_method_dem.keep(method, &kept));
-            assert_int_equal(json_object_get(kept, "regions") != NULL, k == 0);
-            json_decref(kept);
+            json_t *spec = NULL;
+            util_ok(un_method_dem.save_spec(method, &spec));
+            assert_int_equal(json_object_get(spec, "regions") != NULL, k == 0);
+            json_decref(spec);
             un_method_dem.destroy(method);
         }
         for (size_t i = 0; i < 3 * C; i++)

@@ -315,9 +315,9 @@ static void test_attention(void **state) {
         util_near(sum, 1, 1e-5);
     }
     /* Masked attributes of one group and length ask the same, but not by their names. */
-    const duet_kept *k = &((const duet_method *)method)->kept;
+    const duet_spec *spec = &((const duet_method *)method)->spec;
     size_t lengths[A];
-    for (size_t a = 0; a < A; a++) lengths[a] = k->name_begin[a + 1] - k->name_begin[a];
+    for (size_t a = 0; a < A; a++) lengths[a] = spec->name_begin[a + 1] - spec->name_begin[a];
     assert_int_equal(lengths[3], lengths[4]);
     assert_int_not_equal(lengths[3], lengths[5]);
     assert_memory_equal(maps + 3 * R, maps + 4 * R, R * sizeof *maps);
@@ -325,7 +325,7 @@ static void test_attention(void **state) {
     assert_memory_not_equal(maps + 3 * R, maps + 6 * R, R * sizeof *maps);
     assert_memory_not_equal(maps + (A + 3) * R, maps + (A + 4) * R, R * sizeof *maps);
     /* A name without words, as a model file may have one. */
-    k->name_begin[A - 1] = k->name_begin[A];
+    spec->name_begin[A - 1] = spec->name_begin[A];
     util_ok(un_method_duet.set_classes(method, &s.classes));
     util_ok(un_method_duet.maps->attend(method, s.rows, maps));
     for (size_t r = 0; r < R; r++) {
@@ -403,11 +403,11 @@ static void test_attention_is_the_layers(void **state) {
     for (size_t g = 0; g < groups.count; g++) {
         double sum = 0;
         for (size_t h = 0; h < heads; h++)
-            for (size_t i = m->kept.group[g][0]; i < m->kept.group[g][1]; i++)
+            for (size_t i = m->spec.group[g][0]; i < m->spec.group[g][1]; i++)
                 sum += (double)p[h * T * m->words.text.length + i] / (double)heads;
         util_near(groups.share[g], sum, 1e-5);
         util_near(groups.even[g],
-                  (double)(m->kept.group[g][1] - m->kept.group[g][0]) /
+                  (double)(m->spec.group[g][1] - m->spec.group[g][0]) /
                       (double)m->words.text.length,
                   1e-6);
         shares += sum;
@@ -456,10 +456,10 @@ static void test_refusals(void **state) {
     s.classes.semantics[0].attributes = NULL;
     refuse(&s, NULL, UNSEEN_E_ARGUMENT, "names of attributes");
     un_method_duet.destroy(make_method(&s, (const char *const[]){"text=no", NULL}));
-    json_t *config = make_config(NULL), *kept = json_pack("{s:{s:i}}", "text", "width", 8);
+    json_t *config = make_config(NULL), *spec = json_pack("{s:{s:i}}", "text", "width", 8);
     un_method *method = NULL;
-    util_fails(open_method(&s, config, kept, &method), UNSEEN_E_FORMAT, "");
-    json_decref(kept);
+    util_fails(open_method(&s, config, spec, &method), UNSEEN_E_FORMAT, "");
+    json_decref(spec);
     util_scene_free(&s);
     /* What a damaged or a wicked model could say. */
     static const struct {
@@ -472,16 +472,16 @@ static void test_refusals(void **state) {
     make_scene(&s, R, F);
     un_method *whole = make_method(&s, NULL);
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
-        util_ok(un_method_duet.keep(whole, &kept));
-        util_ok(un_json_set(json_object_get(kept, damages[i].object), damages[i].key,
+        util_ok(un_method_duet.save_spec(whole, &spec));
+        util_ok(un_json_set(json_object_get(spec, damages[i].object), damages[i].key,
                             json_integer(damages[i].value)));
-        util_fails(open_method(&s, config, kept, &method), UNSEEN_E_FORMAT, damages[i].part);
-        json_decref(kept);
+        util_fails(open_method(&s, config, spec, &method), UNSEEN_E_FORMAT, damages[i].part);
+        json_decref(spec);
     }
-    util_ok(un_method_duet.keep(whole, &kept));
-    json_array_set_new(json_array_get(json_object_get(kept, "groups"), 0), 2, json_integer(1000));
-    util_fails(open_method(&s, config, kept, &method), UNSEEN_E_FORMAT, "group");
-    json_decref(kept);
+    util_ok(un_method_duet.save_spec(whole, &spec));
+    json_array_set_new(json_array_get(json_object_get(spec, "groups"), 0), 2, json_integer(1000));
+    util_fails(open_method(&s, config, spec, &method), UNSEEN_E_FORMAT, "group");
+    json_decref(spec);
     un_method_duet.destroy(whole);
     json_decref(config);
     util_scene_free(&s);

@@ -60,7 +60,7 @@ static void test_attention(void **state) {
     util_scene_free(&s);
 }
 
-/* A Swin transformer's file: sizes and values are the file's; damage to what is kept is told. */
+/* A Swin transformer's file: sizes and values are the file's; damage to the specification is told. */
 static void test_file(void **state) {
     (void)state;
     static const char weights[] = UNSEEN_TEST_DATA "/swin.safetensors";
@@ -75,7 +75,7 @@ static void test_file(void **state) {
     snprintf(set, sizeof set, "image_weights=%s", weights);
     util_scene s;
     un_safetensors file;
-    json_t *kept = NULL, *config = make_config((const char *const[]){set, NULL});
+    json_t *spec = NULL, *config = make_config((const char *const[]){set, NULL});
     util_ok(un_safetensors_open(&file, weights));
     make_scene(&s, SIDE * SIDE, 3);
     un_method *method = NULL, *again = NULL;
@@ -93,11 +93,11 @@ static void test_file(void **state) {
     assert_int_equal(compared, 5 * 17 + 4 + 2 * 3 + 2);
     assert_true(isfinite(total_loss(method, 0)));
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
-        util_ok(un_method_duet.keep(method, &kept));
-        util_ok(un_json_set(json_object_get(kept, "swin"), damages[i].key,
+        util_ok(un_method_duet.save_spec(method, &spec));
+        util_ok(un_json_set(json_object_get(spec, "swin"), damages[i].key,
                             json_loads(damages[i].json, JSON_DECODE_ANY, NULL)));
-        util_fails(open_method(&s, config, kept, &again), UNSEEN_E_FORMAT, damages[i].part);
-        json_decref(kept);
+        util_fails(open_method(&s, config, spec, &again), UNSEEN_E_FORMAT, damages[i].part);
+        json_decref(spec);
     }
     un_method_duet.destroy(method);
     refuse(&s, (const char *const[]){"image_side=swin", "swin_depths=2,1,1", NULL},

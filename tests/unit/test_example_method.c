@@ -29,14 +29,14 @@ static void make_scene(util_scene *s) {
     }
 }
 
-static un_method *make(const util_scene *s, const un_training_data *data, const json_t *kept) {
+static un_method *make(const util_scene *s, const un_training_data *data, const json_t *spec) {
     json_t *config = util_config(&un_method_nearest_mean, NULL);
     const un_method_setup setup = {.classes = &s->classes,
                                    .regions = 1,
                                    .width = F,
                                    .config = config,
                                    .data = data,
-                                   .kept = kept};
+                                   .spec = spec};
     un_method *method = NULL;
     util_ok(un_method_nearest_mean.create(&setup, &method));
     json_decref(config);
@@ -48,15 +48,15 @@ static void learns_and_is_created_again(void **state) {
     util_scene s;
     double losses[UN_MAX_LOSSES] = {0};
     float scores[2][C];
-    json_t *kept = NULL;
+    json_t *spec = NULL;
     make_scene(&s);
     un_method *method = make(&s, &s.data, NULL);
     const un_method_class *class = method->class;
     util_ok(un_method_prepare(method));
     util_ok(class->closed_form->fit(method, 0, losses));
     assert_true(losses[0] > 0 && losses[0] < 1e-2); /* the noise alone */
-    util_ok(class->keep(method, &kept));
-    un_method *again = make(&s, NULL, kept);
+    util_ok(class->save_spec(method, &spec));
+    un_method *again = make(&s, NULL, spec);
     assert_int_equal(again->params.total, method->params.total);
     memcpy(again->params.value, method->params.value, method->params.total * sizeof(float));
     util_ok(class->set_classes(method, &s.classes));
@@ -72,7 +72,7 @@ static void learns_and_is_created_again(void **state) {
         right += best == (size_t)s.labels[i];
     }
     assert_true(right > N * 9 / 10);
-    json_decref(kept);
+    json_decref(spec);
     class->destroy(method);
     class->destroy(again);
     util_scene_free(&s);

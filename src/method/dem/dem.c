@@ -258,7 +258,7 @@ static un_status configure(dem *d, const un_method_setup *setup) {
     d->type = setup->data ? un_precision_dtype(setup->precision) : UN_F32;
     d->hidden = un_config_integer(config, "hidden");
     /* Models of version 0.1 took the regions one behind the other for one vector. */
-    int averages = setup->data || (setup->kept && json_object_get(setup->kept, "regions"));
+    int averages = setup->data || (setup->spec && json_object_get(setup->spec, "regions"));
     d->regions = averages ? setup->regions : 1;
     d->visual = averages ? setup->width : setup->regions * setup->width;
     d->shrinkage = un_config_number(config, "whiten");
@@ -322,7 +322,7 @@ static un_status prepare(un_method *method) {
 }
 
 /* That regions are averaged, which older models did not. */
-static un_status keep(const un_method *method, json_t **out) {
+static un_status save_spec(const un_method *method, json_t **out) {
     const dem *d = (const dem *)method;
     *out = d->regions > 1 ? json_pack("{s:s}", "regions", "averaged") : json_object();
     return *out ? UNSEEN_OK : un_fail_memory(0);
@@ -389,6 +389,6 @@ const un_method_class un_method_dem = {
     .prepare = prepare,
     .set_classes = set_classes,
     .score = score,
-    .keep = keep,
+    .save_spec = save_spec,
     .learner = &g_learner,
 };

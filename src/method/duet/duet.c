@@ -138,7 +138,7 @@ static void destroy(un_method *method) {
     duet_training *t = &m->training;
     enum { ARENAS = 9 };
     un_arena *arenas[ARENAS] = {&m->arena,
-                                &m->kept_arena,
+                                &m->spec_arena,
                                 &t->classes.arena,
                                 &t->features.arena,
                                 &t->changed.arena,
@@ -317,11 +317,11 @@ static size_t activation_budget(const duet_settings *s) {
 static un_status create_pixels(duet_method *m, duet_image **image) {
     const duet_settings *s = &m->settings;
     duet_pixels_config pixels = {.size = (size_t)llround(sqrt((double)m->R)),
-                                 .width = m->kept.text.width,
-                                 .vit = m->kept.vit,
-                                 .swin = m->kept.swin,
+                                 .width = m->spec.text.width,
+                                 .vit = m->spec.vit,
+                                 .swin = m->spec.swin,
                                  .logit = s->reference || s->logit,
-                                 .labels = m->kept.labels,
+                                 .labels = m->spec.labels,
                                  .frozen = s->freeze_backbone,
                                  .recompute = s->recompute != DUET_RECOMPUTE_NO,
                                  .budget = activation_budget(s)};
@@ -341,24 +341,24 @@ static un_status declare(duet_method *m, un_precision precision) {
     const duet_settings *s = &m->settings;
     const duet_regions_config regions = {.regions = m->R,
                                          .features = m->F,
-                                         .width = m->kept.text.width,
+                                         .width = m->spec.text.width,
                                          .project = s->project,
-                                         .eps = m->kept.text.eps};
+                                         .eps = m->spec.text.eps};
     const duet_network_config network = {.attributes = m->regressed.A,
                                          .with_text = s->with_text,
-                                         .text = m->kept.text,
+                                         .text = m->spec.text,
                                          .xlayers = s->cross_layers,
                                          .recompute = s->recompute != DUET_RECOMPUTE_NO,
                                          .budget = activation_budget(s),
                                          .type = un_precision_dtype(precision)};
     un_params *params = &m->base.params;
     duet_image *image = NULL;
-    if (network.with_text && m->kept.prompt_length == 0)
+    if (network.with_text && m->spec.prompt_length == 0)
         return un_fail(UNSEEN_E_FORMAT, "a model with text but without its prompt");
-    if (m->kept.text.width % m->kept.text.heads != 0)
+    if (m->spec.text.width % m->spec.text.heads != 0)
         return un_fail(UNSEEN_E_ARGUMENT, "a width of %zu does not split into %zu heads",
-                       m->kept.text.width, m->kept.text.heads);
-    if (m->kept.vit.width > 0 || m->kept.swin.width > 0)
+                       m->spec.text.width, m->spec.text.heads);
+    if (m->spec.vit.width > 0 || m->spec.swin.width > 0)
         UN_TRY(create_pixels(m, &image));
     else
         UN_TRY(un_duet_regions_create(&image, params, &regions));
@@ -406,7 +406,7 @@ static un_status create(const un_method_setup *setup, un_method **out) {
         UN_GO(un_duet_setup_texts(m, setup));
         UN_GO(un_duet_setup_sizes(m));
     } else {
-        UN_GO(un_duet_recall(m, setup->kept));
+        UN_GO(un_duet_load_spec(m, setup->spec));
     }
     UN_GO(declare(m, setup->precision));
     if (m->training.data) UN_GO(start_training(m, setup));
@@ -489,7 +489,7 @@ const un_method_class un_method_duet = {
     .score = un_duet_score,
     .takes = takes,
     .unit_rows = unit_rows,
-    .keep = un_duet_keep,
+    .save_spec = un_duet_save_spec,
     .learner = &g_learner,
     .maps = &g_maps,
     .attribute_scores = &g_attribute_scores,

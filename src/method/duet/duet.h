@@ -33,8 +33,8 @@ typedef enum {
     DUET_TERMS
 } duet_term;
 
-/* What a trained model must know beyond its settings to be created again: found out when
- * training begins, kept in the model's manifest. */
+/* The specification of a trained model: what it must know beyond its settings to be created again.
+ * Found out when training begins, stored in the model's manifest. */
 typedef struct {
     un_bert_config text;
     un_vit_config vit;   /* width 0: no ViT or DeiT */
@@ -50,7 +50,7 @@ typedef struct {
     int64_t *names;         /* pieces of the attributes' names */
     int64_t mask;           /* the id of [MASK]; -1: a model that does not say it */
     const char *vocabulary; /* where words come from, for people */
-} duet_kept;
+} duet_spec;
 
 /* Classes as the network sees them. */
 typedef struct {
@@ -220,12 +220,12 @@ typedef struct {
     size_t R, F;    /* of the store that is read: the features', or the frozen states' */
     duet_settings settings;
     duet_regressed regressed;
-    duet_kept kept;
+    duet_spec spec;
     duet_words words;
     duet_network network;
     duet_training training;
     duet_scoring scoring;
-    un_arena arena, kept_arena;
+    un_arena arena, spec_arena;
 } duet_method;
 
 extern const un_method_class un_method_duet;
@@ -247,8 +247,8 @@ un_status un_duet_setup_sampler(const duet_method *m, const un_class_table *clas
                                 un_duet_sampler **out);
 
 /* storage.c: into a model's manifest and out of it ... */
-un_status un_duet_keep(const un_method *method, json_t **out);
-un_status un_duet_recall(duet_method *m, const json_t *kept);
+un_status un_duet_save_spec(const un_method *method, json_t **out);
+un_status un_duet_load_spec(duet_method *m, const json_t *json);
 
 /* ... and the states of a frozen image side, computed once. */
 un_status un_duet_freeze(un_method *method, const volatile sig_atomic_t *stop,

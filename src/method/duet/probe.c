@@ -35,29 +35,30 @@ void un_duet_attention_forget(duet_method *m) {
 
 /* [MASK] of the model's vocabulary; older models do not say it. */
 static un_status find_mask(duet_method *m) {
-    if (m->kept.mask >= 0) return UNSEEN_OK;
+    if (m->spec.mask >= 0) return UNSEEN_OK;
     UN_TRY(un_duet_open_words(m));
-    m->kept.mask = un_wordpiece_special(m->words.wordpiece, UN_TOKEN_MASK);
+    m->spec.mask = un_wordpiece_special(m->words.wordpiece, UN_TOKEN_MASK);
     return UNSEEN_OK;
 }
 
 /* The queries (pieces, H) of attribute a, alone in its group of the otherwise empty prompt, by its
  * name or masked. `ids` has room for prompt and name. */
 static un_status ask(duet_method *m, size_t a, int masked, int64_t *ids, float *queries) {
-    const duet_kept *k = &m->kept;
+    const duet_spec *spec = &m->spec;
     const un_attention_layer *cross = &m->network.xlayer[0].cross;
-    size_t H = cross->width, P = k->prompt_length, first = k->name_begin[a];
-    size_t pieces = k->name_begin[a + 1] - first;
-    size_t at = k->group[k->group_of[a]][1] + 1; /* behind the group's name and its colon */
+    size_t H = cross->width, P = spec->prompt_length, first = spec->name_begin[a];
+    size_t pieces = spec->name_begin[a + 1] - first;
+    size_t at = spec->group[spec->group_of[a]][1] + 1; /* behind the group's name and its colon */
     if (at > P - 1) at = P - 1;
     size_t length = P + pieces, row = at;
-    if (length > k->text.positions) { /* no room: the group's name stands for it */
+    if (length > spec->text.positions) { /* no room: the group's name stands for it */
         length = P;
-        row = k->group[k->group_of[a]][0];
+        row = spec->group[spec->group_of[a]][0];
     }
-    memcpy(ids, k->prompt, at * sizeof *ids);
-    for (size_t i = 0; i < length - P; i++) ids[at + i] = masked ? k->mask : k->names[first + i];
-    memcpy(ids + at + (length - P), k->prompt + at, (P - at) * sizeof *ids);
+    memcpy(ids, spec->prompt, at * sizeof *ids);
+    for (size_t i = 0; i < length - P; i++)
+        ids[at + i] = masked ? spec->mask : spec->names[first + i];
+    memcpy(ids + at + (length - P), spec->prompt + at, (P - at) * sizeof *ids);
     const size_t start[2] = {0, length};
     const un_bert_batch batch = {.sequences = {1, start}, .ids = ids};
     const float *states = NULL;
@@ -72,17 +73,18 @@ static un_status ask(duet_method *m, size_t a, int masked, int64_t *ids, float *
 }
 
 /* The first attribute that is masked alike: of the same group and length. */
-static size_t masked_alike(const duet_kept *k, size_t a) {
-    size_t pieces = k->name_begin[a + 1] - k->name_begin[a], b = 0;
-    while (k->group_of[b] != k->group_of[a] || k->name_begin[b + 1] - k->name_begin[b] != pieces)
+static size_t masked_alike(const duet_spec *spec, size_t a) {
+    size_t pieces = spec->name_begin[a + 1] - spec->name_begin[a], b = 0;
+    while (spec->group_of[b] != spec->group_of[a] ||
+           spec->name_begin[b + 1] - spec->name_begin[b] != pieces)
         b++;
     return b;
 }
 
 static un_status prepare_attention(duet_method *m) {
-    const duet_kept *k = &m->kept;
+    const duet_spec *spec = &m->spec;
     const un_attention_layer *cross = &m->network.xlayer[0].cross;
-    size_t H = cross->width, P = k->prompt_length, pieces = k->name_begin[k->text_count];
+    size_t H = cross->width, P = spec->prompt_length, pieces = spec->name_begin[spec->text_count];
     duet_attention_state *g = &m->scoring.attention;
     int64_t *ids = NULL;
     size_t start[2];
@@ -96,19 +98,19 @@ static un_status prepare_attention(duet_method *m) {
     for (int b = 0; b < DUET_ATTENTION_BRANCHES; b++) {
         UN_GO(
             un_arena_alloc(&m->scoring.attention_arena, pieces * H, sizeof(float), &g->queries[b]));
-        for (size_t a = 0; a < k->text_count; a++) {
-            size_t same = b == 0 ? masked_alike(k, a) : a;
-            float *own = g->queries[b] + k->name_begin[a] * H;
+        for (size_t a = 0; a < spec->text_count; a++) {
+            size_t same = b == 0 ? masked_alike(spec, a) : a;
+            float *own = g->queries[b] + spec->name_begin[a] * H;
             if (same == a)
                 UN_GO(ask(m, a, b == 0, ids, own));
             else
-                memcpy(own, g->queries[b] + k->name_begin[same] * H,
-                       (k->name_begin[a + 1] - k->name_begin[a]) * H * sizeof *own);
+                memcpy(own, g->queries[b] + spec->name_begin[same] * H,
+                       (spec->name_begin[a + 1] - spec->name_begin[a]) * H * sizeof *own);
         }
     }
     UN_GO(un_arena_alloc(&m->scoring.attention_arena, P * H, sizeof(float), &g->prompt_keys));
-    UN_GO(
-        un_arena_alloc(&m->scoring.attention_arena, 2 * k->group_count, sizeof(float), &g->share));
+    UN_GO(un_arena_alloc(&m->scoring.attention_arena, 2 * spec->group_count, sizeof(float),
+                         &g->share));
     UN_GO(un_bert_forward(&m->scoring.pass.bert, &m->base.params, &batch, NULL, &states));
     UN_GO(un_dense_forward(&cross->key, &m->base.params, UN_F32, states, P, UN_DENSE_PLAIN,
                            g->prompt_keys, 0, UN_F32));
@@ -164,12 +166,12 @@ static un_status visual_tokens(duet_method *m, const float *features, const floa
 /* All maps of a branch; attributes that are masked alike have the map of the first of them. */
 static void draw_maps(const duet_method *m, int branch, const float *keys, double *sums,
                       float *maps) {
-    const duet_kept *k = &m->kept;
+    const duet_spec *spec = &m->spec;
     const un_attention_layer *cross = &m->network.xlayer[0].cross;
     size_t H = cross->width, T = m->network.image->tokens, leading = m->network.image->leading;
     size_t places = T - leading;
-    for (size_t a = 0; a < k->text_count; a++) {
-        size_t same = branch == 0 ? masked_alike(k, a) : a;
+    for (size_t a = 0; a < spec->text_count; a++) {
+        size_t same = branch == 0 ? masked_alike(spec, a) : a;
         float *map = maps + a * places;
         double total = 0;
         if (same < a) {
@@ -177,7 +179,7 @@ static void draw_maps(const duet_method *m, int branch, const float *keys, doubl
             continue;
         }
         memset(sums, 0, T * sizeof *sums);
-        for (size_t i = k->name_begin[a]; i < k->name_begin[a + 1]; i++)
+        for (size_t i = spec->name_begin[a]; i < spec->name_begin[a + 1]; i++)
             look(cross, m->scoring.attention.queries[branch] + i * H, keys, T, sums + T, sums);
         for (size_t r = leading; r < T; r++) total += sums[r];
         /* An attribute without words, or one that sees CLS alone, prefers no place. */
@@ -198,7 +200,7 @@ un_status un_duet_attention(un_method *method, const float *features, float *map
     if (T == image->leading || T == 1)
         return un_fail(UNSEEN_E_UNSUPPORTED, "this DUET model has no attention over regions: it "
                                              "was trained with visual_tokens=logit");
-    if (!m->regressed.own_texts || m->kept.text_count != m->regressed.A)
+    if (!m->regressed.own_texts || m->spec.text_count != m->regressed.A)
         return un_fail(UNSEEN_E_UNSUPPORTED,
                        "this DUET model's texts tell of other attributes than its scores");
     UN_TRY(prepare_attention(m));
@@ -222,23 +224,23 @@ void un_duet_attention_grid(const un_method *method, size_t *height, size_t *wid
 }
 
 /* Whether each group has words of its own in the prompt. */
-static int groups_are_apart(const duet_kept *k) {
-    for (size_t g = 1; g < k->group_count; g++)
-        if (k->group[g][0] < k->group[g - 1][1]) return 0;
-    return k->group_count > 0;
+static int groups_are_apart(const duet_spec *spec) {
+    for (size_t g = 1; g < spec->group_count; g++)
+        if (spec->group[g][0] < spec->group[g - 1][1]) return 0;
+    return spec->group_count > 0;
 }
 
 un_status un_duet_group_attention(un_method *method, const float *features,
                                   un_group_attention *out) {
     duet_method *m = (duet_method *)method;
-    const duet_kept *k = &m->kept;
+    const duet_spec *spec = &m->spec;
     const un_attention_layer *cross = &m->network.xlayer[0].cross;
-    size_t P = k->prompt_length;
+    size_t P = spec->prompt_length;
     const float *tokens = NULL;
     double *sums = NULL;
     float *query = NULL;
     UN_TRY(check(m));
-    if (!groups_are_apart(k))
+    if (!groups_are_apart(spec))
         return un_fail(UNSEEN_E_UNSUPPORTED, "this DUET model's texts have no groups");
     UN_TRY(prepare_attention(m));
     UN_TRY(visual_tokens(m, features, &tokens));
@@ -246,18 +248,18 @@ un_status un_duet_group_attention(un_method *method, const float *features,
     un_status status = un_dense_forward(&cross->query, &m->base.params, UN_F32, tokens, 1,
                                         UN_DENSE_PLAIN, query, 0, UN_F32);
     if (!status) look(cross, query, m->scoring.attention.prompt_keys, P, sums + P, sums);
-    float *share = m->scoring.attention.share, *even = share + k->group_count;
-    for (size_t g = 0; g < k->group_count && !status; g++) {
+    float *share = m->scoring.attention.share, *even = share + spec->group_count;
+    for (size_t g = 0; g < spec->group_count && !status; g++) {
         double sum = 0;
-        for (size_t i = k->group[g][0]; i < k->group[g][1]; i++) sum += sums[i];
+        for (size_t i = spec->group[g][0]; i < spec->group[g][1]; i++) sum += sums[i];
         share[g] = (float)sum;
-        even[g] = (float)(k->group[g][1] - k->group[g][0]) / (float)P;
+        even[g] = (float)(spec->group[g][1] - spec->group[g][0]) / (float)P;
     }
     free(sums);
     free(query);
     if (status) return status;
-    *out = (un_group_attention){k->group_count, (const char *const *)m->words.groups.groups, share,
-                                even};
+    *out = (un_group_attention){spec->group_count, (const char *const *)m->words.groups.groups,
+                                share, even};
     return UNSEEN_OK;
 }
 
@@ -290,25 +292,28 @@ typedef struct {
     un_arena arena;
 } masked_attributes;
 
-static size_t pieces_of(const duet_kept *k, size_t a) {
-    return k->name_begin[a + 1] - k->name_begin[a];
+static size_t pieces_of(const duet_spec *spec, size_t a) {
+    return spec->name_begin[a + 1] - spec->name_begin[a];
 }
 
-static int same_words(const duet_kept *k, size_t a, size_t b) {
-    return pieces_of(k, a) == pieces_of(k, b) &&
-           !memcmp(k->names + k->name_begin[a], k->names + k->name_begin[b],
-                   pieces_of(k, a) * sizeof *k->names);
+static int same_words(const duet_spec *spec, size_t a, size_t b) {
+    return pieces_of(spec, a) == pieces_of(spec, b) &&
+           !memcmp(spec->names + spec->name_begin[a], spec->names + spec->name_begin[b],
+                   pieces_of(spec, a) * sizeof *spec->names);
 }
 
 /* Which attribute's pieces fit the logits (pieces, V) best, of one group or (SIZE_MAX) of all. */
-static size_t best_attribute(const duet_kept *k, const float *logits, size_t pieces, size_t group) {
+static size_t best_attribute(const duet_spec *spec, const float *logits, size_t pieces,
+                             size_t group) {
     size_t best = SIZE_MAX;
     double most = -INFINITY;
-    for (size_t a = 0; a < k->text_count; a++) {
+    for (size_t a = 0; a < spec->text_count; a++) {
         double sum = 0;
-        if (pieces_of(k, a) != pieces || (group != SIZE_MAX && k->group_of[a] != group)) continue;
+        if (pieces_of(spec, a) != pieces || (group != SIZE_MAX && spec->group_of[a] != group))
+            continue;
         for (size_t i = 0; i < pieces; i++)
-            sum += (double)logits[i * k->text.vocabulary + (size_t)k->names[k->name_begin[a] + i]];
+            sum += (double)
+                logits[i * spec->text.vocabulary + (size_t)spec->names[spec->name_begin[a] + i]];
         if (!(sum > most)) continue;
         most = sum;
         best = a;
@@ -319,8 +324,8 @@ static size_t best_attribute(const duet_kept *k, const float *logits, size_t pie
 /* The pictures and texts that have come together. */
 static un_status predict_batch(masked_attributes *r) {
     duet_method *m = r->m;
-    const duet_kept *k = &m->kept;
-    size_t H = k->text.width;
+    const duet_spec *spec = &m->spec;
+    size_t H = spec->text.width;
     const duet_text_batch text = {.sequences = {r->count, r->start}, .ids = r->ids};
     if (r->count == 0) return UNSEEN_OK;
     un_features_gather_f32(r->features, r->image, r->count, r->rows);
@@ -332,9 +337,9 @@ static un_status predict_batch(masked_attributes *r) {
             memcpy(r->states + p * H, r->pass.lang + r->marked[r->marked_begin[i] + p] * H,
                    H * sizeof *r->states);
         UN_TRY(un_duet_mlm_forward(&r->mlm, &m->base.params, r->states, pieces, &logits));
-        size_t all = best_attribute(k, logits, pieces, SIZE_MAX);
-        r->out->in_group += best_attribute(k, logits, pieces, k->group_of[a]) == a;
-        r->out->among_all += all != SIZE_MAX && same_words(k, all, a);
+        size_t all = best_attribute(spec, logits, pieces, SIZE_MAX);
+        r->out->in_group += best_attribute(spec, logits, pieces, spec->group_of[a]) == a;
+        r->out->among_all += all != SIZE_MAX && same_words(spec, all, a);
         r->out->count++;
         r->asked[a]++;
     }
@@ -350,7 +355,7 @@ static un_status add(masked_attributes *r, size_t number, int64_t image) {
     if (!s->has_mask) return UNSEEN_OK;
     UN_TRY(un_duet_texts_make(m->words.texts, s->pair[0].present, s->pair[0].attribute, 1, text));
     /* A name that was cut off at the end cannot be asked for. */
-    if (text->marked_count != pieces_of(&m->kept, s->pair[0].attribute)) return UNSEEN_OK;
+    if (text->marked_count != pieces_of(&m->spec, s->pair[0].attribute)) return UNSEEN_OK;
     size_t at = r->start[r->count], mark = r->marked_begin[r->count];
     for (size_t i = 0; i < text->length; i++) r->ids[at + i] = text->ids[i];
     for (size_t i = 0; i < text->marked_count; i++) r->marked[mark++] = at + text->marked[i];
@@ -377,19 +382,19 @@ static un_status prepare(masked_attributes *r, const un_class_table *classes,
     size_t L = m->settings.max_length;
     UN_TRY(open_texts(m));
     UN_TRY(un_duet_setup_sampler(m, classes, r->labels, images, &r->sampler));
-    if (r->sampler->settings.attribute_count != m->kept.text_count)
+    if (r->sampler->settings.attribute_count != m->spec.text_count)
         return un_fail(UNSEEN_E_ARGUMENT, "the classes have %zu attributes, the model's texts %zu",
-                       r->sampler->settings.attribute_count, m->kept.text_count);
+                       r->sampler->settings.attribute_count, m->spec.text_count);
     if (r->features->regions != m->R || r->features->width != m->F)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "the features have %zu regions of %zu values, not %zu of %zu",
                        r->features->regions, r->features->width, m->R, m->F);
     UN_TRY(un_duet_sample_alloc(r->sampler, a, &r->sample));
     UN_TRY(un_arena_alloc(a, PICTURES * m->R * m->F, sizeof(float), &r->rows));
-    UN_TRY(un_arena_alloc(a, L * m->kept.text.width, sizeof(float), &r->states));
+    UN_TRY(un_arena_alloc(a, L * m->spec.text.width, sizeof(float), &r->states));
     UN_TRY(un_arena_alloc(a, PICTURES * L, sizeof *r->ids, &r->ids));
     UN_TRY(un_arena_alloc(a, PICTURES * L, sizeof *r->marked, &r->marked));
-    UN_TRY(un_arena_alloc(a, m->kept.text_count, sizeof *r->asked, &r->asked));
+    UN_TRY(un_arena_alloc(a, m->spec.text_count, sizeof *r->asked, &r->asked));
     UN_TRY(un_duet_pass_create(&r->pass, &m->network, 0));
     return un_duet_mlm_pass_create(&r->mlm, &m->network.mlm, m->network.config.type, 0);
 }
@@ -397,20 +402,20 @@ static un_status prepare(masked_attributes *r, const un_class_table *classes,
 /* What naming always the most frequent attribute of each number of pieces gets right, group by
  * group or (by_group 0) of all; of all, attributes of the same words are one. */
 static double prior(const masked_attributes *r, int by_group) {
-    const duet_kept *k = &r->m->kept;
+    const duet_spec *spec = &r->m->spec;
     size_t right = 0;
-    for (size_t a = 0; a < k->text_count; a++) {
+    for (size_t a = 0; a < spec->text_count; a++) {
         /* a counts if no candidate is before it: more frequent, or as frequent and earlier. */
         size_t own = 0, beaten = 0;
-        for (size_t b = 0; b < k->text_count; b++)
-            if (by_group ? b == a : same_words(k, a, b)) own += r->asked[b];
-        for (size_t b = 0; b < k->text_count && !beaten; b++) {
+        for (size_t b = 0; b < spec->text_count; b++)
+            if (by_group ? b == a : same_words(spec, a, b)) own += r->asked[b];
+        for (size_t b = 0; b < spec->text_count && !beaten; b++) {
             size_t other = 0;
-            if (pieces_of(k, a) != pieces_of(k, b) ||
-                (by_group && k->group_of[a] != k->group_of[b]))
+            if (pieces_of(spec, a) != pieces_of(spec, b) ||
+                (by_group && spec->group_of[a] != spec->group_of[b]))
                 continue;
-            for (size_t c = 0; c < k->text_count; c++)
-                if (by_group ? c == b : same_words(k, b, c)) other += r->asked[c];
+            for (size_t c = 0; c < spec->text_count; c++)
+                if (by_group ? c == b : same_words(spec, b, c)) other += r->asked[c];
             beaten = other > own || (other == own && b < a);
         }
         if (!beaten) right += own;

@@ -69,7 +69,7 @@ static un_status fold_prompt(duet_method *m) {
     UN_TRY(un_bert_forward(&m->scoring.pass.bert, &m->base.params, &batch, NULL,
                            &m->scoring.pass.text_states));
     return un_duet_xlayer_fix_language(&m->scoring.pass.xlayer[0], &m->base.params,
-                                       m->scoring.pass.text_states, m->kept.prompt_length, NULL);
+                                       m->scoring.pass.text_states, m->spec.prompt_length, NULL);
 }
 
 un_status un_duet_set_classes(un_method *method, const un_class_table *classes) {

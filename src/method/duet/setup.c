@@ -48,7 +48,7 @@ static un_status numbered_names(duet_method *m, size_t A, char ***out) {
 }
 
 static un_status open_words(duet_method *m) {
-    m->kept.vocabulary = m->settings.vocabulary_path ? "file" : "attributes";
+    m->spec.vocabulary = m->settings.vocabulary_path ? "file" : "attributes";
     if (m->settings.vocabulary_path) {
         size_t length = 0;
         UN_TRY(un_file_read(m->settings.vocabulary_path, UN_VOCABULARY_LIMIT,
@@ -74,47 +74,47 @@ un_status un_duet_open_words(duet_method *m) {
 }
 
 /* The prompt's segments between the bars are its groups, if there are as many. */
-static void find_groups(duet_kept *k, int32_t bar, int32_t colon) {
-    size_t end = k->prompt_length > 0 ? k->prompt_length - 1 : 0, segments = 1, at = 1;
-    for (size_t i = 1; i < end; i++) segments += k->prompt[i] == bar;
-    for (size_t g = 0; g < k->group_count; g++) {
-        size_t begin = segments == k->group_count ? at : 1;
-        while (at < end && k->prompt[at] != bar) at++;
-        size_t stop = segments == k->group_count ? at : end;
+static void find_groups(duet_spec *spec, int32_t bar, int32_t colon) {
+    size_t end = spec->prompt_length > 0 ? spec->prompt_length - 1 : 0, segments = 1, at = 1;
+    for (size_t i = 1; i < end; i++) segments += spec->prompt[i] == bar;
+    for (size_t g = 0; g < spec->group_count; g++) {
+        size_t begin = segments == spec->group_count ? at : 1;
+        while (at < end && spec->prompt[at] != bar) at++;
+        size_t stop = segments == spec->group_count ? at : end;
         for (size_t i = begin; i < stop; i++)
-            if (k->prompt[i] == colon) stop = i;
-        k->group[g][0] = begin;
-        k->group[g][1] = stop > begin ? stop : begin + 1;
+            if (spec->prompt[i] == colon) stop = i;
+        spec->group[g][0] = begin;
+        spec->group[g][1] = stop > begin ? stop : begin + 1;
         at++;
     }
 }
 
 /* The fixed prompt and the pieces of names, as ids. */
-static un_status keep_texts(duet_method *m) {
-    duet_kept *k = &m->kept;
-    un_arena *a = &m->kept_arena;
+static un_status fill_text_spec(duet_method *m) {
+    duet_spec *spec = &m->spec;
+    un_arena *a = &m->spec_arena;
     un_token_list list = {0};
     un_status status = UNSEEN_OK;
     un_duet_texts_prompt(m->words.texts, &m->words.text);
-    k->prompt_length = m->words.text.length;
-    k->mask = un_wordpiece_special(m->words.wordpiece, UN_TOKEN_MASK);
-    k->text_count = m->words.groups.count;
-    k->group_count = m->words.groups.group_count;
-    UN_TRY(un_arena_alloc(a, k->prompt_length, sizeof *k->prompt, &k->prompt));
-    UN_TRY(un_arena_alloc(a, k->text_count, sizeof *k->group_of, &k->group_of));
-    UN_TRY(un_arena_alloc(a, k->group_count, sizeof *k->group, &k->group));
-    UN_TRY(un_arena_alloc(a, k->text_count + 1, sizeof *k->name_begin, &k->name_begin));
-    for (size_t i = 0; i < k->prompt_length; i++) k->prompt[i] = m->words.text.ids[i];
-    memcpy(k->group_of, m->words.groups.group_of, k->text_count * sizeof *k->group_of);
-    find_groups(k, un_wordpiece_id(m->words.wordpiece, "|", 1),
+    spec->prompt_length = m->words.text.length;
+    spec->mask = un_wordpiece_special(m->words.wordpiece, UN_TOKEN_MASK);
+    spec->text_count = m->words.groups.count;
+    spec->group_count = m->words.groups.group_count;
+    UN_TRY(un_arena_alloc(a, spec->prompt_length, sizeof *spec->prompt, &spec->prompt));
+    UN_TRY(un_arena_alloc(a, spec->text_count, sizeof *spec->group_of, &spec->group_of));
+    UN_TRY(un_arena_alloc(a, spec->group_count, sizeof *spec->group, &spec->group));
+    UN_TRY(un_arena_alloc(a, spec->text_count + 1, sizeof *spec->name_begin, &spec->name_begin));
+    for (size_t i = 0; i < spec->prompt_length; i++) spec->prompt[i] = m->words.text.ids[i];
+    memcpy(spec->group_of, m->words.groups.group_of, spec->text_count * sizeof *spec->group_of);
+    find_groups(spec, un_wordpiece_id(m->words.wordpiece, "|", 1),
                 un_wordpiece_id(m->words.wordpiece, ":", 1));
-    for (size_t i = 0; i < k->text_count; i++) {
+    for (size_t i = 0; i < spec->text_count; i++) {
         const char *name = m->words.groups.names[i];
         UN_GO(un_wordpiece_encode(m->words.wordpiece, name, strlen(name), &list));
-        k->name_begin[i + 1] = list.count;
+        spec->name_begin[i + 1] = list.count;
     }
-    UN_GO(un_arena_alloc(a, list.count, sizeof *k->names, &k->names));
-    for (size_t i = 0; i < list.count; i++) k->names[i] = list.items[i];
+    UN_GO(un_arena_alloc(a, list.count, sizeof *spec->names, &spec->names));
+    for (size_t i = 0; i < list.count; i++) spec->names[i] = list.items[i];
 done:
     un_token_list_free(&list);
     return status;
@@ -173,22 +173,22 @@ un_status un_duet_setup_texts(duet_method *m, const un_method_setup *setup) {
                                 m->settings.max_length));
     UN_TRY(un_duet_text_alloc(m->words.texts, &m->arena, &m->words.text));
     UN_TRY(un_duet_text_alloc(m->words.texts, &m->arena, &m->words.plain));
-    UN_TRY(keep_texts(m));
+    UN_TRY(fill_text_spec(m));
     return un_duet_setup_sampler(m, setup->classes, setup->data->labels, setup->data->train,
                                  &m->words.sampler);
 }
 
 duet_text_batch un_duet_prompt_batch(const duet_method *m, size_t start[2]) {
     start[0] = 0;
-    start[1] = m->kept.prompt_length;
-    return (duet_text_batch){.sequences = {1, start}, .ids = m->kept.prompt};
+    start[1] = m->spec.prompt_length;
+    return (duet_text_batch){.sequences = {1, start}, .ids = m->spec.prompt};
 }
 
 /* ---- sizes ---- */
 
 static un_status text_sizes(duet_method *m) {
     const char *path = m->settings.text_weights_path;
-    un_bert_config *c = &m->kept.text;
+    un_bert_config *c = &m->spec.text;
     size_t max_length = m->settings.max_length;
     *c = m->settings.text;
     if (!m->settings.with_text) return UNSEEN_OK;
@@ -285,9 +285,9 @@ static un_status pixel_sizes(duet_method *m) {
             "pixels are asked for, but the features are %zu regions of %zu values, not a "
             "square of 3 colours",
             m->R, m->F);
-    m->kept.labels = s->labels;
+    m->spec.labels = s->labels;
     if (!swin && s->image_weights_path) UN_TRY(swin_in_file(s->image_weights_path, &swin));
-    return swin ? swin_sizes(s, size, &m->kept.swin) : vit_sizes(s, size, &m->kept.vit);
+    return swin ? swin_sizes(s, size, &m->spec.swin) : vit_sizes(s, size, &m->spec.vit);
 }
 
 un_status un_duet_setup_sizes(duet_method *m) {

@@ -13,7 +13,7 @@
 
 /* ---- the manifest: sizes of a Swin transformer ---- */
 
-/* Single numbers and those of each stage, under the names that recall reads. */
+/* Single numbers and those of each stage, under the names that loading reads. */
 #define SWIN_SIZES(x) x(image) x(patch) x(width) x(inner) x(stages)
 #define SWIN_STAGE_SIZES(x) x(depth) x(heads) x(window)
 
@@ -23,10 +23,10 @@ static json_t *list_json(const size_t *values, size_t n) {
     return list;
 }
 
-static un_status swin_keep(const un_swin_config *swin, json_t *kept) {
+static un_status save_swin(const un_swin_config *swin, json_t *json) {
     if (swin->width == 0) return UNSEEN_OK;
     json_t *sizes = json_object();
-    UN_TRY(un_json_set(kept, "swin", sizes)); /* kept owns it now */
+    UN_TRY(un_json_set(json, "swin", sizes)); /* json owns it now */
 #define PUT(field) UN_TRY(un_json_set(sizes, #field, json_integer((json_int_t)swin->field)));
     SWIN_SIZES(PUT)
 #undef PUT
@@ -36,8 +36,8 @@ static un_status swin_keep(const un_swin_config *swin, json_t *kept) {
     return un_json_set(sizes, "eps", json_real((double)swin->eps));
 }
 
-static un_status recall_list(const json_t *sizes, const char *key, const char *where, size_t stages,
-                             size_t *out) {
+static un_status load_list(const json_t *sizes, const char *key, const char *where, size_t stages,
+                           size_t *out) {
     const json_t *list = json_object_get(sizes, key);
     if (json_array_size(list) != stages)
         return un_fail(UNSEEN_E_FORMAT, "%s is damaged: \"%s\" does not tell of %zu stages", where,
@@ -52,8 +52,8 @@ static un_status recall_list(const json_t *sizes, const char *key, const char *w
     return UNSEEN_OK;
 }
 
-static un_status swin_recall(const json_t *kept, const char *where, un_swin_config *out) {
-    const json_t *sizes = json_object_get(kept, "swin");
+static un_status load_swin(const json_t *json, const char *where, un_swin_config *out) {
+    const json_t *sizes = json_object_get(json, "swin");
     double eps = 0;
     *out = (un_swin_config){0};
     if (!sizes) return UNSEEN_OK;
@@ -62,7 +62,7 @@ static un_status swin_recall(const json_t *kept, const char *where, un_swin_conf
 #undef GET
     if (out->stages > UN_SWIN_STAGES)
         return un_fail(UNSEEN_E_FORMAT, "%s is damaged: %zu stages", where, out->stages);
-#define GET(field) UN_TRY(recall_list(sizes, #field, where, out->stages, out->field));
+#define GET(field) UN_TRY(load_list(sizes, #field, where, out->stages, out->field));
     SWIN_STAGE_SIZES(GET)
 #undef GET
     UN_TRY(un_json_get_number(sizes, "eps", where, &eps));
@@ -79,55 +79,56 @@ static json_t *ids_json(const int64_t *ids, size_t n) {
 }
 
 static json_t *attributes_json(const duet_method *m) {
-    const duet_kept *k = &m->kept;
+    const duet_spec *spec = &m->spec;
     json_t *list = json_array();
-    for (size_t a = 0; list && a < k->text_count; a++)
+    for (size_t a = 0; list && a < spec->text_count; a++)
         un_json_push(&list,
-                     json_pack("[I, s, o]", (json_int_t)k->group_of[a], m->words.groups.names[a],
-                               ids_json(k->names + k->name_begin[a],
-                                        k->name_begin[a + 1] - k->name_begin[a])));
+                     json_pack("[I, s, o]", (json_int_t)spec->group_of[a], m->words.groups.names[a],
+                               ids_json(spec->names + spec->name_begin[a],
+                                        spec->name_begin[a + 1] - spec->name_begin[a])));
     return list;
 }
 
 static json_t *groups_json(const duet_method *m) {
-    const duet_kept *k = &m->kept;
+    const duet_spec *spec = &m->spec;
     json_t *list = json_array();
-    for (size_t g = 0; list && g < k->group_count; g++)
-        un_json_push(&list, json_pack("[s, I, I]", m->words.groups.groups[g],
-                                      (json_int_t)k->group[g][0], (json_int_t)k->group[g][1]));
+    for (size_t g = 0; list && g < spec->group_count; g++)
+        un_json_push(&list,
+                     json_pack("[s, I, I]", m->words.groups.groups[g],
+                               (json_int_t)spec->group[g][0], (json_int_t)spec->group[g][1]));
     return list;
 }
 
-/* Sizes under the names that recall reads. */
+/* Sizes under the names that loading reads. */
 #define TEXT_SIZES(x) x(vocabulary) x(positions) x(types) x(width) x(heads) x(inner) x(layers)
 #define IMAGE_SIZES(x) x(image) x(patch) x(width) x(heads) x(inner) x(layers)
 
-un_status un_duet_keep(const un_method *method, json_t **out) {
+un_status un_duet_save_spec(const un_method *method, json_t **out) {
     const duet_method *m = (const duet_method *)method;
-    const duet_kept *k = &m->kept;
+    const duet_spec *spec = &m->spec;
     json_t *text = json_object(), *image = json_object();
-    json_t *kept =
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:I}", "text", text, "image", image, "prompt",
-                  ids_json(k->prompt, k->prompt_length), "attributes", attributes_json(m), "groups",
-                  groups_json(m), "vocabulary", k->vocabulary, "mask", (json_int_t)k->mask);
-    if (!kept) return un_fail_memory(0);
+    json_t *json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:I}", "text", text, "image", image,
+                             "prompt", ids_json(spec->prompt, spec->prompt_length), "attributes",
+                             attributes_json(m), "groups", groups_json(m), "vocabulary",
+                             spec->vocabulary, "mask", (json_int_t)spec->mask);
+    if (!json) return un_fail_memory(0);
     un_status status = UNSEEN_OK;
-#define PUT(field) UN_GO(un_json_set(text, #field, json_integer((json_int_t)k->text.field)));
+#define PUT(field) UN_GO(un_json_set(text, #field, json_integer((json_int_t)spec->text.field)));
     TEXT_SIZES(PUT)
 #undef PUT
-#define PUT(field) UN_GO(un_json_set(image, #field, json_integer((json_int_t)k->vit.field)));
+#define PUT(field) UN_GO(un_json_set(image, #field, json_integer((json_int_t)spec->vit.field)));
     IMAGE_SIZES(PUT)
 #undef PUT
-    UN_GO(un_json_set(image, "distilled", json_integer(k->vit.distilled)));
-    UN_GO(un_json_set(image, "family", json_integer(k->vit.family)));
-    UN_GO(un_json_set(image, "eps", json_real((double)k->vit.eps)));
-    UN_GO(un_json_set(image, "labels", json_integer((json_int_t)k->labels)));
-    UN_GO(swin_keep(&k->swin, kept));
+    UN_GO(un_json_set(image, "distilled", json_integer(spec->vit.distilled)));
+    UN_GO(un_json_set(image, "family", json_integer(spec->vit.family)));
+    UN_GO(un_json_set(image, "eps", json_real((double)spec->vit.eps)));
+    UN_GO(un_json_set(image, "labels", json_integer((json_int_t)spec->labels)));
+    UN_GO(save_swin(&spec->swin, json));
     if (m->words.vocabulary_text)
-        UN_GO(un_json_set(kept, "words", json_string(m->words.vocabulary_text)));
-    *out = kept;
+        UN_GO(un_json_set(json, "words", json_string(m->words.vocabulary_text)));
+    *out = json;
 done:
-    if (status) json_decref(kept);
+    if (status) json_decref(json);
     return status;
 }
 
@@ -137,117 +138,121 @@ static un_status damaged(const char *what) {
     return un_fail(UNSEEN_E_FORMAT, "%s is damaged: %s", WHERE, what);
 }
 
-static un_status recall_sizes(duet_kept *k, const json_t *kept) {
-    const json_t *text = json_object_get(kept, "text"), *image = json_object_get(kept, "image");
+static un_status load_sizes(duet_spec *spec, const json_t *json) {
+    const json_t *text = json_object_get(json, "text"), *image = json_object_get(json, "image");
     size_t distilled = 0, family = 0;
     double eps = 0;
-#define GET(field) UN_TRY(un_json_get_size(text, #field, WHERE, &k->text.field));
+#define GET(field) UN_TRY(un_json_get_size(text, #field, WHERE, &spec->text.field));
     TEXT_SIZES(GET)
 #undef GET
-#define GET(field) UN_TRY(un_json_get_size(image, #field, WHERE, &k->vit.field));
+#define GET(field) UN_TRY(un_json_get_size(image, #field, WHERE, &spec->vit.field));
     IMAGE_SIZES(GET)
 #undef GET
     UN_TRY(un_json_get_size(image, "distilled", WHERE, &distilled));
     UN_TRY(un_json_get_size(image, "family", WHERE, &family));
-    UN_TRY(un_json_get_size(image, "labels", WHERE, &k->labels));
+    UN_TRY(un_json_get_size(image, "labels", WHERE, &spec->labels));
     UN_TRY(un_json_get_number(image, "eps", WHERE, &eps));
-    UN_TRY(swin_recall(kept, WHERE, &k->swin));
+    UN_TRY(load_swin(json, WHERE, &spec->swin));
     /* Bounds against sizes that no file can have; the parameters' shapes are checked later. */
-    const size_t sizes[] = {k->text.vocabulary, k->text.positions, k->text.width, k->text.inner,
-                            k->vit.image,       k->vit.width,      k->vit.inner,  k->labels};
-    const size_t small[] = {k->text.layers, k->vit.layers, k->text.types};
+    const size_t sizes[] = {spec->text.vocabulary, spec->text.positions, spec->text.width,
+                            spec->text.inner,      spec->vit.image,      spec->vit.width,
+                            spec->vit.inner,       spec->labels};
+    const size_t small[] = {spec->text.layers, spec->vit.layers, spec->text.types};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (sizes[i] > 10000000) return damaged("a size is impossible");
     for (size_t i = 0; i < sizeof small / sizeof *small; i++)
         if (small[i] > 1024) return damaged("a number of layers is impossible");
-    if (k->text.width == 0 || k->text.heads == 0 || k->text.width % k->text.heads != 0 ||
-        (k->vit.width > 0 &&
-         (k->vit.heads == 0 || k->vit.width % k->vit.heads != 0 || k->vit.patch == 0 ||
-          k->vit.patch > 4096 || k->vit.image < k->vit.patch || family > 2)))
+    if (spec->text.width == 0 || spec->text.heads == 0 ||
+        spec->text.width % spec->text.heads != 0 ||
+        (spec->vit.width > 0 &&
+         (spec->vit.heads == 0 || spec->vit.width % spec->vit.heads != 0 || spec->vit.patch == 0 ||
+          spec->vit.patch > 4096 || spec->vit.image < spec->vit.patch || family > 2)))
         return damaged("widths and heads do not fit");
-    k->text.eps = DUET_EPSILON;
-    k->vit.eps = (float)eps;
-    k->vit.distilled = distilled != 0;
-    k->vit.family = (un_vit_family)family;
+    spec->text.eps = DUET_EPSILON;
+    spec->vit.eps = (float)eps;
+    spec->vit.distilled = distilled != 0;
+    spec->vit.family = (un_vit_family)family;
     return UNSEEN_OK;
 }
 
-static un_status recall_id(const duet_kept *k, const json_t *value, int64_t *out) {
+static un_status load_id(const duet_spec *spec, const json_t *value, int64_t *out) {
     *out = json_integer_value(value);
-    if (!json_is_integer(value) || *out < 0 || (uint64_t)*out >= k->text.vocabulary)
+    if (!json_is_integer(value) || *out < 0 || (uint64_t)*out >= spec->text.vocabulary)
         return damaged("a word is not in its vocabulary");
     return UNSEEN_OK;
 }
 
-static un_status recall_groups(duet_method *m, const json_t *list) {
-    duet_kept *k = &m->kept;
-    k->group_count = m->words.groups.group_count = json_array_size(list);
-    UN_TRY(un_arena_alloc(&m->kept_arena, k->group_count, sizeof *k->group, &k->group));
-    UN_TRY(un_arena_alloc(&m->kept_arena, k->group_count, sizeof *m->words.groups.groups,
+static un_status load_groups(duet_method *m, const json_t *list) {
+    duet_spec *spec = &m->spec;
+    spec->group_count = m->words.groups.group_count = json_array_size(list);
+    UN_TRY(un_arena_alloc(&m->spec_arena, spec->group_count, sizeof *spec->group, &spec->group));
+    UN_TRY(un_arena_alloc(&m->spec_arena, spec->group_count, sizeof *m->words.groups.groups,
                           (void *)&m->words.groups.groups));
-    for (size_t g = 0; g < k->group_count; g++) {
+    for (size_t g = 0; g < spec->group_count; g++) {
         const json_t *item = json_array_get(list, g);
         const char *name = json_string_value(json_array_get(item, 0));
         json_int_t begin = json_integer_value(json_array_get(item, 1));
         json_int_t end = json_integer_value(json_array_get(item, 2));
-        if (!name || begin < 0 || end <= begin || (uint64_t)end > k->prompt_length)
+        if (!name || begin < 0 || end <= begin || (uint64_t)end > spec->prompt_length)
             return damaged("a group is not in the prompt");
-        k->group[g][0] = (size_t)begin;
-        k->group[g][1] = (size_t)end;
-        UN_TRY(un_arena_string(&m->kept_arena, name, &m->words.groups.groups[g]));
+        spec->group[g][0] = (size_t)begin;
+        spec->group[g][1] = (size_t)end;
+        UN_TRY(un_arena_string(&m->spec_arena, name, &m->words.groups.groups[g]));
     }
     return UNSEEN_OK;
 }
 
-static un_status recall_attributes(duet_method *m, const json_t *list) {
-    duet_kept *k = &m->kept;
-    un_arena *arena = &m->kept_arena;
+static un_status load_attributes(duet_method *m, const json_t *list) {
+    duet_spec *spec = &m->spec;
+    un_arena *arena = &m->spec_arena;
     size_t pieces = 0;
-    k->text_count = m->words.groups.count = json_array_size(list);
-    for (size_t a = 0; a < k->text_count; a++)
+    spec->text_count = m->words.groups.count = json_array_size(list);
+    for (size_t a = 0; a < spec->text_count; a++)
         pieces += json_array_size(json_array_get(json_array_get(list, a), 2));
-    UN_TRY(un_arena_alloc(arena, k->text_count, sizeof *k->group_of, &k->group_of));
-    UN_TRY(un_arena_alloc(arena, k->text_count + 1, sizeof *k->name_begin, &k->name_begin));
-    UN_TRY(un_arena_alloc(arena, pieces, sizeof *k->names, &k->names));
-    UN_TRY(un_arena_alloc(arena, k->text_count, sizeof *m->words.groups.names,
+    UN_TRY(un_arena_alloc(arena, spec->text_count, sizeof *spec->group_of, &spec->group_of));
+    UN_TRY(
+        un_arena_alloc(arena, spec->text_count + 1, sizeof *spec->name_begin, &spec->name_begin));
+    UN_TRY(un_arena_alloc(arena, pieces, sizeof *spec->names, &spec->names));
+    UN_TRY(un_arena_alloc(arena, spec->text_count, sizeof *m->words.groups.names,
                           (void *)&m->words.groups.names));
-    m->words.groups.group_of = k->group_of;
-    for (size_t a = 0; a < k->text_count; a++) {
+    m->words.groups.group_of = spec->group_of;
+    for (size_t a = 0; a < spec->text_count; a++) {
         const json_t *item = json_array_get(list, a), *ids = json_array_get(item, 2);
         json_int_t group = json_integer_value(json_array_get(item, 0));
         const char *name = json_string_value(json_array_get(item, 1));
-        if (!name || group < 0 || (uint64_t)group >= k->group_count)
+        if (!name || group < 0 || (uint64_t)group >= spec->group_count)
             return damaged("an attribute has no name or group");
-        k->group_of[a] = (size_t)group;
+        spec->group_of[a] = (size_t)group;
         UN_TRY(un_arena_string(arena, name, &m->words.groups.names[a]));
-        k->name_begin[a + 1] = k->name_begin[a];
+        spec->name_begin[a + 1] = spec->name_begin[a];
         for (size_t i = 0; i < json_array_size(ids); i++)
-            UN_TRY(recall_id(k, json_array_get(ids, i), &k->names[k->name_begin[a + 1]++]));
+            UN_TRY(load_id(spec, json_array_get(ids, i), &spec->names[spec->name_begin[a + 1]++]));
     }
     return UNSEEN_OK;
 }
 
-un_status un_duet_recall(duet_method *m, const json_t *kept) {
-    duet_kept *k = &m->kept;
-    if (!json_is_object(kept)) return damaged("it is missing");
-    UN_TRY(recall_sizes(k, kept));
-    if (k->text.vocabulary == 0) return UNSEEN_OK; /* without text */
-    const json_t *prompt = json_object_get(kept, "prompt");
-    const char *words = json_string_value(json_object_get(kept, "words"));
-    const char *from = json_string_value(json_object_get(kept, "vocabulary"));
-    k->vocabulary = from && !strcmp(from, "file") ? "file" : "attributes";
+un_status un_duet_load_spec(duet_method *m, const json_t *json) {
+    duet_spec *spec = &m->spec;
+    if (!json_is_object(json)) return damaged("it is missing");
+    UN_TRY(load_sizes(spec, json));
+    if (spec->text.vocabulary == 0) return UNSEEN_OK; /* without text */
+    const json_t *prompt = json_object_get(json, "prompt");
+    const char *words = json_string_value(json_object_get(json, "words"));
+    const char *from = json_string_value(json_object_get(json, "vocabulary"));
+    spec->vocabulary = from && !strcmp(from, "file") ? "file" : "attributes";
     if (words) UN_TRY(un_format(&m->words.vocabulary_text, "%s", words));
-    k->mask = -1;
-    if (json_object_get(kept, "mask"))
-        UN_TRY(recall_id(k, json_object_get(kept, "mask"), &k->mask));
-    k->prompt_length = json_array_size(prompt);
-    if (k->prompt_length < 2 || k->prompt_length > k->text.positions)
+    spec->mask = -1;
+    if (json_object_get(json, "mask"))
+        UN_TRY(load_id(spec, json_object_get(json, "mask"), &spec->mask));
+    spec->prompt_length = json_array_size(prompt);
+    if (spec->prompt_length < 2 || spec->prompt_length > spec->text.positions)
         return damaged("the prompt is empty or too long");
-    UN_TRY(un_arena_alloc(&m->kept_arena, k->prompt_length, sizeof *k->prompt, &k->prompt));
-    for (size_t i = 0; i < k->prompt_length; i++)
-        UN_TRY(recall_id(k, json_array_get(prompt, i), &k->prompt[i]));
-    UN_TRY(recall_groups(m, json_object_get(kept, "groups")));
-    return recall_attributes(m, json_object_get(kept, "attributes"));
+    UN_TRY(
+        un_arena_alloc(&m->spec_arena, spec->prompt_length, sizeof *spec->prompt, &spec->prompt));
+    for (size_t i = 0; i < spec->prompt_length; i++)
+        UN_TRY(load_id(spec, json_array_get(prompt, i), &spec->prompt[i]));
+    UN_TRY(load_groups(m, json_object_get(json, "groups")));
+    return load_attributes(m, json_object_get(json, "attributes"));
 }
 
 /* ---- what a frozen image side makes of every image, computed once and kept on disk.
