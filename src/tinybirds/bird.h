@@ -36,7 +36,6 @@ enum {
 };
 /* What feathers, leaves, berries and flowers have in common. */
 extern const un_color un_palette[UN_COLOR_COUNT];
-extern const char *const un_color_names[UN_COLOR_COUNT];
 
 /* a at t = 0, b at t = 1. */
 un_color un_color_mix(un_color a, un_color b, double t);

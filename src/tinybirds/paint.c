@@ -22,11 +22,6 @@ const un_color un_palette[UN_COLOR_COUNT] = {
     [UN_WHITE] = {0.93, 0.92, 0.89}, [UN_ORANGE] = {0.91, 0.50, 0.14},
 };
 
-const char *const un_color_names[UN_COLOR_COUNT] = {
-    [UN_RED] = "red",     [UN_YELLOW] = "yellow", [UN_BLUE] = "blue",   [UN_GREEN] = "green",
-    [UN_BROWN] = "brown", [UN_BLACK] = "black",   [UN_WHITE] = "white", [UN_ORANGE] = "orange",
-};
-
 un_color un_color_mix(un_color a, un_color b, double t) {
     return (un_color){a.r + t * (b.r - a.r), a.g + t * (b.g - a.g), a.b + t * (b.b - a.b)};
 }

@@ -31,6 +31,23 @@ names=$(nm -g --defined-only "$build/libunseen.a" | awk 'NF == 3 {print $3}')
 [ "$(echo "$names" | grep -c '^un_')" -gt 500 ] || fail "nm does not list the static library"
 foreign=$(echo "$names" | grep -v -e '^un_' -e '^unseen_' | tr '\n' ' ')
 [ -z "$foreign" ] || fail "names that are not ours alone: $foreign"
+# What nobody uses is not kept: a name that stands once where it is defined, at most once where it is
+# declared, and nowhere else. (Names that macros put together stand in no source as a whole.)
+words() { find "$@" -exec cat {} + | grep -oE '\bun(seen)?_[A-Za-z0-9_]+\b' | sort | uniq -c; }
+unused=$({
+    cd "$source" || exit 1
+    words src -name '*.c'
+    echo
+    words src include -name '*.h'
+    echo
+    words tests examples bench -name '*.[ch]'
+    echo
+    echo "$names"
+} | awk 'BEGIN { part = 0 }
+    NF == 0 { part++; next }
+    part < 3 { count[part, $2] = $1; next }
+    count[0, $1] == 1 && count[1, $1] <= 1 && !((2, $1) in count)' | tr '\n' ' ')
+[ -z "$unused" ] || fail "nobody uses $unused"
 nm -D "$build/unseen" | grep -q '_chk@' || fail "no checked buffers"
 nm -D "$build/unseen" | grep -q '__stack_chk_fail' || fail "no stack protector"
 finish

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The documents name files and functions that are there, README stays short, links lead somewhere.
+# The documents name files, functions and tests that are there, README stays short, links lead
+# somewhere.
 . "$(dirname "$0")/common.sh"
 source=$(cd "$(dirname "$0")/../.." && pwd -P)
 cd "$source" || exit 1
@@ -32,4 +33,31 @@ for document in $documents; do
     done
 done
 [ $paths -gt 40 ] || fail "only $paths paths were found"
+
+# In a row of CASES.md, a word alone behind a file of unit/ is a test in it.
+awk -F'|' '/^\|/ {
+    for (c = 1; c <= NF; c++) {
+        file = "no file"
+        n = split($c, items, /[,;]/)
+        for (i = 1; i <= n; i++) {
+            item = items[i]
+            gsub(/^ +| +$/, "", item)
+            if (match(item, /^`[^`]*`/)) {
+                file = substr(item, 2, RLENGTH - 2)
+                item = substr(item, RLENGTH + 2)
+            }
+            if (item ~ /^[a-z0-9_]+$/ && (file ~ /^unit\// || item ~ /_/)) print item, file
+        }
+    }
+}' tests/CASES.md >"$scratch/tests"
+tests=0
+while read -r name file; do
+    tests=$((tests + 1))
+    grep -qs "^static void $name(void \*\*state)" "tests/$file" ||
+        fail "CASES.md names the test $name in $file, where it is not"
+done <"$scratch/tests"
+for name in $(grep -oE '`fuzz_[a-z0-9_]+`' tests/CASES.md | tr -d '`'); do
+    [ -e "tests/fuzz/$name.c" ] || fail "CASES.md names $name"
+done
+[ $tests -gt 60 ] || fail "only $tests tests were found in CASES.md"
 finish
