@@ -64,11 +64,12 @@ typedef struct {
     const float *even;        /* [G] the share that attention without preference would give */
 } un_group_attention;
 
-/* How often a method names an attribute that is hidden from it, and the best that a constant
- * answer does on the very same: always the most frequent one of as many word pieces. */
+/* Masked-attribute prediction: how often a method names an attribute that is masked in a text, and
+ * the best that a constant answer does on the very same: always the most frequent one of as many
+ * word pieces. */
 typedef struct {
-    size_t count;    /* images that had something to hide */
-    double in_group; /* fraction right, among the attributes of the hidden one's group */
+    size_t count;    /* images whose class has an attribute */
+    double in_group; /* fraction right, among the attributes of the masked one's group */
     double in_group_prior;
     double among_all; /* among all attributes; another one of the same words counts as right */
     double among_all_prior;
@@ -114,7 +115,7 @@ typedef struct {
     json_t *(*settings)(const un_method *method, size_t point);
 } un_method_closed_form;
 
-/* Where in a picture each attribute was looked for. */
+/* Attention maps of the attributes over a picture. */
 typedef struct {
     /* Attention of image features (R, F) f32: out (branches, A, h, w) row-major, h w the grid of
      * un_method_grid; UNSEEN_E_UNSUPPORTED if this model has none. */
@@ -141,9 +142,9 @@ typedef struct {
     int scores_are_probabilities; /* so that they add up to the logarithms of scores */
 } un_method_attribute_scores;
 
-/* What can be asked of a method that reads texts of the attributes. */
+/* What a method that reads texts of the attributes has beside scores. */
 typedef struct {
-    /* Hides one attribute of each image's class, as in training, and asks for it: labels [N], rows
+    /* Masks one attribute of each image's class, as in training, and predicts it: labels [N], rows
      * of the class table. UNSEEN_E_UNSUPPORTED if this model cannot. */
     un_status (*masked_prediction)(un_method *method, const un_class_table *classes,
                                    const un_features *features, const int32_t *labels,

@@ -55,14 +55,14 @@ un_status un_attention_declare(un_attention_layer *layer, un_params *params, con
 un_status un_attention_project(const un_attention_layer *layer, const un_params *params,
                                un_dtype type, const void *x, size_t rows, void *qkv);
 
-/* Of some rows x (rows, H) only the queries are asked for: q (rows, H) ... */
+/* Only the queries of some rows x (rows, H): q (rows, H) ... */
 un_status un_attention_queries(const un_attention_layer *layer, const un_params *params,
                                un_dtype type, const void *x, size_t rows, void *q);
 /* ... of others only keys and values: kv (rows, 2H). */
 un_status un_attention_keys(const un_attention_layer *layer, const un_params *params, un_dtype type,
                             const void *x, size_t rows, void *kv);
 
-/* One direction: the queries of one batch of sequences look at the keys of another; equal
+/* One direction: the queries of one batch of sequences attend to the keys of another; equal
  * batches make it self-attention. */
 typedef struct {
     un_sequences queries, keys; /* equally many sequences */

@@ -300,11 +300,11 @@ static un_status find_regressed(duet_method *m, const un_class_table *classes) {
         const char *name = classes->semantics[i].name;
         int of_texts = is_named(s->text_semantics, name) || is_named(s->binary_semantics, name);
         r->width[i] = classes->semantics[i].width;
-        r->chosen[i] = i == 0 || s->regress == DUET_REGRESS_ALL ||
-                       (s->regress == DUET_REGRESS_AUTO && !of_texts);
-        if (r->chosen[i]) r->A += r->width[i];
+        r->selected[i] = i == 0 || s->regress == DUET_REGRESS_ALL ||
+                         (s->regress == DUET_REGRESS_AUTO && !of_texts);
+        if (r->selected[i]) r->A += r->width[i];
     }
-    r->own_texts = r->chosen[texts] && r->A == r->width[texts];
+    r->own_texts = r->selected[texts] && r->A == r->width[texts];
     return UNSEEN_OK;
 }
 
@@ -422,7 +422,7 @@ static int unit_rows(const json_t *config) {
 }
 
 static int made_of(const un_method *method, size_t semantics) {
-    return ((const duet_method *)method)->regressed.chosen[semantics];
+    return ((const duet_method *)method)->regressed.selected[semantics];
 }
 
 static size_t steps_before(const un_method *method, size_t epoch) {

@@ -52,7 +52,7 @@ typedef struct {
     const char *vocabulary; /* where words come from, for people */
 } duet_spec;
 
-/* Classes as the network sees them. */
+/* Classes as the network takes them. */
 typedef struct {
     size_t count;
     float *att; /* [C, A] unit rows */
@@ -60,7 +60,7 @@ typedef struct {
     un_arena arena;
 } duet_classes;
 
-/* probe.c: what the words ask of a picture, made when first asked for. */
+/* probe.c: queries and keys of texts for attention, computed when first needed. */
 enum { DUET_ATTENTION_BRANCHES = 2 };
 typedef struct {
     int ready;
@@ -163,9 +163,9 @@ typedef struct {
 
 /* Which semantics the scores are regressed to. Owner: duet.c. */
 typedef struct {
-    size_t A; /* values of all that are chosen */
+    size_t A; /* values of all that are selected */
     size_t semantics_count, width[UN_MAX_CLASS_SEMANTICS];
-    unsigned char chosen[UN_MAX_CLASS_SEMANTICS]; /* semantics that make att */
+    unsigned char selected[UN_MAX_CLASS_SEMANTICS]; /* semantics that make att */
     int own_texts; /* the texts tell of what is regressed, and of nothing else */
 } duet_regressed;
 
@@ -279,7 +279,7 @@ void un_duet_attention_grid(const un_method *method, size_t *height, size_t *wid
 un_status un_duet_group_attention(un_method *method, const float *features,
                                   un_group_attention *out);
 /* After new classes or parameters. */
-void un_duet_attention_forget(duet_method *m);
+void un_duet_attention_reset(duet_method *m);
 
 un_status un_duet_masked_prediction(un_method *method, const un_class_table *classes,
                                     const un_features *features, const int32_t *labels,

@@ -34,10 +34,10 @@ typedef struct {
     un_vit_pass vit; /* one of both */
     un_swin_pass swin;
     float *pictures; /* (n, S, S, 3) normalised */
-    float *chosen;   /* (n, T, Hv) the states handed on */
+    float *selected; /* (n, T, Hv) the states handed on */
     float *logits;   /* (n, K) */
     float *dlogits;  /* (n, K) */
-    float *tokens;   /* (n, T, H); backward: the gradient of what is chosen */
+    float *tokens;   /* (n, T, H); backward: the gradient of what is selected */
     float *dstates;  /* (n, states, Hv) */
     un_arena arena;
 } pixels_pass;
@@ -126,7 +126,7 @@ static un_status reserve(pixels_pass *p, size_t n) {
     un_arena_free(a);
     p->room = 0;
     if (!v->base.from_states) UN_TRY(un_arena_alloc(a, n * S * S * 3, f, &p->pictures));
-    UN_TRY(un_arena_alloc(a, n * T * Hv, f, &p->chosen));
+    UN_TRY(un_arena_alloc(a, n * T * Hv, f, &p->selected));
     UN_TRY(un_arena_alloc(a, n * T * (v->base.width > Hv ? v->base.width : Hv), f, &p->tokens));
     if (v->config.logit) {
         UN_TRY(un_arena_alloc(a, n * v->config.labels, f, &p->logits));
@@ -163,28 +163,30 @@ static void normalize(pixels_pass *p, const float *pixels, size_t n) {
 }
 
 /* The states of a picture that are handed on: the first, and with it the places' or nothing. */
-static void choose(const pixels_image *v, const float *states, size_t n, float *chosen) {
+static void gather_selected(const pixels_image *v, const float *states, size_t n, float *selected) {
     size_t Hv = v->inner, T = v->base.tokens, row = Hv * sizeof *states;
     for (size_t i = 0; i < n; i++) {
         const float *from = states + i * v->states * Hv;
-        memcpy(chosen + i * T * Hv, from, row);
-        memcpy(chosen + (i * T + 1) * Hv, from + (1 + v->skipped) * Hv, (T - 1) * row);
+        memcpy(selected + i * T * Hv, from, row);
+        memcpy(selected + (i * T + 1) * Hv, from + (1 + v->skipped) * Hv, (T - 1) * row);
     }
 }
 
-static void unchoose(const pixels_image *v, const float *dchosen, size_t n, float *dstates) {
+static void scatter_selected(const pixels_image *v, const float *dselected, size_t n,
+                             float *dstates) {
     size_t Hv = v->inner, T = v->base.tokens, row = Hv * sizeof *dstates;
     memset(dstates, 0, n * v->states * row);
     for (size_t i = 0; i < n; i++) {
         float *to = dstates + i * v->states * Hv;
-        memcpy(to, dchosen + i * T * Hv, row);
-        memcpy(to + (1 + v->skipped) * Hv, dchosen + (i * T + 1) * Hv, (T - 1) * row);
+        memcpy(to, dselected + i * T * Hv, row);
+        memcpy(to + (1 + v->skipped) * Hv, dselected + (i * T + 1) * Hv, (T - 1) * row);
     }
 }
 
 /* The transformer: pictures to the states that are handed on. */
-static un_status see(duet_image_pass *pass, const un_params *params, const float *features,
-                     size_t n, const un_dropout_source *dropout, float *chosen) {
+static un_status select_states(duet_image_pass *pass, const un_params *params,
+                               const float *features, size_t n, const un_dropout_source *dropout,
+                               float *selected) {
     pixels_pass *p = (pixels_pass *)pass;
     const pixels_image *v = (const pixels_image *)pass->image;
     const float *states = NULL;
@@ -194,13 +196,13 @@ static un_status see(duet_image_pass *pass, const un_params *params, const float
     normalize(p, features, n);
     UN_TRY(v->is_swin ? un_swin_forward(&p->swin, params, p->pictures, n, S, dropout, &states)
                       : un_vit_forward(&p->vit, params, p->pictures, n, S, dropout, &states));
-    choose(v, states, n, chosen);
+    gather_selected(v, states, n, selected);
     return UNSEEN_OK;
 }
 
-static un_status look(duet_image_pass *pass, const un_params *params, const float *features,
-                      size_t n, float *states) {
-    return see(pass, params, features, n, NULL, states);
+static un_status states(duet_image_pass *pass, const un_params *params, const float *features,
+                        size_t n, float *out) {
+    return select_states(pass, params, features, n, NULL, out);
 }
 
 /* The layers behind the transformer are small: they compute in f32. */
@@ -213,16 +215,16 @@ static un_status forward(duet_image_pass *pass, const un_params *params, const f
     p->params = params;
     p->n = n;
     if (v->base.from_states)
-        memcpy(p->chosen, features, n * T * v->inner * sizeof *features);
+        memcpy(p->selected, features, n * T * v->inner * sizeof *features);
     else
-        UN_TRY(see(pass, params, features, n, dropout, p->chosen));
-    *tokens = v->config.logit || v->projected ? p->tokens : p->chosen;
+        UN_TRY(select_states(pass, params, features, n, dropout, p->selected));
+    *tokens = v->config.logit || v->projected ? p->tokens : p->selected;
     if (v->projected)
-        return un_dense_forward(&v->projection, params, UN_F32, p->chosen, n * T, UN_DENSE_PLAIN,
+        return un_dense_forward(&v->projection, params, UN_F32, p->selected, n * T, UN_DENSE_PLAIN,
                                 p->tokens, 0, UN_F32);
     if (!v->config.logit) return UNSEEN_OK;
-    UN_TRY(un_dense_forward(&v->classifier, params, UN_F32, p->chosen, n, UN_DENSE_PLAIN, p->logits,
-                            0, UN_F32));
+    UN_TRY(un_dense_forward(&v->classifier, params, UN_F32, p->selected, n, UN_DENSE_PLAIN,
+                            p->logits, 0, UN_F32));
     return un_dense_forward(&v->from_logit, params, UN_F32, p->logits, n, UN_DENSE_PLAIN, p->tokens,
                             0, UN_F32);
 }
@@ -237,18 +239,18 @@ static un_status backward(duet_image_pass *pass, const float *dtokens) {
     pixels_pass *p = (pixels_pass *)pass;
     const pixels_image *v = (const pixels_image *)pass->image;
     size_t rows = p->n * v->base.tokens;
-    const float *d = dtokens;                          /* of the chosen states, in the end */
+    const float *d = dtokens;                          /* of the selected states, in the end */
     float *into = v->config.frozen ? NULL : p->tokens; /* as wide as the wider of both */
     if (v->projected) {
-        UN_TRY(dense_backward(p, &v->projection, p->chosen, dtokens, rows, into));
+        UN_TRY(dense_backward(p, &v->projection, p->selected, dtokens, rows, into));
         d = into;
     } else if (v->config.logit) {
         UN_TRY(dense_backward(p, &v->from_logit, p->logits, dtokens, rows, p->dlogits));
-        UN_TRY(dense_backward(p, &v->classifier, p->chosen, p->dlogits, rows, into));
+        UN_TRY(dense_backward(p, &v->classifier, p->selected, p->dlogits, rows, into));
         d = into;
     }
     if (v->config.frozen) return UNSEEN_OK;
-    unchoose(v, d, p->n, p->dstates);
+    scatter_selected(v, d, p->n, p->dstates);
     return v->is_swin ? un_swin_backward(&p->swin, p->dstates, NULL)
                       : un_vit_backward(&p->vit, p->dstates, NULL);
 }
@@ -259,7 +261,7 @@ static const duet_image_class g_class = {.name = "pixels",
                                          .pass_create = pass_create,
                                          .pass_free = pass_free,
                                          .forward = forward,
-                                         .states = look,
+                                         .states = states,
                                          .backward = backward};
 
 static un_status declare_transformer(pixels_image *v, un_params *params, size_t *grid) {

@@ -150,7 +150,7 @@ void un_duet_augment(uint64_t seed, size_t epoch, size_t index, const float *in,
                      float *out);
 
 /* ---- DUET's cross-modal layer (LXMERT's): language states l and visual
- * states v look at each other, then at themselves.
+ * states v attend to each other, then to themselves.
  *
  *     l1 = LN(l + O(Att(q = l, kv = v)))      one set of weights for both directions,
  *     v1 = LN(v + O(Att(q = v, kv = l)))      both from the original l and v
@@ -198,7 +198,7 @@ typedef struct {
 typedef struct {
     size_t room;
     size_t active;        /* the first so many sequences have rows that are in the subset */
-    size_t queries, keys; /* the first so many rows look, and are looked at */
+    size_t queries, keys; /* the first so many rows are queries, and keys */
     un_query_subset subset;
     un_arena subset_arena;
     const float *x; /* (R, H) the input, borrowed until backward is done */
@@ -339,7 +339,8 @@ typedef struct {
     un_sequences sequences; /* rows are tokens */
     const int64_t *ids;     /* [rows] */
     const float *key_mask;  /* [rows] of the text encoder only: -10000 hides padding; NULL: none.
-                               (The cross-modal layer sees padding, as published.) */
+                               (The cross-modal layer attends to padding, as
+                               published.) */
 } duet_text_batch;
 
 typedef struct {
@@ -375,7 +376,7 @@ void un_duet_pass_free(duet_pass *pass);
 
 /* What the store has of n pictures and their texts -> pass->vis and pass->lang. `text` is not
  * read by a network without text. `dropout` is for text encoder and cross-modal layers, its `path`
- * for the picture's transformer; NULL: none. `subset` says which rows of both are asked for
+ * for the picture's transformer; NULL: none. `subset` says which rows of both are computed
  * (sequences and row; kept until backward is done): the last layer then computes no others; NULL,
  * or of a side: all. */
 un_status un_duet_forward(duet_pass *pass, const un_params *params, const float *features, size_t n,
@@ -408,7 +409,7 @@ un_status un_duet_contrast_backward(const duet_network *network, const un_params
  *
  * Letters: n pictures, A attributes, C classes, H width of features. ---- */
 
-/* Classes as the losses see them. */
+/* Classes as the losses take them. */
 typedef struct {
     size_t count, attributes;  /* C, A */
     const float *att;          /* (C, A) unit rows */
@@ -444,7 +445,7 @@ double un_duet_attribute_contrast(const float *features, size_t pairs, size_t H,
                                   float *d);
 
 /* ---- the parts of DUET's objective from the network's outputs to their
- * gradients: what is asked of the visual states, of the masked words, and of the
+ * gradients: losses of the visual states, of the masked words, and of the
  * words of six (picture, text) pairs.
  *
  * Letters as in network.h; B samples, V words. ---- */

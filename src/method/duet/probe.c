@@ -1,7 +1,7 @@
 /*
- * probe.c - what can be asked of a trained DUET beside scores: where in a picture it looks for each
- * attribute, over which groups of attributes a picture divides its attention, and how often it
- * names an attribute that is masked in the text. See duet.h.
+ * probe.c - what a trained DUET can show beside scores: attention maps of the attributes over a
+ * picture, a picture's attention over groups of attributes, and masked-attribute prediction. See
+ * duet.h.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -9,29 +9,30 @@
 
 #include "method/duet/duet.h"
 
-/* ---- where DUET looks, from the weights of its first cross-modal layer, in both
- * directions and before anything is mixed:
+/* ---- attention, from the weights of the first cross-modal layer, in both directions and
+ * before anything is mixed:
  *
- *   from words to the picture   what the words of an attribute see, over the regions without
- *                               CLS, the mean over heads and words, scaled to sum 1. Branch 0:
+ *   from words to the picture   the words of an attribute are queries, the regions without CLS
+ *                               keys; the mean over heads and words, scaled to sum 1. Branch 0:
  *                               the attribute masked, as grounding trains it: its group with as
  *                               many [MASK] as its name has pieces, so that attributes of one
  *                               group and length share a map. Branch 1: its name in that place.
  *                               The other groups of the text are empty.
- *   from the picture to words   what the visual state that attributes are read from sees of the
- *                               fixed prompt, the mean over heads, added up over each group's
- *                               words.
+ *   from the picture to words   the visual state that attributes are read from is the query, the
+ *                               words of the fixed prompt are keys; the mean over heads, added
+ *                               up over each group's words.
  *
- * What the words ask does not depend on the picture: it is made once for the classes set. ---- */
+ * Queries and keys of texts do not depend on the picture: they are computed once for the classes
+ * set. ---- */
 
 const char *const un_duet_attention_titles[] = {"attribute masked", "attribute named"};
 
-void un_duet_attention_forget(duet_method *m) {
+void un_duet_attention_reset(duet_method *m) {
     un_arena_free(&m->scoring.attention_arena);
     m->scoring.attention = (duet_attention_state){0};
 }
 
-/* ---- what the words ask ---- */
+/* ---- queries and keys of texts ---- */
 
 /* [MASK] of the model's vocabulary; older models do not say it. */
 static un_status find_mask(duet_method *m) {
@@ -43,7 +44,8 @@ static un_status find_mask(duet_method *m) {
 
 /* The queries (pieces, H) of attribute a, alone in its group of the otherwise empty prompt, by its
  * name or masked. `ids` has room for prompt and name. */
-static un_status ask(duet_method *m, size_t a, int masked, int64_t *ids, float *queries) {
+static un_status attribute_queries(duet_method *m, size_t a, int masked, int64_t *ids,
+                                   float *queries) {
     const duet_spec *spec = &m->spec;
     const un_attention_layer *cross = &m->network.xlayer[0].cross;
     size_t H = cross->width, P = spec->prompt_length, first = spec->name_begin[a];
@@ -102,7 +104,7 @@ static un_status prepare_attention(duet_method *m) {
             size_t same = b == 0 ? masked_alike(spec, a) : a;
             float *own = g->queries[b] + spec->name_begin[a] * H;
             if (same == a)
-                UN_GO(ask(m, a, b == 0, ids, own));
+                UN_GO(attribute_queries(m, a, b == 0, ids, own));
             else
                 memcpy(own, g->queries[b] + spec->name_begin[same] * H,
                        (spec->name_begin[a + 1] - spec->name_begin[a]) * H * sizeof *own);
@@ -116,16 +118,16 @@ static un_status prepare_attention(duet_method *m) {
                            g->prompt_keys, 0, UN_F32));
     g->ready = 1;
 done:
-    if (status) un_duet_attention_forget(m);
+    if (status) un_duet_attention_reset(m);
     return status;
 }
 
-/* ---- from here to there ---- */
+/* ---- attention of queries over keys ---- */
 
 /* Adds the attention of one query (H) over n keys (n, H), the mean over heads, to sum[n]; p[n] is
  * work space. */
-static void look(const un_attention_layer *cross, const float *query, const float *keys, size_t n,
-                 double *p, double *sum) {
+static void add_attention(const un_attention_layer *cross, const float *query, const float *keys,
+                          size_t n, double *p, double *sum) {
     size_t H = cross->width, heads = cross->heads, d = H / heads;
     for (size_t h = 0; h < heads; h++) {
         double largest = -INFINITY, total = 0;
@@ -141,7 +143,7 @@ static void look(const un_attention_layer *cross, const float *query, const floa
     }
 }
 
-/* Room for looking at n things: two rows of doubles behind f floats a thing. */
+/* Room for attention over n keys: two rows of doubles, and `floats` floats a key. */
 static un_status work_space(size_t n, size_t floats, double **sums, float **rows) {
     UN_TRY(un_alloc(2 * n, sizeof **sums, sums));
     un_status status = un_alloc(n * floats, sizeof **rows, rows);
@@ -150,7 +152,8 @@ static un_status work_space(size_t n, size_t floats, double **sums, float **rows
 }
 
 static un_status check(const duet_method *m) {
-    if (!m->scoring.ready) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before looking");
+    if (!m->scoring.ready)
+        return un_fail(UNSEEN_E_ARGUMENT, "attention needs classes: none were set");
     if (!m->network.config.with_text)
         return un_fail(UNSEEN_E_UNSUPPORTED,
                        "this DUET model has no attention: it was trained without text");
@@ -164,7 +167,7 @@ static un_status visual_tokens(duet_method *m, const float *features, const floa
 }
 
 /* All maps of a branch; attributes that are masked alike have the map of the first of them. */
-static void draw_maps(const duet_method *m, int branch, const float *keys, double *sums,
+static void fill_maps(const duet_method *m, int branch, const float *keys, double *sums,
                       float *maps) {
     const duet_spec *spec = &m->spec;
     const un_attention_layer *cross = &m->network.xlayer[0].cross;
@@ -180,9 +183,10 @@ static void draw_maps(const duet_method *m, int branch, const float *keys, doubl
         }
         memset(sums, 0, T * sizeof *sums);
         for (size_t i = spec->name_begin[a]; i < spec->name_begin[a + 1]; i++)
-            look(cross, m->scoring.attention.queries[branch] + i * H, keys, T, sums + T, sums);
+            add_attention(cross, m->scoring.attention.queries[branch] + i * H, keys, T, sums + T,
+                          sums);
         for (size_t r = leading; r < T; r++) total += sums[r];
-        /* An attribute without words, or one that sees CLS alone, prefers no place. */
+        /* An attribute without words, or with all attention on CLS, prefers no place. */
         for (size_t r = leading; r < T; r++)
             map[r - leading] = (float)(total > 0 ? sums[r] / total : 1 / (double)places);
     }
@@ -209,7 +213,7 @@ un_status un_duet_attention(un_method *method, const float *features, float *map
     un_status status = un_dense_forward(&cross->key, &m->base.params, UN_F32, tokens, T,
                                         UN_DENSE_PLAIN, keys, 0, UN_F32);
     for (int b = 0; b < DUET_ATTENTION_BRANCHES && !status; b++)
-        draw_maps(m, b, keys, sums, maps + (size_t)b * m->regressed.A * (T - image->leading));
+        fill_maps(m, b, keys, sums, maps + (size_t)b * m->regressed.A * (T - image->leading));
     free(sums);
     free(keys);
     return status;
@@ -247,7 +251,7 @@ un_status un_duet_group_attention(un_method *method, const float *features,
     UN_TRY(work_space(P, cross->width, &sums, &query));
     un_status status = un_dense_forward(&cross->query, &m->base.params, UN_F32, tokens, 1,
                                         UN_DENSE_PLAIN, query, 0, UN_F32);
-    if (!status) look(cross, query, m->scoring.attention.prompt_keys, P, sums + P, sums);
+    if (!status) add_attention(cross, query, m->scoring.attention.prompt_keys, P, sums + P, sums);
     float *share = m->scoring.attention.share, *even = share + spec->group_count;
     for (size_t g = 0; g < spec->group_count && !status; g++) {
         double sum = 0;
@@ -263,8 +267,8 @@ un_status un_duet_group_attention(un_method *method, const float *features,
     return UNSEEN_OK;
 }
 
-/* ---- does DUET's grounding work? How often a model names an attribute that
- * was masked in the text beside a picture.
+/* ---- masked-attribute prediction: how often a model names an attribute that was masked
+ * in the text beside a picture.
  *
  * For every image one attribute of its class is drawn and masked, and others are
  * dropped, as in training (sampling.h). Candidates are the attributes with as many
@@ -287,10 +291,10 @@ typedef struct {
     size_t start[PICTURES + 1], marked_begin[PICTURES + 1];
     int64_t image[PICTURES];
     size_t target[PICTURES], count; /* of the batch under way */
-    size_t *asked;                  /* [A] how often each attribute was masked */
+    size_t *masked_count;           /* [A] how often each attribute was masked */
     un_masked_prediction *out;
     un_arena arena;
-} masked_attributes;
+} masked_evaluation;
 
 static size_t pieces_of(const duet_spec *spec, size_t a) {
     return spec->name_begin[a + 1] - spec->name_begin[a];
@@ -322,48 +326,48 @@ static size_t best_attribute(const duet_spec *spec, const float *logits, size_t 
 }
 
 /* The pictures and texts that have come together. */
-static un_status predict_batch(masked_attributes *r) {
-    duet_method *m = r->m;
+static un_status predict_batch(masked_evaluation *e) {
+    duet_method *m = e->m;
     const duet_spec *spec = &m->spec;
     size_t H = spec->text.width;
-    const duet_text_batch text = {.sequences = {r->count, r->start}, .ids = r->ids};
-    if (r->count == 0) return UNSEEN_OK;
-    un_features_gather_f32(r->features, r->image, r->count, r->rows);
-    UN_TRY(un_duet_forward(&r->pass, &m->base.params, r->rows, r->count, &text, NULL, NULL));
-    for (size_t i = 0; i < r->count; i++) {
+    const duet_text_batch text = {.sequences = {e->count, e->start}, .ids = e->ids};
+    if (e->count == 0) return UNSEEN_OK;
+    un_features_gather_f32(e->features, e->image, e->count, e->rows);
+    UN_TRY(un_duet_forward(&e->pass, &m->base.params, e->rows, e->count, &text, NULL, NULL));
+    for (size_t i = 0; i < e->count; i++) {
         float *logits = NULL;
-        size_t pieces = r->marked_begin[i + 1] - r->marked_begin[i], a = r->target[i];
+        size_t pieces = e->marked_begin[i + 1] - e->marked_begin[i], a = e->target[i];
         for (size_t p = 0; p < pieces; p++)
-            memcpy(r->states + p * H, r->pass.lang + r->marked[r->marked_begin[i] + p] * H,
-                   H * sizeof *r->states);
-        UN_TRY(un_duet_mlm_forward(&r->mlm, &m->base.params, r->states, pieces, &logits));
+            memcpy(e->states + p * H, e->pass.lang + e->marked[e->marked_begin[i] + p] * H,
+                   H * sizeof *e->states);
+        UN_TRY(un_duet_mlm_forward(&e->mlm, &m->base.params, e->states, pieces, &logits));
         size_t all = best_attribute(spec, logits, pieces, SIZE_MAX);
-        r->out->in_group += best_attribute(spec, logits, pieces, spec->group_of[a]) == a;
-        r->out->among_all += all != SIZE_MAX && same_words(spec, all, a);
-        r->out->count++;
-        r->asked[a]++;
+        e->out->in_group += best_attribute(spec, logits, pieces, spec->group_of[a]) == a;
+        e->out->among_all += all != SIZE_MAX && same_words(spec, all, a);
+        e->out->count++;
+        e->masked_count[a]++;
     }
-    r->count = 0;
+    e->count = 0;
     return UNSEEN_OK;
 }
 
-static un_status add(masked_attributes *r, size_t number, int64_t image) {
-    duet_method *m = r->m;
-    un_duet_sample *s = &r->sample;
+static un_status add_image(masked_evaluation *e, size_t number, int64_t image) {
+    duet_method *m = e->m;
+    un_duet_sample *s = &e->sample;
     un_duet_text *text = &m->words.text;
-    un_duet_draw(r->sampler, 0, number, 0, image, (size_t)r->labels[image], s);
+    un_duet_draw(e->sampler, 0, number, 0, image, (size_t)e->labels[image], s);
     if (!s->has_mask) return UNSEEN_OK;
     UN_TRY(un_duet_texts_make(m->words.texts, s->pair[0].present, s->pair[0].attribute, 1, text));
-    /* A name that was cut off at the end cannot be asked for. */
+    /* A name that was cut off at the end cannot be predicted. */
     if (text->marked_count != pieces_of(&m->spec, s->pair[0].attribute)) return UNSEEN_OK;
-    size_t at = r->start[r->count], mark = r->marked_begin[r->count];
-    for (size_t i = 0; i < text->length; i++) r->ids[at + i] = text->ids[i];
-    for (size_t i = 0; i < text->marked_count; i++) r->marked[mark++] = at + text->marked[i];
-    r->image[r->count] = image;
-    r->target[r->count++] = s->pair[0].attribute;
-    r->start[r->count] = at + text->length;
-    r->marked_begin[r->count] = mark;
-    return r->count == PICTURES ? predict_batch(r) : UNSEEN_OK;
+    size_t at = e->start[e->count], mark = e->marked_begin[e->count];
+    for (size_t i = 0; i < text->length; i++) e->ids[at + i] = text->ids[i];
+    for (size_t i = 0; i < text->marked_count; i++) e->marked[mark++] = at + text->marked[i];
+    e->image[e->count] = image;
+    e->target[e->count++] = s->pair[0].attribute;
+    e->start[e->count] = at + text->length;
+    e->marked_begin[e->count] = mark;
+    return e->count == PICTURES ? predict_batch(e) : UNSEEN_OK;
 }
 
 /* The texts of a model that was loaded, from its own names. */
@@ -375,52 +379,52 @@ static un_status open_texts(duet_method *m) {
     return un_duet_text_alloc(m->words.texts, &m->arena, &m->words.text);
 }
 
-static un_status prepare(masked_attributes *r, const un_class_table *classes,
+static un_status prepare(masked_evaluation *e, const un_class_table *classes,
                          const un_index_list *images) {
-    duet_method *m = r->m;
-    un_arena *a = &r->arena;
+    duet_method *m = e->m;
+    un_arena *a = &e->arena;
     size_t L = m->settings.max_length;
     UN_TRY(open_texts(m));
-    UN_TRY(un_duet_setup_sampler(m, classes, r->labels, images, &r->sampler));
-    if (r->sampler->settings.attribute_count != m->spec.text_count)
+    UN_TRY(un_duet_setup_sampler(m, classes, e->labels, images, &e->sampler));
+    if (e->sampler->settings.attribute_count != m->spec.text_count)
         return un_fail(UNSEEN_E_ARGUMENT, "the classes have %zu attributes, the model's texts %zu",
-                       r->sampler->settings.attribute_count, m->spec.text_count);
-    if (r->features->regions != m->R || r->features->width != m->F)
+                       e->sampler->settings.attribute_count, m->spec.text_count);
+    if (e->features->regions != m->R || e->features->width != m->F)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "the features have %zu regions of %zu values, not %zu of %zu",
-                       r->features->regions, r->features->width, m->R, m->F);
-    UN_TRY(un_duet_sample_alloc(r->sampler, a, &r->sample));
-    UN_TRY(un_arena_alloc(a, PICTURES * m->R * m->F, sizeof(float), &r->rows));
-    UN_TRY(un_arena_alloc(a, L * m->spec.text.width, sizeof(float), &r->states));
-    UN_TRY(un_arena_alloc(a, PICTURES * L, sizeof *r->ids, &r->ids));
-    UN_TRY(un_arena_alloc(a, PICTURES * L, sizeof *r->marked, &r->marked));
-    UN_TRY(un_arena_alloc(a, m->spec.text_count, sizeof *r->asked, &r->asked));
-    UN_TRY(un_duet_pass_create(&r->pass, &m->network, 0));
-    return un_duet_mlm_pass_create(&r->mlm, &m->network.mlm, m->network.config.type, 0);
+                       e->features->regions, e->features->width, m->R, m->F);
+    UN_TRY(un_duet_sample_alloc(e->sampler, a, &e->sample));
+    UN_TRY(un_arena_alloc(a, PICTURES * m->R * m->F, sizeof(float), &e->rows));
+    UN_TRY(un_arena_alloc(a, L * m->spec.text.width, sizeof(float), &e->states));
+    UN_TRY(un_arena_alloc(a, PICTURES * L, sizeof *e->ids, &e->ids));
+    UN_TRY(un_arena_alloc(a, PICTURES * L, sizeof *e->marked, &e->marked));
+    UN_TRY(un_arena_alloc(a, m->spec.text_count, sizeof *e->masked_count, &e->masked_count));
+    UN_TRY(un_duet_pass_create(&e->pass, &m->network, 0));
+    return un_duet_mlm_pass_create(&e->mlm, &m->network.mlm, m->network.config.type, 0);
 }
 
 /* What naming always the most frequent attribute of each number of pieces gets right, group by
  * group or (by_group 0) of all; of all, attributes of the same words are one. */
-static double prior(const masked_attributes *r, int by_group) {
-    const duet_spec *spec = &r->m->spec;
+static double prior(const masked_evaluation *e, int by_group) {
+    const duet_spec *spec = &e->m->spec;
     size_t right = 0;
     for (size_t a = 0; a < spec->text_count; a++) {
         /* a counts if no candidate is before it: more frequent, or as frequent and earlier. */
         size_t own = 0, beaten = 0;
         for (size_t b = 0; b < spec->text_count; b++)
-            if (by_group ? b == a : same_words(spec, a, b)) own += r->asked[b];
+            if (by_group ? b == a : same_words(spec, a, b)) own += e->masked_count[b];
         for (size_t b = 0; b < spec->text_count && !beaten; b++) {
             size_t other = 0;
             if (pieces_of(spec, a) != pieces_of(spec, b) ||
                 (by_group && spec->group_of[a] != spec->group_of[b]))
                 continue;
             for (size_t c = 0; c < spec->text_count; c++)
-                if (by_group ? c == b : same_words(spec, b, c)) other += r->asked[c];
+                if (by_group ? c == b : same_words(spec, b, c)) other += e->masked_count[c];
             beaten = other > own || (other == own && b < a);
         }
         if (!beaten) right += own;
     }
-    return (double)right / (double)r->out->count;
+    return (double)right / (double)e->out->count;
 }
 
 un_status un_duet_masked_prediction(un_method *method, const un_class_table *classes,
@@ -430,20 +434,20 @@ un_status un_duet_masked_prediction(un_method *method, const un_class_table *cla
     *out = (un_masked_prediction){0};
     if (!m->network.config.with_text)
         return un_fail(UNSEEN_E_UNSUPPORTED, "only DUET with text recovers masked attributes");
-    masked_attributes r = {.m = m, .features = features, .labels = labels, .out = out};
+    masked_evaluation e = {.m = m, .features = features, .labels = labels, .out = out};
     un_status status = UNSEEN_OK;
-    UN_GO(prepare(&r, classes, images));
-    for (size_t i = 0; i < images->count; i++) UN_GO(add(&r, i, images->items[i]));
-    UN_GO(predict_batch(&r));
+    UN_GO(prepare(&e, classes, images));
+    for (size_t i = 0; i < images->count; i++) UN_GO(add_image(&e, i, images->items[i]));
+    UN_GO(predict_batch(&e));
     if (out->count == 0) UN_GO(un_fail(UNSEEN_E_ARGUMENT, "no image's class has an attribute"));
     out->in_group /= (double)out->count;
     out->among_all /= (double)out->count;
-    out->in_group_prior = prior(&r, 1);
-    out->among_all_prior = prior(&r, 0);
+    out->in_group_prior = prior(&e, 1);
+    out->among_all_prior = prior(&e, 0);
 done:
-    un_duet_mlm_pass_free(&r.mlm);
-    un_duet_pass_free(&r.pass);
-    un_duet_sampler_free(r.sampler);
-    un_arena_free(&r.arena);
+    un_duet_mlm_pass_free(&e.mlm);
+    un_duet_pass_free(&e.pass);
+    un_duet_sampler_free(e.sampler);
+    un_arena_free(&e.arena);
     return status;
 }

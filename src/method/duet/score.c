@@ -25,12 +25,12 @@ un_status un_duet_take_classes(const duet_method *m, duet_classes *out,
     if (classes->count == 0) return un_fail(UNSEEN_E_ARGUMENT, "there are no classes to score");
     size_t needed = 0;
     for (size_t i = 0; i < m->regressed.semantics_count; i++)
-        if (m->regressed.chosen[i]) needed = i + 1;
+        if (m->regressed.selected[i]) needed = i + 1;
     if (classes->semantics_count < needed)
         return un_fail(UNSEEN_E_ARGUMENT, "DUET was trained with %zu semantics, not %zu", needed,
                        classes->semantics_count);
     for (size_t i = 0; i < needed; i++)
-        if (m->regressed.chosen[i] && classes->semantics[i].width != m->regressed.width[i])
+        if (m->regressed.selected[i] && classes->semantics[i].width != m->regressed.width[i])
             return un_fail(UNSEEN_E_ARGUMENT, "DUET needs semantics of %zu values; \"%s\" has %zu",
                            m->regressed.width[i], classes->semantics[i].name,
                            classes->semantics[i].width);
@@ -40,7 +40,7 @@ un_status un_duet_take_classes(const duet_method *m, duet_classes *out,
     UN_GO(un_arena_alloc(&fresh.arena, fresh.count, 1, &fresh.seen));
     memcpy(fresh.seen, classes->seen, fresh.count);
     for (size_t i = 0, at = 0; i < needed; i++) {
-        if (!m->regressed.chosen[i]) continue;
+        if (!m->regressed.selected[i]) continue;
         for (size_t c = 0; c < fresh.count; c++) {
             float *row = fresh.att + c * m->regressed.A + at;
             memcpy(row, classes->semantics[i].values + c * m->regressed.width[i],
@@ -75,7 +75,7 @@ static un_status fold_prompt(duet_method *m) {
 un_status un_duet_set_classes(un_method *method, const un_class_table *classes) {
     duet_method *m = (duet_method *)method;
     m->scoring.ready = 0; /* score() refuses until all is whole */
-    un_duet_attention_forget(m);
+    un_duet_attention_reset(m);
     UN_TRY(un_duet_take_classes(m, &m->scoring.classes, classes));
     if (!m->scoring.pass.network) UN_TRY(un_duet_pass_create(&m->scoring.pass, &m->network, 0));
     if (folds(m)) UN_TRY(fold_prompt(m));

@@ -110,8 +110,8 @@ static un_status reserve(duet_xlayer_pass *pass, size_t s, size_t rows) {
     return UNSEEN_OK;
 }
 
-/* Which rows of a side look and are looked at. Sequences behind the last one that is in the subset
- * matter as what the other side sees at most. */
+/* Which rows of a side are queries, and which are keys. Sequences behind the last one that is in
+ * the subset matter as keys of the other side at most. */
 static void plan_sides(duet_xlayer_pass *pass) {
     const duet_xlayer_context *c = &pass->context;
     for (size_t s = 0; s < DUET_SIDES; s++) {
@@ -125,9 +125,9 @@ static void plan_sides(duet_xlayer_pass *pass) {
         pass->side[s].queries = active > 0 ? c->sequences[s].start[active] : 0;
     }
     for (size_t s = 0; s < DUET_SIDES; s++) {
-        size_t looking = pass->side[DUET_SIDES - 1 - s].active;
-        if (c->one_text && looking > 0) looking = c->sequences[s].count;
-        pass->side[s].keys = looking > 0 ? c->sequences[s].start[looking] : 0;
+        size_t attending = pass->side[DUET_SIDES - 1 - s].active;
+        if (c->one_text && attending > 0) attending = c->sequences[s].count;
+        pass->side[s].keys = attending > 0 ? c->sequences[s].start[attending] : 0;
     }
     for (size_t s = 0; s < DUET_SIDES; s++) pass->whole[s][1] = pass->side[s].queries;
     if (c->one_text) pass->whole[DUET_LANGUAGE][1] = pass->side[DUET_LANGUAGE].keys;
@@ -145,7 +145,7 @@ static un_status reserve_subset(duet_xlayer_pass *pass, size_t s) {
 }
 
 /* Where queries, keys and values of a side lie in an array of (R, 3H): row by row, or, if not the
- * same rows look and are looked at, queries first and then the others. */
+ * same rows are queries and keys, queries first and then the others. */
 typedef struct {
     int merged;
     size_t key, ldq, ldk; /* elements: the first key; rows */
@@ -158,7 +158,7 @@ static arrangement arrange(const duet_xlayer_pass *pass, size_t s) {
     return (arrangement){0, side->queries * H, H, 2 * H};
 }
 
-/* Queries of the rows that look, keys and values of those that are looked at. */
+/* Queries of some rows, keys and values of others or the same. */
 static un_status project(duet_xlayer_pass *pass, size_t s) {
     const un_attention_layer *cross = &pass->layer->cross;
     const un_params *params = pass->context.params;
@@ -186,12 +186,12 @@ static un_dropout mask_of(const duet_xlayer_context *c, size_t s, size_t place) 
                            (c->layer * DUET_SIDES + s) * PLACES + place);
 }
 
-/* The queries of side s look at the other side. */
+/* The queries of side s attend to the other side. */
 static un_attention_view view_of(const duet_xlayer_pass *pass, size_t s) {
     const duet_xlayer_context *c = &pass->context;
     size_t other = DUET_SIDES - 1 - s;
     const arrangement at = arrange(pass, other);
-    /* All pictures looking at one text are, for the attention, one sequence of queries. */
+    /* All pictures attending to one text are, for the attention, one sequence of queries. */
     un_sequences queries = c->sequences[s], keys = c->sequences[other];
     queries.count = keys.count = pass->side[s].active;
     if (c->one_text) {
@@ -249,7 +249,7 @@ static un_status check(const duet_xlayer_pass *pass, const duet_xlayer_context *
                        c->sequences[1].count);
     for (size_t s = 0; s < DUET_SIDES; s++)
         if (c->subset[s] && c->subset[s]->sequences.count < c->sequences[s].count)
-            return un_fail(UNSEEN_E_ARGUMENT, "rows are wanted of %zu of %zu sequences",
+            return un_fail(UNSEEN_E_ARGUMENT, "rows are selected in %zu of %zu sequences",
                            c->subset[s]->sequences.count, c->sequences[s].count);
     if (!pass->training && (c->dropout.hidden > 0 || c->dropout.attention > 0))
         return un_fail(UNSEEN_E_ARGUMENT, "dropout belongs to training");
@@ -370,7 +370,7 @@ un_status un_duet_xlayer_forward_vision(duet_xlayer_pass *pass, const float *vis
     if (!c->params || pass->fixed_rows == 0)
         return un_fail(UNSEEN_E_ARGUMENT, "the cross-modal layer has no fixed text yet");
     UN_TRY(reserve(pass, DUET_VISION, rows));
-    /* All pictures look at one text: for the attention they are one sequence of queries. */
+    /* All pictures attend to one text: for the attention they are one sequence of queries. */
     const size_t queries[2] = {0, rows}, keys[2] = {0, pass->fixed_rows};
     side->x = vision;
     side->active = sequences->count;
