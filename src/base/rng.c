@@ -106,7 +106,7 @@ void un_rng_shuffle(un_rng *rng, int64_t *items, size_t n) {
     }
 }
 
-void un_rng_choose(un_rng *rng, size_t n, size_t k, int64_t *scratch, int64_t *out) {
+void un_rng_sample(un_rng *rng, size_t n, size_t k, int64_t *scratch, int64_t *out) {
     for (size_t i = 0; i < n; i++) scratch[i] = (int64_t)i;
     for (size_t i = 0; i < k; i++) {
         size_t j = i + (size_t)un_rng_below(rng, n - i);
@@ -115,7 +115,7 @@ void un_rng_choose(un_rng *rng, size_t n, size_t k, int64_t *scratch, int64_t *o
     }
 }
 
-size_t un_rng_choose_weighted(un_rng *rng, const double *weight, size_t n, size_t k, double *keys,
+size_t un_rng_sample_weighted(un_rng *rng, const double *weight, size_t n, size_t k, double *keys,
                               int64_t *out) {
     /* The k smallest exponential variates with rates `weight`, in ascending order, are a
      * sequential draw without replacement. */

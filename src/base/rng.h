@@ -48,12 +48,12 @@ void un_rng_fill_uniform(un_rng *rng, float *out, size_t n, double low, double h
 void un_rng_shuffle(un_rng *rng, int64_t *items, size_t n);
 /* k distinct values of 0..n-1 in random order into out[k]; `scratch` holds n
  * values; k <= n. */
-void un_rng_choose(un_rng *rng, size_t n, size_t k, int64_t *scratch, int64_t *out);
+void un_rng_sample(un_rng *rng, size_t n, size_t k, int64_t *scratch, int64_t *out);
 /* k distinct indices, drawn one after the other with probability proportional
  * to weight among those left (Efraimidis-Spirakis keys). Weights are >= 0;
  * those that are 0 are never drawn. `keys` holds n doubles. Returns how many
  * were drawn: fewer than k if fewer weights are positive. */
-size_t un_rng_choose_weighted(un_rng *rng, const double *weight, size_t n, size_t k, double *keys,
+size_t un_rng_sample_weighted(un_rng *rng, const double *weight, size_t n, size_t k, double *keys,
                               int64_t *out);
 
 #endif

@@ -232,8 +232,8 @@ void un_confusion(const un_predictions *p, double gamma, uint32_t *out) {
     size_t C = p->classes->count;
     for (size_t i = 0; i < C * C; i++) out[i] = 0;
     for (size_t i = 0; i < p->count; i++) {
-        size_t chosen = (size_t)un_prediction_decide(&p->items[i], gamma);
-        out[(size_t)p->items[i].label * C + chosen]++;
+        size_t predicted = (size_t)un_prediction_decide(&p->items[i], gamma);
+        out[(size_t)p->items[i].label * C + predicted]++;
     }
 }
 
@@ -474,25 +474,25 @@ static double plateau_gamma(const joint *t, const plateau *p) {
     return interval_middle(t->threshold, t->count, p->last);
 }
 
-static plateau best_plateau(const joint *t, double best) {
-    plateau chosen = {.distance = (double)INFINITY};
+static plateau best_plateau(const joint *t, double mean_h) {
+    plateau best = {.distance = (double)INFINITY};
     for (size_t j = 0; j <= t->count; j++) {
-        if (t->mean_h[j] < best - SAME) continue;
+        if (t->mean_h[j] < mean_h - SAME) continue;
         size_t last = j;
-        for (size_t k = j; k <= t->count && (t->mean_h[k] < 0 || t->mean_h[k] >= best - SAME); k++)
+        for (size_t k = j; k <= t->count && (t->mean_h[k] < 0 || t->mean_h[k] >= mean_h - SAME);
+             k++)
             if (t->mean_h[k] >= 0) last = k;
         plateau p = measure_plateau(t, j, last);
-        if (p.distance < chosen.distance ||
-            (p.distance == chosen.distance && p.width > chosen.width))
-            chosen = p;
+        if (p.distance < best.distance || (p.distance == best.distance && p.width > best.width))
+            best = p;
         j = last;
     }
-    return chosen;
+    return best;
 }
 
-un_status un_curve_best_gamma(const un_curve *curves, size_t n, un_gamma_choice *out) {
+un_status un_curve_best_gamma(const un_curve *curves, size_t n, un_best_gamma *out) {
     size_t measured = 0;
-    *out = (un_gamma_choice){.mean_h = (double)NAN};
+    *out = (un_best_gamma){.mean_h = (double)NAN};
     for (size_t f = 0; f < n; f++) measured += is_measured(&curves[f]) ? 1 : 0;
     if (measured == 0) return UNSEEN_OK;
     joint t;

@@ -39,7 +39,7 @@ typedef struct {
 /* Reduces one row of C scores. */
 un_prediction un_prediction_make(const un_class_table *classes, const float *scores, int32_t label,
                                  double rank_gamma);
-/* The class chosen when gamma is subtracted from seen classes. */
+/* The class predicted when gamma is subtracted from seen classes. */
 int32_t un_prediction_decide(const un_prediction *prediction, double gamma);
 
 /* Scores all test images of `task` with the method's present parameters. Borrows
@@ -84,7 +84,7 @@ un_status un_accuracy_at(const un_predictions *predictions, double gamma, un_acc
 /* out[C]. */
 un_status un_class_accuracies(const un_predictions *predictions, double gamma,
                               un_class_accuracy *out);
-/* out[C, C]: row = true class, column = chosen class, images. */
+/* out[C, C]: row = true class, column = predicted class, images. */
 void un_confusion(const un_predictions *predictions, double gamma, uint32_t *out);
 /* Per-class top-k accuracy of the T1 (UN_RANK_UNSEEN_ONLY, unseen-class images), U or S setting;
  * `unseen` picks the images. NaN without any. */
@@ -123,12 +123,12 @@ typedef struct {
     double gamma;
     double mean_h; /* at gamma; NaN where no curve has both U and S */
     int decided;   /* 0: no gamma is better than another, as where H is 0 at all; gamma is 0 then */
-} un_gamma_choice;
+} un_best_gamma;
 
 /* The gamma that maximises the mean H over several curves (folds); curves that lack U or S are
  * left out. Neighbouring intervals of one mean H are a plateau. Among the best plateaus the one
  * nearest to 0 is taken, then the wider one, then the lower one: gamma is 0 where it holds 0, as
  * scores are left alone that need no change, else the middle of the interval in its middle. */
-un_status un_curve_best_gamma(const un_curve *curves, size_t n, un_gamma_choice *out);
+un_status un_curve_best_gamma(const un_curve *curves, size_t n, un_best_gamma *out);
 
 #endif

@@ -36,7 +36,7 @@ static un_status add_classes(json_t *result, const un_predictions *p, double gam
 static un_status add_curve(json_t *result, const un_predictions *p) {
     un_curve curve;
     UN_TRY(un_curve_make(&curve, p));
-    un_gamma_choice best;
+    un_best_gamma best;
     un_status status = un_curve_best_gamma(&curve, 1, &best);
     if (!status) status = un_json_set(result, "AUSUC", un_json_number(un_curve_area(&curve)));
     if (!status) status = un_json_set(result, "H_best_curve", un_json_number(best.mean_h));
@@ -66,11 +66,11 @@ static un_status add_top5(json_t *result, const un_predictions *p, const un_resu
 
 static un_status add_selected(json_t *result, const un_predictions *p, const un_result_context *c) {
     static const char *const keys[] = {"validation", "selected_on_test"};
-    size_t chosen = !c->has_selected_gamma ? 2 : !strcmp(c->selection, UN_SELECTED_ON_TEST);
+    size_t selected = !c->has_selected_gamma ? 2 : !strcmp(c->selection, UN_SELECTED_ON_TEST);
     un_accuracy at;
     UN_TRY(un_accuracy_at(p, c->selected_gamma, &at));
     for (size_t k = 0; k < 2; k++)
-        UN_TRY(un_json_set(result, keys[k], k == chosen ? accuracy_json(&at) : json_null()));
+        UN_TRY(un_json_set(result, keys[k], k == selected ? accuracy_json(&at) : json_null()));
     return UNSEEN_OK;
 }
 
@@ -125,8 +125,8 @@ un_status un_result_name_selected(json_t *result) {
     const char *selection = json_string_value(json_object_get(result, "selection"));
     if (json_object_get(result, "selected_on_test")) return UNSEEN_OK; /* of today */
     const int on_test = selection && !strcmp(selection, UN_SELECTED_ON_TEST);
-    json_t *chosen = on_test ? json_object_get(result, "validation") : NULL;
-    UN_TRY(un_json_set(result, "selected_on_test", chosen ? json_incref(chosen) : json_null()));
+    json_t *accuracy = on_test ? json_object_get(result, "validation") : NULL;
+    UN_TRY(un_json_set(result, "selected_on_test", accuracy ? json_incref(accuracy) : json_null()));
     return on_test ? un_json_set(result, "validation", json_null()) : UNSEEN_OK;
 }
 
@@ -204,7 +204,7 @@ un_status un_result_write_confusion(const char *path, const un_predictions *p,
     return status;
 }
 
-static const json_t *look_up(const json_t *result, const char *group, const char *key) {
+static const json_t *find_value(const json_t *result, const char *group, const char *key) {
     return json_object_get(group ? json_object_get(result, group) : result, key);
 }
 
@@ -258,40 +258,40 @@ typedef struct {
 
 static double number_of(const void *from, size_t i) {
     const figure *f = from;
-    const json_t *value = look_up(json_array_get(f->results, i), f->group, f->key);
+    const json_t *value = find_value(json_array_get(f->results, i), f->group, f->key);
     return json_is_number(value) ? json_number_value(value) : (double)NAN;
 }
 
 un_status un_result_summary(const json_t *results, json_t **out) {
     static const struct {
         const char *group, *key, *name;
-    } wanted[] = {{NULL, "T1", "T1"},
-                  {NULL, "U", "U"},
-                  {NULL, "S", "S"},
-                  {NULL, "H", "H"},
-                  {NULL, "AUSUC", "AUSUC"},
-                  {NULL, "H_best_curve", "H_best_curve"},
-                  {"native", "U", "native_U"},
-                  {"native", "S", "native_S"},
-                  {"native", "H", "native_H"},
-                  {"validation", "gamma", "validation_gamma"},
-                  {"validation", "U", "validation_U"},
-                  {"validation", "S", "validation_S"},
-                  {"validation", "H", "validation_H"},
-                  {"selected_on_test", "gamma", "selected_on_test_gamma"},
-                  {"selected_on_test", "U", "selected_on_test_U"},
-                  {"selected_on_test", "S", "selected_on_test_S"},
-                  {"selected_on_test", "H", "selected_on_test_H"}};
+    } figures[] = {{NULL, "T1", "T1"},
+                   {NULL, "U", "U"},
+                   {NULL, "S", "S"},
+                   {NULL, "H", "H"},
+                   {NULL, "AUSUC", "AUSUC"},
+                   {NULL, "H_best_curve", "H_best_curve"},
+                   {"native", "U", "native_U"},
+                   {"native", "S", "native_S"},
+                   {"native", "H", "native_H"},
+                   {"validation", "gamma", "validation_gamma"},
+                   {"validation", "U", "validation_U"},
+                   {"validation", "S", "validation_S"},
+                   {"validation", "H", "validation_H"},
+                   {"selected_on_test", "gamma", "selected_on_test_gamma"},
+                   {"selected_on_test", "U", "selected_on_test_U"},
+                   {"selected_on_test", "S", "selected_on_test_S"},
+                   {"selected_on_test", "H", "selected_on_test_H"}};
     json_t *mean = json_object(), *sd = json_object(), *runs = NULL;
     un_status status = UNSEEN_OK;
     UN_GO(un_result_runs(results, &runs));
     size_t n = json_array_size(runs);
-    for (size_t w = 0; w < sizeof wanted / sizeof *wanted && n > 0; w++) {
+    for (size_t w = 0; w < sizeof figures / sizeof *figures && n > 0; w++) {
         double m = 0, s = 0;
-        const figure f = {runs, wanted[w].group, wanted[w].key};
+        const figure f = {runs, figures[w].group, figures[w].key};
         un_mean_deviation(number_of, &f, n, &m, &s);
-        UN_GO(un_json_set(mean, wanted[w].name, un_json_number(m)));
-        UN_GO(un_json_set(sd, wanted[w].name, un_json_number(s)));
+        UN_GO(un_json_set(mean, figures[w].name, un_json_number(m)));
+        UN_GO(un_json_set(sd, figures[w].name, un_json_number(s)));
     }
     *out = json_pack("{s:I, s:s, s:O, s:O}", "n", (json_int_t)n, "selection",
                      common_selection(results), "mean", mean, "sd", sd);

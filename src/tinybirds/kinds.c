@@ -121,7 +121,7 @@ static unsigned draw_palette(un_rng *rng) {
         int64_t chosen[PALETTE_COLORS];
         unsigned palette = 0;
         int usable = 1;
-        un_rng_choose_weighted(rng, g_color_weight, FEATHER_COLORS, PALETTE_COLORS, keys, chosen);
+        un_rng_sample_weighted(rng, g_color_weight, FEATHER_COLORS, PALETTE_COLORS, keys, chosen);
         for (size_t i = 0; i < PALETTE_COLORS; i++) palette |= 1u << chosen[i];
         for (size_t i = 0; i < DRESSED; i++) {
             const un_attribute_group *group = &un_attribute_groups[g_dressed[i]];

@@ -259,7 +259,7 @@ static un_status restore(trainer *t, const un_safetensors *file) {
     }
     UN_GO(check_identity(t, file, json_object_get(state, "identity")));
     UN_GO(load_position(t, file, state, &log_at));
-    if (un_run_is_final(t)) UN_GO(un_history_choose(t));
+    if (un_run_is_final(t)) UN_GO(un_history_select(t));
     UN_GO(un_run_open(t));
     UN_GO(check_epochs(t, file));
     const un_params *p = &t->method->params;

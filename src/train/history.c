@@ -1,4 +1,4 @@
-/* history.c - evaluations of the selection runs, the choice made from them, their curves in a file,
+/* history.c - evaluations of the selection runs, the selection made from them, their curves in a file,
  * and the log. */
 #include <errno.h>
 #include <math.h>
@@ -30,7 +30,7 @@ void un_history_free(history *h) {
     *h = (history){0};
 }
 
-/* What serves as the measure of an evaluation, in this order: the wanted one, and where the fold
+/* What serves as the measure of an evaluation, in this order: the one set, and where the fold
  * has no images for it the ones that need fewer of them. */
 static const char *const g_fallback[] = {"T1", "S"};
 enum { METRICS = 1 + sizeof g_fallback / sizeof *g_fallback };
@@ -42,14 +42,14 @@ static double value_of(const evaluation *e, const char *metric) {
     return e->AUSUC;
 }
 
-static const char *metric_number(const char *wanted, size_t k) {
-    return k == 0 ? wanted : g_fallback[k - 1];
+static const char *metric_number(const char *setting, size_t k) {
+    return k == 0 ? setting : g_fallback[k - 1];
 }
 
 /* An evaluation's own measure, for comparison within its run; NaN where nothing is measured. */
-static double merit(const evaluation *e, const char *wanted) {
+static double merit(const evaluation *e, const char *setting) {
     for (size_t k = 0; k < METRICS; k++) {
-        double value = value_of(e, metric_number(wanted, k));
+        double value = value_of(e, metric_number(setting, k));
         if (!isnan(value)) return value;
     }
     return (double)NAN;
@@ -66,7 +66,7 @@ un_status un_history_append(history *h, const evaluation *e, const char *metric)
 un_status un_history_add(trainer *t, size_t epoch, const un_predictions *p, evaluation **added) {
     history *h = &t->history[t->run];
     un_accuracy native;
-    un_gamma_choice best;
+    un_best_gamma best;
     un_curve curve;
     evaluation e = {.epoch = epoch};
     UN_TRY(un_accuracy_at(p, 0, &native));
@@ -89,7 +89,7 @@ un_status un_history_add(trainer *t, size_t epoch, const un_predictions *p, eval
     return status;
 }
 
-/* ---- the choice ---- */
+/* ---- the selection ---- */
 
 /* The mean of a metric over the runs that measure it; NaN if none does. */
 static double mean_of(const trainer *t, size_t index, const char *metric) {
@@ -104,9 +104,9 @@ static double mean_of(const trainer *t, size_t index, const char *metric) {
 }
 
 /* The common gamma of all runs at one length. */
-static un_status choose_gamma(trainer *t, size_t index) {
+static un_status select_gamma(trainer *t, size_t index) {
     un_curve curves[MAX_RUNS] = {{0}};
-    un_gamma_choice best;
+    un_best_gamma best;
     un_status status = UNSEEN_OK;
     for (size_t r = 0; r < t->selection_runs && !status; r++) {
         const evaluation *e = &t->history[r].items[index];
@@ -115,27 +115,27 @@ static un_status choose_gamma(trainer *t, size_t index) {
     if (!status) status = un_curve_best_gamma(curves, t->selection_runs, &best);
     for (size_t r = 0; r < t->selection_runs; r++) un_curve_free(&curves[r]);
     UN_TRY(status);
-    t->chosen.has_gamma = 1;
-    t->chosen.gamma_decided = best.decided;
-    t->chosen.gamma = best.gamma;
-    t->chosen.H = best.mean_h;
+    t->selected.has_gamma = 1;
+    t->selected.gamma_decided = best.decided;
+    t->selected.gamma = best.gamma;
+    t->selected.H = best.mean_h;
     return UNSEEN_OK;
 }
 
 /* Which metric all lengths are compared by. */
-static const char *choose_metric(const trainer *t) {
-    const char *wanted = un_config_text(t->options->config, "metric");
+static const char *select_metric(const trainer *t) {
+    const char *setting = un_config_text(t->options->config, "metric");
     for (size_t k = 0; k < METRICS; k++)
-        if (!isnan(mean_of(t, 0, metric_number(wanted, k)))) return metric_number(wanted, k);
+        if (!isnan(mean_of(t, 0, metric_number(setting, k)))) return metric_number(setting, k);
     return NULL;
 }
 
-un_status un_history_choose(trainer *t) {
+un_status un_history_select(trainer *t) {
     if (t->selection_runs == 0) {
         size_t epochs =
             t->options->class->closed_form ? 1 : un_config_integer(t->options->config, "epochs");
-        t->chosen =
-            (choice){.epochs = epochs, .metric_name = un_config_text(t->options->config, "metric")};
+        t->selected = (selection){.epochs = epochs,
+                                  .metric_name = un_config_text(t->options->config, "metric")};
         return UNSEEN_OK;
     }
     /* Runs that stopped early have fewer evaluations; only lengths that all reached compare. */
@@ -145,20 +145,20 @@ un_status un_history_choose(trainer *t) {
     if (common == 0)
         return un_fail(UNSEEN_E_ARGUMENT, "no evaluation fell into the training: lower "
                                           "evaluate_every or raise epochs");
-    const char *metric = choose_metric(t);
+    const char *metric = select_metric(t);
     if (!metric)
         return un_fail(UNSEEN_E_ARGUMENT, "selection has no images to measure anything on: train "
                                           "with --select none, or import with other folds");
-    t->chosen = (choice){.metric_name = metric, .metric = -1};
+    t->selected = (selection){.metric_name = metric, .metric = -1};
     for (size_t i = 0; i < common; i++) {
         double mean = mean_of(t, i, metric);
-        if (!(mean > t->chosen.metric)) continue;
+        if (!(mean > t->selected.metric)) continue;
         best = i;
-        t->chosen.metric = mean;
-        t->chosen.epochs = t->history[0].items[i].epoch;
+        t->selected.metric = mean;
+        t->selected.epochs = t->history[0].items[i].epoch;
     }
-    t->chosen.T1 = mean_of(t, best, "T1");
-    return choose_gamma(t, best);
+    t->selected.T1 = mean_of(t, best, "T1");
+    return select_gamma(t, best);
 }
 
 /* ---- exact seen-unseen curves, in a file without a name ---- */

@@ -12,7 +12,7 @@ int un_run_is_final(const trainer *t) { return t->run == t->selection_runs; }
 
 size_t un_run_epochs(const trainer *t) {
     const un_method_class *class = t->options->class;
-    if (un_run_is_final(t)) return t->chosen.epochs;
+    if (un_run_is_final(t)) return t->selected.epochs;
     return class->closed_form ? class->closed_form->points(t->method)
                               : un_config_integer(t->options->config, "epochs");
 }
@@ -142,8 +142,8 @@ typedef struct {
     un_name_list fitting, all;
 } candidates;
 
-static un_status look_at(candidates *c, const char *directory, const char *name,
-                         const un_method_class *class, const json_t *config) {
+static un_status add_candidate(candidates *c, const char *directory, const char *name,
+                               const un_method_class *class, const json_t *config) {
     un_features f;
     UN_TRY(un_features_open(&f, directory, name));
     fitness fit = fitness_of(&f, class, config);
@@ -160,8 +160,9 @@ static un_status look_at(candidates *c, const char *directory, const char *name,
     return UNSEEN_OK;
 }
 
-static un_status choose(const candidates *c, const char *directory, const un_method_class *class,
-                        const json_t *config, const char **name) {
+static un_status select_candidate(const candidates *c, const char *directory,
+                                  const un_method_class *class, const json_t *config,
+                                  const char **name) {
     char needs[128];
     describe_needs(class, config, needs, sizeof needs);
     if (c->count == 0)
@@ -178,22 +179,23 @@ static un_status choose(const candidates *c, const char *directory, const un_met
     return UNSEEN_OK;
 }
 
-un_status un_train_inputs_open(un_features *features, const char *directory, const char *wanted,
+un_status un_train_inputs_open(un_features *features, const char *directory, const char *name,
                                const un_method_class *class, const json_t *config) {
     char **names = NULL;
-    const char *name = NULL;
+    const char *selected = NULL;
     size_t count = 0;
     candidates c = {0};
     un_status status = UNSEEN_OK;
-    if (wanted) return un_features_open(features, directory, wanted);
+    if (name) return un_features_open(features, directory, name);
     UN_TRY(un_features_list(directory, &names, &count));
     if (count > 1) {
-        for (size_t i = 0; i < count; i++) UN_GO(look_at(&c, directory, names[i], class, config));
-        UN_GO(choose(&c, directory, class, config, &name));
+        for (size_t i = 0; i < count; i++)
+            UN_GO(add_candidate(&c, directory, names[i], class, config));
+        UN_GO(select_candidate(&c, directory, class, config, &selected));
         un_log(UNSEEN_LOG_INFO, "training on feature set %s, the one of %zu that %s can use%s",
-               name, count, class->name, c.best == AS_THEY_ARE ? "" : " at all");
+               selected, count, class->name, c.best == AS_THEY_ARE ? "" : " at all");
     }
-    status = un_features_open(features, directory, name);
+    status = un_features_open(features, directory, selected);
 done:
     un_names_free(names);
     return status;

@@ -34,7 +34,7 @@ typedef struct {
 typedef struct {
     size_t count, capacity;
     evaluation *items;
-    size_t best; /* index of the best so far by the chosen metric */
+    size_t best; /* index of the best so far by the metric of selection */
 } history;
 
 /* What selection decided. */
@@ -43,10 +43,10 @@ typedef struct {
     int has_gamma;
     int gamma_decided; /* 0: no gamma was better than another, it is 0 */
     double gamma;
-    const char *metric_name; /* what the length was chosen by: the setting, or what could be
+    const char *metric_name; /* what the length was selected by: the setting, or what could be
                                 measured in its place */
-    double metric, T1, H;    /* means over the selection runs at the chosen length */
-} choice;
+    double metric, T1, H;    /* means over the selection runs at the selected length */
+} selection;
 
 typedef struct {
     const un_train_options *options;
@@ -62,7 +62,7 @@ typedef struct {
     uint64_t steps_done;                /* in this run */
     double loss_sum[UN_MAX_LOSSES + 1]; /* since the last log row; the last is L2 */
     size_t loss_steps;
-    choice chosen;
+    selection selected;
     /* the run under way */
     int run_is_open;
     un_task task;
@@ -90,8 +90,8 @@ un_status un_history_add(trainer *t, size_t epoch, const un_predictions *p, eval
 /* Adds one that is complete, and keeps the best up to date. */
 un_status un_history_append(history *h, const evaluation *e, const char *metric);
 void un_history_free(history *h);
-/* Sets t->chosen from all runs. */
-un_status un_history_choose(trainer *t);
+/* Sets t->selected from all runs. */
+un_status un_history_select(trainer *t);
 
 /* Keeps a curve and says where; `beside` is the path that the file lies beside. */
 un_status un_curve_store_add(curve_store *store, const char *beside, const un_curve *curve,
@@ -117,11 +117,11 @@ un_status un_checkpoint_remove(trainer *t);
 
 /* ---- run.c: which features a method learns from ---- */
 
-/* Opens the feature set of DIR to train with. `wanted` names one; NULL takes the only one that the
+/* Opens the feature set of DIR to train with. `name` names one; NULL takes the only one that the
  * method can use as it is, or where there is none, the only one whose regions it can average. The
  * log says which, unless there is no other. Fails with a sentence that lists them if several fit
  * or none does. */
-un_status un_train_inputs_open(un_features *features, const char *directory, const char *wanted,
+un_status un_train_inputs_open(un_features *features, const char *directory, const char *name,
                                const un_method_class *class, const json_t *config);
 /* That a method can learn from these features; says so in the log where regions are averaged. */
 un_status un_train_inputs_check(const un_features *features, const un_method_class *class,

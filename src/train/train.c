@@ -151,7 +151,7 @@ static un_status train_run(trainer *t) {
     int stop = 0;
     un_status status = UNSEEN_OK;
     snprintf(label, sizeof label, "train %s, %s", class->name, t->task.name);
-    /* The final run of a closed form needs the chosen point only. */
+    /* The final run of a closed form needs the selected point only. */
     if (class->closed_form && un_run_is_final(t) && t->epoch + 1 < epochs) t->epoch = epochs - 1;
     un_progress_begin(&progress, label, class->closed_form ? "points" : "steps",
                       class->closed_form ? epochs
@@ -194,16 +194,16 @@ static json_t *selection_json(const trainer *t) {
     const char *unit = o->class->closed_form ? "point" : "epochs";
     json_t *s =
         json_pack("{s:s, s:s, s:I, s:o}", "mode", un_select_text(o->select), "metric",
-                  t->chosen.metric_name, unit, (json_int_t)t->chosen.epochs, "runs", sources);
+                  t->selected.metric_name, unit, (json_int_t)t->selected.epochs, "runs", sources);
     if (s && o->class->closed_form)
         un_json_put(&s, "settings",
-                    o->class->closed_form->settings(t->method, t->chosen.epochs - 1));
-    if (!s || !t->chosen.has_gamma) return s;
-    un_json_put(&s, "gamma", json_real(t->chosen.gamma));
-    un_json_put(&s, "gamma_decided", json_boolean(t->chosen.gamma_decided));
-    un_json_put(&s, "mean_metric", un_json_number(t->chosen.metric));
-    un_json_put(&s, "mean_T1", un_json_number(t->chosen.T1));
-    un_json_put(&s, "mean_H_at_gamma", un_json_number(t->chosen.H));
+                    o->class->closed_form->settings(t->method, t->selected.epochs - 1));
+    if (!s || !t->selected.has_gamma) return s;
+    un_json_put(&s, "gamma", json_real(t->selected.gamma));
+    un_json_put(&s, "gamma_decided", json_boolean(t->selected.gamma_decided));
+    un_json_put(&s, "mean_metric", un_json_number(t->selected.metric));
+    un_json_put(&s, "mean_T1", un_json_number(t->selected.T1));
+    un_json_put(&s, "mean_H_at_gamma", un_json_number(t->selected.H));
     un_json_put(&s, "columns",
                 json_string(o->class->closed_form ? "point, T1, U, S, H, AUSUC, best_H"
                                                   : "epoch, T1, U, S, H, AUSUC, best_H"));
@@ -256,24 +256,24 @@ static un_status make_manifest(const trainer *t, json_t **out) {
 
 /* ---- the end ---- */
 
-/* The one look at the test sets; at nothing if they were learned from. */
+/* The one evaluation on the test sets; none if they were learned from. */
 static un_status test(trainer *t, json_t **result) {
     const un_train_options *o = t->options;
     un_predictions predictions;
     UN_TRY(o->class->set_classes(t->method, &t->task.classes));
-    UN_TRY(
-        un_predictions_make(&predictions, t->method, t->data.features, &t->task, t->chosen.gamma));
+    UN_TRY(un_predictions_make(&predictions, t->method, t->data.features, &t->task,
+                               t->selected.gamma));
     un_result_context context = {.method = o->class->name,
                                  .score_unit = o->class->score_unit,
                                  .selection = un_select_text(o->select),
                                  .split_hash = o->dataset->split_hash,
                                  .seed = o->seed,
-                                 .gamma = t->chosen.has_gamma ? t->chosen.gamma : 0,
-                                 .gamma_source = !t->chosen.has_gamma          ? "native"
+                                 .gamma = t->selected.has_gamma ? t->selected.gamma : 0,
+                                 .gamma_source = !t->selected.has_gamma        ? "native"
                                                  : o->select == UN_SELECT_TEST ? UN_SELECTED_ON_TEST
                                                                                : "validation",
-                                 .has_selected_gamma = t->chosen.has_gamma,
-                                 .selected_gamma = t->chosen.gamma};
+                                 .has_selected_gamma = t->selected.has_gamma,
+                                 .selected_gamma = t->selected.gamma};
     un_method_calibration_text(o->class, context.gamma, context.calibration,
                                sizeof context.calibration);
     un_status status = un_result_json(&predictions, &context, result);
@@ -306,30 +306,30 @@ done:
 /* ---- from run to run ---- */
 
 /* Says what selection decided; the last selection run is still open. */
-static un_status log_choice(const trainer *t) {
+static un_status log_selection(const trainer *t) {
     const un_train_options *o = t->options;
     const char *who = o->select == UN_SELECT_TEST ? "the test sets" : "validation";
-    const char *wanted = un_config_text(o->config, "metric");
-    if (t->chosen.has_gamma && strcmp(wanted, t->chosen.metric_name) != 0)
+    const char *setting = un_config_text(o->config, "metric");
+    if (t->selected.has_gamma && strcmp(setting, t->selected.metric_name) != 0)
         un_log(UNSEEN_LOG_WARNING, "%s: no images to measure %s on; %s decided in its place", who,
-               wanted, t->chosen.metric_name);
-    if (t->chosen.has_gamma && !t->chosen.gamma_decided)
+               setting, t->selected.metric_name);
+    if (t->selected.has_gamma && !t->selected.gamma_decided)
         un_log(UNSEEN_LOG_WARNING,
-               isnan(t->chosen.H) ? "%s: no images to choose gamma on, it stays 0"
-               : t->chosen.H == 0 ? "%s: H is 0 at every gamma, so it stays 0"
-                                  : "%s: H is the same at every gamma, so it stays 0",
+               isnan(t->selected.H) ? "%s: no images to choose gamma on, it stays 0"
+               : t->selected.H == 0 ? "%s: H is 0 at every gamma, so it stays 0"
+                                    : "%s: H is the same at every gamma, so it stays 0",
                who);
     if (!o->class->closed_form) {
-        un_log(UNSEEN_LOG_INFO, "%s chose %zu epochs and gamma %.4g", who, t->chosen.epochs,
-               t->chosen.gamma);
+        un_log(UNSEEN_LOG_INFO, "%s chose %zu epochs and gamma %.4g", who, t->selected.epochs,
+               t->selected.gamma);
         return UNSEEN_OK;
     }
     char *text = NULL;
-    json_t *settings = o->class->closed_form->settings(t->method, t->chosen.epochs - 1);
+    json_t *settings = o->class->closed_form->settings(t->method, t->selected.epochs - 1);
     un_status status = settings ? un_json_text(settings, &text) : un_fail_memory(0);
     if (!status)
         un_log(UNSEEN_LOG_INFO, "%s chose %s (point %zu) and, for seen classes, gamma %.4g", who,
-               text, t->chosen.epochs, t->chosen.gamma);
+               text, t->selected.epochs, t->selected.gamma);
     json_decref(settings);
     free(text);
     return status;
@@ -339,8 +339,8 @@ static un_status log_choice(const trainer *t) {
 static un_status next_run(trainer *t) {
     t->run++;
     if (un_run_is_final(t)) {
-        UN_TRY(un_history_choose(t));
-        UN_TRY(log_choice(t));
+        UN_TRY(un_history_select(t));
+        UN_TRY(log_selection(t));
     }
     un_run_close(t);
     t->epoch = t->step = t->loss_steps = 0;
@@ -454,7 +454,7 @@ static un_status train(trainer *t, json_t **result) {
     UN_TRY(un_checkpoint_load(t, &found));
     if (!found) {
         UN_TRY(un_train_log_open(t, 0));
-        if (un_run_is_final(t)) UN_TRY(un_history_choose(t));
+        if (un_run_is_final(t)) UN_TRY(un_history_select(t));
         UN_TRY(un_run_open(t));
     }
     for (;;) {

@@ -4,7 +4,7 @@
  * A training is a sequence of runs. Selection runs come first: one for each
  * validation fold (or, with --select test, one on the benchmark's own test sets,
  * as the published codes do). Each trains from scratch and is evaluated every so
- * many epochs; the length and gamma that do best on average over them are chosen.
+ * many epochs; the length and gamma that do best on average over them are selected.
  * The final run trains on trainval for that length, and only then the test sets
  * are read, once. Where all pictures are to be learned from, the final run trains on
  * those of the test lists as well, and nothing is left to test it on.

@@ -110,7 +110,7 @@ static double nearest_best(const interval *list, size_t count, double best) {
 static void check_choice(const table *t, const un_curve *curve, size_t n) {
     interval list[3 * MAX_IMAGES + 1];
     size_t count = all_intervals(t, curve, n, list);
-    un_gamma_choice got;
+    un_best_gamma got;
     double best = -1, worst = 2;
     util_ok(un_curve_best_gamma(curve, n, &got));
     if (isnan(mean_h(t, n, 0))) {
@@ -162,7 +162,7 @@ static void best_gamma_over_curves(void **state) {
 }
 
 /* Two classes, one seen; an image of each: right where gamma is below, or above, its threshold. */
-static void choose_by_hand(double seen_threshold, double unseen_threshold, un_gamma_choice *out) {
+static void choose_by_hand(double seen_threshold, double unseen_threshold, un_best_gamma *out) {
     table t = {.C = 2, .n = 2, .seen_count = 1, .seen = {1, 0}, .labels = {0, 1}};
     un_curve curve;
     t.scores[0] = (float)seen_threshold;
@@ -178,7 +178,7 @@ static void choose_by_hand(double seen_threshold, double unseen_threshold, un_ga
  * extreme gamma would be as good as any. */
 static void gamma_stays_near_zero(void **state) {
     (void)state;
-    un_gamma_choice got;
+    un_best_gamma got;
     choose_by_hand(5, -1, &got); /* both are right at 0 */
     assert_true(got.decided && got.gamma == 0);
     choose_by_hand(5, 2, &got);

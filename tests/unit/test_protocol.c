@@ -59,7 +59,7 @@ static void hand_made_table(void **state) {
     }
     /* 0.5 * 0.75 + 0.25 * 0.75 + 0 + 0.25 * 0.25 + 0 */
     util_near(un_curve_area(&curve), 0.625, 1e-15);
-    un_gamma_choice best;
+    un_best_gamma best;
     util_ok(un_curve_best_gamma(&curve, 1, &best));
     util_near(best.mean_h, 0.75, 1e-15);
     util_near(best.gamma, 1.5, 1e-15);
@@ -211,7 +211,7 @@ static void empty_sets(void **state) {
     table t = {.C = 3, .seen = {1, 1, 0}};
     un_accuracy a;
     un_curve curve;
-    un_gamma_choice best;
+    un_best_gamma best;
     reduce(&t, 0);
     util_ok(un_accuracy_at(&t.p, 0, &a));
     assert_true(isnan(a.T1) && isnan(a.U) && isnan(a.S) && isnan(a.H));

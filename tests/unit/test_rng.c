@@ -182,7 +182,7 @@ static void shuffle_is_a_uniform_permutation(void **state) {
     un_rng_shuffle(&rng, NULL, 0);
 }
 
-static void choose_is_uniform(void **state) {
+static void samples_are_uniform(void **state) {
     (void)state;
     enum { DRAWS = 120000 };
     size_t count[12] = {0};
@@ -191,19 +191,19 @@ static void choose_is_uniform(void **state) {
     for (size_t i = 0; i < 12; i++) p[i] = 1.0 / 12; /* ordered pairs of 4 */
     for (int i = 0; i < DRAWS; i++) {
         int64_t scratch[4], out[2];
-        un_rng_choose(&rng, 4, 2, scratch, out);
+        un_rng_sample(&rng, 4, 2, scratch, out);
         assert_true(out[0] >= 0 && out[0] < 4 && out[1] >= 0 && out[1] < 4 && out[0] != out[1]);
         count[out[0] * 3 + out[1] - (out[1] > out[0])]++;
     }
     assert_true(chi_square(count, p, 12, DRAWS) < chi_square_limit(12));
     int64_t scratch[5], out[5], sum = 0;
-    un_rng_choose(&rng, 5, 5, scratch, out);
+    un_rng_sample(&rng, 5, 5, scratch, out);
     for (int i = 0; i < 5; i++) sum += 1 << out[i];
     assert_int_equal(sum, 31); /* all five, each once */
 }
 
 /* First i with w_i / W, then j with w_j / (W - w_i). */
-static void weighted_choice_matches_its_probabilities(void **state) {
+static void weighted_samples_match_their_probabilities(void **state) {
     (void)state;
     enum { DRAWS = 200000 };
     const double w[3] = {0.2, 1.0, 2.8}, W = 4;
@@ -215,7 +215,7 @@ static void weighted_choice_matches_its_probabilities(void **state) {
     un_rng rng = un_rng_stream(6, "weighted", 0);
     for (int k = 0; k < DRAWS; k++) {
         int64_t out[2];
-        assert_int_equal(un_rng_choose_weighted(&rng, w, 3, 2, keys, out), 2);
+        assert_int_equal(un_rng_sample_weighted(&rng, w, 3, 2, keys, out), 2);
         count[out[0] * 2 + out[1] - (out[1] > out[0])]++;
     }
     assert_true(chi_square(count, p, 6, DRAWS) < chi_square_limit(6));
@@ -228,11 +228,11 @@ static void weightless_items_are_never_drawn(void **state) {
     un_rng rng = un_rng_stream(6, "weighted", 1);
     for (int k = 0; k < 1000; k++) {
         int64_t out[5] = {-1, -1, -1, -1, -1};
-        assert_int_equal(un_rng_choose_weighted(&rng, some, 5, 4, keys, out), 2);
+        assert_int_equal(un_rng_sample_weighted(&rng, some, 5, 4, keys, out), 2);
         assert_int_equal(out[0] + out[1], 4); /* 1 and 3 */
         assert_int_equal(out[2], -1);
-        assert_int_equal(un_rng_choose_weighted(&rng, none, 3, 2, keys, out), 0);
-        assert_int_equal(un_rng_choose_weighted(&rng, tiny, 3, 2, keys, out), 2);
+        assert_int_equal(un_rng_sample_weighted(&rng, none, 3, 2, keys, out), 0);
+        assert_int_equal(un_rng_sample_weighted(&rng, tiny, 3, 2, keys, out), 2);
         assert_int_equal(out[0], 2);
         assert_int_equal(out[1], 1);
     }
@@ -247,8 +247,8 @@ int main(void) {
         cmocka_unit_test(truncated_normal),
         cmocka_unit_test(below_is_unbiased),
         cmocka_unit_test(shuffle_is_a_uniform_permutation),
-        cmocka_unit_test(choose_is_uniform),
-        cmocka_unit_test(weighted_choice_matches_its_probabilities),
+        cmocka_unit_test(samples_are_uniform),
+        cmocka_unit_test(weighted_samples_match_their_probabilities),
         cmocka_unit_test(weightless_items_are_never_drawn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,11 +96,11 @@ static void gamma_of_folds_is_exact(void **state) {
             util_ok(un_history_add(&t, 1, &folds[f].p, &e));
             assert_true(e->points > 2000);
         }
-        util_ok(un_history_choose(&t));
+        util_ok(un_history_select(&t));
         double best = best_by_trial(folds);
-        util_near(t.chosen.H, best, 1e-12);
-        util_near(mean_h(folds, t.chosen.gamma), best, 1e-12);
-        assert_true(t.chosen.gamma_decided);
+        util_near(t.selected.H, best, 1e-12);
+        util_near(mean_h(folds, t.selected.gamma), best, 1e-12);
+        assert_true(t.selected.gamma_decided);
         for (size_t f = 0; f < FOLDS; f++) un_predictions_free(&folds[f].p);
         close_trainer(&t, &o);
     }
@@ -123,11 +123,11 @@ static void fold_without_seen_images(void **state) {
     assert_true(isnan(e->S) && isnan(e->H) && isnan(e->AUSUC) && !isnan(e->T1));
     for (size_t i = 0; i < f.p.count; i++) f.p.items[i].unseen = f.p.items[i].label;
     util_ok(un_history_add(&t, 5, &f.p, &e)); /* all right among unseen classes */
-    util_ok(un_history_choose(&t));
-    assert_string_equal(t.chosen.metric_name, "T1");
-    assert_int_equal(t.chosen.epochs, 5);
-    util_near(t.chosen.T1, 1, 1e-12);
-    assert_true(t.chosen.gamma == 0 && !t.chosen.gamma_decided && isnan(t.chosen.H));
+    util_ok(un_history_select(&t));
+    assert_string_equal(t.selected.metric_name, "T1");
+    assert_int_equal(t.selected.epochs, 5);
+    util_near(t.selected.T1, 1, 1e-12);
+    assert_true(t.selected.gamma == 0 && !t.selected.gamma_decided && isnan(t.selected.H));
     un_predictions_free(&f.p);
     close_trainer(&t, &o);
 }
@@ -143,7 +143,7 @@ static void fold_without_images(void **state) {
     make_fold(&f, 0, 1);
     f.p.count = f.p.seen_count = 0;
     util_ok(un_history_add(&t, 1, &f.p, &e));
-    assert_int_equal(un_history_choose(&t), UNSEEN_E_ARGUMENT);
+    assert_int_equal(un_history_select(&t), UNSEEN_E_ARGUMENT);
     assert_non_null(strstr(un_error(), "--select none"));
     un_predictions_free(&f.p);
     close_trainer(&t, &o);

@@ -146,7 +146,7 @@ static void prune(const un_duet_sampler *s, un_rng *rng, size_t kept, un_duet_sa
     un_duet_mask_weights(s, w->candidate, n, w->weight);
     w->weight[self] = 0;
     size_t most = o->prune_attributes < n ? o->prune_attributes : n;
-    size_t count = un_rng_choose_weighted(rng, w->weight, n, most, w->keys, w->drawn);
+    size_t count = un_rng_sample_weighted(rng, w->weight, n, most, w->keys, w->drawn);
     memset(present, 0, o->attribute_count);
     present[kept] = 1;
     for (size_t i = 0; i < count; i++) {
@@ -206,7 +206,7 @@ static int draw_negatives(const un_duet_sampler *s, un_rng *rng, un_duet_sample 
     size_t class[2];
     size_t n = un_duet_negatives(s, self->class, self->attribute, w->candidate, w->weight);
     if (n == 0) return 0;
-    size_t drawn = un_rng_choose_weighted(rng, w->weight, n, 2, w->keys, w->drawn);
+    size_t drawn = un_rng_sample_weighted(rng, w->weight, n, 2, w->keys, w->drawn);
     for (size_t k = 0; k < 2; k++) class[k] = (size_t)w->candidate[w->drawn[k < drawn ? k : 0]];
     for (size_t i = 0; i < UN_DUET_NEGATIVES; i++) {
         size_t c = class[i / 2];

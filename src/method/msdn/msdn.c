@@ -103,7 +103,7 @@ static un_status plan(un_method *method, size_t epoch, size_t step, const int64_
         un_rng rng = un_rng_stream(n->seed, "batch", steps_before(method, epoch) + step);
         if (n->sampling == MSDN_RANDOM) {
             size_t total = n->data->train->count;
-            un_rng_choose(&rng, total, n->batch_size, n->order, n->planned);
+            un_rng_sample(&rng, total, n->batch_size, n->order, n->planned);
             for (size_t i = 0; i < n->batch_size; i++)
                 n->planned[i] = n->data->train->items[n->planned[i]];
         } else {
