@@ -225,7 +225,7 @@ UNSEEN_API unseen_status unseen_features_of_pixels(unseen_model *model, const ui
  * patches; 1 x 1 for models of pooled features. */
 UNSEEN_API void unseen_model_grid(const unseen_model *model, size_t *height, size_t *width);
 
-/* Number of attention branches of the method: 2 for MSDN, 0 for methods that do not look at
+/* Number of attention branches of the method: 2 for MSDN, 0 for methods that do not attend to
  * regions. */
 UNSEEN_API size_t unseen_model_branch_count(const unseen_model *model);
 

@@ -61,7 +61,7 @@ int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, in
 int un_cli_begin(const struct argp *argp, int argc, char **argv, void *input,
                  const un_cli_common *common, int *exit_code);
 
-/* A command that looks at one thing and prints what it finds, or writes it as JSON. */
+/* A command that examines one thing and prints what it finds, or writes it as JSON. */
 typedef struct {
     un_cli_common common;
     const char *path, *json;

@@ -138,7 +138,7 @@ static un_status warn_of_unread(const arguments *a, json_t *report) {
     un_status status = UNSEEN_OK;
     char *sentence = NULL;
     UN_GO(un_dataset_use_images(&dataset, a->images));
-    UN_GO(un_unread_look(&dataset, &unread));
+    UN_GO(un_unread_find(&dataset, &unread));
     for (int kind = 0; kind < UN_KIND_COUNT; kind++) {
         if (unread.count[kind] == 0) continue;
         UN_GO(un_unread_sentence(&unread, (un_file_kind)kind, &sentence));

@@ -71,7 +71,7 @@ static void print_attribute(const un_explanation *e, size_t i) {
         printf("%s %zu\n", un_cli_name(m->name), i);
 }
 
-/* Where the picture looks in the text: the largest shares. */
+/* The picture's attention over the text: the largest shares. */
 static un_status print_groups(const un_group_attention *g) {
     enum { SHOWN = 4 };
     size_t *order = NULL;
@@ -90,10 +90,10 @@ static un_status print_groups(const un_group_attention *g) {
 static un_status print_explanation(const un_classifier *c, const un_explanation *e,
                                    const char *image, const char *note, const char *folder,
                                    size_t top) {
-    un_explain_choice choice;
+    un_explain_selection selection;
     un_explain_verdict verdict;
     un_status status = UNSEEN_OK;
-    UN_TRY(un_explain_choose(e, top, &choice));
+    UN_TRY(un_explain_select(e, top, &selection));
     printf("%s\n  %s (%s, %.4g) and not %s (%s, %.4g)\n", un_cli_name(image),
            un_cli_name(c->classes.names[e->answer]), c->classes.seen[e->answer] ? "seen" : "unseen",
            (double)e->scores[e->answer], un_cli_name(c->classes.names[e->other]),
@@ -105,16 +105,16 @@ static un_status print_explanation(const un_classifier *c, const un_explanation 
     printf("  contribution  %sdescribed     other  attribute\n", e->found ? "   score " : "");
     printf("  speaks for %s: %+.3g in all\n", un_cli_name(c->classes.names[e->answer]),
            verdict.in_favour);
-    for (size_t k = 0; k < choice.for_count; k++) print_attribute(e, choice.for_answer[k]);
+    for (size_t k = 0; k < selection.for_count; k++) print_attribute(e, selection.for_answer[k]);
     printf("  speaks against it, for %s: %+.3g in all\n", un_cli_name(c->classes.names[e->other]),
            verdict.against);
-    for (size_t k = 0; k < choice.against_count; k++) print_attribute(e, choice.against[k]);
+    for (size_t k = 0; k < selection.against_count; k++) print_attribute(e, selection.against[k]);
     printf("    %+9.3g  does not come from attributes\n", un_explain_constant(e));
     if (verdict.decided_by != UN_DECIDED_BY_ATTRIBUTES)
         printf("  %s:\n  %s\n", un_cli_name(verdict.attributes), un_cli_name(verdict.decides));
     printf("  written to %s\n", un_cli_name(folder));
 done:
-    un_explain_choice_free(&choice);
+    un_explain_selection_free(&selection);
     return status;
 }
 

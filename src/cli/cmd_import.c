@@ -178,7 +178,7 @@ static un_status tell_unread(const char *output, int *bad) {
     un_dataset dataset;
     un_unread unread;
     UN_TRY(un_dataset_open(&dataset, output));
-    un_status status = un_unread_look(&dataset, &unread);
+    un_status status = un_unread_find(&dataset, &unread);
     for (int kind = 0; kind < UN_KIND_COUNT && !status; kind++) {
         char *sentence = NULL;
         if (unread.count[kind] == 0) continue;
@@ -324,7 +324,7 @@ static int import_arrays(un_import_arguments *a) {
     return un_import_show(un_import_arrays(&options), a->output);
 }
 
-/* ---- choice of the format ---- */
+/* ---- selection of the format ---- */
 
 static const format g_formats[] = {
     {.name = "xlsa17",
@@ -444,17 +444,18 @@ static int import(const format *f, int argc, char **argv) {
 }
 
 int un_cmd_import(int argc, char **argv) {
-    const char *wanted = argc > 1 ? argv[1] : NULL;
-    if (wanted && (!strcmp(wanted, "--help") || !strcmp(wanted, "-?") || !strcmp(wanted, "-h"))) {
+    const char *format_name = argc > 1 ? argv[1] : NULL;
+    if (format_name && (!strcmp(format_name, "--help") || !strcmp(format_name, "-?") ||
+                        !strcmp(format_name, "-h"))) {
         print_help();
         return UN_EXIT_OK;
     }
-    for (size_t i = 0; wanted && i < FORMAT_COUNT; i++) {
-        if (strcmp(wanted, g_formats[i].name) != 0) continue;
+    for (size_t i = 0; format_name && i < FORMAT_COUNT; i++) {
+        if (strcmp(format_name, g_formats[i].name) != 0) continue;
         char name[64];
         snprintf(name, sizeof name, "unseen import %s", g_formats[i].name);
         argv[1] = name; /* what the parser calls the program */
         return import(&g_formats[i], argc - 1, argv + 1);
     }
-    return unknown_format(wanted);
+    return unknown_format(format_name);
 }

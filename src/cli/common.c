@@ -460,7 +460,7 @@ size_t un_cli_tell_empty(const un_cli_pictures *p) {
 }
 
 void un_cli_tell_ignored(size_t count, const un_classifier *classifier) {
-    if (count == 0 || classifier->wanted != UN_ORIENTATION_UNSAID) return;
+    if (count == 0 || classifier->requested != UN_ORIENTATION_UNSAID) return;
     un_log(UNSEEN_LOG_WARNING,
            "the EXIF orientation of %zu picture%s was ignored, as it was when the model learned; "
            "--orientation exif turns them",

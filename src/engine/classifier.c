@@ -53,11 +53,11 @@ void un_classifier_close(un_classifier *c) {
 
 /* That the backbone is the one of the recipe; its preprocessing is taken from there. */
 static un_status check_backbone(un_classifier *c, const json_t *recipe) {
-    const json_t *wanted = json_object_get(recipe, "backbone");
+    const json_t *trained_on = json_object_get(recipe, "backbone");
     const char *architecture = NULL;
     const char *sha256 = NULL;
-    UN_TRY(un_json_get_string(wanted, "architecture", c->path, &architecture));
-    UN_TRY(un_json_get_string(wanted, "sha256", c->path, &sha256));
+    UN_TRY(un_json_get_string(trained_on, "architecture", c->path, &architecture));
+    UN_TRY(un_json_get_string(trained_on, "sha256", c->path, &sha256));
     if (strcmp(sha256, c->backbone->sha256) != 0)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "%s was trained on features of another backbone: %s with SHA-256 %.16s…, "
@@ -69,12 +69,12 @@ static un_status check_backbone(un_classifier *c, const json_t *recipe) {
     un_status status = un_recipe_parse(text, c->path, &c->recipe);
     free(text);
     c->trained = c->recipe.orientation;
-    un_classifier_orient(c, c->wanted);
+    un_classifier_orient(c, c->requested);
     return status;
 }
 
 void un_classifier_orient(un_classifier *c, un_orientation orientation) {
-    c->wanted = orientation;
+    c->requested = orientation;
     c->recipe.orientation = orientation ? orientation : c->trained;
 }
 

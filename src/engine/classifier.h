@@ -19,7 +19,7 @@ typedef struct {
     un_backbone *backbone;          /* NULL until attached */
     un_recipe recipe;               /* of the features that the model was trained on */
     un_orientation trained;         /* its orientation there; the recipe's may have been changed */
-    un_orientation wanted;          /* the orientation asked for, UNSAID: as trained */
+    un_orientation requested;       /* the orientation asked for, UNSAID: as trained */
     size_t grid_height, grid_width; /* h, w of the attention; 1 x 1 for pooled features */
     char *path;                     /* of the model, for sentences */
 } un_classifier;

@@ -288,7 +288,7 @@ static un_status find_groups(describer *d, un_arena *arena) {
 }
 
 /* What the values of the training classes are. */
-static un_status look(describer *d, un_arena *arena) {
+static un_status survey_values(describer *d, un_arena *arena) {
     const un_scaling *s = d->m->scaling;
     size_t width = d->m->width;
     UN_TRY(un_arena_alloc(arena, width, 1, &d->stated));
@@ -315,7 +315,7 @@ un_status un_classifier_describe(un_classifier *c, const un_description *descrip
     un_status status = UNSEEN_OK;
     UN_TRY(check_semantics(c));
     d.m = &d.known->semantics[0];
-    UN_GO(look(&d, &scratch));
+    UN_GO(survey_values(&d, &scratch));
     UN_GO(copy_table(&c->classes, n, &arena, &table));
     UN_GO(un_arena_alloc(&arena, c->classes.count + n, 1, &described));
     if (c->described) memcpy(described, c->described, c->classes.count);

@@ -18,14 +18,14 @@
 
 /* ---- a model on the test sets ---- */
 
-/* The gamma that the model's selection chose. */
-static un_status take_selected(const char *wanted, const un_model *model, const char *path,
+/* The gamma that the model was selected with. */
+static un_status take_selected(const char *setting, const un_model *model, const char *path,
                                un_result_context *context) {
     int on_test = !strcmp(context->selection, UN_SELECTED_ON_TEST);
     if (!model->has_gamma)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "%s was trained without selection and has no gamma of its own", path);
-    if (on_test && !strcmp(wanted, "validation"))
+    if (on_test && !strcmp(setting, "validation"))
         return un_fail(UNSEEN_E_ARGUMENT,
                        "the gamma of %s was selected on test, not on validation: --gamma selected "
                        "takes it all the same",
@@ -36,9 +36,9 @@ static un_status take_selected(const char *wanted, const un_model *model, const 
 }
 
 /* Which gamma to report at, and what to call it. */
-static un_status choose_gamma(const char *wanted, const un_model *model, const char *path,
-                              un_result_context *context) {
-    const char *text = wanted ? wanted : model->has_gamma ? "selected" : "native";
+static un_status resolve_gamma(const char *setting, const un_model *model, const char *path,
+                               un_result_context *context) {
+    const char *text = setting ? setting : model->has_gamma ? "selected" : "native";
     const json_t *selection = json_object_get(model->manifest, "selection");
     const char *mode = json_string_value(json_object_get(selection, "mode"));
     context->selection = mode ? mode : "none";
@@ -88,10 +88,10 @@ static un_status open_task(const un_model *model, const un_dataset *dataset,
     return UNSEEN_OK;
 }
 
-static un_status open_features(const char *wanted, const un_model *model, const un_dataset *dataset,
-                               un_features *features) {
+static un_status open_features(const char *setting, const un_model *model,
+                               const un_dataset *dataset, un_features *features) {
     const json_t *input = json_object_get(model->manifest, "input");
-    const char *name = wanted ? wanted : json_string_value(json_object_get(input, "features"));
+    const char *name = setting ? setting : json_string_value(json_object_get(input, "features"));
     UN_TRY(un_features_open(features, dataset->directory, name));
     if (features->image_count != dataset->image_count)
         return un_fail(UNSEEN_E_ARGUMENT, "feature set %s has %zu images, data set %s has %zu",
@@ -131,7 +131,7 @@ static un_status make(un_evaluation *e, const un_dataset *dataset, const char *p
     UN_TRY(refuse_learned(&e->model, dataset, path));
     UN_TRY(open_features(o->features, &e->model, dataset, &e->features));
     UN_TRY(open_task(&e->model, dataset, &e->features, &e->task));
-    UN_TRY(choose_gamma(o->gamma, &e->model, path, &e->context));
+    UN_TRY(resolve_gamma(o->gamma, &e->model, path, &e->context));
     un_method *method = e->model.method;
     e->context.method = method->class->name;
     e->context.score_unit = method->class->score_unit;

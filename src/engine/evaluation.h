@@ -11,9 +11,9 @@
 typedef struct {
     const char *features;  /* feature set; NULL: the one that the model was trained on */
     const char *gamma;     /* for U, S, H: "native", "selected" (the model's own, wherever it was
-                              chosen), "validation" (the model's own, which must have been chosen on
-                              validation folds) or a number; NULL: selected where the model has one,
-                              else native */
+                              selected), "validation" (the model's own, which must have been
+                              selected on validation folds) or a number; NULL: selected where the
+                              model has one, else native */
     const char *precision; /* "auto", "f32", "bf16" */
 } un_evaluation_options;
 

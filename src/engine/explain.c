@@ -13,9 +13,9 @@
 static un_status find_class(const un_classifier *c, const char *name, size_t *out) {
     un_name_index index;
     un_name_report report;
-    char *wanted[] = {(char *)(uintptr_t)name};
+    char *names[] = {(char *)(uintptr_t)name};
     UN_TRY(un_name_index_make(&index, c->classes.names, c->classes.count));
-    un_status status = un_names_match(&index, wanted, 1, out, &report);
+    un_status status = un_names_match(&index, names, 1, out, &report);
     un_name_index_free(&index);
     UN_TRY(status);
     if (report.missing.count == 0) return UNSEEN_OK;
@@ -23,7 +23,7 @@ static un_status find_class(const un_classifier *c, const char *name, size_t *ou
 }
 
 /* The answer and what it is compared with. */
-static un_status choose_classes(const un_classifier *c, const un_explain_options *options,
+static un_status select_classes(const un_classifier *c, const un_explain_options *options,
                                 un_explanation *e) {
     size_t best[2] = {0};
     size_t count = un_classifier_top(c, e->scores, options->among, 2, best);
@@ -213,7 +213,8 @@ static un_status read_groups(un_classifier *c, const float *features, un_explana
 }
 
 /* The crop, and the features of it. */
-static un_status look(un_classifier *c, const char *path, un_explanation *e, float *features) {
+static un_status extract_features(un_classifier *c, const char *path, un_explanation *e,
+                                  float *features) {
     un_image image = {0};
     float *picture = NULL;
     un_status status = UNSEEN_OK;
@@ -241,9 +242,9 @@ un_status un_explain(un_classifier *c, const char *path, const un_explain_option
     UN_GO(describe(c, e));
     UN_GO(un_alloc(c->model.regions * c->model.width, sizeof *features, &features));
     UN_GO(un_arena_alloc(&e->arena, c->classes.count, sizeof(float), &e->scores));
-    UN_GO(look(c, path, e, features));
+    UN_GO(extract_features(c, path, e, features));
     UN_GO(un_classifier_score(c, features, 1, 1, e->scores));
-    UN_GO(choose_classes(c, options, e));
+    UN_GO(select_classes(c, options, e));
     UN_GO(read_groups(c, features, e));
     UN_GO(read_attributes(c, features, e));
 done:
@@ -278,10 +279,10 @@ float un_explain_found(const un_explanation *e, size_t i) {
     return sum;
 }
 
-un_status un_explain_choose(const un_explanation *e, size_t top, un_explain_choice *out) {
+un_status un_explain_select(const un_explanation *e, size_t top, un_explain_selection *out) {
     size_t A = e->attribute_count;
     un_status status = UNSEEN_OK;
-    *out = (un_explain_choice){.count = top < A ? top : A};
+    *out = (un_explain_selection){.count = top < A ? top : A};
     UN_GO(un_arena_alloc(&out->arena, A, sizeof(size_t), &out->by_contribution));
     order_by_amount(e->contribution, A, out->by_contribution);
     UN_GO(un_arena_alloc(&out->arena, out->count, sizeof(size_t), &out->for_answer));
@@ -308,21 +309,21 @@ un_status un_explain_choose(const un_explanation *e, size_t top, un_explain_choi
         }
     }
 done:
-    if (status) un_explain_choice_free(out);
+    if (status) un_explain_selection_free(out);
     return status;
 }
 
-void un_explain_choice_free(un_explain_choice *choice) {
-    un_arena_free(&choice->arena);
-    *choice = (un_explain_choice){0};
+void un_explain_selection_free(un_explain_selection *selection) {
+    un_arena_free(&selection->arena);
+    *selection = (un_explain_selection){0};
 }
 
-int un_explain_shown(const un_explain_choice *choice, size_t number) {
+int un_explain_shown(const un_explain_selection *selection, size_t number) {
     int shown = 0;
-    for (size_t k = 0; choice->by_score && k < choice->count; k++)
-        shown |= choice->by_score[k] == number;
-    for (size_t k = 0; k < choice->for_count; k++) shown |= choice->for_answer[k] == number;
-    for (size_t k = 0; k < choice->against_count; k++) shown |= choice->against[k] == number;
+    for (size_t k = 0; selection->by_score && k < selection->count; k++)
+        shown |= selection->by_score[k] == number;
+    for (size_t k = 0; k < selection->for_count; k++) shown |= selection->for_answer[k] == number;
+    for (size_t k = 0; k < selection->against_count; k++) shown |= selection->against[k] == number;
     return shown;
 }
 

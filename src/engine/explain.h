@@ -53,15 +53,16 @@ typedef struct {
     size_t for_count, against_count;
     size_t *for_answer, *against; /* [for_count], [against_count], the largest amount first */
     un_arena arena;
-} un_explain_choice;
+} un_explain_selection;
 
 /* The score of attribute i, branches added up; the explanation must have scores. */
 float un_explain_found(const un_explanation *explanation, size_t i);
 
-un_status un_explain_choose(const un_explanation *explanation, size_t top, un_explain_choice *out);
-void un_explain_choice_free(un_explain_choice *choice);
+un_status un_explain_select(const un_explanation *explanation, size_t top,
+                            un_explain_selection *out);
+void un_explain_selection_free(un_explain_selection *selection);
 /* Whether the attribute `number` is in one of the lists that are shown. */
-int un_explain_shown(const un_explain_choice *choice, size_t number);
+int un_explain_shown(const un_explain_selection *selection, size_t number);
 
 /* On which side the attributes are, and what decides. */
 typedef enum {

@@ -106,7 +106,8 @@ static size_t sheet_lines(const un_explanation *e, const un_classifier *c, const
 }
 
 static un_status write_sheet(const un_explanation *e, const un_classifier *c,
-                             const un_explain_choice *choice, const char *note, const char *path) {
+                             const un_explain_selection *selection, const char *note,
+                             const char *path) {
     char lines[LINES][LINE], for_title[LINE], against_title[LINE];
     const char *pointers[LINES];
     un_arena arena = {0};
@@ -115,9 +116,10 @@ static un_status write_sheet(const un_explanation *e, const un_classifier *c,
         const char *title;
         const size_t *list;
         size_t count;
-    } lists[] = {{"Found most strongly", choice->by_score, choice->by_score ? choice->count : 0},
-                 {for_title, choice->for_answer, choice->for_count},
-                 {against_title, choice->against, choice->against_count}};
+    } lists[] = {
+        {"Found most strongly", selection->by_score, selection->by_score ? selection->count : 0},
+        {for_title, selection->for_answer, selection->for_count},
+        {against_title, selection->against, selection->against_count}};
     enum { LISTS = sizeof lists / sizeof *lists };
     un_sheet_section sections[LISTS];
     un_sheet sheet = {.crop = &e->crop,
@@ -148,20 +150,20 @@ done:
 /* ---- bars and maps ---- */
 
 static un_status write_bars(const un_explanation *e, const un_classifier *c,
-                            const un_explain_choice *choice, const char *path) {
+                            const un_explain_selection *selection, const char *path) {
     un_arena arena = {0};
     const char **names = NULL;
     char *name = NULL, *title = NULL, *yes = NULL, *no = NULL;
     float *values = NULL;
     un_explain_verdict verdict;
     double rest = 0;
-    size_t A = e->attribute_count, n = BARS_PER_TOP * choice->count;
+    size_t A = e->attribute_count, n = BARS_PER_TOP * selection->count;
     if (n > A) n = A;
     un_status status = UNSEEN_OK;
     UN_GO(un_arena_alloc(&arena, n + 2, sizeof *names, &names));
     UN_GO(un_arena_alloc(&arena, n + 2, sizeof *values, &values));
     for (size_t k = 0; k < A; k++) {
-        size_t i = choice->by_contribution[k];
+        size_t i = selection->by_contribution[k];
         if (k >= n) {
             rest += (double)e->contribution[i];
             continue;
@@ -247,7 +249,7 @@ static un_status write_maps(const un_explanation *e, const un_image *backdrop, s
     return status;
 }
 
-static un_status write_all_maps(const un_explanation *e, const un_explain_choice *choice,
+static un_status write_all_maps(const un_explanation *e, const un_explain_selection *selection,
                                 const char *folder) {
     un_image backdrop = {0};
     size_t side = e->crop.width < MAP_SIDE ? MAP_SIDE : e->crop.width, rank = 0;
@@ -255,8 +257,8 @@ static un_status write_all_maps(const un_explanation *e, const un_explain_choice
     UN_TRY(un_directory_make(folder));
     UN_GO(un_image_resize(&e->crop, side, side, UN_BICUBIC, &backdrop));
     for (size_t i = 0; i < e->attribute_count; i++) {
-        size_t number = choice->by_contribution[i];
-        if (un_explain_shown(choice, number))
+        size_t number = selection->by_contribution[i];
+        if (un_explain_shown(selection, number))
             UN_GO(write_maps(e, &backdrop, rank++, number, folder));
     }
     UN_GO(un_directory_sync(folder));
@@ -342,7 +344,7 @@ static un_status add_verdict(json_t *out, const un_explanation *e, const un_clas
 }
 
 static un_status fill(json_t *out, const un_explanation *e, const un_classifier *c,
-                      const char *note, const un_explain_choice *choice) {
+                      const char *note, const un_explain_selection *selection) {
     const un_method_class *class = c->model.method->class;
     int sum = class->attribute_scores != NULL;
     UN_TRY(un_json_set(out, "method", json_string(class->name)));
@@ -368,31 +370,32 @@ static un_status fill(json_t *out, const un_explanation *e, const un_classifier 
         out, "note",
         note ? json_string(note)
              : (e->maps ? json_null() : json_string("this model has no attention maps"))));
-    UN_TRY(un_json_set(out, "shown",
-                       json_pack("{s:o, s:o, s:o, s:o}", "by_score",
-                                 numbers_json(choice->by_score, choice->count), "by_contribution",
-                                 numbers_json(choice->by_contribution, choice->count), "for",
-                                 numbers_json(choice->for_answer, choice->for_count), "against",
-                                 numbers_json(choice->against, choice->against_count))));
+    UN_TRY(un_json_set(
+        out, "shown",
+        json_pack("{s:o, s:o, s:o, s:o}", "by_score",
+                  numbers_json(selection->by_score, selection->count), "by_contribution",
+                  numbers_json(selection->by_contribution, selection->count), "for",
+                  numbers_json(selection->for_answer, selection->for_count), "against",
+                  numbers_json(selection->against, selection->against_count))));
     UN_TRY(un_json_set(out, "branch_titles", un_attention_titles_json(class, e->maps != NULL)));
     UN_TRY(un_json_set(out, "groups",
                        e->groups.count > 0 ? un_group_attention_json(&e->groups) : json_null()));
     json_t *list = json_array();
     UN_TRY(un_json_set(out, "attributes", list));
     for (size_t k = 0; k < e->attribute_count; k++) {
-        size_t i = choice->by_contribution[k];
-        UN_TRY(un_json_append(list, attribute_json(e, c, i, un_explain_shown(choice, i))));
+        size_t i = selection->by_contribution[k];
+        UN_TRY(un_json_append(list, attribute_json(e, c, i, un_explain_shown(selection, i))));
     }
     return UNSEEN_OK;
 }
 
 static un_status make_json(const un_explanation *e, const un_classifier *c, const char *image,
-                           const char *note, const un_explain_choice *choice, json_t **out) {
+                           const char *note, const un_explain_selection *selection, json_t **out) {
     json_t *json = json_object();
     char *name = NULL;
     un_status status = un_utf8_repair(image, &name);
     if (!status) status = un_json_set(json, "image", json_string(name));
-    if (!status) status = fill(json, e, c, note, choice);
+    if (!status) status = fill(json, e, c, note, selection);
     free(name);
     if (status)
         json_decref(json);
@@ -404,7 +407,7 @@ static un_status make_json(const un_explanation *e, const un_classifier *c, cons
 /* ---- the folder ---- */
 
 static un_status write_files(const un_explanation *e, const un_classifier *c, const char *image,
-                             const char *note, const un_explain_choice *choice,
+                             const char *note, const un_explain_selection *selection,
                              const char *folder) {
     static const char *const names[] = {"sheet.png", "contributions.png", "crop.png",
                                         "maps",      "groups.png",        "explanation.json"};
@@ -413,11 +416,11 @@ static un_status write_files(const un_explanation *e, const un_classifier *c, co
     un_status status = UNSEEN_OK;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         UN_GO(un_path_join(folder, names[i], &path[i]));
-    UN_GO(write_sheet(e, c, choice, note, path[0]));
-    UN_GO(write_bars(e, c, choice, path[1]));
+    UN_GO(write_sheet(e, c, selection, note, path[0]));
+    UN_GO(write_bars(e, c, selection, path[1]));
     UN_GO(un_image_write_png(&e->crop, path[2]));
-    if (e->maps) UN_GO(write_all_maps(e, choice, path[3]));
-    UN_GO(make_json(e, c, image, note, choice, &json));
+    if (e->maps) UN_GO(write_all_maps(e, selection, path[3]));
+    UN_GO(make_json(e, c, image, note, selection, &json));
     if (e->groups.count > 0) UN_GO(write_groups(e, path[4]));
     UN_GO(un_json_write(path[5], json));
 done:
@@ -440,19 +443,19 @@ static un_status check_old(const char *folder) {
 
 un_status un_explain_write(const un_explanation *e, const un_classifier *c, const char *image,
                            const char *note, size_t top, const char *directory, const char *name) {
-    un_explain_choice choice = {0};
+    un_explain_selection selection = {0};
     un_stage stage = UN_STAGE_NONE;
     char *folder = NULL;
     un_status status = UNSEEN_OK;
     UN_GO(un_path_join(directory, name, &folder));
     if (un_path_exists(folder)) UN_GO(check_old(folder));
     UN_GO(un_stage_open_over(&stage, folder, "explain"));
-    UN_GO(un_explain_choose(e, top, &choice));
-    UN_GO(write_files(e, c, image, note, &choice, stage.partial));
+    UN_GO(un_explain_select(e, top, &selection));
+    UN_GO(write_files(e, c, image, note, &selection, stage.partial));
     UN_GO(un_stage_commit(&stage));
 done:
     un_stage_abort(&stage);
-    un_explain_choice_free(&choice);
+    un_explain_selection_free(&selection);
     free(folder);
     return status;
 }

@@ -1,4 +1,4 @@
-/* extract.c - see extract.h. What is wanted is looked at picture by picture; what is there is
+/* extract.c - see extract.h. Missing rows are computed picture by picture; rows that are there are
  * copied in between, so that every output is written from its first row to its last. */
 #include "engine/extract.h"
 
@@ -102,7 +102,7 @@ static un_status copy_rows(extraction *x, size_t image) {
     return UNSEEN_OK;
 }
 
-/* Writes the row of a picture that was looked at, number i of the batch. */
+/* Writes the row of a picture that was processed, number i of the batch. */
 static un_status write_row(extraction *x, const un_loaded *batch, size_t i, size_t image) {
     unsigned char present = batch->errors[i] == NULL;
     for (int k = 0; k < OUTPUTS; k++) {
@@ -129,7 +129,7 @@ static un_status compute_batch(extraction *x, const un_loaded *batch) {
                                        x->output[REGIONS].rows, x->output[POOLED].rows));
     x->result->network_seconds += un_now() - start;
     for (size_t i = 0; i < batch->count; i++) {
-        size_t image = x->wanted[batch->first + i];
+        size_t image = x->pending[batch->first + i];
         UN_TRY(copy_rows(x, image));
         UN_TRY(write_row(x, batch, i, image));
         if (batch->errors[i]) UN_TRY(note_bad(x, image, batch->codes[i], batch->errors[i]));
@@ -148,8 +148,8 @@ static un_status compute(extraction *x, un_loader *loader) {
     un_progress progress;
     un_status status = UNSEEN_OK;
     size_t N = x->dataset.image_count, computed = 0;
-    un_progress_begin(&progress, "extract", "images", x->wanted_count);
-    while (computed < x->wanted_count) {
+    un_progress_begin(&progress, "extract", "images", x->pending_count);
+    while (computed < x->pending_count) {
         un_loaded batch;
         UN_GO(un_loader_next(loader, &batch));
         UN_GO(compute_batch(x, &batch));
@@ -187,15 +187,15 @@ static un_status commit(extraction *x) {
 
 /* ---- what is to be done ---- */
 
-/* Lists the pictures to look at, from image `done` on. */
-static un_status list_wanted(extraction *x) {
+/* Lists the pictures to process, from image `done` on. */
+static un_status list_pending(extraction *x) {
     size_t N = x->dataset.image_count;
-    UN_TRY(un_alloc(N, sizeof *x->wanted, &x->wanted));
+    UN_TRY(un_alloc(N, sizeof *x->pending, &x->pending));
     UN_TRY(un_alloc(N, sizeof *x->names, &x->names));
     for (size_t i = x->done; i < N; i++) {
         if (!un_extract_lacks(x, i)) continue;
-        x->names[x->wanted_count] = x->dataset.images[i];
-        x->wanted[x->wanted_count++] = i;
+        x->names[x->pending_count] = x->dataset.images[i];
+        x->pending[x->pending_count++] = i;
     }
     return UNSEEN_OK;
 }
@@ -213,15 +213,15 @@ static un_status probe(extraction *x, int *worth) {
     char sentence[UN_ERROR_LENGTH];
     un_status status = UNSEEN_OK;
     *worth = 1;
-    if (!completes(x) || x->done > 0 || x->wanted_count > PROBED) return UNSEEN_OK;
+    if (!completes(x) || x->done > 0 || x->pending_count > PROBED) return UNSEEN_OK;
     UN_TRY(un_alloc(x->recipe.crop * x->recipe.crop * 3, sizeof *picture, &picture));
     *worth = 0;
-    for (size_t i = 0; i < x->wanted_count && !*worth && !status; i++) {
+    for (size_t i = 0; i < x->pending_count && !*worth && !status; i++) {
         un_status code =
             un_load_picture(x->dataset.image_root, x->names[i], &x->recipe, picture, NULL);
         snprintf(sentence, sizeof sentence, "%s", un_error());
         if (code)
-            status = note_bad(x, x->wanted[i], code, sentence);
+            status = note_bad(x, x->pending[i], code, sentence);
         else
             *worth = 1;
     }
@@ -235,18 +235,18 @@ static un_status run(extraction *x) {
     int worth = 0;
     UN_TRY(un_extract_read_journals(x));
     x->result->taken_up += x->done;
-    UN_TRY(list_wanted(x));
+    UN_TRY(list_pending(x));
     UN_TRY(probe(x, &worth));
     if (!worth) {
         x->result->already_there = 1;
         count_bad(x);
         return UNSEEN_OK;
     }
-    if (completes(x)) x->result->kept = x->dataset.image_count - x->wanted_count - x->done;
+    if (completes(x)) x->result->kept = x->dataset.image_count - x->pending_count - x->done;
     UN_TRY(un_extract_open_writers(x));
     const un_loader_options options = {.root = x->dataset.image_root,
                                        .names = x->names,
-                                       .count = x->wanted_count,
+                                       .count = x->pending_count,
                                        .batch = x->options->batch,
                                        .recipe = x->recipe,
                                        .hash = 1};
@@ -262,17 +262,17 @@ static int is_open(const extraction *x) {
 
 static void close_pass(extraction *x) {
     un_extract_close_outputs(x);
-    free(x->wanted);
+    free(x->pending);
     free(x->names);
     un_backbone_close(x->backbone);
     un_dataset_close(&x->dataset);
-    x->wanted = NULL;
+    x->pending = NULL;
     x->names = NULL;
     x->backbone = NULL;
 }
 
 static un_status make_pass(extraction *x) {
-    x->wanted_count = x->done = x->inherited = x->failed = x->good = 0;
+    x->pending_count = x->done = x->inherited = x->failed = x->good = 0;
     UN_TRY(open_inputs(x));
     UN_TRY(un_extract_open_outputs(x));
     if (is_open(x)) return run(x);

@@ -7,7 +7,7 @@
  * were made; rows made in another way are made anew.
  *
  * A picture that cannot be used has no row (features.h). The split stays as it is: a later
- * extraction looks at those pictures again, and at no others, and completes the file. Rows
+ * extraction tries those pictures again, and no others, and completes the file. Rows
  * that are there are copied as they are.
  */
 #ifndef UN_ENGINE_EXTRACT_H
@@ -61,12 +61,12 @@ un_status un_extract(const un_extract_options *options, un_extract_result *resul
 
 enum { POOLED, REGIONS, OUTPUTS };
 
-/* What became of a picture that was looked at. */
+/* What became of a picture that was processed. */
 enum { USABLE = 0, DAMAGED, UNREADABLE };
 
 /* One feature set to be made, or to be completed. */
 typedef struct {
-    int open;           /* 0: not wanted, or nothing is missing */
+    int open;           /* 0: not among those to be made, or nothing is missing */
     char *path;         /* of the feature set */
     char *recipe;       /* JSON text */
     un_features old;    /* the rows that are there already; file.path NULL: none */
@@ -83,9 +83,9 @@ typedef struct {
     un_recipe recipe;
     extract_output output[OUTPUTS];
     unsigned char *state; /* [N] USABLE, DAMAGED, UNREADABLE; kept from pass to pass */
-    size_t *wanted;       /* images whose pictures are to be looked at, in order */
-    char **names;         /* [wanted_count] of these pictures */
-    size_t wanted_count;
+    size_t *pending;      /* images whose pictures are to be processed, in order */
+    char **names;         /* [pending_count] of these pictures */
+    size_t pending_count;
     size_t done;      /* rows of all outputs that are written */
     size_t inherited; /* pictures that an earlier, interrupted run could not use */
     size_t told;      /* warnings about single pictures */

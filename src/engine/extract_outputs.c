@@ -99,13 +99,13 @@ static un_status open_stores(extraction *x) {
 }
 
 un_status un_extract_open_outputs(extraction *x) {
-    const int wanted[OUTPUTS] = {x->options->pooled, x->options->regions};
+    const int requested[OUTPUTS] = {x->options->pooled, x->options->regions};
     size_t h = 0, w = 0;
     UN_TRY(x->backbone->class->grid(x->backbone, x->recipe.crop, &h, &w));
     UN_TRY(make_folder(x->options->directory));
     for (int k = 0; k < OUTPUTS; k++) {
         extract_output *out = &x->output[k];
-        if (!wanted[k]) continue;
+        if (!requested[k]) continue;
         out->grid_height = k == REGIONS ? h : 1;
         out->grid_width = k == REGIONS ? w : 1;
         out->regions = out->grid_height * out->grid_width;

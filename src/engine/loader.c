@@ -53,7 +53,7 @@ typedef struct {
     float *pictures;       /* [batch, S, S, 3] */
     char **errors;         /* [batch] */
     un_status *codes;      /* [batch] of them */
-    unsigned char *hashes; /* [batch, UN_LOADER_HASH], NULL: not wanted */
+    unsigned char *hashes; /* [batch, UN_LOADER_HASH], NULL: not computed */
     size_t ignored;        /* pictures with an EXIF orientation that was not honoured */
 } batch;
 
@@ -144,9 +144,9 @@ static void *work(void *context) {
 }
 
 static un_status start_threads(un_loader *loader) {
-    int wanted = loader->options.threads > 0 ? loader->options.threads : un_thread_count();
-    if (wanted > MAX_THREADS) wanted = MAX_THREADS;
-    for (; loader->thread_count < wanted; loader->thread_count++) {
+    int threads = loader->options.threads > 0 ? loader->options.threads : un_thread_count();
+    if (threads > MAX_THREADS) threads = MAX_THREADS;
+    for (; loader->thread_count < threads; loader->thread_count++) {
         int code = pthread_create(&loader->threads[loader->thread_count], NULL, work, loader);
         if (code != 0 && loader->thread_count == 0)
             return un_fail_errno(code, "cannot start a thread");
@@ -332,7 +332,7 @@ void un_path_list_free(un_path_list *list) {
 
 /* ---- pictures that cannot be read ---- */
 
-un_status un_unread_look(const un_dataset *d, un_unread *out) {
+un_status un_unread_find(const un_dataset *d, un_unread *out) {
     un_progress progress;
     un_status status = UNSEEN_OK;
     *out = (un_unread){.images = d->image_count};
@@ -343,7 +343,7 @@ un_status un_unread_look(const un_dataset *d, un_unread *out) {
         status = un_path_below(d->image_root, d->images[i], &path);
         un_file_kind kind = status ? UN_KIND_UNKNOWN : un_kind_of_file(path);
         free(path);
-        if (status == UNSEEN_E_FORMAT) status = UNSEEN_OK; /* outside the folder: not looked at */
+        if (status == UNSEEN_E_FORMAT) status = UNSEEN_OK; /* outside the folder: not opened */
         if (kind != UN_KIND_UNKNOWN && !un_image_reads(kind) && out->count[kind]++ == 0)
             out->example[kind] = d->images[i];
         un_progress_update(&progress, i + 1);

@@ -84,8 +84,8 @@ typedef struct {
     const char *example[UN_KIND_COUNT]; /* an image's name, borrowed from the data set */
 } un_unread;
 
-/* Looks at the first bytes of every picture below dataset->image_root; none without one. */
-un_status un_unread_look(const un_dataset *dataset, un_unread *out);
+/* Reads the first bytes of every picture below dataset->image_root; none without one. */
+un_status un_unread_find(const un_dataset *dataset, un_unread *out);
 /* "3 of 21 pictures cannot be read, "a/x.jxl" for one: it is …", released with free(). */
 un_status un_unread_sentence(const un_unread *unread, un_file_kind kind, char **out);
 

@@ -252,7 +252,7 @@ static un_status features_of(unseen_model *model, const char *path, const un_ima
     return status;
 }
 
-/* That a caller asks for classes of the enumeration. */
+/* That the classes a caller names are of the enumeration. */
 static un_status check_among(unseen_among among) {
     switch (among) {
     case UNSEEN_AMONG_ALL:

@@ -144,13 +144,13 @@ static un_status add_evaluations(const json_t *manifest, un_arena *arena, un_rep
     static const struct {
         size_t column;
         const char *title;
-    } wanted[] = {{5, "AUSUC, percent"}, {1, "T1, percent"}, {6, "best H, percent"}};
+    } columns[] = {{5, "AUSUC, percent"}, {1, "T1, percent"}, {6, "best H, percent"}};
     const json_t *selection = json_object_get(manifest, "selection");
     const json_t *runs = json_object_get(selection, "evaluations");
     const json_t *names = json_object_get(selection, "runs");
     size_t n = json_array_size(runs);
     if (n > MAX_RUNS) n = MAX_RUNS;
-    for (size_t w = 0; w < sizeof wanted / sizeof *wanted && n > 0; w++) {
+    for (size_t w = 0; w < sizeof columns / sizeof *columns && n > 0; w++) {
         un_report_series *series = NULL;
         UN_TRY(un_arena_alloc(arena, n, sizeof *series, &series));
         for (size_t r = 0; r < n; r++) {
@@ -162,12 +162,12 @@ static un_status add_evaluations(const json_t *manifest, un_arena *arena, un_rep
             for (size_t i = 0; i < points; i++) {
                 const json_t *row = json_array_get(run, i);
                 series[r].x[i] = json_number_value(json_array_get(row, 0));
-                const json_t *y = json_array_get(row, wanted[w].column);
+                const json_t *y = json_array_get(row, columns[w].column);
                 series[r].y[i] = json_is_number(y) ? json_number_value(y) : (double)NAN;
             }
             series[r].count = points;
         }
-        plots[(*count)++] = (un_report_plot){wanted[w].title, 1, series, n};
+        plots[(*count)++] = (un_report_plot){columns[w].title, 1, series, n};
     }
     return UNSEEN_OK;
 }
@@ -306,7 +306,7 @@ done:
     return status;
 }
 
-/* The manifests are wanted first: what is shown of a model depends on what the others are. */
+/* The manifests are read first: what is shown of a model depends on what the others are. */
 static un_status read_manifest(const char *path, json_t **out) {
     un_model model;
     UN_TRY(un_model_open(&model, path, UN_PRECISION_F32));

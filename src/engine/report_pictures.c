@@ -110,24 +110,24 @@ static un_status add_sample(painter *p, int64_t image, un_report_image *out) {
     return status;
 }
 
-/* The best class but `chosen`, at the report's gamma. */
-static size_t runner_up(const painter *p, size_t chosen) {
+/* The best class but `predicted`, at the report's gamma. */
+static size_t runner_up(const painter *p, size_t predicted) {
     const un_evaluation *e = p->r->evaluation;
     const un_class_table *t = &e->task.classes;
-    size_t best = chosen;
+    size_t best = predicted;
     double most = -INFINITY;
     for (size_t k = 0; k < t->count; k++) {
         double score = (double)p->scores[k] - (t->seen[k] ? e->context.gamma : 0);
-        if (k == chosen || !(score > most)) continue;
+        if (k == predicted || !(score > most)) continue;
         best = k;
         most = score;
     }
     return best;
 }
 
-/* The attribute that speaks most for class `chosen` against `other`; *against: none speaks for
+/* The attribute that speaks most for class `predicted` against `other`; *against: none speaks for
  * it, this one the least against. */
-static size_t decisive(const painter *p, size_t chosen, size_t other, int *against) {
+static size_t decisive(const painter *p, size_t predicted, size_t other, int *against) {
     const un_method *method = p->r->evaluation->model.method;
     const float *rows = method->class->attribute_scores->class_rows(method);
     size_t A = p->r->evaluation->task.classes.semantics[0].width, best = 0;
@@ -136,7 +136,7 @@ static size_t decisive(const painter *p, size_t chosen, size_t other, int *again
         float found = 0;
         for (size_t b = 0; b < method->class->attribute_scores->branches; b++)
             found += p->found[b * A + i];
-        float effect = found * (rows[chosen * A + i] - rows[other * A + i]);
+        float effect = found * (rows[predicted * A + i] - rows[other * A + i]);
         if (!(effect > most)) continue;
         most = effect;
         best = i;
@@ -145,7 +145,7 @@ static size_t decisive(const painter *p, size_t chosen, size_t other, int *again
     return best;
 }
 
-static un_status add_maps(painter *p, int64_t image, const un_image *crop, size_t chosen,
+static un_status add_maps(painter *p, int64_t image, const un_image *crop, size_t predicted,
                           size_t truth, un_report_picture *out) {
     const un_evaluation *e = p->r->evaluation;
     un_method *method = e->model.method;
@@ -153,14 +153,14 @@ static un_status add_maps(painter *p, int64_t image, const un_image *crop, size_
     size_t A = m->width, cells = p->grid_height * p->grid_width;
     un_features_gather_f32(&e->features, &image, 1, p->row);
     UN_TRY(method->class->score(method, p->row, 1, p->scores));
-    un_status looked = method->class->maps->attend(method, p->row, p->maps);
-    if (looked == UNSEEN_E_UNSUPPORTED) { /* this model was trained without */
+    un_status attended = method->class->maps->attend(method, p->row, p->maps);
+    if (attended == UNSEEN_E_UNSUPPORTED) { /* this model was trained without */
         p->has_maps = 0;
         return UNSEEN_OK;
     }
-    UN_TRY(looked);
+    UN_TRY(attended);
     UN_TRY(method->class->attribute_scores->score(method, p->row, p->found));
-    size_t attribute = decisive(p, chosen, chosen == truth ? runner_up(p, chosen) : truth,
+    size_t attribute = decisive(p, predicted, predicted == truth ? runner_up(p, predicted) : truth,
                                 &out->attributes_against);
     for (size_t b = 0; b < method->class->maps->branches && b + 1 < UN_REPORT_IMAGES; b++) {
         un_image heat;
@@ -181,19 +181,19 @@ static un_status add_maps(painter *p, int64_t image, const un_image *crop, size_
 static un_status add_picture(painter *p, size_t i, un_report_picture *list, size_t *count) {
     const un_evaluation *e = p->r->evaluation;
     const un_class_table *t = &e->task.classes;
-    size_t truth = (size_t)e->predictions.items[i].label, chosen = (size_t)decision(e, i);
+    size_t truth = (size_t)e->predictions.items[i].label, predicted = (size_t)decision(e, i);
     un_report_picture *out = &list[*count];
     un_image crop;
     if (p->r->budget == 0) return UNSEEN_OK;
     UN_TRY(read_crop(p, image_of(e, i), &crop));
     if (!crop.pixels) return UNSEEN_OK;
     *out = (un_report_picture){.truth = t->names[truth],
-                               .chosen = t->names[chosen],
-                               .right = truth == chosen,
+                               .predicted = t->names[predicted],
+                               .right = truth == predicted,
                                .truth_seen = t->seen[truth]};
     un_status status = to_jpeg(p->r, &crop, &out->image[0]);
     if (!status && p->has_maps && out->image[0].size > 0)
-        status = add_maps(p, image_of(e, i), &crop, chosen, truth, out);
+        status = add_maps(p, image_of(e, i), &crop, predicted, truth, out);
     un_image_free(&crop);
     (*count)++; /* also after a failure: its images are released with the list */
     return status;
@@ -242,11 +242,12 @@ static int64_t example_of(const report_pictures *r, int32_t class) {
     return -1;
 }
 
-static un_status fill_pair(painter *p, size_t truth, size_t chosen, un_report_pair *out) {
+static un_status fill_pair(painter *p, size_t truth, size_t predicted, un_report_pair *out) {
     const un_evaluation *e = p->r->evaluation;
-    int64_t example = example_of(p->r, (int32_t)chosen);
+    int64_t example = example_of(p->r, (int32_t)predicted);
     for (size_t i = 0; i < e->predictions.count && out->sample.size == 0; i++)
-        if (e->predictions.items[i].label == (int32_t)truth && decision(e, i) == (int32_t)chosen) {
+        if (e->predictions.items[i].label == (int32_t)truth &&
+            decision(e, i) == (int32_t)predicted) {
             UN_TRY(add_sample(p, image_of(e, i), &out->sample));
             break;
         }
@@ -274,18 +275,18 @@ static un_status add_pairs(painter *p, int with_pictures) {
                 best = i;
             }
         if (most < 2) break; /* once is no habit */
-        size_t truth = best / C, chosen = best % C;
+        size_t truth = best / C, predicted = best % C;
         counts[best] = 0;
         for (size_t i = 0; i < r->evaluation->predictions.count; i++)
             of += r->evaluation->predictions.items[i].label == (int32_t)truth;
         un_report_pair *pair = &list[r->model->pair_count++];
         *pair = (un_report_pair){.truth = t->names[truth],
-                                 .chosen = t->names[chosen],
+                                 .predicted = t->names[predicted],
                                  .truth_seen = t->seen[truth],
-                                 .chosen_seen = t->seen[chosen],
+                                 .predicted_seen = t->seen[predicted],
                                  .count = most,
                                  .of = of};
-        if (with_pictures) UN_GO(fill_pair(p, truth, chosen, pair));
+        if (with_pictures) UN_GO(fill_pair(p, truth, predicted, pair));
     }
 done:
     free(counts);

@@ -24,19 +24,19 @@ typedef struct {
 
 /* A test picture, right or wrong. */
 typedef struct {
-    const char *truth, *chosen;
+    const char *truth, *predicted;
     int right, truth_seen;
     un_report_image image[UN_REPORT_IMAGES]; /* what the network saw; maps over it, by branch */
     const char *attribute;                   /* of the maps; NULL: there are none */
-    int attributes_against;                  /* none of them speaks for `chosen` */
+    int attributes_against;                  /* none of them speaks for `predicted` */
 } un_report_picture;
 
 /* Pictures of one class taken for another. */
 typedef struct {
-    const char *truth, *chosen;
-    int truth_seen, chosen_seen;
+    const char *truth, *predicted;
+    int truth_seen, predicted_seen;
     size_t count, of;                /* wrong so, and test pictures of the class */
-    un_report_image sample, example; /* one of those pictures, and one of the chosen class */
+    un_report_image sample, example; /* one of those pictures, and one of the predicted class */
 } un_report_pair;
 
 /* Lines over epochs. */

@@ -511,15 +511,15 @@ void un_report_pairs(FILE *out, const un_report_model *m) {
         fputs("<figure class=\"card\">", out);
         if (p->sample.size + p->example.size > 0) fputs("<div class=\"strip two\">", out);
         image(out, &p->sample, "taken wrongly: ", p->truth);
-        image(out, &p->example, "an example of ", p->chosen);
+        image(out, &p->example, "an example of ", p->predicted);
         if (p->sample.size + p->example.size > 0) fputs("</div>", out);
         fputs("<figcaption><b>", out);
         un_html_text(out, p->truth);
         fprintf(out, "</b> <span class=\"tag\">%s</span><br>taken for <b>", kind(p->truth_seen));
-        un_html_text(out, p->chosen);
+        un_html_text(out, p->predicted);
         fprintf(out,
                 "</b> <span class=\"tag\">%s</span><br>%zu of %zu pictures</figcaption></figure>\n",
-                kind(p->chosen_seen), p->count, p->of);
+                kind(p->predicted_seen), p->count, p->of);
     }
 }
 
@@ -541,7 +541,7 @@ void un_report_gallery(FILE *out, const un_report_model *m, int right) {
         fprintf(out, "</b> <span class=\"tag\">%s</span>", kind(p->truth_seen));
         if (!right) {
             fputs("<br>taken for <b>", out);
-            un_html_text(out, p->chosen);
+            un_html_text(out, p->predicted);
             fputs("</b>", out);
         }
         if (p->attribute) {
@@ -549,7 +549,7 @@ void un_report_gallery(FILE *out, const un_report_model *m, int right) {
             un_html_text(out, p->attribute);
             if (p->attributes_against) {
                 fputs(" speaks least against ", out);
-                un_html_text(out, p->chosen);
+                un_html_text(out, p->predicted);
                 fputs("; no attribute speaks for it", out);
             }
             fputs("</span>", out);

@@ -1,5 +1,5 @@
 /*
- * localisation.h - whether attention looks where the attribute is: the pointing game
+ * localisation.h - whether attention lies where the attribute is: the pointing game
  * (Zhang et al., "Top-down Neural Attention by Excitation Backprop", ECCV 2016) on
  * attribute maps and marked parts. Pure arithmetic: no files, no models.
  *

@@ -53,28 +53,28 @@ static const float against[A] = {0.25F, -1, 0, -0.5F};
 static void two_sides_are_told_apart(void **state) {
     (void)state;
     scene s;
-    un_explain_choice choice;
+    un_explain_selection selection;
     /* The strongest two by amount are both against the answer. */
     const float mixed[A] = {0.25F, -1, 0.125F, -0.5F};
     make(&s, &un_method_eszsl, 0, mixed, 2);
-    util_ok(un_explain_choose(&s.e, 1, &choice));
-    assert_int_equal(choice.for_count, 1);
-    assert_int_equal(choice.for_answer[0], 0);
-    assert_int_equal(choice.against_count, 1);
-    assert_int_equal(choice.against[0], 1);
-    un_explain_choice_free(&choice);
-    util_ok(un_explain_choose(&s.e, 9, &choice));
-    assert_int_equal(choice.for_count, 2);
-    assert_int_equal(choice.for_answer[1], 2);
-    assert_int_equal(choice.against_count, 2);
-    assert_int_equal(choice.against[1], 3);
-    un_explain_choice_free(&choice);
+    util_ok(un_explain_select(&s.e, 1, &selection));
+    assert_int_equal(selection.for_count, 1);
+    assert_int_equal(selection.for_answer[0], 0);
+    assert_int_equal(selection.against_count, 1);
+    assert_int_equal(selection.against[0], 1);
+    un_explain_selection_free(&selection);
+    util_ok(un_explain_select(&s.e, 9, &selection));
+    assert_int_equal(selection.for_count, 2);
+    assert_int_equal(selection.for_answer[1], 2);
+    assert_int_equal(selection.against_count, 2);
+    assert_int_equal(selection.against[1], 3);
+    un_explain_selection_free(&selection);
     /* One that does nothing is on no side. */
     make(&s, &un_method_eszsl, 0, against, 2);
-    util_ok(un_explain_choose(&s.e, 9, &choice));
-    assert_int_equal(choice.for_count, 1);
-    assert_int_equal(choice.against_count, 2);
-    un_explain_choice_free(&choice);
+    util_ok(un_explain_select(&s.e, 9, &selection));
+    assert_int_equal(selection.for_count, 1);
+    assert_int_equal(selection.against_count, 2);
+    un_explain_selection_free(&selection);
 }
 
 static void judged(scene *s, un_decided_by decided_by, const char *words) {

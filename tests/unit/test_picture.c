@@ -226,10 +226,10 @@ static void test_page(void **state) {
     assert_non_null(result);
     const un_report_series series = {evil, 3, x, y}, nothing = {"empty", 0, x, y};
     const un_report_plot plots[] = {{evil, 1, &series, 1}, {"none", 0, &nothing, 1}};
-    const un_report_pair pair = {.truth = evil, .chosen = evil, .count = 2, .of = 3};
+    const un_report_pair pair = {.truth = evil, .predicted = evil, .count = 2, .of = 3};
     unsigned char bytes[] = {1, 2, 3};
     const un_report_picture picture = {
-        .truth = evil, .chosen = evil, .image = {{bytes, 3}, {bytes, 3}}, .attribute = evil};
+        .truth = evil, .predicted = evil, .image = {{bytes, 3}, {bytes, 3}}, .attribute = evil};
     const un_report_model model = {.name = evil,
                                    .result = result,
                                    .manifest = manifest,
