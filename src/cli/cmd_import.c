@@ -105,43 +105,33 @@ static const struct argp_child g_benchmark_groups[] = {
     {&un_cli_common_argp, 0, "Common options:", 100},
     {0}};
 
+static int import_benchmark(un_import_arguments *a, const char *features,
+                            un_status (*import)(const un_benchmark_options *options)) {
+    un_benchmark_options options = {.features = features,
+                                    .features_name = a->features_name,
+                                    .splits = a->split.file,
+                                    .semantics = a->semantics,
+                                    .semantics_count = a->semantics_count,
+                                    .validation = a->validation,
+                                    .validation_count = a->validation_count,
+                                    .dtype = a->dtype,
+                                    .name = a->name,
+                                    .output = a->output,
+                                    .images = a->images,
+                                    .allow_missing = a->allow_missing,
+                                    .orientation = a->orientation,
+                                    .finish = un_import_add_words,
+                                    .finish_user = &a->words};
+    if (a->layout && un_layout_parse(a->layout, &options.layout)) return un_cli_fail();
+    return un_import_show(import(&options), a->output);
+}
+
 static int import_xlsa17(un_import_arguments *a) {
-    const un_xlsa17_options options = {.features = a->features,
-                                       .features_name = a->features_name,
-                                       .splits = a->split.file,
-                                       .semantics = a->semantics,
-                                       .semantics_count = a->semantics_count,
-                                       .validation = a->validation,
-                                       .validation_count = a->validation_count,
-                                       .dtype = a->dtype,
-                                       .name = a->name,
-                                       .output = a->output,
-                                       .images = a->images,
-                                       .allow_missing = a->allow_missing,
-                                       .orientation = a->orientation,
-                                       .finish = un_import_add_words,
-                                       .finish_user = &a->words};
-    return un_import_show(un_import_xlsa17(&options), a->output);
+    return import_benchmark(a, a->features, un_import_xlsa17);
 }
 
 static int import_region_maps(un_import_arguments *a) {
-    un_region_maps_options options = {.file = a->path,
-                                      .splits = a->split.file,
-                                      .semantics = a->semantics,
-                                      .semantics_count = a->semantics_count,
-                                      .features_name = a->features_name,
-                                      .validation = a->validation,
-                                      .validation_count = a->validation_count,
-                                      .dtype = a->dtype,
-                                      .name = a->name,
-                                      .output = a->output,
-                                      .images = a->images,
-                                      .allow_missing = a->allow_missing,
-                                      .orientation = a->orientation,
-                                      .finish = un_import_add_words,
-                                      .finish_user = &a->words};
-    if (a->layout && un_layout_parse(a->layout, &options.layout)) return un_cli_fail();
-    return un_import_show(un_import_region_maps(&options), a->output);
+    return import_benchmark(a, a->path, un_import_region_maps);
 }
 
 /* ---- cub, awa2 and folder: folders of pictures ---- */

@@ -47,8 +47,8 @@ int fuzz_run_hdf5(const uint8_t *data, size_t size) {
     if (!fuzz_taken(un_hdf5_open(&file, path))) return 0;
     fuzz_use_hdf5(file);
     un_hdf5_close(file);
-    const un_region_maps_options options = {
-        .file = path, .dtype = UN_F32, .output = fuzz_path("out")};
+    const un_benchmark_options options = {
+        .features = path, .dtype = UN_F32, .output = fuzz_path("out")};
     if (!fuzz_taken(un_import_region_maps(&options))) return 0;
     fuzz_check_import(options.output);
     return 1;

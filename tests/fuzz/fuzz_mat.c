@@ -50,7 +50,7 @@ int fuzz_run_mat(const uint8_t *data, size_t size) {
             read_text(mat, &variables[i]);
     }
     un_mat_close(mat);
-    const un_xlsa17_options options = {
+    const un_benchmark_options options = {
         .features = path, .splits = path, .dtype = UN_F32, .output = fuzz_path("out")};
     if (fuzz_taken(un_import_xlsa17(&options))) fuzz_check_import(options.output);
     return 1;

@@ -117,7 +117,7 @@ static inline void write_text(const char *path, const char *text) {
 }
 
 /* The options of an import from the files of `p`, written here. */
-static inline un_xlsa17_options prepare(package *p) {
+static inline un_benchmark_options prepare(package *p) {
     const char *splits = in_folder("splits.mat");
     const char *features = in_folder("feat.mat");
     write_splits(p, splits);
@@ -128,19 +128,19 @@ static inline un_xlsa17_options prepare(package *p) {
         unlink(in_folder(name));
     }
     assert_int_equal(un_directory_remove(in_folder("out")), UNSEEN_OK);
-    return (un_xlsa17_options){
+    return (un_benchmark_options){
         .features = features, .splits = splits, .dtype = UN_F32, .output = in_folder("out")};
 }
 
 /* Imports and opens; the sentence is shown if that fails. */
-static inline void import_and_open(const un_xlsa17_options *options, un_dataset *dataset) {
+static inline void import_and_open(const un_benchmark_options *options, un_dataset *dataset) {
     if (un_import_xlsa17(options) || un_dataset_open(dataset, options->output))
         fail_msg("import failed: %s", un_error());
 }
 
 /* An import that must fail, and leave nothing. */
 static inline void refuse(package *p, const char *fragment) {
-    un_xlsa17_options options = prepare(p);
+    un_benchmark_options options = prepare(p);
     un_status status = un_import_xlsa17(&options);
     if (status == UNSEEN_OK || !strstr(un_error(), fragment))
         fail_msg("status %d, sentence \"%s\", expected \"%s\" in it", (int)status, un_error(),

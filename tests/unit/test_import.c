@@ -22,7 +22,7 @@ static void test_import(void **state) {
     for (int version = 0; version < 2; version++) {
         package p = make_package();
         p.form = version ? MAT_V73 : MAT_PACKED;
-        un_xlsa17_options options = prepare(&p);
+        un_benchmark_options options = prepare(&p);
         un_dataset d;
         un_features f;
         import_and_open(&options, &d);
@@ -61,7 +61,7 @@ static void test_import_without_features(void **state) {
         else if (i % C < SEEN)
             p.val[p.val_count++] = (double)i + 1;
     }
-    un_xlsa17_options options = prepare(&p);
+    un_benchmark_options options = prepare(&p);
     un_dataset d;
     options.features = NULL;
     options.name = "lists";
@@ -86,7 +86,7 @@ static void test_import_without_features(void **state) {
 static void test_import_validation(void **state) {
     (void)state;
     package p = make_package();
-    un_xlsa17_options options = prepare(&p);
+    un_benchmark_options options = prepare(&p);
     const char *list = in_folder("classes.txt");
     const char *broken = in_folder("broken.txt");
     un_dataset d;
@@ -140,7 +140,7 @@ static void test_import_semantics(void **state) {
     static const char *const shuffled[C + 1] = {"hen", "gnu", "fox", "extra", "elk",
                                                 "dog", "cat", "bee", "ant"};
     package p = make_package();
-    un_xlsa17_options options = prepare(&p);
+    un_benchmark_options options = prepare(&p);
     const char *path = in_folder("more.mat");
     double values[2 * (C + 1)];
     un_dataset d;
@@ -268,7 +268,7 @@ static void test_import_variants(void **state) {
         p.turned = variants[k].turned;
         p.as_row = variants[k].as_row;
         p.image_format = k % 2 ? "C:\\data\\images\\%03d.jpg" : "/home/a//images/%03d.jpg";
-        un_xlsa17_options options = prepare(&p);
+        un_benchmark_options options = prepare(&p);
         import_and_open(&options, &d);
         assert_string_equal(d.classes[3], "dog");
         assert_string_equal(d.images[7],
@@ -290,7 +290,7 @@ static void test_import_variants(void **state) {
 static void test_import_bad_places(void **state) {
     (void)state;
     package p = make_package();
-    un_xlsa17_options options = prepare(&p);
+    un_benchmark_options options = prepare(&p);
     options.output = "/nowhere/deep/out";
     util_fails(un_import_xlsa17(&options), UNSEEN_E_IO, "/nowhere/deep/out");
     options.output = in_folder("splits.mat");
@@ -322,7 +322,7 @@ static void die(const un_progress_state *state, void *user) {
 static void test_killed_import(void **state) {
     (void)state;
     package p = make_package();
-    un_xlsa17_options options = prepare(&p);
+    un_benchmark_options options = prepare(&p);
     pid_t child = fork();
     if (child == 0) {
         un_set_progress(die, NULL);
@@ -343,7 +343,7 @@ static void test_killed_import(void **state) {
 static void test_concurrent_import(void **state) {
     (void)state;
     package p = make_package();
-    un_xlsa17_options options = prepare(&p);
+    un_benchmark_options options = prepare(&p);
     un_stage stage;
     assert_int_equal(un_stage_open(&stage, options.output), UNSEEN_OK);
     util_fails(un_import_xlsa17(&options), UNSEEN_E_ARGUMENT, "another import");
@@ -428,7 +428,7 @@ static void test_check_features(void **state) {
     (void)state;
     package p = make_package();
     memcpy(p.features + D, p.features, D * sizeof *p.features); /* image 1 repeats image 0 */
-    un_xlsa17_options options = prepare(&p);
+    un_benchmark_options options = prepare(&p);
     un_dataset d;
     import_and_open(&options, &d);
     un_dataset_close(&d);
@@ -486,7 +486,7 @@ static void test_real_splits(void **state) {
         char name[64];
         snprintf(name, sizeof name, "%s/att_splits.mat", sets[k].folder);
         un_directory_remove(in_folder("real"));
-        const un_xlsa17_options options = {
+        const un_benchmark_options options = {
             .splits = shared(name), .dtype = UN_F32, .output = in_folder("real")};
         un_dataset d;
         import_and_open(&options, &d);
@@ -509,14 +509,14 @@ static void test_real_cub(void **state) {
     (void)state;
     const char *sent = shared("CUB/sent_splits.mat");
     const un_named_path semantics = {"sent", sent};
-    const un_xlsa17_options options = {.features = shared("CUB/vgg_fc7.mat"),
-                                       .splits = shared("CUB/att_splits.mat"),
-                                       .semantics = &semantics,
-                                       .semantics_count = 1,
-                                       .validation = &sent,
-                                       .validation_count = 1,
-                                       .dtype = UN_BF16,
-                                       .output = in_folder("cub")};
+    const un_benchmark_options options = {.features = shared("CUB/vgg_fc7.mat"),
+                                          .splits = shared("CUB/att_splits.mat"),
+                                          .semantics = &semantics,
+                                          .semantics_count = 1,
+                                          .validation = &sent,
+                                          .validation_count = 1,
+                                          .dtype = UN_BF16,
+                                          .output = in_folder("cub")};
     un_dataset d;
     json_t *report = NULL;
     import_and_open(&options, &d);

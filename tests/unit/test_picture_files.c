@@ -115,7 +115,7 @@ static void test_suffixes(void **state) {
 static void test_find_images(void **state) {
     (void)state;
     package p = make_package();
-    un_xlsa17_options options = prepare(&p);
+    un_benchmark_options options = prepare(&p);
     un_dataset d;
     char name[64];
     for (int i = 0; i < N; i++) {

@@ -114,11 +114,11 @@ static void write_maps(const maps *m, const char *path) {
     H5Fclose(file);
 }
 
-static un_region_maps_options prepare_maps(const maps *m) {
+static un_benchmark_options prepare_maps(const maps *m) {
     const char *path = in_folder("maps.hdf5");
     write_maps(m, path);
     assert_int_equal(un_directory_remove(in_folder("out")), UNSEEN_OK);
-    return (un_region_maps_options){.file = path, .dtype = UN_BF16, .output = in_folder("out")};
+    return (un_benchmark_options){.features = path, .dtype = UN_BF16, .output = in_folder("out")};
 }
 
 static void check_features(const char *directory, const maps *m) {
@@ -141,13 +141,13 @@ static void check_features(const char *directory, const maps *m) {
     un_features_close(&f);
 }
 
-static void import_maps(const un_region_maps_options *options, un_dataset *d) {
+static void import_maps(const un_benchmark_options *options, un_dataset *d) {
     if (un_import_region_maps(options) || un_dataset_open(d, options->output))
         fail_msg("import failed: %s", un_error());
 }
 
 static void refuse_maps(const maps *m, const char *fragment) {
-    un_region_maps_options options = prepare_maps(m);
+    un_benchmark_options options = prepare_maps(m);
     un_status status = un_import_region_maps(&options);
     if (status == UNSEEN_OK || !strstr(un_error(), fragment))
         fail_msg("status %d, sentence \"%s\", expected \"%s\" in it", (int)status, un_error(),
@@ -164,7 +164,7 @@ static void test_contents(void **state) {
         maps m = make_maps();
         un_dataset d;
         m.names = names;
-        un_region_maps_options options = prepare_maps(&m);
+        un_benchmark_options options = prepare_maps(&m);
         import_maps(&options, &d);
         assert_int_equal(d.class_count, C);
         assert_string_equal(d.classes[3], names ? "dog" : "class_004");
@@ -206,7 +206,7 @@ static void test_layouts(void **state) {
             m.doubles = s == 3;
             m.deflate = chunks[k][0] > 0;
             memcpy(m.chunk, chunks[k], sizeof m.chunk);
-            un_region_maps_options options = prepare_maps(&m);
+            un_benchmark_options options = prepare_maps(&m);
             options.step_bytes = steps[s];
             options.dtype = s % 2 ? UN_F32 : UN_BF16;
             import_maps(&options, &d);
@@ -236,7 +236,7 @@ static void test_channels_last(void **state) {
             m.height = cases[k].height;
             m.width = cases[k].width;
             memcpy(m.chunk, cases[k].chunk, sizeof m.chunk);
-            un_region_maps_options options = prepare_maps(&m);
+            un_benchmark_options options = prepare_maps(&m);
             options.layout = cases[k].layout;
             options.step_bytes = step;
             import_maps(&options, &d);
@@ -260,7 +260,7 @@ static void test_folds(void **state) {
         else if (i % C < SEEN)
             m.p.val[m.p.val_count++] = (double)i + 1;
     }
-    un_region_maps_options options = prepare_maps(&m);
+    un_benchmark_options options = prepare_maps(&m);
     const char *files[2] = {in_folder("valclasses1.txt"), in_folder("mine.txt")};
     options.validation = files;
     options.validation_count = 1;
@@ -286,7 +286,7 @@ static void test_splits(void **state) {
     (void)state;
     maps m = make_maps();
     un_dataset d;
-    un_region_maps_options options = prepare_maps(&m);
+    un_benchmark_options options = prepare_maps(&m);
     write_splits(&m.p, in_folder("splits.mat"));
     options.splits = in_folder("splits.mat");
     import_maps(&options, &d);
@@ -433,8 +433,8 @@ static void test_short_storage(void **state) {
         snprintf(path, sizeof path, "%s", in_folder("short.hdf5"));
         write_short(path, (shortage)how);
         assert_int_equal(un_directory_remove(in_folder("out")), UNSEEN_OK);
-        un_region_maps_options options = {
-            .file = path, .dtype = UN_BF16, .output = in_folder("out")};
+        un_benchmark_options options = {
+            .features = path, .dtype = UN_BF16, .output = in_folder("out")};
         util_fails(un_import_region_maps(&options), UNSEEN_E_FORMAT, sentences[how]);
         assert_false(un_path_exists(in_folder("out")));
         /* The same file as v7.3 of MATLAB's: one reader. */
@@ -455,7 +455,7 @@ static void test_filters(void **state) {
         m.names = 2;
         m.filters = filters;
         memcpy(m.chunk, (size_t[4]){33, 6, 2, 2}, sizeof m.chunk);
-        un_region_maps_options options = prepare_maps(&m);
+        un_benchmark_options options = prepare_maps(&m);
         options.dtype = UN_F32;
         import_maps(&options, &d);
         un_dataset_close(&d);
@@ -467,14 +467,14 @@ static void test_filters(void **state) {
     size_t n = 0;
     m.filters = 4;
     memcpy(m.chunk, (size_t[4]){N, F, 3, 2}, sizeof m.chunk);
-    un_region_maps_options options = prepare_maps(&m);
-    assert_int_equal(un_file_read(options.file, SIZE_MAX, &bytes, &n), UNSEEN_OK);
+    un_benchmark_options options = prepare_maps(&m);
+    assert_int_equal(un_file_read(options.features, SIZE_MAX, &bytes, &n), UNSEEN_OK);
     float pattern[6];
     for (size_t r = 0; r < 6; r++) pattern[r] = value(40, 5, r);
     char *hit = memmem(bytes, n, pattern, sizeof pattern);
     assert_non_null(hit);
     hit[2] ^= 1;
-    assert_int_equal(un_file_write(options.file, bytes, n), UNSEEN_OK);
+    assert_int_equal(un_file_write(options.features, bytes, n), UNSEEN_OK);
     util_fails(un_import_region_maps(&options), UNSEEN_E_FORMAT, "has a wrong checksum");
     free(bytes);
 }
@@ -482,10 +482,10 @@ static void test_filters(void **state) {
 static void test_no_hdf5(void **state) {
     (void)state;
     maps m = make_maps();
-    un_region_maps_options options = prepare_maps(&m);
-    options.file = in_folder("none.hdf5");
+    un_benchmark_options options = prepare_maps(&m);
+    options.features = in_folder("none.hdf5");
     util_fails(un_import_region_maps(&options), UNSEEN_E_IO, "none.hdf5");
-    write_text(options.file, "no HDF5 file");
+    write_text(options.features, "no HDF5 file");
     util_fails(un_import_region_maps(&options), UNSEEN_E_FORMAT, "not an HDF5 file");
 }
 
@@ -501,14 +501,14 @@ static void test_damaged(void **state) {
     m.names = 2;
     m.deflate = 1;
     memcpy(m.chunk, (size_t[4]){16, 10, 3, 2}, sizeof m.chunk);
-    un_region_maps_options options = prepare_maps(&m);
+    un_benchmark_options options = prepare_maps(&m);
     char file[400];
     char output[400]; /* in_folder's paths do not last so long */
-    snprintf(file, sizeof file, "%s", options.file);
+    snprintf(file, sizeof file, "%s", options.features);
     snprintf(output, sizeof output, "%s", options.output);
-    options.file = file;
+    options.features = file;
     options.output = output;
-    assert_int_equal(un_file_read(options.file, SIZE_MAX, &bytes, &size), UNSEEN_OK);
+    assert_int_equal(un_file_read(options.features, SIZE_MAX, &bytes, &size), UNSEEN_OK);
     assert_int_equal(un_alloc(size, 1, &copy), UNSEEN_OK);
     for (uint64_t round = 0; round < ROUNDS; round++) {
         un_rng rng = un_rng_stream(7, "damage", round);
@@ -519,7 +519,7 @@ static void test_damaged(void **state) {
         for (uint64_t k = 0; k < 1 + round % 8; k++)
             copy[un_rng_below(&rng, k % 2 && size > 4096 ? 4096 : size)] =
                 (char)un_rng_below(&rng, 256);
-        assert_int_equal(un_file_write(options.file, copy, length), UNSEEN_OK);
+        assert_int_equal(un_file_write(options.features, copy, length), UNSEEN_OK);
         if (un_import_region_maps(&options) != UNSEEN_OK) {
             refused++;
             assert_true(strlen(un_error()) > 20);

@@ -7,6 +7,7 @@
 #ifndef UN_DATA_READERS_IMPORT_H
 #define UN_DATA_READERS_IMPORT_H
 
+#include "data/features.h"
 #include "data/readers/array_file.h"
 #include "data/readers/attributes.h"
 #include "data/readers/split_file.h"
@@ -41,69 +42,21 @@ typedef struct {
  * that are text are not read. Memory does not grow with N. */
 un_status un_import_arrays(const un_arrays_options *options);
 
-/* ---- importing the benchmark packages of Xian et al.: feature files
- * like res101.mat and split files like att_splits.mat, MAT v5 or v7.3. ---- */
+/* ---- importing the benchmarks' published features: the packages of Xian et al., feature files
+ * like res101.mat and split files like att_splits.mat, MAT v5 or v7.3; and region features in HDF5,
+ * the files of the MSDN line of work, feature_map_ResNet_101_{CUB,AWA2,SUN}.hdf5. ---- */
 
 typedef struct {
-    const char *features;      /* MAT file with features and labels; NULL: without features */
+    const char *features;      /* xlsa17: MAT file with features and labels; NULL: without features.
+                                  Region maps: the HDF5 file */
     const char *features_name; /* name of the feature set; NULL: the file's stem */
-    const char *splits;        /* MAT file with the lists and att */
-    const un_named_path *semantics;
-    size_t semantics_count;
-    const char *const *validation; /* MAT files (train_loc/val_loc) or class lists */
-    size_t validation_count;
-    un_dtype dtype;     /* of the feature store: UN_F32 or UN_BF16 */
-    const char *name;   /* of the data set; NULL: the output directory's name */
-    const char *output; /* directory to make */
-    const char *images; /* folder with the pictures; NULL: without. The images' names become
-                           paths below it (pictures.h: un_import_find_images) */
-    int allow_missing;  /* images without a picture are no error */
-    un_orientation
-        orientation; /* of the pictures; UNSAID: stored, as published features were made */
-    un_status (*finish)(un_dataset *dataset, void *user); /* called before the features are read;
-                                                             NULL: nothing to add */
-    void *finish_user;
-} un_xlsa17_options;
-
-/* Imports into options->output, which must not exist or be empty; it appears
- * whole or not at all (data/stage.h). What cannot be right is an error that names
- * the place: numbers outside their range, values that are not finite, lists that
- * overlap, a class in both trainval_loc and test_unseen_loc, a class that another
- * semantics file lacks. Semantics of another file are matched to classes by name
- * where that file has allclasses_names, else by position.
- *
- * Validation folds (readers/import_parts.h): every entry of `validation`; the split
- * file's own train_loc/val_loc; valclasses{1,2,3}.txt beside the split file; equal
- * ones merged; proposed ones if none of these exists.
- *
- * Without features there are neither labels nor image names, so folds come from
- * train_loc/val_loc only; N is the largest image number listed. Classes without
- * names are called class_001 and on. What the import could not do or verify is
- * in the data set's notes. */
-un_status un_import_xlsa17(const un_xlsa17_options *options);
-
-/* ---- importing region features in HDF5, the files of the MSDN line of work:
- * feature_map_ResNet_101_{CUB,AWA2,SUN}.hdf5.
- *
- *     feature_map (N, F, h, w)   float, contiguous or in chunks, packed or not; (N, h, w, F)
- *                                is recognised or told (un_layout)
- *     labels (N)                 0-based
- *     trainval_loc, test_seen_loc, test_unseen_loc      0-based image numbers
- *     train_loc, val_loc         the same, optional
- *     att, original_att (C, A)   class attributes; original_att optional
- *     w2v_att (A, E)             word vectors of the attributes, optional
- *     allclasses_names (C), image_files (N)             text, optional
- * ---- */
-
-typedef struct {
-    const char *file;   /* HDF5 */
-    const char *splits; /* MAT file with class names, in the order of the labels; NULL: none */
+    const char *splits;        /* MAT file. xlsa17: with the lists and att. Region maps: with class
+                                  names, in the order of the labels; NULL: none */
     const un_named_path *semantics; /* further ones, of MAT files */
     size_t semantics_count;
-    const char *features_name;     /* name of the feature set; NULL: the file's stem */
     const char *const *validation; /* MAT files (train_loc/val_loc) or class lists */
     size_t validation_count;
-    un_layout layout;   /* of feature_map; AUTO: (N, F, h, w) unless its shape tells otherwise,
+    un_layout layout;   /* of region maps; AUTO: (N, F, h, w) unless the shape tells otherwise,
                            which is noted */
     un_dtype dtype;     /* of the feature store: UN_F32 or UN_BF16 */
     const char *name;   /* of the data set; NULL: the output directory's name */
@@ -116,13 +69,40 @@ typedef struct {
     un_status (*finish)(un_dataset *dataset, void *user); /* called before the features are read;
                                                              NULL: nothing to add */
     void *finish_user;
-    size_t step_bytes; /* features in memory at a time; 0: 32 MiB */
-} un_region_maps_options;
+    size_t step_bytes; /* region maps in memory at a time; 0: 32 MiB */
+} un_benchmark_options;
 
-/* Imports into options->output, which must not exist or be empty; it appears
+/* Both import into options->output, which must not exist or be empty; it appears
  * whole or not at all (data/stage.h). What cannot be right is an error that names
- * the place. Features become [N, h * w, F]; w2v_att becomes the vectors of att
- * and original_att.
+ * the place: numbers outside their range, values that are not finite, lists that
+ * overlap, a class in both trainval_loc and test_unseen_loc, a class that another
+ * semantics file lacks. Semantics of another file are matched to classes by name
+ * where that file has allclasses_names, else by position. What the import could not do or verify is
+ * in the data set's notes. */
+
+/* Packages of Xian et al.
+ *
+ * Validation folds (readers/import_parts.h): every entry of `validation`; the split
+ * file's own train_loc/val_loc; valclasses{1,2,3}.txt beside the split file; equal
+ * ones merged; proposed ones if none of these exists.
+ *
+ * Without features there are neither labels nor image names, so folds come from
+ * train_loc/val_loc only; N is the largest image number listed. Classes without
+ * names are called class_001 and on. */
+un_status un_import_xlsa17(const un_benchmark_options *options);
+
+/* Region features in HDF5:
+ *
+ *     feature_map (N, F, h, w)   float, contiguous or in chunks, packed or not; (N, h, w, F)
+ *                                is recognised or told (un_layout)
+ *     labels (N)                 0-based
+ *     trainval_loc, test_seen_loc, test_unseen_loc      0-based image numbers
+ *     train_loc, val_loc         the same, optional
+ *     att, original_att (C, A)   class attributes; original_att optional
+ *     w2v_att (A, E)             word vectors of the attributes, optional
+ *     allclasses_names (C), image_files (N)             text, optional
+ *
+ * Features become [N, h * w, F]; w2v_att becomes the vectors of att and original_att.
  *
  * Class names: those of the HDF5 file or of `splits`, which must then have as many
  * classes, and the same names if both have them; else class_001 and on. att comes
@@ -132,7 +112,32 @@ typedef struct {
  * their rows exceed a step (h5py's own choice of chunks does), the rows are
  * gathered in an unlinked file in the directory being made, so that every chunk
  * is unpacked once. */
-un_status un_import_region_maps(const un_region_maps_options *options);
+un_status un_import_region_maps(const un_benchmark_options *options);
+
+/* ---- what the two share; private to readers/. ---- */
+
+/* An import at work: begin, fill `dataset`, complete; end in any case. */
+typedef struct {
+    const un_benchmark_options *options;
+    un_mat *splits; /* opened by the import; NULL: without */
+    un_dataset dataset;
+    un_stage stage;
+} un_benchmark_import;
+
+un_status un_benchmark_begin(un_benchmark_import *import);
+/* labels from `values`, one for each image, that count the classes from `base`. Where one does not,
+ * and no other base explains it, `hint` ends the sentence. */
+un_status un_benchmark_labels(un_benchmark_import *import, const double *values, int base,
+                              const char *hint);
+/* dataset->images are `count` names as the file has them: checks and tidies them. */
+un_status un_benchmark_image_names(un_benchmark_import *import, size_t count);
+/* Finds the pictures, calls options->finish, copies features of this shape (`suffix`: the file's
+ * ending; copy NULL: there are none) and writes everything; the directory is there then. */
+un_status un_benchmark_complete(un_benchmark_import *import, const char *suffix,
+                                const un_features_description *shape,
+                                un_status (*copy)(void *user, un_features_writer *writer),
+                                void *user);
+void un_benchmark_end(un_benchmark_import *import);
 
 /* ---- importing data sets that are folders of pictures: CUB, AWA2, and
  * anybody's own.

@@ -26,15 +26,12 @@
 #include "data/stage.h"
 
 typedef struct {
-    const un_region_maps_options *options;
+    un_benchmark_import base;
     un_hdf5 *file;
-    un_mat *splits; /* NULL: without */
     const un_hdf5_variable *map;
     size_t att_width; /* columns of its att, 0: that of the splits counts */
     un_layout layout; /* of map, and what it makes of the dimensions */
     size_t channels, height, width;
-    un_dataset dataset;
-    un_stage stage;
 } importer;
 
 /* ---- classes and semantics ---- */
@@ -44,65 +41,65 @@ static un_status require_matrix(const importer *im, const char *name,
                                 const un_hdf5_variable **out) {
     UN_TRY(un_hdf5_require(im->file, name, UN_HDF5_NUMERIC, 2, out));
     if ((*out)->dims[0] > 0 && (*out)->dims[1] > 0) return UNSEEN_OK;
-    return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is empty", im->options->file, name);
+    return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is empty", im->base.options->features, name);
 }
 
 /* The class names of the split file; they stand in the order of the labels. */
 static un_status read_split_names(importer *im, char ***names, size_t *count) {
-    un_dataset *d = &im->dataset;
-    const char *path = im->options->splits;
+    un_dataset *d = &im->base.dataset;
+    const char *path = im->base.options->splits;
     const un_mat_variable *att = NULL;
-    UN_TRY(un_import_orient(d, im->splits, "att", 1, d->class_count));
-    UN_TRY(un_mat_require(im->splits, "att", UN_MAT_NUMERIC, &att));
+    UN_TRY(un_import_orient(d, im->base.splits, "att", 1, d->class_count));
+    UN_TRY(un_mat_require(im->base.splits, "att", UN_MAT_NUMERIC, &att));
     if (att->dims[1] != d->class_count)
         return un_fail(UNSEEN_E_FORMAT,
                        "%s has %zu classes, %s has %zu: they do not belong together%s; import "
                        "without --splits, or give class names in allclasses_names",
-                       path, att->dims[1], im->options->file, d->class_count,
+                       path, att->dims[1], im->base.options->features, d->class_count,
                        att->dims[1] == im->att_width ? ", or \"att\" is transposed" : "");
-    if (!un_mat_find(im->splits, "allclasses_names")) return UNSEEN_OK;
-    UN_TRY(un_mat_read_strings(im->splits, "allclasses_names", &d->arena, names, count));
+    if (!un_mat_find(im->base.splits, "allclasses_names")) return UNSEEN_OK;
+    UN_TRY(un_mat_read_strings(im->base.splits, "allclasses_names", &d->arena, names, count));
     if (*count == d->class_count) return UNSEEN_OK;
     return un_fail(UNSEEN_E_FORMAT, "%s: allclasses_names has %zu names for %zu classes", path,
                    *count, d->class_count);
 }
 
 static un_status same_names(const importer *im, char *const *names) {
-    const un_dataset *d = &im->dataset;
+    const un_dataset *d = &im->base.dataset;
     for (size_t c = 0; c < d->class_count; c++)
         if (strcmp(names[c], d->classes[c]) != 0)
             return un_fail(
                 UNSEEN_E_FORMAT,
                 "class %zu is \"%.200s\" in %s, but \"%.200s\" in %s: they do not belong "
                 "together",
-                c, d->classes[c], im->options->file, names[c], im->options->splits);
+                c, d->classes[c], im->base.options->features, names[c], im->base.options->splits);
     return UNSEEN_OK;
 }
 
 static un_status import_class_names(importer *im) {
-    un_dataset *d = &im->dataset;
+    un_dataset *d = &im->base.dataset;
     char **names = NULL;
     size_t count = 0;
     if (un_hdf5_find(im->file, "allclasses_names")) {
         UN_TRY(un_hdf5_read_strings(im->file, "allclasses_names", &d->arena, &d->classes, &count));
         if (count != d->class_count)
             return un_fail(UNSEEN_E_FORMAT, "%s: allclasses_names has %zu names for %zu classes%s",
-                           im->options->file, count, d->class_count,
+                           im->base.options->features, count, d->class_count,
                            count == im->att_width ? "; \"att\" seems to be transposed, one row "
                                                     "must be one class"
                                                   : "");
     }
-    if (im->splits) UN_TRY(read_split_names(im, &names, &count));
+    if (im->base.splits) UN_TRY(read_split_names(im, &names, &count));
     if (d->classes && names) UN_TRY(same_names(im, names));
     if (!d->classes) d->classes = names;
-    if (!d->classes) return un_import_number_classes(d, im->options->file);
-    return un_import_check_names(d->classes, d->class_count, im->options->file, 0);
+    if (!d->classes) return un_import_number_classes(d, im->base.options->features);
+    return un_import_check_names(d->classes, d->class_count, im->base.options->features, 0);
 }
 
 /* Finite doubles to floats from the data set's arena. */
 static un_status keep_floats(importer *im, const char *where, const char *name,
                              const double *values, size_t rows, size_t columns, float **out) {
-    UN_TRY(un_arena_alloc(&im->dataset.arena, rows * columns, sizeof **out, out));
+    UN_TRY(un_arena_alloc(&im->base.dataset.arena, rows * columns, sizeof **out, out));
     for (size_t i = 0; i < rows * columns; i++) {
         (*out)[i] = (float)values[i];
         if (!isfinite((*out)[i]))
@@ -122,13 +119,13 @@ static un_status read_matrix(importer *im, const char *name, size_t *rows, size_
     *columns = v->dims[1];
     UN_TRY(un_hdf5_read_double(im->file, name, &values));
     un_status status =
-        keep_floats(im, im->options->file, name, values, v->dims[0], v->dims[1], out);
+        keep_floats(im, im->base.options->features, name, values, v->dims[0], v->dims[1], out);
     free(values);
     return status;
 }
 
 static un_status add_semantics(importer *im, const char *name) {
-    un_dataset *d = &im->dataset;
+    un_dataset *d = &im->base.dataset;
     un_semantics *s = &d->semantics[d->semantics_count];
     size_t rows = 0;
     *s = (un_semantics){.name = name};
@@ -136,7 +133,7 @@ static un_status add_semantics(importer *im, const char *name) {
     if (rows != d->class_count)
         return un_fail(UNSEEN_E_FORMAT,
                        "%s: \"%s\" has %zu rows for %zu classes (one row a class)%s",
-                       im->options->file, name, rows, d->class_count,
+                       im->base.options->features, name, rows, d->class_count,
                        s->width == d->class_count ? "; it seems to be transposed" : "");
     d->semantics_count++;
     return UNSEEN_OK;
@@ -144,16 +141,17 @@ static un_status add_semantics(importer *im, const char *name) {
 
 /* In MATLAB's order a column of att is already a row of ours. */
 static un_status add_split_att(importer *im) {
-    un_dataset *d = &im->dataset;
+    un_dataset *d = &im->base.dataset;
     const un_mat_variable *v = NULL;
     double *values = NULL;
     un_semantics *s = &d->semantics[d->semantics_count];
-    UN_TRY(un_mat_require(im->splits, "att", UN_MAT_NUMERIC, &v));
+    UN_TRY(un_mat_require(im->base.splits, "att", UN_MAT_NUMERIC, &v));
     *s = (un_semantics){.name = "att", .width = v->dims[0]};
-    if (s->width == 0) return un_fail(UNSEEN_E_FORMAT, "%s: \"att\" is empty", im->options->splits);
-    UN_TRY(un_mat_read_double(im->splits, "att", &values));
-    un_status status =
-        keep_floats(im, im->options->splits, "att", values, d->class_count, s->width, &s->values);
+    if (s->width == 0)
+        return un_fail(UNSEEN_E_FORMAT, "%s: \"att\" is empty", im->base.options->splits);
+    UN_TRY(un_mat_read_double(im->base.splits, "att", &values));
+    un_status status = keep_floats(im, im->base.options->splits, "att", values, d->class_count,
+                                   s->width, &s->values);
     free(values);
     if (!status) d->semantics_count++;
     return status;
@@ -161,17 +159,17 @@ static un_status add_split_att(importer *im) {
 
 /* The word vectors belong to the attributes, so to every table of their width. */
 static un_status import_vectors(importer *im) {
-    un_dataset *d = &im->dataset;
+    un_dataset *d = &im->base.dataset;
     size_t rows = 0;
     size_t columns = 0;
     float *vectors = NULL;
     if (!un_hdf5_find(im->file, "w2v_att"))
         return un_dataset_note(d, "%s has no w2v_att, word vectors of the attributes",
-                               im->options->file);
+                               im->base.options->features);
     UN_TRY(read_matrix(im, "w2v_att", &rows, &columns, &vectors));
     if (rows != d->semantics[0].width)
         return un_fail(UNSEEN_E_FORMAT, "%s: \"w2v_att\" has %zu rows for %zu attributes%s",
-                       im->options->file, rows, d->semantics[0].width,
+                       im->base.options->features, rows, d->semantics[0].width,
                        columns == d->semantics[0].width ? "; it seems to be transposed"
                        : rows == d->class_count         ? "; \"att\" seems to be transposed"
                                                         : "");
@@ -184,20 +182,20 @@ static un_status import_vectors(importer *im) {
 }
 
 static un_status import_classes(importer *im) {
-    un_dataset *d = &im->dataset;
+    un_dataset *d = &im->base.dataset;
     const un_hdf5_variable *att = NULL;
     const un_mat_variable *split_att = NULL;
-    int own = un_hdf5_find(im->file, "att") || !im->splits;
+    int own = un_hdf5_find(im->file, "att") || !im->base.splits;
     if (own) {
         UN_TRY(require_matrix(im, "att", &att));
         d->class_count = att->dims[0];
         im->att_width = att->dims[1];
     } else {
-        UN_TRY(un_mat_require(im->splits, "att", UN_MAT_NUMERIC, &split_att));
+        UN_TRY(un_mat_require(im->base.splits, "att", UN_MAT_NUMERIC, &split_att));
         d->class_count = split_att->dims[1];
     }
     if (d->class_count == 0)
-        return un_fail(UNSEEN_E_FORMAT, "%s has no classes", im->options->splits);
+        return un_fail(UNSEEN_E_FORMAT, "%s has no classes", im->base.options->splits);
     UN_TRY(import_class_names(im));
     UN_TRY(own ? add_semantics(im, "att") : add_split_att(im));
     if (un_hdf5_find(im->file, "original_att")) UN_TRY(add_semantics(im, "original_att"));
@@ -218,12 +216,12 @@ static un_status read_vector(const importer *im, const char *name, double **out,
     }
     if (v->rank == 0 || (*count != 0 && *count != longest))
         return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" has %d dimensions, expected one column",
-                       im->options->file, name, v->rank);
+                       im->base.options->features, name, v->rank);
     return un_hdf5_read_double(im->file, name, out);
 }
 
 static un_status import_labels(importer *im) {
-    un_dataset *d = &im->dataset;
+    un_dataset *d = &im->base.dataset;
     double *values = NULL;
     double low = 0, high = 0;
     size_t count = 0;
@@ -231,29 +229,20 @@ static un_status import_labels(importer *im) {
     UN_GO(read_vector(im, "labels", &values, &count));
     if (count != d->image_count)
         UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: %zu labels for the %zu images of feature_map",
-                      im->options->file, count, d->image_count));
-    UN_GO(un_arena_alloc(&d->arena, d->image_count, sizeof *d->labels, &d->labels));
+                      im->base.options->features, count, d->image_count));
     un_number_range(values, d->image_count, &low, &high);
-    for (size_t i = 0; i < d->image_count; i++) {
-        double x = values[i];
-        if (!(x >= 0) || x >= (double)d->class_count || x != floor(x))
-            UN_GO(un_fail(UNSEEN_E_FORMAT,
-                          "%s: the label of image %zu is %g; labels are whole, from 0 to %zu%s",
-                          im->options->file, i, x, d->class_count - 1,
-                          un_other_base(low, high, d->class_count, 0, 1) ? " (are they 1-based?)"
-                          : im->att_width > 0 && high == (double)im->att_width - 1
-                              ? "; \"att\" seems to be transposed, one row must be one class"
-                              : ""));
-        d->labels[i] = (int32_t)x;
-    }
+    UN_GO(un_benchmark_labels(&im->base, values, 0,
+                              im->att_width > 0 && high == (double)im->att_width - 1
+                                  ? "; \"att\" seems to be transposed, one row must be one class"
+                                  : ""));
     /* Where nothing names the classes, the labels tell which side of att counts them. */
-    if (high == (double)im->att_width - 1 && im->att_width != d->class_count && !im->splits &&
+    if (high == (double)im->att_width - 1 && im->att_width != d->class_count && !im->base.splits &&
         !un_hdf5_find(im->file, "allclasses_names"))
         UN_GO(un_fail(UNSEEN_E_FORMAT,
                       "%s: \"att\" has %zu rows and %zu columns, but the labels count %zu "
                       "classes: it seems to be transposed, one row must be one class; if it is "
                       "not, name the classes in allclasses_names",
-                      im->options->file, d->class_count, im->att_width, im->att_width));
+                      im->base.options->features, d->class_count, im->att_width, im->att_width));
 done:
     free(values);
     return status;
@@ -261,7 +250,7 @@ done:
 
 /* Positions and channels of feature_map; what its shape alone told is noted. */
 static un_status find_layout(importer *im) {
-    const un_region_maps_options *o = im->options;
+    const un_benchmark_options *o = im->base.options;
     const size_t *dims = im->map->dims;
     im->layout = o->layout ? o->layout : un_layout_guess(dims + 1);
     if (im->layout == UN_LAYOUT_AUTO) im->layout = UN_LAYOUT_NCHW;
@@ -271,58 +260,53 @@ static un_status find_layout(importer *im) {
     im->width = dims[last ? 2 : 3];
     if (o->layout || !last) return UNSEEN_OK;
     return un_dataset_note(
-        &im->dataset,
+        &im->base.dataset,
         "%s: feature_map is %zu x %zu x %zu x %zu and was taken as images x height x width x "
         "channels; if the channels come first, import it with --layout nchw",
-        o->file, dims[0], dims[1], dims[2], dims[3]);
+        o->features, dims[0], dims[1], dims[2], dims[3]);
 }
 
 static un_status import_images(importer *im) {
-    un_dataset *d = &im->dataset;
+    un_dataset *d = &im->base.dataset;
     size_t count = 0;
     const size_t *dims = im->map->dims;
     if (dims[0] == 0 || dims[1] == 0 || dims[2] == 0 || dims[3] == 0)
-        return un_fail(UNSEEN_E_FORMAT, "%s: \"feature_map\" is empty", im->options->file);
+        return un_fail(UNSEEN_E_FORMAT, "%s: \"feature_map\" is empty", im->base.options->features);
     d->image_count = dims[0];
     UN_TRY(find_layout(im));
     UN_TRY(import_labels(im));
     if (!un_hdf5_find(im->file, "image_files"))
         return un_dataset_note(d, "%s has no image_files: image names are unknown",
-                               im->options->file);
+                               im->base.options->features);
     UN_TRY(un_hdf5_read_strings(im->file, "image_files", &d->arena, &d->images, &count));
-    if (count != d->image_count)
-        return un_fail(UNSEEN_E_FORMAT, "%s: image_files has %zu names for %zu images",
-                       im->options->file, count, d->image_count);
-    for (size_t i = 0; i < count; i++) un_import_tidy_path(d->images[i]);
-    return UNSEEN_OK;
+    return un_benchmark_image_names(&im->base, count);
 }
 
 static un_status read_list(importer *im, const char *name, un_index_list *out) {
-    un_dataset *d = &im->dataset;
+    un_dataset *d = &im->base.dataset;
     double *values = NULL;
     size_t count = 0;
     UN_TRY(read_vector(im, name, &values, &count));
-    un_status status = un_import_indices(im->options->file, name, values, count, d->image_count, 0,
-                                         &d->arena, out);
+    un_status status = un_import_indices(im->base.options->features, name, values, count,
+                                         d->image_count, 0, &d->arena, out);
     free(values);
     return status;
 }
 
 static un_status import_lists(importer *im) {
-    un_dataset *d = &im->dataset;
-    UN_TRY(read_list(im, "trainval_loc", &d->trainval));
-    UN_TRY(read_list(im, "test_seen_loc", &d->test_seen));
-    UN_TRY(read_list(im, "test_unseen_loc", &d->test_unseen));
+    un_dataset *d = &im->base.dataset;
+    un_index_list *lists[] = {&d->trainval, &d->test_seen, &d->test_unseen};
+    for (size_t i = 0; i < 3; i++) UN_TRY(read_list(im, un_mat_list_names[i], lists[i]));
     const un_list_origin origin = {
-        .file = im->options->file,
+        .file = im->base.options->features,
         .names = un_mat_list_names,
         .hint = "do the lists and labels belong together, and are both 0-based?"};
     UN_TRY(un_import_check_lists(d, &origin));
-    return un_import_note_unlisted(d, im->options->file);
+    return un_import_note_unlisted(d, im->base.options->features);
 }
 
 static un_status import_validation(importer *im) {
-    const un_region_maps_options *o = im->options;
+    const un_benchmark_options *o = im->base.options;
     un_published_lists own = {0};
     char *base = NULL;
     char *source = NULL;
@@ -331,12 +315,12 @@ static un_status import_validation(importer *im) {
     if (has_own) {
         UN_GO(read_list(im, "train_loc", &own.train));
         UN_GO(read_list(im, "val_loc", &own.val));
-        UN_GO(un_path_base(o->file, &base));
+        UN_GO(un_path_base(o->features, &base));
         UN_GO(un_format(&source, "%s train_loc/val_loc", base));
         own.source = source;
     }
-    UN_GO(un_import_validation(&im->dataset, has_own ? &own : NULL, im->splits, NULL, o->validation,
-                               o->validation_count));
+    UN_GO(un_import_validation(&im->base.dataset, has_own ? &own : NULL, im->base.splits, NULL,
+                               o->validation, o->validation_count));
 done:
     free(base);
     free(source);
@@ -545,55 +529,37 @@ static un_status region_features_copy(un_hdf5 *file, const un_hdf5_variable *var
 
 static un_status copy_features(void *user, un_features_writer *writer) {
     importer *im = user;
-    return region_features_copy(im->file, im->map, writer, im->stage.partial, im->layout,
-                                im->options->step_bytes);
-}
-
-static un_status import_features(importer *im) {
-    const size_t *dims = im->map->dims;
-    const un_import_store store = {.name = im->options->features_name,
-                                   .file = im->options->file,
-                                   .suffix = ".hdf5",
-                                   .description = {.image_count = dims[0],
-                                                   .regions = im->height * im->width,
-                                                   .width = im->channels,
-                                                   .grid_height = im->height,
-                                                   .grid_width = im->width,
-                                                   .dtype = im->options->dtype}};
-    return un_import_features(im->stage.partial, &store, copy_features, im);
+    return region_features_copy(im->file, im->map, writer, im->base.stage.partial, im->layout,
+                                im->base.options->step_bytes);
 }
 
 /* ---- all of it ---- */
 
 static un_status import_all(importer *im) {
-    const un_region_maps_options *o = im->options;
-    UN_TRY(un_stage_open(&im->stage, o->output));
-    UN_TRY(un_import_name(&im->dataset, o->name, im->stage.output));
-    UN_TRY(un_hdf5_open(&im->file, o->file));
-    if (o->splits) UN_TRY(un_mat_open(&im->splits, o->splits));
+    const un_benchmark_options *o = im->base.options;
+    UN_TRY(un_benchmark_begin(&im->base));
+    UN_TRY(un_hdf5_open(&im->file, o->features));
+    if (o->splits) UN_TRY(un_mat_open(&im->base.splits, o->splits));
     UN_TRY(un_hdf5_require(im->file, "feature_map", UN_HDF5_NUMERIC, 4, &im->map));
     UN_TRY(import_classes(im));
     for (size_t i = 0; i < o->semantics_count; i++)
-        UN_TRY(un_import_semantics_file(&im->dataset, &o->semantics[i]));
+        UN_TRY(un_import_semantics_file(&im->base.dataset, &o->semantics[i]));
     UN_TRY(import_images(im));
     UN_TRY(import_lists(im));
     UN_TRY(import_validation(im));
-    if (o->images) UN_TRY(un_import_find_images(&im->dataset, o->images, o->allow_missing));
-    if (o->images && o->orientation) im->dataset.orientation = o->orientation;
-    if (o->finish) UN_TRY(o->finish(&im->dataset, o->finish_user));
-    UN_TRY(import_features(im));
-    UN_TRY(un_dataset_write(&im->dataset, im->stage.partial));
-    return un_stage_commit(&im->stage);
+    const un_features_description shape = {.regions = im->height * im->width,
+                                           .width = im->channels,
+                                           .grid_height = im->height,
+                                           .grid_width = im->width};
+    return un_benchmark_complete(&im->base, ".hdf5", &shape, copy_features, im);
 }
 
-un_status un_import_region_maps(const un_region_maps_options *options) {
-    if (!options->file || !options->output)
+un_status un_import_region_maps(const un_benchmark_options *options) {
+    if (!options->features || !options->output)
         return un_fail(UNSEEN_E_ARGUMENT, "an import needs a file and an output directory");
-    importer im = {.options = options, .stage = UN_STAGE_NONE};
+    importer im = {.base = {.options = options, .stage = UN_STAGE_NONE}};
     un_status status = import_all(&im);
     un_hdf5_close(im.file);
-    un_mat_close(im.splits);
-    un_dataset_close(&im.dataset);
-    un_stage_abort(&im.stage);
+    un_benchmark_end(&im.base);
     return status;
 }

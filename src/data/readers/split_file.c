@@ -399,14 +399,9 @@ done:
 static un_status apply_mat(const un_split_source *source, un_dataset *d,
                            const un_numbering *numbering) {
     const char *path = source->options->file;
-    struct {
-        const char *name;
-        un_index_list *list;
-    } parts[] = {{"trainval_loc", &d->trainval},
-                 {"test_seen_loc", &d->test_seen},
-                 {"test_unseen_loc", &d->test_unseen}};
+    un_index_list *lists[] = {&d->trainval, &d->test_seen, &d->test_unseen};
     for (size_t i = 0; i < 3; i++)
-        UN_TRY(un_import_numbered(source->mat, parts[i].name, d, numbering, parts[i].list));
+        UN_TRY(un_import_numbered(source->mat, un_mat_list_names[i], d, numbering, lists[i]));
     const un_list_origin origin = {
         .file = path,
         .names = un_mat_list_names,
