@@ -105,24 +105,12 @@ done:
     return status;
 }
 
-static un_status describe_features(const char *directory, json_t *list) {
-    char **names = NULL;
-    size_t count = 0;
-    UN_TRY(un_features_list(directory, &names, &count));
-    un_status status = UNSEEN_OK;
-    for (size_t i = 0; i < count && !status; i++) {
-        un_features f;
-        status = un_features_open(&f, directory, names[i]);
-        if (status) break;
-        const size_t shape[] = {f.image_count, f.regions, f.width};
-        status =
-            un_json_append(list, json_pack("{s:s, s:s, s:o, s:s, s:o}", "name", f.name, "dtype",
-                                           un_dtype_name(f.dtype), "shape", shape_of(shape, 3),
-                                           "sha256", f.sha256, "recipe", parsed(f.recipe)));
-        un_features_close(&f);
-    }
-    un_names_free(names);
-    return status;
+/* Into a list of JSON. */
+static un_status describe_features(const un_features *f, void *user) {
+    const size_t shape[] = {f->image_count, f->regions, f->width};
+    return un_json_append(user, json_pack("{s:s, s:s, s:o, s:s, s:o}", "name", f->name, "dtype",
+                                          un_dtype_name(f->dtype), "shape", shape_of(shape, 3),
+                                          "sha256", f->sha256, "recipe", parsed(f->recipe)));
 }
 
 static un_status describe_folds(const un_dataset *d, json_t *list) {
@@ -184,7 +172,7 @@ static un_status describe_dataset(const char *path, json_t *out) {
     UN_TRY(un_dataset_open(&d, path));
     un_status status = describe_lists(&d, out);
     if (!status) status = describe_pictures(&d, out);
-    if (!status) status = describe_features(path, features);
+    if (!status) status = un_features_each(path, describe_features, features);
     if (!status) status = describe_folds(&d, folds);
     un_dataset_close(&d);
     return status;

@@ -258,25 +258,15 @@ static void print_classes(const un_dataset *d, const unsigned char *seen,
     printf("classes       %zu (%zu seen, %zu unseen)\n", d->class_count, counts[0], counts[1]);
 }
 
-static un_status print_features(const char *directory) {
-    char **names = NULL;
-    size_t count = 0;
-    UN_TRY(un_features_list(directory, &names, &count));
-    un_status status = UNSEEN_OK;
-    for (size_t i = 0; i < count && !status; i++) {
-        un_features f;
-        status = un_features_open(&f, directory, names[i]);
-        if (status) break;
-        printf("features      %s: %zu x %zu x %zu %s", un_cli_name(f.name), f.image_count,
-               f.regions, f.width, un_dtype_name(f.dtype));
-        if (f.absent > 0)
-            printf(", %zu kept; `unseen extract` makes the other %zu", f.image_count - f.absent,
-                   f.absent);
-        printf("\n");
-        un_features_close(&f);
-    }
-    un_names_free(names);
-    return status;
+static un_status print_features(const un_features *f, void *user) {
+    (void)user;
+    printf("features      %s: %zu x %zu x %zu %s", un_cli_name(f->name), f->image_count, f->regions,
+           f->width, un_dtype_name(f->dtype));
+    if (f->absent > 0)
+        printf(", %zu kept; `unseen extract` makes the other %zu", f->image_count - f->absent,
+               f->absent);
+    printf("\n");
+    return UNSEEN_OK;
 }
 
 static void print_semantics(const un_dataset *d, const un_semantics *s) {
@@ -302,7 +292,7 @@ static un_status print_summary(const un_dataset *d) {
     printf("lists         trainval %zu, test_seen %zu, test_unseen %zu\n", d->trainval.count,
            d->test_seen.count, d->test_unseen.count);
     for (size_t i = 0; i < d->semantics_count; i++) print_semantics(d, &d->semantics[i]);
-    UN_TRY(print_features(d->directory));
+    UN_TRY(un_features_each(d->directory, print_features, NULL));
     print_folds(d);
     if (d->image_root) printf("pictures      %s\n", un_cli_name(d->image_root));
     if (un_parts_exist(d->directory)) printf("parts         marked in the pictures\n");

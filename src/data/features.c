@@ -222,6 +222,24 @@ un_status un_features_open(un_features *features, const char *directory, const c
     return status;
 }
 
+un_status un_features_each(const char *directory,
+                           un_status (*visit)(const un_features *features, void *user),
+                           void *user) {
+    char **names = NULL;
+    size_t count = 0;
+    UN_TRY(un_features_list(directory, &names, &count));
+    un_status status = UNSEEN_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        un_features f;
+        UN_GO(un_features_open(&f, directory, names[i]));
+        status = visit(&f, user);
+        un_features_close(&f);
+    }
+done:
+    un_names_free(names);
+    return status;
+}
+
 un_features un_features_averaged(const un_features *features) {
     un_features view = *features;
     view.averaged = features->regions;

@@ -62,6 +62,9 @@ un_features_kind un_features_kind_of(const un_features *features);
 
 /* Names of the feature sets of DIR, sorted, NULL-terminated; released with un_names_free. */
 un_status un_features_list(const char *directory, char ***out, size_t *count);
+/* Opens each of them in turn for `visit`; the first failure ends it. */
+un_status un_features_each(const char *directory,
+                           un_status (*visit)(const un_features *features, void *user), void *user);
 
 /* Whether image i has a row. */
 int un_features_has(const un_features *features, size_t image);

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/file_kind.h"
+#include "base/names.h"
 
 struct un_hdf5 {
     char *path;
@@ -94,14 +95,11 @@ const un_hdf5_variable *un_hdf5_find(const un_hdf5 *file, const char *name) {
 }
 
 static un_status missing(const un_hdf5 *file, const char *name) {
-    char listed[512];
-    size_t used = 0;
-    listed[0] = 0;
-    for (size_t i = 0; i < file->count && used < sizeof listed; i++)
-        used += (size_t)snprintf(listed + used, sizeof listed - used, "%s%s", i > 0 ? ", " : "",
-                                 file->variables[i].name);
-    return un_fail(UNSEEN_E_FORMAT, "%s has no data set \"%s\"; it has: %s", file->path, name,
-                   file->count > 0 ? listed : "none");
+    un_name_list there = {0};
+    for (size_t i = 0; i < file->count; i++)
+        un_name_list_say(&there, file->count, "%s", file->variables[i].name);
+    return un_fail(UNSEEN_E_FORMAT, "%s has no data set \"%s\"; it has: %s%s", file->path, name,
+                   file->count > 0 ? there.text : "none", un_name_list_more(&there));
 }
 
 un_status un_hdf5_require(const un_hdf5 *file, const char *name, un_hdf5_kind kind, int rank,

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/file_kind.h"
+#include "base/names.h"
 #include "data/readers/hdf5.h"
 #include "data/readers/mat5.h"
 
@@ -272,14 +273,11 @@ const un_mat_variable *un_mat_find(const un_mat *mat, const char *name) {
 }
 
 static un_status missing(const un_mat *mat, const char *name) {
-    char listed[512];
-    size_t used = 0;
-    listed[0] = 0;
-    for (size_t i = 0; i < mat->count && used < sizeof listed; i++)
-        used += (size_t)snprintf(listed + used, sizeof listed - used, "%s%s", i > 0 ? ", " : "",
-                                 mat->variables[i].name);
-    return un_fail(UNSEEN_E_FORMAT, "%s has no variable \"%s\"; it has: %s", mat->path, name,
-                   mat->count > 0 ? listed : "none");
+    un_name_list there = {0};
+    for (size_t i = 0; i < mat->count; i++)
+        un_name_list_say(&there, mat->count, "%s", mat->variables[i].name);
+    return un_fail(UNSEEN_E_FORMAT, "%s has no variable \"%s\"; it has: %s%s", mat->path, name,
+                   mat->count > 0 ? there.text : "none", un_name_list_more(&there));
 }
 
 /* What to do about a variable of another class; "" if there is nothing to say. */
