@@ -9,15 +9,6 @@
 
 #include <sys/stat.h>
 
-/* A path in the test's folder that stays valid. */
-static inline const char *lasting(const char *name) {
-    static char paths[256][400];
-    static unsigned next;
-    char *path = paths[next++ % 256];
-    snprintf(path, sizeof paths[0], "%s/%s", g_folder, name);
-    return path;
-}
-
 /* A file below the test's folder, with the folders above it. */
 static inline void put_file(const char *name, const char *text) {
     char path[400];

@@ -2,26 +2,11 @@
  * the scores. Asked of models of every method that has them (tests/data/v0.1). */
 #include <math.h>
 
-#include "data/features.h"
 #include "engine/classifier.h"
+#include "unit/old_sample.h"
 #include "unseen.h"
-#include "util.h"
 
-enum { IMAGES = 20, CLASSES = 10, LENGTH = 4 * 8, MOST = 400 };
-
-static float g_features[IMAGES * LENGTH];
-
-static int open_features(void **state) {
-    (void)state;
-    int64_t images[IMAGES];
-    un_features features;
-    for (int i = 0; i < IMAGES; i++) images[i] = i;
-    if (un_features_open(&features, UNSEEN_TEST_DATA "/v0.1/maps", NULL)) return -1;
-    int right = features.regions * features.width == LENGTH;
-    if (right) un_features_gather_f32(&features, images, IMAGES, g_features);
-    un_features_close(&features);
-    return right ? 0 : -1;
-}
+enum { MOST = 400 };
 
 /* sums[c] = sum over i of row[c, i] found[i] of each image, beside the native scores. */
 static void compare(const char *name, void (*check)(const double *sums, const float *scores,

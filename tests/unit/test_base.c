@@ -2,7 +2,6 @@
  * test_base.c - the ground everything stands on: memory, error sentences, files, JSON, hashes,
  * threads. Random numbers: test_rng.c.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -90,15 +89,6 @@ static void error_sentences(void **state) {
 }
 
 /* ---- files ---- */
-
-static size_t files_in_folder(void) {
-    DIR *directory = opendir(g_folder);
-    size_t n = 0;
-    assert_non_null(directory);
-    for (struct dirent *e = readdir(directory); e; e = readdir(directory)) n += e->d_name[0] != '.';
-    closedir(directory);
-    return n;
-}
 
 static void check_content(const char *path, const char *expected) {
     char *text = NULL;

@@ -6,30 +6,17 @@
 #include <unistd.h>
 
 #include "data/readers/hdf5.h"
+#include "unit/folder.h"
 #include "util.h"
 
 enum { ROWS = 5, COLUMNS = 7 };
 
-static char g_file[300];
-
-static int make_path(void **state) {
-    (void)state;
-    const char *base = getenv("TMPDIR");
-    snprintf(g_file, sizeof g_file, "%s/unseen-hdf5-%ld.h5", base && base[0] ? base : "/tmp",
-             (long)getpid());
-    return 0;
-}
-
-static int remove_file(void **state) {
-    (void)state;
-    unlink(g_file);
-    return 0;
-}
+static const char *file_path(void) { return in_folder("file.h5"); }
 
 /* A new file with the data set "x", as `creation` says; closes the latter. */
 static void write_set(hid_t stored, int rank, const hsize_t *dims, hid_t creation,
                       const void *data) {
-    hid_t file = H5Fcreate(g_file, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t file = H5Fcreate(file_path(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     hid_t space = H5Screate_simple(rank, dims, NULL);
     hid_t set = H5Dcreate2(file, "x", stored, space, H5P_DEFAULT, creation, H5P_DEFAULT);
     assert_true(set >= 0);
@@ -72,7 +59,7 @@ static void booleans_are_numbers_in_every_layout(void **state) {
         const float *part = NULL;
         const size_t start[2] = {1, 2}, extent[2] = {3, 4};
         write_set(type, 2, dims, creation_of(how, 2, chunk), bits);
-        util_ok(un_hdf5_open(&file, g_file));
+        util_ok(un_hdf5_open(&file, file_path()));
         util_ok(un_hdf5_read_double(file, "x", &all));
         for (size_t i = 0; i < sizeof bits; i++) assert_true(all[i] == is_set(i));
         util_ok(un_hdf5_read_part(file, "x", start, extent, &part));
@@ -95,7 +82,7 @@ static void booleans_are_numbers_in_pieces(void **state) {
     for (layout how = 0; how < LAYOUTS; how++) {
         un_hdf5 *file = NULL;
         write_set(type, 4, dims, creation_of(how, 4, chunk), bits);
-        util_ok(un_hdf5_open(&file, g_file));
+        util_ok(un_hdf5_open(&file, file_path()));
         /* Two blocks, one a channel. */
         const un_hdf5_blocks blocks = {{ROWS, 2, 3, 3}, {1, 1, 3, 3}, 2};
         const un_hdf5_piece piece = {1, 3, 0, 2, 64};
@@ -125,7 +112,7 @@ static void too_many_filters_are_called_that(void **state) {
         for (int i = 0; i < filters; i++) assert_true(H5Pset_deflate(creation, 1) >= 0);
         assert_int_equal(H5Pget_nfilters(creation), filters);
         write_set(H5T_NATIVE_FLOAT, 2, dims, creation, values);
-        util_ok(un_hdf5_open(&file, g_file));
+        util_ok(un_hdf5_open(&file, file_path()));
         if (filters == 8)
             util_ok(un_hdf5_read_double(file, "x", &all));
         else
@@ -142,5 +129,5 @@ int main(void) {
         cmocka_unit_test(booleans_are_numbers_in_pieces),
         cmocka_unit_test(too_many_filters_are_called_that),
     };
-    return cmocka_run_group_tests(tests, make_path, remove_file);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -31,10 +31,10 @@ static un_picture_set_options prepare_folder(void) {
     }
     snprintf(table + strlen(table), sizeof table - strlen(table), "ghost,1,1,0,0,1,1\n");
     write_text(in_folder("own.csv"), table);
-    return (un_picture_set_options){.root = lasting("own"),
-                                    .attributes = lasting("own.csv"),
+    return (un_picture_set_options){.root = in_folder("own"),
+                                    .attributes = in_folder("own.csv"),
                                     .split = {.seed = 1},
-                                    .output = lasting("out")};
+                                    .output = in_folder("out")};
 }
 
 static void open_folder(const un_picture_set_options *options, un_dataset *d) {
@@ -74,7 +74,7 @@ static void test_folder(void **state) {
     un_dataset d;
     un_dataset again;
     unsigned char flags[KINDS + 1];
-    options.split.write = lasting("split.json");
+    options.split.write = in_folder("split.json");
     open_folder(&options, &d);
     assert_int_equal(d.class_count, KINDS + 1);
     assert_int_equal(d.image_count, KINDS * PICTURES);
@@ -99,7 +99,7 @@ static void test_folder(void **state) {
     un_dataset_close(&again);
     /* What was written comes back: split and folds. */
     options.split.write = NULL;
-    options.split.file = lasting("split.json");
+    options.split.file = in_folder("split.json");
     open_folder(&options, &again);
     assert_string_equal(again.split_hash, hash);
     assert_int_equal(again.fold_count, 3);
@@ -115,8 +115,8 @@ static void test_folder(void **state) {
     static const char *const fronts[] = {NULL, "images/kind ", "./kind ",
                                          "C:\\\\me\\\\.\\\\images\\\\kind "};
     for (size_t k = 0; k < sizeof fronts / sizeof *fronts; k++) {
-        respell(lasting("split.json"), lasting("spelt.json"), fronts[k]);
-        options.split.file = lasting("spelt.json");
+        respell(in_folder("split.json"), in_folder("spelt.json"), fronts[k]);
+        options.split.file = in_folder("spelt.json");
         open_folder(&options, &again);
         assert_string_equal(again.split_hash, hash);
         un_dataset_close(&again);
@@ -176,7 +176,7 @@ static void test_folder_refusals(void **state) {
         {"{\"unseen\": [\"kind 1\"], \"folds\": [3]}", "no fold"},
         {"{\"unseen\": [\"kind 1\"], \"folds\": [{\"classes\": [\"kind 1\"]}]}", "no images in"},
         {"{\"classes\": [\"kund 1\"], \"unseen\": [\"kind 1\"]}", "did you mean \"kind 1\""}};
-    options.split.file = lasting("bad.json");
+    options.split.file = in_folder("bad.json");
     for (size_t i = 0; i < sizeof splits / sizeof *splits; i++) {
         write_text(in_folder("bad.json"), splits[i].json);
         refuse_folder(&options, splits[i].why);
@@ -197,7 +197,7 @@ static void test_folder_refusals(void **state) {
     forget("own");
     put_file("own/lonely.jpg", "");
     refuse_folder(&options, "lie in the folder itself");
-    options.root = lasting("nowhere");
+    options.root = in_folder("nowhere");
     refuse_folder(&options, "nowhere");
 }
 
@@ -213,7 +213,7 @@ static void test_spellings(void **state) {
     un_picture_set_options options = prepare_folder();
     un_dataset d;
     unsigned char flags[6];
-    const char *validation = lasting("val.txt");
+    const char *validation = in_folder("val.txt");
     forget("own");
     static const char *const folders[] = {"Red Fox", "owl_barn", "Cafe\xCC\x81", "gnu", "hen"};
     for (size_t k = 0; k < 5; k++)
@@ -244,7 +244,7 @@ static void test_spellings(void **state) {
     /* JSON splits, too. */
     options.split.unseen = NULL;
     options.split.validation_count = 0;
-    options.split.file = lasting("s.json");
+    options.split.file = in_folder("s.json");
     write_text(options.split.file,
                "{\"unseen\": [\"HEN\"], \"folds\": [{\"classes\": [\"RED fox\"]}]}");
     open_folder(&options, &d);
@@ -323,7 +323,7 @@ static void test_lists_of_unseen(void **state) {
                  {"owl, barn", {1, 0, 0, 0, 0}},
                  {"@home", {0, 1, 0, 0, 0}},
                  {"\"say \"\"hi\"\"\", gnu", {0, 0, 1, 1, 0}},
-                 {lasting("list.txt"), {1, 0, 0, 0, 1}},
+                 {in_folder("list.txt"), {1, 0, 0, 0, 1}},
                  {at, {1, 0, 0, 0, 1}}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         options.split.unseen = cases[i].unseen;

@@ -44,7 +44,7 @@ static un_picture_set_options prepare_awa2(void) {
              " -1.00   3.00\n  4.00 3\n0 100.0\n 6.00 8\n1 1\n7 7\n");
     put_file("awa2/testclasses.txt", "fox\nant\n");
     return (un_picture_set_options){
-        .root = lasting("awa2"), .split = {.seed = 1}, .output = lasting("out")};
+        .root = in_folder("awa2"), .split = {.seed = 1}, .output = in_folder("out")};
 }
 
 static void test_awa2(void **state) {
@@ -117,7 +117,7 @@ static un_picture_set_options prepare_cub(void) {
     put_file("cub/parts/part_locs.txt", locs);
     put_file("cub/bounding_boxes.txt", boxes);
     return (un_picture_set_options){
-        .root = lasting("cub"), .split = {.seed = 1}, .output = lasting("out")};
+        .root = in_folder("cub"), .split = {.seed = 1}, .output = in_folder("out")};
 }
 
 static void test_cub(void **state) {
@@ -204,7 +204,7 @@ static void test_real_cub(void **state) {
     if (!shared || !un_path_is_directory(root)) skip();
     forget("out");
     un_picture_set_options options = {
-        .root = root, .split = {.file = splits, .seed = 1}, .output = lasting("out")};
+        .root = root, .split = {.file = splits, .seed = 1}, .output = in_folder("out")};
     un_dataset d;
     un_parts p;
     unsigned char flags[50];

@@ -4,13 +4,6 @@
  */
 #include "unit/mat_sample.h"
 
-static void write_bytes(const void *data, size_t n) {
-    FILE *file = fopen(sample_path(), "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, n, file), n);
-    assert_int_equal(fclose(file), 0);
-}
-
 /* Opens and reads everything; returns 1 if all of it went well. Any failure must
  * leave a sentence that names the file. */
 static int read_everything(void) {
@@ -52,7 +45,7 @@ static void test_truncation(void **state) {
         assert_true(read_everything());
         assert_int_equal(un_file_read(sample_path(), 1 << 20, &bytes, &n), UNSEEN_OK);
         for (size_t cut = 0; cut < n; cut += n / 40 + 1) {
-            write_bytes(bytes, cut);
+            write_bytes(sample_path(), bytes, cut);
             if (read_everything())
                 fail_msg("version %s cut to %zu of %zu bytes was read", g_flavours[k].version, cut,
                          n);
@@ -77,7 +70,7 @@ static void test_byte_flips(void **state) {
             memcpy(copy, bytes, n);
             for (uint64_t i = 0; i <= un_rng_below(&rng, 8); i++)
                 copy[116 + un_rng_below(&rng, n - 116)] = (char)un_rng_below(&rng, 256);
-            write_bytes(copy, n);
+            write_bytes(sample_path(), copy, n);
             refused += !read_everything();
         }
         /* A compressed variable has a checksum, so hardly anything passes. */
@@ -95,7 +88,7 @@ static void set_word(size_t at, uint32_t value) {
     write_sample(MAT_PLAIN);
     assert_int_equal(un_file_read(sample_path(), 1 << 20, &bytes, &n), UNSEEN_OK);
     for (size_t i = 0; i < 4; i++) bytes[at + i] = (char)(value >> (8 * i) & 0xFF);
-    write_bytes(bytes, n);
+    write_bytes(sample_path(), bytes, n);
     free(bytes);
 }
 
@@ -132,16 +125,16 @@ static void test_other_files(void **state) {
     assert_int_equal(un_mat_is_at(g_folder), 0);
     write_sample(MAT_PACKED);
     assert_int_equal(un_mat_is_at(sample_path()), 1);
-    write_bytes("", 0);
+    write_bytes(sample_path(), "", 0);
     assert_int_equal(un_mat_is_at(sample_path()), 0);
     util_fails(un_mat_open(&mat, sample_path()), UNSEEN_E_FORMAT, "not a MAT file");
-    write_bytes(header, sizeof header);
+    write_bytes(sample_path(), header, sizeof header);
     util_fails(un_mat_open(&mat, sample_path()), UNSEEN_E_FORMAT, "not a MAT file");
     memcpy(header + 124, "\x00\x02IM", 4);
-    write_bytes(header, sizeof header); /* v7.3 without HDF5 in it */
+    write_bytes(sample_path(), header, sizeof header); /* v7.3 without HDF5 in it */
     util_fails(un_mat_open(&mat, sample_path()), UNSEEN_E_FORMAT, "not a MAT file");
     memcpy(header, "\x89HDF\r\n\x1a\n", 8);
-    write_bytes(header, sizeof header);
+    write_bytes(sample_path(), header, sizeof header);
     util_fails(un_mat_open(&mat, sample_path()), UNSEEN_E_FORMAT, "libhdf5 cannot read it");
     util_fails(un_mat_open(&mat, g_folder), UNSEEN_E_IO, "not a regular file");
     util_fails(un_mat_open(&mat, "/nowhere/x.mat"), UNSEEN_E_IO, "/nowhere/x.mat");

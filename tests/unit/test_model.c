@@ -7,23 +7,10 @@
 #include "method/eszsl/eszsl.h"
 #include "method/msdn/msdn.h"
 #include "model/model.h"
+#include "unit/folder.h"
 #include "util.h"
 
-static char g_path[256];
-
-static int make_path(void **state) {
-    (void)state;
-    const char *base = getenv("TMPDIR");
-    snprintf(g_path, sizeof g_path, "%s/unseen-model-%ld", base && base[0] ? base : "/tmp",
-             (long)getpid());
-    return 0;
-}
-
-static int remove_file(void **state) {
-    (void)state;
-    unlink(g_path);
-    return 0;
-}
+static const char *model_path(void) { return in_folder("model"); }
 
 /* A model of untrained parameters, whose manifest says what the arguments say. */
 static un_method *save(const un_method_class *class, util_scene *s, const char *precision,
@@ -43,7 +30,7 @@ static un_method *save(const un_method_class *class, util_scene *s, const char *
                                  config, "precision", precision, "input", "regions",
                                  (json_int_t)regions, "width", (json_int_t)width);
     assert_non_null(manifest);
-    util_ok(un_model_save(g_path, method, &s->classes, manifest));
+    util_ok(un_model_save(model_path(), method, &s->classes, manifest));
     json_decref(manifest);
     json_decref(config);
     return method;
@@ -75,14 +62,15 @@ static void made_up_sizes_are_refused(void **state) {
         s.classes.semantics[0].vectors = s.rows;
         s.classes.semantics[0].vector_width = 5;
         cases[k].class->destroy(save(cases[k].class, &s, "f32", NULL, s.features.regions, 20));
-        util_ok(un_model_open(&model, g_path, UN_PRECISION_AUTO));
+        util_ok(un_model_open(&model, model_path(), UN_PRECISION_AUTO));
         un_model_close(&model);
         cases[k].class->destroy(
             save(cases[k].class, &s, "f32", cases[k].setting, cases[k].regions, cases[k].width));
-        assert_int_not_equal(un_model_open(&model, g_path, UN_PRECISION_AUTO), UNSEEN_OK);
+        assert_int_not_equal(un_model_open(&model, model_path(), UN_PRECISION_AUTO), UNSEEN_OK);
         if (!strstr(un_error(), cases[k].sentence))
             fail_msg("case %zu: \"%s\" does not say \"%s\"", k, un_error(), cases[k].sentence);
-        if (!strstr(un_error(), g_path)) fail_msg("\"%s\" does not name the file", un_error());
+        if (!strstr(un_error(), model_path()))
+            fail_msg("\"%s\" does not name the file", un_error());
         util_scene_free(&s);
     }
     char *memory = NULL; /* the limit ended with the opening */
@@ -108,12 +96,12 @@ static void precision_follows_the_model(void **state) {
         un_model model;
         un_method_msdn.destroy(save(&un_method_msdn, &s, names[k], NULL, 4, 20));
         for (size_t p = 0; p < 2; p++) {
-            util_ok(un_model_open(&model, g_path, precisions[p]));
+            util_ok(un_model_open(&model, model_path(), precisions[p]));
             util_ok(un_method_msdn.score(model.method, s.rows, N, scores[p]));
             un_model_close(&model);
         }
         assert_memory_not_equal(scores[0], scores[1], sizeof got);
-        util_ok(un_model_open(&model, g_path, UN_PRECISION_AUTO));
+        util_ok(un_model_open(&model, model_path(), UN_PRECISION_AUTO));
         util_ok(un_method_msdn.score(model.method, s.rows, N, got));
         un_model_close(&model);
         assert_memory_equal(got, scores[k == 1 && un_has_native_bf16()], sizeof got);
@@ -126,5 +114,5 @@ int main(void) {
         cmocka_unit_test(made_up_sizes_are_refused),
         cmocka_unit_test(precision_follows_the_model),
     };
-    return cmocka_run_group_tests(tests, make_path, remove_file);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -11,26 +11,8 @@
 
 #include "base/file.h"
 #include "data/dataset.h"
-#include "data/features.h"
+#include "unit/old_sample.h"
 #include "unseen.h"
-#include "util.h"
-
-enum { IMAGES = 20, CLASSES = 10, REGIONS = 4, WIDTH = 8, LENGTH = REGIONS * WIDTH };
-
-static const char *const g_directory = UNSEEN_TEST_DATA "/v0.1/maps";
-static float g_features[IMAGES * LENGTH];
-
-static int open_features(void **state) {
-    (void)state;
-    int64_t images[IMAGES];
-    un_features features;
-    for (int i = 0; i < IMAGES; i++) images[i] = i;
-    if (un_features_open(&features, g_directory, NULL)) return -1;
-    const int right = features.regions == REGIONS && features.width == WIDTH;
-    if (right) un_features_gather_f32(&features, images, IMAGES, g_features);
-    un_features_close(&features);
-    return right ? 0 : -1;
-}
 
 static void opens_data_set(void **state) {
     (void)state;

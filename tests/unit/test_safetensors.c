@@ -2,7 +2,6 @@
  * test_safetensors.c - the container: round trips, alignment, hostile headers,
  * truncation, random damage and a full disk.
  */
-#include <dirent.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -14,22 +13,6 @@
 
 static const char *file_path(void) { return in_folder("file.safetensors"); }
 
-static size_t count_files(void) {
-    DIR *folder = opendir(g_folder);
-    size_t n = 0;
-    assert_non_null(folder);
-    for (struct dirent *e = readdir(folder); e; e = readdir(folder)) n += e->d_name[0] != '.';
-    closedir(folder);
-    return n;
-}
-
-static void write_bytes(const void *data, size_t n) {
-    FILE *file = fopen(file_path(), "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, n, file), n);
-    assert_int_equal(fclose(file), 0);
-}
-
 /* A file of this header and `data_bytes` bytes 0, 1, 2, … */
 static void write_raw(const char *header, size_t data_bytes) {
     size_t n = strlen(header);
@@ -38,7 +21,7 @@ static void write_raw(const char *header, size_t data_bytes) {
     for (size_t i = 0; i < 8; i++) bytes[i] = (unsigned char)(n >> (8 * i) & 0xFF);
     memcpy(bytes + 8, header, n);
     for (size_t i = 0; i < data_bytes; i++) bytes[8 + n + i] = (unsigned char)i;
-    write_bytes(bytes, 8 + n + data_bytes);
+    write_bytes(file_path(), bytes, 8 + n + data_bytes);
     free(bytes);
 }
 
@@ -168,7 +151,7 @@ static void test_writer_refuses(void **state) {
     assert_int_equal(un_st_writer_write(writer, 0, 0, values, 8), UNSEEN_OK);
     assert_int_not_equal(un_st_writer_commit(writer), UNSEEN_OK); /* half is missing */
     assert_non_null(strstr(un_error(), "incomplete"));
-    assert_int_equal(count_files(), 0);
+    assert_int_equal(files_in_folder(), 0);
 }
 
 #define T(name, dtype, shape, b, e)                                                                \
@@ -239,7 +222,7 @@ static void test_header_length(void **state) {
         unsigned char bytes[10];
         for (size_t k = 0; k < 8; k++) bytes[k] = (unsigned char)(lengths[i] >> (8 * k) & 0xFF);
         memcpy(bytes + 8, "{}", 2);
-        write_bytes(bytes, sizeof bytes);
+        write_bytes(file_path(), bytes, sizeof bytes);
         assert_int_equal(un_safetensors_open(&file, file_path()), UNSEEN_E_FORMAT);
     }
     assert_int_equal(un_safetensors_open(&file, g_folder), UNSEEN_E_IO); /* a directory */
@@ -255,7 +238,7 @@ static void test_truncation(void **state) {
     assert_int_equal(un_file_read(file_path(), 1 << 20, &bytes, &n), UNSEEN_OK);
     for (size_t cut = 0; cut < n; cut++) {
         un_safetensors file;
-        write_bytes(bytes, cut);
+        write_bytes(file_path(), bytes, cut);
         if (un_safetensors_open(&file, file_path()) != UNSEEN_E_FORMAT)
             fail_msg("cut to %zu of %zu bytes: it opened", cut, n);
     }
@@ -289,7 +272,7 @@ static void test_byte_flips(void **state) {
             saved[i] = bytes[at[i]];
             bytes[at[i]] = (char)un_rng_below(&rng, 256);
         }
-        write_bytes(bytes, n);
+        write_bytes(file_path(), bytes, n);
         if (un_safetensors_open(&file, file_path()) == UNSEEN_OK) {
             (void)touch(&file);
             un_safetensors_close(&file);
@@ -327,7 +310,7 @@ static void test_full_disk(void **state) {
     assert_int_equal(waitpid(child, &result, 0), child);
     assert_true(WIFEXITED(result));
     assert_int_equal(WEXITSTATUS(result), 0);
-    assert_int_equal(count_files(), 0);
+    assert_int_equal(files_in_folder(), 0);
 }
 
 static void test_old_file_survives(void **state) {
@@ -340,7 +323,7 @@ static void test_old_file_survives(void **state) {
     assert_int_equal(un_st_writer_add(writer, "x", UN_F32, 1, shape), UNSEEN_OK);
     assert_int_equal(un_st_writer_begin(writer), UNSEEN_OK);
     un_st_writer_abort(writer);
-    assert_int_equal(count_files(), 1);
+    assert_int_equal(files_in_folder(), 1);
     assert_int_equal(un_safetensors_open(&file, file_path()), UNSEEN_OK);
     assert_non_null(un_safetensors_find(&file, "weights"));
     un_safetensors_close(&file);
