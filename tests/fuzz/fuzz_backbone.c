@@ -123,16 +123,7 @@ static void seed_vit(const char *name, int distilled, size_t inner) {
 static void seed_swin(void) {
     un_params params = {0};
     un_swin swin = {0};
-    const un_swin_config config = {.image = S,
-                                   .patch = 4,
-                                   .width = 4,
-                                   .inner = 8,
-                                   .stages = 2,
-                                   .depth = {1, 1},
-                                   .heads = {1, 1},
-                                   .window = {2, 2},
-                                   .eps = 1e-5f};
-    FUZZ_REQUIRE(un_swin_declare(&swin, &params, "", &config) == UNSEEN_OK);
+    FUZZ_REQUIRE(un_swin_declare(&swin, &params, "", &fuzz_swin) == UNSEEN_OK);
     fuzz_seed_params("swin", &params, "swin.", NULL, NULL);
     un_swin_free(&swin);
     un_params_free(&params);

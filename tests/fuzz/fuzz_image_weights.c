@@ -56,20 +56,11 @@ static void seed(const char *name, int swin) {
         .width = 4,
         .vit = {S, 16, 4, 1, 8, 1, 0, 1e-12f, UN_VIT_HUGGING_FACE},
     };
-    const un_swin_config swin_config = {.image = S,
-                                        .patch = 4,
-                                        .width = 4,
-                                        .inner = 8,
-                                        .stages = 2,
-                                        .depth = {1, 1},
-                                        .heads = {1, 1},
-                                        .window = {2, 2},
-                                        .eps = 1e-5f};
     un_params params = {0};
     un_vit vit = {0};
     un_swin shifted = {0};
     if (swin)
-        FUZZ_REQUIRE(un_swin_declare(&shifted, &params, "", &swin_config) == UNSEEN_OK);
+        FUZZ_REQUIRE(un_swin_declare(&shifted, &params, "", &fuzz_swin) == UNSEEN_OK);
     else
         FUZZ_REQUIRE(un_vit_declare(&vit, &params, "", &config.vit) == UNSEEN_OK);
     fuzz_seed_params(name, &params, swin ? "swin." : "", swin ? NULL : "heads", "1");

@@ -5,6 +5,16 @@
 #include "fuzz.h"
 #include "tensor/safetensors.h"
 
+const un_swin_config fuzz_swin = {.image = 32,
+                                  .patch = 4,
+                                  .width = 4,
+                                  .inner = 8,
+                                  .stages = 2,
+                                  .depth = {1, 1},
+                                  .heads = {1, 1},
+                                  .window = {2, 2},
+                                  .eps = 1e-5f};
+
 enum { MOST = 512 };
 
 static size_t elements(const fuzz_tensor *t) {
