@@ -9,20 +9,25 @@
 #include "method/duet/network.h"
 #include "tensor/kernels.h"
 
+/* With initial values; gradients in f32, values in bf16, too. */
+static void make_layer(duet_xlayer *layer, un_params *params, size_t width) {
+    const un_block_config config = {width, 4, 40, 0, 1e-12f};
+    util_ok(un_duet_xlayer_declare(layer, params, "x.", &config));
+    util_ok(un_params_allocate(params, 1, 1));
+    un_duet_xlayer_initialize(layer, params, 1, 0);
+    un_params_refresh(params);
+}
+
 /* Ragged pairs with dropout in f32 and bf16: the loss follows the gradient of the inputs. */
 static void cross_modal_gradients(void **state) {
     (void)state;
     enum { H = 32 };
     static const size_t words[] = {4, 9, 1}, regions[] = {3, 1, 5};
     static const size_t rows[] = {14, 9};
-    const un_block_config config = {H, 4, 40, 0, 1e-12f};
     duet_xlayer layer;
     un_params params = {0};
     un_arena arena = {0};
-    util_ok(un_duet_xlayer_declare(&layer, &params, "x.", &config));
-    util_ok(un_params_allocate(&params, 1, 1));
-    un_duet_xlayer_initialize(&layer, &params, 1, 0);
-    un_params_refresh(&params);
+    make_layer(&layer, &params, H);
     duet_xlayer_context context = {.params = &params, .dropout = {0.1f, 0.1f, 0, 5, 6}};
     util_ok(un_sequences_ragged(&arena, 3, words, &context.sequences[0]));
     util_ok(un_sequences_ragged(&arena, 3, regions, &context.sequences[1]));
@@ -74,14 +79,10 @@ static void cross_modal_wanted_rows(void **state) {
     static const size_t words[] = {4, 9, 1}, regions[] = {3, 1, 5}, rows[] = {14, 9};
     static const size_t start[2][4] = {{0, 2, 2, 3}, {0, 1, 2, 2}};
     static const size_t row[2][3] = {{1, 3, 13}, {0, 3}}, count[2] = {3, 2};
-    const un_block_config config = {H, 4, 40, 0, 1e-12f};
     duet_xlayer layer;
     un_params params = {0};
     un_arena arena = {0};
-    util_ok(un_duet_xlayer_declare(&layer, &params, "x.", &config));
-    util_ok(un_params_allocate(&params, 1, 1));
-    un_duet_xlayer_initialize(&layer, &params, 1, 0);
-    un_params_refresh(&params);
+    make_layer(&layer, &params, H);
     float *kept = NULL;
     util_ok(un_arena_alloc(&arena, params.total, sizeof *kept, &kept));
     duet_xlayer_context context = {.params = &params};
