@@ -185,10 +185,10 @@ void un_cli_reads_pictures(un_cli_files *files, const un_cli_pictures *pictures)
 void un_cli_pictures_free(un_cli_pictures *pictures);
 
 /* Names the folders without pictures that were passed over, as a failure; returns how many. */
-size_t un_cli_tell_empty(const un_cli_pictures *pictures);
+size_t un_cli_report_empty(const un_cli_pictures *pictures);
 
 /* Warns of pictures whose EXIF orientation the model's recipe does not honour. */
-void un_cli_tell_ignored(size_t count, const un_classifier *classifier);
+void un_cli_report_ignored(size_t count, const un_classifier *classifier);
 
 /* A whole number from 1 to `most` for --top; anything else ends through argp_error. */
 size_t un_cli_parse_top(struct argp_state *state, const char *text, size_t most);

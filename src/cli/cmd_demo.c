@@ -71,9 +71,9 @@ typedef struct {
     int count;
 } line;
 
-static void say(line *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add_word(line *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-static void say(line *l, const char *format, ...) {
+static void add_word(line *l, const char *format, ...) {
     va_list arguments_;
     if (l->count + 1 >= MAX_WORDS) return;
     va_start(arguments_, format);
@@ -91,10 +91,10 @@ static int run(const arguments *a, command run_command, line *l) {
     }
     printf("\n");
     fflush(stdout);
-    say(l, "--seed=%llu", (unsigned long long)a->common.seed);
-    say(l, "--threads=%d", a->common.threads);
-    say(l, "--precision=%s", a->common.precision);
-    if (a->common.quiet) say(l, "--quiet");
+    add_word(l, "--seed=%llu", (unsigned long long)a->common.seed);
+    add_word(l, "--threads=%d", a->common.threads);
+    add_word(l, "--precision=%s", a->common.precision);
+    if (a->common.quiet) add_word(l, "--quiet");
     memcpy(argv, l->words, (size_t)l->count * sizeof *argv);
     argv[l->count] = NULL;
     int code = run_command(l->count, argv);
@@ -116,23 +116,23 @@ static int there(const char *directory, const char *name) {
 static int draw(const arguments *a) {
     line l = {0};
     if (there(a->output, "birds/dataset.safetensors")) return UN_EXIT_OK;
-    say(&l, "import");
-    say(&l, "tinybirds");
-    if (a->images_per_class) say(&l, "--images-per-class=%zu", a->images_per_class);
-    say(&l, "-o");
-    say(&l, "%s/birds", a->output);
+    add_word(&l, "import");
+    add_word(&l, "tinybirds");
+    if (a->images_per_class) add_word(&l, "--images-per-class=%zu", a->images_per_class);
+    add_word(&l, "-o");
+    add_word(&l, "%s/birds", a->output);
     return run(a, un_cmd_import, &l);
 }
 
 static int extract(const arguments *a, const char *backbone, const char *name, const char *size) {
     line l = {0};
-    say(&l, "extract");
-    say(&l, "--backbone");
-    say(&l, "%s", backbone);
-    say(&l, "--data");
-    say(&l, "%s/birds", a->output);
-    if (name) say(&l, "%s", name);
-    if (size) say(&l, "%s", size);
+    add_word(&l, "extract");
+    add_word(&l, "--backbone");
+    add_word(&l, "%s", backbone);
+    add_word(&l, "--data");
+    add_word(&l, "%s/birds", a->output);
+    if (name) add_word(&l, "%s", name);
+    if (size) add_word(&l, "%s", size);
     return run(a, un_cmd_extract, &l);
 }
 
@@ -143,30 +143,30 @@ static int train(const arguments *a, const char *method, const char *name, const
     char file[64];
     snprintf(file, sizeof file, "%s.model", name);
     if (there(a->output, file)) return UN_EXIT_OK;
-    say(&l, "train");
-    say(&l, "%s", method);
-    say(&l, "--data");
-    say(&l, "%s/birds", a->output);
-    say(&l, "--features=%s", features);
-    for (; settings && *settings; settings++) say(&l, "--set=%s", *settings);
-    if (a->epochs && strcmp(method, "eszsl") != 0) say(&l, "--epochs=%zu", a->epochs);
-    say(&l, "--log");
-    say(&l, "%s/%s.csv", a->output, name);
-    say(&l, "--resume"); /* a demo that was stopped goes on where it was */
-    say(&l, "-o");
-    say(&l, "%s/%s.model", a->output, name);
+    add_word(&l, "train");
+    add_word(&l, "%s", method);
+    add_word(&l, "--data");
+    add_word(&l, "%s/birds", a->output);
+    add_word(&l, "--features=%s", features);
+    for (; settings && *settings; settings++) add_word(&l, "--set=%s", *settings);
+    if (a->epochs && strcmp(method, "eszsl") != 0) add_word(&l, "--epochs=%zu", a->epochs);
+    add_word(&l, "--log");
+    add_word(&l, "%s/%s.csv", a->output, name);
+    add_word(&l, "--resume"); /* a demo that was stopped goes on where it was */
+    add_word(&l, "-o");
+    add_word(&l, "%s/%s.model", a->output, name);
     return run(a, un_cmd_train, &l);
 }
 
 /* The controls were trained first and come last. */
 static int report(const arguments *a, const char *const *names, size_t count) {
     line l = {0};
-    say(&l, "report");
-    for (size_t i = count; i-- > 0;) say(&l, "%s/%s.model", a->output, names[i]);
-    say(&l, "--data");
-    say(&l, "%s/birds", a->output);
-    say(&l, "-o");
-    say(&l, "%s/report.html", a->output);
+    add_word(&l, "report");
+    for (size_t i = count; i-- > 0;) add_word(&l, "%s/%s.model", a->output, names[i]);
+    add_word(&l, "--data");
+    add_word(&l, "%s/birds", a->output);
+    add_word(&l, "-o");
+    add_word(&l, "%s/report.html", a->output);
     return run(a, un_cmd_report, &l);
 }
 

@@ -236,7 +236,7 @@ static int explain(un_classifier *c, const arguments *a, size_t *bad) {
     UN_GO(check_inputs(a, names));
     code = UN_EXIT_FAILURE;
     UN_GO(un_cli_pictures_open(&a->base, c));
-    *bad += un_cli_tell_empty(&a->base);
+    *bad += un_cli_report_empty(&a->base);
     UN_GO(un_directory_make(a->output));
     UN_GO(explain_all(c, a, names, bad));
     code = UN_EXIT_OK;

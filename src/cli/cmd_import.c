@@ -164,7 +164,7 @@ static un_status finish_pictures(un_dataset *dataset, void *user) {
 
 /* Names what is there in people's folders and cannot be read. *bad: kinds of pictures among it;
  * they are in the data set, where `extract` leaves them out, or reads them once it can. */
-static un_status tell_unread(const char *output, int *bad) {
+static un_status report_unread(const char *output, int *bad) {
     un_dataset dataset;
     un_unread unread;
     UN_TRY(un_dataset_open(&dataset, output));
@@ -217,7 +217,7 @@ static int import_folder(un_import_arguments *a) {
     /* The published sets have published vectors; people's own tables rarely have any. */
     if (!a->words.vectors) a->words.vectors = UN_WORDS_BUILTIN;
     int code = import_pictures(a, un_import_folder);
-    if (code == UN_EXIT_OK && tell_unread(a->output, &bad)) return un_cli_fail();
+    if (code == UN_EXIT_OK && report_unread(a->output, &bad)) return un_cli_fail();
     return code == UN_EXIT_OK && bad ? UN_EXIT_FAILURE : code;
 }
 

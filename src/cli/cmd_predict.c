@@ -340,7 +340,7 @@ static un_status prepare(session *s, const arguments *a) {
 static un_status predict(session *s, const arguments *a) {
     predict_output *out = NULL;
     UN_TRY(prepare(s, a));
-    s->bad += un_cli_tell_empty(&a->base);
+    s->bad += un_cli_report_empty(&a->base);
     char unit[200];
     un_classifier_score_unit(&s->classifier, unit, sizeof unit);
     UN_TRY(predict_output_open(&out, a->json, a->csv, unit));
@@ -349,7 +349,7 @@ static un_status predict(session *s, const arguments *a) {
         predict_output_abort(out);
         return status;
     }
-    un_cli_tell_ignored(s->ignored, &s->classifier);
+    un_cli_report_ignored(s->ignored, &s->classifier);
     return predict_output_commit(out);
 }
 

@@ -449,7 +449,7 @@ un_status un_cli_pictures_open(const un_cli_pictures *p, un_classifier *classifi
     return UNSEEN_OK;
 }
 
-size_t un_cli_tell_empty(const un_cli_pictures *p) {
+size_t un_cli_report_empty(const un_cli_pictures *p) {
     size_t more = p->pictures.empty > 1 ? p->pictures.empty - 1 : 0;
     if (p->pictures.empty == 0) return 0;
     if (more > 0)
@@ -459,7 +459,7 @@ size_t un_cli_tell_empty(const un_cli_pictures *p) {
     return p->pictures.empty;
 }
 
-void un_cli_tell_ignored(size_t count, const un_classifier *classifier) {
+void un_cli_report_ignored(size_t count, const un_classifier *classifier) {
     if (count == 0 || classifier->requested != UN_ORIENTATION_UNSAID) return;
     un_log(UNSEEN_LOG_WARNING,
            "the EXIF orientation of %zu picture%s was ignored, as it was when the model learned; "

@@ -83,7 +83,7 @@ static void open_standard_streams(void) {
     if (fd >= 0) close(fd);
 }
 
-static void say(const char *text) {
+static void write_text(const char *text) {
     if (write(STDERR_FILENO, text, strlen(text)) < 0) return; /* nobody to tell it to */
 }
 
@@ -97,9 +97,10 @@ static void on_bus_error(int number, siginfo_t *info, void *context) {
         raise(number);
         return;
     }
-    say("unseen: ");
+    write_text("unseen: ");
     un_cli_say(file);
-    say(" was cut short while it was read, or its disk failed; run this again when it is whole\n");
+    write_text(
+        " was cut short while it was read, or its disk failed; run this again when it is whole\n");
     _exit(UN_EXIT_FAILURE);
 }
 

@@ -129,7 +129,7 @@ static void name_classes(un_name_list *list, char *const *names, size_t count) {
     for (size_t i = 0; i < count; i++) un_name_list_add(list, names[i], NAMED);
 }
 
-void un_task_tell(const un_task *task) {
+void un_task_log(const un_task *task) {
     un_name_list names;
     size_t n = task->untrained_count;
     if (task->absent > 0)

@@ -76,7 +76,7 @@ un_status un_task_whole(un_task *task, const un_dataset *dataset, const unsigned
 un_status un_task_fold(un_task *task, const un_dataset *dataset, size_t fold,
                        const unsigned char *present, const char *const *semantics, size_t count);
 /* Says in the log which images and classes a task had to do without; nothing if none. */
-void un_task_tell(const un_task *task);
+void un_task_log(const un_task *task);
 void un_task_free(un_task *task);
 
 #endif

@@ -391,7 +391,7 @@ done:
     return status;
 }
 
-static un_status take_row(reader *r, const un_table *t, const size_t *columns, size_t row) {
+static un_status read_row(reader *r, const un_table *t, const size_t *columns, size_t row) {
     un_description *d = &r->classes[r->count++];
     size_t *attributes = NULL;
     double *values = NULL;
@@ -418,7 +418,7 @@ static un_status read_table(reader *r) {
     un_status status = un_classifier_attributes(r->classifier, t.attributes, t.columns, columns);
     if (status) return un_fail_prefix(status, "%s: the header", r->path);
     UN_TRY(un_arena_alloc(&r->arena, t.rows, sizeof *r->classes, &r->classes));
-    for (size_t c = 0; c < t.rows; c++) UN_TRY(take_row(r, &t, columns, c));
+    for (size_t c = 0; c < t.rows; c++) UN_TRY(read_row(r, &t, columns, c));
     return UNSEEN_OK;
 }
 
@@ -430,7 +430,7 @@ static un_status wrong_field(const reader *r, size_t line, const char *class, co
 }
 
 /* One "ATTRIBUTE=VALUE" of a record; nothing is stated by an unknown value. */
-static un_status take_field(reader *r, size_t line, un_description *d, char *text,
+static un_status read_field(reader *r, size_t line, un_description *d, char *text,
                             size_t *attributes, double *values) {
     char *sign = find_equals(r, text);
     if (!sign) sign = strrchr(text, '=');
@@ -450,7 +450,7 @@ static un_status take_field(reader *r, size_t line, un_description *d, char *tex
     return UNSEEN_OK;
 }
 
-static un_status take_record(reader *r, size_t line, char **fields, size_t count) {
+static un_status read_record(reader *r, size_t line, char **fields, size_t count) {
     un_description *d = &r->classes[r->count];
     size_t *attributes = NULL;
     double *values = NULL;
@@ -465,7 +465,7 @@ static un_status take_record(reader *r, size_t line, char **fields, size_t count
     UN_TRY(un_arena_alloc(&r->arena, count, sizeof *values, &values));
     *d = (un_description){.name = name, .attributes = attributes, .values = values};
     for (size_t i = 1; i < count; i++)
-        if (fields[i][0]) UN_TRY(take_field(r, line, d, fields[i], attributes, values));
+        if (fields[i][0]) UN_TRY(read_field(r, line, d, fields[i], attributes, values));
     if (d->count == 0)
         return un_fail(UNSEEN_E_FORMAT, "%s: line %zu says nothing about \"%.80s\"", r->path, line,
                        name);
@@ -508,7 +508,7 @@ static un_status read_list(reader *r) {
         size_t count = 0;
         size_t line = csv.line;
         UN_GO(un_csv_record(&csv, &fields, &count));
-        UN_GO(take_record(r, line, fields, count));
+        UN_GO(read_record(r, line, fields, count));
     }
     UN_GO(check_repeated(r));
 done:

@@ -74,7 +74,7 @@ static int same_descriptions(const un_class_table *a, const un_class_table *b) {
 static un_status open_task(const un_model *model, const un_dataset *dataset,
                            const un_features *features, un_task *task) {
     UN_TRY(un_task_of_model(task, dataset, features->present, &model->classes));
-    un_task_tell(task);
+    un_task_log(task);
     const char *trained =
         json_string_value(json_object_get(json_object_get(model->manifest, "data"), "split_hash"));
     if (trained && strcmp(trained, dataset->split_hash) != 0)

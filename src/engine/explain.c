@@ -354,8 +354,8 @@ static remainder_of remainder_parts(const un_explanation *e, const un_classifier
 }
 
 /* What decides, and the sentence about it. */
-static void say_what_decides(const un_explanation *e, const un_classifier *c,
-                             un_explain_verdict *v) {
+static void describe_decision(const un_explanation *e, const un_classifier *c,
+                              un_explain_verdict *v) {
     const char *answer = c->classes.names[e->answer], *other = c->classes.names[e->other];
     size_t size = sizeof v->decides;
     remainder_of r = remainder_parts(e, c);
@@ -397,5 +397,5 @@ void un_explain_judge(const un_explanation *e, const un_classifier *c, un_explai
     else
         snprintf(out->attributes, sizeof out->attributes,
                  "The attributes speak for neither of the two");
-    say_what_decides(e, c, out);
+    describe_decision(e, c, out);
 }

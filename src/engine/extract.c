@@ -11,8 +11,8 @@
 #include "base/status.h"
 
 enum {
-    TOLD = 5,   /* bad pictures that are named as warnings */
-    PROBED = 64 /* so few missing pictures are tried before a large file is copied for them */
+    MAX_WARNINGS = 5, /* bad pictures that are named as warnings */
+    PROBED = 64       /* so few missing pictures are tried before a large file is copied for them */
 };
 
 static un_status check_options(const un_extract_options *o) {
@@ -53,16 +53,16 @@ static un_status note_bad(extraction *x, size_t image, un_status code, const cha
     if (x->options->strict || code == UNSEEN_E_MEMORY) return un_fail(code, "%s", sentence);
     unsigned char state = code == UNSEEN_E_IO ? UNREADABLE : DAMAGED;
     if (x->state[image] == USABLE)
-        un_log(x->told++ < TOLD ? UNSEEN_LOG_WARNING : UNSEEN_LOG_DEBUG, "%sleft out: %s",
+        un_log(x->warned++ < MAX_WARNINGS ? UNSEEN_LOG_WARNING : UNSEEN_LOG_DEBUG, "%sleft out: %s",
                state == UNREADABLE ? "cannot be read, " : "", sentence);
     x->state[image] = state;
     return UNSEEN_OK;
 }
 
-static void tell_rest(const extraction *x) {
-    if (x->told > TOLD)
+static void log_rest(const extraction *x) {
+    if (x->warned > MAX_WARNINGS)
         un_log(UNSEEN_LOG_WARNING, "%zu more pictures were left out; --verbose names each",
-               x->told - TOLD);
+               x->warned - MAX_WARNINGS);
 }
 
 /* Counts what is still without a row. */
@@ -295,7 +295,7 @@ un_status un_extract(const un_extract_options *options, un_extract_result *resul
         result->kept = kept;
         result->already_there = 0;
     }
-    if (!status) tell_rest(&x);
+    if (!status) log_rest(&x);
     result->seconds = un_now() - start;
     close_pass(&x);
     free(x.state);

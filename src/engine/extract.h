@@ -88,7 +88,7 @@ typedef struct {
     size_t pending_count;
     size_t done;      /* rows of all outputs that are written */
     size_t inherited; /* pictures that an earlier, interrupted run could not use */
-    size_t told;      /* warnings about single pictures */
+    size_t warned;    /* warnings about single pictures */
     size_t failed;    /* pictures in a row that could not be read, up to the last one */
     size_t good;      /* rows that were there when that row of failures began */
 } extraction;

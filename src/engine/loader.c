@@ -85,7 +85,7 @@ static void claim(un_loader *loader, batch *b, size_t i) {
 }
 
 /* The next picture to load, or 0 if there is nothing more to do. Holds the lock. */
-static int take(un_loader *loader, size_t *picture) {
+static int next_picture(un_loader *loader, size_t *picture) {
     for (;;) {
         if (loader->stop || loader->next == loader->options.count) return 0;
         size_t i = loader->next;
@@ -133,7 +133,7 @@ static void *work(void *context) {
     size_t i = 0;
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS); /* of this thread only */
     pthread_mutex_lock(&loader->lock);
-    while (take(loader, &i)) {
+    while (next_picture(loader, &i)) {
         pthread_mutex_unlock(&loader->lock);
         load(loader, i);
         pthread_mutex_lock(&loader->lock);

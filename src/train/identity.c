@@ -129,7 +129,7 @@ un_status un_identity_make(const un_train_options *options, const json_t *config
 /* ---- reading ---- */
 
 /* out[key] = object[from], where it is there. */
-static un_status take(json_t *out, const char *key, const json_t *object, const char *from) {
+static un_status copy_value(json_t *out, const char *key, const json_t *object, const char *from) {
     json_t *value = json_object_get(object, from);
     return value ? un_json_set(out, key, json_incref(value)) : UNSEEN_OK;
 }
@@ -145,18 +145,18 @@ un_status un_identity_of_manifest(const json_t *m, json_t **out) {
     un_status status = identity ? UNSEEN_OK : un_fail_memory(0);
     if (status) return status;
     UN_GO(un_json_set(identity, "features", features = json_object()));
-    UN_GO(take(features, "name", input, "features"));
-    UN_GO(take(features, "regions", input, "regions"));
-    UN_GO(take(features, "width", input, "width"));
-    UN_GO(take(features, "sha256", input, "sha256"));
-    UN_GO(take(identity, "method", m, "method"));
-    UN_GO(take(identity, "config", m, "config"));
-    UN_GO(take(identity, "files", m, "files"));
-    UN_GO(take(identity, "split", json_object_get(m, "data"), "split_hash"));
+    UN_GO(copy_value(features, "name", input, "features"));
+    UN_GO(copy_value(features, "regions", input, "regions"));
+    UN_GO(copy_value(features, "width", input, "width"));
+    UN_GO(copy_value(features, "sha256", input, "sha256"));
+    UN_GO(copy_value(identity, "method", m, "method"));
+    UN_GO(copy_value(identity, "config", m, "config"));
+    UN_GO(copy_value(identity, "files", m, "files"));
+    UN_GO(copy_value(identity, "split", json_object_get(m, "data"), "split_hash"));
     UN_GO(un_json_set(identity, UN_TRAINED_ON, json_string("trainval")));
-    UN_GO(take(identity, "select", json_object_get(m, "selection"), "mode"));
-    UN_GO(take(identity, "precision", m, "precision"));
-    UN_GO(take(identity, "seed", m, "seed"));
+    UN_GO(copy_value(identity, "select", json_object_get(m, "selection"), "mode"));
+    UN_GO(copy_value(identity, "precision", m, "precision"));
+    UN_GO(copy_value(identity, "seed", m, "seed"));
     *out = json_incref(identity);
 done:
     json_decref(identity);

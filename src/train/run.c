@@ -48,7 +48,7 @@ un_status un_run_open(trainer *t) {
     if (!un_run_is_final(t) && o->select == UN_SELECT_TEST)
         memcpy(t->task.name, "test", sizeof "test");
     t->run_is_open = 1;
-    if (un_run_is_final(t)) un_task_tell(&t->task);
+    if (un_run_is_final(t)) un_task_log(&t->task);
     t->data = (un_training_data){o->features, t->task.labels, &t->task.train};
     const un_method_setup setup = {.classes = &t->task.classes,
                                    .regions = o->features->regions,

@@ -393,7 +393,7 @@ static un_status warn_of_alike(const un_train_options *o) {
 }
 
 /* Keeps other trainings from the output. What is written through, a pipe, is nobody's alone. */
-static un_status take_lock(trainer *t) {
+static un_status lock_output(trainer *t) {
     const char *output = t->options->output;
     char *path = NULL, *target = NULL;
     int taken = 0;
@@ -476,7 +476,7 @@ un_status un_train(const un_train_options *options, json_t **result) {
     un_status status = UNSEEN_OK;
     UN_GO(un_config_portable(options->class, options->config, &t.config, &t.files));
     UN_GO(un_identity_make(options, t.config, t.files, &t.identity));
-    UN_GO(take_lock(&t));
+    UN_GO(lock_output(&t));
     UN_GO(find_finished(&t, result));
     if (!*result) status = train(&t, result);
 done:

@@ -60,7 +60,7 @@ static void test_attention(void **state) {
     util_scene_free(&s);
 }
 
-/* A Swin transformer's file: sizes and values are the file's; damage to the specification is told. */
+/* A Swin transformer: sizes and values are the file's; a damaged specification is refused. */
 static void test_file(void **state) {
     (void)state;
     static const char weights[] = UNSEEN_TEST_DATA "/swin.safetensors";

@@ -201,7 +201,7 @@ static void classes_are_told_in_their_number(void **state) {
                               .trained = names};
         char said[400] = "";
         un_set_log(take_message, said);
-        un_task_tell(&task);
+        un_task_log(&task);
         un_set_log(NULL, NULL);
         assert_string_equal(said, cases[i].sentence);
     }

@@ -439,7 +439,8 @@ static un_status grow(writer *w) {
     return UNSEEN_OK;
 }
 
-static un_status take(const char *word, size_t bytes, size_t characters, void *context) {
+static un_status add_vocabulary_word(const char *word, size_t bytes, size_t characters,
+                                     void *context) {
     writer *w = context;
     /* Single ASCII characters are there already; the tokeniser refuses longer words. */
     if ((bytes == 1 && (unsigned char)*word < 128) || characters > UN_WORD_LIMIT) return UNSEEN_OK;
@@ -461,9 +462,11 @@ static un_status write_all(writer *w, const un_attribute_groups *groups) {
     for (int c = 33; c < 127; c++)
         if (islower(c) || isdigit(c)) fprintf(w->stream, "##%c\n", c);
     for (size_t k = 0; k < groups->group_count; k++)
-        UN_TRY(un_uncased_words(groups->groups[k], strlen(groups->groups[k]), take, w));
+        UN_TRY(
+            un_uncased_words(groups->groups[k], strlen(groups->groups[k]), add_vocabulary_word, w));
     for (size_t a = 0; a < groups->count; a++)
-        UN_TRY(un_uncased_words(groups->names[a], strlen(groups->names[a]), take, w));
+        UN_TRY(
+            un_uncased_words(groups->names[a], strlen(groups->names[a]), add_vocabulary_word, w));
     return UNSEEN_OK;
 }
 

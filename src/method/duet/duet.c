@@ -374,7 +374,7 @@ static un_status start_training(duet_method *m, const un_method_setup *setup) {
     un_duet_network_initialize(&m->network, &m->base.params, m->settings.seed);
     UN_TRY(un_duet_setup_weights(m));
     un_params_refresh(&m->base.params);
-    UN_TRY(un_duet_take_classes(m, &m->training.classes, setup->classes));
+    UN_TRY(un_duet_make_classes(m, &m->training.classes, setup->classes));
     size_t train = m->training.data->train->count;
     size_t B = m->settings.batch_size < train ? m->settings.batch_size : train;
     m->training.batch_size = B;

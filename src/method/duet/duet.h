@@ -263,7 +263,7 @@ un_status un_duet_plan(un_method *method, size_t epoch, size_t step, const int64
 un_status un_duet_step(un_method *method, size_t epoch, size_t step, double *losses);
 
 /* score.c */
-un_status un_duet_take_classes(const duet_method *m, duet_classes *out,
+un_status un_duet_make_classes(const duet_method *m, duet_classes *out,
                                const un_class_table *classes);
 un_status un_duet_set_classes(un_method *method, const un_class_table *classes);
 un_status un_duet_score(un_method *method, const float *features, size_t n, float *scores);

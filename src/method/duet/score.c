@@ -20,7 +20,7 @@ static size_t score_pictures(const duet_method *m) {
 
 /* Unit rows of the regressed semantics side by side, the whole row again of length 1, in fresh
  * memory: *out changes only if all went well. */
-un_status un_duet_take_classes(const duet_method *m, duet_classes *out,
+un_status un_duet_make_classes(const duet_method *m, duet_classes *out,
                                const un_class_table *classes) {
     if (classes->count == 0) return un_fail(UNSEEN_E_ARGUMENT, "there are no classes to score");
     size_t needed = 0;
@@ -76,7 +76,7 @@ un_status un_duet_set_classes(un_method *method, const un_class_table *classes) 
     duet_method *m = (duet_method *)method;
     m->scoring.ready = 0; /* score() refuses until all is whole */
     un_duet_attention_reset(m);
-    UN_TRY(un_duet_take_classes(m, &m->scoring.classes, classes));
+    UN_TRY(un_duet_make_classes(m, &m->scoring.classes, classes));
     if (!m->scoring.pass.network) UN_TRY(un_duet_pass_create(&m->scoring.pass, &m->network, 0));
     if (folds(m)) UN_TRY(fold_prompt(m));
     m->scoring.ready = 1;

@@ -356,9 +356,9 @@ static un_status gather(duet_method *m) {
     return UNSEEN_OK;
 }
 
-/* What the image side is shown: the pictures as they are, or changed at random. What is frozen
- * sees them as they are, so that its states can be computed once. */
-static un_status show(duet_method *m, size_t epoch, size_t index, const float **features) {
+/* The input of the image side: the pictures as they are, or changed at random. What is frozen
+ * gets them as they are, so that its states can be computed once. */
+static un_status image_input(duet_method *m, size_t epoch, size_t index, const float **features) {
     const duet_image *image = m->network.image;
     size_t n = m->training.batch.pictures, side = (size_t)llround(sqrt((double)m->R));
     *features = m->training.features.data;
@@ -427,7 +427,7 @@ static un_status mini_batch(duet_method *m, size_t epoch, size_t index, double *
     const un_query_subset *const subset[DUET_SIDES] = {&b->subset[DUET_LANGUAGE],
                                                        &b->subset[DUET_VISION]};
     const float *features = NULL;
-    UN_TRY(show(m, epoch, index, &features));
+    UN_TRY(image_input(m, epoch, index, &features));
     UN_TRY(un_duet_forward(&m->training.pass, &m->base.params, features, b->pictures, &text,
                            &dropout, subset));
     UN_TRY(visual_losses(m, losses));

@@ -398,7 +398,7 @@ static void release(freezing *f) {
 }
 
 /* The store of the states, made if it is not there. */
-static un_status take(freezing *f, un_features *out) {
+static un_status open_states(freezing *f, un_features *out) {
     UN_TRY(make_recipe(f));
     int there = un_path_exists(f->path);
     if (!there) UN_TRY(make(f));
@@ -429,7 +429,7 @@ un_status un_duet_freeze(un_method *method, const volatile sig_atomic_t *stop,
     if (image->state_tokens == 0 || !image->class->states || !m->settings.keep_states ||
         !f.features->file.path)
         return UNSEEN_OK;
-    un_status status = take(&f, &m->training.states);
+    un_status status = open_states(&f, &m->training.states);
     release(&f);
     if (status == UNSEEN_E_IO) { /* no room or no right to write: slower, but as good */
         un_log(UNSEEN_LOG_WARNING,
