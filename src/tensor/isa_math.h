@@ -61,7 +61,29 @@ static inline float exponential(float x) {
     return p * power;
 }
 
+/* exp(x) of a score below the largest, or below the row's log sum. What e^-80 and less would add to
+ * a sum of values is lost in rounding; but keys that are masked, and the padding, would all become
+ * the least that exponential() gives, and times any factor below one a subnormal number, of which
+ * each multiplication takes a hundred cycles. */
+static inline float softmax_weight(float x) { return x < -80.0f ? 0.0f : exponential(x); }
+
 /* ---- rows of n elements ---- */
+
+/* The largest of n numbers, NaN if one is a positive NaN. Numbers whose bits are compared as
+ * integers, those of negative ones turned round, need no care for NaNs: the loop becomes vectors. */
+static inline float largest_of(const float *x, size_t n) {
+    int32_t most = INT32_MIN;
+    for (size_t i = 0; i < n; i++) {
+        int32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bits ^= bits >> 31 & 0x7FFFFFFF;
+        most = bits > most ? bits : most;
+    }
+    most ^= most >> 31 & 0x7FFFFFFF;
+    float value;
+    memcpy(&value, &most, sizeof value);
+    return value;
+}
 
 /* Elements whose sum is one f32 vector of partial sums; blocks are added in f64. */
 enum { BLOCK = 4096 };

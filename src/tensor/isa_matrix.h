@@ -33,6 +33,13 @@ static inline vector load(const float *p) {
 
 static inline void store(float *p, vector v) { memcpy(p, &v, sizeof v); }
 
+/* `n` floats; short rows are not worth a call. */
+static inline void copy_row(const float *in, float *out, size_t n) {
+    size_t i = 0;
+    for (; i + VECTOR <= n; i += VECTOR) store(out + i, load(in + i));
+    for (; i < n; i++) out[i] = in[i];
+}
+
 /* C (m, n) = A B or C += A B; A's element (i, k) is a[i * row + k * step], B (depth, n) and C
  * have rows of ldb and ldc floats, n a multiple of ATTEND_ALIGN. */
 typedef struct {

@@ -246,16 +246,30 @@ static place find_place(const un_attend_args *a, size_t sequence, size_t head) {
     return p;
 }
 
+/* Asks for the columns behind a head's, those of the next one: rows are far apart, and nobody else
+ * foresees them. */
+static inline void expect_next(const void *row, size_t bytes) {
+    enum { LINE = 64 };
+    for (size_t at = 0; at < bytes; at += LINE)
+        __builtin_prefetch((const unsigned char *)row + bytes + at);
+}
+
 /* `rows` rows of a head's columns as f32, padded with zeros to p->wide. */
 static void gather(const place *p, const void *x, un_dtype type, size_t first, size_t ld,
                    size_t rows, float *out) {
+    size_t bytes = p->size * un_dtype_size(type);
     for (size_t r = 0; r < rows; r++) {
         size_t at = (first + r) * ld + p->head * p->size;
         float *to = out + r * p->wide;
-        if (type == UN_BF16)
-            for (size_t i = 0; i < p->size; i++) to[i] = widen(((const un_bf16 *)x)[at + i]);
-        else
-            memcpy(to, (const float *)x + at, p->size * sizeof *to);
+        if (type == UN_BF16) {
+            const un_bf16 *from = (const un_bf16 *)x + at;
+            expect_next(from, bytes);
+            for (size_t i = 0; i < p->size; i++) to[i] = widen(from[i]);
+        } else {
+            const float *from = (const float *)x + at;
+            expect_next(from, bytes);
+            copy_row(from, to, p->size);
+        }
         for (size_t i = p->size; i < p->wide; i++) to[i] = 0;
     }
 }
@@ -277,7 +291,7 @@ static void gather_keys(const un_attend_args *a, const place *p, const void *x, 
 static void scatter(const place *p, const float *in, size_t rows, float *out, size_t first,
                     size_t ld) {
     for (size_t r = 0; r < rows; r++)
-        memcpy(out + (first + r) * ld + p->head * p->size, in + r * p->wide, p->size * sizeof *out);
+        copy_row(in + r * p->wide, out + (first + r) * ld + p->head * p->size, p->size);
 }
 
 /* Where a row's part of bias and dbias begins. */
@@ -304,25 +318,32 @@ static void scale_and_mask(const un_attend_args *a, const place *p, size_t query
     for (size_t i = p->keys; i < p->long_k; i++) scores[i] = -INFINITY;
 }
 
-/* Softmax of a row of a multiple of LANES floats; returns log sum exp. */
-static float softmax(float *x, size_t n) {
-    float lane[LANES], largest = -INFINITY;
-    for (size_t j = 0; j < LANES; j++) lane[j] = -INFINITY;
-    for (size_t i = 0; i < n; i += LANES)
-        for (size_t j = 0; j < LANES; j++) lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
-    for (size_t j = 0; j < LANES; j++) largest = lane[j] > largest ? lane[j] : largest;
-    for (size_t j = 0; j < LANES; j++) lane[j] = 0;
-    for (size_t i = 0; i < n; i += LANES) {
-        for (size_t j = 0; j < LANES; j++) {
-            float e = exponential(x[i + j] - largest);
-            x[i + j] = e;
-            lane[j] += e;
+/* Rows whose sums are added side by side: each for itself would wait for its own additions. */
+enum { SOFTMAX_ROWS = LANES };
+
+/* Softmax of `rows` <= SOFTMAX_ROWS rows of a multiple of LANES floats; log sum exp of each. */
+static void softmax(float *x, size_t rows, size_t n, float *log_sum) {
+    float partial[SOFTMAX_ROWS * LANES] = {0}, largest[SOFTMAX_ROWS];
+    double total[SOFTMAX_ROWS] = {0};
+    for (size_t r = 0; r < rows; r++) {
+        float *row = x + r * n, *lane = partial + r * LANES;
+        largest[r] = largest_of(row, n);
+        for (size_t i = 0; i < n; i += LANES) {
+            for (size_t j = 0; j < LANES; j++) {
+                float e = softmax_weight(row[i + j] - largest[r]);
+                row[i + j] = e;
+                lane[j] += e;
+            }
         }
     }
-    double total = add_lanes(lane);
-    float factor = (float)(1.0 / total);
-    for (size_t i = 0; i < n; i++) x[i] *= factor;
-    return largest + (float)log(total);
+    transpose_square(partial, LANES, partial, SOFTMAX_ROWS);
+    for (size_t j = 0; j < LANES; j++)
+        for (size_t r = 0; r < SOFTMAX_ROWS; r++) total[r] += (double)partial[j * LANES + r];
+    for (size_t r = 0; r < rows; r++) {
+        float factor = (float)(1.0 / total[r]), *row = x + r * n;
+        for (size_t i = 0; i < n; i++) row[i] *= factor;
+        if (log_sum) log_sum[r] = largest[r] + (float)log(total[r]);
+    }
 }
 
 /* The dropout factors of one row of probabilities, `keys` of them. */
@@ -336,13 +357,15 @@ static void row_mask(const un_attend_args *a, const place *p, size_t query, floa
     }
 }
 
-static void finish_rows(const un_attend_args *a, const place *p, size_t first, size_t rows,
+/* From raw scores to probabilities with dropout; at most SOFTMAX_ROWS rows. */
+static void finish_some(const un_attend_args *a, const place *p, size_t first, size_t rows,
                         float *scores, float *mask) {
+    float log_sum[SOFTMAX_ROWS];
+    for (size_t r = 0; r < rows; r++) scale_and_mask(a, p, first + r, scores + r * p->long_k);
+    softmax(scores, rows, p->long_k, a->log_sum ? log_sum : NULL);
     for (size_t r = 0; r < rows; r++) {
         float *row = scores + r * p->long_k;
-        scale_and_mask(a, p, first + r, row);
-        float log_sum = softmax(row, p->long_k);
-        if (a->log_sum) a->log_sum[(p->first_q + first + r) * a->heads + p->head] = log_sum;
+        if (a->log_sum) a->log_sum[(p->first_q + first + r) * a->heads + p->head] = log_sum[r];
         if (a->probabilities)
             memcpy(a->probabilities + p->first_p + (first + r) * p->keys, row,
                    p->keys * sizeof *row);
@@ -350,6 +373,13 @@ static void finish_rows(const un_attend_args *a, const place *p, size_t first, s
         row_mask(a, p, first + r, mask);
         for (size_t i = 0; i < p->keys; i++) row[i] *= mask[i];
     }
+}
+
+static void finish_rows(const un_attend_args *a, const place *p, size_t first, size_t rows,
+                        float *scores, float *mask) {
+    for (size_t r = 0; r < rows; r += SOFTMAX_ROWS)
+        finish_some(a, p, first + r, rows - r < SOFTMAX_ROWS ? rows - r : SOFTMAX_ROWS,
+                    scores + r * p->long_k, mask);
 }
 
 static void write_rows(const un_attend_args *a, const place *p, const float *in, size_t first,
@@ -453,7 +483,7 @@ static void score_gradient(const un_attend_args *a, const place *p, size_t query
     float log_sum = a->log_sum[(p->first_q + query) * a->heads + p->head];
     float lane[LANES] = {0};
     scale_and_mask(a, p, query, s);
-    for (size_t i = 0; i < p->long_k; i++) s[i] = exponential(s[i] - log_sum);
+    for (size_t i = 0; i < p->long_k; i++) s[i] = softmax_weight(s[i] - log_sum);
     if (a->dropout.probability > 0) {
         row_mask(a, p, query, mask);
         for (size_t i = 0; i < p->keys; i++) ds[i] *= mask[i];
