@@ -423,6 +423,18 @@ static void write_short(const char *path, shortage how) {
     if (how == SHORT_COMPACT || how == SHORT_CONTIGUOUS) cut_layout(path, how);
 }
 
+/* HDF5 1.14 itself refuses to open a data set that has less than it needs. */
+static int opens(const char *path, const char *name) {
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t set = H5I_INVALID_HID;
+    assert_true(file >= 0);
+    H5E_BEGIN_TRY { set = H5Dopen2(file, name, H5P_DEFAULT); }
+    H5E_END_TRY
+    if (set >= 0) H5Dclose(set);
+    H5Fclose(file);
+    return set >= 0;
+}
+
 static void test_short_storage(void **state) {
     (void)state;
     static const char *const sentences[SHORT_KINDS] = {
@@ -435,13 +447,14 @@ static void test_short_storage(void **state) {
         assert_int_equal(un_directory_remove(in_folder("out")), UNSEEN_OK);
         un_benchmark_options options = {
             .features = path, .dtype = UN_BF16, .output = in_folder("out")};
-        util_fails(un_import_region_maps(&options), UNSEEN_E_FORMAT, sentences[how]);
+        const char *sentence = opens(path, "att") ? sentences[how] : "libhdf5 cannot open \"att\"";
+        util_fails(un_import_region_maps(&options), UNSEEN_E_FORMAT, sentence);
         assert_false(un_path_exists(in_folder("out")));
         /* The same file as v7.3 of MATLAB's: one reader. */
         un_mat *mat = NULL;
         double *values = NULL;
         assert_int_equal(un_mat_open(&mat, path), UNSEEN_OK);
-        util_fails(un_mat_read_double(mat, "att", &values), UNSEEN_E_FORMAT, sentences[how]);
+        util_fails(un_mat_read_double(mat, "att", &values), UNSEEN_E_FORMAT, sentence);
         un_mat_close(mat);
     }
 }

@@ -102,12 +102,18 @@ static un_status missing(const un_hdf5 *file, const char *name) {
                    file->count > 0 ? there.text : "none", un_name_list_more(&there));
 }
 
+un_status un_hdf5_cannot_open(const char *path, const char *name) {
+    return un_fail(UNSEEN_E_FORMAT, "%s is damaged: libhdf5 cannot open \"%s\"; get the file again",
+                   path, name);
+}
+
 un_status un_hdf5_require(const un_hdf5 *file, const char *name, un_hdf5_kind kind, int rank,
                           const un_hdf5_variable **out) {
     static const char *const KINDS[] = {"something", "numbers", "text", "cells"};
     const un_hdf5_variable *v = un_hdf5_find(file, name);
     char wanted[32] = "";
     if (!v) return missing(file, name);
+    if (v->is_damaged) return un_hdf5_cannot_open(file->path, name);
     if (rank >= 0) snprintf(wanted, sizeof wanted, " with %d dimensions", rank);
     if (v->kind != kind || (rank >= 0 && v->rank != rank))
         return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is %s with %d dimensions, expected %s%s",

@@ -36,6 +36,7 @@ typedef struct {
     int is_complex;            /* real and imaginary parts */
     int is_object;             /* of MATLAB's: "string", "table", … */
     int is_empty;              /* by MATLAB's mark; then `dims` are those it stored */
+    int is_damaged;            /* libhdf5 cannot open it: no more is known */
 } un_hdf5_variable;
 
 typedef struct un_hdf5 un_hdf5;
@@ -53,6 +54,9 @@ const un_hdf5_variable *un_hdf5_find(const un_hdf5 *file, const char *name);
  * sentence that says what is there instead. */
 un_status un_hdf5_require(const un_hdf5 *file, const char *name, un_hdf5_kind kind, int rank,
                           const un_hdf5_variable **out);
+
+/* The sentence about a variable that is_damaged. */
+un_status un_hdf5_cannot_open(const char *path, const char *name);
 
 /* A whole numeric variable as doubles, released with free(); at most 1 GiB. */
 un_status un_hdf5_read_double(un_hdf5 *file, const char *name, double **out);

@@ -119,15 +119,22 @@ static int describe_group(hid_t group, const char *name, un_hdf5_variable *out) 
     return 1;
 }
 
-/* Only what lies in this file: a link to another is somebody's trap. */
-static hid_t open_object(const child *c, const char *name, H5O_type_t type) {
+/* Only what lies in this file: a link to another is somebody's trap. The type is asked of the opened
+ * object: H5Oget_info takes a structure that HDF5 1.12 has changed under the same name. */
+static hid_t open_object(const child *c, const char *name, H5I_type_t *type) {
     H5L_info_t info;
-    H5O_info_t object;
     if (H5Lget_info(c->file, name, &info, H5P_DEFAULT) < 0 || info.type != H5L_TYPE_HARD) return -1;
-    if (H5Oget_info_by_name2(c->file, name, &object, H5O_INFO_BASIC, H5P_DEFAULT) < 0 ||
-        object.type != type)
-        return -1;
-    return H5Oopen(c->file, name, H5P_DEFAULT);
+    hid_t object = H5Oopen(c->file, name, H5P_DEFAULT);
+    *type = object < 0 ? H5I_BADID : H5Iget_type(object);
+    return object;
+}
+
+/* HDF5 1.14 does not open a data set that has less stored than it needs; others read it. */
+static int describe_damaged(const char *name, un_hdf5_variable *out) {
+    *out = (un_hdf5_variable){.is_damaged = 1};
+    snprintf(out->name, sizeof out->name, "%s", name);
+    snprintf(out->type_name, sizeof out->type_name, "damaged");
+    return 1;
 }
 
 typedef struct {
@@ -143,13 +150,14 @@ static herr_t list_one(hid_t root, const char *name, const H5L_info_t *info, voi
         return 0;
     if (name[0] == '#') return 0; /* "#refs#", "#subsystem#": MATLAB's own */
     un_hdf5_variable *item = &l->items[l->count];
-    hid_t object = open_object(l->c, name, H5O_TYPE_DATASET);
-    if (object >= 0) {
+    H5I_type_t type = H5I_BADID;
+    hid_t object = open_object(l->c, name, &type);
+    if (object < 0)
+        l->count += (size_t)describe_damaged(name, item);
+    else if (type == H5I_DATASET)
         l->count += (size_t)describe_set(l->c->path, object, name, item);
-    } else {
-        object = open_object(l->c, name, H5O_TYPE_GROUP);
-        if (object >= 0) l->count += (size_t)describe_group(object, name, item);
-    }
+    else if (type == H5I_GROUP)
+        l->count += (size_t)describe_group(object, name, item);
     if (object >= 0) H5Oclose(object);
     return 0;
 }
@@ -170,7 +178,12 @@ static un_status list(child *c, un_child_answer *answer) {
 static un_status open_variable(child *c, const char *name) {
     if (c->set.set >= 0 && !strcmp(c->set.name, name)) return UNSEEN_OK;
     un_hdf5_set_close(&c->set);
-    hid_t set = open_object(c, name, H5O_TYPE_DATASET);
+    H5I_type_t type = H5I_BADID;
+    hid_t set = open_object(c, name, &type);
+    if (set >= 0 && type != H5I_DATASET) {
+        H5Oclose(set);
+        set = -1;
+    }
     if (set < 0) return un_hdf5_damaged(c->path, name);
     return un_hdf5_set_open(&c->set, c->path, name, set);
 }

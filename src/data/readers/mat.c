@@ -60,7 +60,8 @@ static size_t slab_of(const un_hdf5_variable *h, const un_mat_variable *v) {
 }
 
 static void describe(const un_hdf5_variable *h, un_mat_variable *out) {
-    *out = (un_mat_variable){.kind = kind_of(h), .order_is_known = h->matlab_class[0] != 0};
+    *out = (un_mat_variable){
+        .kind = kind_of(h), .order_is_known = h->matlab_class[0] != 0, .is_damaged = h->is_damaged};
     snprintf(out->name, sizeof out->name, "%s", h->name);
     const char *class = h->matlab_class[0] ? h->matlab_class : h->type_name;
     if (!strcmp(class, "function_handle")) class = "function handle";
@@ -310,6 +311,7 @@ un_status un_mat_require(const un_mat *mat, const char *name, un_mat_kind kind,
                                         "a cell array of text"};
     const un_mat_variable *v = un_mat_find(mat, name);
     if (!v) return missing(mat, name);
+    if (v->is_damaged) return un_hdf5_cannot_open(mat->path, name);
     if (v->kind != kind || v->rank != 2) return unexpected(mat, v, KINDS[kind]);
     *out = v;
     return UNSEEN_OK;

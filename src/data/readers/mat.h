@@ -35,6 +35,7 @@ typedef struct {
     size_t dims[UN_MAX_RANK];
     size_t slab;        /* of a numeric matrix: columns to ask for at a time, at least 1 */
     int order_is_known; /* 0: no mark of MATLAB's says which dimension is the columns */
+    int is_damaged;     /* of v7.3: cannot be opened */
 } un_mat_variable;
 
 typedef struct un_mat un_mat;
