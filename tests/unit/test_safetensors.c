@@ -257,6 +257,7 @@ static unsigned touch(const un_safetensors *file) {
 static void test_byte_flips(void **state) {
     (void)state;
     char *bytes = NULL;
+    enum { MOST = 4 };
     size_t n = 0;
     size_t refused = 0;
     un_rng rng = un_rng_stream(1, "flips", 0);
@@ -264,10 +265,10 @@ static void test_byte_flips(void **state) {
     assert_int_equal(un_file_read(file_path(), 1 << 20, &bytes, &n), UNSEEN_OK);
     for (int round = 0; round < 2000; round++) {
         un_safetensors file;
-        char saved[4];
-        size_t at[4];
-        size_t flips = 1 + (size_t)un_rng_below(&rng, 4);
-        for (size_t i = 0; i < flips; i++) {
+        char saved[MOST];
+        size_t at[MOST];
+        size_t flips = 1 + (size_t)un_rng_below(&rng, MOST);
+        for (size_t i = 0; i < flips && i < MOST; i++) {
             at[i] = (size_t)un_rng_below(&rng, n);
             saved[i] = bytes[at[i]];
             bytes[at[i]] = (char)un_rng_below(&rng, 256);
