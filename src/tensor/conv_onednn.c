@@ -25,7 +25,7 @@ enum { PLANS = 8, MAX_EXTENT = 1 << 24, WAY_LENGTH = 48 };
 /* The weights in one layout. */
 typedef struct packing {
     struct packing *next;
-    dnnl_memory_desc_t layout;
+    un_dnn_layout *layout;
     void *data;
     int used; /* by a primitive */
 } packing;
@@ -34,12 +34,12 @@ typedef struct packing {
 typedef struct {
     un_feature_map in;
     int add, threads;
-    dnnl_primitive_t primitive;          /* NULL: free */
-    un_dtype type;                       /* in which it computes */
-    dnnl_memory_desc_t x, y;             /* the primitive's */
-    dnnl_memory_desc_t given_x, given_y; /* the caller's */
-    const packing *weights;              /* NULL for pooling */
-    char way[WAY_LENGTH];                /* see un_conv_way */
+    dnnl_primitive_t primitive;       /* NULL: free */
+    un_dtype type;                    /* in which it computes */
+    un_dnn_layout *x, *y;             /* the primitive's */
+    un_dnn_layout *given_x, *given_y; /* the caller's */
+    const packing *weights;           /* NULL for pooling */
+    char way[WAY_LENGTH];             /* see un_conv_way */
 } plan;
 
 typedef struct {
@@ -51,7 +51,7 @@ typedef struct {
 struct un_conv {
     un_conv_spec spec;
     packing *weights; /* never empty of those that others can be made from */
-    dnnl_memory_desc_t bias_layout;
+    un_dnn_layout *bias_layout;
     float *bias;
     un_winograd *winograd; /* NULL: oneDNN does everything */
     plan_list plans;
@@ -83,7 +83,7 @@ static dnnl_format_tag_t layout_tag(un_map_layout layout) {
     return has(dnnl_cpu_isa_avx512_core) ? dnnl_nChw16c : dnnl_nChw8c;
 }
 
-static un_status describe_map(const un_feature_map *map, dnnl_memory_desc_t *out) {
+static un_status describe_map(const un_feature_map *map, un_dnn_layout **out) {
     const size_t extents[] = {map->n, map->c, map->h, map->w};
     dnnl_dims_t dims;
     size_t count = 1;
@@ -97,28 +97,32 @@ static un_status describe_map(const un_feature_map *map, dnnl_memory_desc_t *out
         return un_fail(UNSEEN_E_UNSUPPORTED,
                        "a feature map of %zu x %zu x %zu x %zu values is empty or too large",
                        map->n, map->h, map->w, map->c);
-    DNN_TRY(
-        dnnl_memory_desc_init_by_tag(out, 4, dims, un_dnn_type(map->type), layout_tag(map->layout)),
-        "describe a feature map");
+    DNN_TRY(un_dnn_layout_by_tag(out, 4, dims, un_dnn_type(map->type), layout_tag(map->layout)),
+            "describe a feature map");
     return UNSEEN_OK;
 }
 
 un_status un_feature_map_bytes(const un_feature_map *map, size_t *out) {
-    dnnl_memory_desc_t layout;
+    un_dnn_layout *layout = NULL;
     UN_TRY(describe_map(map, &layout));
-    *out = dnnl_memory_desc_get_size(&layout);
+    *out = dnnl_memory_desc_get_size(layout);
+    un_dnn_layout_free(layout);
     return UNSEEN_OK;
 }
 
 un_status un_feature_map_convert(const un_feature_map *from, const void *in,
                                  const un_feature_map *to, void *out) {
-    dnnl_memory_desc_t a, b;
+    un_dnn_layout *a = NULL, *b = NULL;
     un_openmp_loan loan;
-    UN_TRY(describe_map(from, &a));
-    UN_TRY(describe_map(to, &b));
-    UN_TRY(un_dnn_enter(&loan));
-    un_status status = un_dnn_reorder(&a, in, &b, out);
+    un_status status = UNSEEN_OK;
+    UN_GO(describe_map(from, &a));
+    UN_GO(describe_map(to, &b));
+    UN_GO(un_dnn_enter(&loan));
+    status = un_dnn_reorder(a, in, b, out);
     un_dnn_leave(loan);
+done:
+    un_dnn_layout_free(a);
+    un_dnn_layout_free(b);
     return status;
 }
 
@@ -140,19 +144,13 @@ static void edges(un_padding padding, size_t kernel, size_t stride, size_t n, dn
     *after = total - *before;
 }
 
-typedef struct {
-    dnnl_dims_t stride, before, after, kernel;
-} window;
-
-static window make_window(un_padding padding, size_t kernel, size_t stride,
-                          const un_feature_map *in) {
-    window w;
+static void set_window(un_padding padding, size_t kernel, size_t stride, const un_feature_map *in,
+                       un_dnn_operation *o) {
     for (int i = 0; i < 2; i++) {
-        w.stride[i] = (dnnl_dim_t)stride;
-        w.kernel[i] = (dnnl_dim_t)kernel;
-        edges(padding, kernel, stride, i == 0 ? in->h : in->w, &w.before[i], &w.after[i]);
+        o->stride[i] = (dnnl_dim_t)stride;
+        o->kernel[i] = (dnnl_dim_t)kernel;
+        edges(padding, kernel, stride, i == 0 ? in->h : in->w, &o->before[i], &o->after[i]);
     }
-    return w;
 }
 
 /* ------------------------------------------------------------------ plans */
@@ -160,6 +158,20 @@ static window make_window(un_padding padding, size_t kernel, size_t stride,
 static int same_map(const un_feature_map *a, const un_feature_map *b) {
     return a->n == b->n && a->h == b->h && a->w == b->w && a->c == b->c && a->type == b->type &&
            a->layout == b->layout;
+}
+
+static void free_ends(plan *p) {
+    un_dnn_layout_free(p->x);
+    un_dnn_layout_free(p->y);
+    p->x = p->y = NULL;
+}
+
+static void free_plan(plan *p) {
+    if (p->primitive) dnnl_primitive_destroy(p->primitive);
+    free_ends(p);
+    un_dnn_layout_free(p->given_x);
+    un_dnn_layout_free(p->given_y);
+    *p = (plan){0};
 }
 
 /* The plan for this input, or the place for a new one, emptied. */
@@ -171,14 +183,13 @@ static plan *find_plan(plan_list *list, const un_feature_map *in, int add, int t
     }
     plan *p = &list->items[list->next];
     list->next = (list->next + 1) % PLANS;
-    if (p->primitive) dnnl_primitive_destroy(p->primitive);
+    free_plan(p);
     *p = (plan){.in = *in, .add = add, .threads = threads};
     return p;
 }
 
 static void free_plans(plan_list *list) {
-    for (size_t i = 0; i < PLANS; i++)
-        if (list->items[i].primitive) dnnl_primitive_destroy(list->items[i].primitive);
+    for (size_t i = 0; i < PLANS; i++) free_plan(&list->items[i]);
 }
 
 /* One way of computing a layer. */
@@ -193,6 +204,7 @@ static un_status describe_ends(const form *f, const un_feature_map *in, const un
     x.type = y.type = p->type = f->type;
     x.layout = f->in;
     y.layout = f->out;
+    free_ends(p);
     UN_TRY(describe_map(&x, &p->x));
     return describe_map(&y, &p->y);
 }
@@ -212,9 +224,8 @@ static un_status choose_form(const void *layer, describer describe, const un_fea
                           {UN_F32, UN_CHANNELS_BLOCKED, UN_CHANNELS_BLOCKED},
                           {UN_F32, UN_CHANNELS_LAST, UN_CHANNELS_LAST}};
     const form *slow = NULL;
-    UN_TRY(describe_ends(&forms[0], in, out, p));
-    p->given_x = p->x;
-    p->given_y = p->y;
+    UN_TRY(describe_map(in, &p->given_x));
+    UN_TRY(describe_map(out, &p->given_y));
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         UN_TRY(describe_ends(&forms[i], in, out, p));
         un_status status = describe(layer, p, description);
@@ -241,73 +252,78 @@ static void name_way(plan *p, const_dnnl_primitive_desc_t description) {
  * other ends than the caller. */
 static un_status run_plan(const plan *p, un_dnn_operand *operands, int n, void *y,
                           un_conv_scratch *scratch, const char *what) {
-    int other_x = !dnnl_memory_desc_equal(&p->x, &p->given_x);
-    int other_y = !dnnl_memory_desc_equal(&p->y, &p->given_y);
-    size_t x_bytes = other_x ? (dnnl_memory_desc_get_size(&p->x) + 63) / 64 * 64 : 0;
-    size_t y_bytes = other_y ? dnnl_memory_desc_get_size(&p->y) : 0;
+    int other_x = !dnnl_memory_desc_equal(p->x, p->given_x);
+    int other_y = !dnnl_memory_desc_equal(p->y, p->given_y);
+    size_t x_bytes = other_x ? (dnnl_memory_desc_get_size(p->x) + 63) / 64 * 64 : 0;
+    size_t y_bytes = other_y ? dnnl_memory_desc_get_size(p->y) : 0;
     if (other_x || other_y) UN_TRY(un_conv_scratch_reserve(scratch, x_bytes + y_bytes));
     if (other_x) {
-        UN_TRY(un_dnn_reorder(&p->given_x, operands[0].data, &p->x, scratch->data));
+        UN_TRY(un_dnn_reorder(p->given_x, operands[0].data, p->x, scratch->data));
         operands[0].data = scratch->data;
     }
     void *made = other_y ? (char *)scratch->data + x_bytes : y;
-    if (other_y && p->add) UN_TRY(un_dnn_reorder(&p->given_y, y, &p->y, made));
+    if (other_y && p->add) UN_TRY(un_dnn_reorder(p->given_y, y, p->y, made));
     operands[1].data = made;
     UN_TRY(un_dnn_execute(p->primitive, operands, n, what));
-    return other_y ? un_dnn_reorder(&p->y, made, &p->given_y, y) : UNSEEN_OK;
+    return other_y ? un_dnn_reorder(p->y, made, p->given_y, y) : UNSEEN_OK;
 }
 
 /* ------------------------------------------------------------------ convolution */
 
 static un_status describe_weights(const un_conv_spec *s, dnnl_format_tag_t tag, un_dtype type,
-                                  dnnl_memory_desc_t *out) {
+                                  un_dnn_layout **out) {
     dnnl_dim_t o = (dnnl_dim_t)s->out, i = (dnnl_dim_t)s->in, k = (dnnl_dim_t)s->kernel;
     const dnnl_dims_t dense = {o, i, k, k}, grouped = {o, 1, 1, k, k};
-    DNN_TRY(dnnl_memory_desc_init_by_tag(out, s->depthwise ? 5 : 4, s->depthwise ? grouped : dense,
-                                         un_dnn_type(type), tag),
+    DNN_TRY(un_dnn_layout_by_tag(out, s->depthwise ? 5 : 4, s->depthwise ? grouped : dense,
+                                 un_dnn_type(type), tag),
             "describe weights");
     return UNSEEN_OK;
 }
 
+static void free_packing(packing *p) {
+    un_dnn_layout_free(p->layout);
+    free(p->data);
+    free(p);
+}
+
 /* Puts the weights into another layout, in front of the list. */
-static un_status add_packing(un_conv *c, const dnnl_memory_desc_t *from, const void *data,
-                             const dnnl_memory_desc_t *layout) {
+static un_status add_packing(un_conv *c, const un_dnn_layout *from, const void *data,
+                             const un_dnn_layout *layout) {
     packing *p = calloc(1, sizeof *p);
     if (!p) return un_fail_memory(sizeof *p);
     un_status status = UNSEEN_OK;
-    p->layout = *layout;
+    dnnl_status_t code = un_dnn_layout_copy(&p->layout, layout);
+    if (code != dnnl_success) UN_GO(un_dnn_failed(code, "describe weights"));
     UN_GO(un_alloc(dnnl_memory_desc_get_size(layout), 1, &p->data));
     UN_GO(un_dnn_reorder(from, data, layout, p->data));
     p->next = c->weights;
     c->weights = p;
     return UNSEEN_OK;
 done:
-    free(p->data);
-    free(p);
+    free_packing(p);
     return status;
 }
 
 /* The weights in `layout`. Others are made from any blocked one (Winograd's cannot be turned
  * back); the layout they came in is dropped as soon as another takes that part. */
-static un_status find_packing(un_conv *c, const dnnl_memory_desc_t *layout, const packing **out) {
+static un_status find_packing(un_conv *c, const un_dnn_layout *layout, const packing **out) {
     packing *source = NULL;
     for (packing *p = c->weights; p; p = p->next) {
-        if (dnnl_memory_desc_equal(&p->layout, layout)) {
+        if (dnnl_memory_desc_equal(p->layout, layout)) {
             p->used = 1;
             *out = p;
             return UNSEEN_OK;
         }
-        if (p->layout.format_kind == dnnl_blocked) source = p;
+        if (un_dnn_layout_is_plain(p->layout)) source = p;
     }
-    UN_TRY(add_packing(c, &source->layout, source->data, layout));
+    UN_TRY(add_packing(c, source->layout, source->data, layout));
     c->weights->used = 1;
     *out = c->weights;
-    if (!source->used && layout->format_kind == dnnl_blocked) {
+    if (!source->used && un_dnn_layout_is_plain(layout)) {
         packing **link = &c->weights;
         while (*link != source) link = &(*link)->next;
         *link = source->next;
-        free(source->data);
-        free(source);
+        free_packing(source);
     }
     return UNSEEN_OK;
 }
@@ -327,21 +343,23 @@ un_status un_conv_create(const un_conv_spec *spec, const float *weights, const f
         free(c);
         return status;
     }
-    dnnl_memory_desc_t plain, kept;
+    un_dnn_layout *plain = NULL, *kept = NULL;
     const dnnl_dims_t channels = {(dnnl_dim_t)spec->out};
     dnnl_format_tag_t tag = spec->depthwise ? dnnl_goihw : dnnl_oihw;
     c->spec = *spec;
     UN_GO(describe_weights(spec, tag, UN_F32, &plain));
     UN_GO(describe_weights(spec, tag, spec->type, &kept));
-    UN_GO(add_packing(c, &plain, weights, &kept));
-    if (dnnl_memory_desc_init_by_tag(&c->bias_layout, 1, channels, dnnl_f32, dnnl_a))
-        UN_GO(un_dnn_failed(dnnl_invalid_arguments, "describe a bias"));
+    UN_GO(add_packing(c, plain, weights, kept));
+    dnnl_status_t code = un_dnn_layout_by_tag(&c->bias_layout, 1, channels, dnnl_f32, dnnl_a);
+    if (code != dnnl_success) UN_GO(un_dnn_failed(code, "describe a bias"));
     UN_GO(un_alloc(spec->out, sizeof *c->bias, &c->bias));
     memcpy(c->bias, bias, spec->out * sizeof *bias);
     if (un_winograd_fits(spec)) UN_GO(un_winograd_create(spec, weights, bias, &c->winograd));
     *out = c;
 done:
     un_dnn_leave(loan);
+    un_dnn_layout_free(plain);
+    un_dnn_layout_free(kept);
     if (status) un_conv_free(c);
     return status;
 }
@@ -351,11 +369,11 @@ void un_conv_free(un_conv *conv) {
     free_plans(&conv->plans);
     while (conv->weights) {
         packing *next = conv->weights->next;
-        free(conv->weights->data);
-        free(conv->weights);
+        free_packing(conv->weights);
         conv->weights = next;
     }
     un_winograd_free(conv->winograd);
+    un_dnn_layout_free(conv->bias_layout);
     free(conv->bias);
     free(conv);
 }
@@ -376,42 +394,36 @@ void un_conv_output(const un_conv *conv, const un_feature_map *in, un_feature_ma
     map_output(s->padding, s->kernel, s->stride, s->out, in, out);
 }
 
-static un_status make_attributes(const un_conv_spec *s, int add, dnnl_primitive_attr_t *out) {
-    dnnl_post_ops_t ops = NULL;
-    UN_TRY(un_dnn_attributes(out));
-    DNN_TRY(dnnl_post_ops_create(&ops), "create post-operations");
-    dnnl_status_t code = dnnl_success;
-    if (add) code = dnnl_post_ops_append_sum(ops, 1.0f);
-    if (code == dnnl_success && s->activation == UN_CONV_RELU)
-        code = dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f);
-    if (code == dnnl_success && s->activation == UN_CONV_RELU6)
-        code = dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_clip, 0.0f, 6.0f);
-    if (code == dnnl_success) code = dnnl_primitive_attr_set_post_ops(*out, ops);
-    dnnl_post_ops_destroy(ops);
-    DNN_TRY(code, "set post-operations");
-    return UNSEEN_OK;
+static dnnl_alg_kind_t activation_of(un_conv_activation activation) {
+    switch (activation) {
+    case UN_CONV_RELU: return dnnl_eltwise_relu;
+    case UN_CONV_RELU6: return dnnl_eltwise_clip;
+    case UN_CONV_LINEAR: break;
+    }
+    return dnnl_alg_kind_undef;
 }
 
 static un_status describe_conv(const void *layer, const plan *p, dnnl_primitive_desc_t *out) {
     const un_conv *c = layer;
     const un_conv_spec *s = &c->spec;
-    dnnl_memory_desc_t weights;
-    dnnl_convolution_desc_t operation;
-    dnnl_primitive_attr_t attributes = NULL;
-    window w = make_window(s->padding, s->kernel, s->stride, &p->in);
-    /* `auto` lets oneDNN take Winograd's algorithm. */
-    dnnl_alg_kind_t algorithm = s->depthwise || s->kernel != 3 || p->type != UN_F32
-                                    ? dnnl_convolution_direct
-                                    : dnnl_convolution_auto;
+    un_dnn_layout *weights = NULL;
     UN_TRY(describe_weights(s, dnnl_format_tag_any, p->type, &weights));
-    DNN_TRY(dnnl_convolution_forward_desc_init(&operation, dnnl_forward_inference, algorithm, &p->x,
-                                               &weights, &c->bias_layout, &p->y, w.stride, w.before,
-                                               w.after),
-            "describe a convolution");
-    UN_TRY(make_attributes(s, p->add, &attributes));
+    un_dnn_operation operation = {.kind = UN_DNN_CONVOLUTION,
+                                  .x = p->x,
+                                  .weights = weights,
+                                  .bias = c->bias_layout,
+                                  .y = p->y,
+                                  .add = p->add,
+                                  .activation = activation_of(s->activation)};
+    if (s->activation == UN_CONV_RELU6) operation.beta = 6.0f;
+    /* `auto` lets oneDNN take Winograd's algorithm. */
+    operation.algorithm = s->depthwise || s->kernel != 3 || p->type != UN_F32
+                              ? dnnl_convolution_direct
+                              : dnnl_convolution_auto;
+    set_window(s->padding, s->kernel, s->stride, &p->in, &operation);
     un_status status =
-        un_dnn_describe(&operation, attributes, "compute this convolution on this processor", out);
-    dnnl_primitive_attr_destroy(attributes);
+        un_dnn_describe(&operation, "compute this convolution on this processor", out);
+    un_dnn_layout_free(weights);
     return status;
 }
 
@@ -440,10 +452,10 @@ static un_status run_conv(un_conv *conv, const un_feature_map *in, const void *x
                           un_conv_scratch *scratch, int threads) {
     plan *p = find_plan(&conv->plans, in, add, threads);
     if (!p->primitive) UN_TRY(make_conv(conv, p));
-    un_dnn_operand operands[] = {{DNNL_ARG_SRC, &p->x, x},
-                                 {DNNL_ARG_DST, &p->y, y},
-                                 {DNNL_ARG_WEIGHTS, &p->weights->layout, p->weights->data},
-                                 {DNNL_ARG_BIAS, &conv->bias_layout, conv->bias}};
+    un_dnn_operand operands[] = {{DNNL_ARG_SRC, x},
+                                 {DNNL_ARG_DST, y},
+                                 {DNNL_ARG_WEIGHTS, p->weights->data},
+                                 {DNNL_ARG_BIAS, conv->bias}};
     conv->plans.last = p;
     return run_plan(p, operands, 4, y, scratch, "compute a convolution");
 }
@@ -491,17 +503,9 @@ void un_pool_output(const un_pool *pool, const un_feature_map *in, un_feature_ma
 
 static un_status describe_pool(const void *layer, const plan *p, dnnl_primitive_desc_t *out) {
     const un_pool *pool = layer;
-    dnnl_pooling_desc_t operation;
-    dnnl_primitive_attr_t attributes = NULL;
-    window w = make_window(pool->padding, pool->kernel, pool->stride, &p->in);
-    DNN_TRY(dnnl_pooling_forward_desc_init(&operation, dnnl_forward_inference, dnnl_pooling_max,
-                                           &p->x, &p->y, w.stride, w.kernel, w.before, w.after),
-            "describe max pooling");
-    UN_TRY(un_dnn_attributes(&attributes));
-    un_status status =
-        un_dnn_describe(&operation, attributes, "do max pooling on this processor", out);
-    dnnl_primitive_attr_destroy(attributes);
-    return status;
+    un_dnn_operation operation = {.kind = UN_DNN_MAX_POOLING, .x = p->x, .y = p->y};
+    set_window(pool->padding, pool->kernel, pool->stride, &p->in, &operation);
+    return un_dnn_describe(&operation, "do max pooling on this processor", out);
 }
 
 static un_status make_pool(const un_pool *pool, plan *p) {
@@ -519,7 +523,7 @@ static un_status run_pool(un_pool *pool, const un_feature_map *in, const void *x
                           un_conv_scratch *scratch, int threads) {
     plan *p = find_plan(&pool->plans, in, 0, threads);
     if (!p->primitive) UN_TRY(make_pool(pool, p));
-    un_dnn_operand operands[] = {{DNNL_ARG_SRC, &p->x, x}, {DNNL_ARG_DST, &p->y, y}};
+    un_dnn_operand operands[] = {{DNNL_ARG_SRC, x}, {DNNL_ARG_DST, y}};
     pool->plans.last = p;
     return run_plan(p, operands, 2, y, scratch, "do max pooling");
 }

@@ -20,19 +20,19 @@ enum { TABLE_SIZE = 512, TABLE_LIMIT = 384 };
 typedef struct { /* the key; compared as bytes, so it is zeroed before it is filled */
     size_t m, n, k, lda, ldb, ldc;
     int threads, trans_a, trans_b, bias, relu, gelu, accumulate;
-    uint64_t packed; /* hash of the layout of a packed B, 0: plain */
+    int packed_threads; /* what the layout of a packed B was chosen for; 0: B is plain */
+    size_t packed_m;
 } shape;
 
 typedef struct {
     shape key;
     dnnl_primitive_t primitive; /* NULL: free slot */
-    dnnl_memory_desc_t a, b, c, bias;
 } plan;
 
 struct un_dnn_packed {
-    dnnl_memory_desc_t layout;
-    size_t n, k;
-    uint64_t hash; /* of the layout: equal layouts share primitives */
+    un_dnn_layout *layout; /* depends on the next four alone, on one processor */
+    size_t m, n, k;
+    int threads;
     void *data;
 };
 
@@ -45,39 +45,12 @@ static size_t g_plans;
 static size_t g_busy;
 
 /* A rows x columns matrix; `trans`: stored the other way round. */
-static un_status make_layout(dnnl_memory_desc_t *out, size_t rows, size_t columns, size_t ld,
+static un_status make_layout(un_dnn_layout **out, size_t rows, size_t columns, size_t ld,
                              int trans) {
-    const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
+    const dnnl_dims_t extents = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
     const dnnl_dims_t strides = {trans ? 1 : (dnnl_dim_t)ld, trans ? (dnnl_dim_t)ld : 1};
-    DNN_TRY(dnnl_memory_desc_init_by_strides(out, 2, dims, dnnl_f32, strides), "describe a matrix");
+    DNN_TRY(un_dnn_layout_by_strides(out, 2, extents, dnnl_f32, strides), "describe a matrix");
     return UNSEEN_OK;
-}
-
-static un_status make_attributes(const shape *s, dnnl_primitive_attr_t *out) {
-    dnnl_post_ops_t ops = NULL;
-    UN_TRY(un_dnn_attributes(out));
-    if (!s->relu && !s->gelu && !s->accumulate) return UNSEEN_OK;
-    DNN_TRY(dnnl_post_ops_create(&ops), "create post-operations");
-    dnnl_status_t code = dnnl_success;
-    if (s->accumulate) code = dnnl_post_ops_append_sum(ops, 1.0f);
-    if (code == dnnl_success && s->relu)
-        code = dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f);
-    if (code == dnnl_success && s->gelu)
-        code = dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_gelu_erf, 0.0f, 0.0f);
-    if (code == dnnl_success) code = dnnl_primitive_attr_set_post_ops(*out, ops);
-    dnnl_post_ops_destroy(ops);
-    DNN_TRY(code, "set post-operations");
-    return UNSEEN_OK;
-}
-
-static un_status describe(const shape *s, const un_dnn_packed *packed, plan *p) {
-    UN_TRY(make_layout(&p->a, s->m, s->k, s->lda, s->trans_a));
-    if (packed)
-        p->b = packed->layout;
-    else
-        UN_TRY(make_layout(&p->b, s->k, s->n, s->ldb, s->trans_b));
-    UN_TRY(make_layout(&p->c, s->m, s->n, s->ldc, 0));
-    return make_layout(&p->bias, 1, s->n, s->n, 0);
 }
 
 /* oneDNN's first choice for A stored (K, M) copies A block by block for every block of columns.
@@ -87,45 +60,50 @@ static int is_long_sum(int trans_a, size_t m, size_t n, size_t k) {
     return trans_a && k >= 1024 && m >= 128 && n >= 128;
 }
 
-/* Moves the iterator to the packing implementation; 0 if there is none to prefer. */
-static int find_packing_gemm(dnnl_primitive_desc_iterator_t list) {
-    for (;;) {
-        dnnl_primitive_desc_t candidate = dnnl_primitive_desc_iterator_fetch(list);
-        if (!candidate) return 0;
-        int found = strncmp(un_dnn_implementation(candidate), "gemm:jit", 8) == 0;
-        dnnl_primitive_desc_destroy(candidate);
-        if (found) return 1;
-        if (dnnl_primitive_desc_iterator_next(list) != dnnl_success) return 0;
+/* The implementation that packs both operands; none: E_UNSUPPORTED. */
+static un_status describe_packing_gemm(un_dnn_operation operation, dnnl_primitive_desc_t *out) {
+    for (;; operation.choice++) {
+        UN_TRY(un_dnn_describe(&operation, CANNOT_MULTIPLY, out));
+        if (strncmp(un_dnn_implementation(*out), "gemm:jit", 8) == 0) return UNSEEN_OK;
+        dnnl_primitive_desc_destroy(*out);
+        *out = NULL;
     }
 }
 
 /* The implementation of this product; the choice depends on the shape and the processor only. */
-static un_status choose(const shape *s, const dnnl_matmul_desc_t *operation,
-                        const_dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t *out) {
-    dnnl_primitive_desc_iterator_t list = NULL;
-    *out = NULL;
-    if (!s->packed && is_long_sum(s->trans_a, s->m, s->n, s->k) &&
-        dnnl_primitive_desc_iterator_create(&list, operation, attributes, un_dnn_engine(), NULL) ==
-            dnnl_success) {
-        if (find_packing_gemm(list)) *out = dnnl_primitive_desc_iterator_fetch(list);
-        dnnl_primitive_desc_iterator_destroy(list);
+static un_status choose(const shape *s, const un_dnn_operation *operation,
+                        dnnl_primitive_desc_t *out) {
+    if (!s->packed_threads && is_long_sum(s->trans_a, s->m, s->n, s->k)) {
+        un_status status = describe_packing_gemm(*operation, out);
+        if (status != UNSEEN_E_UNSUPPORTED) return status;
     }
-    if (*out) return UNSEEN_OK;
-    return un_dnn_describe(operation, attributes, CANNOT_MULTIPLY, out);
+    return un_dnn_describe(operation, CANNOT_MULTIPLY, out);
 }
 
-static un_status make_primitive(const shape *s, const un_dnn_packed *packed, plan *p) {
-    dnnl_primitive_attr_t attributes = NULL;
+static un_status make_primitive(const shape *s, const un_dnn_packed *packed,
+                                dnnl_primitive_t *out) {
+    un_dnn_layout *a = NULL, *b = NULL, *c = NULL, *bias = NULL;
     dnnl_primitive_desc_t description = NULL;
-    dnnl_matmul_desc_t operation;
-    UN_TRY(describe(s, packed, p));
-    DNN_TRY(dnnl_matmul_desc_init(&operation, &p->a, &p->b, s->bias ? &p->bias : NULL, &p->c),
-            "describe a matrix product");
-    un_status status = make_attributes(s, &attributes);
-    if (!status) status = choose(s, &operation, attributes, &description);
-    if (!status) status = un_dnn_create(description, CANNOT_MULTIPLY, &p->primitive);
-    if (attributes) dnnl_primitive_attr_destroy(attributes);
+    un_status status = make_layout(&a, s->m, s->k, s->lda, s->trans_a);
+    if (!status && !packed) status = make_layout(&b, s->k, s->n, s->ldb, s->trans_b);
+    if (!status) status = make_layout(&c, s->m, s->n, s->ldc, 0);
+    if (!status && s->bias) status = make_layout(&bias, 1, s->n, s->n, 0);
+    const un_dnn_operation operation = {.kind = UN_DNN_MATMUL,
+                                        .x = a,
+                                        .weights = packed ? packed->layout : b,
+                                        .bias = bias,
+                                        .y = c,
+                                        .add = s->accumulate,
+                                        .activation = s->relu   ? dnnl_eltwise_relu
+                                                      : s->gelu ? dnnl_eltwise_gelu_erf
+                                                                : dnnl_alg_kind_undef};
+    if (!status) status = choose(s, &operation, &description);
+    if (!status) status = un_dnn_create(description, CANNOT_MULTIPLY, out);
     if (description) dnnl_primitive_desc_destroy(description);
+    un_dnn_layout_free(a);
+    un_dnn_layout_free(b);
+    un_dnn_layout_free(c);
+    un_dnn_layout_free(bias);
     return status;
 }
 
@@ -162,8 +140,9 @@ static void unlock_in_child(void) {
  * opposite order of these registrations. */
 static void watch_forks(void) { pthread_atfork(lock_table, unlock_table, unlock_in_child); }
 
-/* A copy of the plan for this shape; give it back with release_plan. */
-static un_status acquire_plan(const shape *s, const un_dnn_packed *packed, plan *out) {
+/* The primitive for this shape; give it back with release_primitive. */
+static un_status acquire_primitive(const shape *s, const un_dnn_packed *packed,
+                                   dnnl_primitive_t *out) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
     lock_table();
@@ -178,31 +157,32 @@ static un_status acquire_plan(const shape *s, const un_dnn_packed *packed, plan 
     if (probes == TABLE_SIZE)
         status = un_fail(UNSEEN_E_MEMORY, "too many matrix shapes in use at once");
     else if (!g_table[i].primitive &&
-             (status = make_primitive(s, packed, &g_table[i])) == UNSEEN_OK) {
+             (status = make_primitive(s, packed, &g_table[i].primitive)) == UNSEEN_OK) {
         memcpy(&g_table[i].key, s, sizeof *s);
         g_plans++;
     }
     if (!status) {
-        *out = g_table[i];
+        *out = g_table[i].primitive;
         g_busy++;
     }
     unlock_table();
     return status;
 }
 
-static void release_plan(void) {
+static void release_primitive(void) {
     lock_table();
     g_busy--;
     unlock_table();
 }
 
-static un_status execute(const plan *p, const un_gemm_args *args, const un_dnn_packed *packed) {
+static un_status execute(dnnl_primitive_t primitive, const un_gemm_args *args,
+                         const un_dnn_packed *packed) {
     const void *b = packed ? packed->data : args->b;
-    const un_dnn_operand operands[] = {{DNNL_ARG_SRC, &p->a, args->a},
-                                       {DNNL_ARG_WEIGHTS, &p->b, b},
-                                       {DNNL_ARG_DST, &p->c, args->c},
-                                       {DNNL_ARG_BIAS, &p->bias, args->bias}};
-    return un_dnn_execute(p->primitive, operands, args->bias ? 4 : 3, "multiply");
+    const un_dnn_operand operands[] = {{DNNL_ARG_SRC, args->a},
+                                       {DNNL_ARG_WEIGHTS, b},
+                                       {DNNL_ARG_DST, args->c},
+                                       {DNNL_ARG_BIAS, args->bias}};
+    return un_dnn_execute(primitive, operands, args->bias ? 4 : 3, "multiply");
 }
 
 /* oneDNN 2.6 reads a plain f32 B of long rows where it lies, at two thirds of the speed it has
@@ -214,7 +194,8 @@ static int worth_packing(const un_gemm_args *args, const un_dnn_packed *packed) 
            args->k >= 256 && !is_long_sum(args->trans_a, args->m, args->n, args->k);
 }
 
-static un_status multiply(const un_gemm_args *args, const un_dnn_packed *packed, int threads) {
+static un_status multiply_dense(const un_gemm_args *args, const un_dnn_packed *packed,
+                                int threads) {
     shape s;
     memset(&s, 0, sizeof s);
     s.threads = threads;
@@ -230,11 +211,48 @@ static un_status multiply(const un_gemm_args *args, const un_dnn_packed *packed,
     s.relu = args->relu != 0;
     s.gelu = args->gelu != 0;
     s.accumulate = args->accumulate != 0;
-    s.packed = packed ? packed->hash : 0;
-    plan p;
-    UN_TRY(acquire_plan(&s, packed, &p));
-    un_status status = execute(&p, args, packed);
-    release_plan();
+    s.packed_threads = packed ? packed->threads : 0;
+    s.packed_m = packed ? packed->m : 0;
+    dnnl_primitive_t primitive = NULL;
+    UN_TRY(acquire_primitive(&s, packed, &primitive));
+    un_status status = execute(primitive, args, packed);
+    release_primitive();
+    return status;
+}
+
+static void copy_spaced(size_t n, const float *from, size_t from_step, float *to, size_t to_step) {
+    for (size_t i = 0; i < n; i++) to[i * to_step] = from[i * from_step];
+}
+
+/* oneDNN 3.7 takes a vector with gaps between its values for a dense one, whether it is A (m = 1,
+ * stored as a column) or C (n = 1): where its AVX-512 ways look at the layout, a matrix of one row
+ * and one of one column are the same. So such vectors are copied; next to the product that is
+ * little. */
+static un_status multiply(const un_gemm_args *args, const un_dnn_packed *packed, int threads) {
+    int spaced_a = args->m == 1 && args->trans_a && args->lda > 1;
+    int spaced_c = args->n == 1 && args->m > 1 && args->ldc > 1;
+    if (!spaced_a && !spaced_c) return multiply_dense(args, packed, threads);
+    un_gemm_args dense = *args;
+    float *a = NULL, *c = NULL;
+    un_status status = UNSEEN_OK;
+    if (spaced_a) {
+        UN_GO(un_alloc(args->k, sizeof *a, &a));
+        copy_spaced(args->k, args->a, args->lda, a, 1);
+        dense.a = a;
+        dense.trans_a = 0;
+        dense.lda = 0;
+    }
+    if (spaced_c) {
+        UN_GO(un_alloc(args->m, sizeof *c, &c));
+        if (args->accumulate) copy_spaced(args->m, args->c, args->ldc, c, 1);
+        dense.c = c;
+        dense.ldc = 0;
+    }
+    UN_GO(multiply_dense(&dense, packed, threads));
+    if (spaced_c) copy_spaced(args->m, c, 1, args->c, args->ldc);
+done:
+    free(a);
+    free(c);
     return status;
 }
 
@@ -252,35 +270,42 @@ un_status un_dnn_gemm(const un_gemm_args *args, const un_dnn_packed *packed) {
     return status;
 }
 
-/* Asks oneDNN which layout of B it prefers for this product. */
-static un_status preferred_layout(size_t m, size_t n, size_t k, dnnl_memory_desc_t *out) {
-    dnnl_memory_desc_t a, c;
-    dnnl_matmul_desc_t operation;
-    dnnl_primitive_attr_t attributes = NULL;
+/* Asks oneDNN which layout of B it prefers for products of m rows. */
+static un_status preferred_layout(size_t m, size_t n, size_t k, un_dnn_layout **out) {
+    un_dnn_layout *a = NULL, *b = NULL, *c = NULL;
     dnnl_primitive_desc_t description = NULL;
-    const dnnl_dims_t dims = {(dnnl_dim_t)k, (dnnl_dim_t)n};
-    UN_TRY(make_layout(&a, m, k, k, 0));
-    UN_TRY(make_layout(&c, m, n, n, 0));
-    DNN_TRY(dnnl_memory_desc_init_by_tag(out, 2, dims, dnnl_f32, dnnl_format_tag_any),
-            "describe a matrix");
-    DNN_TRY(dnnl_matmul_desc_init(&operation, &a, out, NULL, &c), "describe a matrix product");
-    UN_TRY(un_dnn_attributes(&attributes));
-    un_status status = un_dnn_describe(&operation, attributes, CANNOT_MULTIPLY, &description);
-    dnnl_primitive_attr_destroy(attributes);
+    const dnnl_dims_t extents = {(dnnl_dim_t)k, (dnnl_dim_t)n};
+    un_status status = make_layout(&a, m, k, k, 0);
+    if (!status) status = make_layout(&c, m, n, n, 0);
+    dnnl_status_t code = dnnl_success;
+    if (!status) code = un_dnn_layout_by_tag(&b, 2, extents, dnnl_f32, dnnl_format_tag_any);
+    const un_dnn_operation operation = {.kind = UN_DNN_MATMUL, .x = a, .weights = b, .y = c};
+    if (!status && code == dnnl_success)
+        status = un_dnn_describe(&operation, CANNOT_MULTIPLY, &description);
+    if (description) {
+        code = un_dnn_layout_copy(
+            out, dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0));
+        dnnl_primitive_desc_destroy(description);
+    }
+    un_dnn_layout_free(a);
+    un_dnn_layout_free(b);
+    un_dnn_layout_free(c);
     UN_TRY(status);
-    *out = *dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
-    dnnl_primitive_desc_destroy(description);
+    DNN_TRY(code, "describe a packed matrix");
     return UNSEEN_OK;
 }
 
 un_status un_dnn_gemm_repack(un_dnn_packed *packed, int trans_b, const float *b, size_t ldb) {
     un_openmp_loan loan;
-    dnnl_memory_desc_t plain;
+    un_dnn_layout *plain = NULL;
     if (ldb == 0) ldb = trans_b ? packed->k : packed->n;
     UN_TRY(make_layout(&plain, packed->k, packed->n, ldb, trans_b));
-    UN_TRY(un_dnn_enter(&loan));
-    un_status status = un_dnn_reorder(&plain, b, &packed->layout, packed->data);
-    un_dnn_leave(loan);
+    un_status status = un_dnn_enter(&loan);
+    if (!status) {
+        status = un_dnn_reorder(plain, b, packed->layout, packed->data);
+        un_dnn_leave(loan);
+    }
+    un_dnn_layout_free(plain);
     return status;
 }
 
@@ -294,12 +319,13 @@ un_status un_dnn_gemm_pack(un_dnn_packed **out, int trans_b, size_t m, size_t n,
         free(packed);
         return status;
     }
+    packed->m = m ? m : 1;
     packed->n = n;
     packed->k = k;
-    UN_GO(preferred_layout(m ? m : 1, n, k, &packed->layout));
-    UN_GO(un_alloc(dnnl_memory_desc_get_size(&packed->layout), 1, &packed->data));
+    packed->threads = loan.threads;
+    UN_GO(preferred_layout(packed->m, n, k, &packed->layout));
+    UN_GO(un_alloc(dnnl_memory_desc_get_size(packed->layout), 1, &packed->data));
     UN_GO(un_dnn_gemm_repack(packed, trans_b, b, ldb));
-    packed->hash = hash_bytes(&packed->layout, sizeof packed->layout) | 1;
     *out = packed;
 done:
     un_dnn_leave(loan);
@@ -309,6 +335,7 @@ done:
 
 void un_dnn_packed_free(un_dnn_packed *packed) {
     if (!packed) return;
+    un_dnn_layout_free(packed->layout);
     free(packed->data);
     free(packed);
 }

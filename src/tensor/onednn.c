@@ -80,13 +80,12 @@ un_status un_dnn_enter(un_openmp_loan *loan) {
 
 void un_dnn_leave(un_openmp_loan loan) { un_openmp_return(loan); }
 
-dnnl_engine_t un_dnn_engine(void) { return g_engine; }
-
 dnnl_data_type_t un_dnn_type(un_dtype type) { return type == UN_BF16 ? dnnl_bf16 : dnnl_f32; }
 
 /* ---- making ---- */
 
-un_status un_dnn_attributes(dnnl_primitive_attr_t *out) {
+/* Where every primitive works: in memory that the thread gives it. */
+static un_status make_attributes(dnnl_primitive_attr_t *out) {
     DNN_TRY(dnnl_primitive_attr_create(out), "create attributes");
     dnnl_status_t code = dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user);
     if (code == dnnl_success) return UNSEEN_OK;
@@ -95,13 +94,33 @@ un_status un_dnn_attributes(dnnl_primitive_attr_t *out) {
     return un_dnn_failed(code, "set where primitives work");
 }
 
-un_status un_dnn_describe(const_dnnl_op_desc_t operation, const_dnnl_primitive_attr_t attributes,
-                          const char *what, dnnl_primitive_desc_t *out) {
-    lock_making();
-    dnnl_status_t code = dnnl_primitive_desc_create(out, operation, attributes, g_engine, NULL);
-    unlock_making();
-    DNN_TRY(code, what);
+static un_status set_post_operations(const un_dnn_operation *o, dnnl_primitive_attr_t attributes) {
+    dnnl_post_ops_t list = NULL;
+    if (!o->add && o->activation == dnnl_alg_kind_undef) return UNSEEN_OK;
+    dnnl_status_t code = dnnl_post_ops_create(&list);
+    if (code == dnnl_success && o->add) code = un_dnn_append_sum(list);
+    if (code == dnnl_success && o->activation != dnnl_alg_kind_undef)
+        code = un_dnn_append_activation(list, o->activation, o->alpha, o->beta);
+    if (code == dnnl_success) code = dnnl_primitive_attr_set_post_ops(attributes, list);
+    if (list) dnnl_post_ops_destroy(list);
+    DNN_TRY(code, "set post-operations");
     return UNSEEN_OK;
+}
+
+un_status un_dnn_describe(const un_dnn_operation *operation, const char *what,
+                          dnnl_primitive_desc_t *out) {
+    dnnl_primitive_attr_t attributes = NULL;
+    *out = NULL;
+    UN_TRY(make_attributes(&attributes));
+    un_status status = set_post_operations(operation, attributes);
+    if (!status) {
+        lock_making();
+        dnnl_status_t code = un_dnn_find(operation, g_engine, attributes, out);
+        unlock_making();
+        if (code != dnnl_success) status = un_dnn_failed(code, what);
+    }
+    dnnl_primitive_attr_destroy(attributes);
+    return status;
 }
 
 un_status un_dnn_create(const_dnnl_primitive_desc_t description, const char *what,
@@ -128,14 +147,16 @@ static void *mutable(const void *data) {
     return pointer;
 }
 
-/* The working memory of this primitive as an operand; none needed: its data is NULL. */
-static un_status find_scratch(const_dnnl_primitive_t primitive, un_dnn_operand *out) {
-    const_dnnl_primitive_desc_t description = NULL;
-    DNN_TRY(dnnl_primitive_get_primitive_desc(primitive, &description), "describe a primitive");
-    const dnnl_memory_desc_t *layout =
-        dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
+/* How this operand of a primitive lies. */
+static const un_dnn_layout *layout_of(const_dnnl_primitive_desc_t description, int argument) {
+    return dnnl_primitive_desc_query_md(description, dnnl_query_exec_arg_md, argument);
+}
+
+/* The working memory of a primitive as an operand; none needed: its data is NULL. */
+static un_status find_scratch(const_dnnl_primitive_desc_t description, un_dnn_operand *out) {
+    const un_dnn_layout *layout = layout_of(description, DNNL_ARG_SCRATCHPAD);
     size_t bytes = layout ? dnnl_memory_desc_get_size(layout) : 0;
-    *out = (un_dnn_operand){DNNL_ARG_SCRATCHPAD, layout, NULL};
+    *out = (un_dnn_operand){DNNL_ARG_SCRATCHPAD, NULL};
     if (bytes == 0) return UNSEEN_OK;
     if (t_state->scratch_bytes < bytes) {
         free(t_state->scratch);
@@ -151,15 +172,18 @@ static un_status find_scratch(const_dnnl_primitive_t primitive, un_dnn_operand *
 un_status un_dnn_execute(dnnl_primitive_t primitive, const un_dnn_operand *operands, int n,
                          const char *what) {
     dnnl_exec_arg_t list[UN_DNN_MAX_ARGUMENTS + 1] = {{0, NULL}};
+    const_dnnl_primitive_desc_t description = NULL;
     un_dnn_operand scratch = {0};
     int made = 0;
     dnnl_status_t code = dnnl_success;
-    UN_TRY(find_scratch(primitive, &scratch));
+    DNN_TRY(dnnl_primitive_get_primitive_desc(primitive, &description), "describe a primitive");
+    UN_TRY(find_scratch(description, &scratch));
     int all = scratch.data ? n + 1 : n;
     for (; made < all && code == dnnl_success; made++) {
         const un_dnn_operand *o = made < n ? &operands[made] : &scratch;
         list[made] = (dnnl_exec_arg_t){o->argument, NULL};
-        code = dnnl_memory_create(&list[made].memory, o->layout, g_engine, mutable(o->data));
+        code = dnnl_memory_create(&list[made].memory, layout_of(description, o->argument), g_engine,
+                                  mutable(o->data));
     }
     if (code == dnnl_success) code = dnnl_primitive_execute(primitive, t_state->stream, all, list);
     if (code == dnnl_success) code = dnnl_stream_wait(t_state->stream);
@@ -169,29 +193,30 @@ un_status un_dnn_execute(dnnl_primitive_t primitive, const un_dnn_operand *opera
     return UNSEEN_OK;
 }
 
-un_status un_dnn_make_reorder(const dnnl_memory_desc_t *from, const dnnl_memory_desc_t *to,
+static const char CONVERT[] = "convert between these layouts";
+
+static un_status make_reorder(const un_dnn_layout *from, const un_dnn_layout *to,
                               dnnl_primitive_t *out) {
-    static const char what[] = "convert between these layouts";
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t description = NULL;
-    UN_TRY(un_dnn_attributes(&attributes));
+    UN_TRY(make_attributes(&attributes));
     lock_making();
     dnnl_status_t code =
         dnnl_reorder_primitive_desc_create(&description, from, g_engine, to, g_engine, attributes);
     unlock_making();
     dnnl_primitive_attr_destroy(attributes);
-    DNN_TRY(code, what);
-    un_status status = un_dnn_create(description, what, out);
+    DNN_TRY(code, CONVERT);
+    un_status status = un_dnn_create(description, CONVERT, out);
     dnnl_primitive_desc_destroy(description);
     return status;
 }
 
-un_status un_dnn_reorder(const dnnl_memory_desc_t *from, const void *source,
-                         const dnnl_memory_desc_t *to, void *target) {
+un_status un_dnn_reorder(const un_dnn_layout *from, const void *source, const un_dnn_layout *to,
+                         void *target) {
     dnnl_primitive_t primitive = NULL;
-    UN_TRY(un_dnn_make_reorder(from, to, &primitive));
-    const un_dnn_operand operands[] = {{DNNL_ARG_FROM, from, source}, {DNNL_ARG_TO, to, target}};
-    un_status status = un_dnn_execute(primitive, operands, 2, "convert between these layouts");
+    UN_TRY(make_reorder(from, to, &primitive));
+    const un_dnn_operand operands[] = {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, target}};
+    un_status status = un_dnn_execute(primitive, operands, 2, CONVERT);
     dnnl_primitive_destroy(primitive);
     return status;
 }

@@ -1,8 +1,7 @@
 /*
  * onednn.h - what gemm_onednn.c and conv_onednn.c share: the engine, making and running
- * primitives, reordering. Private to the room; includes oneDNN.
- *
- * Written for the C API of oneDNN 2.x (operation descriptors).
+ * primitives, reordering. Private to the room; includes oneDNN, 2.x or 3.x: where they differ,
+ * onednn_version.h stands between.
  *
  * Threads: a primitive belongs to the number of threads it was made for (un_dnn_enter tells it)
  * and may run on any thread, on several at once. For that every primitive works in memory of the
@@ -12,15 +11,9 @@
 #ifndef UN_TENSOR_ONEDNN_H
 #define UN_TENSOR_ONEDNN_H
 
-#include <oneapi/dnnl/dnnl.h>
-#include <stddef.h>
-
 #include "base/parallel.h"
 #include "tensor/gemm.h"
-
-#if DNNL_VERSION_MAJOR != 2
-#error "written for oneDNN 2.x: 3.x has another way of making primitives"
-#endif
+#include "tensor/onednn_version.h"
 
 /* A failure of oneDNN as ours: "oneDNN cannot <what>". */
 un_status un_dnn_failed(dnnl_status_t code, const char *what);
@@ -37,14 +30,11 @@ un_status un_dnn_failed(dnnl_status_t code, const char *what);
 un_status un_dnn_enter(un_openmp_loan *loan);
 void un_dnn_leave(un_openmp_loan loan);
 
-dnnl_engine_t un_dnn_engine(void);
 dnnl_data_type_t un_dnn_type(un_dtype type); /* of UN_F32 and UN_BF16 */
 
-/* Attributes that every primitive is made with; post-operations may be added. */
-un_status un_dnn_attributes(dnnl_primitive_attr_t *out);
 /* Making primitives takes turns among threads; `what` is for the sentence. */
-un_status un_dnn_describe(const_dnnl_op_desc_t operation, const_dnnl_primitive_attr_t attributes,
-                          const char *what, dnnl_primitive_desc_t *out);
+un_status un_dnn_describe(const un_dnn_operation *operation, const char *what,
+                          dnnl_primitive_desc_t *out);
 un_status un_dnn_create(const_dnnl_primitive_desc_t description, const char *what,
                         dnnl_primitive_t *out);
 /* Which of its ways oneDNN chose: "jit:avx512_core", "ref:any", … */
@@ -52,22 +42,19 @@ const char *un_dnn_implementation(const_dnnl_primitive_desc_t description);
 
 enum { UN_DNN_MAX_ARGUMENTS = 6 };
 
-/* An operand: DNNL_ARG_..., its layout and its data (never written to if it is an input). */
+/* An operand: DNNL_ARG_... and its data (never written to if it is an input), which lie as the
+ * primitive was described. */
 typedef struct {
     int argument;
-    const dnnl_memory_desc_t *layout;
     const void *data;
 } un_dnn_operand;
 
 /* Runs a primitive and waits; at most UN_DNN_MAX_ARGUMENTS operands. */
 un_status un_dnn_execute(dnnl_primitive_t primitive, const un_dnn_operand *operands, int n,
                          const char *what);
-/* A primitive that copies from one layout and type to another. */
-un_status un_dnn_make_reorder(const dnnl_memory_desc_t *from, const dnnl_memory_desc_t *to,
-                              dnnl_primitive_t *out);
-/* Makes, runs and forgets one. */
-un_status un_dnn_reorder(const dnnl_memory_desc_t *from, const void *source,
-                         const dnnl_memory_desc_t *to, void *target);
+/* Copies from one layout and type to another. */
+un_status un_dnn_reorder(const un_dnn_layout *from, const void *source, const un_dnn_layout *to,
+                         void *target);
 
 /* ---- products of f32 (gemm_onednn.c); arguments are valid and no dimension is 0 ---- */
 
