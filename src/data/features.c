@@ -357,6 +357,12 @@ void un_features_gather_bf16(const un_features *features, const int64_t *images,
     gather_rows(features, images, n, UN_BF16, out);
 }
 
+const void *un_features_row(const un_features *features, size_t image) {
+    int aligned = (uintptr_t)features->data % un_dtype_size(features->dtype) == 0;
+    if (features->averaged > 0 || !aligned) return NULL;
+    return features->data + image * features->row_bytes;
+}
+
 void un_features_prefetch(const un_features *features, const int64_t *images, size_t n) {
     if (!features->file.map.data) return; /* generated features are in memory */
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);

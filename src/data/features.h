@@ -76,6 +76,10 @@ void un_features_gather_f32(const un_features *features, const int64_t *images, 
 void un_features_gather_bf16(const un_features *features, const int64_t *images, size_t n,
                              un_bf16 *out);
 
+/* The row of an image where it lies, (R, F) of features->dtype, until the features are closed; NULL
+ * where it must be gathered, being averaged or not aligned. */
+const void *un_features_row(const un_features *features, size_t image);
+
 /* Asks the system to have the rows of these images in memory soon; returns at once. */
 void un_features_prefetch(const un_features *features, const int64_t *images, size_t n);
 

@@ -3,29 +3,35 @@
  * attributes, in two directions, forward and backward.
  *
  * y is (R, 4A): for each of R regions the values S, logits, S', logits' of every one of
- * A attributes. The regions are pooled to
+ * A attributes, once each region's row is multiplied by its factor. The regions are pooled to
  *     psi_i  = sum_r P_ri S_ri,   P  = softmax over regions of the logits
  *     psi2_i = sum_r P'_ri S'_ri, P' = softmax over attributes of the logits'
- * Both functions take one image and are serial: callers go over images in parallel.
+ * y is only read: what makes P and P' of the logits is kept beside it, so that the largest array of
+ * a step is written once, by the product, and read while it is near. All functions are serial:
+ * callers go over images or rows in parallel.
  */
 #ifndef UN_TENSOR_ATTRIBUTE_ATTENTION_H
 #define UN_TENSOR_ATTRIBUTE_ATTENTION_H
 
 #include "tensor/tensor.h"
 
+/* The attention of one image. */
 typedef struct {
     size_t regions, attributes; /* R, A */
-    float *psi, *psi2;          /* [A] */
-    const float *dpsi, *dpsi2;  /* [A], backward only */
-    float *scratch;             /* [4A] */
+    const float *factor;        /* [R] */
+    const float *y;             /* (R, 4A) */
+    /* Filled by un_attribute_attend: */
+    float *psi, *psi2;         /* [A] */
+    float *largest, *share;    /* [A] P_ri = share_i exp(logit_ri - largest_i) */
+    float *largest2, *share2;  /* [R] P'_ri = share2_r exp(logit'_ri - largest2_r) */
+    float *scratch;            /* [A] */
+    const float *dpsi, *dpsi2; /* [A] for the backward pass */
 } un_attribute_attention;
 
-/* y holds raw products; each region's row is multiplied by inverse_norm[r] first. Leaves
- * S, P, S', P' in y, and psi, psi2. */
-void un_attribute_attend(const un_attribute_attention *a, const float *inverse_norm, float *y);
-/* From y as un_attribute_attend left it: the gradient with respect to the raw products, into dy
- * (f32) or dy16 (bf16), whichever is not NULL. Neither overlaps y. */
-void un_attribute_attend_backward(const un_attribute_attention *a, const float *inverse_norm,
-                                  const float *y, float *dy, un_bf16 *dy16);
+void un_attribute_attend(const un_attribute_attention *a);
+/* P and P' of region r, [A] each. */
+void un_attribute_weights(const un_attribute_attention *a, size_t r, float *p, float *p2);
+/* The gradient with respect to the raw products of region r, [4A]. */
+void un_attribute_attend_backward(const un_attribute_attention *a, size_t r, float *dy);
 
 #endif

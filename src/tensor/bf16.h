@@ -50,6 +50,9 @@ typedef struct {
     /* Bias, activation, sum and rounding of the block at row i, column j. */
     void (*finish)(const un_bf16_output *out, const float *slab, size_t i, size_t j);
     void (*fence)(void); /* after streamed lines, before anyone is told */
+    void (*narrow)(const float *in, un_bf16 *out, size_t n);
+    /* out[32] = the sum of squares of each row of a left panel, over `steps`. */
+    void (*square_rows)(const un_bf16 *panel, size_t steps, float *out);
 } un_bf16_moves;
 
 extern const un_bf16_moves un_bf16_moves_baseline;
@@ -84,6 +87,30 @@ void un_bf16_amx_block(const un_bf16 *a, const un_bf16 *b, size_t steps, float *
 void un_bf16_avx512bf16_block(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab,
                               int add);
 #endif
+
+/* An operand as it is stored, and which of the two it is. */
+typedef struct {
+    const un_bf16_moves *moves;
+    const void *data;          /* its stored rows, `ld` elements apart; or */
+    const void *const *pieces; /* piece_rows rows each */
+    size_t piece_rows, ld;
+    int f32; /* of f32, which is rounded on the way */
+    size_t lines, k;
+    int along; /* a line's elements lie side by side */
+    int right; /* its lines are columns of B; else rows of A */
+} un_bf16_operand;
+
+/* Steps first.. of panel `panel` into out, on the calling thread. */
+void un_bf16_pack_panel(const un_bf16_operand *o, size_t panel, size_t first, size_t steps,
+                        un_bf16 *out);
+/* The same of all panels, one after another in `out`, on all threads. */
+void un_bf16_pack_panels(const un_bf16_operand *o, size_t first, size_t steps, un_bf16 *out);
+
+/* Panels of A that are made step by step. */
+struct un_gemm_left {
+    size_t lines, steps; /* steps of each panel */
+    un_bf16 *panels;
+};
 
 /* Elements of all panels of an operand with `lines` rows (A) or columns (B). */
 size_t un_bf16_packed_size(size_t lines, size_t k);

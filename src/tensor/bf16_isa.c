@@ -118,6 +118,23 @@ static void transpose(un_bf16 *tile) {
     memcpy(tile, turned, sizeof turned);
 }
 
+static void square_rows(const un_bf16 *panel, size_t steps, float *out) {
+    for (size_t r = 0; r < BF16_PANEL; r++) {
+        const un_bf16 *row = panel + r / TILE_ROWS * BF16_TILE + r % TILE_ROWS * ROW;
+        lanes sum = {0};
+        for (size_t s = 0; s < steps; s++, row += BF16_STEP_SIZE) {
+            float x[ROW];
+            for (size_t j = 0; j < ROW; j++) x[j] = widen(row[j]);
+            lanes low, high;
+            memcpy(&low, x, sizeof low);
+            memcpy(&high, x + LANES, sizeof high);
+            sum += low * low;
+            sum += high * high;
+        }
+        out[r] = (float)add_lanes((const float *)&sum);
+    }
+}
+
 /* ---- finished blocks ---- */
 
 enum { VECTORS = BF16_PANEL / VECTOR };
@@ -229,4 +246,6 @@ const un_bf16_moves UN_BF16_TABLE = {
     .transpose = transpose,
     .finish = finish,
     .fence = fence,
+    .narrow = narrow_row,
+    .square_rows = square_rows,
 };

@@ -29,64 +29,6 @@ enum {
 static size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit; }
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-/* ---- panels ---- */
-
-/* `count` <= limit of the elements from `at` on. */
-static size_t left_over(size_t all, size_t at, size_t limit) {
-    return at >= all ? 0 : least(all - at, limit);
-}
-
-typedef struct {
-    const un_bf16_moves *moves;
-    const un_bf16 *data;
-    size_t ld, lines, k;
-    int along; /* a line's elements lie side by side */
-    int right; /* panels of B */
-} operand;
-
-static void pack_tile(const operand *o, size_t line, size_t k, un_bf16 *tile) {
-    size_t lines = left_over(o->lines, line, 16), depth = left_over(o->k, k, BF16_STEP);
-    if (lines == 0 || depth == 0) {
-        memset(tile, 0, BF16_TILE * sizeof *tile);
-    } else if (o->along) {
-        o->moves->copy_rows(o->data + line * o->ld + k, o->ld, lines, depth, tile);
-        if (o->right) o->moves->transpose(tile);
-    } else {
-        o->moves->pair_rows(o->data + k * o->ld + line, o->ld, depth, lines, tile);
-        if (!o->right) o->moves->transpose(tile);
-    }
-}
-
-/* Steps first.. of panel `panel`. */
-static void pack_panel(const operand *o, size_t panel, size_t first, size_t steps, un_bf16 *out) {
-    for (size_t s = 0; s < steps; s++)
-        for (size_t t = 0; t < 2; t++)
-            pack_tile(o, panel * BF16_PANEL + 16 * t, (first + s) * BF16_STEP,
-                      out + s * BF16_STEP_SIZE + t * BF16_TILE);
-}
-
-typedef struct {
-    operand from;
-    size_t first, steps;
-    un_bf16 *out;
-} packing;
-
-static void pack_range(size_t begin, size_t end, void *context) {
-    const packing *p = context;
-    for (size_t i = begin; i < end; i++)
-        pack_panel(&p->from, i, p->first, p->steps, p->out + i * p->steps * BF16_STEP_SIZE);
-}
-
-size_t un_bf16_packed_size(size_t lines, size_t k) {
-    return up(lines, BF16_PANEL) * up(k, BF16_STEP) * BF16_STEP_SIZE;
-}
-
-void un_bf16_pack_right(const un_bf16_way *way, int trans_b, size_t n, size_t k, const un_bf16 *b,
-                        size_t ldb, un_bf16 *out) {
-    packing p = {{way->moves, b, ldb, n, k, trans_b, 1}, 0, up(k, BF16_STEP), out};
-    un_parallel_for(up(n, BF16_PANEL), 1, pack_range, &p);
-}
-
 /* ---- working memory: one piece is kept for the next product ---- */
 
 typedef struct {
@@ -133,7 +75,8 @@ static void release(scratch s) {
 
 typedef struct {
     const un_bf16_way *way;
-    operand left;
+    un_bf16_operand left;
+    const un_gemm_left *made; /* A's panels where the caller made them; or NULL */
     un_bf16_output out;
     const un_bf16 *right;       /* panels of B, of right_steps steps each */
     size_t right_steps, offset; /* steps before this part's first in a panel of `right` */
@@ -142,14 +85,21 @@ typedef struct {
     size_t row_panels, column_panels, panels; /* panels: of A in a block */
     size_t row_blocks, groups, group;         /* groups of `group` B panels */
     float *sums;     /* slabs that are kept between parts, [row panel][column panel]; or NULL */
-    un_bf16 *packed; /* a block's panels, one piece for each slot */
+    un_bf16 *packed; /* a block's panels, one place for each slot */
+    float *squares;  /* of A's rows, or NULL */
+    /* Rows of C, in pieces, that somebody waits for; or NULL. */
+    void (*piece_done)(size_t piece, void *context);
+    void *piece_context;
+    size_t piece_rows;
+    atomic_size_t *missing; /* [pieces] rows times groups */
     atomic_size_t next;
 } nest;
 
 typedef struct {
     size_t row, panels; /* first A panel, how many */
     size_t column, end; /* B panels */
-    un_bf16 *left;
+    const un_bf16 *left;
+    size_t left_steps; /* from one of its panels to the next */
     float *slabs;
 } block;
 
@@ -166,8 +116,9 @@ static void multiply_panel(const nest *n, const block *b, size_t column) {
         size_t steps = least(CHUNK, n->steps - s);
         for (size_t at = 0; at < b->panels; at++) {
             size_t i = turn % 2 ? b->panels - 1 - at : at;
-            n->way->block(b->left + (i * n->steps + s) * BF16_STEP_SIZE, right + s * BF16_STEP_SIZE,
-                          steps, slab_of(n, b, i, column), s > 0 || !n->begins);
+            n->way->block(b->left + (i * b->left_steps + s) * BF16_STEP_SIZE,
+                          right + s * BF16_STEP_SIZE, steps, slab_of(n, b, i, column),
+                          s > 0 || !n->begins);
         }
     }
     if (!n->ends) return;
@@ -176,11 +127,47 @@ static void multiply_panel(const nest *n, const block *b, size_t column) {
                               column * BF16_PANEL);
 }
 
+/* The panels of a block of A: as they were made, or packed into the slot's place. */
+static void fetch_left(const nest *n, block *b, un_bf16 *place) {
+    if (n->made) {
+        b->left_steps = n->made->steps;
+        b->left = n->made->panels + (b->row * b->left_steps + n->first) * BF16_STEP_SIZE;
+        return;
+    }
+    b->left_steps = n->steps;
+    b->left = place;
+    for (size_t i = 0; i < b->panels; i++)
+        un_bf16_pack_panel(&n->left, b->row + i, n->first, n->steps,
+                           place + i * n->steps * BF16_STEP_SIZE);
+}
+
+static void add_squares(const nest *n, const block *b) {
+    for (size_t i = 0; i < b->panels; i++) {
+        float sums[BF16_PANEL];
+        size_t row = (b->row + i) * BF16_PANEL;
+        n->way->moves->square_rows(b->left + i * b->left_steps * BF16_STEP_SIZE, n->steps, sums);
+        for (size_t r = 0; r < least(BF16_PANEL, n->out.m - row); r++)
+            n->squares[row + r] = sums[r] + (n->begins ? 0 : n->squares[row + r]);
+    }
+}
+
+/* Who finishes the last rows of a piece tells so. */
+static void tell(const nest *n, const block *b) {
+    size_t row = b->row * BF16_PANEL, end = least((b->row + b->panels) * BF16_PANEL, n->out.m);
+    while (row < end) {
+        size_t piece = row / n->piece_rows, rows = least(end, (piece + 1) * n->piece_rows) - row;
+        if (atomic_fetch_sub(&n->missing[piece], rows) == rows)
+            n->piece_done(piece, n->piece_context);
+        row += rows;
+    }
+}
+
 static void run_slot(size_t begin, size_t end, un_slot slot, void *context) {
     nest *n = context;
     float slabs[BLOCK_PANELS * SLAB] __attribute__((aligned(64)));
-    size_t packed = BLOCK_STEPS * BF16_STEP_SIZE, before = SIZE_MAX, job;
-    block b = {.left = n->packed + slot.index * packed, .slabs = slabs};
+    size_t before = SIZE_MAX, job;
+    un_bf16 *place = n->packed + slot.index * BLOCK_STEPS * BF16_STEP_SIZE;
+    block b = {.slabs = slabs};
     (void)begin;
     (void)end;
     if (n->way->begin) n->way->begin();
@@ -188,14 +175,13 @@ static void run_slot(size_t begin, size_t end, un_slot slot, void *context) {
         size_t rows = job / n->groups, group = job % n->groups;
         b.row = rows * n->panels;
         b.panels = least(n->panels, n->row_panels - b.row);
-        if (rows != before)
-            for (size_t i = 0; i < b.panels; i++)
-                pack_panel(&n->left, b.row + i, n->first, n->steps,
-                           b.left + i * n->steps * BF16_STEP_SIZE);
+        if (rows != before) fetch_left(n, &b, place);
         before = rows;
+        if (n->squares && group == 0) add_squares(n, &b);
         b.column = group * n->group;
         b.end = least(b.column + n->group, n->column_panels);
         for (size_t j = b.column; j < b.end; j++) multiply_panel(n, &b, j);
+        if (n->missing && n->ends) tell(n, &b);
     }
     if (n->way->end) n->way->end();
     n->way->moves->fence();
@@ -218,50 +204,83 @@ static void divide(nest *n, size_t threads) {
 
 static int may_stream(const un_gemm_args *args, size_t ldc) {
     size_t size = un_dtype_size(args->output);
-    return !args->accumulate && args->m * args->n * size >= STREAM_BYTES &&
+    /* What somebody waits for is read at once. */
+    return !args->accumulate && !args->piece_done && args->m * args->n * size >= STREAM_BYTES &&
            (uintptr_t)args->c % 64 == 0 && ldc * size % 64 == 0;
 }
 
-un_status un_bf16_multiply(const un_bf16_way *way, const un_gemm_args *args, const un_bf16 *right) {
+static nest describe(const un_bf16_way *way, const un_gemm_args *args) {
     size_t lda = args->lda ? args->lda : (args->trans_a ? args->m : args->k);
-    size_t ldb = args->ldb ? args->ldb : (args->trans_b ? args->k : args->n);
     size_t ldc = args->ldc ? args->ldc : args->n;
-    size_t steps = up(args->k, BF16_STEP);
-    size_t parts = steps > WHOLE_STEPS ? up(steps, PART_STEPS) : 1, part = up(steps, parts);
-    nest n = {
+    return (nest){
         .way = way,
-        .left = {way->moves, args->a, lda, args->m, args->k, !args->trans_a, 0},
+        .left = {.moves = way->moves,
+                 .data = args->a,
+                 .pieces = args->a_pieces,
+                 .piece_rows = args->piece_rows,
+                 .ld = lda,
+                 .f32 = args->a_f32,
+                 .lines = args->m,
+                 .k = args->k,
+                 .along = !args->trans_a},
+        .made = args->left,
         .out = {args->c, args->output, args->m, args->n, ldc, args->bias, args->relu, args->gelu,
                 args->accumulate, may_stream(args, ldc)},
+        .squares = args->a_squares,
+        .piece_done = args->piece_done,
+        .piece_context = args->piece_context,
+        .piece_rows = args->piece_rows,
         .row_panels = up(args->m, BF16_PANEL),
         .column_panels = up(args->n, BF16_PANEL),
-        .steps = part,
     };
+}
+
+static void await_pieces(nest *n, atomic_size_t *missing) {
+    n->missing = missing;
+    for (size_t row = 0, piece = 0; row < n->out.m; row += n->piece_rows, piece++)
+        atomic_init(&missing[piece], least(n->piece_rows, n->out.m - row) * n->groups);
+}
+
+un_status un_bf16_multiply(const un_bf16_way *way, const un_gemm_args *args, const un_bf16 *right) {
+    nest n = describe(way, args);
+    size_t steps = up(args->k, BF16_STEP);
+    size_t parts = steps > WHOLE_STEPS ? up(steps, PART_STEPS) : 1, part = up(steps, parts);
+    size_t ldb = args->ldb ? args->ldb : (args->trans_b ? args->k : args->n);
+    const un_bf16_operand from = {.moves = way->moves,
+                                  .data = args->b,
+                                  .pieces = args->b_pieces,
+                                  .piece_rows = args->piece_rows,
+                                  .ld = ldb,
+                                  .f32 = args->b_f32,
+                                  .lines = args->n,
+                                  .k = args->k,
+                                  .along = args->trans_b,
+                                  .right = 1};
     size_t threads = (size_t)un_thread_count();
+    n.steps = part;
     divide(&n, threads);
     size_t slots = un_slot_count(least(threads, n.row_blocks * n.groups), 1);
     size_t left_size = slots * BLOCK_STEPS * BF16_STEP_SIZE * sizeof(un_bf16);
     size_t sums_size = parts > 1 ? n.row_panels * n.column_panels * SLAB * sizeof(float) : 0;
     size_t right_size = right ? 0 : n.column_panels * part * BF16_STEP_SIZE * sizeof(un_bf16);
+    size_t pieces = args->piece_done ? up(args->m, args->piece_rows) : 0;
     scratch memory = {0};
-    UN_TRY(reserve(left_size + sums_size + right_size, &memory));
+    UN_TRY(reserve(left_size + sums_size + right_size + pieces * sizeof(atomic_size_t), &memory));
+    char *at = memory.data;
     n.packed = memory.data;
-    if (parts > 1) n.sums = (float *)(void *)((char *)memory.data + left_size);
-    un_bf16 *own = (un_bf16 *)(void *)((char *)memory.data + left_size + sums_size);
-    packing p = {{way->moves, args->b, ldb, args->n, args->k, args->trans_b, 1}, 0, 0, own};
+    if (parts > 1) n.sums = (float *)(void *)(at + left_size);
+    un_bf16 *own = (un_bf16 *)(void *)(at + left_size + sums_size);
+    if (pieces)
+        await_pieces(&n, (atomic_size_t *)(void *)(at + left_size + sums_size + right_size));
     n.right = right ? right : own;
-    for (size_t at = 0; at < steps; at += part) {
-        n.first = at;
-        n.steps = least(part, steps - at);
-        n.begins = at == 0;
-        n.ends = at + n.steps == steps;
+    for (size_t first = 0; first < steps; first += part) {
+        n.first = first;
+        n.steps = least(part, steps - first);
+        n.begins = first == 0;
+        n.ends = first + n.steps == steps;
         n.right_steps = right ? steps : n.steps;
-        n.offset = right ? at : 0;
-        if (!right) {
-            p.first = at;
-            p.steps = n.steps;
-            un_parallel_for(n.column_panels, 1, pack_range, &p);
-        }
+        n.offset = right ? first : 0;
+        if (!right) un_bf16_pack_panels(&from, first, n.steps, own);
         atomic_store(&n.next, 0);
         un_parallel_slots(slots, slots, run_slot, &n);
     }

@@ -18,16 +18,29 @@ struct un_packed {
     un_dnn_packed *dnn; /* of UN_F32 */
 };
 
+static un_status check_pieces(const un_gemm_args *args) {
+    int pieces = args->a_pieces || args->b_pieces || args->piece_done;
+    int waits = args->piece_done || args->a_squares; /* for rows of A as they are stored */
+    if ((pieces && args->piece_rows == 0) || (args->b_pieces && args->trans_b) ||
+        (waits && (args->trans_a || args->left || args->n == 0 || args->k == 0)))
+        return un_fail(UNSEEN_E_ARGUMENT, "matrix product of pieces that cannot be told apart");
+    if (args->left && (args->left->lines != args->m || args->left->steps * BF16_STEP < args->k))
+        return un_fail(UNSEEN_E_ARGUMENT, "left matrix does not fit this product");
+    return UNSEEN_OK;
+}
+
 static un_status check_arguments(const un_gemm_args *args) {
     int input_ok = args->input == UN_F32 || args->input == UN_BF16;
     int output_ok = args->output == UN_F32 || (args->output == UN_BF16 && args->input == UN_BF16);
     int epilogues = (args->relu != 0) + (args->gelu != 0) + (args->accumulate != 0);
-    if (!input_ok || !output_ok || epilogues > 1)
+    int special = args->a_f32 || args->b_f32 || args->a_pieces || args->b_pieces || args->left ||
+                  args->a_squares || args->piece_done;
+    if (!input_ok || !output_ok || epilogues > 1 || (special && args->input != UN_BF16))
         return un_fail(UNSEEN_E_ARGUMENT, "matrix product with unsupported types or epilogue");
     if (args->packed && (args->packed->n != args->n || args->packed->k != args->k ||
                          args->packed->type != args->input))
         return un_fail(UNSEEN_E_ARGUMENT, "packed matrix does not fit this product");
-    return UNSEEN_OK;
+    return check_pieces(args);
 }
 
 /* A product over k = 0 is the bias alone; oneDNN divides by k for some shapes. */
@@ -47,8 +60,8 @@ static void empty_sum(const un_gemm_args *args) {
 }
 
 un_status un_gemm(const un_gemm_args *args) {
-    if (args->m == 0 || args->n == 0) return UNSEEN_OK;
     UN_TRY(check_arguments(args));
+    if (args->m == 0 || args->n == 0) return UNSEEN_OK;
     if (args->k == 0) {
         empty_sum(args);
         return UNSEEN_OK;

@@ -11,6 +11,7 @@
 #include "tensor/tensor.h"
 
 typedef struct un_packed un_packed;
+typedef struct un_gemm_left un_gemm_left;
 
 typedef struct {
     size_t m, n, k;
@@ -27,6 +28,19 @@ typedef struct {
     int relu;             /* max(x, 0) after the bias */
     int gelu;             /* x Phi(x) after the bias, the exact form; not with relu */
     int accumulate;       /* add to C instead of replacing it; not with relu or gelu */
+
+    /* Of bf16 products only: */
+    int a_f32, b_f32; /* A, B are given as f32, and rounded as they are read */
+    /* The stored rows of A or B (not trans_b) lie in pieces of piece_rows rows, the last one may
+     * have fewer; instead of `a` or `b`. */
+    const void *const *a_pieces, *const *b_pieces;
+    size_t piece_rows;
+    const un_gemm_left *left; /* A as un_gemm_left_fill made it, instead of `a` */
+    float *a_squares;         /* [M] receives the sum of squares of each row of A as it is used */
+    /* Called once for each piece of A (not trans_a) when its rows of C are whole and still near,
+     * on the thread that finished them, several at once. */
+    void (*piece_done)(size_t piece, void *context);
+    void *piece_context;
 } un_gemm_args;
 
 un_status un_gemm(const un_gemm_args *args);
@@ -38,6 +52,15 @@ un_status un_gemm_pack(un_packed **out, un_dtype type, int trans_b, size_t m, si
 /* Packs other values of the same matrix (type, trans_b, n, k as before) into the same place. */
 un_status un_gemm_repack(un_packed *packed, int trans_b, const void *b, size_t ldb);
 void un_packed_free(un_packed *packed);
+
+/* A (m, k) of a bf16 product, made 32 of k at a time; for any product of the same m and at most as
+ * large a k. */
+un_status un_gemm_left_create(un_gemm_left **out, size_t m, size_t k);
+/* Columns 32 step .. 32 step + n - 1 of A, n <= 32, as n rows of m elements, ld apart. The last
+ * step's n makes the product's k. Different steps may be filled at once. */
+void un_gemm_left_fill(un_gemm_left *left, size_t step, size_t n, const un_bf16 *columns,
+                       size_t ld);
+void un_gemm_left_free(un_gemm_left *left);
 
 /* "oneDNN 2.6.3", which multiplies f32. */
 const char *un_gemm_backend(void);

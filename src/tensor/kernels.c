@@ -445,11 +445,12 @@ un_status un_attend_backward_heads(const un_attend_args *a) { return attend(a, 1
 
 /* ---- attribute_attention.h ---- */
 
-void un_attribute_attend(const un_attribute_attention *a, const float *inverse_norm, float *y) {
-    un_isa()->attribute->attend(a, inverse_norm, y);
+void un_attribute_attend(const un_attribute_attention *a) { un_isa()->attribute->attend(a); }
+
+void un_attribute_weights(const un_attribute_attention *a, size_t r, float *p, float *p2) {
+    un_isa()->attribute->weights(a, r, p, p2);
 }
 
-void un_attribute_attend_backward(const un_attribute_attention *a, const float *inverse_norm,
-                                  const float *y, float *dy, un_bf16 *dy16) {
-    un_isa()->attribute->attend_backward(a, inverse_norm, y, dy, dy16);
+void un_attribute_attend_backward(const un_attribute_attention *a, size_t r, float *dy) {
+    un_isa()->attribute->attend_backward(a, r, dy);
 }

@@ -27,9 +27,9 @@ typedef struct {
 
 /* What attribute_attention.c fills. */
 typedef struct {
-    void (*attend)(const un_attribute_attention *a, const float *inverse_norm, float *y);
-    void (*attend_backward)(const un_attribute_attention *a, const float *inverse_norm,
-                            const float *y, float *dy, un_bf16 *dy16);
+    void (*attend)(const un_attribute_attention *a);
+    void (*weights)(const un_attribute_attention *a, size_t r, float *p, float *p2);
+    void (*attend_backward)(const un_attribute_attention *a, size_t r, float *dy);
 } un_attribute_table;
 
 /* What kernels_isa.c fills. */

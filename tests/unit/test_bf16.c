@@ -14,6 +14,9 @@ typedef struct {
     size_t m, n, k;
     int trans_a, trans_b, out16, bias, relu, gelu, accumulate, packed;
     size_t pad;
+    int f32;                 /* operands are given in f32 */
+    size_t a_piece, b_piece; /* their rows lie in pieces of so many */
+    int left;                /* A is made 32 of k at a time */
 } product;
 
 static const product g_products[] = {
@@ -30,6 +33,15 @@ static const product g_products[] = {
     {.m = 40, .n = 70, .k = 9800, .trans_a = 1, .bias = 1, .relu = 1},
     {.m = 33, .n = 40, .k = 4200, .trans_b = 1, .packed = 1, .accumulate = 1},
     {.m = 34, .n = 64, .k = 4500, .out16 = 1, .gelu = 1},
+    /* rounded on the way, from pieces, made step by step */
+    {.m = 45, .n = 70, .k = 100, .f32 = 1, .pad = 3},
+    {.m = 45, .n = 70, .k = 100, .f32 = 1, .trans_a = 1, .trans_b = 1},
+    {.m = 230, .n = 50, .k = 70, .a_piece = 49, .pad = 1},
+    {.m = 230, .n = 50, .k = 4170, .a_piece = 7, .f32 = 1, .packed = 1},
+    {.m = 50, .n = 90, .k = 230, .b_piece = 49},
+    {.m = 50, .n = 90, .k = 4230, .b_piece = 9, .f32 = 1, .trans_a = 1, .accumulate = 1},
+    {.m = 100, .n = 40, .k = 150, .trans_a = 1, .left = 1, .b_piece = 37},
+    {.m = 33, .n = 65, .k = 4200, .trans_a = 1, .left = 1, .accumulate = 1},
     /* past the caches: more than 1 MiB, rows of whole lines */
     {.m = 1100, .n = 256, .k = 40, .bias = 1},
     {.m = 1100, .n = 512, .k = 33, .out16 = 1},
@@ -40,6 +52,11 @@ typedef struct {
     float *bias;
     void *c, *before;
     size_t lda, ldb, ldc, bytes;
+    void *apart[2]; /* A and B as they are given, in f32 or pieces */
+    const void **pieces;
+    un_gemm_left *left;
+    float *squares; /* [M] */
+    int *done;      /* [pieces of A] how often each was told */
 } operands;
 
 static un_bf16 *random_numbers(un_rng *rng, size_t n) {
@@ -75,8 +92,92 @@ static operands make_operands(const product *p, un_rng *rng) {
 }
 
 static void free_operands(operands *o) {
-    void *owned[] = {o->a, o->b, o->right, o->bias, o->c, o->before};
+    void *owned[] = {o->a,        o->b,        o->right,          o->bias,    o->c,   o->before,
+                     o->apart[0], o->apart[1], (void *)o->pieces, o->squares, o->done};
+    un_gemm_left_free(o->left);
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
+}
+
+/* In f32: a little off, so that rounding matters. */
+static void *in_f32(const un_bf16 *x, size_t n) {
+    float *out = NULL;
+    util_ok(un_alloc(n, sizeof *out, &out));
+    for (size_t i = 0; i < n; i++) out[i] = un_float_from_bf16(x[i]) * (1 + (i % 2 ? 0x1p-11f : -0x1p-11f));
+    return out;
+}
+
+static void count_piece(size_t piece, void *context) {
+    int *done = ((const operands *)context)->done;
+    __atomic_fetch_add(&done[piece], 1, __ATOMIC_RELAXED);
+}
+
+/* Rows of A or B in pieces, the last of which comes first in memory. */
+static const void *const *cut(operands *o, const void *data, size_t rows, size_t ld, size_t piece,
+                              size_t size, size_t which) {
+    size_t count = (rows + piece - 1) / piece, bytes = piece * ld * size;
+    char *place = NULL;
+    util_ok(un_alloc(count * bytes, 1, &place));
+    util_ok(un_alloc(count, sizeof *o->pieces, &o->pieces));
+    for (size_t i = 0; i < count; i++) {
+        size_t here = rows - i * piece < piece ? rows - i * piece : piece;
+        o->pieces[i] = place + (count - 1 - i) * bytes;
+        memcpy(place + (count - 1 - i) * bytes, (const char *)data + i * bytes, here * ld * size);
+    }
+    free(o->apart[which]);
+    o->apart[which] = place;
+    return o->pieces;
+}
+
+/* The operands as the product says that they are given. */
+static void arrange(const product *p, operands *o, un_gemm_args *args) {
+    size_t rows_a = p->trans_a ? p->k : p->m, rows_b = p->trans_b ? p->n : p->k;
+    size_t size = p->f32 ? sizeof(float) : sizeof(un_bf16);
+    free((void *)o->pieces);
+    o->pieces = NULL;
+    if (p->f32) {
+        free(o->apart[0]);
+        free(o->apart[1]);
+        args->a = o->apart[0] = in_f32(o->a, rows_a * o->lda);
+        args->b = o->apart[1] = in_f32(o->b, rows_b * o->ldb);
+        args->a_f32 = args->b_f32 = 1;
+    }
+    if (p->a_piece) {
+        args->a_pieces = cut(o, args->a, rows_a, o->lda, p->a_piece, size, 0);
+        args->piece_rows = p->a_piece;
+        args->a = NULL;
+        args->piece_done = count_piece;
+        args->piece_context = o;
+        if (!o->done) util_ok(un_alloc(p->m, sizeof *o->done, &o->done));
+        if (!o->squares) util_ok(un_alloc(p->m, sizeof *o->squares, &o->squares));
+        memset(o->done, 0, p->m * sizeof *o->done);
+        args->a_squares = o->squares;
+    }
+    if (p->b_piece) {
+        args->b_pieces = cut(o, args->b, rows_b, o->ldb, p->b_piece, size, 1);
+        args->piece_rows = p->b_piece;
+        args->b = NULL;
+    }
+    if (!p->left) return;
+    args->a = NULL;
+    if (!o->left) util_ok(un_gemm_left_create(&o->left, p->m, p->k + 40));
+    for (size_t s = 0; s * 32 < p->k; s++)
+        un_gemm_left_fill(o->left, s, p->k - s * 32 < 32 ? p->k - s * 32 : 32,
+                          o->a + s * 32 * o->lda, o->lda);
+    args->left = o->left;
+}
+
+/* Each piece is told once, and each row's length is known. */
+static void check_pieces(const product *p, const operands *o) {
+    for (size_t i = 0; p->a_piece && i * p->a_piece < p->m; i++) assert_int_equal(o->done[i], 1);
+    for (size_t i = 0; p->a_piece && i < p->m; i++) {
+        double sum = 0;
+        for (size_t k = 0; k < p->k; k++) {
+            double x = (double)un_float_from_bf16(o->a[i * o->lda + k]);
+            sum += x * x;
+        }
+        /* 2^-24 for each of the k / 16 sums of a lane, at most */
+        util_near((double)o->squares[i], sum, sum * (double)(p->k / 16 + 2) * 0x1p-24);
+    }
 }
 
 static void multiply(const un_bf16_way *way, const product *p, operands *o) {
@@ -97,11 +198,13 @@ static void multiply(const un_bf16_way *way, const product *p, operands *o) {
                          .relu = p->relu,
                          .gelu = p->gelu,
                          .accumulate = p->accumulate};
+    arrange(p, o, &args);
     if (p->packed && !o->right)
         util_ok(un_alloc(un_bf16_packed_size(p->n, p->k), sizeof *o->right, &o->right));
     if (p->packed) un_bf16_pack_right(way, p->trans_b, p->n, p->k, o->b, o->ldb, o->right);
     memcpy(o->c, o->before, o->bytes);
     util_ok(un_bf16_multiply(way, &args, o->right));
+    check_pieces(p, o);
 }
 
 static double at(const void *numbers, int bf16, size_t i) {

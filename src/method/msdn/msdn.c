@@ -123,8 +123,8 @@ static void destroy(un_method *method) {
     msdn *n = (msdn *)method;
     if (!n) return;
     un_packed_free(n->packed);
-    un_arena_free(&n->scoring.arena);
-    un_arena_free(&n->batch.arena);
+    un_msdn_batch_free(&n->scoring);
+    un_msdn_batch_free(&n->batch);
     un_arena_free(&n->scored.arena);
     un_arena_free(&n->trained.arena);
     un_params_free(&n->base.params);
@@ -175,7 +175,7 @@ static un_status declare(msdn *n, const json_t *config) {
     UN_TRY(un_arena_alloc(&n->arena, n->A * n->E, sizeof(float), &n->vn));
     UN_TRY(un_arena_alloc(&n->arena, n->A * n->E, sizeof(float), &n->dvn));
     UN_TRY(un_arena_alloc(&n->arena, n->A, sizeof(float), &n->v_norm));
-    UN_TRY(un_arena_alloc(&n->arena, 4 * n->A * n->F, sizeof(float), &n->q));
+    if (n->type == UN_F32) UN_TRY(un_arena_alloc(&n->arena, 4 * n->A * n->F, sizeof(float), &n->q));
     if (n->data) UN_TRY(un_arena_alloc(&n->arena, 4 * n->A * n->F, sizeof(float), &n->dq));
     if (n->type == UN_BF16)
         UN_TRY(un_arena_alloc(&n->arena, 4 * n->A * n->F, sizeof(un_bf16), &n->q16));
@@ -262,16 +262,28 @@ done:
 
 /* ---- a step ---- */
 
+/* Rows are multiplied where they lie if they can be. */
+static void take_images(msdn *n, const int64_t *images, size_t count) {
+    const un_features *from = n->data->features;
+    msdn_batch *b = &n->batch;
+    if (n->type == UN_F32) {
+        un_features_gather_f32(from, images, count, b->gathered);
+        return;
+    }
+    if (b->gathered) un_features_gather_bf16(from, images, count, b->gathered);
+    b->rows_f32 = !b->gathered && from->dtype == UN_F32;
+    for (size_t i = 0; i < count; i++)
+        b->rows[i] = b->gathered ? (const un_bf16 *)b->gathered + i * n->R * n->F
+                                 : un_features_row(from, (size_t)images[i]);
+}
+
 static un_status step(un_method *method, size_t epoch, size_t number, double *losses) {
     msdn *n = (msdn *)method;
     const int64_t *images = NULL;
     size_t count = 0;
     int32_t *labels = NULL;
     UN_TRY(plan(method, epoch, number, &images, &count));
-    if (n->type == UN_BF16)
-        un_features_gather_bf16(n->data->features, images, count, n->batch.x);
-    else
-        un_features_gather_f32(n->data->features, images, count, n->batch.x);
+    take_images(n, images, count);
     UN_TRY(un_msdn_fold(n));
     UN_TRY(un_msdn_forward(n, &n->batch, count));
     UN_TRY(un_alloc(count, sizeof *labels, &labels));
@@ -295,14 +307,13 @@ static void optimizer(const un_method *method, un_optimizer_settings *out) {
 
 static un_status set_classes(un_method *method, const un_class_table *classes) {
     msdn *n = (msdn *)method;
-    un_arena_free(&n->scoring.arena);
-    n->scoring = (msdn_batch){0}; /* score() refuses until the new one is whole */
+    un_msdn_batch_free(&n->scoring); /* score() refuses until the new one is whole */
     UN_TRY(take_classes(n, &n->scored, classes));
     UN_TRY(un_msdn_fold(n));
     msdn_batch fresh = {0};
     un_status status = un_msdn_batch_create(n, &fresh, &n->scored, SCORE_IMAGES, 0);
     if (status)
-        un_arena_free(&fresh.arena);
+        un_msdn_batch_free(&fresh);
     else
         n->scoring = fresh;
     return status;
@@ -310,13 +321,12 @@ static un_status set_classes(un_method *method, const un_class_table *classes) {
 
 /* Attention and scores of up to SCORE_IMAGES images. */
 static un_status forward_features(msdn *n, const float *features, size_t images) {
-    size_t count = images * n->R * n->F;
-    if (!n->scoring.x) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
-    if (n->type == UN_BF16)
-        un_convert_to_bf16(features, n->scoring.x, count);
-    else
-        memcpy(n->scoring.x, features, count * sizeof *features);
-    return un_msdn_forward(n, &n->scoring, images);
+    msdn_batch *b = &n->scoring;
+    if (!b->y) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
+    b->x = features;
+    b->rows_f32 = 1;
+    for (size_t i = 0; i < images; i++) b->rows[i] = features + i * n->R * n->F;
+    return un_msdn_forward(n, b, images);
 }
 
 static un_status score(un_method *method, const float *features, size_t images, float *scores) {
@@ -335,14 +345,17 @@ static un_status score(un_method *method, const float *features, size_t images, 
 static un_status attention(un_method *method, const float *features, float *maps) {
     msdn *n = (msdn *)method;
     UN_TRY(forward_features(n, features, 1));
+    un_status status = UNSEEN_OK;
+    float *p = NULL;
+    UN_GO(un_alloc(2 * n->A, sizeof *p, &p));
+    const un_attribute_attention image = un_msdn_attention(n, &n->scoring, 0);
     for (size_t r = 0; r < n->R; r++) {
-        const float *row = n->scoring.y + r * 4 * n->A;
-        for (size_t i = 0; i < n->A; i++) {
-            maps[i * n->R + r] = row[n->A + i];
-            maps[(n->A + i) * n->R + r] = row[3 * n->A + i];
-        }
+        un_attribute_weights(&image, r, p, p + n->A);
+        for (size_t i = 0; i < 2 * n->A; i++) maps[i * n->R + r] = p[i];
     }
-    return UNSEEN_OK;
+done:
+    free(p);
+    return status;
 }
 
 static un_status attributes(un_method *method, const float *features, float *out) {

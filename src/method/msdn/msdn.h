@@ -20,6 +20,7 @@
 #define UN_METHOD_MSDN_H
 
 #include "method/method.h"
+#include "tensor/attribute_attention.h"
 #include "tensor/gemm.h"
 
 typedef enum { MSDN_RANDOM, MSDN_BALANCED, MSDN_CLASSES } msdn_sampling;
@@ -38,15 +39,24 @@ typedef struct {
 typedef struct {
     const msdn_classes *classes;
     size_t images;
-    void *x;             /* [B R, F] of the operand type */
-    float *inverse_norm; /* [B R] */
-    float *y;            /* [B R, 4A] */
-    void *dy;            /* [B R, 4A] of the operand type; training only */
-    float *psi, *psi2;   /* [B, A] */
-    float *dpsi, *dpsi2; /* [B, A] */
-    float *s1, *s2;      /* [B, C] */
-    float *ds1, *ds2;    /* [B, C] */
-    float *scratch;      /* [B, 4A] */
+    /* What comes in: in bf16 each image's (R, F) where it lies; in f32 all in one place. */
+    const void **rows; /* [B] */
+    int rows_f32;      /* `rows` are of f32, else of bf16 */
+    const float *x;    /* [B R, F] */
+    void *gathered;    /* [B R, F] of the operand type, for training; NULL: rows lie well */
+
+    float *squares;           /* [B R] of each region's length */
+    float *factor;            /* [B R] 1 / length */
+    float *y;                 /* [B R, 4A] raw products */
+    float *psi, *psi2;        /* [B, A] */
+    float *largest, *share;   /* [B, A] as un_attribute_attention keeps them */
+    float *largest2, *share2; /* [B R] */
+    float *scratch;           /* [B, A] */
+    float *s1, *s2;           /* [B, C] */
+    float *dpsi, *dpsi2;      /* [B, A] training only, as all below */
+    float *ds1, *ds2;         /* [B, C] */
+    float *dy;                /* [B R, 4A] in f32 */
+    un_gemm_left *left;       /* the same of a group of images in bf16 */
     un_arena arena;
 } msdn_batch;
 
@@ -62,10 +72,11 @@ typedef struct {
     un_optimizer_settings optimizer;
 
     /* folded matrices */
-    float *vn;     /* [A, E] */
-    float *v_norm; /* [A] */
-    float *q, *dq; /* [4A, F] */
-    un_bf16 *q16;
+    float *vn;         /* [A, E] */
+    float *v_norm;     /* [A] */
+    float *q;          /* [4A, F] in f32 */
+    un_bf16 *q16;      /* the same in bf16 */
+    float *dq;         /* [4A, F] */
     un_packed *packed; /* Q^T for the forward product */
     size_t usual_rows; /* regions of a usual batch, for packing */
     float *dvn;        /* [A, E] */
@@ -97,10 +108,13 @@ extern const un_method_class un_method_msdn;
 /* msdn_network.c: forward and backward, and the losses in between. */
 un_status un_msdn_batch_create(const msdn *n, msdn_batch *b, const msdn_classes *classes,
                                size_t images, int training);
+void un_msdn_batch_free(msdn_batch *b);
 /* Vn and Q from the parameters; must follow every change of them. */
 un_status un_msdn_fold(msdn *n);
-/* b->x -> attention and scores of b->classes, bias included. */
+/* What comes in -> attention and scores of b->classes, bias included. */
 un_status un_msdn_forward(msdn *n, msdn_batch *b, size_t images);
+/* The attention of image i of a batch, after a forward pass. */
+un_attribute_attention un_msdn_attention(const msdn *n, const msdn_batch *b, size_t i);
 /* b->ds1, ds2 -> all gradients. */
 un_status un_msdn_backward(msdn *n, msdn_batch *b, size_t images);
 
