@@ -164,23 +164,25 @@ static un_status make_classes(scene *s, const arguments *a, un_rng *rng) {
     return name_attributes(s, a->attributes);
 }
 
-/* Non-negative features with half zeros, as behind a ReLU. */
-static un_status make_images(scene *s, const arguments *a, un_rng *rng) {
-    size_t row = a->regions * a->width;
-    float *values = NULL;
-    UN_TRY(un_arena_alloc(&s->arena, a->images * row, sizeof(float), &values));
+/* Non-negative features with half zeros, as behind a ReLU; stored in the type of the products. */
+static un_status make_images(scene *s, const arguments *a, un_dtype dtype, un_rng *rng) {
+    size_t row = a->regions * a->width, size = un_dtype_size(dtype);
+    unsigned char *values = NULL;
+    UN_TRY(un_arena_alloc(&s->arena, a->images * row, size, &values));
     for (size_t i = 0; i < a->images * row; i++) {
         uint32_t bits = un_rng_u32(rng);
-        values[i] = bits & 1u ? (float)(bits >> 8) * 0x1p-24f : 0.0f;
+        float x = bits & 1u ? (float)(bits >> 8) * 0x1p-24f : 0.0f;
+        un_bf16 rounded = un_bf16_from_float(x);
+        memcpy(values + i * size, dtype == UN_F32 ? (const void *)&x : &rounded, size);
     }
     s->features = (un_features){.image_count = a->images,
                                 .regions = a->regions,
                                 .width = a->width,
                                 .grid_height = 1,
                                 .grid_width = a->regions,
-                                .dtype = UN_F32,
-                                .data = (const unsigned char *)values,
-                                .row_bytes = row * sizeof(float)};
+                                .dtype = dtype,
+                                .data = values,
+                                .row_bytes = row * size};
     UN_TRY(un_arena_alloc(&s->arena, a->images, sizeof *s->labels, &s->labels));
     UN_TRY(un_arena_alloc(&s->arena, a->images, sizeof *s->train.items, &s->train.items));
     for (size_t i = 0; i < a->images; i++) {
@@ -365,7 +367,7 @@ static int run(arguments *a) {
     for (size_t i = 0; i < a->set_count; i++) UN_GO(un_config_set(class, config, a->sets[i]));
     if (a->regions == 0) a->regions = class->input == UN_FEATURES_REGIONS ? 196 : 1;
     UN_GO(make_classes(&s, a, &rng));
-    UN_GO(make_images(&s, a, &rng));
+    UN_GO(make_images(&s, a, un_precision_dtype(precision), &rng));
     const un_method_setup setup = {.classes = &s.classes,
                                    .regions = a->regions,
                                    .width = a->width,

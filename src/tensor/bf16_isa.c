@@ -211,18 +211,35 @@ static void finish_edge(const un_bf16_output *out, const float *slab, size_t i, 
     }
 }
 
+/* Rows of whole width of which nothing is asked but to be stored, or added to f32. */
+static void finish_plain(const un_bf16_output *out, const float *slab, size_t rows, size_t at) {
+    float *c = out->c;
+    for (size_t r = 0; r < rows; r++, at += out->ldc, slab += BF16_PANEL) {
+        if (out->accumulate)
+            for (size_t j = 0; j < BF16_PANEL; j++) c[at + j] += slab[j];
+        else if (out->type == UN_F32)
+            put_f32(c + at, slab, out->stream);
+        else
+            put_bf16((un_bf16 *)out->c + at, slab, out->stream);
+    }
+}
+
 static void finish(const un_bf16_output *out, const float *slab, size_t i, size_t j) {
     size_t rows = out->m - i < BF16_PANEL ? out->m - i : BF16_PANEL;
     size_t columns = out->n - j < BF16_PANEL ? out->n - j : BF16_PANEL;
+    size_t size = out->type == UN_F32 ? sizeof(float) : sizeof(un_bf16);
     if (columns < BF16_PANEL) {
         finish_edge(out, slab, i, j, rows, columns);
+        return;
+    }
+    if (!out->bias && !out->relu && !out->gelu && !(out->accumulate && out->type != UN_F32)) {
+        finish_plain(out, slab, rows, i * out->ldc + j);
         return;
     }
     const float *bias = out->bias ? out->bias + j : NULL;
     for (size_t r = 0; r < rows; r++) {
         float row[BF16_PANEL];
-        size_t at = (i + r) * out->ldc + j;
-        char *c = (char *)out->c + at * un_dtype_size(out->type);
+        char *c = (char *)out->c + ((i + r) * out->ldc + j) * size;
         memcpy(row, slab + r * BF16_PANEL, sizeof row);
         finish_row(out, row, bias, out->accumulate ? c : NULL);
         if (out->gelu) UN_TRANSFORMER_TABLE.gelu(row, UN_F32, row, BF16_PANEL);

@@ -27,20 +27,18 @@ static const char *stored(const un_bf16_operand *o, size_t row, size_t *rows) {
     return (const char *)o->pieces[row / o->piece_rows] + within * o->ld * size;
 }
 
-/* rows x columns of the stored matrix from (row, column) on as bf16: where they lie, or in `copy`,
- * whose rows have BF16_STEP elements. */
-static const un_bf16 *fetch(const un_bf16_operand *o, size_t row, size_t rows, size_t column,
-                            size_t columns, un_bf16 *copy, size_t *ld) {
-    size_t together = rows;
-    const char *from = stored(o, row, &together);
-    *ld = o->ld;
-    if (!o->f32 && together == rows) return (const un_bf16 *)(const void *)from + column;
-    *ld = BF16_STEP;
+/* Columns of stored rows that are copied together, so that memory is read in long runs. */
+enum { STRIP = 512 };
+
+/* rows x columns of the stored matrix from (row, column) on as bf16, to rows of STRIP elements. */
+static void copy_strip(const un_bf16_operand *o, size_t row, size_t rows, size_t column,
+                       size_t columns, un_bf16 *strip) {
+    size_t together = 0;
     for (size_t done = 0; done < rows; done += together) {
         together = rows - done;
-        from = stored(o, row + done, &together);
+        const char *from = stored(o, row + done, &together);
         for (size_t r = 0; r < together; r++) {
-            un_bf16 *to = copy + (done + r) * BF16_STEP;
+            un_bf16 *to = strip + (done + r) * STRIP;
             if (o->f32)
                 o->moves->narrow((const float *)(const void *)from + r * o->ld + column, to,
                                  columns);
@@ -49,33 +47,59 @@ static const un_bf16 *fetch(const un_bf16_operand *o, size_t row, size_t rows, s
                        columns * sizeof *to);
         }
     }
-    return copy;
 }
 
-static void pack_tile(const un_bf16_operand *o, size_t line, size_t k, un_bf16 *tile) {
-    size_t lines = left_over(o->lines, line, TILE_LINES), depth = left_over(o->k, k, BF16_STEP), ld;
-    un_bf16 copy[BF16_STEP * BF16_STEP];
+/* Whether rows have to be copied before they are cut into tiles. */
+static int far(const un_bf16_operand *o) { return o->f32 || o->pieces; }
+
+static void pack_tile(const un_bf16_operand *o, const un_bf16 *from, size_t ld, size_t lines,
+                      size_t depth, un_bf16 *tile) {
     if (lines == 0 || depth == 0) {
         memset(tile, 0, BF16_TILE * sizeof *tile);
     } else if (o->along) {
-        const un_bf16 *from = fetch(o, line, lines, k, depth, copy, &ld);
         o->moves->copy_rows(from, ld, lines, depth, tile);
         if (o->right) o->moves->transpose(tile);
     } else {
-        const un_bf16 *from = fetch(o, k, depth, line, lines, copy, &ld);
         o->moves->pair_rows(from, ld, depth, lines, tile);
         if (!o->right) o->moves->transpose(tile);
     }
 }
 
-static void pack_step(const un_bf16_operand *o, size_t panel, size_t step, un_bf16 *out) {
-    for (size_t t = 0; t < 2; t++)
-        pack_tile(o, panel * BF16_PANEL + TILE_LINES * t, step * BF16_STEP, out + t * BF16_TILE);
+/* `panels` from `panel` on, `steps` from `first` on, into panels of out_steps steps each. Their
+ * stored rows, 32 or `panels` times 32, are near enough to be read tile by tile, or copied. */
+static void pack_near(const un_bf16_operand *o, size_t panel, size_t panels, size_t first,
+                      size_t steps, un_bf16 *out, size_t out_steps) {
+    un_bf16 strip[BF16_PANEL * STRIP];
+    size_t line = panel * BF16_PANEL, k = first * BF16_STEP;
+    size_t lines = left_over(o->lines, line, panels * BF16_PANEL);
+    size_t depth = left_over(o->k, k, steps * BF16_STEP), ld = o->ld;
+    const un_bf16 *from = strip;
+    size_t row = o->along ? line : k, column = o->along ? k : line;
+    if (far(o)) {
+        copy_strip(o, row, o->along ? lines : depth, column, o->along ? depth : lines, strip);
+        ld = STRIP;
+    } else {
+        from = (const un_bf16 *)o->data + row * ld + column;
+    }
+    for (size_t i = 0; i < panels; i++)
+        for (size_t s = 0; s < steps; s++)
+            for (size_t t = 0; t < 2; t++) {
+                size_t at = i * BF16_PANEL + t * TILE_LINES, deep = s * BF16_STEP;
+                size_t some = left_over(lines, at, TILE_LINES);
+                size_t these = left_over(depth, deep, BF16_STEP);
+                /* Not beyond the matrix, not even in thought. */
+                size_t skip = some && these ? (o->along ? at * ld + deep : deep * ld + at) : 0;
+                pack_tile(o, from + skip, ld, some, these,
+                          out + (i * out_steps + s) * BF16_STEP_SIZE + t * BF16_TILE);
+            }
 }
 
 void un_bf16_pack_panel(const un_bf16_operand *o, size_t panel, size_t first, size_t steps,
                         un_bf16 *out) {
-    for (size_t s = 0; s < steps; s++) pack_step(o, panel, first + s, out + s * BF16_STEP_SIZE);
+    size_t run = !o->along ? 1 : far(o) ? STRIP / BF16_STEP : steps;
+    for (size_t s = 0; s < steps; s += run)
+        pack_near(o, panel, 1, first + s, steps - s < run ? steps - s : run,
+                  out + s * BF16_STEP_SIZE, steps);
 }
 
 typedef struct {
@@ -92,9 +116,11 @@ static void pack_panels(size_t begin, size_t end, void *context) {
 
 static void pack_steps(size_t begin, size_t end, void *context) {
     const packing *p = context;
+    size_t run = STRIP / BF16_PANEL;
     for (size_t s = begin; s < end; s++)
-        for (size_t i = 0; i < p->panels; i++)
-            pack_step(p->from, i, p->first + s, p->out + (i * p->steps + s) * BF16_STEP_SIZE);
+        for (size_t i = 0; i < p->panels; i += run)
+            pack_near(p->from, i, p->panels - i < run ? p->panels - i : run, p->first + s, 1,
+                      p->out + (i * p->steps + s) * BF16_STEP_SIZE, p->steps);
 }
 
 void un_bf16_pack_panels(const un_bf16_operand *o, size_t first, size_t steps, un_bf16 *out) {
@@ -144,8 +170,8 @@ void un_gemm_left_fill(un_gemm_left *left, size_t step, size_t n, const un_bf16 
                                .ld = ld,
                                .lines = left->lines,
                                .k = n};
-    for (size_t i = 0; i < up(left->lines, BF16_PANEL); i++)
-        pack_step(&o, i, 0, left->panels + (i * left->steps + step) * BF16_STEP_SIZE);
+    pack_near(&o, 0, up(left->lines, BF16_PANEL), 0, 1, left->panels + step * BF16_STEP_SIZE,
+              left->steps);
 }
 
 void un_gemm_left_free(un_gemm_left *left) {

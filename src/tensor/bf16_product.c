@@ -108,10 +108,22 @@ static float *slab_of(const nest *n, const block *b, size_t i, size_t column) {
     return n->sums + ((b->row + i) * n->column_panels + column) * SLAB;
 }
 
+/* C's lines are a row apart, too far for the processor to foresee. */
+static void await_output(const nest *n, const block *b, size_t column) {
+    const un_bf16_output *out = &n->out;
+    size_t size = un_dtype_size(out->type), row = b->row * BF16_PANEL;
+    size_t end = least(row + b->panels * BF16_PANEL, out->m);
+    size_t first = column * BF16_PANEL, bytes = least(BF16_PANEL, out->n - first) * size;
+    for (; row < end; row++)
+        for (size_t at = 0; at < bytes; at += 64)
+            __builtin_prefetch((const char *)out->c + (row * out->ldc + first) * size + at, 1);
+}
+
 /* One B panel with all A panels of the block. Every second chunk goes through them backwards, since
  * the last one's slab and panel are the nearest. */
 static void multiply_panel(const nest *n, const block *b, size_t column) {
     const un_bf16 *right = n->right + (column * n->right_steps + n->offset) * BF16_STEP_SIZE;
+    if (n->ends && !n->out.stream) await_output(n, b, column);
     for (size_t s = 0, turn = 0; s < n->steps; s += CHUNK, turn++) {
         size_t steps = least(CHUNK, n->steps - s);
         for (size_t at = 0; at < b->panels; at++) {
