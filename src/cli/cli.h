@@ -209,7 +209,7 @@ void un_cli_keep_lines(void);
 void un_cli_control(const char *bytes);
 /* Puts text on standard error at once, shown like all text and in one line; may be called by a
  * signal handler. */
-void un_cli_say(const char *text);
+void un_cli_write_notice(const char *text);
 /* A name as it stands in one line: itself or, with line feeds and tabs shown as \u000a and \u0009,
  * a copy, which lives until this thread has asked for eight more. */
 const char *un_cli_name(const char *name);

@@ -56,7 +56,7 @@ static void print_progress(const un_progress_state *s, void *user) {
     snprintf(line, sizeof line, "%.60s: %zu of %zu %.20s, %.1f/s, %s left", s->label, s->done,
              s->total, s->unit, s->seconds > 0 ? (double)s->done / s->seconds : 0.0, eta);
     un_cli_control("\r\033[K");
-    un_cli_say(line);
+    un_cli_write_notice(line);
     g_line_open = 1;
 }
 
@@ -398,7 +398,7 @@ static unseen_among parse_among(struct argp_state *state, const char *text) {
 }
 
 /* The first argument is the model, the rest are pictures; the first failure is kept. */
-static void take_argument(un_cli_pictures *p, const char *text) {
+static void add_argument(un_cli_pictures *p, const char *text) {
     if (!p->model)
         p->model = text;
     else if (!p->list_status)
@@ -420,7 +420,7 @@ static error_t parse_pictures(int key, char *text, struct argp_state *state) {
         return 0;
     case KEY_STORED: p->orientation = UN_ORIENTATION_STORED; return 0;
     case KEY_ORIENTATION: p->orientation = un_cli_parse_orientation(state, text); return 0;
-    case ARGP_KEY_ARG: take_argument(p, text); return 0;
+    case ARGP_KEY_ARG: add_argument(p, text); return 0;
     case ARGP_KEY_END:
         if (!p->model) argp_error(state, "which model?");
         if (!p->list_status && p->pictures.count == 0 && p->pictures.problem)

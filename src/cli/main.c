@@ -98,7 +98,7 @@ static void on_bus_error(int number, siginfo_t *info, void *context) {
         return;
     }
     write_text("unseen: ");
-    un_cli_say(file);
+    un_cli_write_notice(file);
     write_text(
         " was cut short while it was read, or its disk failed; run this again when it is whole\n");
     _exit(UN_EXIT_FAILURE);

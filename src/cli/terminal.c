@@ -176,7 +176,7 @@ void un_cli_control(const char *bytes) {
     if (write(STDERR_FILENO, bytes, strlen(bytes)) < 0) return; /* a progress line less */
 }
 
-void un_cli_say(const char *text) {
+void un_cli_write_notice(const char *text) {
     guarded g = {.fd = STDERR_FILENO, .one_line = 1};
     for (const char *c = text; *c; c++) add_byte(&g, *c);
     for (size_t i = 0; i < g.part_length; i++) add_code(&g, 'x', (unsigned char)g.part[i], 2);

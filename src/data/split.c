@@ -314,9 +314,9 @@ typedef struct {
     size_t *unseen_with;   /* [A] */
     int64_t *order;        /* [C] classes with images, shuffled */
     size_t candidates;
-} chooser;
+} selector;
 
-static void drop(chooser *c) {
+static void drop(selector *c) {
     free(c->images);
     free(c->unseen);
     free(c->has);
@@ -326,7 +326,7 @@ static void drop(chooser *c) {
 }
 
 /* Above the mean over classes. */
-static void find_attributes(chooser *c, const un_semantics *s) {
+static void find_attributes(selector *c, const un_semantics *s) {
     size_t C = c->dataset->class_count;
     for (size_t a = 0; a < s->width; a++) {
         double sum = 0;
@@ -339,7 +339,7 @@ static void find_attributes(chooser *c, const un_semantics *s) {
     }
 }
 
-static un_status look(chooser *c, uint64_t seed) {
+static un_status gather_candidates(selector *c, uint64_t seed) {
     const un_dataset *d = c->dataset;
     size_t C = d->class_count;
     const un_semantics *s = d->semantics_count > 0 ? &d->semantics[0] : NULL;
@@ -360,7 +360,7 @@ static un_status look(chooser *c, uint64_t seed) {
 }
 
 /* Attributes that would be left without a seen class if class k were unseen. */
-static size_t orphans_of(const chooser *c, size_t k) {
+static size_t orphans_of(const selector *c, size_t k) {
     size_t n = 0;
     for (size_t a = 0; a < c->width; a++) {
         size_t own = c->has[k * c->width + a];
@@ -369,7 +369,7 @@ static size_t orphans_of(const chooser *c, size_t k) {
     return n;
 }
 
-static void take(chooser *c, size_t k) {
+static void select_class(selector *c, size_t k) {
     c->unseen[k] = 1;
     for (size_t a = 0; a < c->width; a++) {
         c->seen_with[a] -= c->has[k * c->width + a];
@@ -377,11 +377,11 @@ static void take(chooser *c, size_t k) {
     }
 }
 
-static void choose(chooser *c, size_t number) {
+static void select_classes(selector *c, size_t number) {
     size_t taken = 0;
     for (size_t i = 0; i < c->candidates && taken < number; i++) {
         if (orphans_of(c, (size_t)c->order[i]) > 0) continue;
-        take(c, (size_t)c->order[i]);
+        select_class(c, (size_t)c->order[i]);
         taken++;
     }
     for (; taken < number; taken++) {
@@ -395,11 +395,11 @@ static void choose(chooser *c, size_t number) {
             best = k;
         }
         if (best == SIZE_MAX) return;
-        take(c, best);
+        select_class(c, best);
     }
 }
 
-static un_status take_named(chooser *c, const un_split_proposal *p) {
+static un_status select_named(selector *c, const un_split_proposal *p) {
     const un_dataset *d = c->dataset;
     un_name_index index;
     un_name_report report;
@@ -412,7 +412,7 @@ static un_status take_named(chooser *c, const un_split_proposal *p) {
         UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s: there is no class %s%s", p->where,
                       report.missing.text, un_name_list_more(&report.missing)));
     for (size_t i = 0; i < p->unseen_count; i++)
-        if (!c->unseen[map[i]] && c->images[map[i]] > 0) take(c, map[i]);
+        if (!c->unseen[map[i]] && c->images[map[i]] > 0) select_class(c, map[i]);
 done:
     free(map);
     un_name_index_free(&index);
@@ -443,14 +443,14 @@ static un_status refuse_number(size_t candidates, size_t number) {
                    candidates, number, most);
 }
 
-static un_status choose_classes(chooser *c, const un_split_proposal *p, un_split_outcome *outcome) {
+static un_status select_unseen(selector *c, const un_split_proposal *p, un_split_outcome *outcome) {
     size_t number = p->number > 0 ? p->number : usual_number(c->candidates);
     if (p->no_unseen)
         number = 0;
     else if (p->unseen_count > 0)
-        UN_TRY(take_named(c, p));
+        UN_TRY(select_named(c, p));
     else if (number + 2 <= c->candidates)
-        choose(c, number);
+        select_classes(c, number);
     *outcome = (un_split_outcome){0};
     for (size_t k = 0; k < c->dataset->class_count; k++) outcome->unseen += c->unseen[k];
     for (size_t a = 0; a < c->width; a++)
@@ -477,7 +477,7 @@ static void group(const un_dataset *d, const size_t *images, size_t *first, int6
     first[0] = 0;
 }
 
-static un_status make_lists(un_dataset *d, const chooser *c, uint64_t seed) {
+static un_status make_lists(un_dataset *d, const selector *c, uint64_t seed) {
     un_index_list *lists[] = {&d->trainval, &d->test_seen, &d->test_unseen};
     size_t *first = NULL;
     int64_t *members = NULL;
@@ -511,10 +511,10 @@ done:
 
 un_status un_split_propose(un_dataset *dataset, const un_split_proposal *proposal,
                            un_split_outcome *outcome) {
-    chooser c = {.dataset = dataset};
+    selector c = {.dataset = dataset};
     un_status status = UNSEEN_OK;
-    UN_GO(look(&c, proposal->seed));
-    UN_GO(choose_classes(&c, proposal, outcome));
+    UN_GO(gather_candidates(&c, proposal->seed));
+    UN_GO(select_unseen(&c, proposal, outcome));
     UN_GO(make_lists(dataset, &c, proposal->seed));
 done:
     drop(&c);

@@ -19,7 +19,7 @@
 /* ---- a model on the test sets ---- */
 
 /* The gamma that the model was selected with. */
-static un_status take_selected(const char *setting, const un_model *model, const char *path,
+static un_status read_selected(const char *setting, const un_model *model, const char *path,
                                un_result_context *context) {
     int on_test = !strcmp(context->selection, UN_SELECTED_ON_TEST);
     if (!model->has_gamma)
@@ -47,7 +47,7 @@ static un_status resolve_gamma(const char *setting, const un_model *model, const
     if (!strcmp(text, "native")) {
         context->gamma_source = "native";
     } else if (!strcmp(text, "validation") || !strcmp(text, "selected")) {
-        UN_TRY(take_selected(text, model, path, context));
+        UN_TRY(read_selected(text, model, path, context));
     } else {
         context->gamma_source = "given";
         if (!un_decimal_parse(text, &context->gamma))

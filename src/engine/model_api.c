@@ -207,7 +207,7 @@ unseen_status unseen_model_set_orientation(unseen_model *model, unseen_orientati
 }
 
 /* A copy of the caller's pixels, dense. */
-static un_status take_pixels(const uint8_t *rgb, size_t width, size_t height, size_t stride,
+static un_status copy_pixels(const uint8_t *rgb, size_t width, size_t height, size_t stride,
                              un_image *out) {
     if (width == 0 || height == 0 || width > 1u << 20 || height > 1u << 20 || stride < 3 * width)
         return un_fail(UNSEEN_E_ARGUMENT, "a picture of %zu x %zu pixels, %zu bytes a row", width,
@@ -305,7 +305,7 @@ unseen_status unseen_classify_pixels(unseen_model *model, const uint8_t *rgb, si
     un_image pixels = {0};
     if (!model || !rgb || !out || !count)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_classify_pixels: a pointer is NULL");
-    UN_TRY(take_pixels(rgb, width, height, stride, &pixels));
+    UN_TRY(copy_pixels(rgb, width, height, stride, &pixels));
     un_status status = classify(model, NULL, &pixels, among, top, out, count);
     un_image_free(&pixels);
     return status;
@@ -324,7 +324,7 @@ unseen_status unseen_features_of_pixels(unseen_model *model, const uint8_t *rgb,
     un_image pixels = {0};
     if (!model || !rgb || !out)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_features_of_pixels: a pointer is NULL");
-    UN_TRY(take_pixels(rgb, width, height, stride, &pixels));
+    UN_TRY(copy_pixels(rgb, width, height, stride, &pixels));
     un_status status = features_of(model, NULL, &pixels, out);
     un_image_free(&pixels);
     return status;

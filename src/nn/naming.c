@@ -46,24 +46,25 @@ un_status un_param_load(const un_params *params, size_t index, const un_safetens
     const un_param *item = &params->item[index];
     const un_st_entry *entry = NULL;
     UN_TRY(un_safetensors_require(file, name, -1, &entry));
-    int rank = entry->tensor.rank, wanted_rank = item->rank, whole = begin == SIZE_MAX;
-    const size_t *shape = entry->tensor.shape, *wanted = item->shape;
+    int rank = entry->tensor.rank, expected_rank = item->rank, whole = begin == SIZE_MAX;
+    const size_t *shape = entry->tensor.shape, *required = item->shape;
     size_t rows = 0;
     if (whole) {
         skip_ones(&rank, &shape);
-        skip_ones(&wanted_rank, &wanted);
+        skip_ones(&expected_rank, &required);
         begin = 0;
     } else if (rank > 0) {
         rows = item->shape[0];
     }
-    int fits = rank == wanted_rank;
+    int fits = rank == expected_rank;
     for (int i = 0; fits && i < rank; i++)
-        fits = !whole && i == 0 ? begin < shape[0] && 3 * rows == shape[0] : shape[i] == wanted[i];
+        fits =
+            !whole && i == 0 ? begin < shape[0] && 3 * rows == shape[0] : shape[i] == required[i];
     char got[128], need[128];
     if (!fits)
         return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" has shape %s, which does not fit %s",
                        file->path, name, shape_text(rank, shape, got, sizeof got),
-                       shape_text(wanted_rank, wanted, need, sizeof need));
+                       shape_text(expected_rank, required, need, sizeof need));
     un_dtype type = entry->tensor.dtype;
     if (type != UN_F32 && type != UN_BF16 && type != UN_F16 && type != UN_F64)
         return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" has type %s, expected numbers",

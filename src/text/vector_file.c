@@ -60,12 +60,12 @@ typedef struct {
 } reader;
 
 /* Brings at least `wanted` bytes (at most MAX_LINE) together, or all that are left. */
-static un_status gather(reader *r, size_t wanted) {
-    if (r->have - r->at >= wanted) return UNSEEN_OK;
+static un_status gather(reader *r, size_t required) {
+    if (r->have - r->at >= required) return UNSEEN_OK;
     memmove(r->buffer, r->buffer + r->at, r->have - r->at);
     r->have -= r->at;
     r->at = 0;
-    while (r->have < wanted && !r->ended) {
+    while (r->have < required && !r->ended) {
         int code = Z_OK;
         errno = 0;
         int n = gzread(r->file, r->buffer + r->have, (unsigned)(MAX_LINE - r->have));
@@ -83,9 +83,9 @@ static un_status gather(reader *r, size_t wanted) {
 /* The next line, without its end, with a NUL; NULL behind the last. */
 static un_status next_line(reader *r, char **out, size_t *length) {
     char *end = NULL;
-    for (size_t wanted = 1;; wanted = 2 * (r->have - r->at) + 1) {
-        if (wanted > MAX_LINE) wanted = MAX_LINE;
-        UN_TRY(gather(r, wanted));
+    for (size_t required = 1;; required = 2 * (r->have - r->at) + 1) {
+        if (required > MAX_LINE) required = MAX_LINE;
+        UN_TRY(gather(r, required));
         end = memchr(r->buffer + r->at, '\n', r->have - r->at);
         if (end || r->ended || r->have - r->at == MAX_LINE) break;
     }

@@ -197,7 +197,7 @@ static const un_st_entry *named_like(const un_safetensors *file, const char *nam
     return NULL;
 }
 
-static un_status choose_tensor(const work *w, const un_safetensors *file, const un_st_entry **out) {
+static un_status select_tensor(const work *w, const un_safetensors *file, const un_st_entry **out) {
     const un_words_options *o = w->options;
     if (o->tensor) return un_safetensors_require(file, o->tensor, 2, out);
     *out = file->count == 1 ? &file->entries[0] : named_like(file, w->dataset->name);
@@ -235,7 +235,7 @@ static un_status from_safetensors(work *w) {
     const un_st_entry *entry = NULL;
     UN_TRY(un_safetensors_open(&file, w->options->vectors));
     un_status status = UNSEEN_OK;
-    UN_GO(choose_tensor(w, &file, &entry));
+    UN_GO(select_tensor(w, &file, &entry));
     UN_GO(begin_matrix(w, entry->name, entry->tensor.rank, entry->tensor.shape));
     un_st_copy_f32(entry, w->vectors);
     UN_GO(end_matrix(w, entry->name));
@@ -267,13 +267,13 @@ done:
 
 /* ---- into the data set ---- */
 
-static int is_wanted(const work *w, const un_semantics *s) {
+static int is_selected(const work *w, const un_semantics *s) {
     for (size_t i = 0; i < w->options->semantics_count; i++)
         if (!strcmp(w->options->semantics[i], s->name)) return 1;
     return w->options->semantics_count == 0;
 }
 
-static un_status check_wanted(const work *w) {
+static un_status check_selected(const work *w) {
     const un_semantics *s = NULL;
     for (size_t i = 0; i < w->options->semantics_count; i++)
         UN_TRY(un_dataset_require_semantics(w->dataset, w->options->semantics[i], &s));
@@ -290,7 +290,7 @@ static un_status find_attributes(work *w) {
     }
     for (size_t i = 0; i < d->semantics_count; i++) {
         const un_semantics *s = &d->semantics[i];
-        if (!s->attributes || !is_wanted(w, s)) continue;
+        if (!s->attributes || !is_selected(w, s)) continue;
         w->count = s->width;
         w->attributes = (un_attribute_phrases){.count = s->width, .names = s->attributes};
         UN_TRY(un_arena_alloc(&w->arena, s->width, sizeof *w->attributes.phrases,
@@ -307,7 +307,7 @@ static un_status store(work *w) {
     un_name_list given = {0};
     for (size_t i = 0; i < d->semantics_count; i++) {
         un_semantics *s = &d->semantics[i];
-        if (!is_wanted(w, s)) continue;
+        if (!is_selected(w, s)) continue;
         if (s->width != w->count && w->options->semantics_count > 0)
             return un_fail(UNSEEN_E_ARGUMENT, "semantics \"%s\" have %zu attributes, not %zu",
                            s->name, s->width, w->count);
@@ -360,7 +360,7 @@ un_status un_words_add(un_dataset *dataset, const un_words_options *options) {
     work w = {.dataset = dataset, .options = options};
     un_status status = UNSEEN_OK;
     if (!options->vectors) return un_fail(UNSEEN_E_ARGUMENT, "the file of word vectors is missing");
-    UN_GO(check_wanted(&w));
+    UN_GO(check_selected(&w));
     UN_GO(find_attributes(&w));
     if (strcmp(options->vectors, UN_WORDS_BUILTIN) == 0)
         UN_GO(from_nothing(&w));
@@ -377,7 +377,7 @@ un_status un_words_name(un_dataset *dataset, const un_words_options *options) {
     work w = {.dataset = dataset, .options = options};
     if (!options->attributes)
         return un_fail(UNSEEN_E_ARGUMENT, "the file of attribute names is missing");
-    UN_TRY(check_wanted(&w));
+    UN_TRY(check_selected(&w));
     UN_TRY(find_attributes(&w));
     return store(&w);
 }
@@ -428,7 +428,7 @@ un_status un_attribute_clean(const char *name, un_arena *arena, char **out) {
 }
 
 /* The words of a published phrase, one blank in between, otherwise untouched. */
-static un_status take_phrase(const char *text, un_arena *arena, char **out) {
+static un_status add_phrase(const char *text, un_arena *arena, char **out) {
     char *phrase = NULL;
     size_t used = 0;
     UN_TRY(un_arena_alloc(arena, strlen(text) + 1, 1, &phrase));
@@ -508,7 +508,7 @@ static un_status add_row(reader *r, char *line, size_t number) {
                        r->path, number);
     size_t at = r->out->count;
     UN_TRY(un_arena_string(r->arena, fields[r->name], &r->out->names[at]));
-    return take_phrase(fields[r->phrase], r->arena, &r->out->phrases[at]);
+    return add_phrase(fields[r->phrase], r->arena, &r->out->phrases[at]);
 }
 
 static un_status add_name(reader *r, char *line, size_t number) {

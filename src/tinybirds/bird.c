@@ -23,7 +23,7 @@ static un_color shade_of(const un_bird *bird, size_t group, un_rng *rng, double 
     return un_color_vary(un_palette[g->color[bird->value[group]]], rng, amount);
 }
 
-static void choose_colors(un_bird *b, un_rng *rng) {
+static void sample_colors(un_bird *b, un_rng *rng) {
     static const unsigned char groups[][2] = {
         {UN_PART_BILL, UN_GROUP_BILL_COLOR},     {UN_PART_CROWN, UN_GROUP_CROWN_COLOR},
         {UN_PART_BREAST, UN_GROUP_BREAST_COLOR}, {UN_PART_BELLY, UN_GROUP_BELLY_COLOR},
@@ -44,7 +44,7 @@ void un_bird_create(un_bird *b, const un_kind *kind, const unsigned char value[U
     *b = (un_bird){.facing = un_chance(rng, 0.5) ? 1 : -1};
     for (size_t g = 0; g < UN_GROUP_COUNT; g++) b->value[g] = value[g];
     int small = value[UN_GROUP_SIZE] == UN_SMALL;
-    choose_colors(b, rng);
+    sample_colors(b, rng);
     b->plump = kind->plump * un_between(rng, 0.96, 1.05) * (small ? 1.06 : 0.94);
     b->head = kind->head * un_between(rng, 0.97, 1.03) * (small ? 0.285 : 0.225);
     b->leg = kind->leg * (small ? 0.22 : 0.25);

@@ -118,11 +118,11 @@ static size_t value_of(size_t g, unsigned color) {
 static unsigned draw_palette(un_rng *rng) {
     for (;;) {
         double keys[FEATHER_COLORS];
-        int64_t chosen[PALETTE_COLORS];
+        int64_t sampled[PALETTE_COLORS];
         unsigned palette = 0;
         int usable = 1;
-        un_rng_sample_weighted(rng, g_color_weight, FEATHER_COLORS, PALETTE_COLORS, keys, chosen);
-        for (size_t i = 0; i < PALETTE_COLORS; i++) palette |= 1u << chosen[i];
+        un_rng_sample_weighted(rng, g_color_weight, FEATHER_COLORS, PALETTE_COLORS, keys, sampled);
+        for (size_t i = 0; i < PALETTE_COLORS; i++) palette |= 1u << sampled[i];
         for (size_t i = 0; i < DRESSED; i++) {
             const un_attribute_group *group = &un_attribute_groups[g_dressed[i]];
             unsigned wearable = 0;

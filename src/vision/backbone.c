@@ -105,7 +105,7 @@ static const char *component(const char *name, const char *part) {
 
 /* One telling name is enough to choose; what is missing is then told by the network itself.
  * *prefix receives what stands in front of the telling part ("module."): to be released. */
-static un_status choose(const un_safetensors *file, const family **out, char **prefix) {
+static un_status recognise_family(const un_safetensors *file, const family **out, char **prefix) {
     *out = un_swin_recognize(file) ? &g_swin : NULL;
     *prefix = NULL;
     for (size_t i = 0; i < file->count && !*out; i++)
@@ -135,7 +135,7 @@ static un_status open_file(const char *path, un_precision precision, un_backbone
     un_status status = UNSEEN_OK;
     const family *network = NULL;
     char *prefix = NULL;
-    UN_GO(choose(&file, &network, &prefix));
+    UN_GO(recognise_family(&file, &network, &prefix));
     if (!network)
         UN_GO(un_fail(UNSEEN_E_FORMAT,
                       "%s: not a known network; expected a ResNet or MobileNetV2 with "

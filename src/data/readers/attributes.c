@@ -102,7 +102,7 @@ typedef struct {
     int fractions;          /* some value is no whole number */
 } survey;
 
-static survey look(const work *w, double ignored) {
+static survey survey_values(const work *w, double ignored) {
     survey s = {.low = INFINITY, .high = -INFINITY, .least_peak = INFINITY};
     for (size_t a = 0; a < w->width; a++) {
         double peak = -INFINITY;
@@ -136,7 +136,7 @@ static un_status ask_for_unknown(const work *w, const survey *all) {
     double odd = all->low;
     for (size_t i = 0; i < w->dataset->class_count * w->width; i++) count += w->values[i] == odd;
     const char *class = w->dataset->classes[all->lowest / w->width];
-    survey rest = look(w, odd);
+    survey rest = survey_values(w, odd);
     if (!(odd < 0) || !shares_a_unit(&rest) || !(is_percent(&rest) || rest.fractions))
         return UNSEEN_OK;
     return un_fail(UNSEEN_E_FORMAT,
@@ -149,7 +149,7 @@ static un_status ask_for_unknown(const work *w, const survey *all) {
 }
 
 /* Says that ranges were taken, and which value was the reason. */
-static un_status tell_range(const work *w, const survey *s) {
+static un_status report_range(const work *w, const survey *s) {
     char why[300] = "";
     size_t odd = s->low < 0 ? s->lowest : s->highest;
     const char *class = w->dataset->classes[odd / w->width];
@@ -212,7 +212,7 @@ static int is_code(const column_end *e) {
 }
 
 /* A number that stands far outside its columns and repeats: says how it is named as unknown. */
-static un_status tell_codes(const work *w) {
+static un_status report_codes(const work *w) {
     column_end *ends = NULL; /* [A, 2], count 0: no code */
     size_t most = 0, at = 0; /* of the one that occurs most often */
     UN_TRY(un_alloc(2 * w->width, sizeof *ends, &ends));
@@ -241,7 +241,7 @@ static un_status tell_codes(const work *w) {
                            un_name_fit(class, NAME), class, e.low, e.high, e.value);
 }
 
-static un_status tell_constant(const work *w) {
+static un_status report_constant(const work *w) {
     un_name_list told = {0};
     for (size_t a = 0; a < w->width && w->dataset->class_count > 1; a++) {
         size_t c = 1;
@@ -256,7 +256,7 @@ static un_status tell_constant(const work *w) {
 }
 
 /* Attributes like color_red and color_blue look grouped, but name no group: says how they would. */
-static un_status tell_groups(const work *w) {
+static un_status report_groups(const work *w) {
     size_t repeated = 0, first = 0;
     for (size_t a = 0; a < w->width; a++) {
         size_t group = 0, length = strcspn(w->attributes[a], "_:/.");
@@ -324,7 +324,7 @@ static un_status add(const work *w, const char *name, un_scaling_kind kind) {
 /* The scaled ones, then those as given. */
 static un_status add_both(const work *w) {
     char *original = NULL;
-    survey s = look(w, NAN);
+    survey s = survey_values(w, NAN);
     un_scale scale = w->options->scale;
     if (scale == UN_SCALE_AUTO && s.low < 0) UN_TRY(ask_for_unknown(w, &s));
     int ranged = scale == UN_SCALE_RANGE || (scale == UN_SCALE_AUTO && !shares_a_unit(&s));
@@ -332,10 +332,10 @@ static un_status add_both(const work *w) {
     un_status status = UNSEEN_OK;
     UN_GO(add(w, w->name, ranged ? UN_SCALING_RANGE : UN_SCALING_UNIT));
     UN_GO(add(w, original, UN_SCALING_AS_GIVEN));
-    if (ranged) UN_GO(tell_range(w, &s));
-    if (ranged) UN_GO(tell_codes(w));
-    UN_GO(tell_constant(w));
-    if (w->attributes) UN_GO(tell_groups(w));
+    if (ranged) UN_GO(report_range(w, &s));
+    if (ranged) UN_GO(report_codes(w));
+    UN_GO(report_constant(w));
+    if (w->attributes) UN_GO(report_groups(w));
 done:
     free(original);
     return status;

@@ -303,7 +303,7 @@ static int there(const reader *r, const char *name) {
 }
 
 /* Takes an image's number from a line; *image -1 if the data set does not have it. */
-static un_status take_image(const reader *r, const un_lines *lines, char **rest, int64_t *image) {
+static un_status read_image(const reader *r, const un_lines *lines, char **rest, int64_t *image) {
     size_t id = 0;
     UN_TRY(un_lines_whole(lines, rest, 1, MAX_ID, &id));
     *image = id <= r->largest ? r->place[id] : -1;
@@ -342,7 +342,7 @@ static un_status read_sizes(reader *r) {
     while (un_lines_next(&lines, &line)) {
         int64_t image = 0;
         double size[2];
-        UN_GO(take_image(r, &lines, &line, &image));
+        UN_GO(read_image(r, &lines, &line, &image));
         UN_GO(un_lines_number(&lines, &line, &size[0]));
         UN_GO(un_lines_number(&lines, &line, &size[1]));
         UN_GO(un_lines_end(&lines, line));
@@ -391,7 +391,7 @@ static un_status read_points(reader *r) {
         size_t visible = 0;
         double x = 0;
         double y = 0;
-        UN_GO(take_image(r, &lines, &line, &image));
+        UN_GO(read_image(r, &lines, &line, &image));
         UN_GO(un_lines_whole(&lines, &line, 1, MAX_PARTS, &number));
         UN_GO(un_lines_number(&lines, &line, &x));
         UN_GO(un_lines_number(&lines, &line, &y));
@@ -424,7 +424,7 @@ static un_status read_boxes(reader *r) {
     while (un_lines_next(&lines, &line)) {
         int64_t image = 0;
         double box[4]; /* x, y, width, height */
-        UN_GO(take_image(r, &lines, &line, &image));
+        UN_GO(read_image(r, &lines, &line, &image));
         for (int k = 0; k < 4; k++) UN_GO(un_lines_number(&lines, &line, &box[k]));
         UN_GO(un_lines_end(&lines, line));
         if (box[2] < 0 || box[3] < 0) UN_GO(un_lines_wrong(&lines, "the box has no size"));

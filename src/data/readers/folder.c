@@ -261,7 +261,7 @@ done:
 /* ---- the import ---- */
 
 /* Takes the pictures that lie in folders; tells how many do not. */
-static un_status take_pictures(un_picture_import *im) {
+static un_status add_pictures(un_picture_import *im) {
     const un_picture_set_options *o = im->options;
     un_dataset *d = &im->dataset;
     un_picture_list list;
@@ -306,7 +306,7 @@ static un_status label(un_picture_import *im, const un_table *table) {
 }
 
 /* Notes the classes that have a row and no pictures. */
-static un_status tell_empty(un_dataset *d) {
+static un_status report_empty(un_dataset *d) {
     unsigned char *used = NULL;
     un_name_list empty = {0};
     UN_TRY(un_alloc(d->class_count, 1, &used));
@@ -332,9 +332,9 @@ static un_status import_all(un_picture_import *im, const un_picture_set_options 
     UN_TRY(un_table_read_as(options->attributes, &cells, &d->arena, &table));
     d->class_count = table.rows;
     d->classes = table.names;
-    UN_TRY(take_pictures(im));
+    UN_TRY(add_pictures(im));
     UN_TRY(label(im, &table));
-    UN_TRY(tell_empty(d));
+    UN_TRY(report_empty(d));
     UN_TRY(un_import_attributes(d, "att", table.values, table.columns, table.attributes,
                                 &options->values));
     UN_TRY(un_split_source_apply(&im->source, d, &defaults));

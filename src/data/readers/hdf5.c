@@ -111,13 +111,13 @@ un_status un_hdf5_require(const un_hdf5 *file, const char *name, un_hdf5_kind ki
                           const un_hdf5_variable **out) {
     static const char *const KINDS[] = {"something", "numbers", "text", "cells"};
     const un_hdf5_variable *v = un_hdf5_find(file, name);
-    char wanted[32] = "";
+    char of_rank[32] = "";
     if (!v) return missing(file, name);
     if (v->is_damaged) return un_hdf5_cannot_open(file->path, name);
-    if (rank >= 0) snprintf(wanted, sizeof wanted, " with %d dimensions", rank);
+    if (rank >= 0) snprintf(of_rank, sizeof of_rank, " with %d dimensions", rank);
     if (v->kind != kind || (rank >= 0 && v->rank != rank))
         return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is %s with %d dimensions, expected %s%s",
-                       file->path, name, v->type_name, v->rank, KINDS[kind], wanted);
+                       file->path, name, v->type_name, v->rank, KINDS[kind], of_rank);
     *out = v;
     return UNSEEN_OK;
 }

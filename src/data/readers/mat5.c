@@ -65,7 +65,7 @@ struct un_mat5 {
 
 /* ---- elements ---- */
 
-static un_status take_tag(un_mat5_stream *s, uint64_t *budget, tag *out) {
+static un_status read_tag(un_mat5_stream *s, uint64_t *budget, tag *out) {
     unsigned char raw[8];
     UN_TRY(un_mat5_take_from(s, budget, raw, sizeof raw));
     uint32_t first = un_mat5_word(s, raw);
@@ -80,7 +80,7 @@ static un_status take_tag(un_mat5_stream *s, uint64_t *budget, tag *out) {
 }
 
 /* The data of a sub-element and their padding. `out` holds t->bytes or is NULL. */
-static un_status take_data(un_mat5_stream *s, uint64_t *budget, const tag *t, void *out) {
+static un_status read_data(un_mat5_stream *s, uint64_t *budget, const tag *t, void *out) {
     if (t->small) {
         if (out) memcpy(out, t->inside, t->bytes);
         return UNSEEN_OK;
@@ -106,13 +106,13 @@ static int is_numeric(const head *h) {
     return h->class >= CLASS_DOUBLE && h->class <= CLASS_UINT64;
 }
 
-static un_status take_dims(un_mat5_stream *s, uint64_t *budget, head *h) {
+static un_status read_dims(un_mat5_stream *s, uint64_t *budget, head *h) {
     tag t;
     unsigned char raw[4 * MAX_RANK];
-    UN_TRY(take_tag(s, budget, &t));
+    UN_TRY(read_tag(s, budget, &t));
     if (t.type != MI_INT32 || t.bytes % 4 != 0 || t.bytes < 8 || t.bytes > sizeof raw)
         return un_mat5_damaged(s, "the dimensions of a variable make no sense");
-    UN_TRY(take_data(s, budget, &t, raw));
+    UN_TRY(read_data(s, budget, &t, raw));
     h->count = 1;
     for (uint32_t i = 0; i < t.bytes; i += 4) {
         uint32_t dim = un_mat5_word(s, raw + i);
@@ -124,47 +124,47 @@ static un_status take_dims(un_mat5_stream *s, uint64_t *budget, head *h) {
 }
 
 /* A name of at most `size` - 1 bytes; longer ones become "". */
-static un_status take_name(un_mat5_stream *s, uint64_t *budget, char *out, size_t size) {
+static un_status read_name(un_mat5_stream *s, uint64_t *budget, char *out, size_t size) {
     tag t;
-    UN_TRY(take_tag(s, budget, &t));
+    UN_TRY(read_tag(s, budget, &t));
     if (t.type != MI_INT8 && t.type != MI_UINT8 && t.type != MI_UTF8)
         return un_mat5_damaged(s, "a variable has no name");
     int fits = t.bytes < size;
-    UN_TRY(take_data(s, budget, &t, fits ? out : NULL));
+    UN_TRY(read_data(s, budget, &t, fits ? out : NULL));
     out[fits ? t.bytes : 0] = 0;
     if (!un_text_is_utf8((const unsigned char *)out, strlen(out))) out[0] = 0;
     return UNSEEN_OK;
 }
 
-static un_status take_head(un_mat5_stream *s, uint64_t *budget, head *h) {
+static un_status read_head(un_mat5_stream *s, uint64_t *budget, head *h) {
     tag t;
     unsigned char flags[8];
     *h = (head){0};
     if (*budget == 0) return UNSEEN_OK;
-    UN_TRY(take_tag(s, budget, &t));
+    UN_TRY(read_tag(s, budget, &t));
     if (t.type != MI_UINT32 || t.bytes != sizeof flags || t.small)
         return un_mat5_damaged(s, "a variable has no flags");
-    UN_TRY(take_data(s, budget, &t, flags));
+    UN_TRY(read_data(s, budget, &t, flags));
     h->class = un_mat5_word(s, flags) & 0xFF;
     h->is_complex = un_mat5_word(s, flags) >> 11 & 1;
     h->is_logical = un_mat5_word(s, flags) >> 9 & 1;
     if (h->class == 0 || h->class > CLASS_OPAQUE)
         return un_mat5_damaged(s, "a variable has no known class");
     if (h->class != CLASS_OPAQUE) {
-        UN_TRY(take_dims(s, budget, h));
-        return take_name(s, budget, h->name, sizeof h->name);
+        UN_TRY(read_dims(s, budget, h));
+        return read_name(s, budget, h->name, sizeof h->name);
     }
     char system[16]; /* "MCOS" */
     h->rank = 2;
-    UN_TRY(take_name(s, budget, h->name, sizeof h->name));
-    UN_TRY(take_name(s, budget, system, sizeof system));
-    return take_name(s, budget, h->object, sizeof h->object);
+    UN_TRY(read_name(s, budget, h->name, sizeof h->name));
+    UN_TRY(read_name(s, budget, system, sizeof system));
+    return read_name(s, budget, h->object, sizeof h->object);
 }
 
 /* The tag of a real or imaginary part, or of characters. */
 static un_status take_values_tag(un_mat5_stream *s, uint64_t *budget, const head *h, tag *t) {
     uint64_t expected = 0;
-    UN_TRY(take_tag(s, budget, t));
+    UN_TRY(read_tag(s, budget, t));
     uint64_t size = TYPE_SIZE[t->type];
     if (size == 0) return un_mat5_damaged(s, "the data of a variable have no numeric type");
     if (__builtin_mul_overflow(h->count, size, &expected))
@@ -183,7 +183,7 @@ static un_status verify_matrix(un_mat5_stream *s, uint64_t budget, int depth, he
 /* The tag of the next cell, whose bytes are taken from the budget. */
 static un_status take_cell_tag(un_mat5_stream *s, uint64_t *budget, uint64_t *bytes) {
     tag t;
-    UN_TRY(take_tag(s, budget, &t));
+    UN_TRY(read_tag(s, budget, &t));
     if (t.type != MI_MATRIX || t.small) return un_mat5_damaged(s, "a cell holds no variable");
     if (t.bytes > *budget) return un_mat5_damaged(s, "a cell is larger than its cell array");
     *budget -= t.bytes;
@@ -205,13 +205,13 @@ static un_status verify_cells(un_mat5_stream *s, uint64_t *budget, uint64_t coun
 static un_status verify_values(un_mat5_stream *s, uint64_t *budget, const head *h) {
     tag t;
     UN_TRY(take_values_tag(s, budget, h, &t));
-    return take_data(s, budget, &t, NULL);
+    return read_data(s, budget, &t, NULL);
 }
 
 /* The content of a MATRIX element of `budget` bytes; an empty one is allowed. */
 static un_status verify_matrix(un_mat5_stream *s, uint64_t budget, int depth, head *h) {
     if (depth > MAX_DEPTH) return un_mat5_damaged(s, "cells are nested too deeply");
-    UN_TRY(take_head(s, &budget, h));
+    UN_TRY(read_head(s, &budget, h));
     if (h->class == CLASS_CELL) {
         UN_TRY(verify_cells(s, &budget, h->count, depth));
     } else if (is_numeric(h) || h->class == CLASS_CHAR) {
@@ -232,7 +232,7 @@ static un_status begin(un_mat5_stream *s, const place *p, uint64_t *bytes) {
     if (!p->compressed) return UNSEEN_OK;
     tag t;
     uint64_t budget = sizeof(uint64_t);
-    UN_TRY(take_tag(s, &budget, &t));
+    UN_TRY(read_tag(s, &budget, &t));
     if (t.type != MI_MATRIX || t.small)
         return un_mat5_damaged(s, "a compressed element holds no variable");
     *bytes = t.bytes;
@@ -378,7 +378,7 @@ static un_status open_numbers(un_mat5 *mat, size_t number) {
     mat->open_done = 0;
     mat->tag = (tag){.type = MI_DOUBLE};
     UN_TRY(begin(s, &mat->places[number], &budget));
-    UN_TRY(take_head(s, &budget, &h));
+    UN_TRY(read_head(s, &budget, &h));
     if (h.count > 0) UN_TRY(take_values_tag(s, &budget, &h, &mat->tag));
     if (!mat->tag.small && mat->tag.bytes > budget)
         return un_mat5_damaged(s, "an element is larger than the one it is in");
@@ -387,7 +387,7 @@ static un_status open_numbers(un_mat5 *mat, size_t number) {
 }
 
 /* The bytes of the next `count` numbers of the open variable; out NULL: dropped. */
-static un_status take_raw(un_mat5 *mat, uint64_t count, void *out) {
+static un_status read_raw(un_mat5 *mat, uint64_t count, void *out) {
     size_t size = TYPE_SIZE[mat->tag.type];
     uint64_t at = mat->open_done * size;
     mat->open_done += count;
@@ -398,15 +398,15 @@ static un_status take_raw(un_mat5 *mat, uint64_t count, void *out) {
 }
 
 /* The next `count` numbers of the open variable; one of the outputs is NULL. */
-static un_status take_numbers(un_mat5 *mat, uint64_t count, double *doubles, float *floats) {
+static un_status read_numbers(un_mat5 *mat, uint64_t count, double *doubles, float *floats) {
     uint32_t type = mat->tag.type;
     size_t size = TYPE_SIZE[type];
     int swapped = mat->source.swapped;
     unsigned char raw[BLOCK];
-    if (floats && type == MI_SINGLE && !swapped) return take_raw(mat, count, floats);
+    if (floats && type == MI_SINGLE && !swapped) return read_raw(mat, count, floats);
     for (uint64_t done = 0; done < count;) {
         size_t n = count - done < BLOCK / size ? (size_t)(count - done) : BLOCK / size;
-        UN_TRY(take_raw(mat, n, raw));
+        UN_TRY(read_raw(mat, n, raw));
         if (swapped) un_mat5_swap(raw, size, n);
         for (size_t i = 0; i < n && doubles; i++) *doubles++ = element(type, raw, i);
         for (size_t i = 0; i < n && floats; i++) *floats++ = (float)element(type, raw, i);
@@ -418,7 +418,7 @@ static un_status take_numbers(un_mat5 *mat, uint64_t count, double *doubles, flo
 un_status un_mat5_read_double(un_mat5 *mat, size_t number, double *out) {
     const un_mat_variable *v = &mat->variables[number];
     UN_TRY(open_numbers(mat, number));
-    un_status status = take_numbers(mat, (uint64_t)v->dims[0] * v->dims[1], out, NULL);
+    un_status status = read_numbers(mat, (uint64_t)v->dims[0] * v->dims[1], out, NULL);
     mat->open = SIZE_MAX;
     return status ? status : un_mat5_finish(&mat->source);
 }
@@ -430,8 +430,8 @@ un_status un_mat5_read_columns(un_mat5 *mat, size_t number, size_t first, size_t
     uint64_t n = (uint64_t)count * v->dims[0];
     if (mat->open != number || mat->open_done > from) UN_TRY(open_numbers(mat, number));
     mat->open = SIZE_MAX; /* until all went well */
-    UN_TRY(take_raw(mat, from - mat->open_done, NULL));
-    UN_TRY(take_numbers(mat, n, NULL, out));
+    UN_TRY(read_raw(mat, from - mat->open_done, NULL));
+    UN_TRY(read_numbers(mat, n, NULL, out));
     if (first + count == v->dims[1]) return un_mat5_finish(&mat->source);
     mat->open = number;
     return UNSEEN_OK;
@@ -448,7 +448,7 @@ static un_status cannot_tell(const un_mat5 *mat, const char *name) {
 
 /* The characters of a variable whose head was taken, one string a row; in a cell, a column of
  * characters is one string, too. */
-static un_status take_rows(un_mat5 *mat, uint64_t *budget, const head *h, int in_cell,
+static un_status read_rows(un_mat5 *mat, uint64_t *budget, const head *h, int in_cell,
                            const char *name, un_text *text, size_t *count) {
     un_mat5_stream *s = &mat->source;
     tag t = {.type = MI_UTF8};
@@ -468,7 +468,7 @@ static un_status take_rows(un_mat5 *mat, uint64_t *budget, const head *h, int in
     if (size > 4 || t.type == MI_SINGLE || t.bytes % size != 0)
         return un_mat5_damaged(s, "the characters of a text have no type of characters");
     UN_TRY(un_alloc((size_t)t.bytes + 1, 1, &bytes));
-    un_status status = take_data(s, budget, &t, bytes);
+    un_status status = read_data(s, budget, &t, bytes);
     if (!status && s->swapped) un_mat5_swap(bytes, size, t.bytes / size);
     const un_text_matrix matrix = {.data = bytes,
                                    .size = size,
@@ -481,7 +481,7 @@ static un_status take_rows(un_mat5 *mat, uint64_t *budget, const head *h, int in
 }
 
 /* Every cell is one string, an empty one included. */
-static un_status take_cells(un_mat5 *mat, uint64_t *budget, const head *cells, const char *name,
+static un_status read_cells(un_mat5 *mat, uint64_t *budget, const head *cells, const char *name,
                             un_text *text, size_t *count) {
     un_mat5_stream *s = &mat->source;
     for (uint64_t i = 0; i < cells->count; i++) {
@@ -489,9 +489,9 @@ static un_status take_cells(un_mat5 *mat, uint64_t *budget, const head *cells, c
         uint64_t bytes = 0;
         size_t before = *count;
         UN_TRY(take_cell_tag(s, budget, &bytes));
-        UN_TRY(take_head(s, &bytes, &h));
+        UN_TRY(read_head(s, &bytes, &h));
         if (h.class != 0 && (h.count > 0 || h.class == CLASS_OPAQUE))
-            UN_TRY(take_rows(mat, &bytes, &h, 1, name, text, count));
+            UN_TRY(read_rows(mat, &bytes, &h, 1, name, text, count));
         UN_TRY(un_mat5_take_from(s, &bytes, NULL, bytes));
         if (*count == before) {
             UN_TRY(un_text_byte(text, 0));
@@ -518,11 +518,11 @@ un_status un_mat5_read_strings(un_mat5 *mat, size_t number, un_arena *arena, cha
     *count = 0;
     mat->open = SIZE_MAX;
     UN_GO(begin(&mat->source, &mat->places[number], &budget));
-    UN_GO(take_head(&mat->source, &budget, &h));
+    UN_GO(read_head(&mat->source, &budget, &h));
     if (h.class == CLASS_CELL)
-        UN_GO(take_cells(mat, &budget, &h, v->name, &text, count));
+        UN_GO(read_cells(mat, &budget, &h, v->name, &text, count));
     else
-        UN_GO(take_rows(mat, &budget, &h, 0, v->name, &text, count));
+        UN_GO(read_rows(mat, &budget, &h, 0, v->name, &text, count));
     UN_GO(un_mat5_finish(&mat->source));
     UN_GO(un_text_split(text.data, text.used, *count, arena, out, &whole));
     if (!whole) status = un_mat5_damaged(&mat->source, "its text does not add up");

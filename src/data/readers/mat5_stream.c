@@ -15,10 +15,10 @@ un_status un_mat5_damaged(const un_mat5_stream *s, const char *what) {
 
 /* Reads up to UN_MAT5_BUFFER of the piece; what the file has not is an error. */
 static un_status read_file(un_mat5_stream *s, unsigned char *out, size_t *got) {
-    size_t wanted = s->left < UN_MAT5_BUFFER ? (size_t)s->left : UN_MAT5_BUFFER;
+    size_t length = s->left < UN_MAT5_BUFFER ? (size_t)s->left : UN_MAT5_BUFFER;
     *got = 0;
-    while (*got < wanted) {
-        ssize_t n = pread(s->fd, out + *got, wanted - *got, (off_t)(s->next + *got));
+    while (*got < length) {
+        ssize_t n = pread(s->fd, out + *got, length - *got, (off_t)(s->next + *got));
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return un_fail_errno(errno, "cannot read %s", s->path);
         if (n == 0) return un_mat5_damaged(s, "it is cut short");

@@ -285,8 +285,8 @@ un_status un_import_image_root(un_dataset *dataset, const char *root) {
 }
 
 /* Says how many images have no file, the first few by name. */
-static un_status tell_missing(un_dataset *d, const char *root, const int64_t *place,
-                              int allow_missing) {
+static un_status report_missing(un_dataset *d, const char *root, const int64_t *place,
+                                int allow_missing) {
     un_name_list missing = {0};
     for (size_t i = 0; i < d->image_count; i++)
         if (place[i] < 0) un_name_list_add(&missing, d->images[i], NAMED);
@@ -316,7 +316,7 @@ un_status un_import_find_images(un_dataset *d, const char *root, int allow_missi
     UN_TRY(un_suffix_index_make(&index, &d->arena, list.names, list.count));
     UN_GO(un_alloc(d->image_count, sizeof *place, &place));
     UN_GO(un_suffix_match(&index, list.names, d->images, d->image_count, root, place));
-    UN_GO(tell_missing(d, root, place, allow_missing));
+    UN_GO(report_missing(d, root, place, allow_missing));
     for (size_t i = 0; i < d->image_count; i++)
         if (place[i] >= 0) d->images[i] = list.names[place[i]];
 done:

@@ -211,9 +211,9 @@ void un_child_limit_time(uint64_t bytes) {
     struct rusage used;
     struct rlimit limit;
     if (getrusage(RUSAGE_SELF, &used) != 0 || getrlimit(RLIMIT_CPU, &limit) != 0) return;
-    rlim_t wanted = (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + SECONDS_MIN +
-                    (rlim_t)(bytes / BYTES_PER_SECOND);
-    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    rlim_t seconds = (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + SECONDS_MIN +
+                     (rlim_t)(bytes / BYTES_PER_SECOND);
+    limit.rlim_cur = seconds < limit.rlim_max ? seconds : limit.rlim_max;
     setrlimit(RLIMIT_CPU, &limit);
 }
 

@@ -453,7 +453,7 @@ static un_status read_unseen(un_dataset *d, const char *text, char ***out, size_
 }
 
 /* Notes the unseen classes by name, as many as fit. */
-static un_status tell_proposal(un_dataset *d, const un_split_outcome *outcome, const char *how) {
+static un_status report_proposal(un_dataset *d, const un_split_outcome *outcome, const char *how) {
     un_name_list names = {0};
     unsigned char *flags = NULL;
     UN_TRY(un_alloc(d->class_count, 1, &flags));
@@ -509,7 +509,7 @@ static un_status propose_from_list(const un_split_source *source, un_dataset *d,
     else
         snprintf(how, sizeof how, "seed %llu", (unsigned long long)o->seed);
     UN_TRY(un_split_propose(d, &p, &outcome));
-    return tell_proposal(d, &outcome, how);
+    return report_proposal(d, &outcome, how);
 }
 
 static un_status apply_json(const un_split_source *source, un_dataset *d) {
@@ -520,7 +520,7 @@ static un_status apply_json(const un_split_source *source, un_dataset *d) {
     UN_TRY(un_split_file_apply(&source->json, source->options->seed, d, &proposed, &outcome));
     snprintf(how, sizeof how, "as %.200s asks, seed %llu", path,
              (unsigned long long)source->options->seed);
-    if (proposed) return tell_proposal(d, &outcome, how);
+    if (proposed) return report_proposal(d, &outcome, how);
     const un_list_origin origin = {.file = path,
                                    .names = un_json_list_names,
                                    .hint = "do its lists and these images belong together?"};

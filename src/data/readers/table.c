@@ -162,7 +162,7 @@ static un_status find_repeated(char *const *names, size_t count, size_t *first, 
 }
 
 /* Two rows that are probably meant to be one: kept, as names that differ are two classes. */
-static un_status tell_alike_rows(const reader *r) {
+static un_status report_alike_rows(const reader *r) {
     un_name_index index;
     un_name_list alike = {0};
     UN_TRY(un_name_index_make(&index, r->out->names, r->out->rows));
@@ -284,7 +284,7 @@ static un_status read_rows(reader *r) {
         return un_fail(UNSEEN_E_FORMAT, "%s has a header, but no classes below it", r->csv.path);
     size_t a = 0, b = 0;
     UN_TRY(find_repeated(t->names, t->rows, &a, &b));
-    if (a == b) return tell_alike_rows(r);
+    if (a == b) return report_alike_rows(r);
     return un_fail(UNSEEN_E_FORMAT,
                    "%s: class %zu and class %zu have the same name, \"%.200s\" (lines %zu and %zu)",
                    r->csv.path, a + 1, b + 1, t->names[a], t->lines[a], t->lines[b]);
@@ -306,7 +306,7 @@ static un_status check_columns(const reader *r) {
 }
 
 /* A column without a name is none if nothing stands in it. */
-static un_status take_columns(reader *r) {
+static un_status find_columns(reader *r) {
     un_table *t = r->out;
     UN_TRY(un_arena_alloc(&r->scratch, r->width, sizeof *r->place, &r->place));
     UN_TRY(un_arena_alloc(r->arena, r->width, sizeof *t->attributes, &t->attributes));
@@ -375,7 +375,7 @@ static un_status read_all(reader *r) {
     un_table *t = r->out;
     UN_TRY(read_header(r));
     UN_TRY(read_rows(r));
-    UN_TRY(take_columns(r));
+    UN_TRY(find_columns(r));
     UN_TRY(find_decimal_mark(r));
     UN_TRY(un_arena_alloc(r->arena, t->rows * t->columns, sizeof *t->values, &t->values));
     for (size_t i = 1; i < r->width; i++)

@@ -185,7 +185,7 @@ static const char *count_record(const char *at, char delimiter, size_t *count) {
     return at;
 }
 
-static void take_census(const char *text, char delimiter, census *out) {
+static void count_characters(const char *text, char delimiter, census *out) {
     out->records = 0;
     while (*text && out->records < LOOKED_AT) {
         text += strspn(text, " \r\n");
@@ -213,7 +213,7 @@ static char find_delimiter(const char *text) {
     size_t most = 0;
     for (size_t k = 0; k < sizeof choices; k++) {
         census c;
-        take_census(text, choices[k], &c);
+        count_characters(text, choices[k], &c);
         size_t used = 0;
         for (size_t i = 0; i < c.records; i++) used += c.counts[i] > 0;
         size_t merit = most_alike(&c) + used;

@@ -74,7 +74,7 @@ static void describe(const eszsl *e, const float *values, size_t count, float *o
 enum { BLOCK = 512, GATHER_BYTES = 16 * 1024 * 1024 };
 
 /* Which classes have training images, and their attributes. */
-static un_status take_classes(eszsl *e, const un_class_table *classes) {
+static un_status prepare_classes(eszsl *e, const un_class_table *classes) {
     const un_index_list *train = e->data->train;
     float *rows = NULL;
     un_status status = UNSEEN_OK;
@@ -104,7 +104,7 @@ static un_status start_fitting(eszsl *e, const un_class_table *classes) {
         return un_fail(UNSEEN_E_ARGUMENT, "there are no training images");
     e->class_count = classes->count;
     e->factored = SIZE_MAX;
-    UN_TRY(take_classes(e, classes));
+    UN_TRY(prepare_classes(e, classes));
     UN_TRY(un_arena_alloc(&e->arena, e->F * e->F, sizeof(double), &e->gram));
     UN_TRY(un_arena_alloc(&e->arena, e->F * e->F, sizeof(double), &e->factor));
     UN_TRY(un_arena_alloc(&e->arena, e->seen * e->F, sizeof(double), &e->sums));

@@ -195,7 +195,7 @@ static void initialize(msdn *n, const un_class_semantics *semantics) {
 }
 
 /* Unit rows and the bias m, in fresh memory: *out changes only if all went well. */
-static un_status take_classes(const msdn *n, msdn_classes *out, const un_class_table *classes) {
+static un_status prepare_classes(const msdn *n, msdn_classes *out, const un_class_table *classes) {
     const un_class_semantics *semantics = &classes->semantics[0];
     if (classes->count == 0) return un_fail(UNSEEN_E_ARGUMENT, "there are no classes to score");
     if (classes->semantics_count != 1 || semantics->width != n->A)
@@ -225,7 +225,7 @@ done:
 
 static un_status start_training(msdn *n, const un_method_setup *setup) {
     initialize(n, &setup->classes->semantics[0]);
-    UN_TRY(take_classes(n, &n->trained, setup->classes));
+    UN_TRY(prepare_classes(n, &n->trained, setup->classes));
     n->epoch_images = un_config_integer(setup->config, "epoch_images");
     UN_TRY(start_sampling(n));
     return un_msdn_batch_create(n, &n->batch, &n->trained, n->batch_size, 1);
@@ -263,7 +263,7 @@ done:
 /* ---- a step ---- */
 
 /* Rows are multiplied where they lie if they can be. */
-static void take_images(msdn *n, const int64_t *images, size_t count) {
+static void set_images(msdn *n, const int64_t *images, size_t count) {
     const un_features *from = n->data->features;
     msdn_batch *b = &n->batch;
     if (n->type == UN_F32) {
@@ -283,7 +283,7 @@ static un_status step(un_method *method, size_t epoch, size_t number, double *lo
     size_t count = 0;
     int32_t *labels = NULL;
     UN_TRY(plan(method, epoch, number, &images, &count));
-    take_images(n, images, count);
+    set_images(n, images, count);
     UN_TRY(un_msdn_fold(n));
     UN_TRY(un_msdn_forward(n, &n->batch, count));
     UN_TRY(un_alloc(count, sizeof *labels, &labels));
@@ -308,7 +308,7 @@ static void optimizer(const un_method *method, un_optimizer_settings *out) {
 static un_status set_classes(un_method *method, const un_class_table *classes) {
     msdn *n = (msdn *)method;
     un_msdn_batch_free(&n->scoring); /* score() refuses until the new one is whole */
-    UN_TRY(take_classes(n, &n->scored, classes));
+    UN_TRY(prepare_classes(n, &n->scored, classes));
     UN_TRY(un_msdn_fold(n));
     msdn_batch fresh = {0};
     un_status status = un_msdn_batch_create(n, &fresh, &n->scored, SCORE_IMAGES, 0);

@@ -323,7 +323,7 @@ void un_budget_return(size_t bytes) {
     pthread_mutex_unlock(&g_lock);
 }
 
-un_budget_usage un_budget_look(void) {
+un_budget_usage un_budget_now(void) {
     pthread_mutex_lock(&g_lock);
     un_budget_usage usage = g_usage;
     pthread_mutex_unlock(&g_lock);

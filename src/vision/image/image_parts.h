@@ -53,6 +53,6 @@ void un_budget_return(size_t bytes);
 typedef struct {
     size_t held, most;
 } un_budget_usage;
-un_budget_usage un_budget_look(void);
+un_budget_usage un_budget_now(void);
 
 #endif
