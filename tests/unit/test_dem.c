@@ -67,7 +67,8 @@ static void reference_forward(const un_method *method, const util_scene *s, cons
     } else {
         for (size_t m = 0; m < s->classes.semantics_count; m++) {
             affine(method, value, m == 0 ? "modality0" : "modality1", a[m], h);
-            for (size_t j = 0; j < d->hidden; j++) z[j] += d->modality_scale[m] * tanh(h[j]);
+            for (size_t j = 0; j < d->hidden; j++)
+                z[j] += d->settings.modality_scale[m] * tanh(h[j]);
         }
         affine(method, value, "centre", z, f);
     }

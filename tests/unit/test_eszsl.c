@@ -80,12 +80,12 @@ static void represent(const util_scene *s, const eszsl *e, size_t i, double *x) 
         x[j] = 0;
         for (size_t r = 0; r < R; r++) x[j] += (double)s->rows[(i * R + r) * F + j] / (double)R;
     }
-    if (e->unit_features) unit(x, F);
+    if (e->settings.unit_features) unit(x, F);
 }
 
 static void describe(const eszsl *e, const float *row, double *s) {
     for (size_t i = 0; i < e->A; i++) s[i] = (double)row[i];
-    if (e->unit_classes) unit(s, e->A);
+    if (e->settings.unit_classes) unit(s, e->A);
 }
 
 static void state_problem(problem *p, const util_scene *s, const eszsl *e) {
@@ -112,13 +112,14 @@ static void state_problem(problem *p, const util_scene *s, const eszsl *e) {
         double square = 0;
         p->scale[j] = 1;
         for (size_t i = 0; i < p->N; i++) p->mean[j] += p->x[i * p->F + j] / (double)p->N;
-        if (e->columns == ESZSL_RAW) p->mean[j] = 0;
+        if (e->settings.columns == ESZSL_RAW) p->mean[j] = 0;
         for (size_t i = 0; i < p->N; i++) {
             double *x = &p->x[i * p->F + j];
             *x -= p->mean[j];
             square += *x * *x / (double)p->N;
         }
-        if (e->columns == ESZSL_STANDARD) p->scale[j] = square > 1e-20 ? 1 / sqrt(square) : 0;
+        if (e->settings.columns == ESZSL_STANDARD)
+            p->scale[j] = square > 1e-20 ? 1 / sqrt(square) : 0;
         for (size_t i = 0; i < p->N; i++) p->x[i * p->F + j] *= p->scale[j];
     }
 }

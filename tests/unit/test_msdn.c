@@ -49,7 +49,7 @@ static void define(definition *d, const un_method *method, const util_scene *s,
     d->K = classes->count;
     d->total = method->params.total;
     d->item = item;
-    d->normalize = ((const msdn *)method)->normalize_v;
+    d->normalize = ((const msdn *)method)->settings.normalize_v;
     size_t size = d->R * d->F;
     assert_true(d->total <= PARAMETERS && n * size <= INPUTS && n * d->K <= SCORES &&
                 d->K * d->A <= SCORES && n * 4 * d->A * d->R <= ATTENTION && d->A <= ROW);
@@ -218,15 +218,18 @@ static void check_forward(const msdn *n, const definition *d) {
 /* The weights of the terms in the loss, and which terms make which of the library's losses. */
 static void check_losses(const msdn *n, definition *d, const double got[MSDN_LOSSES],
                          double weight[TERMS]) {
-    double term[TERMS], all[TERMS] = {1, 1, n->lambda, n->lambda, 0, 0, n->eta};
-    all[n->squared_distance ? SQUARES : CUBES] = n->eta;
+    double term[TERMS],
+        all[TERMS] = {1, 1, n->settings.lambda, n->settings.lambda, 0, 0, n->settings.eta};
+    all[n->settings.squared_distance ? SQUARES : CUBES] = n->settings.eta;
     memcpy(weight, all, sizeof all);
     losses_of(d, term);
     double distill = weight[CUBES] * term[CUBES] + weight[SQUARES] * term[SQUARES];
-    const double expected[MSDN_LOSSES] = {term[CE1], term[CE2], n->lambda * term[CAL1],
-                                          n->lambda * term[CAL2], distill + n->eta * term[KL]};
+    const double expected[MSDN_LOSSES] = {term[CE1], term[CE2], n->settings.lambda * term[CAL1],
+                                          n->settings.lambda * term[CAL2],
+                                          distill + n->settings.eta * term[KL]};
     for (int i = 0; i < MSDN_LOSSES; i++)
-        util_near(got[i], expected[i], 5e-6 * fabs(expected[i]) + 1e-9 * n->lambda + 1e-5 * n->eta);
+        util_near(got[i], expected[i],
+                  5e-6 * fabs(expected[i]) + 1e-9 * n->settings.lambda + 1e-5 * n->settings.eta);
 }
 
 /* Cross-entropy alone, with one other term of overwhelming weight, and all together. */
@@ -240,9 +243,9 @@ static void check_step(un_method *method, const util_scene *s, const char *what)
     define(&g_reference, method, s, &s->classes, images, count);
     differentiate(&g_reference);
     for (size_t k = 0; k < 8; k++) {
-        n->lambda = weights[k / 2][0];
-        n->eta = weights[k / 2][1];
-        n->squared_distance = k % 2;
+        n->settings.lambda = weights[k / 2][0];
+        n->settings.eta = weights[k / 2][1];
+        n->settings.squared_distance = k % 2;
         util_ok(un_method_msdn.learner->step(method, 1, 0, losses));
         check_forward(n, &g_reference);
         check_losses(n, &g_reference, losses, weight);
@@ -257,8 +260,8 @@ static void steps_follow_the_definition(void **state) {
     for (size_t k = 0; k < SHAPES * 2; k++) {
         util_scene s;
         un_method *method = open_method(&s, &g_shapes[k / 2], 20, sets[k % 2]);
-        assert_int_equal(((msdn *)method)->squared_distance, (int)k % 2);
-        assert_int_equal(((msdn *)method)->normalize_v, (int)k % 2);
+        assert_int_equal(((msdn *)method)->settings.squared_distance, (int)k % 2);
+        assert_int_equal(((msdn *)method)->settings.normalize_v, (int)k % 2);
         check_step(method, &s, g_shapes[k / 2].name);
         close_method(method, &s);
     }
@@ -368,7 +371,8 @@ static void check_scores(un_method *method, const util_scene *s, const un_class_
     util_ok(un_method_msdn.score(method, s->rows, images, scores));
     for (size_t i = 0; i < images * K; i++) {
         if (i % K == 0) util_ok(un_method_msdn.score(method, s->rows + i / K * size, 1, one));
-        double expected = n->weight1 * d->score[0][i] + n->weight2 * d->score[1][i];
+        double expected =
+            n->settings.weight1 * d->score[0][i] + n->settings.weight2 * d->score[1][i];
         util_near((double)scores[i], expected, 5e-6);
         util_near((double)one[i % K], (double)scores[i], 2e-6);
     }

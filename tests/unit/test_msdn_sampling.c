@@ -81,7 +81,7 @@ static void training_is_as_long_as_published(void **state) {
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         const un_index_list train = {.count = cases[k][0]};
         const un_training_data data = {.train = &train};
-        const msdn n = {.data = &data, .epoch_images = 50};
+        const msdn n = {.data = &data, .settings.epoch_images = 50};
         assert_int_equal(un_method_msdn.learner->steps_before(&n.base, cases[k][1]), cases[k][2]);
         for (size_t e = 0; e < 200; e++)
             assert_true(un_method_msdn.learner->steps_before(&n.base, e) <

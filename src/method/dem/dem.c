@@ -165,7 +165,8 @@ static void finish_rows(size_t begin, size_t end, void *context) {
             double p = d->prototype_norm[c], dot = (double)row[c];
             double square = x * x + p * p - 2.0 * dot;
             double cosine = x > 0 && p > 0 ? dot / (x * p) : 0.0;
-            row[c] = d->cosine ? (float)(cosine - 1.0) : (float)-sqrt(square > 0 ? square : 0.0);
+            row[c] = d->settings.cosine ? (float)(cosine - 1.0)
+                                        : (float)-sqrt(square > 0 ? square : 0.0);
         }
     }
 }
@@ -231,41 +232,76 @@ static void destroy(un_method *method) {
 }
 
 /* A list setting has one value, or one for each semantics. */
-static un_status check_list(const json_t *config, const char *key, size_t semantics_count) {
+static un_status read_for_semantics(const json_t *config, const char *key, size_t semantics_count,
+                                    double *out) {
     size_t n = un_config_list_count(config, key);
-    if (n == 1 || n == semantics_count) return UNSEEN_OK;
-    return un_fail(UNSEEN_E_ARGUMENT, "%s needs one value, or one for each of the %zu semantics",
-                   key, semantics_count);
+    if (n != 1 && n != semantics_count)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "%s needs one value, or one for each of the %zu semantics", key,
+                       semantics_count);
+    for (size_t m = 0; m < semantics_count; m++) out[m] = un_config_list_number(config, key, m);
+    return UNSEEN_OK;
+}
+
+/* The only look at the configuration. */
+static un_status read_settings(const json_t *config, size_t semantics_count, dem_settings *out) {
+    dem_settings s = {.network_is_auto = un_config_is(config, "network", "auto"),
+                      .network = un_config_is(config, "network", "one-layer") ? DEM_ONE_LAYER
+                                 : un_config_is(config, "network", "fusion")  ? DEM_FUSION
+                                                                              : DEM_TWO_LAYER,
+                      .hidden = un_config_integer(config, "hidden"),
+                      .lambda_count = un_config_list_count(config, "lambda"),
+                      .shrinkage = un_config_number(config, "whiten"),
+                      .cosine = un_config_is(config, "distance", "cosine"),
+                      .class_means = un_config_is(config, "batching", "class-means"),
+                      .batch = un_config_integer(config, "batch"),
+                      .optimizer = {.kind = UN_ADAM_TF,
+                                    .lr = un_config_number(config, "lr"),
+                                    .beta1 = un_config_number(config, "beta1"),
+                                    .beta2 = un_config_number(config, "beta2"),
+                                    .epsilon = un_config_number(config, "epsilon")},
+                      .init_sd = un_config_number(config, "init_sd"),
+                      .init_bias = un_config_number(config, "init_bias")};
+    UN_TRY(read_for_semantics(config, "modality_scale", semantics_count, s.modality_scale));
+    UN_TRY(read_for_semantics(config, "input_scale", semantics_count, s.input_scale));
+    for (size_t i = 0; i < DEM_MAX_LAYERS; i++)
+        s.lambda[i] = un_config_list_number(config, "lambda", i);
+    s.whitening = un_config_is(config, "whiten", "auto") ? DEM_WHITEN_AUTO
+                  : isnan(s.shrinkage)                   ? DEM_WHITEN_NO
+                                                         : DEM_WHITEN_GIVEN;
+    *out = s;
+    return UNSEEN_OK;
+}
+
+/* Which network it is, and that the settings fit it. */
+static un_status choose_network(dem *d) {
+    const dem_settings *s = &d->settings;
+    d->network = !s->network_is_auto      ? s->network
+                 : d->semantics_count > 1 ? DEM_FUSION
+                                          : DEM_TWO_LAYER;
+    if (d->semantics_count > 1 && d->network != DEM_FUSION)
+        return un_fail(UNSEEN_E_ARGUMENT, "several semantics need network=fusion (or auto)");
+    size_t layers = d->network == DEM_ONE_LAYER ? 1 : d->semantics_count + 1;
+    if (s->lambda_count != 1 && s->lambda_count != layers)
+        return un_fail(UNSEEN_E_ARGUMENT, "lambda needs one value, or one for each of %zu layers",
+                       layers);
+    d->hidden = d->network == DEM_ONE_LAYER ? d->width[0] : s->hidden;
+    return UNSEEN_OK;
 }
 
 static un_status configure(dem *d, const un_method_setup *setup) {
-    const json_t *config = setup->config;
     d->semantics_count = setup->classes->semantics_count;
-    UN_TRY(check_list(config, "modality_scale", d->semantics_count));
-    UN_TRY(check_list(config, "input_scale", d->semantics_count));
-    for (size_t m = 0; m < d->semantics_count; m++) {
+    UN_TRY(read_settings(setup->config, d->semantics_count, &d->settings));
+    for (size_t m = 0; m < d->semantics_count; m++)
         d->width[m] = setup->classes->semantics[m].width;
-        d->modality_scale[m] = un_config_list_number(config, "modality_scale", m);
-    }
-    d->network = un_config_is(config, "network", "one-layer") ? DEM_ONE_LAYER
-                 : un_config_is(config, "network", "fusion")  ? DEM_FUSION
-                 : un_config_is(config, "network", "auto") && d->semantics_count > 1
-                     ? DEM_FUSION
-                     : DEM_TWO_LAYER;
-    if (d->semantics_count > 1 && d->network != DEM_FUSION)
-        return un_fail(UNSEEN_E_ARGUMENT, "several semantics need network=fusion (or auto)");
-    d->cosine = un_config_is(config, "distance", "cosine");
+    UN_TRY(choose_network(d));
     d->type = setup->data ? un_precision_dtype(setup->precision) : UN_F32;
-    d->hidden = un_config_integer(config, "hidden");
     /* Models of version 0.1 took the regions one behind the other for one vector. */
     int averages = setup->data || (setup->spec && json_object_get(setup->spec, "regions"));
     d->regions = averages ? setup->regions : 1;
     d->visual = averages ? setup->width : setup->regions * setup->width;
-    d->shrinkage = un_config_number(config, "whiten");
-    d->whitened = un_config_is(config, "whiten", "auto") ? d->visual <= UN_WHITEN_MAX_WIDTH
-                                                         : !isnan(d->shrinkage);
-    d->class_means = un_config_is(config, "batching", "class-means");
-    d->batch = un_config_integer(config, "batch");
+    d->whitened = d->settings.whitening == DEM_WHITEN_GIVEN ||
+                  (d->settings.whitening == DEM_WHITEN_AUTO && d->visual <= UN_WHITEN_MAX_WIDTH);
     d->seed = setup->seed;
     d->data = setup->data;
     if (setup->data && d->regions > 1) {
@@ -275,11 +311,6 @@ static un_status configure(dem *d, const un_method_setup *setup) {
         d->data = &d->averaged_data;
     }
     d->class_count = setup->classes->count;
-    d->optimizer = (un_optimizer_settings){.kind = UN_ADAM_TF,
-                                           .lr = un_config_number(config, "lr"),
-                                           .beta1 = un_config_number(config, "beta1"),
-                                           .beta2 = un_config_number(config, "beta2"),
-                                           .epsilon = un_config_number(config, "epsilon")};
     return UNSEEN_OK;
 }
 
@@ -289,11 +320,11 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     d->base.class = &un_method_dem;
     un_status status = UNSEEN_OK;
     UN_GO(configure(d, setup));
-    UN_GO(un_dem_network_declare(d, setup->config));
+    UN_GO(un_dem_network_declare(d));
     d->base.params.available = setup->available;
     UN_GO(un_params_allocate(&d->base.params, d->data != NULL, d->type == UN_BF16));
     if (d->data) {
-        un_dem_network_initialize(d, setup->config, setup->classes);
+        un_dem_network_initialize(d, setup->classes);
         for (size_t m = 0; m < d->semantics_count; m++) {
             const un_class_semantics *semantics = &setup->classes->semantics[m];
             size_t n = d->class_count * semantics->width;
@@ -313,7 +344,7 @@ static un_status prepare(un_method *method) {
     dem *d = (dem *)method;
     double used = 0;
     if (d->whitened) {
-        UN_TRY(un_whiten_fit(d->data, d->class_count, d->shrinkage,
+        UN_TRY(un_whiten_fit(d->data, d->class_count, d->settings.shrinkage,
                              un_param_value(&d->base.params, d->whiten_mean),
                              un_param_value(&d->base.params, d->whiten_weight), &used));
         un_log(UNSEEN_LOG_DEBUG, "features whitened with shrinkage %.4g", used);
@@ -363,7 +394,7 @@ static double step_flops(const un_method *method) {
 }
 
 static void optimizer(const un_method *method, un_optimizer_settings *out) {
-    *out = ((const dem *)method)->optimizer;
+    *out = ((const dem *)method)->settings.optimizer;
 }
 
 /* ---- the method ---- */

@@ -28,6 +28,32 @@
 
 typedef enum { DEM_TWO_LAYER, DEM_ONE_LAYER, DEM_FUSION } dem_network;
 
+/* Whether features are whitened: not, with the shrinkage given, or with Ledoit and Wolf's where the
+ * features are narrow enough. */
+typedef enum { DEM_WHITEN_NO, DEM_WHITEN_GIVEN, DEM_WHITEN_AUTO } dem_whitening;
+
+enum { DEM_MAX_LAYERS = UN_MAX_CLASS_SEMANTICS + 1 };
+
+/* The settings as the configuration gives them, all of them; the same from creation on. What
+ * follows from them and the data is in dem. Lists hold the value of every place: one that was given
+ * for all is there as often as is needed. Owner: dem.c. */
+typedef struct {
+    int network_is_auto; /* fusion for several semantics, two layers for one */
+    dem_network network; /* where it is not auto */
+    size_t hidden;
+    double modality_scale[UN_MAX_CLASS_SEMANTICS]; /* s_m */
+    double input_scale[UN_MAX_CLASS_SEMANTICS];    /* NAN: auto, rows to a common norm */
+    size_t lambda_count;           /* as given: 1 serves all, or one for each layer */
+    double lambda[DEM_MAX_LAYERS]; /* L2 weights, first layers then last */
+    dem_whitening whitening;
+    double shrinkage; /* where it is given, else NAN: Ledoit and Wolf's */
+    int cosine;       /* the distance: cosine, not Euclidean */
+    int class_means;  /* the batching: class means, not mini-batches */
+    size_t batch;     /* B of mini-batches */
+    un_optimizer_settings optimizer;
+    double init_sd, init_bias;
+} dem_settings;
+
 /* One row per class that occurs in the step. */
 typedef struct {
     size_t rows;     /* G */
@@ -39,29 +65,24 @@ typedef struct {
 
 typedef struct {
     un_method base; /* first: a un_method * is a dem * */
+    dem_settings settings;
     dem_network network;
-    int cosine;
     un_dtype type; /* of GEMM operands */
     size_t semantics_count;
-    size_t width[UN_MAX_CLASS_SEMANTICS];          /* A_m */
-    double modality_scale[UN_MAX_CLASS_SEMANTICS]; /* s_m */
-    size_t hidden, visual;                         /* h, D */
+    size_t width[UN_MAX_CLASS_SEMANTICS]; /* A_m */
+    size_t hidden, visual;                /* h, D */
     size_t regions;     /* of one image's features that are averaged; 1: none are */
     size_t input_scale; /* parameter [M]: what semantics are multiplied by */
     int whitened;
-    double shrinkage;                  /* NAN: Ledoit and Wolf's */
     size_t whiten_mean, whiten_weight; /* fixed parameters [D], [D, D] */
     un_dense first[UN_MAX_CLASS_SEMANTICS];
     un_dense last;
-    un_optimizer_settings optimizer;
 
     /* training */
     const un_training_data *data;
     un_training_data averaged_data; /* of region features: what data points to */
     un_features averaged;
     uint64_t seed;
-    int class_means;
-    size_t batch;                             /* B of mini-batches */
     size_t class_count;                       /* C of the training table */
     float *semantics[UN_MAX_CLASS_SEMANTICS]; /* [C, A_m], scaled */
     int64_t *order;                           /* the epoch's permutation of the training images */
@@ -107,8 +128,8 @@ un_status un_dem_rows_fill(dem *d, size_t epoch, size_t step);
 un_status un_dem_whiten(const dem *d, size_t n, float *x, float *out);
 
 /* dem_network.c: forward and backward. */
-un_status un_dem_network_declare(dem *d, const json_t *config);
-void un_dem_network_initialize(dem *d, const json_t *config, const un_class_table *classes);
+un_status un_dem_network_declare(dem *d);
+void un_dem_network_initialize(dem *d, const un_class_table *classes);
 un_status un_dem_network_workspace(dem *d, size_t rows, int training);
 /* d->input (and, in bf16, d->input16) -> d->output, for `rows` rows. */
 un_status un_dem_network_forward(dem *d, size_t rows, un_dtype type);

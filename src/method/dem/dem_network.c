@@ -16,17 +16,6 @@
  * inputs (CUB's percent values have norm 400) leave dead ReLUs and a network near the mean. */
 static const double AUTO_ROW_NORM = 2.0;
 
-/* Layer number `layer` of the lambda list; the last entry serves what follows. */
-static un_status layer_lambda(const dem *d, const json_t *config, size_t layer, double *out) {
-    size_t layers = d->network == DEM_ONE_LAYER ? 1 : d->semantics_count + 1;
-    size_t given = un_config_list_count(config, "lambda");
-    if (given != 1 && given != layers)
-        return un_fail(UNSEEN_E_ARGUMENT, "lambda needs one value, or one for each of %zu layers",
-                       layers);
-    *out = un_config_list_number(config, "lambda", layer);
-    return UNSEEN_OK;
-}
-
 static un_status declare_layer(dem *d, const char *name, size_t in, size_t out, double lambda,
                                un_dense *layer) {
     char text[64];
@@ -38,22 +27,18 @@ static un_status declare_layer(dem *d, const char *name, size_t in, size_t out, 
     return un_params_add(&d->base.params, text, 1, &out, (float)lambda, &layer->bias);
 }
 
-un_status un_dem_network_declare(dem *d, const json_t *config) {
-    double lambda = 0;
+un_status un_dem_network_declare(dem *d) {
+    const double *lambda = d->settings.lambda;
     if (d->network == DEM_ONE_LAYER) {
-        d->hidden = d->width[0];
-        UN_TRY(layer_lambda(d, config, 0, &lambda));
-        UN_TRY(declare_layer(d, "fc1", d->width[0], d->visual, lambda, &d->last));
+        UN_TRY(declare_layer(d, "fc1", d->width[0], d->visual, lambda[0], &d->last));
     } else {
         for (size_t m = 0; m < d->semantics_count; m++) {
             char name[32] = "fc1";
             if (d->network == DEM_FUSION) snprintf(name, sizeof name, "modality%zu", m);
-            UN_TRY(layer_lambda(d, config, m, &lambda));
-            UN_TRY(declare_layer(d, name, d->width[m], d->hidden, lambda, &d->first[m]));
+            UN_TRY(declare_layer(d, name, d->width[m], d->hidden, lambda[m], &d->first[m]));
         }
-        UN_TRY(layer_lambda(d, config, d->semantics_count, &lambda));
         UN_TRY(declare_layer(d, d->network == DEM_FUSION ? "centre" : "fc2", d->hidden, d->visual,
-                             lambda, &d->last));
+                             lambda[d->semantics_count], &d->last));
     }
     /* Its gradient is always 0, so no optimiser moves it; being a parameter, it travels with
      * the model and scales classes that are described later. */
@@ -85,8 +70,8 @@ static void initialize_layer(dem *d, const un_dense *layer, size_t number, doubl
     for (size_t i = 0; i < layer->out; i++) b[i] = (float)bias;
 }
 
-void un_dem_network_initialize(dem *d, const json_t *config, const un_class_table *classes) {
-    double sd = un_config_number(config, "init_sd"), bias = un_config_number(config, "init_bias");
+void un_dem_network_initialize(dem *d, const un_class_table *classes) {
+    double sd = d->settings.init_sd, bias = d->settings.init_bias;
     if (d->network != DEM_ONE_LAYER)
         for (size_t m = 0; m < d->semantics_count; m++)
             initialize_layer(d, &d->first[m], m, sd, bias);
@@ -96,7 +81,7 @@ void un_dem_network_initialize(dem *d, const json_t *config, const un_class_tabl
     if (!d->whitened) initialize_layer(d, &d->last, d->semantics_count, sd, bias);
     float *scale = un_param_value(&d->base.params, d->input_scale);
     for (size_t m = 0; m < d->semantics_count; m++) {
-        double x = un_config_list_number(config, "input_scale", m);
+        double x = d->settings.input_scale[m];
         scale[m] = (float)(isnan(x) ? automatic_scale(classes, m) : x);
     }
     un_params_refresh(&d->base.params);
@@ -131,7 +116,7 @@ static un_status fuse(dem *d, size_t rows, un_dtype type) {
         UN_TRY(un_dense_forward(&d->first[m], &d->base.params, type, x, rows, UN_DENSE_PLAIN,
                                 d->branch[m], 0, UN_F32));
         un_tanh(d->branch[m], d->branch[m], n);
-        float s = (float)d->modality_scale[m];
+        float s = (float)d->settings.modality_scale[m];
         for (size_t i = 0; i < n; i++)
             d->middle[i] = (m == 0 ? 0.0f : d->middle[i]) + s * d->branch[m][i];
     }
@@ -167,7 +152,7 @@ static un_status backward_first(dem *d, size_t m, size_t rows) {
     size_t n = rows * d->hidden;
     float *dy = d->d_middle;
     if (d->network == DEM_FUSION) {
-        float s = (float)d->modality_scale[m];
+        float s = (float)d->settings.modality_scale[m];
         dy = d->d_branch;
         for (size_t i = 0; i < n; i++)
             dy[i] = s * d->d_middle[i] * (1.0f - d->branch[m][i] * d->branch[m][i]);
@@ -206,8 +191,9 @@ un_status un_dem_network_backward(dem *d, double *fit) {
 enum { CHUNK = 256 }; /* images of one gather of the preparing pass */
 
 un_status un_dem_rows_create(dem *d) {
-    size_t most = d->class_means || d->batch > d->class_count ? d->class_count : d->batch;
-    size_t gathered = d->class_means ? CHUNK : d->batch;
+    size_t most = d->settings.class_means || d->settings.batch > d->class_count ? d->class_count
+                                                                                : d->settings.batch;
+    size_t gathered = d->settings.class_means ? CHUNK : d->settings.batch;
     UN_TRY(un_arena_alloc(&d->arena, d->data->train->count, sizeof *d->order, &d->order));
     UN_TRY(un_arena_alloc(&d->arena, gathered * d->visual, sizeof(float), &d->gathered));
     if (d->whitened)
@@ -221,8 +207,8 @@ un_status un_dem_rows_create(dem *d) {
 }
 
 size_t un_dem_rows_steps_per_epoch(const dem *d) {
-    if (d->class_means) return 1;
-    return (d->data->train->count + d->batch - 1) / d->batch;
+    if (d->settings.class_means) return 1;
+    return (d->data->train->count + d->settings.batch - 1) / d->settings.batch;
 }
 
 /* Numbers the classes that occur among `images` and counts them into weight[]. */
@@ -294,7 +280,7 @@ static void finish_weights(dem *d, double spread, size_t images) {
 un_status un_dem_rows_plan(dem *d, size_t epoch, size_t step, const int64_t **images,
                            size_t *count) {
     *count = 0;
-    if (d->class_means) return UNSEEN_OK;
+    if (d->settings.class_means) return UNSEEN_OK;
     size_t n = d->data->train->count;
     if (d->order_epoch != epoch) {
         un_rng rng = un_rng_stream(d->seed, "shuffle", epoch);
@@ -302,15 +288,15 @@ un_status un_dem_rows_plan(dem *d, size_t epoch, size_t step, const int64_t **im
         un_rng_shuffle(&rng, d->order, n);
         d->order_epoch = epoch;
     }
-    size_t begin = step * d->batch;
+    size_t begin = step * d->settings.batch;
     if (begin >= n) return UNSEEN_OK;
     *images = d->order + begin;
-    *count = n - begin < d->batch ? n - begin : d->batch;
+    *count = n - begin < d->settings.batch ? n - begin : d->settings.batch;
     return UNSEEN_OK;
 }
 
 un_status un_dem_rows_fill(dem *d, size_t epoch, size_t step) {
-    if (d->class_means) return UNSEEN_OK; /* un_dem_rows_prepare filled them for good */
+    if (d->settings.class_means) return UNSEEN_OK; /* un_dem_rows_prepare filled them for good */
     const int64_t *images = NULL;
     size_t n = 0;
     UN_TRY(un_dem_rows_plan(d, epoch, step, &images, &n));
@@ -325,7 +311,7 @@ un_status un_dem_rows_fill(dem *d, size_t epoch, size_t step) {
 
 /* Class sums in f64 over one pass: the means must not depend on the chunking. */
 un_status un_dem_rows_prepare(dem *d) {
-    if (!d->class_means) return UNSEEN_OK;
+    if (!d->settings.class_means) return UNSEEN_OK;
     const un_index_list *train = d->data->train;
     size_t D = d->visual;
     number_rows(d, train->items, train->count);

@@ -59,13 +59,13 @@ static void represent_range(size_t begin, size_t end, void *context) {
 static void represent(const eszsl *e, const float *features, size_t n, float *out) {
     represent_job job = {e, features, out};
     un_parallel_for(n, 1 + 65536 / (e->R * e->F), represent_range, &job);
-    if (e->unit_features) un_normalize_rows(out, n, e->F, 1e-12f, NULL);
+    if (e->settings.unit_features) un_normalize_rows(out, n, e->F, 1e-12f, NULL);
 }
 
 /* Class attributes as the method sees them: out (count, A). */
 static void describe(const eszsl *e, const float *values, size_t count, float *out) {
     memcpy(out, values, count * e->A * sizeof *out);
-    if (e->unit_classes) un_normalize_rows(out, count, e->A, 1e-12f, NULL);
+    if (e->settings.unit_classes) un_normalize_rows(out, count, e->A, 1e-12f, NULL);
 }
 
 /* ---- fitting: sums over the training images, and the closed form of a point of the grid ---- */
@@ -176,11 +176,11 @@ static void transform_columns(eszsl *e) {
     double n = (double)e->data->train->count;
     for (size_t j = 0; j < e->F; j++) {
         e->scale[j] = 1;
-        for (size_t c = 0; c < e->seen && e->columns != ESZSL_RAW; c++)
+        for (size_t c = 0; c < e->seen && e->settings.columns != ESZSL_RAW; c++)
             e->mean[j] += e->sums[c * e->F + j] / n;
         double second = e->gram[j * e->F + j] / n;
         double variance = second - e->mean[j] * e->mean[j];
-        if (e->columns == ESZSL_STANDARD)
+        if (e->settings.columns == ESZSL_STANDARD)
             e->scale[j] = variance > 1e-12 * second ? 1 / sqrt(variance) : 0;
     }
     for (size_t i = 0; i < e->F; i++)
@@ -260,11 +260,11 @@ static un_status factor(eszsl *e, size_t which) {
     if (e->factored == which) return UNSEEN_OK;
     e->factored = SIZE_MAX;
     memcpy(e->factor, e->gram, F * F * sizeof *e->factor);
-    for (size_t j = 0; j < F; j++) e->factor[j * F + j] += e->gamma[which];
+    for (size_t j = 0; j < F; j++) e->factor[j * F + j] += e->settings.gamma[which];
     un_status status = un_cholesky(e->factor, F);
     if (status)
         return un_fail_prefix(status, "gamma %g with %zu features (a larger one may help)",
-                              e->gamma[which], F);
+                              e->settings.gamma[which], F);
     UN_TRY(un_alloc(e->A * F, sizeof *rows, &rows));
     memcpy(rows, e->b, e->A * F * sizeof *rows);
     status = un_cholesky_solve(e->factor, F, rows, e->A);
@@ -330,13 +330,13 @@ static un_status fit(un_method *method, size_t point, double *losses) {
     eszsl *e = (eszsl *)method;
     size_t A = e->A;
     size_t F = e->F;
-    double gamma = e->gamma[point / e->lambda_count];
-    double lambda = e->lambda[point % e->lambda_count];
+    double gamma = e->settings.gamma[point / e->settings.lambda_count];
+    double lambda = e->settings.lambda[point % e->settings.lambda_count];
     double *k = NULL;
     double *v = NULL; /* [3, F, A]: V, B, B (K + lambda)^-1 */
     size_t n = F * A;
     un_status status = UNSEEN_OK;
-    UN_GO(factor(e, point / e->lambda_count));
+    UN_GO(factor(e, point / e->settings.lambda_count));
     UN_GO(un_alloc(A * A, sizeof *k, &k));
     UN_GO(un_alloc(3 * n, sizeof *v, &v));
     memcpy(k, e->k, A * A * sizeof *k);
@@ -489,23 +489,20 @@ static void destroy(un_method *method) {
     free(e);
 }
 
-static void configure(eszsl *e, const un_method_setup *setup) {
-    const json_t *config = setup->config;
-    e->A = setup->classes->semantics[0].width;
-    e->F = setup->width;
-    e->R = setup->regions;
-    e->unit_features = un_config_is(config, "unit_features", "yes");
-    e->unit_classes = un_config_is(config, "unit_classes", "yes");
-    e->columns = un_config_is(config, "columns", "center")     ? ESZSL_CENTER
-                 : un_config_is(config, "columns", "standard") ? ESZSL_STANDARD
-                                                               : ESZSL_RAW;
-    e->gamma_count = un_config_list_count(config, "gamma");
-    e->lambda_count = un_config_list_count(config, "lambda");
-    for (size_t i = 0; i < e->gamma_count && i < ESZSL_MAX_VALUES; i++)
-        e->gamma[i] = un_config_list_number(config, "gamma", i);
-    for (size_t i = 0; i < e->lambda_count && i < ESZSL_MAX_VALUES; i++)
-        e->lambda[i] = un_config_list_number(config, "lambda", i);
-    e->data = setup->data;
+/* The only look at the configuration. */
+static eszsl_settings read_settings(const json_t *config) {
+    eszsl_settings s = {.unit_features = un_config_is(config, "unit_features", "yes"),
+                        .unit_classes = un_config_is(config, "unit_classes", "yes"),
+                        .columns = un_config_is(config, "columns", "center")     ? ESZSL_CENTER
+                                   : un_config_is(config, "columns", "standard") ? ESZSL_STANDARD
+                                                                                 : ESZSL_RAW,
+                        .gamma_count = un_config_list_count(config, "gamma"),
+                        .lambda_count = un_config_list_count(config, "lambda")};
+    for (size_t i = 0; i < ESZSL_MAX_VALUES; i++) {
+        s.gamma[i] = un_config_list_number(config, "gamma", i);
+        s.lambda[i] = un_config_list_number(config, "lambda", i);
+    }
+    return s;
 }
 
 static un_status create(const un_method_setup *setup, un_method **out) {
@@ -517,9 +514,13 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     e->base.class = &un_method_eszsl;
     un_params *p = &e->base.params;
     un_status status = UNSEEN_OK;
-    configure(e, setup);
+    e->settings = read_settings(setup->config);
+    e->A = setup->classes->semantics[0].width;
+    e->F = setup->width;
+    e->R = setup->regions;
+    e->data = setup->data;
     p->available = setup->available;
-    if (e->gamma_count > ESZSL_MAX_VALUES || e->lambda_count > ESZSL_MAX_VALUES)
+    if (e->settings.gamma_count > ESZSL_MAX_VALUES || e->settings.lambda_count > ESZSL_MAX_VALUES)
         UN_GO(un_fail(UNSEEN_E_ARGUMENT, "gamma and lambda take at most %d values each",
                       ESZSL_MAX_VALUES));
     const size_t shape[] = {e->F, e->A};
@@ -535,20 +536,20 @@ done:
 
 static size_t fit_points(const un_method *method) {
     const eszsl *e = (const eszsl *)method;
-    return e->gamma_count * e->lambda_count;
+    return e->settings.gamma_count * e->settings.lambda_count;
 }
 
 static json_t *fit_settings(const un_method *method, size_t point) {
     const eszsl *e = (const eszsl *)method;
-    return json_pack("{s:f, s:f}", "gamma", e->gamma[point / e->lambda_count], "lambda",
-                     e->lambda[point % e->lambda_count]);
+    return json_pack("{s:f, s:f}", "gamma", e->settings.gamma[point / e->settings.lambda_count],
+                     "lambda", e->settings.lambda[point % e->settings.lambda_count]);
 }
 
 /* ---- the method ---- */
 
 static const char *const g_losses[] = {"squares", NULL};
 
-static int unit_rows(const json_t *config) { return un_config_is(config, "unit_classes", "yes"); }
+static int unit_rows(const json_t *config) { return read_settings(config).unit_classes; }
 
 static const un_method_closed_form g_closed_form = {
     .fit = fit, .points = fit_points, .settings = fit_settings};

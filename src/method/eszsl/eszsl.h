@@ -27,14 +27,19 @@ typedef enum { ESZSL_RAW, ESZSL_CENTER, ESZSL_STANDARD } eszsl_columns;
 
 enum { ESZSL_MAX_VALUES = 16 }; /* of gamma and of lambda */
 
+/* The settings as the configuration gives them, all of them; the same from creation on. */
 typedef struct {
-    un_method base; /* first: a un_method * is an eszsl * */
-    size_t A, F, R;
-    size_t v, offset; /* parameters: V (F, A) for raw features, and what to add to x V (A) */
     int unit_features, unit_classes;
     eszsl_columns columns;
-    size_t gamma_count, lambda_count;
+    size_t gamma_count, lambda_count; /* as given, which may be more than the arrays hold */
     double gamma[ESZSL_MAX_VALUES], lambda[ESZSL_MAX_VALUES];
+} eszsl_settings;
+
+typedef struct {
+    un_method base; /* first: a un_method * is an eszsl * */
+    eszsl_settings settings;
+    size_t A, F, R;
+    size_t v, offset; /* parameters: V (F, A) for raw features, and what to add to x V (A) */
 
     /* training */
     const un_training_data *data;

@@ -66,8 +66,8 @@ static un_status start_sampling(msdn *n) {
     UN_TRY(un_arena_alloc(&n->arena, train->count, sizeof(int64_t), &n->order));
     un_images_by_class(n->data->labels, train, C, n->class_begin, n->class_images);
     for (size_t c = 0; c < C; c++) n->seen_classes += n->class_begin[c + 1] > n->class_begin[c];
-    size_t most = n->sampling == MSDN_RANDOM ? train->count : n->seen_classes;
-    if (n->sampling == MSDN_BALANCED || n->batch_size > most) n->batch_size = most;
+    size_t most = n->settings.sampling == MSDN_RANDOM ? train->count : n->seen_classes;
+    if (n->settings.sampling == MSDN_BALANCED || n->batch_size > most) n->batch_size = most;
     n->planned_epoch = SIZE_MAX;
     return un_arena_alloc(&n->arena, train->count, sizeof(int64_t), &n->planned);
 }
@@ -77,7 +77,7 @@ static void one_of_each(msdn *n, un_rng *rng) {
     size_t seen = 0, C = n->trained.count;
     for (size_t c = 0; c < C; c++)
         if (n->class_begin[c + 1] > n->class_begin[c]) n->order[seen++] = (int64_t)c;
-    if (n->sampling == MSDN_CLASSES) un_rng_shuffle(rng, n->order, seen);
+    if (n->settings.sampling == MSDN_CLASSES) un_rng_shuffle(rng, n->order, seen);
     for (size_t i = 0; i < n->batch_size; i++) {
         size_t begin = n->class_begin[n->order[i]], end = n->class_begin[n->order[i] + 1];
         n->planned[i] = n->class_images[begin + (size_t)un_rng_below(rng, end - begin)];
@@ -89,11 +89,12 @@ static void one_of_each(msdn *n, un_rng *rng) {
 static size_t steps_before(const un_method *method, size_t epoch) {
     const msdn *n = (const msdn *)method;
     size_t images = n->data->train->count;
-    if (images < n->epoch_images) images = n->epoch_images;
+    if (images < n->settings.epoch_images) images = n->settings.epoch_images;
     /* images * epoch / epoch_images without overflow */
-    return images / n->epoch_images * epoch +
-           images % n->epoch_images * (epoch % n->epoch_images) / n->epoch_images +
-           images % n->epoch_images * (epoch / n->epoch_images);
+    return images / n->settings.epoch_images * epoch +
+           images % n->settings.epoch_images * (epoch % n->settings.epoch_images) /
+               n->settings.epoch_images +
+           images % n->settings.epoch_images * (epoch / n->settings.epoch_images);
 }
 
 static un_status plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
@@ -101,7 +102,7 @@ static un_status plan(un_method *method, size_t epoch, size_t step, const int64_
     msdn *n = (msdn *)method;
     if (n->planned_epoch != epoch || n->planned_step != step) {
         un_rng rng = un_rng_stream(n->seed, "batch", steps_before(method, epoch) + step);
-        if (n->sampling == MSDN_RANDOM) {
+        if (n->settings.sampling == MSDN_RANDOM) {
             size_t total = n->data->train->count;
             un_rng_sample(&rng, total, n->batch_size, n->order, n->planned);
             for (size_t i = 0; i < n->batch_size; i++)
@@ -132,39 +133,45 @@ static void destroy(un_method *method) {
     free(n);
 }
 
+/* The only look at the configuration. */
+static msdn_settings read_settings(const json_t *config) {
+    return (msdn_settings){.one_hot = un_config_is(config, "vectors", "one-hot"),
+                           .normalize_v = un_config_is(config, "normalize_v", "yes"),
+                           .clip_negative = un_config_is(config, "clip_negative", "yes"),
+                           .lambda = un_config_number(config, "lambda"),
+                           .eta = un_config_number(config, "eta"),
+                           .weight1 = un_config_number(config, "weight1"),
+                           .weight2 = un_config_number(config, "weight2"),
+                           .squared_distance = un_config_is(config, "distance", "paper"),
+                           .sampling = un_config_is(config, "sampling", "balanced")  ? MSDN_BALANCED
+                                       : un_config_is(config, "sampling", "classes") ? MSDN_CLASSES
+                                                                                     : MSDN_RANDOM,
+                           .batch_size = un_config_integer(config, "batch"),
+                           .epoch_images = un_config_integer(config, "epoch_images"),
+                           .optimizer = {.kind = UN_RMSPROP,
+                                         .lr = un_config_number(config, "lr"),
+                                         .beta2 = un_config_number(config, "alpha"),
+                                         .epsilon = un_config_number(config, "epsilon"),
+                                         .momentum = un_config_number(config, "momentum")},
+                           .decay = (float)un_config_number(config, "decay")};
+}
+
 static void configure(msdn *n, const un_method_setup *setup) {
-    const json_t *config = setup->config;
     const un_class_semantics *semantics = &setup->classes->semantics[0];
     n->type = un_precision_dtype(setup->precision);
     n->A = semantics->width;
-    n->one_hot = un_config_is(config, "vectors", "one-hot");
-    n->E = n->one_hot ? n->A : semantics->vector_width;
+    n->E = n->settings.one_hot ? n->A : semantics->vector_width;
     n->F = setup->width;
     n->R = setup->regions;
-    n->normalize_v = un_config_is(config, "normalize_v", "yes");
-    n->clip_negative = un_config_is(config, "clip_negative", "yes");
-    n->lambda = un_config_number(config, "lambda");
-    n->eta = un_config_number(config, "eta");
-    n->weight1 = un_config_number(config, "weight1");
-    n->weight2 = un_config_number(config, "weight2");
-    n->squared_distance = un_config_is(config, "distance", "paper");
     n->seed = setup->seed;
     n->data = setup->data;
-    n->batch_size = un_config_integer(config, "batch");
-    n->sampling = un_config_is(config, "sampling", "balanced")  ? MSDN_BALANCED
-                  : un_config_is(config, "sampling", "classes") ? MSDN_CLASSES
-                                                                : MSDN_RANDOM;
-    n->optimizer = (un_optimizer_settings){.kind = UN_RMSPROP,
-                                           .lr = un_config_number(config, "lr"),
-                                           .beta2 = un_config_number(config, "alpha"),
-                                           .epsilon = un_config_number(config, "epsilon"),
-                                           .momentum = un_config_number(config, "momentum")};
+    n->batch_size = n->settings.batch_size;
     n->usual_rows = (n->data ? n->batch_size : SCORE_IMAGES) * n->R;
 }
 
-static un_status declare(msdn *n, const json_t *config) {
+static un_status declare(msdn *n) {
     const size_t v[] = {n->A, n->E}, ef[] = {n->E, n->F}, fe[] = {n->F, n->E};
-    float decay = (float)un_config_number(config, "decay");
+    float decay = n->settings.decay;
     un_params *p = &n->base.params;
     UN_TRY(un_params_add(p, "V", 2, v, decay, &n->v));
     UN_TRY(un_params_add(p, "W_1", 2, ef, decay, &n->w1));
@@ -185,7 +192,7 @@ static un_status declare(msdn *n, const json_t *config) {
 /* W_1 is normal, the other matrices start at 0, V at the attributes' word vectors, or at 1. */
 static void initialize(msdn *n, const un_class_semantics *semantics) {
     float *v = un_param_value(&n->base.params, n->v);
-    if (n->one_hot)
+    if (n->settings.one_hot)
         for (size_t i = 0; i < n->A; i++) v[i * n->E + i] = 1;
     else
         memcpy(v, semantics->vectors, n->A * n->E * sizeof *v);
@@ -209,7 +216,7 @@ static un_status prepare_classes(const msdn *n, msdn_classes *out, const un_clas
     UN_GO(un_arena_alloc(&fresh.arena, fresh.count, 1, &fresh.seen));
     for (size_t i = 0; i < fresh.count * n->A; i++) {
         float x = semantics->values[i];
-        fresh.att[i] = n->clip_negative && x < 0 ? 0.0f : x;
+        fresh.att[i] = n->settings.clip_negative && x < 0 ? 0.0f : x;
     }
     un_normalize_rows(fresh.att, fresh.count, n->A, 1e-12f, NULL);
     for (size_t c = 0; c < fresh.count; c++) {
@@ -226,7 +233,6 @@ done:
 static un_status start_training(msdn *n, const un_method_setup *setup) {
     initialize(n, &setup->classes->semantics[0]);
     UN_TRY(prepare_classes(n, &n->trained, setup->classes));
-    n->epoch_images = un_config_integer(setup->config, "epoch_images");
     UN_TRY(start_sampling(n));
     return un_msdn_batch_create(n, &n->batch, &n->trained, n->batch_size, 1);
 }
@@ -238,8 +244,8 @@ static un_status create(const un_method_setup *setup, un_method **out) {
                        setup->classes->semantics_count);
     if (setup->data && setup->data->train->count == 0)
         return un_fail(UNSEEN_E_ARGUMENT, "there are no training images");
-    if (!un_config_is(setup->config, "vectors", "one-hot") &&
-        (!semantics->vectors || semantics->vector_width == 0))
+    const msdn_settings settings = read_settings(setup->config);
+    if (!settings.one_hot && (!semantics->vectors || semantics->vector_width == 0))
         return un_fail(UNSEEN_E_ARGUMENT,
                        "semantics \"%s\" has no word vectors of its attributes, which MSDN starts "
                        "from: add them with `unseen words DIR --vectors FILE`, or builtin:words "
@@ -250,9 +256,10 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     if (!n) return un_fail_memory(sizeof *n);
     n->base.class = &un_method_msdn;
     un_status status = UNSEEN_OK;
+    n->settings = settings;
     configure(n, setup);
     n->base.params.available = setup->available;
-    UN_GO(declare(n, setup->config));
+    UN_GO(declare(n));
     if (n->data) UN_GO(start_training(n, setup));
     *out = &n->base;
 done:
@@ -300,7 +307,7 @@ static un_status step(un_method *method, size_t epoch, size_t number, double *lo
 static double step_flops(const un_method *method) { return ((const msdn *)method)->step_flops; }
 
 static void optimizer(const un_method *method, un_optimizer_settings *out) {
-    *out = ((const msdn *)method)->optimizer;
+    *out = ((const msdn *)method)->settings.optimizer;
 }
 
 /* ---- scores and what they are made of ---- */
@@ -332,7 +339,7 @@ static un_status forward_features(msdn *n, const float *features, size_t images)
 static un_status score(un_method *method, const float *features, size_t images, float *scores) {
     msdn *n = (msdn *)method;
     size_t C = n->scored.count;
-    float weight1 = (float)n->weight1, weight2 = (float)n->weight2;
+    float weight1 = (float)n->settings.weight1, weight2 = (float)n->settings.weight2;
     for (size_t at = 0; at < images; at += SCORE_IMAGES) {
         size_t count = images - at < SCORE_IMAGES ? images - at : SCORE_IMAGES;
         UN_TRY(forward_features(n, features + at * n->R * n->F, count));
@@ -362,8 +369,8 @@ static un_status attributes(un_method *method, const float *features, float *out
     msdn *n = (msdn *)method;
     UN_TRY(forward_features(n, features, 1));
     for (size_t i = 0; i < n->A; i++) {
-        out[i] = (float)n->weight1 * n->scoring.psi[i];
-        out[n->A + i] = (float)n->weight2 * n->scoring.psi2[i];
+        out[i] = (float)n->settings.weight1 * n->scoring.psi[i];
+        out[n->A + i] = (float)n->settings.weight2 * n->scoring.psi2[i];
     }
     return UNSEEN_OK;
 }

@@ -26,6 +26,20 @@
 typedef enum { MSDN_RANDOM, MSDN_BALANCED, MSDN_CLASSES } msdn_sampling;
 typedef enum { MSDN_CE1, MSDN_CE2, MSDN_CAL1, MSDN_CAL2, MSDN_DISTILL, MSDN_LOSSES } msdn_loss_term;
 
+/* The settings as the configuration gives them, all of them; the same from creation on. What
+ * follows from them and the data is in msdn. */
+typedef struct {
+    int one_hot; /* V starts at the identity, E = A */
+    int normalize_v, clip_negative;
+    double lambda, eta, weight1, weight2;
+    int squared_distance; /* the paper's |d|^2 instead of the code's form */
+    msdn_sampling sampling;
+    size_t batch_size;
+    size_t epoch_images; /* an epoch has training images / this many steps */
+    un_optimizer_settings optimizer;
+    float decay; /* L2 */
+} msdn_settings;
+
 /* Classes as the network sees them. */
 typedef struct {
     size_t count;        /* C */
@@ -62,14 +76,10 @@ typedef struct {
 
 typedef struct {
     un_method base; /* first: a un_method * is an msdn * */
-    un_dtype type;  /* of the large products' operands */
+    msdn_settings settings;
+    un_dtype type; /* of the large products' operands */
     size_t A, E, F, R;
     size_t v, w1, w2, w11, w21; /* parameters */
-    int normalize_v, clip_negative;
-    int one_hot; /* V starts at the identity, E = A */
-    double lambda, eta, weight1, weight2;
-    int squared_distance; /* the paper's |d|^2 instead of the code's form */
-    un_optimizer_settings optimizer;
 
     /* folded matrices */
     float *vn;         /* [A, E] */
@@ -89,10 +99,8 @@ typedef struct {
     msdn_classes trained;
     const un_training_data *data;
     uint64_t seed;
-    msdn_sampling sampling;
-    size_t batch_size;
-    size_t epoch_images; /* an epoch has training images / this many steps */
-    int64_t *planned;    /* [B] images of the step that was planned last */
+    size_t batch_size; /* B: the setting, or one of each class, or all images if fewer */
+    int64_t *planned;  /* [B] images of the step that was planned last */
     size_t planned_epoch, planned_step;
     int64_t *order;        /* scratch: a permutation */
     size_t seen_classes;   /* with training images */

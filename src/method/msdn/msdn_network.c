@@ -73,7 +73,7 @@ un_status un_msdn_fold(msdn *n) {
     blocks(n, part);
     const float *v = un_param_value(&n->base.params, n->v);
     memcpy(n->vn, v, n->A * n->E * sizeof *v);
-    if (n->normalize_v) un_normalize_rows(n->vn, n->A, n->E, 1e-12f, n->v_norm);
+    if (n->settings.normalize_v) un_normalize_rows(n->vn, n->A, n->E, 1e-12f, n->v_norm);
     int bf16 = n->type == UN_BF16;
     for (size_t j = 0; j < 4; j++) {
         size_t at = j * n->A * n->F;
@@ -231,7 +231,7 @@ static un_status unfold(msdn *n, size_t j, block part) {
 static void vector_gradient(msdn *n) {
     float *dv = un_param_grad(&n->base.params, n->v);
     memcpy(dv, n->dvn, n->A * n->E * sizeof *dv);
-    for (size_t i = 0; n->normalize_v && i < n->A; i++) {
+    for (size_t i = 0; n->settings.normalize_v && i < n->A; i++) {
         float *row = dv + i * n->E;
         const float *unit = n->vn + i * n->E;
         float norm = n->v_norm[i] > 1e-12f ? n->v_norm[i] : 1e-12f;
@@ -374,14 +374,14 @@ static double distance(const msdn *n, const float *s1, const float *s2, size_t i
         }
         double norm = sqrt(squares);
         if (norm == 0) continue;
-        loss += share * (n->squared_distance ? squares : cubes / norm);
+        loss += share * (n->settings.squared_distance ? squares : cubes / norm);
         for (size_t k = 0; k < c->count; k++) {
             double d = (double)s1[b * c->count + k] - (double)s2[b * c->count + k];
-            double slope = n->squared_distance
+            double slope = n->settings.squared_distance
                                ? 2 * d
                                : 3 * d * fabs(d) / norm - cubes * d / (norm * norm * norm);
-            ds1[b * c->count + k] += n->eta * share * slope;
-            ds2[b * c->count + k] -= n->eta * share * slope;
+            ds1[b * c->count + k] += n->settings.eta * share * slope;
+            ds2[b * c->count + k] -= n->settings.eta * share * slope;
         }
     }
     return loss;
@@ -398,11 +398,11 @@ un_status un_msdn_losses(const msdn *n, msdn_batch *b, const int32_t *labels, si
     losses[MSDN_CE2] = cross_entropy(c, b->s2, labels, images, row, ds2);
     probabilities(c, b->s1, images, p1);
     probabilities(c, b->s2, images, p2);
-    losses[MSDN_CAL1] = un_self_calibration(p1, c->seen, images, c->count, n->lambda, ds1);
-    losses[MSDN_CAL2] = un_self_calibration(p2, c->seen, images, c->count, n->lambda, ds2);
-    losses[MSDN_DISTILL] =
-        n->eta * (distance(n, b->s1, b->s2, images, ds1, ds2) +
-                  un_jensen_shannon(p1, p2, images, c->count, n->eta, row, ds1, ds2));
+    losses[MSDN_CAL1] = un_self_calibration(p1, c->seen, images, c->count, n->settings.lambda, ds1);
+    losses[MSDN_CAL2] = un_self_calibration(p2, c->seen, images, c->count, n->settings.lambda, ds2);
+    losses[MSDN_DISTILL] = n->settings.eta * (distance(n, b->s1, b->s2, images, ds1, ds2) +
+                                              un_jensen_shannon(p1, p2, images, c->count,
+                                                                n->settings.eta, row, ds1, ds2));
     for (size_t i = 0; i < count; i++) {
         b->ds1[i] = (float)ds1[i];
         b->ds2[i] = (float)ds2[i];
