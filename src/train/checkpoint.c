@@ -193,7 +193,7 @@ static un_status load_history(trainer *t, const un_safetensors *file, size_t r,
         UN_TRY(load_evaluation(t, file, item,
                                (const char *)curves->tensor.data + at * sizeof(double),
                                (size_t)points, &e));
-        UN_TRY(un_history_append(&t->history[r], &e, un_config_text(t->options->config, "metric")));
+        UN_TRY(un_history_append(&t->history[r], &e, t->settings.metric));
         at += 3 * (size_t)points;
     }
     return at == total ? UNSEEN_OK : damaged(file, "a curve belongs to no evaluation");
@@ -222,8 +222,7 @@ static un_status load_position(trainer *t, const un_safetensors *file, const jso
 /* Epochs, or points of a closed form's grid, which only an open method knows. */
 static un_status check_epochs(const trainer *t, const un_safetensors *file) {
     const un_method_closed_form *closed = t->options->class->closed_form;
-    size_t most =
-        closed ? closed->points(t->method) : un_config_integer(t->options->config, "epochs");
+    size_t most = closed ? closed->points(t->method) : t->settings.epochs;
     for (size_t r = 0; r < t->selection_runs; r++)
         for (size_t i = 0; i < t->history[r].count; i++)
             if (t->history[r].items[i].epoch > most)

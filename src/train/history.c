@@ -30,32 +30,35 @@ void un_history_free(history *h) {
     *h = (history){0};
 }
 
-/* What serves as the measure of an evaluation, in this order: the one set, and where the fold
- * has no images for it the ones that need fewer of them. */
-static const char *const g_fallback[] = {"T1", "S"};
-enum { METRICS = 1 + sizeof g_fallback / sizeof *g_fallback };
+const char *const un_metric_names[METRICS] = {"AUSUC", "H", "T1", "S"};
 
-static double value_of(const evaluation *e, const char *metric) {
-    if (!strcmp(metric, "T1")) return e->T1;
-    if (!strcmp(metric, "H")) return e->best_H;
-    if (!strcmp(metric, "S")) return e->S;
-    return e->AUSUC;
+static double value_of(const evaluation *e, selection_metric metric) {
+    switch (metric) {
+    case METRIC_H: return e->best_H;
+    case METRIC_T1: return e->T1;
+    case METRIC_S: return e->S;
+    default: return e->AUSUC;
+    }
 }
 
-static const char *metric_number(const char *setting, size_t k) {
-    return k == 0 ? setting : g_fallback[k - 1];
+/* What serves as the measure of an evaluation, in this order: the one set, and where the fold has
+ * no images for it the ones that need fewer of them. */
+enum { MEASURES = 3 };
+static selection_metric measure(selection_metric setting, size_t k) {
+    const selection_metric order[MEASURES] = {setting, METRIC_T1, METRIC_S};
+    return order[k];
 }
 
 /* An evaluation's own measure, for comparison within its run; NaN where nothing is measured. */
-static double merit(const evaluation *e, const char *setting) {
-    for (size_t k = 0; k < METRICS; k++) {
-        double value = value_of(e, metric_number(setting, k));
+static double merit(const evaluation *e, selection_metric setting) {
+    for (size_t k = 0; k < MEASURES; k++) {
+        double value = value_of(e, measure(setting, k));
         if (!isnan(value)) return value;
     }
     return (double)NAN;
 }
 
-un_status un_history_append(history *h, const evaluation *e, const char *metric) {
+un_status un_history_append(history *h, const evaluation *e, selection_metric metric) {
     UN_TRY(reserve(h, h->count + 1));
     h->items[h->count] = *e;
     if (h->count == 0 || merit(e, metric) > merit(&h->items[h->best], metric)) h->best = h->count;
@@ -82,7 +85,7 @@ un_status un_history_add(trainer *t, size_t epoch, const un_predictions *p, eval
         e.U = native.U;
         e.S = native.S;
         e.H = native.H;
-        status = un_history_append(h, &e, un_config_text(t->options->config, "metric"));
+        status = un_history_append(h, &e, t->settings.metric);
     }
     if (!status) *added = &h->items[h->count - 1];
     un_curve_free(&curve);
@@ -92,7 +95,7 @@ un_status un_history_add(trainer *t, size_t epoch, const un_predictions *p, eval
 /* ---- the selection ---- */
 
 /* The mean of a metric over the runs that measure it; NaN if none does. */
-static double mean_of(const trainer *t, size_t index, const char *metric) {
+static double mean_of(const trainer *t, size_t index, selection_metric metric) {
     double sum = 0, n = 0;
     for (size_t r = 0; r < t->selection_runs; r++) {
         double value = value_of(&t->history[r].items[index], metric);
@@ -122,20 +125,19 @@ static un_status select_gamma(trainer *t, size_t index) {
     return UNSEEN_OK;
 }
 
-/* Which metric all lengths are compared by. */
-static const char *select_metric(const trainer *t) {
-    const char *setting = un_config_text(t->options->config, "metric");
-    for (size_t k = 0; k < METRICS; k++)
-        if (!isnan(mean_of(t, 0, metric_number(setting, k)))) return metric_number(setting, k);
-    return NULL;
+/* Which metric all lengths are compared by; METRICS: none is measured. */
+static selection_metric select_metric(const trainer *t) {
+    for (size_t k = 0; k < MEASURES; k++) {
+        selection_metric metric = measure(t->settings.metric, k);
+        if (!isnan(mean_of(t, 0, metric))) return metric;
+    }
+    return METRICS;
 }
 
 un_status un_history_select(trainer *t) {
     if (t->selection_runs == 0) {
-        size_t epochs =
-            t->options->class->closed_form ? 1 : un_config_integer(t->options->config, "epochs");
-        t->selected = (selection){.epochs = epochs,
-                                  .metric_name = un_config_text(t->options->config, "metric")};
+        size_t epochs = t->options->class->closed_form ? 1 : t->settings.epochs;
+        t->selected = (selection){.epochs = epochs, .by = t->settings.metric};
         return UNSEEN_OK;
     }
     /* Runs that stopped early have fewer evaluations; only lengths that all reached compare. */
@@ -145,11 +147,11 @@ un_status un_history_select(trainer *t) {
     if (common == 0)
         return un_fail(UNSEEN_E_ARGUMENT, "no evaluation fell into the training: lower "
                                           "evaluate_every or raise epochs");
-    const char *metric = select_metric(t);
-    if (!metric)
+    selection_metric metric = select_metric(t);
+    if (metric == METRICS)
         return un_fail(UNSEEN_E_ARGUMENT, "selection has no images to measure anything on: train "
                                           "with --select none, or import with other folds");
-    t->selected = (selection){.metric_name = metric, .metric = -1};
+    t->selected = (selection){.by = metric, .metric = -1};
     for (size_t i = 0; i < common; i++) {
         double mean = mean_of(t, i, metric);
         if (!(mean > t->selected.metric)) continue;
@@ -157,7 +159,7 @@ un_status un_history_select(trainer *t) {
         t->selected.metric = mean;
         t->selected.epochs = t->history[0].items[i].epoch;
     }
-    t->selected.T1 = mean_of(t, best, "T1");
+    t->selected.T1 = mean_of(t, best, METRIC_T1);
     return select_gamma(t, best);
 }
 

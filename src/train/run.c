@@ -13,8 +13,7 @@ int un_run_is_final(const trainer *t) { return t->run == t->selection_runs; }
 size_t un_run_epochs(const trainer *t) {
     const un_method_class *class = t->options->class;
     if (un_run_is_final(t)) return t->selected.epochs;
-    return class->closed_form ? class->closed_form->points(t->method)
-                              : un_config_integer(t->options->config, "epochs");
+    return class->closed_form ? class->closed_form->points(t->method) : t->settings.epochs;
 }
 
 size_t un_run_epoch_steps(const trainer *t) {
@@ -24,18 +23,10 @@ size_t un_run_epoch_steps(const trainer *t) {
            class->learner->steps_before(t->method, t->epoch);
 }
 
-/* Names of the semantics, in the order of the configuration. */
-static size_t semantics_names(const trainer *t, const char *names[UN_MAX_CLASS_SEMANTICS]) {
-    size_t n = un_config_list_count(t->options->config, "semantics");
-    for (size_t i = 0; i < n && i < UN_MAX_CLASS_SEMANTICS; i++)
-        names[i] = un_config_list_name(t->options->config, "semantics", i);
-    return n;
-}
-
 un_status un_run_open(trainer *t) {
     const un_train_options *o = t->options;
-    const char *names[UN_MAX_CLASS_SEMANTICS] = {0};
-    size_t n = semantics_names(t, names);
+    const char *const *names = t->settings.semantics;
+    size_t n = t->settings.semantics_count;
     if (n > UN_MAX_CLASS_SEMANTICS)
         return un_fail(UNSEEN_E_ARGUMENT, "at most %d semantics can be fused",
                        UN_MAX_CLASS_SEMANTICS);

@@ -30,6 +30,18 @@ typedef struct {
     uint64_t end;
 } curve_store;
 
+/* What selection can maximise; seen accuracy only where nothing else is measured. */
+typedef enum { METRIC_AUSUC, METRIC_H, METRIC_T1, METRIC_S, METRICS } selection_metric;
+extern const char *const un_metric_names[METRICS];
+
+/* What the configuration says of the training itself; a method reads its own settings. */
+typedef struct {
+    size_t epochs, evaluate_every, patience; /* not of closed forms */
+    selection_metric metric;
+    size_t semantics_count; /* as it says; `semantics` has no more than fit */
+    const char *semantics[UN_MAX_CLASS_SEMANTICS]; /* names, borrowed from the configuration */
+} train_settings;
+
 /* The evaluations of one run. */
 typedef struct {
     size_t count, capacity;
@@ -43,13 +55,14 @@ typedef struct {
     int has_gamma;
     int gamma_decided; /* 0: no gamma was better than another, it is 0 */
     double gamma;
-    const char *metric_name; /* what the length was selected by: the setting, or what could be
-                                measured in its place */
-    double metric, T1, H;    /* means over the selection runs at the selected length */
+    selection_metric by;  /* what the length was selected by: the setting, or what could be
+                            measured in its place */
+    double metric, T1, H; /* means over the selection runs at the selected length */
 } selection;
 
 typedef struct {
     const un_train_options *options;
+    train_settings settings;
     json_t *config, *files; /* as a model keeps them: un_config_portable */
     json_t *identity;       /* identity.h */
     int to_file;            /* the output is one; nothing can lie beside a pipe or device */
@@ -88,7 +101,7 @@ size_t un_run_epoch_steps(const trainer *t);
 /* Adds an evaluation to the run under way. */
 un_status un_history_add(trainer *t, size_t epoch, const un_predictions *p, evaluation **added);
 /* Adds one that is complete, and keeps the best up to date. */
-un_status un_history_append(history *h, const evaluation *e, const char *metric);
+un_status un_history_append(history *h, const evaluation *e, selection_metric metric);
 void un_history_free(history *h);
 /* Sets t->selected from all runs. */
 un_status un_history_select(trainer *t);

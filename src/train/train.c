@@ -59,7 +59,7 @@ static un_status evaluate(trainer *t, int *stop) {
     un_status status = un_history_add(t, t->epoch + (t->step > 0 ? 1 : 0), &predictions, &e);
     un_predictions_free(&predictions);
     if (status) return status;
-    size_t patience = un_config_integer(o->config, "patience");
+    size_t patience = t->settings.patience;
     *stop = patience > 0 && h->count - 1 - h->best >= patience;
     return un_train_log_row(t, e);
 }
@@ -95,7 +95,7 @@ static un_status maybe_checkpoint(trainer *t) {
 
 /* Goes one step on in epoch and step; evaluates where an epoch ends that asks for it. */
 static un_status advance(trainer *t, size_t epochs, int *stop) {
-    size_t every = un_config_integer(t->options->config, "evaluate_every");
+    size_t every = t->settings.evaluate_every;
     int capped = t->options->max_steps > 0 && t->steps_done >= t->options->max_steps;
     if (++t->step == un_run_epoch_steps(t)) {
         t->step = 0;
@@ -192,9 +192,9 @@ static json_t *selection_json(const trainer *t) {
             &sources,
             json_string(o->select == UN_SELECT_TEST ? "test sets" : o->dataset->folds[r].source));
     const char *unit = o->class->closed_form ? "point" : "epochs";
-    json_t *s =
-        json_pack("{s:s, s:s, s:I, s:o}", "mode", un_select_text(o->select), "metric",
-                  t->selected.metric_name, unit, (json_int_t)t->selected.epochs, "runs", sources);
+    json_t *s = json_pack("{s:s, s:s, s:I, s:o}", "mode", un_select_text(o->select), "metric",
+                          un_metric_names[t->selected.by], unit, (json_int_t)t->selected.epochs,
+                          "runs", sources);
     if (s && o->class->closed_form)
         un_json_put(&s, "settings",
                     o->class->closed_form->settings(t->method, t->selected.epochs - 1));
@@ -309,10 +309,9 @@ done:
 static un_status log_selection(const trainer *t) {
     const un_train_options *o = t->options;
     const char *who = o->select == UN_SELECT_TEST ? "the test sets" : "validation";
-    const char *setting = un_config_text(o->config, "metric");
-    if (t->selected.has_gamma && strcmp(setting, t->selected.metric_name) != 0)
+    if (t->selected.has_gamma && t->selected.by != t->settings.metric)
         un_log(UNSEEN_LOG_WARNING, "%s: no images to measure %s on; %s decided in its place", who,
-               setting, t->selected.metric_name);
+               un_metric_names[t->settings.metric], un_metric_names[t->selected.by]);
     if (t->selected.has_gamma && !t->selected.gamma_decided)
         un_log(UNSEEN_LOG_WARNING,
                isnan(t->selected.H) ? "%s: no images to choose gamma on, it stays 0"
@@ -373,14 +372,13 @@ static un_status check_options(const un_train_options *o) {
 }
 
 /* Classes that the method will take for one. Fused semantics may still tell them apart. */
-static un_status warn_of_alike(const un_train_options *o) {
+static un_status warn_of_alike(const trainer *t) {
+    const un_train_options *o = t->options;
     const un_semantics *s = NULL;
     un_alike alike;
-    if (!o->class->unit_rows || !o->class->unit_rows(o->config) ||
-        un_config_list_count(o->config, "semantics") != 1)
+    if (!o->class->unit_rows || !o->class->unit_rows(o->config) || t->settings.semantics_count != 1)
         return UNSEEN_OK;
-    UN_TRY(un_dataset_require_semantics(o->dataset, un_config_list_name(o->config, "semantics", 0),
-                                        &s));
+    UN_TRY(un_dataset_require_semantics(o->dataset, t->settings.semantics[0], &s));
     UN_TRY(un_alike_find(s->values, o->dataset->class_count, s->width, 1, &alike));
     if (alike.count > 0)
         un_log(UNSEEN_LOG_WARNING,
@@ -464,11 +462,27 @@ static un_status train(trainer *t, json_t **result) {
     }
 }
 
+static train_settings read_settings(const un_train_options *o) {
+    train_settings s = {.semantics_count = un_config_list_count(o->config, "semantics")};
+    if (!o->class->closed_form) {
+        s.epochs = un_config_integer(o->config, "epochs");
+        s.evaluate_every = un_config_integer(o->config, "evaluate_every");
+        s.patience = un_config_integer(o->config, "patience");
+    }
+    while (s.metric < METRIC_S && !un_config_is(o->config, "metric", un_metric_names[s.metric]))
+        s.metric++;
+    for (size_t i = 0; i < s.semantics_count && i < UN_MAX_CLASS_SEMANTICS; i++)
+        s.semantics[i] = un_config_list_name(o->config, "semantics", i);
+    return s;
+}
+
 un_status un_train(const un_train_options *options, json_t **result) {
     UN_TRY(check_options(options));
-    UN_TRY(warn_of_alike(options));
-    trainer t = {
-        .options = options, .to_file = un_output_is_file(options->output), .lock = UN_LOCK_NONE};
+    trainer t = {.options = options,
+                 .settings = read_settings(options),
+                 .to_file = un_output_is_file(options->output),
+                 .lock = UN_LOCK_NONE};
+    UN_TRY(warn_of_alike(&t));
     t.selection_runs = options->select == UN_SELECT_VALIDATION ? options->dataset->fold_count
                        : options->select == UN_SELECT_TEST     ? 1
                                                                : 0;

@@ -124,7 +124,7 @@ static void fold_without_seen_images(void **state) {
     for (size_t i = 0; i < f.p.count; i++) f.p.items[i].unseen = f.p.items[i].label;
     util_ok(un_history_add(&t, 5, &f.p, &e)); /* all right among unseen classes */
     util_ok(un_history_select(&t));
-    assert_string_equal(t.selected.metric_name, "T1");
+    assert_int_equal(t.selected.by, METRIC_T1);
     assert_int_equal(t.selected.epochs, 5);
     util_near(t.selected.T1, 1, 1e-12);
     assert_true(t.selected.gamma == 0 && !t.selected.gamma_decided && isnan(t.selected.H));
