@@ -17,6 +17,10 @@ un_status un_dense_forward(const un_dense *layer, const un_params *params, un_dt
                            const void *x, size_t rows, un_dense_epilogue epilogue, void *y,
                            size_t ldy, un_dtype output) {
     const float *bias = layer->bias == UN_NO_BIAS ? NULL : un_param_value(params, layer->bias);
+    const un_packed *packed = NULL;
+    if (type == UN_BF16)
+        UN_TRY(un_param_packed(params, layer->weight, !layer->in_first, layer->out, layer->in,
+                               &packed));
     const un_gemm_args product = {.m = rows,
                                   .n = layer->out,
                                   .k = layer->in,
@@ -25,6 +29,7 @@ un_status un_dense_forward(const un_dense *layer, const un_params *params, un_dt
                                   .output = output,
                                   .a = x,
                                   .b = un_param_operand(params, layer->weight, type),
+                                  .packed = packed,
                                   .c = y,
                                   .ldc = ldy,
                                   .bias = bias,

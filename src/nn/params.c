@@ -2,6 +2,7 @@
 #include "nn/params.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tensor/kernels.h"
@@ -65,12 +66,70 @@ un_status un_params_allocate(un_params *params, int training, int bf16) {
     UN_TRY(un_arena_alloc(&params->arena, params->total, sizeof(float), &params->value));
     if (training)
         UN_TRY(un_arena_alloc(&params->arena, params->trained, sizeof(float), &params->grad));
+    if (bf16 && training)
+        return un_arena_alloc(&params->arena, params->trained, sizeof(un_bf16), &params->value16);
     if (bf16)
-        UN_TRY(un_arena_alloc(&params->arena, params->trained, sizeof(un_bf16), &params->value16));
+        return un_arena_alloc(&params->arena, params->count, sizeof *params->panels,
+                              &params->panels);
+    return UNSEEN_OK;
+}
+
+/* ---- packed weights ---- */
+
+/* One matrix that begins with a piece; queries begin where queries, keys and values together do. */
+struct un_param_panels {
+    size_t n, k;
+    un_packed *packed;
+    un_param_panels *next;
+};
+
+static void forget_panels(const un_params *params) {
+    for (size_t i = 0; params->panels && i < params->count; i++) {
+        for (un_param_panels *p = params->panels[i], *next; p; p = next) {
+            next = p->next;
+            un_packed_free(p->packed);
+            free(p);
+        }
+        params->panels[i] = NULL;
+    }
+}
+
+static un_status pack(const un_params *params, size_t index, int trans_b, size_t n, size_t k,
+                      un_packed **out) {
+    un_bf16 *narrow = NULL;
+    UN_TRY(un_alloc(n * k, sizeof *narrow, &narrow));
+    un_convert_to_bf16(un_param_value(params, index), narrow, n * k);
+    un_status status = un_gemm_pack(out, UN_BF16, trans_b, 0, n, k, narrow, 0);
+    free(narrow);
+    return status;
+}
+
+un_status un_param_packed(const un_params *params, size_t index, int trans_b, size_t n, size_t k,
+                          const un_packed **out) {
+    un_param_panels *p = NULL;
+    *out = NULL;
+    if (!params->panels) return UNSEEN_OK;
+    for (p = params->panels[index]; p; p = p->next) {
+        if (p->n != n || p->k != k) continue;
+        *out = p->packed;
+        return UNSEEN_OK;
+    }
+    UN_TRY(un_alloc(1, sizeof *p, &p));
+    un_status status = pack(params, index, trans_b, n, k, &p->packed);
+    if (status) {
+        free(p);
+        return status;
+    }
+    p->n = n;
+    p->k = k;
+    p->next = params->panels[index];
+    params->panels[index] = p;
+    *out = p->packed;
     return UNSEEN_OK;
 }
 
 void un_params_free(un_params *params) {
+    forget_panels(params);
     un_arena_free(&params->arena);
     *params = (un_params){0};
 }
@@ -84,12 +143,14 @@ float *un_param_grad(const un_params *params, size_t index) {
 }
 
 const void *un_param_operand(const un_params *params, size_t index, un_dtype type) {
-    if (type == UN_BF16) return params->value16 + params->item[index].offset;
+    if (type == UN_BF16)
+        return params->value16 ? params->value16 + params->item[index].offset : NULL;
     return params->value + params->item[index].offset;
 }
 
 void un_params_refresh(un_params *params) {
     if (params->value16) un_convert_to_bf16(params->value, params->value16, params->trained);
+    forget_panels(params);
 }
 
 un_status un_optimizer_create(un_optimizer *optimizer, const un_optimizer_settings *settings,

@@ -12,7 +12,7 @@
 #define UN_NN_PARAMS_H
 
 #include "base/arena.h"
-#include "tensor/tensor.h"
+#include "tensor/gemm.h"
 
 /* Two large transformers have under a thousand. */
 enum { UN_MAX_PARAMS = 4096 };
@@ -26,6 +26,8 @@ typedef struct {
     float decay;   /* L2: loss += decay/2 * sum p^2 */
 } un_param;
 
+typedef struct un_param_panels un_param_panels;
+
 typedef struct {
     size_t count;
     un_param *item;   /* [count]; moves when pieces are added */
@@ -36,7 +38,8 @@ typedef struct {
     size_t available; /* elements of all pieces that a file has; 0: they come from elsewhere */
     float *value;     /* [total] */
     float *grad;      /* [trained], NULL when only predicting */
-    un_bf16 *value16; /* [trained], kept by the optimiser; NULL in f32 */
+    un_bf16 *value16; /* [trained], kept by the optimiser; NULL in f32 and when only predicting */
+    un_param_panels **panels; /* [count]: when only predicting in bf16, packed weights instead */
     un_arena arena;
 } un_params;
 
@@ -47,16 +50,23 @@ un_status un_params_add(un_params *params, const char *name, int rank, const siz
  * others in checkpoints and models. Fixed pieces are declared after all trained ones. */
 un_status un_params_add_fixed(un_params *params, const char *name, int rank, const size_t *shape,
                               size_t *index);
-/* Allocates zeroed values; gradients if `training`; the bf16 copy if `bf16`. UNSEEN_E_FORMAT if
- * more is declared than is available: before any memory is taken for it. */
+/* Allocates zeroed values; gradients if `training`; if `bf16`, what bf16 products read: in training
+ * a copy of all values, else each weight packed when it is first asked for. UNSEEN_E_FORMAT if more
+ * is declared than is available: before any memory is taken for it. */
 un_status un_params_allocate(un_params *params, int training, int bf16);
 void un_params_free(un_params *params);
 
 float *un_param_value(const un_params *params, size_t index);
 float *un_param_grad(const un_params *params, size_t index);
-/* What a GEMM of the given type reads: the bf16 copy (of trained pieces) or the values. */
+/* What a GEMM of the given type reads: the bf16 copy (of trained pieces) or the values. NULL in bf16
+ * when only predicting: un_param_packed has it then. */
 const void *un_param_operand(const un_params *params, size_t index, un_dtype type);
-/* Brings the bf16 copy up to date after values were set from outside. */
+/* A weight as the packed bf16 operand op(B) (k, n) of un_gemm_args, `trans_b` as there; it begins
+ * where piece `index` does and may go over the next ones. *out stays the set's. NULL in training:
+ * values change with every step, and packing them apart saves nothing. */
+un_status un_param_packed(const un_params *params, size_t index, int trans_b, size_t n, size_t k,
+                          const un_packed **out);
+/* Brings what bf16 products read up to date after values were set from outside. */
 void un_params_refresh(un_params *params);
 
 /* ---- Adam (two forms) and RMSprop over a flat parameter set.

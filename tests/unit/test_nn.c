@@ -388,6 +388,56 @@ static void threads_do_not_change_the_bytes(void **state) {
     util_ok(un_set_threads(0));
 }
 
+/* Three square layers that lie one behind the other, from a set that trains or only predicts. */
+enum { WIDE = 48, LINES = 5 };
+
+static void open_three(un_params *params, un_dense layer[3], int training) {
+    const char *const name[] = {"query", "key", "value"};
+    un_rng rng = un_rng_stream(3, "three", 0);
+    for (size_t i = 0; i < 3; i++) {
+        layer[i] = (un_dense){.in = WIDE, .out = WIDE, .bias = UN_NO_BIAS};
+        util_ok(
+            un_params_add(params, name[i], 2, (const size_t[]){WIDE, WIDE}, 0, &layer[i].weight));
+    }
+    util_ok(un_params_allocate(params, training, 1));
+    un_rng_fill_normal(&rng, params->value, params->total, 0, 1);
+    un_params_refresh(params);
+}
+
+/* Packed weights multiply to the same bytes as those that lie plainly; alone, several together, and
+ * after values were set anew. */
+static void packed_weights(void **state) {
+    (void)state;
+    un_params params[2] = {{0}};
+    un_dense three[2][3];
+    float x[LINES * WIDE], y[2][LINES * 3 * WIDE];
+    un_bf16 x16[LINES * WIDE];
+    un_rng rng = un_rng_stream(4, "lines", 0);
+    un_rng_fill_normal(&rng, x, LINES * WIDE, 0, 1);
+    un_convert_to_bf16(x, x16, LINES * WIDE);
+    for (int k = 0; k < 2; k++) open_three(&params[k], three[k], k);
+    assert_null(params[0].value16);
+    assert_null(un_param_operand(&params[0], 0, UN_BF16));
+    for (size_t round = 0; round < 3; round++) {
+        for (size_t first = 0; first < 3; first++) {
+            for (size_t count = 1; first + count <= 3; count++) {
+                for (size_t k = 0; k < 2; k++) {
+                    un_dense layer = three[k][first];
+                    layer.out = count * WIDE;
+                    util_ok(un_dense_forward(&layer, &params[k], UN_BF16, x16, LINES,
+                                             UN_DENSE_PLAIN, y[k], 0, UN_F32));
+                }
+                assert_memory_equal(y[0], y[1], LINES * count * WIDE * sizeof(float));
+            }
+        }
+        for (int k = 0; round == 1 && k < 2; k++) {
+            un_param_value(&params[k], 1)[7] = 100;
+            un_params_refresh(&params[k]);
+        }
+    }
+    for (size_t k = 0; k < 2; k++) un_params_free(&params[k]);
+}
+
 /* A fixed piece has a value and nothing else: no gradient, no bf16 copy, no optimiser's state. */
 static void fixed_pieces_stay(void **state) {
     (void)state;
@@ -424,6 +474,7 @@ int main(void) {
         cmocka_unit_test(dense_gradients),
         cmocka_unit_test(dense_forward_by_hand),
         cmocka_unit_test(dense_in_bf16),
+        cmocka_unit_test(packed_weights),
         cmocka_unit_test(squared_error_behind_relu),
         cmocka_unit_test(squared_error_of_any_sign),
         cmocka_unit_test(fixed_pieces_stay),
