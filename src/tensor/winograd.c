@@ -29,9 +29,6 @@ struct un_winograd {
     float *bias;
 };
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-
 /* ---- working memory of a convolution, this one's and oneDNN's ---- */
 
 un_status un_conv_scratch_reserve(un_conv_scratch *scratch, size_t bytes) {
@@ -46,6 +43,9 @@ void un_conv_scratch_free(un_conv_scratch *scratch) {
     free(scratch->data);
     *scratch = (un_conv_scratch){0};
 }
+
+#if defined(__x86_64__)
+#include <immintrin.h>
 
 /* ---- Winograd's ---- */
 

@@ -237,7 +237,9 @@ static double element(const un_array *a, size_t i) {
     size_t size = un_dtype_size(a->dtype);
     if (!a->swapped) return un_element(a->dtype, a->data, i);
     unsigned char bytes[8];
-    for (size_t k = 0; k < size; k++) bytes[k] = a->data[i * size + size - 1 - k];
+    /* The second bound never counts; gcc 12 for ARM warns without it. */
+    for (size_t k = 0; k < size && k < sizeof bytes; k++)
+        bytes[k] = a->data[i * size + size - 1 - k];
     return un_element(a->dtype, bytes, 0);
 }
 
