@@ -10,6 +10,13 @@
 #include "tensor/attribute_attention.h"
 #include "tensor/kernels.h"
 
+/* Where one head of one sequence lies. */
+typedef struct {
+    size_t head, size, wide;                        /* columns: d, rounded up */
+    size_t first_q, queries, first_k, keys, long_k; /* rows; keys rounded up */
+    size_t first_p;                                 /* in the array of probabilities */
+} attend_place;
+
 /* What transformer_isa.c fills; arguments as in kernels.h, one range or one head. */
 typedef struct {
     void (*norm_rows)(const un_layer_norm_args *a, size_t begin, size_t end);
@@ -23,6 +30,13 @@ typedef struct {
     void (*attend_head)(const un_attend_args *a, size_t sequence, size_t head, float *scratch);
     void (*attend_head_backward)(const un_attend_args *a, size_t sequence, size_t head,
                                  float *scratch);
+    /* Rows (p->long_k) of raw scores of queries first.. become weights, dropout included; `mask`
+     * has room for a row. */
+    void (*attend_weights)(const un_attend_args *a, const attend_place *p, size_t first,
+                           size_t rows, float *scores, float *mask);
+    /* One row: raw scores s become weights, and their gradient ds that of scores. */
+    void (*attend_gradient)(const un_attend_args *a, const attend_place *p, size_t query, float *s,
+                            float *ds, float *mask);
 } un_transformer_table;
 
 /* What attribute_attention.c fills. */
@@ -83,6 +97,28 @@ enum { ATTEND_BLOCK = 48 };
 static inline size_t attend_round(size_t n) {
     return (n + ATTEND_ALIGN - 1) / ATTEND_ALIGN * ATTEND_ALIGN;
 }
+
+static inline attend_place attend_find_place(const un_attend_args *a, size_t sequence,
+                                             size_t head) {
+    attend_place p = {.head = head,
+                      .size = a->size,
+                      .wide = attend_round(a->size),
+                      .first_q = a->q_start[sequence],
+                      .first_k = a->k_start[sequence]};
+    p.queries = a->q_start[sequence + 1] - p.first_q;
+    p.keys = a->k_start[sequence + 1] - p.first_k;
+    p.long_k = attend_round(p.keys);
+    if (!a->probabilities) return p;
+    for (size_t s = 0; s < sequence; s++)
+        p.first_p +=
+            a->heads * (a->q_start[s + 1] - a->q_start[s]) * (a->k_start[s + 1] - a->k_start[s]);
+    p.first_p += head * p.queries * p.keys;
+    return p;
+}
+
+/* Below so many queries, keys and values are read where they lie: to lay them out first costs
+ * more than the products. */
+enum { ATTEND_FEW = 4 };
 
 /* Floats for sequences of up to `keys` keys and heads of `size` columns. Forward: K^T, V, a
  * block of Q, of scores and of the output, a row of the dropout mask. Backward: also V^T, K,

@@ -222,30 +222,6 @@ static void dropout(const un_dropout *d, uint64_t row, float *x, const float *re
 
 /* ---- attention ---- */
 
-/* Where one head of one sequence lies. */
-typedef struct {
-    size_t head, size, wide;                        /* columns: d, rounded up */
-    size_t first_q, queries, first_k, keys, long_k; /* rows; keys rounded up */
-    size_t first_p;                                 /* in the array of probabilities */
-} place;
-
-static place find_place(const un_attend_args *a, size_t sequence, size_t head) {
-    place p = {.head = head,
-               .size = a->size,
-               .wide = attend_round(a->size),
-               .first_q = a->q_start[sequence],
-               .first_k = a->k_start[sequence]};
-    p.queries = a->q_start[sequence + 1] - p.first_q;
-    p.keys = a->k_start[sequence + 1] - p.first_k;
-    p.long_k = attend_round(p.keys);
-    if (!a->probabilities) return p;
-    for (size_t s = 0; s < sequence; s++)
-        p.first_p +=
-            a->heads * (a->q_start[s + 1] - a->q_start[s]) * (a->k_start[s + 1] - a->k_start[s]);
-    p.first_p += head * p.queries * p.keys;
-    return p;
-}
-
 /* Asks for the columns behind a head's, those of the next one: rows are far apart, and nobody else
  * foresees them. */
 static inline void expect_next(const void *row, size_t bytes) {
@@ -255,7 +231,7 @@ static inline void expect_next(const void *row, size_t bytes) {
 }
 
 /* `rows` rows of a head's columns as f32, padded with zeros to p->wide. */
-static void gather(const place *p, const void *x, un_dtype type, size_t first, size_t ld,
+static void gather(const attend_place *p, const void *x, un_dtype type, size_t first, size_t ld,
                    size_t rows, float *out) {
     size_t bytes = p->size * un_dtype_size(type);
     for (size_t r = 0; r < rows; r++) {
@@ -275,32 +251,33 @@ static void gather(const place *p, const void *x, un_dtype type, size_t first, s
 }
 
 /* in (long_k, wide), whose last rows are 0, to out (wide, long_k). */
-static void transpose(const place *p, const float *in, float *out) {
+static void transpose(const attend_place *p, const float *in, float *out) {
     for (size_t r = 0; r < p->long_k; r += ATTEND_ALIGN)
         for (size_t i = 0; i < p->wide; i += ATTEND_ALIGN)
             transpose_square(in + r * p->wide + i, p->wide, out + i * p->long_k + r, p->long_k);
 }
 
 /* All keys (or values) as gather gives them, (long_k, wide), the rows behind the last one 0. */
-static void gather_keys(const un_attend_args *a, const place *p, const void *x, float *out) {
+static void gather_keys(const un_attend_args *a, const attend_place *p, const void *x, float *out) {
     gather(p, x, a->type, p->first_k, a->ldk, p->keys, out);
     memset(out + p->keys * p->wide, 0, (p->long_k - p->keys) * p->wide * sizeof *out);
 }
 
 /* Rows of f32 into a head's columns. */
-static void scatter(const place *p, const float *in, size_t rows, float *out, size_t first,
+static void scatter(const attend_place *p, const float *in, size_t rows, float *out, size_t first,
                     size_t ld) {
     for (size_t r = 0; r < rows; r++)
         copy_row(in + r * p->wide, out + (first + r) * ld + p->head * p->size, p->size);
 }
 
 /* Where a row's part of bias and dbias begins. */
-static size_t bias_row(const place *p, size_t query) {
+static size_t bias_row(const attend_place *p, size_t query) {
     return (p->head * p->queries + query) * p->keys;
 }
 
 /* scores = scale scores + masks + bias; the padding becomes what softmax ignores. */
-static void scale_and_mask(const un_attend_args *a, const place *p, size_t query, float *scores) {
+static void scale_and_mask(const un_attend_args *a, const attend_place *p, size_t query,
+                           float *scores) {
     if (a->key_mask) {
         const float *mask = a->key_mask + p->first_k;
         for (size_t i = 0; i < p->keys; i++) scores[i] = a->scale * scores[i] + mask[i];
@@ -347,7 +324,7 @@ static void softmax(float *x, size_t rows, size_t n, float *log_sum) {
 }
 
 /* The dropout factors of one row of probabilities, `keys` of them. */
-static void row_mask(const un_attend_args *a, const place *p, size_t query, float *out) {
+static void row_mask(const un_attend_args *a, const attend_place *p, size_t query, float *out) {
     uint64_t row = (uint64_t)(p->first_q + query) * a->heads + p->head;
     float piece[MASK_PIECE];
     for (size_t at = 0; at < p->keys; at += MASK_PIECE) {
@@ -358,7 +335,7 @@ static void row_mask(const un_attend_args *a, const place *p, size_t query, floa
 }
 
 /* From raw scores to probabilities with dropout; at most SOFTMAX_ROWS rows. */
-static void finish_some(const un_attend_args *a, const place *p, size_t first, size_t rows,
+static void finish_some(const un_attend_args *a, const attend_place *p, size_t first, size_t rows,
                         float *scores, float *mask) {
     float log_sum[SOFTMAX_ROWS];
     for (size_t r = 0; r < rows; r++) scale_and_mask(a, p, first + r, scores + r * p->long_k);
@@ -375,15 +352,15 @@ static void finish_some(const un_attend_args *a, const place *p, size_t first, s
     }
 }
 
-static void finish_rows(const un_attend_args *a, const place *p, size_t first, size_t rows,
+static void finish_rows(const un_attend_args *a, const attend_place *p, size_t first, size_t rows,
                         float *scores, float *mask) {
     for (size_t r = 0; r < rows; r += SOFTMAX_ROWS)
         finish_some(a, p, first + r, rows - r < SOFTMAX_ROWS ? rows - r : SOFTMAX_ROWS,
                     scores + r * p->long_k, mask);
 }
 
-static void write_rows(const un_attend_args *a, const place *p, const float *in, size_t first,
-                       size_t rows) {
+static void write_rows(const un_attend_args *a, const attend_place *p, const float *in,
+                       size_t first, size_t rows) {
     size_t ld = a->heads * p->size;
     if (a->type == UN_F32) {
         scatter(p, in, rows, a->out, p->first_q + first, ld);
@@ -396,10 +373,6 @@ static void write_rows(const un_attend_args *a, const place *p, const float *in,
 }
 
 /* ---- few queries ---- */
-
-/* Below so many queries, keys and values are read where they lie: to lay them out first costs
- * more than the products. */
-enum { FEW_QUERIES = 4 };
 
 /* Partial products of a row with f32 `q`; the columns behind the last whole lane go to the first.
  */
@@ -433,13 +406,14 @@ static inline void add_row(float factor, const void *x, un_dtype type, size_t n,
 }
 
 /* Row `r` of keys or values, the columns of this head. */
-static inline const void *row_at(const un_attend_args *a, const place *p, const void *x, size_t r) {
+static inline const void *row_at(const un_attend_args *a, const attend_place *p, const void *x,
+                                 size_t r) {
     return (const unsigned char *)x +
            ((p->first_k + r) * a->ldk + p->head * p->size) * un_dtype_size(a->type);
 }
 
-static void few_forward(const un_attend_args *a, const place *p, float *scratch) {
-    float *query = scratch, *out = query + FEW_QUERIES * p->wide, *scores = out + p->wide;
+static void few_forward(const un_attend_args *a, const attend_place *p, float *scratch) {
+    float *query = scratch, *out = query + ATTEND_FEW * p->wide, *scores = out + p->wide;
     float *mask = scores + p->long_k;
     gather(p, a->q, a->type, p->first_q, a->ldq, p->queries, query);
     for (size_t r = 0; r < p->queries; r++) {
@@ -454,8 +428,8 @@ static void few_forward(const un_attend_args *a, const place *p, float *scratch)
 }
 
 static void attend_head(const un_attend_args *a, size_t sequence, size_t head, float *scratch) {
-    place p = find_place(a, sequence, head);
-    if (p.queries <= FEW_QUERIES) {
+    attend_place p = attend_find_place(a, sequence, head);
+    if (p.queries <= ATTEND_FEW) {
         few_forward(a, &p, scratch);
         return;
     }
@@ -478,7 +452,7 @@ static void attend_head(const un_attend_args *a, size_t sequence, size_t head, f
 }
 
 /* One row: from raw scores s and dP to P (with dropout) and dS. */
-static void score_gradient(const un_attend_args *a, const place *p, size_t query, float *s,
+static void score_gradient(const un_attend_args *a, const attend_place *p, size_t query, float *s,
                            float *ds, float *mask) {
     float log_sum = a->log_sum[(p->first_q + query) * a->heads + p->head];
     float lane[LANES] = {0};
@@ -501,9 +475,9 @@ static void score_gradient(const un_attend_args *a, const place *p, size_t query
         for (size_t i = 0; i < p->keys; i++) s[i] *= mask[i];
 }
 
-static void few_backward(const un_attend_args *a, const place *p, float *scratch) {
-    float *query = scratch, *dout = query + FEW_QUERIES * p->wide;
-    float *dq = dout + FEW_QUERIES * p->wide, *s = dq + p->wide, *ds = s + p->long_k;
+static void few_backward(const un_attend_args *a, const attend_place *p, float *scratch) {
+    float *query = scratch, *dout = query + ATTEND_FEW * p->wide;
+    float *dq = dout + ATTEND_FEW * p->wide, *s = dq + p->wide, *ds = s + p->long_k;
     float *mask = ds + p->long_k;
     gather(p, a->q, a->type, p->first_q, a->ldq, p->queries, query);
     gather(p, a->dout, UN_F32, p->first_q, a->heads * p->size, p->queries, dout);
@@ -533,8 +507,8 @@ static void few_backward(const un_attend_args *a, const place *p, float *scratch
 
 static void attend_head_backward(const un_attend_args *a, size_t sequence, size_t head,
                                  float *scratch) {
-    place p = find_place(a, sequence, head);
-    if (p.queries <= FEW_QUERIES) {
+    attend_place p = attend_find_place(a, sequence, head);
+    if (p.queries <= ATTEND_FEW) {
         few_backward(a, &p, scratch);
         return;
     }
@@ -576,4 +550,6 @@ const un_transformer_table UN_TRANSFORMER_TABLE = {
     .dropout = dropout,
     .attend_head = attend_head,
     .attend_head_backward = attend_head_backward,
+    .attend_weights = finish_rows,
+    .attend_gradient = score_gradient,
 };

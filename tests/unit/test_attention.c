@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "nn/loss.h"
+#include "tensor/bf16.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"
 #include "tensor/kernels_isa.h"
@@ -393,38 +394,86 @@ static void attention_dropout(void **state) {
     un_arena_free(&m.arena);
 }
 
-static void attention_in_bf16(void **state) {
-    (void)state;
-    meeting m;
-    meeting_make(&m, g_meetings[2].queries, g_meetings[2].keys, g_meetings[2].d, 1, 2);
-    size_t Q = m.q_start[SEQUENCES] * m.H, K = m.k_start[SEQUENCES] * m.H;
-    float *in[] = {m.q, m.k, m.v};
-    un_bf16 *in16[3], *out16 = NULL;
+/* |x - y| / |y|, of n numbers. */
+static double distance(const float *x, const float *y, size_t n) {
+    double apart = 0, size = 0;
+    for (size_t i = 0; i < n; i++) {
+        apart += pow((double)x[i] - (double)y[i], 2);
+        size += pow((double)y[i], 2);
+    }
+    return sqrt(apart / size);
+}
+
+/* What attention of the meeting's values, rounded to bf16, gave. */
+typedef struct {
+    un_bf16 *in[3], *out;
+    float *gradient[3]; /* dq, dk, dv */
+    float *log_sum;
+} of_bf16;
+
+static void attend_in_bf16(meeting *m, of_bf16 *r) {
+    size_t Q = m->q_start[SEQUENCES] * m->H, K = m->k_start[SEQUENCES] * m->H;
+    float *values[] = {m->q, m->k, m->v};
     for (size_t i = 0; i < 3; i++) { /* the same rounded values in both */
         size_t n = i == 0 ? Q : K;
-        util_ok(un_arena_alloc(&m.arena, n, sizeof(un_bf16), &in16[i]));
-        un_convert_to_bf16(in[i], in16[i], n);
-        un_convert_to_f32(in16[i], in[i], n);
+        util_ok(un_arena_alloc(&m->arena, n, sizeof(un_bf16), &r->in[i]));
+        util_ok(un_arena_alloc(&m->arena, n, sizeof(float), &r->gradient[i]));
+        un_convert_to_bf16(values[i], r->in[i], n);
+        un_convert_to_f32(r->in[i], values[i], n);
     }
-    util_ok(un_arena_alloc(&m.arena, Q, sizeof *out16, &out16));
-    util_ok(un_attend_forward(&m.args));
-    un_attend_args b = m.args;
+    util_ok(un_arena_alloc(&m->arena, Q, sizeof *r->out, &r->out));
+    util_ok(un_arena_alloc(&m->arena, Q / m->d, sizeof(float), &r->log_sum));
+    un_attend_args b = m->args;
     b.type = UN_BF16;
-    b.q = in16[0];
-    b.k = in16[1];
-    b.v = in16[2];
-    b.out = out16;
+    b.q = r->in[0];
+    b.k = r->in[1];
+    b.v = r->in[2];
+    b.out = r->out;
+    b.log_sum = r->log_sum;
+    b.dq = r->gradient[0];
+    b.dk = r->gradient[1];
+    b.dv = r->gradient[2];
     util_ok(un_attend_forward(&b));
-    for (size_t i = 0; i < Q; i++)
-        util_near((double)un_float_from_bf16(out16[i]), (double)m.out[i],
-                  fabs((double)m.out[i]) / 250 + 1e-6);
     util_ok(un_attend_backward_heads(&b));
-    float *dq = NULL;
-    util_ok(un_arena_alloc(&m.arena, Q, sizeof *dq, &dq));
-    memcpy(dq, m.dq, Q * sizeof *dq);
-    util_ok(un_attend_backward_heads(&m.args));
-    for (size_t i = 0; i < Q; i++) assert_true(dq[i] == m.dq[i]); /* computed in f32 either way */
-    un_arena_free(&m.arena);
+}
+
+/* Products of bf16 queries and keys are exact to f32. Unless this way multiplies in tiles, all else
+ * is f32 as well. Tiles round weights, and gradients of scores, to 2^-8 of each. */
+static void attention_in_bf16(void **state) {
+    (void)state;
+    const un_bf16_way *way = un_bf16_way_here();
+    int rounds = way->begin || way->block == un_bf16_emulated_tiles;
+    for (size_t i = 0; i < sizeof g_meetings / sizeof *g_meetings; i++) {
+        meeting m;
+        of_bf16 r;
+        meeting_make(&m, g_meetings[i].queries, g_meetings[i].keys, g_meetings[i].d,
+                     g_meetings[i].masked, 2 + i);
+        size_t Q = m.q_start[SEQUENCES] * m.H, K = m.k_start[SEQUENCES] * m.H;
+        float *gradient[] = {m.dq, m.dk, m.dv}, *most = NULL;
+        if (g_meetings[i].biased) give_bias(&m, i);
+        if (i % 2) m.args.dropout = (un_dropout){.probability = 0.2f, .seed = 1, .stream = i};
+        util_ok(un_arena_alloc(&m.arena, Q, sizeof *most, &most));
+        attend_in_bf16(&m, &r);
+        util_ok(un_attend_forward(&m.args));
+        util_ok(un_attend_backward_heads(&m.args));
+        for (size_t k = 0; k < 3; k++) {
+            size_t n = k == 0 ? Q : K;
+            if (rounds) /* of products with entries of one sign and the other */
+                assert_true(distance(r.gradient[k], gradient[k], n) < 0.01);
+            else
+                assert_memory_equal(r.gradient[k], gradient[k], n * sizeof(float));
+        }
+        for (size_t k = 0; k < Q / m.d; k++)
+            util_near((double)r.log_sum[k], (double)m.log_sum[k], 1e-5);
+        for (size_t k = 0; k < K; k++) m.v[k] = fabsf(m.v[k]);
+        un_attend_args sizes = m.args; /* weights times the sizes of what they weigh */
+        sizes.out = most;
+        util_ok(un_attend_forward(&sizes));
+        for (size_t k = 0; k < Q; k++)
+            util_near((double)un_float_from_bf16(r.out[k]), (double)m.out[k],
+                      fabs((double)m.out[k]) / 250 + 1e-6 + (rounds ? (double)most[k] / 250 : 0));
+        un_arena_free(&m.arena);
+    }
 }
 
 static void instruction_sets_agree(void **state) {
