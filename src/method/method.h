@@ -111,6 +111,9 @@ typedef struct {
     /* Sets params and losses[]; depends on its point only. */
     un_status (*fit)(un_method *method, size_t point, double *losses);
     size_t (*points)(const un_method *method);
+    /* The point to try after the n that were tried, given how well each did (larger is better, NaN:
+     * nothing was measured); points() when the search is over. NULL: all, in order. */
+    size_t (*next)(const un_method *method, const size_t *tried, const double *merit, size_t n);
     /* The settings of a point by their names, a new reference; NULL: out of memory. */
     json_t *(*settings)(const un_method *method, size_t point);
 } un_method_closed_form;

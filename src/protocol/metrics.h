@@ -36,9 +36,6 @@ typedef struct {
     double rank_gamma; /* of UN_RANK_CALIBRATED */
 } un_predictions;
 
-/* Reduces one row of C scores. */
-un_prediction un_prediction_make(const un_class_table *classes, const float *scores, int32_t label,
-                                 double rank_gamma);
 /* The class predicted when gamma is subtracted from seen classes. */
 int32_t un_prediction_decide(const un_prediction *prediction, double gamma);
 

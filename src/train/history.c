@@ -49,8 +49,7 @@ static selection_metric measure(selection_metric setting, size_t k) {
     return order[k];
 }
 
-/* An evaluation's own measure, for comparison within its run; NaN where nothing is measured. */
-static double merit(const evaluation *e, selection_metric setting) {
+double un_history_merit(const evaluation *e, selection_metric setting) {
     for (size_t k = 0; k < MEASURES; k++) {
         double value = value_of(e, measure(setting, k));
         if (!isnan(value)) return value;
@@ -61,7 +60,8 @@ static double merit(const evaluation *e, selection_metric setting) {
 un_status un_history_append(history *h, const evaluation *e, selection_metric metric) {
     UN_TRY(reserve(h, h->count + 1));
     h->items[h->count] = *e;
-    if (h->count == 0 || merit(e, metric) > merit(&h->items[h->best], metric)) h->best = h->count;
+    if (h->count == 0 || un_history_merit(e, metric) > un_history_merit(&h->items[h->best], metric))
+        h->best = h->count;
     h->count++;
     return UNSEEN_OK;
 }
@@ -94,11 +94,28 @@ un_status un_history_add(trainer *t, size_t epoch, const un_predictions *p, eval
 
 /* ---- the selection ---- */
 
-/* The mean of a metric over the runs that measure it; NaN if none does. */
-static double mean_of(const trainer *t, size_t index, selection_metric metric) {
+/* What run r has for evaluation `index` of the first run: lengths stand in the same order in all
+ * runs, points of a grid are searched for; NULL: it did not come to it. */
+static const evaluation *counterpart(const trainer *t, size_t r, size_t index) {
+    const history *h = &t->history[r];
+    if (t->options->class->learner) return index < h->count ? &h->items[index] : NULL;
+    for (size_t i = 0; i < h->count; i++)
+        if (h->items[i].epoch == t->history[0].items[index].epoch) return &h->items[i];
+    return NULL;
+}
+
+/* Whether the first `runs` selection runs all came to this evaluation: only these compare. */
+static int is_common(const trainer *t, size_t runs, size_t index) {
+    for (size_t r = 0; r < runs; r++)
+        if (!counterpart(t, r, index)) return 0;
+    return 1;
+}
+
+/* The mean of a metric over the first runs, those that measure it; NaN if none does. */
+static double mean_of(const trainer *t, size_t runs, size_t index, selection_metric metric) {
     double sum = 0, n = 0;
-    for (size_t r = 0; r < t->selection_runs; r++) {
-        double value = value_of(&t->history[r].items[index], metric);
+    for (size_t r = 0; r < runs; r++) {
+        double value = value_of(counterpart(t, r, index), metric);
         if (isnan(value)) continue;
         sum += value;
         n++;
@@ -112,7 +129,7 @@ static un_status select_gamma(trainer *t, size_t index) {
     un_best_gamma best;
     un_status status = UNSEEN_OK;
     for (size_t r = 0; r < t->selection_runs && !status; r++) {
-        const evaluation *e = &t->history[r].items[index];
+        const evaluation *e = counterpart(t, r, index);
         status = un_curve_store_read(&t->curves, e->curve, e->points, &curves[r]);
     }
     if (!status) status = un_curve_best_gamma(curves, t->selection_runs, &best);
@@ -125,13 +142,43 @@ static un_status select_gamma(trainer *t, size_t index) {
     return UNSEEN_OK;
 }
 
-/* Which metric all lengths are compared by; METRICS: none is measured. */
-static selection_metric select_metric(const trainer *t) {
+/* Which metric all lengths are compared by, as evaluation `index` has it; METRICS: none is
+ * measured. */
+static selection_metric select_metric(const trainer *t, size_t index) {
     for (size_t k = 0; k < MEASURES; k++) {
         selection_metric metric = measure(t->settings.metric, k);
-        if (!isnan(mean_of(t, 0, metric))) return metric;
+        if (!isnan(mean_of(t, t->selection_runs, index, metric))) return metric;
     }
     return METRICS;
+}
+
+typedef struct {
+    size_t epoch;
+    double merit;
+} candidate;
+
+/* The best first; of equals the earlier one. */
+static int by_merit(const void *a, const void *b) {
+    const candidate *x = a, *y = b;
+    if (x->merit != y->merit) return x->merit > y->merit ? -1 : 1;
+    return x->epoch < y->epoch ? -1 : x->epoch > y->epoch;
+}
+
+un_status un_history_survivor(const trainer *t, size_t n, size_t *epoch, int *more) {
+    const history *first = &t->history[0];
+    candidate *all = NULL;
+    size_t count = 0;
+    UN_TRY(un_alloc(first->count + 1, sizeof *all, &all));
+    for (size_t i = 0; i < first->count; i++) {
+        if (!is_common(t, t->run, i)) continue;
+        double merit = mean_of(t, t->run, i, t->settings.metric);
+        all[count++] = (candidate){first->items[i].epoch, isnan(merit) ? -1 : merit};
+    }
+    qsort(all, count, sizeof *all, by_merit);
+    *more = n < (count + 1) / 2;
+    if (*more) *epoch = all[n].epoch;
+    free(all);
+    return UNSEEN_OK;
 }
 
 un_status un_history_select(trainer *t) {
@@ -140,26 +187,26 @@ un_status un_history_select(trainer *t) {
         t->selected = (selection){.epochs = epochs, .by = t->settings.metric};
         return UNSEEN_OK;
     }
-    /* Runs that stopped early have fewer evaluations; only lengths that all reached compare. */
-    size_t common = t->history[0].count, best = 0;
-    for (size_t r = 1; r < t->selection_runs; r++)
-        if (t->history[r].count < common) common = t->history[r].count;
-    if (common == 0)
+    /* Runs that stopped early have fewer evaluations. */
+    size_t count = t->history[0].count, begin = 0, best = 0;
+    while (begin < count && !is_common(t, t->selection_runs, begin)) begin++;
+    if (begin == count)
         return un_fail(UNSEEN_E_ARGUMENT, "no evaluation fell into the training: lower "
                                           "evaluate_every or raise epochs");
-    selection_metric metric = select_metric(t);
+    selection_metric metric = select_metric(t, begin);
     if (metric == METRICS)
         return un_fail(UNSEEN_E_ARGUMENT, "selection has no images to measure anything on: train "
                                           "with --select none, or import with other folds");
     t->selected = (selection){.by = metric, .metric = -1};
-    for (size_t i = 0; i < common; i++) {
-        double mean = mean_of(t, i, metric);
+    for (size_t i = begin; i < count; i++) {
+        if (!is_common(t, t->selection_runs, i)) continue;
+        double mean = mean_of(t, t->selection_runs, i, metric);
         if (!(mean > t->selected.metric)) continue;
         best = i;
         t->selected.metric = mean;
         t->selected.epochs = t->history[0].items[i].epoch;
     }
-    t->selected.T1 = mean_of(t, best, METRIC_T1);
+    t->selected.T1 = mean_of(t, t->selection_runs, best, METRIC_T1);
     return select_gamma(t, best);
 }
 

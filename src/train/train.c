@@ -131,14 +131,21 @@ static un_status run_step(trainer *t, un_progress *progress, int *stop) {
     return UNSEEN_OK;
 }
 
-/* A closed form: a point of its grid stands where an epoch does elsewhere. */
+/* A closed form: a point of its grid, from 1, stands where an epoch does elsewhere. */
 static un_status run_point(trainer *t, un_progress *progress, int *stop) {
     double losses[UN_MAX_LOSSES] = {0};
-    UN_TRY(t->options->class->closed_form->fit(t->method, t->epoch, losses));
+    size_t point = 0;
+    int more = 0;
+    UN_TRY(un_run_next_point(t, &point, &more));
+    if (!more) {
+        *stop = 1;
+        return UNSEEN_OK;
+    }
+    UN_TRY(t->options->class->closed_form->fit(t->method, point, losses));
     UN_TRY(add_losses(t, losses, 0));
-    t->epoch++;
+    t->epoch = point + 1;
     UN_TRY(evaluate(t, stop));
-    un_progress_update(progress, t->epoch);
+    un_progress_update(progress, un_run_is_final(t) ? t->epoch : t->history[t->run].count);
     return UNSEEN_OK;
 }
 
@@ -151,12 +158,10 @@ static un_status train_run(trainer *t) {
     int stop = 0;
     un_status status = UNSEEN_OK;
     snprintf(label, sizeof label, "train %s, %s", class->name, t->task.name);
-    /* The final run of a closed form needs the selected point only. */
-    if (class->closed_form && un_run_is_final(t) && t->epoch + 1 < epochs) t->epoch = epochs - 1;
     un_progress_begin(&progress, label, class->closed_form ? "points" : "steps",
                       class->closed_form ? epochs
                                          : class->learner->steps_before(t->method, epochs));
-    while (!stop && t->epoch < epochs && !status) {
+    while (!stop && (class->closed_form || t->epoch < epochs) && !status) {
         status =
             class->closed_form ? run_point(t, &progress, &stop) : run_step(t, &progress, &stop);
         if (!status && !stop) status = maybe_checkpoint(t);

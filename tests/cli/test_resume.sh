@@ -47,15 +47,17 @@ $train -o stopped.model --resume >/dev/null || fail "resume"
 cmp whole.model stopped.model || fail "stopped and resumed differs"
 [ -e stopped.model.checkpoint ] && fail "the checkpoint was not removed"
 
-# A closed form, killed between two points of its grid.
-train="$unseen train eszsl --data toy --quiet"
-$train -o form.model >/dev/null || fail "a closed form"
-interrupted KILL form-killed.model.checkpoint form-killed.model \
-    $train -o form-killed.model --checkpoint-every 0.001
-$train -o form-killed.model --resume >/dev/null || fail "resuming a closed form"
-cmp form.model form-killed.model || fail "a closed form, killed and resumed, differs"
-[ -e form-killed.model.checkpoint ] && fail "the closed form's checkpoint was not removed"
-rm -f form-killed.model.*
+# A closed form, killed between two points of its grid, which it tries whole or searches.
+for search in whole local; do
+    train="$unseen train eszsl --data toy --quiet --set search=$search"
+    $train -o form-$search.model >/dev/null || fail "a closed form, $search"
+    interrupted KILL form-killed.model.checkpoint form-killed.model \
+        $train -o form-killed.model --checkpoint-every 0.001
+    $train -o form-killed.model --resume >/dev/null || fail "resuming a closed form, $search"
+    cmp form-$search.model form-killed.model || fail "a closed form, killed and resumed, differs, $search"
+    [ -e form-killed.model.checkpoint ] && fail "the closed form's checkpoint was not removed"
+    rm -f form-killed.model*
+done
 
 ls *.tmp-* 2>/dev/null | grep -v '^killed' && fail "temporary files were left"
 finish

@@ -244,11 +244,15 @@ static un_status compare_scores(scene *s, const char *distance) {
     UN_TRY(golden_compare_f32(g, "out.prototypes", ((const dem *)s->method)->prototypes,
                               s->C * s->D, GOLDEN_OUTPUT));
     UN_TRY(un_method_dem.score(s->method, features, n, scores));
+    un_predictions p;
+    int32_t *labels = NULL; /* none is asked for */
+    UN_TRY(un_arena_alloc(&g->arena, n, sizeof *labels, &labels));
+    UN_TRY(un_predictions_from_scores(&p, &s->classes, scores, labels, n, 0, 0));
     for (size_t i = 0; i < n; i++) {
-        un_prediction p = un_prediction_make(&s->classes, scores + i * s->C, 0, 0);
-        chosen[i] = un_prediction_decide(&p, 0);
-        chosen_unseen[i] = p.unseen;
+        chosen[i] = un_prediction_decide(&p.items[i], 0);
+        chosen_unseen[i] = p.items[i].unseen;
     }
+    un_predictions_free(&p);
     for (size_t i = 0; i < n * s->C; i++) scores[i] = -scores[i];
     snprintf(name, sizeof name, "out.dist_%s", distance);
     UN_TRY(golden_compare_f32(g, name, scores, n * s->C, GOLDEN_OUTPUT));

@@ -8,6 +8,7 @@
 
 #include "base/parallel.h"
 #include "base/status.h"
+#include "method/grid_search.h"
 #include "tensor/kernels.h"
 #include "tensor/linear_algebra.h"
 
@@ -23,6 +24,9 @@ static const un_option g_options[] = {
      "regulariser of the feature side; validation picks one (not the gamma of seen classes)"},
     {"lambda", UN_OPTION_NUMBERS, GRID, 1e-9, 1e12, NULL,
      "regulariser of the attribute side; validation picks one"},
+    {"search", UN_OPTION_CHOICE, "auto", 0, 0, "auto|whole|local",
+     "validation tries the whole grid, or goes from its middle to better neighbours; auto: local "
+     "where a point takes more than 2e11 operations"},
     {"unit_features", UN_OPTION_CHOICE, "no", 0, 0, "no|yes", "features of an image to length 1"},
     {"columns", UN_OPTION_CHOICE, "raw", 0, 0, "raw|center|standard",
      "each feature as it is, minus its training mean, or also divided by its deviation"},
@@ -496,6 +500,9 @@ static eszsl_settings read_settings(const json_t *config) {
                         .columns = un_config_is(config, "columns", "center")     ? ESZSL_CENTER
                                    : un_config_is(config, "columns", "standard") ? ESZSL_STANDARD
                                                                                  : ESZSL_RAW,
+                        .search = un_config_is(config, "search", "whole")   ? ESZSL_WHOLE
+                                  : un_config_is(config, "search", "local") ? ESZSL_LOCAL
+                                                                            : ESZSL_AUTO,
                         .gamma_count = un_config_list_count(config, "gamma"),
                         .lambda_count = un_config_list_count(config, "lambda")};
     for (size_t i = 0; i < ESZSL_MAX_VALUES; i++) {
@@ -539,6 +546,20 @@ static size_t fit_points(const un_method *method) {
     return e->settings.gamma_count * e->settings.lambda_count;
 }
 
+/* Operations of a point's products with the training images, about as many as it is tested on. */
+static double point_cost(const eszsl *e) {
+    return 2 * (double)e->data->train->count * (double)e->class_count * (double)e->F;
+}
+
+static size_t next_point(const un_method *method, const size_t *tried, const double *merit,
+                         size_t n) {
+    const eszsl *e = (const eszsl *)method;
+    int local = e->settings.search == ESZSL_LOCAL ||
+                (e->settings.search == ESZSL_AUTO && point_cost(e) > 2e11);
+    if (!local) return n;
+    return un_grid_search_next(e->settings.gamma_count, e->settings.lambda_count, tried, merit, n);
+}
+
 static json_t *fit_settings(const un_method *method, size_t point) {
     const eszsl *e = (const eszsl *)method;
     return json_pack("{s:f, s:f}", "gamma", e->settings.gamma[point / e->settings.lambda_count],
@@ -552,7 +573,7 @@ static const char *const g_losses[] = {"squares", NULL};
 static int unit_rows(const json_t *config) { return read_settings(config).unit_classes; }
 
 static const un_method_closed_form g_closed_form = {
-    .fit = fit, .points = fit_points, .settings = fit_settings};
+    .fit = fit, .points = fit_points, .next = next_point, .settings = fit_settings};
 
 static const un_method_attribute_scores g_attribute_scores = {
     .score = attributes, .branches = 1, .class_rows = class_rows};

@@ -25,12 +25,15 @@
 
 typedef enum { ESZSL_RAW, ESZSL_CENTER, ESZSL_STANDARD } eszsl_columns;
 
+typedef enum { ESZSL_AUTO, ESZSL_WHOLE, ESZSL_LOCAL } eszsl_search;
+
 enum { ESZSL_MAX_VALUES = 16 }; /* of gamma and of lambda */
 
 /* The settings as the configuration gives them, all of them; the same from creation on. */
 typedef struct {
     int unit_features, unit_classes;
     eszsl_columns columns;
+    eszsl_search search;
     size_t gamma_count, lambda_count; /* as given, which may be more than the arrays hold */
     double gamma[ESZSL_MAX_VALUES], lambda[ESZSL_MAX_VALUES];
 } eszsl_settings;
