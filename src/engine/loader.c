@@ -164,6 +164,10 @@ un_status un_loader_open(un_loader **out, const un_loader_options *options) {
     if (!loader) return un_fail_memory(sizeof *loader);
     un_status status = UNSEEN_OK;
     loader->options = *options;
+    size_t left = options->count - options->first;
+    size_t most = options->batch < left ? options->batch : left > 0 ? left : 1;
+    size_t batches = (left + most - 1) / most; /* memory for no more than there is to load */
+    loader->options.batch = most;
     loader->picture = options->recipe.crop * options->recipe.crop * 3;
     loader->next = loader->delivered = options->first;
     loader->current = -1;
@@ -171,13 +175,13 @@ un_status un_loader_open(un_loader **out, const un_loader_options *options) {
     pthread_cond_init(&loader->freed, NULL);
     pthread_cond_init(&loader->loaded, NULL);
     size_t batch_floats = 0;
-    if (__builtin_mul_overflow(options->batch, loader->picture, &batch_floats))
-        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "a batch of %zu pictures is too large", options->batch));
-    for (int i = 0; i < BATCHES; i++) {
+    if (__builtin_mul_overflow(most, loader->picture, &batch_floats))
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "a batch of %zu pictures is too large", most));
+    for (size_t i = 0; i < BATCHES && i < batches; i++) {
         UN_GO(un_alloc(batch_floats, sizeof(float), &loader->ring[i].pictures));
-        UN_GO(un_alloc(options->batch, sizeof(char *), &loader->ring[i].errors));
-        UN_GO(un_alloc(options->batch, sizeof(un_status), &loader->ring[i].codes));
-        if (options->hash) UN_GO(un_alloc(options->batch, UN_LOADER_HASH, &loader->ring[i].hashes));
+        UN_GO(un_alloc(most, sizeof(char *), &loader->ring[i].errors));
+        UN_GO(un_alloc(most, sizeof(un_status), &loader->ring[i].codes));
+        if (options->hash) UN_GO(un_alloc(most, UN_LOADER_HASH, &loader->ring[i].hashes));
     }
     UN_GO(start_threads(loader));
     *out = loader;
