@@ -33,7 +33,7 @@ PACKAGES := gcc cmake ninja-build pkg-config libdnnl-dev libhdf5-dev libjansson-
 ifneq ($(filter clang%,$(notdir $(CC))),)
 PACKAGES += clang
 ifeq ($(SANITIZE),1)
-PACKAGES += libclang-rt-14-dev
+PACKAGES += libclang-rt-dev
 endif
 endif
 
@@ -99,7 +99,7 @@ test: build-all
 # What was found stays in build-fuzz: inputs that crash, and those that reach new places.
 SECONDS ?= 60
 fuzz: packages
-	$(call need,clang libclang-rt-14-dev)
+	$(call need,clang libclang-rt-dev)
 	cmake -S . -B build-fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo \
 		-DUNSEEN_SANITIZE=ON -DUNSEEN_FUZZ=ON -DUNSEEN_TESTS=OFF -DUNSEEN_WERROR=ON > /dev/null
 	cmake --build build-fuzz --parallel $(JOBS) --target unseen-fuzz
