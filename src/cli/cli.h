@@ -119,6 +119,8 @@ un_bench_times un_bench_summarise(double *ms, size_t n);
 
 /* `unseen bench backbone`; argv[0] is the program's name for messages. An exit code. */
 int un_bench_backbone(int argc, char **argv);
+/* `unseen bench ceilings`, likewise. */
+int un_bench_ceilings(int argc, char **argv);
 
 /* ---- which files a command reads and writes: told before it works, so that no output takes
  * the place of an input or of another output.

@@ -111,10 +111,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 
 static const struct argp g_argp = {.options = g_options,
                                    .parser = parse,
-                                   .args_doc = "METHOD\nbackbone",
+                                   .args_doc = "METHOD\nbackbone\nceilings",
                                    .doc = "Measures training steps and scoring on generated data. "
-                                          "`unseen bench backbone --help` lists the options of the "
-                                          "second form.",
+                                          "`unseen bench backbone --help` and `unseen bench "
+                                          "ceilings --help` list the options of the other forms.",
                                    .children = un_cli_common_children};
 
 /* Generated data in memory, in the structures that training uses. */
@@ -389,10 +389,14 @@ done:
 }
 
 int un_cmd_bench(int argc, char **argv) {
-    char backbone[] = "unseen bench backbone";
+    char backbone[] = "unseen bench backbone", ceilings[] = "unseen bench ceilings";
     if (argc > 1 && !strcmp(argv[1], "backbone")) {
         argv[1] = backbone;
         return un_bench_backbone(argc - 1, argv + 1);
+    }
+    if (argc > 1 && !strcmp(argv[1], "ceilings")) {
+        argv[1] = ceilings;
+        return un_bench_ceilings(argc - 1, argv + 1);
     }
     arguments a = {.attributes = 312,
                    .classes = 200,

@@ -20,6 +20,11 @@ static const char g_words[] =
     "            return\n"
     "        fi\n"
     "        options=$(unseen import \"$format\" --help=options 2>/dev/null) ;;\n"
+    "    bench)\n"
+    "        case $format in\n"
+    "        backbone|ceilings) options=$(unseen bench \"$format\" --help=options 2>/dev/null) ;;\n"
+    "        *) options=$(unseen bench --help=options 2>/dev/null) ;;\n"
+    "        esac ;;\n"
     "    *) options=$(unseen \"$command\" --help=options 2>/dev/null) ;;\n"
     "    esac\n"
     "    argument=$(printf '%s\\n' \"$options\" | awk -F'\\t' -v o=\"$previous\" "
@@ -32,6 +37,7 @@ static const char g_words[] =
     "    if [ \"$command\" = train ] || [ \"$command\" = bench ]; then\n"
     "        [ -z \"$format\" ] && printf 'dem\\neszsl\\nmsdn\\nduet\\n'\n"
     "    fi\n"
+    "    [ \"$command$format\" = bench ] && printf 'backbone\\nceilings\\n'\n"
     "    [ -z \"$argument\" ] && printf '%s\\n' \"$options\" | cut -f1\n"
     "}\n";
 

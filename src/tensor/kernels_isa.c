@@ -10,6 +10,10 @@
 
 #include <math.h>
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 #include "tensor/isa_math.h"
 
 #ifndef UN_ISA_TABLE
@@ -147,6 +151,59 @@ static void tile64(size_t k, const double *restrict a, const double *restrict b,
     ALL_ROWS(STORE)
 }
 
+/* ---- bare loops ---- */
+
+#if defined(__AVX512F__)
+typedef __m512 whole;
+#define SET(x) _mm512_set1_ps(x)
+#define MULTIPLY_ADD(x, y, z) _mm512_fmadd_ps(x, y, z)
+#define STREAM(p, x) _mm512_stream_ps(p, x)
+#elif defined(__AVX2__)
+typedef __m256 whole;
+#define SET(x) _mm256_set1_ps(x)
+#define MULTIPLY_ADD(x, y, z) _mm256_fmadd_ps(x, y, z)
+#define STREAM(p, x) _mm256_stream_ps(p, x)
+#elif defined(__SSE2__)
+typedef __m128 whole;
+#define SET(x) _mm_set1_ps(x)
+#define MULTIPLY_ADD(x, y, z) _mm_add_ps(_mm_mul_ps(x, y), z)
+#define STREAM(p, x) _mm_stream_ps(p, x)
+#else
+typedef float whole __attribute__((vector_size(4 * sizeof(float))));
+#define SET(x) ((whole){x, x, x, x})
+#define MULTIPLY_ADD(x, y, z) ((x) * (y) + (z))
+#define STREAM(p, x) memcpy(p, &(x), sizeof(whole))
+#endif
+enum { WHOLE = sizeof(whole) / sizeof(float), SUMS = 12 /* more than latency times units */ };
+#define TWELVE(DO) FOUR_ROWS(DO) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+/* Sums that begin with the same would be one sum to a compiler. */
+#define BEGIN_SUM(i) whole sum##i = SET(x[1] * (float)(i));
+#define NEXT_SUM(i) sum##i = MULTIPLY_ADD(sum##i, factor, term);
+#define END_SUM(i) term += sum##i;
+
+static double multiply_add(size_t rounds, float x[2]) {
+    whole factor = SET(x[0]), term = SET(x[1]);
+    TWELVE(BEGIN_SUM)
+    for (size_t r = 0; r < rounds; r++) {
+        TWELVE(NEXT_SUM)
+    }
+    TWELVE(END_SUM)
+    memcpy(x, &term, sizeof *x);
+    return 2.0 * SUMS * WHOLE * (double)rounds;
+}
+
+static void fill(float value, float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) x[i] = value;
+}
+
+static void stream_fill(float value, float *x, size_t n) {
+    whole v = SET(value);
+    for (size_t i = 0; i < n; i += WHOLE) STREAM(x + i, v);
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
+
 const un_isa_table UN_ISA_TABLE = {
     .name = UN_ISA_NAME,
     .transformer = &UN_TRANSFORMER_TABLE,
@@ -166,4 +223,7 @@ const un_isa_table UN_ISA_TABLE = {
     .tile_rows = TILE_ROWS,
     .tile_columns = TILE_COLUMNS,
     .tile64 = tile64,
+    .multiply_add = multiply_add,
+    .fill = fill,
+    .stream_fill = stream_fill,
 };

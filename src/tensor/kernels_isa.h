@@ -68,6 +68,12 @@ typedef struct {
     /* out (tile_rows, tile_columns) = sum over p < k of a[p, :] (outer) b[p, :], in double */
     size_t tile_rows, tile_columns;
     void (*tile64)(size_t k, const double *a, const double *b, double *out);
+    /* Bare loops, which show what the processor can give (ceilings.h). The first multiplies and adds
+     * in registers only, x x[0] + x[1], and returns how many operations that were; the others fill
+     * whole lines of 64 bytes, `stream_fill` past the caches. */
+    double (*multiply_add)(size_t rounds, float x[2]);
+    void (*fill)(float value, float *x, size_t n);
+    void (*stream_fill)(float value, float *x, size_t n);
 } un_isa_table;
 
 enum { UN_TILE64_MOST = 192 }; /* elements of the largest tile */

@@ -34,6 +34,7 @@ at_once "no folder missing" "$unseen" report good.model --data toy -o missing/r.
 at_once "folder is a directory" "$unseen" report good.model --data toy -o folder
 at_once "no folder missing" "$unseen" bench dem --images 100 --classes 10 --json missing/b.json
 at_once "no folder missing" "$unseen" bench backbone --arch resnet50 --json missing/b.json
+at_once "no folder missing" "$unseen" bench ceilings --json missing/b.json
 at_once "no folder missing" "$unseen" check toy --json missing/c.json
 mkdir -p shown/report.html
 at_once "report.html is a directory" "$unseen" demo -o shown

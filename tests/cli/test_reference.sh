@@ -30,6 +30,7 @@ for command in $commands; do
     [ "$command" = import ] || check "$command"
 done
 for format in $formats; do check import "$format"; done
+for form in backbone ceilings; do check bench $form; done
 
 # The settings of every method stand on the page of train, each with its default.
 "$unseen" train --help=man | sed 's/\\-/-/g' >page.1
@@ -55,6 +56,8 @@ if command -v bash >/dev/null; then
     [ "$(complete unseen import folder --pre)" = --precision ] || fail "completes options of formats"
     [ "$(complete unseen train dem --select v)" = validation ] || fail "completes choices"
     [ "$(complete unseen train m)" = msdn ] || fail "completes methods"
+    [ "$(complete unseen bench ceil)" = ceilings ] || fail "completes forms of bench"
+    [ "$(complete unseen bench ceilings --me)" = --memory ] || fail "completes options of forms"
 fi
 "$unseen" completion zsh | head -1 | grep -q '^#compdef unseen' || fail "completion zsh"
 expect 2 "which shell" "$unseen" completion

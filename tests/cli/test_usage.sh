@@ -61,6 +61,7 @@ for value in "" x -1 +1 " 1" 1x 0x10 1.5 99999999999999999999; do
     for option in --batch --image-size --steps; do
         wrong_number $option "$value" bench backbone
     done
+    wrong_number --memory "$value" bench ceilings
 done
 for value in "" x -1 -5 +1 " 1" 1x 0x10 1e3 nan inf 99999999999; do
     wrong_number --checkpoint-every "$value" train dem --data toy -o m
