@@ -1,4 +1,4 @@
-/* json.c - jansson helpers and the nearest-name search; see json.h. */
+/* json.c - the few things the project does with jansson; see json.h. */
 #include "base/json.h"
 
 #include <math.h>
