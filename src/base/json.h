@@ -15,6 +15,9 @@
  * checkpoints) goes through un_json_text, which keeps every bit. */
 #define UN_JSON_FOR_PEOPLE (JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(12))
 
+/* How a value stands in a sentence: in one line, numbers in 6 digits. */
+#define UN_JSON_IN_SENTENCE (JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6))
+
 /* Parses `n` bytes of UTF-8, with or without a BOM; `where` names the source in the error sentence.
  * *out is a new reference. */
 un_status un_json_parse(const char *text, size_t n, const char *where, json_t **out);

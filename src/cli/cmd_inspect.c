@@ -232,7 +232,7 @@ static json_t *shortened(const json_t *value) {
 /* One line if it is short; pretty-printed if it is an object; its length if it
  * is a long list, such as the names of all images, or an object with one. */
 static void print_value(const char *key, const json_t *value) {
-    char *text = un_json_dump(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
+    char *text = un_json_dump(value, JSON_ENCODE_ANY | UN_JSON_IN_SENTENCE);
     if (!text) return;
     if (json_is_string(value)) {
         printf("  %s: %s\n", un_cli_name(key), un_cli_name(json_string_value(value)));

@@ -328,15 +328,15 @@ static un_status log_selection(const trainer *t) {
                t->selected.gamma);
         return UNSEEN_OK;
     }
-    char *text = NULL;
     json_t *settings = o->class->closed_form->settings(t->method, t->selected.epochs - 1);
-    un_status status = settings ? un_json_text(settings, &text) : un_fail_memory(0);
-    if (!status)
+    char *text = un_json_dump(settings, UN_JSON_IN_SENTENCE);
+    if (text)
         un_log(UNSEEN_LOG_INFO, "%s chose %s (point %zu) and, for seen classes, gamma %.4g", who,
                text, t->selected.epochs, t->selected.gamma);
     json_decref(settings);
+    const int told = text != NULL;
     free(text);
-    return status;
+    return told ? UNSEEN_OK : un_fail_memory(0);
 }
 
 /* From the end of one run to the start of the next. */

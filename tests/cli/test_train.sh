@@ -107,6 +107,9 @@ expect 0 "T1" "$unseen" eval e.model --data toy --json f.json
 for key in T1 U S H AUSUC H_best_curve gamma; do
     same e.json f.json $key
 done
+# 0.1 is told as it was given, not as what a double makes of it.
+expect 0 'chose {"gamma":0.1,"lambda":0.1} (point 1)' "$unseen" train eszsl --data toy -o r.model \
+    --set gamma=0.1 --set lambda=0.1
 expect 1 "one value" "$unseen" train eszsl --data toy -o q.model --select none
 expect 0 "selection: none" "$unseen" train eszsl --data toy -o q.model --select none \
     --set gamma=1 --set lambda=1
