@@ -5,7 +5,8 @@
 #   make demo      build, then the whole way once on built-in data: unseen-demo/report.html
 #   make test      build and run all tests;  SANITIZE=1: under AddressSanitizer and UBSan
 #   make fuzz      SECONDS=60 over all readers of foreign bytes (clang's libFuzzer, sanitizers)
-#   make bench     compare speed with PyTorch (installs python3-torch and OpenBLAS)
+#   make bench     compare speed with PyTorch (installs python3-torch and OpenBLAS): unseen-bench.json and
+#                  .txt; BENCH_ROUNDS=3: rounds of each; BENCH_ONLY="dem msdn": these; BENCH_QUICK=1: a minute
 #   make crash      KILLS=100: kill every command that writes at random moments
 #   make faults     FAULTS=200: make system calls of every command fail
 #   make lint      clang-format, clang-tidy and cppcheck
@@ -95,6 +96,7 @@ demo: build
 
 test: build-all
 	UNSEEN_SHARED="$(SHARED)" ctest --test-dir $(BUILD) --output-on-failure --timeout 1200 --parallel $(JOBS)
+	@speed=$(BUILD)/tests/relative_speed; [ ! -x $$speed ] || OMP_WAIT_POLICY=passive $$speed
 
 # What was found stays in build-fuzz: inputs that crash, and those that reach new places.
 SECONDS ?= 60
@@ -110,7 +112,8 @@ fuzz-corpus: build-all
 	$(BUILD)/tests/fuzz_replay --make tests/fuzz/corpus
 
 bench: build bench-packages
-	bench/run.sh $(BUILD)/unseen
+	/usr/bin/python3 bench/run.py $(BUILD)/unseen $(if $(BENCH_ROUNDS),--rounds $(BENCH_ROUNDS)) \
+		$(if $(BENCH_ONLY),--only $(BENCH_ONLY)) $(if $(filter 1,$(BENCH_QUICK)),--quick)
 
 bench-packages:
 	$(call need,python3-torch python3-numpy python3-scipy python3-h5py libopenblas0-pthread)

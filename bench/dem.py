@@ -1,27 +1,24 @@
 #!/usr/bin/env python3
 """DEM training steps: `unseen bench dem` against PyTorch, interleaved in one run.
 
-usage: dem.py UNSEEN [--rounds N] [--steps N] [--threads N]
+usage: dem.py UNSEEN [--rounds N] [--steps N] [--threads N] [--json FILE]
 
 Both do the same step: B images of seen classes, class network, squared error, L2
 on all parameters, Adam in TensorFlow's form. PyTorch runs
   plain     one row per image, autograd, Adam of torch.optim
   lean      one row per class that occurs (the engine's own formulation), foreach Adam
 each in f32 and under bf16 autocast. The engine and PyTorch take turns; the
-ratios are medians over the pairs, because shared machines change their speed.
+ratios are medians over the pairs, because shared machines change their speed. Without PyTorch the
+engine runs alone.
 """
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import time
 
-# Idle threads that spin slow everything else on a busy machine; libraries read this when loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+import figures
 
-import torch  # noqa: E402
+torch = figures.find_torch()
 
 A, H, D, B, K, N = 312, 1200, 2048, 100, 200, 7057
 LR, LAMBDA = 1e-5, 1e-2
@@ -107,7 +104,7 @@ def unseen_run(program, precision, steps, threads):
                str(D), "--batch", str(B), "--classes", str(K), "--images", str(N), "--steps",
                str(steps), "--precision", precision, "--threads", str(threads), "--json", "-",
                "--quiet"]
-    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return figures.run(command)
 
 
 def main():
@@ -116,37 +113,40 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--json", help="also write the results to this file")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    data = make_data()
-    peers = {"plain f32": Plain(data, False), "plain bf16": Plain(data, True),
-             "lean f32": Lean(data, False), "lean bf16": Lean(data, True)}
+    peers = {}
+    if torch:
+        torch.set_num_threads(args.threads)
+        data = make_data()
+        peers = {"plain f32": Plain(data, False), "plain bf16": Plain(data, True),
+                 "lean f32": Lean(data, False), "lean bf16": Lean(data, True)}
     for model in peers.values():
         torch_ms(model, 3)
     engine = {"f32": [], "auto": []}
     others = {name: [] for name in peers}
-    probes = []
     for _ in range(args.rounds):
-        for precision in engine:
-            run = unseen_run(args.program, precision, args.steps, args.threads)
-            engine[precision].append(run["step_ms"]["median"])
-            probes.append(run["probe_gflops"])
+        for precision, runs in engine.items():
+            runs.append(unseen_run(args.program, precision, args.steps, args.threads))
         for name, model in peers.items():
             others[name].append(torch_ms(model, args.steps))
+    probes = [r["probe_gflops"] for runs in engine.values() for r in runs]
     print(f"DEM, A {A}, h {H}, D {D}, B {B}, {K} classes, {args.threads} threads, "
-          f"{args.rounds} rounds of {args.steps} steps, PyTorch {torch.__version__}")
+          f"{args.rounds} rounds of {args.steps} steps, {figures.version(torch)}")
     print("GEMM probe, GFLOP/s: "
-          + ", ".join(f"{t} {statistics.median(p[t] for p in probes):.0f} "
-                      f"({min(p[t] for p in probes):.0f} to {max(p[t] for p in probes):.0f})"
-                      for t in ("f32", "bf16")))
+          + ", ".join(f"{t} {figures.spread([p[t] for p in probes], '.0f')}" for t in ("f32", "bf16")))
     for name, times in others.items():
         print(f"  PyTorch {name:11s} {statistics.median(times):7.2f} ms a step")
-    for precision, times in engine.items():
+    entries = []
+    for precision, runs in engine.items():
+        times = [r["step_ms"]["median"] for r in runs]
+        entries.append(figures.entry(f"DEM step, --precision {precision}", "ms", runs, times, others,
+                                     runs[0]["gflops"] * times[0] * 1e6))
         print(f"  unseen {precision:12s} {statistics.median(times):7.2f} ms a step")
-        for name, theirs in others.items():
-            ratios = [b / a for a, b in zip(times, theirs)]
-            print(f"      {statistics.median(ratios):5.2f} x PyTorch {name} "
-                  f"({min(ratios):.2f} to {max(ratios):.2f})")
+        for name in others:
+            print(f"      {figures.spread(figures.ratios(entries[-1], name), '5.2f')} x PyTorch {name}")
+    if args.json:
+        figures.write(args.json, torch, args.threads, entries)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 """MSDN training steps and scoring: `unseen bench msdn` against PyTorch, interleaved in one run.
 
 usage: msdn.py [UNSEEN] [--rounds N] [--steps N] [--threads N] [--attributes A ...] [--published]
+               [--json FILE]
 
 Both do the same step: a random batch of region maps, both attention branches, all losses,
 backward, RMSprop with weight decay and momentum. PyTorch runs
@@ -14,20 +15,21 @@ one of tests/reference/msdn_reference.py, which is checked against golden data. 
 PyTorch take turns; ratios are medians over the pairs, because shared machines change their speed.
 Idle threads sleep on both sides (OMP_WAIT_POLICY=passive, a short OPENBLAS_THREAD_TIMEOUT) unless
 the environment says otherwise: spinning threads cost up to half the speed when other jobs run.
-Without UNSEEN the PyTorch half runs alone.
+Without UNSEEN the PyTorch half runs alone, without PyTorch the engine.
 """
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 
+import figures
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "reference"))
 
-import msdn_reference as reference                               # sets the waiting policy, before torch
-import torch
+torch = figures.find_torch()
+if torch:
+    import msdn_reference as reference
 
 LAMBDA, ETA, LR, MOMENTUM, DECAY = 0.1, 1e-3, 1e-4, 0.9, 1e-4
 
@@ -72,26 +74,16 @@ class Peer:
             times.append(1e3 * (time.perf_counter() - start))
         return statistics.median(times)
 
-    @torch.no_grad()
     def images_per_s(self, runs=3):
         best, images = 0, torch.arange(min(len(self.labels), 2 * self.batch))
-        for _ in range(runs):
-            start = time.perf_counter()
-            for some in images.split(self.batch):
-                s1, s2, _ = self.model.scores(self.maps(some))
-                0.9 * s1 + 0.1 * s2
-            best = max(best, len(images) / (time.perf_counter() - start))
+        with torch.no_grad():
+            for _ in range(runs):
+                start = time.perf_counter()
+                for some in images.split(self.batch):
+                    s1, s2, _ = self.model.scores(self.maps(some))
+                    0.9 * s1 + 0.1 * s2
+                best = max(best, len(images) / (time.perf_counter() - start))
         return best
-
-
-def probe(dtype, side=1024, runs=5):
-    """PyTorch's own rate of one square product, GFLOP/s."""
-    x, times = torch.rand(side, side).to(dtype), []
-    for _ in range(runs):
-        start = time.perf_counter()
-        x @ x
-        times.append(time.perf_counter() - start)
-    return 2e-9 * side ** 3 / min(times)
 
 
 def unseen_run(a, precision):
@@ -101,11 +93,26 @@ def unseen_run(a, precision):
                "--precision", precision, "--threads", str(a.threads), "--quiet"]
     if a.vectors != 300:
         command += ["--vectors", str(a.vectors)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return figures.run(command)
 
 
-def spread(values, form):
-    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+def make_peers(a):
+    if not torch:
+        return {}
+    torch.set_num_threads(a.threads)
+    data = make_data(a)
+    peers = {"naive f32": Peer(a, data, "einsum"), "folded f32": Peer(a, data, "folded"),
+             "folded bf16": Peer(a, data, "folded", bf16=True)}
+    if a.published:
+        peers["published f32"] = Peer(a, data, "einsum", dead=True)
+    return peers
+
+
+def report(e, form):
+    """One result of the engine and how many times as fast as each peer it is."""
+    print(f"  unseen {e['name'].split()[-1]:14s} {figures.spread(e['ours'], '.1f')} {form}")
+    for name in e["peers"]:
+        print(f"      {figures.spread(figures.ratios(e, name), '.2f')} x PyTorch {name}")
 
 
 def main():
@@ -118,49 +125,51 @@ def main():
     for name, value in (("attributes", 312), ("classes", 200), ("features", 2048), ("regions", 196),
                         ("vectors", 300), ("batch", 50), ("images", 200)):
         p.add_argument("--" + name, type=int, default=value)
+    p.add_argument("--json", help="also write the results to this file")
     a = p.parse_args()
-    torch.set_num_threads(a.threads)
-    data = make_data(a)
-    peers = {"naive f32": Peer(a, data, "einsum"), "folded f32": Peer(a, data, "folded"),
-             "folded bf16": Peer(a, data, "folded", bf16=True)}
-    if a.published:
-        peers["published f32"] = Peer(a, data, "einsum", dead=True)
+    peers = make_peers(a)
     for peer in peers.values():
         peer.ms(1)
     engine = {"f32": [], "auto": []} if a.program else {}
-    others, scoring = {name: [] for name in peers}, {"folded f32": [], "folded bf16": []}
-    probes = {"PyTorch f32": [], "PyTorch bf16": []}
+    others = {name: [] for name in peers}
+    scoring = {name: [] for name in peers if name in ("folded f32", "folded bf16")}
+    types = {"f32": torch.float32, "bf16": torch.bfloat16} if torch else {}
+    probes = {t: [] for t in types}
     for _ in range(a.rounds):
-        for precision in engine:
-            run = unseen_run(a, precision)
-            engine[precision].append(run)
-            for t in ("f32", "bf16"):
-                probes.setdefault("unseen " + t, []).append(run["probe_gflops"][t])
-        for t, dtype in (("f32", torch.float32), ("bf16", torch.bfloat16)):
-            probes["PyTorch " + t].append(probe(dtype))
+        for precision, runs in engine.items():
+            runs.append(unseen_run(a, precision))
+        for t, dtype in types.items():
+            probes[t].append(figures.probe(torch, dtype))
         for name, peer in peers.items():
             others[name].append(peer.ms(a.steps))
-        for name in scoring:
-            scoring[name].append(peers[name].images_per_s())
+        for name, rates in scoring.items():
+            rates.append(peers[name].images_per_s())
     print(f"MSDN, A {a.attributes}, K {a.classes}, F {a.features}, E {a.vectors}, R {a.regions}, B {a.batch}, "
           f"{a.threads} threads ({os.environ['OMP_WAIT_POLICY'].lower()} waiting), "
-          f"{a.rounds} rounds of {a.steps} steps, PyTorch {torch.__version__}")
-    print("GEMM probe, GFLOP/s: " + ", ".join(f"{name} {spread(v, '.0f')}" for name, v in probes.items()))
+          f"{a.rounds} rounds of {a.steps} steps, {figures.version(torch)}")
+    entries = []
+    for t in ("f32", "bf16") if engine else ():
+        values = [r["probe_gflops"][t] for r in engine["auto"]]
+        entries.append(figures.entry("product 1024 x 1024 x 1024", "GFLOP/s", [{"precision": t}], values,
+                                     {f"{t}": probes[t]} if torch else {}))
+        print(f"product of 1024 x 1024 matrices, {t}: unseen {figures.spread(values, '.0f')} GFLOP/s" +
+              (f", PyTorch {figures.spread(probes[t], '.0f')}" if torch else ""))
     for name, times in others.items():
-        print(f"  PyTorch {name:13s} {spread(times, '.1f')} ms a step")
+        print(f"  PyTorch {name:13s} {figures.spread(times, '.1f')} ms a step")
     for precision, runs in engine.items():
         times = [r["step_ms"]["median"] for r in runs]
-        print(f"  unseen {precision:14s} {spread(times, '.1f')} ms a step")
-        for name, theirs in others.items():
-            print(f"      {spread([t / u for t, u in zip(theirs, times)], '.2f')} x PyTorch {name}")
+        entries.append(figures.entry(f"MSDN step, --precision {precision}", "ms", runs, times, others,
+                                     runs[0]["gflops"] * times[0] * 1e6))
+        report(entries[-1], "ms a step")
     print("scoring")
     for name, rates in scoring.items():
-        print(f"  PyTorch {name:13s} {spread(rates, '.1f')} images/s")
+        print(f"  PyTorch {name:13s} {figures.spread(rates, '.1f')} images/s")
     for precision, runs in engine.items():
-        rates = [r["score_images_per_s"] for r in runs]
-        print(f"  unseen {precision:14s} {spread(rates, '.1f')} images/s")
-        for name, theirs in scoring.items():
-            print(f"      {spread([u / t for t, u in zip(theirs, rates)], '.2f')} x PyTorch {name}")
+        entries.append(figures.entry(f"MSDN scoring, --precision {precision}", "images/s", runs,
+                                     [r["score_images_per_s"] for r in runs], scoring))
+        report(entries[-1], "images/s")
+    if a.json:
+        figures.write(a.json, torch, a.threads, entries)
 
 
 if __name__ == "__main__":
