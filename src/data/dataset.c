@@ -179,9 +179,6 @@ static un_status read_vectors(const reader *r, un_semantics *s) {
 
 /* How the values became rows, where that is known. */
 static un_status read_scaling(const reader *r, un_semantics *s) {
-    un_arena *arena = &r->dataset->arena;
-    un_scaling *scaling = NULL;
-    double *numbers = NULL;
     json_t *description = NULL;
     char *name = NULL;
     un_status status = UNSEEN_OK;
@@ -189,16 +186,9 @@ static un_status read_scaling(const reader *r, un_semantics *s) {
     const un_st_entry *entry = un_safetensors_find(r->file, name);
     const char *text = un_safetensors_metadata(r->file, name);
     if (!entry || !text) goto done;
-    if (entry->tensor.dtype != UN_F64 || entry->tensor.rank != 2 ||
-        entry->tensor.shape[0] != s->width || entry->tensor.shape[1] != 3)
-        UN_GO(un_fail(UNSEEN_E_FORMAT, "%s: %.200s is not an F64 matrix of %zu x 3", r->file->path,
-                      name, s->width));
     UN_GO(un_json_parse(text, strlen(text), r->file->path, &description));
-    UN_GO(un_arena_alloc(arena, 1, sizeof *scaling, &scaling));
-    UN_GO(un_arena_alloc(arena, 3 * s->width, sizeof *numbers, &numbers));
-    memcpy(numbers, entry->tensor.data, entry->bytes); /* it may not be aligned */
-    UN_GO(un_scaling_restore(scaling, description, numbers, s->width, r->file->path, arena));
-    s->scaling = scaling;
+    UN_GO(un_scaling_read(entry, description, s->width, r->file->path, &r->dataset->arena,
+                          &s->scaling));
 done:
     json_decref(description);
     free(name);
@@ -525,8 +515,8 @@ json_t *un_scaling_describe(const un_scaling *s) {
                      un_json_strings(s->unknown, s->unknown_count));
 }
 
-un_status un_scaling_restore(un_scaling *s, const json_t *description, const double *numbers,
-                             size_t width, const char *where, un_arena *arena) {
+static un_status restore(un_scaling *s, const json_t *description, const double *numbers,
+                         size_t width, const char *where, un_arena *arena) {
     const char *name = NULL;
     const json_t *unknown = json_object_get(description, "unknown");
     size_t kind = 0;
@@ -555,6 +545,22 @@ un_status un_scaling_restore(un_scaling *s, const json_t *description, const dou
             return un_fail(UNSEEN_E_FORMAT, "%s: what stood for unknown values is damaged", where);
         UN_TRY(un_arena_string(arena, text, &s->unknown[s->unknown_count++]));
     }
+    return UNSEEN_OK;
+}
+
+un_status un_scaling_read(const un_st_entry *entry, const json_t *description, size_t width,
+                          const char *where, un_arena *arena, const un_scaling **out) {
+    un_scaling *scaling = NULL;
+    double *numbers = NULL;
+    if (entry->tensor.dtype != UN_F64 || entry->tensor.rank != 2 ||
+        entry->tensor.shape[0] != width || entry->tensor.shape[1] != 3)
+        return un_fail(UNSEEN_E_FORMAT, "%s: %.200s is not an F64 matrix of %zu x 3", where,
+                       entry->name, width);
+    UN_TRY(un_arena_alloc(arena, 1, sizeof *scaling, &scaling));
+    UN_TRY(un_arena_alloc(arena, 3 * width, sizeof *numbers, &numbers));
+    memcpy(numbers, entry->tensor.data, entry->bytes); /* it may not be aligned */
+    UN_TRY(restore(scaling, description, numbers, width, where, arena));
+    *out = scaling;
     return UNSEEN_OK;
 }
 

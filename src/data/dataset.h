@@ -82,9 +82,10 @@ double un_scaling_place(const un_scaling *scaling, size_t i, double x);
 /* What files keep besides the numbers: {"kind": "range", "unknown": ["-1"]}. A new reference,
  * NULL without memory. */
 json_t *un_scaling_describe(const un_scaling *scaling);
-/* The reverse; `numbers` are [A, 3]: least, largest and mean. `where` is for sentences. */
-un_status un_scaling_restore(un_scaling *scaling, const json_t *description, const double *numbers,
-                             size_t width, const char *where, un_arena *arena);
+/* The reverse, from the description and the tensor of the numbers, F64 [width, 3]: least, largest
+ * and mean. *out is in `arena`; `where` is for sentences. */
+un_status un_scaling_read(const un_st_entry *entry, const json_t *description, size_t width,
+                          const char *where, un_arena *arena, const un_scaling **out);
 /* numbers[A, 3] from `arena`. */
 un_status un_scaling_numbers(const un_scaling *scaling, un_arena *arena, double **numbers);
 

@@ -162,7 +162,9 @@ typedef struct un_method_class {
     const char *name;       /* "dem" */
     const char *title;      /* with the paper */
     const char *score_unit; /* "negative distance": the unit of scores and gamma */
-    un_features_kind input; /* what it learns from; region features are averaged into pooled ones */
+    /* What it learns from. One that takes pooled features is offered region features as well, as
+     * they are, and takes their means: un_features_averaged in training, un_mean_row in score. */
+    un_features_kind input;
     int trains_with_unseen_rows; /* unseen classes' attributes enter the loss: the manifest says so
                                   */
     const char *const

@@ -168,21 +168,11 @@ static un_status read_scaling(un_model *model, const un_safetensors *file,
                               const json_t *description, size_t m) {
     un_class_semantics *semantics = &model->classes.semantics[m];
     char name[64];
-    un_scaling *scaling = NULL;
-    double *numbers = NULL;
     snprintf(name, sizeof name, "classes.scaling.%zu", m);
     const un_st_entry *entry = un_safetensors_find(file, name);
     if (!entry || !json_is_object(description)) return UNSEEN_OK;
-    if (entry->tensor.dtype != UN_F64 || entry->tensor.rank != 2 ||
-        entry->tensor.shape[0] != semantics->width || entry->tensor.shape[1] != 3)
-        return damaged(file, "the ranges of its attributes have the wrong shape");
-    UN_TRY(un_arena_alloc(&model->arena, 1, sizeof *scaling, &scaling));
-    UN_TRY(un_arena_alloc(&model->arena, 3 * semantics->width, sizeof *numbers, &numbers));
-    memcpy(numbers, entry->tensor.data, entry->bytes);
-    UN_TRY(un_scaling_restore(scaling, description, numbers, semantics->width, file->path,
-                              &model->arena));
-    semantics->scaling = scaling;
-    return UNSEEN_OK;
+    return un_scaling_read(entry, description, semantics->width, file->path, &model->arena,
+                           &semantics->scaling);
 }
 
 static un_status read_semantics(un_model *model, const un_safetensors *file, const json_t *item,

@@ -9,7 +9,11 @@
  * evaluation, prediction, explanation, report and library find it there. This one learns in one
  * go, so it has a closed form of a single point and no learner; it shows no maps.
  *
- * Letters: C classes of the table, S seen ones among them, A attributes, F features, n pictures.
+ * It learns from pooled features. Region features are offered to such a method, too, as they are; it
+ * takes their means, in fit and in score.
+ *
+ * Letters: C classes of the table, S seen ones among them, A attributes, R regions, F features,
+ * n pictures.
  */
 #include "example/nearest_mean.h"
 
@@ -17,10 +21,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tensor/kernels.h"
+
 typedef struct {
     un_method base;     /* first: a un_method * is a nearest_mean * */
     double temperature; /* t */
-    size_t S, A, F;     /* F: of all regions together */
+    size_t S, A, R, F;
     size_t means, rows; /* numbers of the parameters: (S, F) and (S, A) */
     size_t count;       /* C of the classes that are scored */
     float *prototypes;  /* (C, F) */
@@ -57,7 +63,8 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     m->base.params.available = setup->available;
     m->temperature = un_config_number(setup->config, "temperature");
     m->A = described->width;
-    m->F = setup->regions * setup->width;
+    m->R = setup->regions;
+    m->F = setup->width;
     m->data = setup->data;
     m->classes = setup->classes->count;
     for (size_t c = 0; c < m->classes && m->data; c++) m->S += setup->classes->seen[c];
@@ -88,6 +95,7 @@ static un_status save_spec(const un_method *method, json_t **out) {
 /* The means, one picture at a time: memory does not grow with the pictures. */
 static un_status fit(un_method *method, size_t point, double *losses) {
     nearest_mean *m = (nearest_mean *)method;
+    const un_features view = un_features_averaged(m->data->features); /* a row is a mean */
     float *means = un_param_value(&m->base.params, m->means), *x = NULL;
     double *sum = NULL, squares = 0, within = 0;
     size_t *count = NULL, *place = NULL, n = m->data->train->count, s = 0;
@@ -101,7 +109,7 @@ static un_status fit(un_method *method, size_t point, double *losses) {
     for (size_t i = 0; i < n; i++) {
         const int64_t image = m->data->train->items[i];
         const size_t at = place[m->data->labels[image]];
-        un_features_gather_f32(m->data->features, &image, 1, x);
+        un_features_gather_f32(&view, &image, 1, x);
         for (size_t j = 0; j < m->F; j++) {
             sum[at * m->F + j] += (double)x[j];
             squares += (double)x[j] * (double)x[j];
@@ -168,11 +176,15 @@ static un_status set_classes(un_method *method, const un_class_table *classes) {
 
 static un_status score(un_method *method, const float *features, size_t n, float *scores) {
     const nearest_mean *m = (const nearest_mean *)method;
+    float *x = NULL;
     if (!m->prototypes) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
-    for (size_t i = 0; i < n; i++)
+    UN_TRY(un_alloc(m->F, sizeof *x, &x));
+    for (size_t i = 0; i < n; i++) {
+        un_mean_row(features + i * m->R * m->F, m->R, m->F, x);
         for (size_t c = 0; c < m->count; c++)
-            scores[i * m->count + c] =
-                (float)-distance(features + i * m->F, m->prototypes + c * m->F, m->F);
+            scores[i * m->count + c] = (float)-distance(x, m->prototypes + c * m->F, m->F);
+    }
+    free(x);
     return UNSEEN_OK;
 }
 

@@ -29,6 +29,45 @@ static void make_scene(util_scene *s) {
     }
 }
 
+/* Regions are offered to it where pooled features are meant: their means must give the same. */
+static void takes_means_of_regions(void **state) {
+    (void)state;
+    enum { R = 4 };
+    util_scene s;
+    double losses[UN_MAX_LOSSES] = {0};
+    float scores[2][C], *split = NULL;
+    make_scene(&s);
+    util_ok(un_alloc((size_t)N * R * F, sizeof *split, &split));
+    for (size_t i = 0; i < (size_t)N * R * F; i++) { /* exact in f32: their mean is the row */
+        float off = 0.25f * ((float)(i / F % R) - 1.5f);
+        split[i] = s.rows[i / (R * F) * F + i % F] + off;
+    }
+    json_t *config = util_config(&un_method_nearest_mean, NULL);
+    for (size_t k = 0; k < 2; k++) {
+        un_method *method = NULL;
+        if (k > 0) {
+            s.features.regions = R;
+            s.features.data = (const unsigned char *)split;
+            s.features.row_bytes *= R;
+        }
+        const un_method_setup setup = {.classes = &s.classes,
+                                       .regions = s.features.regions,
+                                       .width = F,
+                                       .config = config,
+                                       .data = &s.data};
+        util_ok(un_method_nearest_mean.create(&setup, &method));
+        assert_int_equal(method->params.item[0].shape[1], F);
+        util_ok(un_method_nearest_mean.closed_form->fit(method, 0, losses));
+        util_ok(un_method_nearest_mean.set_classes(method, &s.classes));
+        util_ok(un_method_nearest_mean.score(method, k > 0 ? split : s.rows, 1, scores[k]));
+        un_method_nearest_mean.destroy(method);
+    }
+    for (size_t c = 0; c < C; c++) util_near((double)scores[1][c], (double)scores[0][c], 1e-5);
+    json_decref(config);
+    free(split);
+    util_scene_free(&s);
+}
+
 static un_method *make(const util_scene *s, const un_training_data *data, const json_t *spec) {
     json_t *config = util_config(&un_method_nearest_mean, NULL);
     const un_method_setup setup = {.classes = &s->classes,
@@ -105,6 +144,7 @@ static void is_trained_like_any_other(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(learns_and_is_created_again),
+                                       cmocka_unit_test(takes_means_of_regions),
                                        cmocka_unit_test(is_trained_like_any_other)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -186,7 +186,7 @@ typedef struct {
     un_arena arena;
 } duet_room;
 
-/* The state of a training. Owner: step.c. */
+/* The state of a training. Owner: step.c, once duet.c has set what it follows from. */
 typedef struct {
     const un_training_data *data;
     un_features states; /* of a frozen image side, in place of data's; file.path NULL: none */
@@ -235,7 +235,7 @@ un_status un_duet_setup_texts(duet_method *m, const un_method_setup *setup);
 /* The place in the table of the semantics that the texts tell of. */
 un_status un_duet_find_texts(const duet_method *m, const un_class_table *classes, size_t *out);
 un_status un_duet_setup_sizes(duet_method *m);
-/* m->wordpiece, if it is not open: from the file of the settings or the model's own words. */
+/* m->words.wordpiece, if it is not open: from the file of the settings or the model's own words. */
 un_status un_duet_open_words(duet_method *m);
 /* Fills the pieces that weight files hold. */
 un_status un_duet_setup_weights(duet_method *m);
@@ -256,7 +256,7 @@ un_status un_duet_freeze(un_method *method, const volatile sig_atomic_t *stop,
 
 /* step.c: which images and texts make a mini-batch. */
 un_status un_duet_batch_create(duet_method *m);
-/* Mini-batch `index` (step * accumulate + k) of an epoch; fills m->batch. */
+/* Mini-batch `index` (step * accumulate + k) of an epoch; fills m->training.batch. */
 un_status un_duet_batch_make(duet_method *m, size_t epoch, size_t index);
 un_status un_duet_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
                        size_t *count);

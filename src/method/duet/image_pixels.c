@@ -229,12 +229,6 @@ static un_status forward(duet_image_pass *pass, const un_params *params, const f
                             0, UN_F32);
 }
 
-static un_status dense_backward(const pixels_pass *p, const un_dense *layer, const float *x,
-                                const float *dy, size_t rows, float *dx) {
-    const un_dense_gradient gradient = {.x = x, .dy = dy, .rows = rows, .dx = dx};
-    return un_dense_backward(layer, p->params, UN_F32, &gradient);
-}
-
 static un_status backward(duet_image_pass *pass, const float *dtokens) {
     pixels_pass *p = (pixels_pass *)pass;
     const pixels_image *v = (const pixels_image *)pass->image;
@@ -242,11 +236,13 @@ static un_status backward(duet_image_pass *pass, const float *dtokens) {
     const float *d = dtokens;                          /* of the selected states, in the end */
     float *into = v->config.frozen ? NULL : p->tokens; /* as wide as the wider of both */
     if (v->projected) {
-        UN_TRY(dense_backward(p, &v->projection, p->selected, dtokens, rows, into));
+        UN_TRY(un_duet_dense_backward(&v->projection, p->params, p->selected, dtokens, rows, into));
         d = into;
     } else if (v->config.logit) {
-        UN_TRY(dense_backward(p, &v->from_logit, p->logits, dtokens, rows, p->dlogits));
-        UN_TRY(dense_backward(p, &v->classifier, p->selected, p->dlogits, rows, into));
+        UN_TRY(un_duet_dense_backward(&v->from_logit, p->params, p->logits, dtokens, rows,
+                                      p->dlogits));
+        UN_TRY(
+            un_duet_dense_backward(&v->classifier, p->params, p->selected, p->dlogits, rows, into));
         d = into;
     }
     if (v->config.frozen) return UNSEEN_OK;

@@ -253,8 +253,8 @@ un_status un_duet_backward(duet_pass *p, float *dvis, float *dlang) {
 
 /* ---- heads; they are small and compute in f32 ---- */
 
-static un_status dense_backward(const un_dense *layer, const un_params *params, const float *x,
-                                const float *dy, size_t rows, float *dx) {
+un_status un_duet_dense_backward(const un_dense *layer, const un_params *params, const float *x,
+                                 const float *dy, size_t rows, float *dx) {
     const un_dense_gradient gradient = {.x = x, .dy = dy, .rows = rows, .dx = dx};
     return un_dense_backward(layer, params, UN_F32, &gradient);
 }
@@ -268,7 +268,7 @@ un_status un_duet_attributes_forward(const duet_network *network, const un_param
 un_status un_duet_attributes_backward(const duet_network *network, const un_params *params,
                                       const float *first, const float *dg, size_t n,
                                       float *dfirst) {
-    return dense_backward(&network->attributes, params, first, dg, n, dfirst);
+    return un_duet_dense_backward(&network->attributes, params, first, dg, n, dfirst);
 }
 
 un_status un_duet_first_rows(const duet_network *network, size_t count, size_t n, un_arena *arena,
@@ -293,9 +293,9 @@ un_status un_duet_contrast_forward(const duet_network *network, const un_params 
 un_status un_duet_contrast_backward(const duet_network *network, const un_params *params,
                                     const float *x, const float *hidden, const float *dout,
                                     size_t n, float *dhidden, float *dx) {
-    UN_TRY(dense_backward(&network->contrast2, params, hidden, dout, n, dhidden));
+    UN_TRY(un_duet_dense_backward(&network->contrast2, params, hidden, dout, n, dhidden));
     un_relu_backward(hidden, UN_F32, dhidden, n * network->config.text.width);
-    return dense_backward(&network->contrast1, params, x, dhidden, n, dx);
+    return un_duet_dense_backward(&network->contrast1, params, x, dhidden, n, dx);
 }
 
 /* ---- the head for masked words ---- */

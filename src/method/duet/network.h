@@ -386,6 +386,11 @@ un_status un_duet_forward(duet_pass *pass, const un_params *params, const float 
  * pass->vis and pass->lang, and which are lost. Adds to all gradients. */
 un_status un_duet_backward(duet_pass *pass, float *dvis, float *dlang);
 
+/* Through a dense layer that computes in f32, from dy (rows, out): adds to its gradients; dx (rows,
+ * in) is written unless NULL. x is what the layer was given. */
+un_status un_duet_dense_backward(const un_dense *layer, const un_params *params, const float *x,
+                                 const float *dy, size_t rows, float *dx);
+
 /* g (n, A) from first states (n, H), and back: dfirst (n, H) is written. */
 un_status un_duet_attributes_forward(const duet_network *network, const un_params *params,
                                      const float *first, size_t n, float *g);
