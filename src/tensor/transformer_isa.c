@@ -23,19 +23,28 @@ enum { PIECE = 512 };
 /* ---- layer normalisation ---- */
 
 static double sum_lanes(const float *x, size_t n) {
-    float lane[LANES] = {0};
+    lanes partial = {0}, piece;
+    float lane[LANES];
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (size_t j = 0; j < LANES; j++) lane[j] += x[i + j];
+    for (; i + LANES <= n; i += LANES) {
+        memcpy(&piece, x + i, sizeof piece);
+        partial += piece;
+    }
+    memcpy(lane, &partial, sizeof lane);
     for (; i < n; i++) lane[i % LANES] += x[i];
     return add_lanes(lane);
 }
 
 static double sum_squares_about(const float *x, float mean, size_t n) {
-    float lane[LANES] = {0};
+    lanes partial = {0}, piece;
+    float lane[LANES];
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (size_t j = 0; j < LANES; j++) lane[j] += (x[i + j] - mean) * (x[i + j] - mean);
+    for (; i + LANES <= n; i += LANES) {
+        memcpy(&piece, x + i, sizeof piece);
+        piece -= mean;
+        partial += piece * piece;
+    }
+    memcpy(lane, &partial, sizeof lane);
     for (; i < n; i++) lane[i % LANES] += (x[i] - mean) * (x[i] - mean);
     return add_lanes(lane);
 }
@@ -70,15 +79,20 @@ static void norm_rows_backward(const un_layer_norm_args *a, size_t begin, size_t
     for (size_t r = begin; r < end; r++) {
         const float *x = a->x + r * n, *dy = a->dy + r * n;
         float *dx = a->dx + r * n, mean = a->mean[r], inverse = a->inverse[r];
-        float lane[LANES] = {0}, lane_x[LANES] = {0};
+        lanes partial = {0}, partial_x = {0}, scaled, about, piece;
+        float lane[LANES], lane_x[LANES];
         size_t i = 0;
         for (; i + LANES <= n; i += LANES) {
-            for (size_t j = 0; j < LANES; j++) {
-                float g = gamma[i + j] * dy[i + j];
-                lane[j] += g;
-                lane_x[j] += g * (x[i + j] - mean);
-            }
+            memcpy(&scaled, gamma + i, sizeof scaled);
+            memcpy(&piece, dy + i, sizeof piece);
+            memcpy(&about, x + i, sizeof about);
+            scaled *= piece;
+            about -= mean;
+            partial += scaled;
+            partial_x += scaled * about;
         }
+        memcpy(lane, &partial, sizeof lane);
+        memcpy(lane_x, &partial_x, sizeof lane_x);
         for (; i < n; i++) {
             lane[i % LANES] += gamma[i] * dy[i];
             lane_x[i % LANES] += gamma[i] * dy[i] * (x[i] - mean);

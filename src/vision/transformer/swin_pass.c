@@ -207,16 +207,18 @@ static void gather_patches(const patch_job *j, size_t picture, size_t row) {
     size_t P = j->pass->swin->config.patch, S = j->pass->size, K = 3 * P * P;
     const float *pixels = j->pictures + picture * S * S * 3;
     size_t first = (picture * j->side + row) * j->side * K;
-    float *out = (float *)j->pass->patches + first;
-    un_bf16 *out16 = (un_bf16 *)j->pass->patches + first;
     int bf16 = j->pass->type == UN_BF16;
-    for (size_t i = 0; i < j->side * K; i++) {
-        size_t colour = i % K / (P * P), y = row * P + i % (P * P) / P, x = i / K * P + i % P;
-        float value = y < S && x < S ? pixels[(y * S + x) * 3 + colour] : 0;
-        if (bf16)
-            out16[i] = un_bf16_from_float(value);
-        else
-            out[i] = value;
+    for (size_t at = 0; at < j->side * 3 * P; at++) { /* one line of a colour of a patch */
+        size_t x = at / (3 * P) * P, colour = at / P % 3, y = row * P + at % P;
+        float *out = (float *)j->pass->patches + first + at * P;
+        un_bf16 *out16 = (un_bf16 *)j->pass->patches + first + at * P;
+        for (size_t dx = 0; dx < P; dx++) {
+            float value = y < S && x + dx < S ? pixels[(y * S + x + dx) * 3 + colour] : 0;
+            if (bf16)
+                out16[dx] = un_bf16_from_float(value);
+            else
+                out[dx] = value;
+        }
     }
 }
 

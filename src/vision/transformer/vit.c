@@ -313,18 +313,17 @@ static void gather_patches(const patch_job *j, size_t picture, size_t row) {
     size_t P = j->pass->vit->config.patch, grid = j->pass->grid, S = grid * P, K = 3 * P * P;
     const float *pixels = j->pictures + (picture * S + row * P) * S * 3;
     size_t first = (picture * grid + row) * grid * K;
-    float *out = (float *)j->pass->patches + first;
-    un_bf16 *out16 = (un_bf16 *)j->pass->patches + first;
     int bf16 = j->pass->encoder.type == UN_BF16;
-    for (size_t x = 0; x < grid; x++) {
-        for (size_t i = 0; i < K; i++) {
-            size_t colour = i / (P * P), dy = i / P % P, dx = i % P;
-            float value = pixels[(dy * S + x * P + dx) * 3 + colour];
+    for (size_t at = 0; at < grid * 3 * P; at++) { /* one line of a colour of a patch */
+        size_t x = at / (3 * P), colour = at / P % 3, dy = at % P;
+        const float *from = pixels + (dy * S + x * P) * 3 + colour;
+        float *out = (float *)j->pass->patches + first + at * P;
+        un_bf16 *out16 = (un_bf16 *)j->pass->patches + first + at * P;
+        for (size_t dx = 0; dx < P; dx++)
             if (bf16)
-                out16[x * K + i] = un_bf16_from_float(value);
+                out16[dx] = un_bf16_from_float(from[3 * dx]);
             else
-                out[x * K + i] = value;
-        }
+                out[dx] = from[3 * dx];
     }
 }
 
