@@ -48,7 +48,7 @@
 #include "base/file_kind.h"
 #include "base/json.h"
 #include "base/status.h"
-#include "tensor/tensor.h"
+#include "tensor/safetensors.h"
 
 /* ---- from the values that people give of a class to the row that methods take, and the
  * memory of how the classes of a data set went that way, so that a class that is described later

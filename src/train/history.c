@@ -49,7 +49,7 @@ static selection_metric measure(selection_metric setting, size_t k) {
     return order[k];
 }
 
-double un_history_merit(const evaluation *e, selection_metric setting) {
+static double merit_of(const evaluation *e, selection_metric setting) {
     for (size_t k = 0; k < MEASURES; k++) {
         double value = value_of(e, measure(setting, k));
         if (!isnan(value)) return value;
@@ -60,7 +60,7 @@ double un_history_merit(const evaluation *e, selection_metric setting) {
 un_status un_history_append(history *h, const evaluation *e, selection_metric metric) {
     UN_TRY(reserve(h, h->count + 1));
     h->items[h->count] = *e;
-    if (h->count == 0 || un_history_merit(e, metric) > un_history_merit(&h->items[h->best], metric))
+    if (h->count == 0 || merit_of(e, metric) > merit_of(&h->items[h->best], metric))
         h->best = h->count;
     h->count++;
     return UNSEEN_OK;
@@ -164,7 +164,9 @@ static int by_merit(const void *a, const void *b) {
     return x->epoch < y->epoch ? -1 : x->epoch > y->epoch;
 }
 
-un_status un_history_survivor(const trainer *t, size_t n, size_t *epoch, int *more) {
+/* Point n of those that run t->run has to try of a grid that the first run did not try whole: the
+ * better half of what all runs before it tried. *more = 0: there are no more. */
+static un_status survivor(const trainer *t, size_t n, size_t *epoch, int *more) {
     const history *first = &t->history[0];
     candidate *all = NULL;
     size_t count = 0;
@@ -179,6 +181,43 @@ un_status un_history_survivor(const trainer *t, size_t n, size_t *epoch, int *mo
     if (*more) *epoch = all[n].epoch;
     free(all);
     return UNSEEN_OK;
+}
+
+un_status un_history_next_point(const trainer *t, size_t *point, int *more) {
+    const un_method_closed_form *closed = t->options->class->closed_form;
+    if (un_run_is_final(t)) {
+        *point = t->selected.epochs - 1;
+        *more = t->epoch < t->selected.epochs;
+        return UNSEEN_OK;
+    }
+    const history *h = &t->history[t->run], *first = &t->history[0];
+    size_t points = closed->points(t->method), n = h->count;
+    if (t->run > 0 && first->count < points) {
+        size_t epoch = 1;
+        UN_TRY(survivor(t, n, &epoch, more));
+        *point = epoch - 1;
+        return UNSEEN_OK;
+    }
+    if (t->run > 0 || !closed->next) {
+        *point = n;
+        *more = n < points;
+        return UNSEEN_OK;
+    }
+    size_t *tried = NULL;
+    double *merit = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(n + 1, sizeof *tried, &tried));
+    UN_GO(un_alloc(n + 1, sizeof *merit, &merit));
+    for (size_t i = 0; i < n; i++) {
+        tried[i] = h->items[i].epoch - 1;
+        merit[i] = merit_of(&h->items[i], t->settings.metric);
+    }
+    *point = closed->next(t->method, tried, merit, n);
+    *more = *point < points;
+done:
+    free(tried);
+    free(merit);
+    return status;
 }
 
 un_status un_history_select(trainer *t) {

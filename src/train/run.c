@@ -16,43 +16,6 @@ size_t un_run_epochs(const trainer *t) {
     return class->closed_form ? class->closed_form->points(t->method) : t->settings.epochs;
 }
 
-un_status un_run_next_point(const trainer *t, size_t *point, int *more) {
-    const un_method_closed_form *closed = t->options->class->closed_form;
-    if (un_run_is_final(t)) {
-        *point = t->selected.epochs - 1;
-        *more = t->epoch < t->selected.epochs;
-        return UNSEEN_OK;
-    }
-    const history *h = &t->history[t->run], *first = &t->history[0];
-    size_t points = closed->points(t->method), n = h->count;
-    if (t->run > 0 && first->count < points) {
-        size_t epoch = 1;
-        UN_TRY(un_history_survivor(t, n, &epoch, more));
-        *point = epoch - 1;
-        return UNSEEN_OK;
-    }
-    if (t->run > 0 || !closed->next) {
-        *point = n;
-        *more = n < points;
-        return UNSEEN_OK;
-    }
-    size_t *tried = NULL;
-    double *merit = NULL;
-    un_status status = UNSEEN_OK;
-    UN_GO(un_alloc(n + 1, sizeof *tried, &tried));
-    UN_GO(un_alloc(n + 1, sizeof *merit, &merit));
-    for (size_t i = 0; i < n; i++) {
-        tried[i] = h->items[i].epoch - 1;
-        merit[i] = un_history_merit(&h->items[i], t->settings.metric);
-    }
-    *point = closed->next(t->method, tried, merit, n);
-    *more = *point < points;
-done:
-    free(tried);
-    free(merit);
-    return status;
-}
-
 size_t un_run_epoch_steps(const trainer *t) {
     const un_method_class *class = t->options->class;
     if (class->closed_form) return 1;

@@ -93,10 +93,6 @@ void un_run_close(trainer *t);
 int un_run_is_final(const trainer *t);
 /* Epochs of the run; a closed form's points, of which it may leave some out. */
 size_t un_run_epochs(const trainer *t);
-/* The point of a closed form that comes next: in the first selection run as the method searches, in
- * the others the better half of those before where it was a search, in the final run the selected
- * one. *more = 0: none. */
-un_status un_run_next_point(const trainer *t, size_t *point, int *more);
 /* Steps of the epoch under way; a closed form's point counts as one. */
 size_t un_run_epoch_steps(const trainer *t);
 
@@ -105,13 +101,12 @@ size_t un_run_epoch_steps(const trainer *t);
 /* Adds an evaluation to the run under way. */
 un_status un_history_add(trainer *t, size_t epoch, const un_predictions *p, evaluation **added);
 /* Adds one that is complete, and keeps the best up to date. */
-/* How well an evaluation did, for comparison within its run; NaN: nothing was measured. */
-double un_history_merit(const evaluation *e, selection_metric setting);
 un_status un_history_append(history *h, const evaluation *e, selection_metric metric);
 void un_history_free(history *h);
-/* Point n of those that run t->run has to try of a grid whose search the first run did not make
- * whole: the better half of what all runs before it tried. *more = 0: there are no more. */
-un_status un_history_survivor(const trainer *t, size_t n, size_t *epoch, int *more);
+/* The point of a closed form that comes next: in the first selection run as the method searches, in
+ * the others the better half of those before where it was a search, in the final run the selected
+ * one. *more = 0: none. */
+un_status un_history_next_point(const trainer *t, size_t *point, int *more);
 /* Sets t->selected from all runs. */
 un_status un_history_select(trainer *t);
 

@@ -136,7 +136,7 @@ static un_status run_point(trainer *t, un_progress *progress, int *stop) {
     double losses[UN_MAX_LOSSES] = {0};
     size_t point = 0;
     int more = 0;
-    UN_TRY(un_run_next_point(t, &point, &more));
+    UN_TRY(un_history_next_point(t, &point, &more));
     if (!more) {
         *stop = 1;
         return UNSEEN_OK;

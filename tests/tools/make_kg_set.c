@@ -23,9 +23,9 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "data/readers/import_parts.h"
 #include "data/readers/mat.h"
 #include "data/readers/text.h"
-#include "data/readers/import_parts.h"
 #include "mat_writer.h"
 #include "tinybirds/bird.h"
 

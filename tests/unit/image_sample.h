@@ -30,7 +30,7 @@ static inline void paint(unsigned char *out, size_t bands) {
 }
 
 static inline VipsImage *vips_of(const void *pixels, size_t bands, VipsBandFormat format,
-                          VipsInterpretation kind) {
+                                 VipsInterpretation kind) {
     size_t each = format == VIPS_FORMAT_USHORT ? 2 : 1;
     VipsImage *image = vips_image_new_from_memory_copy(pixels, WIDTH * HEIGHT * bands * each, WIDTH,
                                                        HEIGHT, (int)bands, format);

@@ -102,7 +102,8 @@ static void free_operands(operands *o) {
 static void *in_f32(const un_bf16 *x, size_t n) {
     float *out = NULL;
     util_ok(un_alloc(n, sizeof *out, &out));
-    for (size_t i = 0; i < n; i++) out[i] = un_float_from_bf16(x[i]) * (1 + (i % 2 ? 0x1p-11f : -0x1p-11f));
+    for (size_t i = 0; i < n; i++)
+        out[i] = un_float_from_bf16(x[i]) * (1 + (i % 2 ? 0x1p-11f : -0x1p-11f));
     return out;
 }
 

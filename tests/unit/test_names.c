@@ -25,16 +25,8 @@ static void match_one(char *const *names, size_t count, const char *wanted, size
 
 static void spellings_of_one_name(void **state) {
     (void)state;
-    static char *names[] = {"red fox",
-                            "Caf\xC3\xA9",
-                            "Stra\303\237e",
-                            "T-shirt",
-                            "-1",
-                            "1",
-                            "a  b_c",
-                            "O'Neill's owl",
-                            "twin",
-                            "Twin"};
+    static char *names[] = {"red fox", "Caf\xC3\xA9", "Stra\303\237e", "T-shirt", "-1",
+                            "1",       "a  b_c",      "O'Neill's owl", "twin",    "Twin"};
     static const struct {
         const char *wanted;
         size_t number;
