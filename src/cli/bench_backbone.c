@@ -32,7 +32,7 @@ typedef struct {
 enum { KEY_WEIGHTS = 0x4101, KEY_ARCH, KEY_BATCH, KEY_SIZE, KEY_STEPS, KEY_JSON };
 
 static const struct argp_option g_options[] = {
-    {"weights", KEY_WEIGHTS, "FILE", 0, "the backbone's weights, or builtin:descriptor", 1},
+    {"weights", KEY_WEIGHTS, "WEIGHTS", 0, "the backbone's weights, or builtin:descriptor", 1},
     {"arch", KEY_ARCH, "NAME", 0,
      "resnet50, resnet101, resnet152, mobilenet_v2, vit_b_16, swin_t or swin_b with random "
      "weights (default resnet101)",

@@ -53,6 +53,8 @@ int un_cli_is_standard(const char *path);
 const char *un_cli_output_path(const char *path);
 /* Writes JSON to a file, or to stdout for "-"; an exit code. */
 int un_cli_write_json(const char *path, const json_t *value);
+/* Says which methods there are to a `command` ("train") that got none; wrong usage. */
+void un_cli_miss_method(struct argp_state *state, const char *command);
 /* Runs argp for a command; an exit code through *exit_code if it should end now. */
 int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, int *exit_code);
 
@@ -216,11 +218,22 @@ void un_cli_write_notice(const char *text);
  * a copy, which lives until this thread has asked for eight more. */
 const char *un_cli_name(const char *name);
 
-/* ---- a command's option tables as a manual page and for shell completion. ---- */
+/* ---- a command's option tables in other forms than --help ---- */
 
-/* Prints the reference of `program` ("unseen train") to standard output. form "man": a manual
- * page; "options": a line for each option, name, argument and meaning with tabs between. 0 where
- * there is no such form. */
-int un_cli_reference(const struct argp *argp, const char *program, const char *form);
+/* For completion: `unseen --help=next WORD... BEGUN` prints the words that may stand in the place of
+ * BEGUN, a line each; none where files may. */
+#define UN_CLI_NEXT "--help=next"
+/* The names of all manual pages but unseen(1), a line each: "train", "import folder". */
+#define UN_CLI_PAGES "--help=pages"
+
+/* What `--help=FORM` asks of the program argv[0] ("unseen train"): "man", its manual page; "pages";
+ * "next" with more words. argv[1] is that option. An exit code. */
+int un_cli_reference(const struct argp *argp, int argc, char **argv);
+/* Where a first word says which parser is meant (a command, a format): 1 if --help=next asks for that
+ * word itself, argv[2]. Else 0; a word that stands behind --help=next is put before it, to be found
+ * where it stands without. */
+int un_cli_next_is_first(int argc, char **argv);
+/* Prints a word if it begins with `begun`. */
+void un_cli_offer(const char *word, const char *begun);
 
 #endif

@@ -56,7 +56,7 @@ static const struct argp_option g_options[] = {
     {"images", KEY_IMAGES, "N", 0, "generated images (default 7057)", 1},
     {"steps", KEY_STEPS, "N", 0,
      "measured steps; of a closed form, points of its grid (default 50, or the whole grid)", 1},
-    {"preset", KEY_PRESET, "NAME", 0, "settings to start from (default: cub, or the first)", 1},
+    {"preset", KEY_PRESET, "PRESET", 0, "settings to start from (default: cub, or the first)", 1},
     {"warmup", KEY_WARMUP, "N", 0, "steps before them (default 5)", 1},
     {"scored", KEY_SCORED, "N", 0, "images that scoring is measured with (default 256)", 1},
     {"set", KEY_SET, "KEY=VALUE", 0, "a setting of the method", 1},
@@ -103,19 +103,29 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         a->method = text;
         return 0;
     case ARGP_KEY_END:
-        if (!a->method) argp_error(state, "which method? For example: unseen bench dem");
+        if (!a->method) un_cli_miss_method(state, "bench");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
 
-static const struct argp g_argp = {.options = g_options,
-                                   .parser = parse,
-                                   .args_doc = "METHOD\nbackbone\nceilings",
-                                   .doc = "Measures training steps and scoring on generated data. "
-                                          "`unseen bench backbone --help` and `unseen bench "
-                                          "ceilings --help` list the options of the other forms.",
-                                   .children = un_cli_common_children};
+/* What is measured beside methods; each has options of its own. */
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} g_forms[] = {{"backbone", un_bench_backbone}, {"ceilings", un_bench_ceilings}};
+enum { FORMS = sizeof g_forms / sizeof *g_forms };
+
+/* "METHOD", and the names of the forms, each in a line. */
+static char g_usage[64];
+
+static const struct argp g_argp = {
+    .options = g_options,
+    .parser = parse,
+    .args_doc = g_usage,
+    .doc = "Measures training steps and scoring on generated data. The forms without METHOD have "
+           "options of their own: `unseen bench backbone --help`.",
+    .children = un_cli_common_children};
 
 /* Generated data in memory, in the structures that training uses. */
 typedef struct {
@@ -388,15 +398,23 @@ done:
     return code;
 }
 
+static int run_form(size_t form, int argc, char **argv) {
+    char program[64];
+    snprintf(program, sizeof program, "unseen bench %s", g_forms[form].name);
+    argv[0] = program;
+    return g_forms[form].run(argc, argv);
+}
+
 int un_cmd_bench(int argc, char **argv) {
-    char backbone[] = "unseen bench backbone", ceilings[] = "unseen bench ceilings";
-    if (argc > 1 && !strcmp(argv[1], "backbone")) {
-        argv[1] = backbone;
-        return un_bench_backbone(argc - 1, argv + 1);
-    }
-    if (argc > 1 && !strcmp(argv[1], "ceilings")) {
-        argv[1] = ceilings;
-        return un_bench_ceilings(argc - 1, argv + 1);
+    const int asked = argc > 1 && !strcmp(argv[1], UN_CLI_NEXT); /* forms or methods: both fit */
+    const int pages = argc == 2 && !strcmp(argv[1], UN_CLI_PAGES);
+    size_t used = (size_t)snprintf(g_usage, sizeof g_usage, "METHOD");
+    for (size_t i = 0; i < FORMS; i++) {
+        used += (size_t)snprintf(g_usage + used, sizeof g_usage - used, "\n%s", g_forms[i].name);
+        if (pages) run_form(i, argc, (char *[]){NULL, argv[1], NULL});
+        if (argc <= 1 + 2 * asked || strcmp(argv[1 + asked], g_forms[i].name) != 0) continue;
+        un_cli_next_is_first(argc, argv);
+        return run_form(i, argc - 1, argv + 1);
     }
     arguments a = {.attributes = 312,
                    .classes = 200,

@@ -1,67 +1,50 @@
 /*
  * cmd_completion.c - `unseen completion`: scripts for bash and zsh. They ask the program itself
- * for the options of a command (--help=options), so that they know all that it knows.
+ * what may stand next (--help=next), so that they know all that it knows.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
 
-/* What both shells share: the words that may stand next. %s: how this shell gets a list of them. */
-static const char g_words[] =
-    "# The words that may follow `unseen` and the words given.\n"
-    "_unseen_words() {\n"
-    "    local command=$1 format=$2 current=$3 previous=$4 options argument\n"
-    "    case $command in\n"
-    "    '') unseen --help | sed -n 's/^  \\([a-z]*\\)  *.*/\\1/p'; return ;;\n"
-    "    import)\n"
-    "        if [ -z \"$format\" ]; then\n"
-    "            unseen import --help | sed -n 's/^  \\([a-z0-9-]*\\)  *.*/\\1/p'\n"
-    "            return\n"
-    "        fi\n"
-    "        options=$(unseen import \"$format\" --help=options 2>/dev/null) ;;\n"
-    "    bench)\n"
-    "        case $format in\n"
-    "        backbone|ceilings) options=$(unseen bench \"$format\" --help=options 2>/dev/null) ;;\n"
-    "        *) options=$(unseen bench --help=options 2>/dev/null) ;;\n"
-    "        esac ;;\n"
-    "    *) options=$(unseen \"$command\" --help=options 2>/dev/null) ;;\n"
-    "    esac\n"
-    "    argument=$(printf '%s\\n' \"$options\" | awk -F'\\t' -v o=\"$previous\" "
-    "'$1 == o { print $2 }')\n"
-    "    case $argument in\n"
-    "    *'|'*) printf '%s\\n' \"$argument\" | tr '|' '\\n'; return ;;\n"
-    "    P) [ \"$previous\" = --precision ] && printf 'auto\\nf32\\nbf16\\n'; return ;;\n"
-    "    esac\n"
-    "    [ \"$previous\" = --backbone ] && printf 'builtin:descriptor\\nbuiltin:pixels\\n'\n"
-    "    if [ \"$command\" = train ] || [ \"$command\" = bench ]; then\n"
-    "        [ -z \"$format\" ] && printf 'dem\\neszsl\\nmsdn\\nduet\\n'\n"
-    "    fi\n"
-    "    [ \"$command$format\" = bench ] && printf 'backbone\\nceilings\\n'\n"
-    "    [ -z \"$argument\" ] && printf '%s\\n' \"$options\" | cut -f1\n"
-    "}\n";
-
-static const char g_bash[] =
-    "_unseen() {\n"
-    "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n"
-    "    local command= format=\n"
-    "    [ \"$COMP_CWORD\" -gt 1 ] && command=${COMP_WORDS[1]}\n"
-    "    [ \"$COMP_CWORD\" -gt 2 ] && format=${COMP_WORDS[2]}\n"
-    "    COMPREPLY=($(compgen -W \"$(_unseen_words \"$command\" \"$format\" \"$current\" "
-    "\"$previous\")\" -- \"$current\"))\n"
-    "}\n"
-    "complete -o default -F _unseen unseen\n";
+/* Readline replaces a piece of a word only, that behind the last sign of COMP_WORDBREAKS, and gives
+ * the pieces: they are put together for the program, and what stands before the last is cut off. */
+static const char g_bash[] = "_unseen() {\n"
+                             "    local words=() n=0 joined=0 cut=0 word= front i\n"
+                             "    for ((i = 1; i <= COMP_CWORD; i++)); do\n"
+                             "        word=${COMP_WORDS[i]} cut=0\n"
+                             "        [[ $word =~ ^[=:]+$ ]] && cut=1\n"
+                             "        if ((n && (cut || joined))); then\n"
+                             "            words[n - 1]+=$word\n"
+                             "        else\n"
+                             "            words[n++]=$word\n"
+                             "        fi\n"
+                             "        joined=$cut\n"
+                             "    done\n"
+                             "    front=${words[n - 1]}\n"
+                             "    ((cut)) || front=${front%\"$word\"}\n"
+                             "    COMPREPLY=()\n"
+                             "    while IFS= read -r word; do\n"
+                             "        COMPREPLY+=(\"${word#\"$front\"}\")\n"
+                             "    done < <(unseen --help=next \"${words[@]}\" 2>/dev/null)\n"
+                             "    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null\n"
+                             "    return 0\n"
+                             "}\n"
+                             "complete -o default -F _unseen unseen\n";
 
 static const char g_zsh[] =
+    "#compdef unseen\n"
     "_unseen() {\n"
-    "    local command= format=\n"
-    "    (( CURRENT > 2 )) && command=$words[2]\n"
-    "    (( CURRENT > 3 )) && format=$words[3]\n"
     "    local -a list\n"
-    "    list=(${(f)\"$(_unseen_words \"$command\" \"$format\" \"$words[CURRENT]\" "
-    "\"$words[CURRENT-1]\")\"})\n"
-    "    compadd -- $list\n"
-    "    _files\n"
+    "    list=(${(f)\"$(unseen --help=next \"${(@Q)words[2,CURRENT-1]}\" \"${(Q)PREFIX}\" "
+    "2>/dev/null)\"})\n"
+    "    if (( $#list )); then\n"
+    "        compadd -S '' -- ${(M)list:#*=}\n"
+    "        compadd -- ${list:#*=}\n"
+    "    else\n"
+    "        compset -P '--*='\n"
+    "        _files\n"
+    "    fi\n"
     "}\n"
     "if [ \"$funcstack[1]\" = _unseen ]; then _unseen \"$@\"; else compdef _unseen unseen; fi\n";
 
@@ -97,7 +80,6 @@ int un_cmd_completion(int argc, char **argv) {
     arguments a = {0};
     int code = UN_EXIT_OK;
     if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
-    const int zsh = !strcmp(a.shell, "zsh");
-    printf("%s%s%s", zsh ? "#compdef unseen\n" : "", g_words, zsh ? g_zsh : g_bash);
+    fputs(!strcmp(a.shell, "zsh") ? g_zsh : g_bash, stdout);
     return UN_EXIT_OK;
 }

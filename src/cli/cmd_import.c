@@ -427,6 +427,9 @@ static int unknown_format(const char *name) {
 }
 
 static int import(const format *f, int argc, char **argv) {
+    char program[64]; /* what the parser calls itself */
+    snprintf(program, sizeof program, "unseen import %s", f->name);
+    argv[0] = program;
     request r = {.format = f, .arguments.dtype = f->dtype};
     int code = UN_EXIT_OK;
     if (!un_cli_begin(&f->argp, argc, argv, &r, &r.arguments.common, &code)) return code;
@@ -434,18 +437,17 @@ static int import(const format *f, int argc, char **argv) {
 }
 
 int un_cmd_import(int argc, char **argv) {
-    const char *format_name = argc > 1 ? argv[1] : NULL;
-    if (format_name && (!strcmp(format_name, "--help") || !strcmp(format_name, "-?") ||
-                        !strcmp(format_name, "-h"))) {
+    const int is_first = un_cli_next_is_first(argc, argv);
+    const char *name = argc > 1 ? argv[1] : NULL;
+    if (name && (!strcmp(name, "--help") || !strcmp(name, "-?") || !strcmp(name, "-h"))) {
         print_help();
         return UN_EXIT_OK;
     }
-    for (size_t i = 0; format_name && i < FORMAT_COUNT; i++) {
-        if (strcmp(format_name, g_formats[i].name) != 0) continue;
-        char name[64];
-        snprintf(name, sizeof name, "unseen import %s", g_formats[i].name);
-        argv[1] = name; /* what the parser calls the program */
-        return import(&g_formats[i], argc - 1, argv + 1);
+    const int pages = name && !strcmp(name, UN_CLI_PAGES);
+    for (size_t i = 0; name && i < FORMAT_COUNT; i++) {
+        if (is_first) un_cli_offer(g_formats[i].name, argv[2]);
+        if (pages) import(&g_formats[i], argc, (char *[]){NULL, argv[1], NULL});
+        if (!strcmp(name, g_formats[i].name)) return import(&g_formats[i], argc - 1, argv + 1);
     }
-    return unknown_format(format_name);
+    return is_first || pages ? UN_EXIT_OK : unknown_format(name);
 }

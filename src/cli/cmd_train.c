@@ -54,7 +54,7 @@ enum {
 static const struct argp_option g_options[] = {
     {"data", KEY_DATA, "DIR", 0, "data set directory (required)", 1},
     {"output", 'o', "MODEL", 0, "model file to write (required)", 1},
-    {"preset", KEY_PRESET, "NAME", 0, "settings to start from (default: auto)", 1},
+    {"preset", KEY_PRESET, "PRESET", 0, "settings to start from (default: auto)", 1},
     {"config", KEY_CONFIG, "FILE.json", 0, "settings that replace the preset's", 1},
     {"set", KEY_SET, "KEY=VALUE", 0, "one setting; may be repeated and wins over the rest", 1},
     {"settings", KEY_SETTINGS, NULL, 0, "list the method's presets and settings, then stop", 1},
@@ -148,9 +148,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         a->method = text;
         return 0;
     case ARGP_KEY_END:
-        if (!a->method)
-            argp_error(state,
-                       "which method, dem, msdn, duet or eszsl? For example: unseen train dem …");
+        if (!a->method) un_cli_miss_method(state, "train");
         if (a->settings) return 0;
         if (!a->data) argp_error(state, "--data is missing");
         if (!a->output) argp_error(state, "-o is missing: where should the model go?");

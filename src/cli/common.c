@@ -11,9 +11,11 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/names.h"
 #include "base/parallel.h"
 #include "base/status.h"
 #include "cli/cli.h"
+#include "method/method.h"
 #include "model/model.h"
 #include "protocol/report.h"
 
@@ -178,8 +180,8 @@ enum { KEY_THREADS = 0x1001, KEY_PRECISION, KEY_SEED };
 
 static const struct argp_option g_common_options[] = {
     {"threads", KEY_THREADS, "N", 0, "threads; 0 takes every processor (default 0)", 90},
-    {"precision", KEY_PRECISION, "P", 0,
-     "auto, f32 or bf16: type of matrix products; auto takes bf16 where the processor multiplies "
+    {"precision", KEY_PRECISION, "auto|f32|bf16", 0,
+     "type of matrix products; auto takes bf16 where the processor multiplies "
      "it natively, and for a trained model what it was trained in (default auto)",
      90},
     {"seed", KEY_SEED, "N", 0, "seed of all random choices (default 1)", 90},
@@ -214,13 +216,17 @@ un_orientation un_cli_parse_orientation(struct argp_state *state, const char *te
     return orientation;
 }
 
+void un_cli_miss_method(struct argp_state *state, const char *command) {
+    un_name_list names = {0};
+    for (const un_method_class *const *m = un_methods; *m; m++)
+        un_name_list_say(&names, SIZE_MAX, "%s", (*m)->name);
+    argp_error(state, "which method: %s%s? For example: unseen %s %s", names.text,
+               un_name_list_more(&names), command, un_methods[0]->name);
+}
+
 int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, int *exit_code) {
-    enum { REFERENCE = sizeof "--help=" - 1 };
-    if (argc == 2 && !strncmp(argv[1], "--help=", REFERENCE)) {
-        const char *form = argv[1] + REFERENCE;
-        *exit_code = un_cli_reference(argp, argv[0], form)
-                         ? UN_EXIT_OK
-                         : un_cli_usage("--help takes man or options, not \"%s\"", form);
+    if (argc > 1 && !strncmp(argv[1], "--help=", sizeof "--help=" - 1)) {
+        *exit_code = un_cli_reference(argp, argc, argv);
         return 0;
     }
     argp_err_exit_status = UN_EXIT_USAGE;

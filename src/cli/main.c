@@ -110,6 +110,14 @@ static void catch_bus_error(void) {
     sigaction(SIGBUS, &action, NULL);
 }
 
+/* argv[0] becomes what argp calls itself in messages. */
+static int run_command(size_t command, int argc, char **argv) {
+    char program[64];
+    snprintf(program, sizeof program, "unseen %s", g_commands[command].name);
+    argv[0] = program;
+    return g_commands[command].run(argc, argv);
+}
+
 int main(int argc, char **argv) {
     open_standard_streams();
     wait_passively(argv);
@@ -138,15 +146,19 @@ int main(int argc, char **argv) {
         print_version();
         return UN_EXIT_OK;
     }
+    if (!strcmp(name, UN_CLI_PAGES)) {
+        for (size_t i = 0; i < COMMANDS; i++) run_command(i, 2, (char *[]){NULL, argv[1], NULL});
+        return un_cli_end_output(UN_EXIT_OK);
+    }
+    const int is_first = un_cli_next_is_first(argc, argv);
     const char *names[COMMANDS];
+    name = argv[1];
     for (size_t i = 0; i < COMMANDS; i++) {
         names[i] = g_commands[i].name;
-        if (strcmp(name, names[i]) != 0) continue;
-        char program[64]; /* what argp calls itself in messages */
-        snprintf(program, sizeof program, "unseen %s", name);
-        argv[1] = program;
-        return un_cli_end_output(g_commands[i].run(argc - 1, argv + 1));
+        if (is_first) un_cli_offer(names[i], argv[2]);
+        if (!strcmp(name, names[i])) return un_cli_end_output(run_command(i, argc - 1, argv + 1));
     }
+    if (is_first) return un_cli_end_output(UN_EXIT_OK);
     return un_cli_usage("there is no command \"%s\"%s", name,
                         un_did_you_mean(name, names, COMMANDS).text);
 }

@@ -176,6 +176,8 @@ const char *un_backbone_builtin(const char *architecture) {
     return NULL;
 }
 
+const char *un_backbone_builtin_path(size_t i) { return i < BUILTINS ? g_builtin[i].path : NULL; }
+
 void un_backbone_close(un_backbone *backbone) {
     if (backbone) backbone->class->destroy(backbone);
 }

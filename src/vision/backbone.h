@@ -52,6 +52,8 @@ un_status un_backbone_open(const char *path, un_precision precision, un_backbone
 void un_backbone_close(un_backbone *backbone);
 /* The path that opens the architecture without a file, NULL if it needs one. */
 const char *un_backbone_builtin(const char *architecture);
+/* The path of the i-th that needs no file, NULL beyond the last. */
+const char *un_backbone_builtin_path(size_t i);
 
 /* ---- for the networks of this room only: how backbone.c opens one for a file ----
  *

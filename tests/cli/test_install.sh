@@ -8,10 +8,13 @@ cmake --install "$build" --prefix "$scratch/usr" >/dev/null || fail "cmake --ins
 library=$(dirname "$(find "$scratch/usr" -name libunseen.so | head -1)")
 [ -f "$library/libunseen.a" ] || fail "the static library"
 [ -f "$scratch/usr/share/man/man1/unseen.1" ] || fail "the manual page"
-for file in man/man1/unseen-train.1 man/man1/unseen-import-folder.1 \
-    bash-completion/completions/unseen zsh/site-functions/_unseen; do
+for file in bash-completion/completions/unseen zsh/site-functions/_unseen; do
     [ -s "$scratch/usr/share/$file" ] || fail "no share/$file"
 done
+# Every page that the program can print, and no other.
+"$unseen" --help=pages | sed 's/ /-/g; s/.*/unseen-&.1/' | sort >want
+find usr/share/man/man1 -name 'unseen-*' -size +0 | sed 's/.*\///' | sort >have
+[ -s want ] && cmp -s want have || fail "installed pages: $(diff want have | grep '^[<>]')"
 # Only the public names leave the shared library.
 leaked=$(nm -D --defined-only "$library/libunseen.so" | awk '$2 ~ /[TDBR]/ {print $3}' | grep -v '^unseen_')
 [ -z "$leaked" ] || fail "symbols that should be hidden: $leaked"
