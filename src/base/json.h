@@ -26,6 +26,7 @@ un_status un_json_read(const char *path, json_t **out);
 un_status un_json_write(const char *path, const json_t *value);
 /* json_dumps, but whole or NULL: jansson's leaves out keys that it finds no memory for. */
 char *un_json_dump(const json_t *value, size_t flags);
+/* NOLINTNEXTLINE(readability-redundant-declaration) */
 char *json_dumps(const json_t *value, size_t flags) __attribute__((deprecated("un_json_dump")));
 /* Compact text, released with free(). */
 un_status un_json_text(const json_t *value, char **out);
@@ -46,6 +47,7 @@ void un_json_push(json_t **array, json_t *value);
 
 /* A whole copy or NULL: jansson's own copies leave out members that they find no memory for. */
 json_t *un_json_copy(const json_t *value);
+/* NOLINTBEGIN(readability-redundant-declaration) */
 json_t *json_deep_copy(const json_t *value) __attribute__((deprecated("un_json_copy is whole")));
 json_t *json_copy(json_t *value) __attribute__((deprecated("un_json_copy is whole")));
 
@@ -54,6 +56,7 @@ int json_object_set_new(json_t *object, const char *key, json_t *value)
     __attribute__((warn_unused_result));
 int json_array_append_new(json_t *array, json_t *value) __attribute__((warn_unused_result));
 int json_array_extend(json_t *array, json_t *other) __attribute__((warn_unused_result));
+/* NOLINTEND(readability-redundant-declaration) */
 int json_object_update(json_t *object, json_t *other) __attribute__((warn_unused_result));
 
 /* Typed look-ups that fail with a sentence naming `where` and the key. Strings are borrowed. */

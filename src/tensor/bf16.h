@@ -18,11 +18,15 @@
 #include "tensor/gemm.h"
 
 enum {
-    BF16_PANEL = 32,               /* rows or columns of a panel */
-    BF16_STEP = 32,                /* elements of k in a step */
-    BF16_TILE = 512,               /* elements of a tile */
-    BF16_STEP_SIZE = 2 * BF16_TILE /* elements of a step of a panel */
+    BF16_PANEL = 32,                /* rows or columns of a panel */
+    BF16_STEP = 32,                 /* elements of k in a step */
+    BF16_TILE = 512,                /* elements of a tile */
+    BF16_STEP_SIZE = 2 * BF16_TILE, /* elements of a step of a panel */
+    BF16_LINES = 16                 /* rows or columns of a tile */
 };
+
+/* How many units n elements take. */
+static inline size_t un_bf16_units(size_t n, size_t unit) { return (n + unit - 1) / unit; }
 
 /* slab (32, 32) = A B, or += where `add`, over `steps`; slab is aligned to 64 bytes. */
 typedef void (*un_bf16_block)(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab,

@@ -9,10 +9,6 @@
 #include "base/parallel.h"
 #include "tensor/bf16.h"
 
-enum { TILE_LINES = 16 };
-
-static size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit; }
-
 /* `count` <= limit of the elements from `at` on. */
 static size_t left_over(size_t all, size_t at, size_t limit) {
     return at >= all ? 0 : all - at < limit ? all - at : limit;
@@ -84,8 +80,8 @@ static void pack_near(const un_bf16_operand *o, size_t panel, size_t panels, siz
     for (size_t i = 0; i < panels; i++)
         for (size_t s = 0; s < steps; s++)
             for (size_t t = 0; t < 2; t++) {
-                size_t at = i * BF16_PANEL + t * TILE_LINES, deep = s * BF16_STEP;
-                size_t some = left_over(lines, at, TILE_LINES);
+                size_t at = i * BF16_PANEL + t * BF16_LINES, deep = s * BF16_STEP;
+                size_t some = left_over(lines, at, BF16_LINES);
                 size_t these = left_over(depth, deep, BF16_STEP);
                 /* Not beyond the matrix, not even in thought. */
                 size_t skip = some && these ? (o->along ? at * ld + deep : deep * ld + at) : 0;
@@ -124,7 +120,7 @@ static void pack_steps(size_t begin, size_t end, void *context) {
 }
 
 void un_bf16_pack_panels(const un_bf16_operand *o, size_t first, size_t steps, un_bf16 *out) {
-    packing p = {o, up(o->lines, BF16_PANEL), first, steps, out};
+    packing p = {o, un_bf16_units(o->lines, BF16_PANEL), first, steps, out};
     /* Stored rows are read whole: over panels, each reads one cache line of rows pages apart. */
     if (o->along)
         un_parallel_for(p.panels, 1, pack_panels, &p);
@@ -133,7 +129,7 @@ void un_bf16_pack_panels(const un_bf16_operand *o, size_t first, size_t steps, u
 }
 
 size_t un_bf16_packed_size(size_t lines, size_t k) {
-    return up(lines, BF16_PANEL) * up(k, BF16_STEP) * BF16_STEP_SIZE;
+    return un_bf16_units(lines, BF16_PANEL) * un_bf16_units(k, BF16_STEP) * BF16_STEP_SIZE;
 }
 
 void un_bf16_pack_right(const un_bf16_way *way, int trans_b, size_t n, size_t k, const un_bf16 *b,
@@ -145,7 +141,7 @@ void un_bf16_pack_right(const un_bf16_way *way, int trans_b, size_t n, size_t k,
                                .k = k,
                                .along = trans_b,
                                .right = 1};
-    un_bf16_pack_panels(&o, 0, up(k, BF16_STEP), out);
+    un_bf16_pack_panels(&o, 0, un_bf16_units(k, BF16_STEP), out);
 }
 
 /* ---- left operands that are made 32 of k at a time ---- */
@@ -155,7 +151,7 @@ un_status un_gemm_left_create(un_gemm_left **out, size_t m, size_t k) {
     un_gemm_left *left = calloc(1, sizeof *left);
     if (!left) return un_fail_memory(sizeof *left);
     left->lines = m;
-    left->steps = up(k, BF16_STEP);
+    left->steps = un_bf16_units(k, BF16_STEP);
     UN_GO(un_alloc(un_bf16_packed_size(m, k), sizeof *left->panels, &left->panels));
     *out = left;
 done:
@@ -170,8 +166,8 @@ void un_gemm_left_fill(un_gemm_left *left, size_t step, size_t n, const un_bf16 
                                .ld = ld,
                                .lines = left->lines,
                                .k = n};
-    pack_near(&o, 0, up(left->lines, BF16_PANEL), 0, 1, left->panels + step * BF16_STEP_SIZE,
-              left->steps);
+    pack_near(&o, 0, un_bf16_units(left->lines, BF16_PANEL), 0, 1,
+              left->panels + step * BF16_STEP_SIZE, left->steps);
 }
 
 void un_gemm_left_free(un_gemm_left *left) {

@@ -26,7 +26,6 @@ enum {
     HUGE_PAGE = 1 << 21
 };
 
-static size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit; }
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 /* ---- working memory: one piece is kept for the next product ---- */
@@ -48,7 +47,7 @@ static un_status reserve(size_t size, scratch *out) {
         *out = (scratch){g_kept.data, 1};
         return UNSEEN_OK;
     }
-    size = up(size, HUGE_PAGE) * HUGE_PAGE;
+    size = un_bf16_units(size, HUGE_PAGE) * HUGE_PAGE;
     void *data = aligned_alloc(HUGE_PAGE, size);
     if (!data) {
         if (mine) atomic_flag_clear(&g_kept.busy);
@@ -203,15 +202,16 @@ static void run_slot(size_t begin, size_t end, un_slot slot, void *context) {
 static void divide(nest *n, size_t threads) {
     size_t most = BLOCK_STEPS / n->steps;
     n->panels = most < 1 ? 1 : least(most, BLOCK_PANELS);
-    while (n->panels > 1 && up(n->row_panels, n->panels) < 2 * threads && n->column_panels < 4)
+    while (n->panels > 1 && un_bf16_units(n->row_panels, n->panels) < 2 * threads &&
+           n->column_panels < 4)
         n->panels--;
-    n->row_blocks = up(n->row_panels, n->panels);
+    n->row_blocks = un_bf16_units(n->row_panels, n->panels);
     /* An even share of rows for each: no thread waits for one more whole block. */
-    n->panels = up(n->row_panels, n->row_blocks);
-    n->row_blocks = up(n->row_panels, n->panels);
-    size_t wanted = n->row_blocks >= 4 * threads ? 1 : up(4 * threads, n->row_blocks);
-    n->group = up(n->column_panels, least(wanted, n->column_panels));
-    n->groups = up(n->column_panels, n->group);
+    n->panels = un_bf16_units(n->row_panels, n->row_blocks);
+    n->row_blocks = un_bf16_units(n->row_panels, n->panels);
+    size_t wanted = n->row_blocks >= 4 * threads ? 1 : un_bf16_units(4 * threads, n->row_blocks);
+    n->group = un_bf16_units(n->column_panels, least(wanted, n->column_panels));
+    n->groups = un_bf16_units(n->column_panels, n->group);
 }
 
 static int may_stream(const un_gemm_args *args, size_t ldc) {
@@ -242,8 +242,8 @@ static nest describe(const un_bf16_way *way, const un_gemm_args *args) {
         .piece_done = args->piece_done,
         .piece_context = args->piece_context,
         .piece_rows = args->piece_rows,
-        .row_panels = up(args->m, BF16_PANEL),
-        .column_panels = up(args->n, BF16_PANEL),
+        .row_panels = un_bf16_units(args->m, BF16_PANEL),
+        .column_panels = un_bf16_units(args->n, BF16_PANEL),
     };
 }
 
@@ -255,8 +255,9 @@ static void await_pieces(nest *n, atomic_size_t *missing) {
 
 un_status un_bf16_multiply(const un_bf16_way *way, const un_gemm_args *args, const un_bf16 *right) {
     nest n = describe(way, args);
-    size_t steps = up(args->k, BF16_STEP);
-    size_t parts = steps > WHOLE_STEPS ? up(steps, PART_STEPS) : 1, part = up(steps, parts);
+    size_t steps = un_bf16_units(args->k, BF16_STEP);
+    size_t parts = steps > WHOLE_STEPS ? un_bf16_units(steps, PART_STEPS) : 1,
+           part = un_bf16_units(steps, parts);
     size_t ldb = args->ldb ? args->ldb : (args->trans_b ? args->k : args->n);
     const un_bf16_operand from = {.moves = way->moves,
                                   .data = args->b,
@@ -275,7 +276,7 @@ un_status un_bf16_multiply(const un_bf16_way *way, const un_gemm_args *args, con
     size_t left_size = slots * BLOCK_STEPS * BF16_STEP_SIZE * sizeof(un_bf16);
     size_t sums_size = parts > 1 ? n.row_panels * n.column_panels * SLAB * sizeof(float) : 0;
     size_t right_size = right ? 0 : n.column_panels * part * BF16_STEP_SIZE * sizeof(un_bf16);
-    size_t pieces = args->piece_done ? up(args->m, args->piece_rows) : 0;
+    size_t pieces = args->piece_done ? un_bf16_units(args->m, args->piece_rows) : 0;
     scratch memory = {0};
     UN_TRY(reserve(left_size + sums_size + right_size + pieces * sizeof(atomic_size_t), &memory));
     char *at = memory.data;

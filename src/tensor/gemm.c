@@ -21,9 +21,10 @@ struct un_packed {
 static un_status check_pieces(const un_gemm_args *args) {
     int pieces = args->a_pieces || args->b_pieces || args->piece_done;
     int waits = args->piece_done || args->a_squares; /* for rows of A as they are stored */
-    if ((pieces && args->piece_rows == 0) || (args->b_pieces && args->trans_b) ||
-        (waits && (args->trans_a || args->left || args->n == 0 || args->k == 0)))
+    if ((pieces && args->piece_rows == 0) || (args->b_pieces && args->trans_b))
         return un_fail(UNSEEN_E_ARGUMENT, "matrix product of pieces that cannot be told apart");
+    if (waits && (args->trans_a || args->left || args->n == 0 || args->k == 0))
+        return un_fail(UNSEEN_E_ARGUMENT, "matrix product whose rows of A cannot be waited for");
     if (args->left && (args->left->lines != args->m || args->left->steps * BF16_STEP < args->k))
         return un_fail(UNSEEN_E_ARGUMENT, "left matrix does not fit this product");
     return UNSEEN_OK;

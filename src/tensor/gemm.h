@@ -38,7 +38,7 @@ typedef struct {
     const un_gemm_left *left; /* A as un_gemm_left_fill made it, instead of `a` */
     float *a_squares;         /* [M] receives the sum of squares of each row of A as it is used */
     /* Called once for each piece of A (not trans_a) when its rows of C are whole and still near,
-     * on the thread that finished them, several at once. */
+     * on the thread that finished them, several at once; it must not multiply bf16 itself. */
     void (*piece_done)(size_t piece, void *context);
     void *piece_context;
 } un_gemm_args;

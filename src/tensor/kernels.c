@@ -179,23 +179,8 @@ void un_row_norms(const float *x, size_t rows, size_t n, double *norms) {
     un_parallel_for(rows, row_grain(n, GRAIN), norm_range, &j);
 }
 
-/* Sum of squares of one row; bf16 is widened piece by piece. */
-static double row_squares(const void *x, un_dtype type, size_t n) {
-    if (type == UN_F32) return un_isa()->dot(x, x, n);
-    const un_bf16 *row = x;
-    float piece[1024];
-    double total = 0;
-    for (size_t at = 0; at < n; at += 1024) {
-        size_t width = n - at < 1024 ? n - at : 1024;
-        un_isa()->to_f32(row + at, piece, width);
-        total += un_isa()->dot(piece, piece, width);
-    }
-    return total;
-}
-
 typedef struct {
-    const unsigned char *x;
-    un_dtype type;
+    const float *x;
     size_t n;
     float eps, *out;
 } inverse_job;
@@ -203,15 +188,14 @@ typedef struct {
 static void inverse_range(size_t begin, size_t end, void *context) {
     const inverse_job *j = context;
     for (size_t i = begin; i < end; i++) {
-        const unsigned char *row = j->x + i * j->n * un_dtype_size(j->type);
-        float norm = (float)sqrt(row_squares(row, j->type, j->n));
+        const float *row = j->x + i * j->n;
+        float norm = (float)sqrt(un_isa()->dot(row, row, j->n));
         j->out[i] = 1.0f / (norm > j->eps ? norm : j->eps);
     }
 }
 
-void un_inverse_row_norms(const void *x, un_dtype type, size_t rows, size_t n, float eps,
-                          float *out) {
-    inverse_job j = {x, type, n, eps, out};
+void un_inverse_row_norms(const float *x, size_t rows, size_t n, float eps, float *out) {
+    inverse_job j = {x, n, eps, out};
     un_parallel_for(rows, row_grain(n, GRAIN), inverse_range, &j);
 }
 

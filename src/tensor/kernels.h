@@ -44,9 +44,8 @@ void un_softmax_rows(float *x, size_t rows, size_t n, size_t ld);
 void un_normalize_rows(float *x, size_t rows, size_t n, float eps, float *norms);
 /* ||x|| of every row, accumulated in f64. */
 void un_row_norms(const float *x, size_t rows, size_t n, double *norms);
-/* 1 / max(||row||, eps) of every row of x (rows, n), of type f32 or bf16. */
-void un_inverse_row_norms(const void *x, un_dtype type, size_t rows, size_t n, float eps,
-                          float *out);
+/* 1 / max(||row||, eps) of every row of x (rows, n). */
+void un_inverse_row_norms(const float *x, size_t rows, size_t n, float eps, float *out);
 /* out[j] += sum over rows of x (rows, n) with leading dimension ld. */
 void un_column_sums_add(const float *x, size_t rows, size_t n, size_t ld, float *out);
 

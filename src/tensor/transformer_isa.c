@@ -241,7 +241,7 @@ static void dropout(const un_dropout *d, uint64_t row, float *x, const float *re
 static inline void expect_next(const void *row, size_t bytes) {
     enum { LINE = 64 };
     for (size_t at = 0; at < bytes; at += LINE)
-        __builtin_prefetch((const unsigned char *)row + bytes + at);
+        __builtin_prefetch((const void *)((uintptr_t)row + bytes + at)); /* may lie beyond x */
 }
 
 /* `rows` rows of a head's columns as f32, padded with zeros to p->wide. */

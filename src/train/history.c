@@ -34,10 +34,11 @@ const char *const un_metric_names[METRICS] = {"AUSUC", "H", "T1", "S"};
 
 static double value_of(const evaluation *e, selection_metric metric) {
     switch (metric) {
+    case METRIC_AUSUC: return e->AUSUC;
     case METRIC_H: return e->best_H;
     case METRIC_T1: return e->T1;
     case METRIC_S: return e->S;
-    default: return e->AUSUC;
+    default: return (double)NAN;
     }
 }
 
@@ -126,7 +127,7 @@ static double mean_of(const trainer *t, size_t runs, size_t index, selection_met
 /* The common gamma of all runs at one length. */
 static un_status select_gamma(trainer *t, size_t index) {
     un_curve curves[MAX_RUNS] = {{0}};
-    un_best_gamma best;
+    un_best_gamma best = {0};
     un_status status = UNSEEN_OK;
     for (size_t r = 0; r < t->selection_runs && !status; r++) {
         const evaluation *e = counterpart(t, r, index);

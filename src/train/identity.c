@@ -99,6 +99,7 @@ static un_status fill(json_t *out, const un_train_options *o, const json_t *conf
         json_pack("{s:s, s:I, s:I, s:s}", "name", f->name, "regions", (json_int_t)f->regions,
                   "width", (json_int_t)f->width, "sha256", f->sha256 ? f->sha256 : "");
     UN_TRY(un_json_set(out, "format", json_integer(FORMAT)));
+    UN_TRY(un_json_set(out, "version", json_string(unseen_version())));
     UN_TRY(un_json_set(out, "method", json_string(o->class->name)));
     UN_TRY(un_json_set(out, "features", features));
     UN_TRY(un_json_set(out, "config", un_json_copy(config)));
@@ -149,6 +150,7 @@ un_status un_identity_of_manifest(const json_t *m, json_t **out) {
     UN_GO(copy_value(features, "regions", input, "regions"));
     UN_GO(copy_value(features, "width", input, "width"));
     UN_GO(copy_value(features, "sha256", input, "sha256"));
+    UN_GO(copy_value(identity, "version", m, "version"));
     UN_GO(copy_value(identity, "method", m, "method"));
     UN_GO(copy_value(identity, "config", m, "config"));
     UN_GO(copy_value(identity, "files", m, "files"));
@@ -190,6 +192,7 @@ static const struct {
     const char *group, *key, *words;
     int shown;
 } g_parts[] = {{NULL, "format", "the form of this record", 1},
+               {NULL, "version", "the version of this program", 1},
                {NULL, "method", "the method", 1},
                {"features", "name", "the feature set", 1},
                {"features", "regions", "the regions of the features", 1},

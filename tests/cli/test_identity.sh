@@ -37,6 +37,13 @@ again 'what selects (was "validation", is "none")' --select none
 again "setting semantics" --semantics att,att
 again 'the precision (was "f32", is "bf16")' --precision bf16
 
+# A model that another version of the program made.
+LC_ALL=C sed 's/"version":"0\.[0-9]*\.[0-9]*"/"version":"0.0.9"/g; s/\\"version\\":\\"[0-9.]*\\"/\\"version\\":\\"0.0.9\\"/g' \
+    first.model >older.model
+if cmp -s first.model older.model; then fail "no version in the model"; fi
+cp older.model a.model
+expect 0 'the version of this program (was "0.0.9"' $train --resume
+
 # Changed features under the same name, changed descriptions under the same name.
 cp toy/features/toy.safetensors kept.safetensors
 "$tools/make_dataset" scaled 30 32 2 || fail "make_dataset"

@@ -57,6 +57,9 @@ typedef struct {
     un_gemm_left *left;
     float *squares; /* [M] */
     int *done;      /* [pieces of A] how often each was told */
+    void *told;     /* C and squares as they were when their piece was told */
+    float *told_squares;
+    const product *product;
 } operands;
 
 static un_bf16 *random_numbers(un_rng *rng, size_t n) {
@@ -92,8 +95,9 @@ static operands make_operands(const product *p, un_rng *rng) {
 }
 
 static void free_operands(operands *o) {
-    void *owned[] = {o->a,        o->b,        o->right,          o->bias,    o->c,   o->before,
-                     o->apart[0], o->apart[1], (void *)o->pieces, o->squares, o->done};
+    void *owned[] = {o->a,      o->b,        o->right,       o->bias,           o->c,
+                     o->before, o->apart[0], o->apart[1],    (void *)o->pieces, o->squares,
+                     o->done,   o->told,     o->told_squares};
     un_gemm_left_free(o->left);
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
 }
@@ -107,9 +111,15 @@ static void *in_f32(const un_bf16 *x, size_t n) {
     return out;
 }
 
-static void count_piece(size_t piece, void *context) {
-    int *done = ((const operands *)context)->done;
-    __atomic_fetch_add(&done[piece], 1, __ATOMIC_RELAXED);
+/* What is told is whole: it is kept, to be compared with the end. */
+static void keep_piece(size_t piece, void *context) {
+    const operands *o = context;
+    const product *p = o->product;
+    size_t row = o->ldc * un_dtype_size(p->out16 ? UN_BF16 : UN_F32), first = piece * p->a_piece;
+    size_t rows = p->m - first < p->a_piece ? p->m - first : p->a_piece;
+    __atomic_fetch_add(&o->done[piece], 1, __ATOMIC_RELAXED);
+    memcpy((char *)o->told + first * row, (const char *)o->c + first * row, rows * row);
+    memcpy(o->told_squares + first, o->squares + first, rows * sizeof *o->squares);
 }
 
 /* Rows of A or B in pieces, the last of which comes first in memory. */
@@ -146,11 +156,15 @@ static void arrange(const product *p, operands *o, un_gemm_args *args) {
         args->a_pieces = cut(o, args->a, rows_a, o->lda, p->a_piece, size, 0);
         args->piece_rows = p->a_piece;
         args->a = NULL;
-        args->piece_done = count_piece;
+        args->piece_done = keep_piece;
+        o->product = p;
         args->piece_context = o;
         if (!o->done) util_ok(un_alloc(p->m, sizeof *o->done, &o->done));
         if (!o->squares) util_ok(un_alloc(p->m, sizeof *o->squares, &o->squares));
+        if (!o->told) util_ok(un_alloc(o->bytes, 1, &o->told));
+        if (!o->told_squares) util_ok(un_alloc(p->m, sizeof *o->told_squares, &o->told_squares));
         memset(o->done, 0, p->m * sizeof *o->done);
+        for (size_t i = 0; i < p->m; i++) o->squares[i] = (float)NAN;
         args->a_squares = o->squares;
     }
     if (p->b_piece) {
@@ -170,6 +184,8 @@ static void arrange(const product *p, operands *o, un_gemm_args *args) {
 /* Each piece is told once, and each row's length is known. */
 static void check_pieces(const product *p, const operands *o) {
     for (size_t i = 0; p->a_piece && i * p->a_piece < p->m; i++) assert_int_equal(o->done[i], 1);
+    if (p->a_piece) assert_memory_equal(o->told, o->c, o->bytes);
+    if (p->a_piece) assert_memory_equal(o->told_squares, o->squares, p->m * sizeof *o->squares);
     for (size_t i = 0; p->a_piece && i < p->m; i++) {
         double sum = 0;
         for (size_t k = 0; k < p->k; k++) {

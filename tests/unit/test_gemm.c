@@ -196,6 +196,33 @@ static void wrong_products_are_refused(void **state) {
     args.k = 1;
     util_fails(un_gemm(&args), UNSEEN_E_ARGUMENT, "does not fit");
     un_packed_free(packed);
+    args.packed = NULL;
+    args.k = 2;
+    args.a_f32 = 1; /* what f32 products do not know */
+    util_fails(un_gemm(&args), UNSEEN_E_ARGUMENT, "unsupported");
+    const void *pieces[2] = {x, x};
+    float squares[2];
+    un_gemm_left *left = NULL;
+    util_ok(un_gemm_left_create(&left, 3, 2));
+    const un_gemm_args wrong[] = {
+        {.a_pieces = pieces},
+        {.b_pieces = pieces, .piece_rows = 1, .trans_b = 1},
+        {.a_squares = squares, .trans_a = 1},
+        {.a_squares = squares, .n = 0},
+        {.left = left},
+    };
+    static const char *const sentences[] = {"told apart", "told apart", "waited for", "waited for",
+                                            "left matrix does not fit"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        args = wrong[i];
+        args.input = UN_BF16;
+        args.m = args.k = 2;
+        args.n = i == 3 ? 0 : 2;
+        args.a = args.b = x;
+        args.c = c;
+        util_fails(un_gemm(&args), UNSEEN_E_ARGUMENT, sentences[i]);
+    }
+    un_gemm_left_free(left);
     assert_int_equal(un_gemm_pack(&packed, UN_F32, 0, 2, 0, 2, x, 0), UNSEEN_E_ARGUMENT);
 }
 

@@ -458,6 +458,46 @@ static void bf16_is_close(void **state) {
     close_method(exact, &s);
 }
 
+/* Batches of more regions than are multiplied at a time, from features of either type. What is
+ * wrong in a group is wrong as a whole; rounding leaves up to 4 u, with so few features. */
+static void groups_of_images_add_up(void **state) {
+    (void)state;
+    static const char *const sets[] = {"batch=220", "lambda=2", "eta=0.2", NULL};
+    const shape many = {"many regions", 5, 3, 11, 49, 2, DENSE};
+    util_scene s;
+    double losses[UN_MAX_LOSSES];
+    un_bf16 *rows = NULL;
+    un_method *exact = open_method(&s, &many, 400, sets);
+    size_t count = s.features.image_count * many.R * many.F;
+    util_ok(un_alloc(count, sizeof *rows, &rows));
+    for (size_t i = 0; i < count; i++) rows[i] = un_bf16_from_float(s.rows[i]);
+    util_ok(un_method_msdn.learner->step(exact, 0, 0, losses));
+    assert_true(((msdn *)exact)->batch_size * many.R > 3 * 3136);
+    for (int k = 0; k < 2; k++) {
+        if (k > 0) {
+            s.features.dtype = UN_BF16;
+            s.features.data = (const unsigned char *)rows;
+            s.features.row_bytes /= 2;
+        }
+        un_method *rounded = make_method(&s, sets, UN_PRECISION_BF16);
+        set_parameters(rounded, DENSE);
+        util_ok(un_method_msdn.learner->step(rounded, 0, 0, losses));
+        for (size_t j = 0; j < PIECES; j++) {
+            const float *a = un_param_grad(&exact->params, j);
+            const float *b = un_param_grad(&rounded->params, j);
+            double gap = 0, largest = 0;
+            for (size_t i = 0; i < exact->params.item[j].count; i++) {
+                gap = fmax(gap, fabs((double)a[i] - (double)b[i]));
+                largest = fmax(largest, fabs((double)a[i]));
+            }
+            util_near(gap, 0, 8 * 0x1p-8 * largest);
+        }
+        un_method_msdn.destroy(rounded);
+    }
+    free(rows);
+    close_method(exact, &s);
+}
+
 static void mistakes_fail_with_a_sentence(void **state) {
     (void)state;
     util_scene s;
@@ -480,6 +520,7 @@ int main(void) {
         cmocka_unit_test(scores_are_the_fused_branches),
         cmocka_unit_test(attention_maps),
         cmocka_unit_test(bf16_is_close),
+        cmocka_unit_test(groups_of_images_add_up),
         cmocka_unit_test(mistakes_fail_with_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

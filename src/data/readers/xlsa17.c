@@ -124,6 +124,8 @@ static un_status import_semantics(importer *im) {
         original->dims[1] == d->class_count && original->dims[0] > 0)
         UN_GO(
             un_mat_add_semantics(d, im->base.splits, "original_att", "original_att", 0, identity));
+    else if (original && original->is_damaged)
+        UN_GO(un_dataset_note(d, "original_att was left out: it is damaged"));
     else if (original)
         UN_GO(un_dataset_note(d, "original_att was left out: it has not one column a class"));
     for (size_t i = 0; i < im->base.options->semantics_count; i++)

@@ -173,7 +173,7 @@ un_status un_msdn_forward(msdn *n, msdn_batch *b, size_t images) {
         UN_TRY(un_gemm(&product));
     } else {
         product.a = b->x;
-        un_inverse_row_norms(b->x, UN_F32, images * n->R, n->F, SHORTEST, b->factor);
+        un_inverse_row_norms(b->x, images * n->R, n->F, SHORTEST, b->factor);
         UN_TRY(un_gemm(&product));
         un_parallel_for(images, 1, attend_images, &all);
     }
