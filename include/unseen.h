@@ -186,7 +186,7 @@ UNSEEN_API unseen_status unseen_model_add_class(unseen_model *model, const char 
                                                 const char *const *attributes, const float *values,
                                                 size_t n);
 
-/* Gives the model its eyes: the weights file of the backbone that made its training features.
+/* Attaches a backbone: the weights file of the backbone that made its training features.
  * `weights` may be NULL for a model of the built-in descriptor. Fails with UNSEEN_E_ARGUMENT if
  * it is another backbone, UNSEEN_E_IO or UNSEEN_E_FORMAT. */
 UNSEEN_API unseen_status unseen_model_attach_backbone(unseen_model *model, const char *weights);
@@ -225,7 +225,7 @@ UNSEEN_API unseen_status unseen_features_of_pixels(unseen_model *model, const ui
  * patches; 1 x 1 for models of pooled features. */
 UNSEEN_API void unseen_model_grid(const unseen_model *model, size_t *height, size_t *width);
 
-/* Number of attention branches of the method: 2 for MSDN, 0 for methods that do not attend to
+/* Number of attention branches of the method: 2 for MSDN and DUET, 0 for methods that do not attend to
  * regions. */
 UNSEEN_API size_t unseen_model_branch_count(const unseen_model *model);
 
