@@ -55,7 +55,8 @@ static un_status make_layout(un_dnn_layout **out, size_t rows, size_t columns, s
 
 /* oneDNN's first choice for A stored (K, M) copies A block by block for every block of columns.
  * Over a long sum its second one, which packs both operands once, does the same in less: about
- * 12 % on a Zen 4 core for (1248, 9800) x (9800, 2048). */
+ * 12 % on a Zen 4 core for (1248, 9800) x (9800, 2048). With oneDNN 3.7 on a Xeon with AVX-512 it
+ * is 10 %, and 2.5 times as fast for (768, 1576) x (1576, 3072). */
 static int is_long_sum(int trans_a, size_t m, size_t n, size_t k) {
     return trans_a && k >= 1024 && m >= 128 && n >= 128;
 }
