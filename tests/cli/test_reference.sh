@@ -62,7 +62,7 @@ done
 "$unseen" train --help=man | sed 's/\\-/-/g' >page.1
 for method in $methods; do
     "$unseen" train $method --settings | sed -n '/^Settings/,$s/^  \([a-z0-9_]*\)  *.*/\1/p' >settings
-    [ "$(wc -l <settings)" -ge 5 ] || fail "settings of $method"
+    [ "$(wc -l <settings)" -ge 2 ] || fail "settings of $method"
     while read -r key; do
         sed -n "/^\.SS \"$method\"/,\$p" page.1 | grep -q "^.fB$key.fR=" ||
             fail "train's page lacks $method's $key"
