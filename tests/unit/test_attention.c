@@ -4,6 +4,7 @@
  */
 #include "util.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "nn/loss.h"
@@ -438,7 +439,8 @@ static void attend_in_bf16(meeting *m, of_bf16 *r) {
 }
 
 /* Products of bf16 queries and keys are exact to f32. Unless this way multiplies in tiles, all else
- * is f32 as well. Tiles round weights, and gradients of scores, to 2^-8 of each. */
+ * is f32 as well, but for products that a compiler fuses into their sums in one of the two, which
+ * saves a rounding each. Tiles round weights, and gradients of scores, to 2^-8 of each. */
 static void attention_in_bf16(void **state) {
     (void)state;
     const un_bf16_way *way = un_bf16_way_here();
@@ -461,7 +463,7 @@ static void attention_in_bf16(void **state) {
             if (rounds) /* of products with entries of one sign and the other */
                 assert_true(distance(r.gradient[k], gradient[k], n) < 0.01);
             else
-                assert_memory_equal(r.gradient[k], gradient[k], n * sizeof(float));
+                assert_true(distance(r.gradient[k], gradient[k], n) < 16 * (double)FLT_EPSILON);
         }
         for (size_t k = 0; k < Q / m.d; k++)
             util_near((double)r.log_sum[k], (double)m.log_sum[k], 1e-5);
