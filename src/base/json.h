@@ -56,8 +56,8 @@ int json_object_set_new(json_t *object, const char *key, json_t *value)
     __attribute__((warn_unused_result));
 int json_array_append_new(json_t *array, json_t *value) __attribute__((warn_unused_result));
 int json_array_extend(json_t *array, json_t *other) __attribute__((warn_unused_result));
-/* NOLINTEND(readability-redundant-declaration) */
 int json_object_update(json_t *object, json_t *other) __attribute__((warn_unused_result));
+/* NOLINTEND(readability-redundant-declaration) */
 
 /* Typed look-ups that fail with a sentence naming `where` and the key. Strings are borrowed. */
 un_status un_json_get_string(const json_t *object, const char *key, const char *where,
