@@ -241,54 +241,53 @@ static size_t find_alike(const un_name_index *index, const char *key) {
 }
 
 /* Wanted names that equal none: each takes the one that is alike if both are alone. */
-static void match_alike(const un_name_index *index, const un_name_index *wanted, size_t *map) {
-    for (size_t from = 0, to = 0; from < wanted->count; from = to) {
-        const un_name_key *keys = wanted->alike;
-        while (to < wanted->count && !strcmp(keys[to].text, keys[from].text)) to++;
+static void match_alike(const un_name_index *index, const un_name_index *given, size_t *map) {
+    for (size_t from = 0, to = 0; from < given->count; from = to) {
+        const un_name_key *keys = given->alike;
+        while (to < given->count && !strcmp(keys[to].text, keys[from].text)) to++;
         size_t hit = find_alike(index, keys[from].text);
         int alone = 1;
         for (size_t i = from; i < to; i++)
-            alone &= !strcmp(wanted->names[keys[i].number], wanted->names[keys[from].number]);
+            alone &= !strcmp(given->names[keys[i].number], given->names[keys[from].number]);
         if (!alone || hit == UN_NO_NAME) continue;
         for (size_t i = from; i < to; i++) map[keys[i].number] = hit;
     }
 }
 
-static void tell(const un_name_index *index, char *const *wanted, size_t count, const size_t *map,
+static void tell(const un_name_index *index, char *const *given, size_t count, const size_t *map,
                  un_name_report *report) {
     for (size_t i = 0; i < count; i++) {
         if (map[i] == UN_NO_NAME) {
             un_name_list *m = &report->missing;
             const char *near =
                 m->told < UN_NAMES_TOLD && m->told == m->count
-                    ? un_nearest_name(wanted[i], (const char *const *)index->names, index->count)
+                    ? un_nearest_name(given[i], (const char *const *)index->names, index->count)
                     : NULL;
             if (near)
-                un_name_list_say(m, UN_NAMES_TOLD, "\"%s\" (did you mean \"%s\"?)", wanted[i],
-                                 near);
+                un_name_list_say(m, UN_NAMES_TOLD, "\"%s\" (did you mean \"%s\"?)", given[i], near);
             else
-                un_name_list_say(m, UN_NAMES_TOLD, "\"%s\"", wanted[i]);
-        } else if (strcmp(wanted[i], index->names[map[i]]) != 0) {
-            un_name_list_say(&report->alike, UN_NAMES_TOLD, "\"%s\" for \"%s\"", wanted[i],
+                un_name_list_say(m, UN_NAMES_TOLD, "\"%s\"", given[i]);
+        } else if (strcmp(given[i], index->names[map[i]]) != 0) {
+            un_name_list_say(&report->alike, UN_NAMES_TOLD, "\"%s\" for \"%s\"", given[i],
                              index->names[map[i]]);
         }
     }
 }
 
-un_status un_names_match(const un_name_index *index, char *const *wanted, size_t count, size_t *map,
+un_status un_names_match(const un_name_index *index, char *const *given, size_t count, size_t *map,
                          un_name_report *report) {
     un_name_index all = {0};
     size_t missing = 0;
     *report = (un_name_report){0};
     for (size_t i = 0; i < count; i++) {
-        map[i] = un_name_find(index, wanted[i]);
+        map[i] = un_name_find(index, given[i]);
         missing += map[i] == UN_NO_NAME;
     }
     if (missing == 0) return UNSEEN_OK;
-    UN_TRY(un_name_index_make(&all, wanted, count));
+    UN_TRY(un_name_index_make(&all, given, count));
     match_alike(index, &all, map);
     un_name_index_free(&all);
-    tell(index, wanted, count, map, report);
+    tell(index, given, count, map, report);
     return UNSEEN_OK;
 }
 

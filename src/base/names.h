@@ -89,9 +89,9 @@ typedef struct {
     un_name_list missing; /* `"focks" (did you mean "fox"?)`; count 0: all were found */
 } un_name_report;
 
-/* map[i] = the number in `index` that wanted[i] means, UN_NO_NAME if it means none or may
- * mean several. Equal wanted names mean the same one; two that differ never do. */
-un_status un_names_match(const un_name_index *index, char *const *wanted, size_t count, size_t *map,
+/* map[i] = the number in `index` that given[i] means, UN_NO_NAME if it means none or may
+ * mean several. Equal given names mean the same one; two that differ never do. */
+un_status un_names_match(const un_name_index *index, char *const *given, size_t count, size_t *map,
                          un_name_report *report);
 
 /* ---- attributes ---- */

@@ -88,27 +88,27 @@ static un_status take_images(un_task *task, const un_index_list *list, const uns
     return UNSEEN_OK;
 }
 
-/* Leaves the images in `list` only where their classes' flags are `wanted`; counts the others. */
+/* Leaves the images in `list` only where their classes' flags are `expected`; counts the others. */
 static un_status keep_images(un_task *task, const un_dataset *dataset, const unsigned char *flags,
-                             int wanted, un_index_list *list) {
+                             int expected, un_index_list *list) {
     un_index_list kept = {0};
     size_t n = 0;
     for (size_t i = 0; i < list->count; i++)
-        n += !flags[dataset->labels[list->items[i]]] == !wanted;
+        n += !flags[dataset->labels[list->items[i]]] == !expected;
     if (n == list->count) return UNSEEN_OK;
     UN_TRY(un_arena_alloc(&task->arena, n, sizeof *kept.items, &kept.items));
     for (size_t i = 0; i < list->count; i++)
-        if (!flags[dataset->labels[list->items[i]]] == !wanted)
+        if (!flags[dataset->labels[list->items[i]]] == !expected)
             kept.items[kept.count++] = list->items[i];
     task->untested += list->count - n;
     *list = kept;
     return UNSEEN_OK;
 }
 
-/* Lists the classes that have images in `lists` and whose flag in `trained` is not `wanted`. */
+/* Lists the classes that have images in `lists` and whose flag in `trained` is not `expected`. */
 static un_status list_classes(un_task *task, const un_dataset *dataset,
                               const un_index_list *const *lists, size_t list_count,
-                              const unsigned char *trained, int wanted, char ***names,
+                              const unsigned char *trained, int expected, char ***names,
                               size_t *count) {
     unsigned char *flags = NULL;
     size_t C = dataset->class_count;
@@ -118,7 +118,7 @@ static un_status list_classes(un_task *task, const un_dataset *dataset,
     for (size_t c = 0; c < C; c++) {
         int there = 0;
         for (size_t l = 0; l < list_count; l++) there |= flags[l * C + c];
-        if (there && !trained[c] != !wanted) (*names)[(*count)++] = dataset->classes[c];
+        if (there && !trained[c] != !expected) (*names)[(*count)++] = dataset->classes[c];
     }
     return UNSEEN_OK;
 }

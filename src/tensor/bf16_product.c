@@ -209,8 +209,9 @@ static void divide(nest *n, size_t threads) {
     /* An even share of rows for each: no thread waits for one more whole block. */
     n->panels = un_bf16_units(n->row_panels, n->row_blocks);
     n->row_blocks = un_bf16_units(n->row_panels, n->panels);
-    size_t wanted = n->row_blocks >= 4 * threads ? 1 : un_bf16_units(4 * threads, n->row_blocks);
-    n->group = un_bf16_units(n->column_panels, least(wanted, n->column_panels));
+    size_t groups_needed =
+        n->row_blocks >= 4 * threads ? 1 : un_bf16_units(4 * threads, n->row_blocks);
+    n->group = un_bf16_units(n->column_panels, least(groups_needed, n->column_panels));
     n->groups = un_bf16_units(n->column_panels, n->group);
 }
 

@@ -155,7 +155,7 @@ static const un_bf16_way *fastest(void) {
     return find("avx2") ? find("avx2") : find("portable");
 }
 
-static void choose(void) {
+static void select_way(void) {
     find_ways();
     const char *name = getenv("UNSEEN_ISA");
     if (name && *name) {
@@ -170,23 +170,23 @@ static void choose(void) {
     if (g_here) g_rate = rate_of(g_here);
 }
 
-static void choose_once(void) {
+static void select_way_once(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, choose);
+    pthread_once(&once, select_way);
 }
 
 const un_bf16_way *un_bf16_way_here(void) {
-    choose_once();
+    select_way_once();
     return g_here;
 }
 
 const un_bf16_way *un_bf16_way_at(size_t i) {
-    choose_once();
+    select_way_once();
     return i < g_count ? &g_ways[i] : NULL;
 }
 
 const char *un_gemm_bf16_way(double *rate) {
-    choose_once();
+    select_way_once();
     *rate = g_here ? g_rate : 0;
     return g_here ? g_here->name : NULL;
 }

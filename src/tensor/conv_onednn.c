@@ -214,7 +214,7 @@ typedef un_status (*describer)(const void *layer, const plan *p, dnnl_primitive_
 
 /* Chooses how the layer is computed: as it is given if there is a kernel for that, else in a form
  * that has one. */
-static un_status choose_form(const void *layer, describer describe, const un_feature_map *out,
+static un_status select_form(const void *layer, describer describe, const un_feature_map *out,
                              plan *p, dnnl_primitive_desc_t *description) {
     const un_feature_map *in = &p->in;
     const form forms[] = {{in->type, in->layout, out->layout},
@@ -432,7 +432,7 @@ static un_status make_conv(un_conv *c, plan *p) {
     dnnl_primitive_desc_t description = NULL;
     un_status status = UNSEEN_OK;
     un_conv_output(c, &p->in, &out);
-    UN_GO(choose_form(c, describe_conv, &out, p, &description));
+    UN_GO(select_form(c, describe_conv, &out, p, &description));
     name_way(p, description);
     UN_GO(find_packing(c, dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0),
                        &p->weights));
@@ -512,7 +512,7 @@ static un_status make_pool(const un_pool *pool, plan *p) {
     un_feature_map out;
     dnnl_primitive_desc_t description = NULL;
     un_pool_output(pool, &p->in, &out);
-    UN_TRY(choose_form(pool, describe_pool, &out, p, &description));
+    UN_TRY(select_form(pool, describe_pool, &out, p, &description));
     name_way(p, description);
     un_status status = un_dnn_create(description, "prepare max pooling", &p->primitive);
     dnnl_primitive_desc_destroy(description);

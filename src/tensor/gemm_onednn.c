@@ -72,8 +72,8 @@ static un_status describe_packing_gemm(un_dnn_operation operation, dnnl_primitiv
 }
 
 /* The implementation of this product; the choice depends on the shape and the processor only. */
-static un_status choose(const shape *s, const un_dnn_operation *operation,
-                        dnnl_primitive_desc_t *out) {
+static un_status select_implementation(const shape *s, const un_dnn_operation *operation,
+                                       dnnl_primitive_desc_t *out) {
     if (!s->packed_threads && is_long_sum(s->trans_a, s->m, s->n, s->k)) {
         un_status status = describe_packing_gemm(*operation, out);
         if (status != UNSEEN_E_UNSUPPORTED) return status;
@@ -98,7 +98,7 @@ static un_status make_primitive(const shape *s, const un_dnn_packed *packed,
                                         .activation = s->relu   ? dnnl_eltwise_relu
                                                       : s->gelu ? dnnl_eltwise_gelu_erf
                                                                 : dnnl_alg_kind_undef};
-    if (!status) status = choose(s, &operation, &description);
+    if (!status) status = select_implementation(s, &operation, &description);
     if (!status) status = un_dnn_create(description, CANNOT_MULTIPLY, out);
     if (description) dnnl_primitive_desc_destroy(description);
     un_dnn_layout_free(a);

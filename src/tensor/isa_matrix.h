@@ -110,14 +110,14 @@ typedef float sixteen __attribute__((vector_size(ATTEND_ALIGN * sizeof(float))))
         AT(9, n, second), AT(10, n, second), AT(11, n, second), AT(12, n, second),                 \
         AT(13, n, second), AT(14, n, second), AT(15, n, second))
 #else
-typedef int32_t choice __attribute__((vector_size(ATTEND_ALIGN * sizeof(int32_t))));
+typedef int32_t selector __attribute__((vector_size(ATTEND_ALIGN * sizeof(int32_t))));
 #define PICK(x, y, n, second)                                                                      \
     __builtin_shuffle(                                                                             \
         x, y,                                                                                      \
-        (choice){AT(0, n, second), AT(1, n, second), AT(2, n, second), AT(3, n, second),           \
-                 AT(4, n, second), AT(5, n, second), AT(6, n, second), AT(7, n, second),           \
-                 AT(8, n, second), AT(9, n, second), AT(10, n, second), AT(11, n, second),         \
-                 AT(12, n, second), AT(13, n, second), AT(14, n, second), AT(15, n, second)})
+        (selector){AT(0, n, second), AT(1, n, second), AT(2, n, second), AT(3, n, second),         \
+                   AT(4, n, second), AT(5, n, second), AT(6, n, second), AT(7, n, second),         \
+                   AT(8, n, second), AT(9, n, second), AT(10, n, second), AT(11, n, second),       \
+                   AT(12, n, second), AT(13, n, second), AT(14, n, second), AT(15, n, second)})
 #endif
 /* Column i of the result: from the first vector where bit n of i is 0, else from the second. */
 #define AT(i, n, second) (((i) & ~(n)) + ((second) ? (n) : 0) + ((i) & (n) ? ATTEND_ALIGN : 0))

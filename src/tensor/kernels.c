@@ -23,18 +23,18 @@ static size_t row_grain(size_t n, size_t grain) { return n >= grain ? 1 : grain 
 const un_isa_table *un_isa(void) {
 #if defined(UN_HAVE_X86_ISA)
     static _Atomic(const un_isa_table *) known; /* every thread finds the same answer */
-    const un_isa_table *chosen = known;
-    if (chosen) return chosen;
+    const un_isa_table *fastest = known;
+    if (fastest) return fastest;
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-        chosen = &un_isa_avx512;
+        fastest = &un_isa_avx512;
     else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        chosen = &un_isa_avx2;
+        fastest = &un_isa_avx2;
     else
-        chosen = &un_isa_baseline;
-    known = chosen;
-    return chosen;
+        fastest = &un_isa_baseline;
+    known = fastest;
+    return fastest;
 #else
     return &un_isa_baseline;
 #endif

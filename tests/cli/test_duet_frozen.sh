@@ -44,7 +44,7 @@ expect 0 "0 errors" "$unseen" check d
 
 # Stopped while the states are computed: the same command goes on.
 rm -r d/states
-interrupted INT "d/states/*.partial" "c.model d/states/*.safetensors" $train --epochs 2 -o c.model
+interrupted INT "d/states/*.partial" "c.model c.model.checkpoint d/states/*.safetensors" $train --epochs 2 -o c.model
 grep -q "of the frozen image side" interrupted || fail "not stopped in the states: $(cat interrupted)"
 expect 0 "T1" $train --epochs 2 -o c.model --resume
 cmp a.model c.model || fail "states that were interrupted change the model"

@@ -274,7 +274,7 @@ static un_status read_settings(const json_t *config, size_t semantics_count, dem
 }
 
 /* Which network it is, and that the settings fit it. */
-static un_status choose_network(dem *d) {
+static un_status select_network(dem *d) {
     const dem_settings *s = &d->settings;
     d->network = !s->network_is_auto      ? s->network
                  : d->semantics_count > 1 ? DEM_FUSION
@@ -294,7 +294,7 @@ static un_status configure(dem *d, const un_method_setup *setup) {
     UN_TRY(read_settings(setup->config, d->semantics_count, &d->settings));
     for (size_t m = 0; m < d->semantics_count; m++)
         d->width[m] = setup->classes->semantics[m].width;
-    UN_TRY(choose_network(d));
+    UN_TRY(select_network(d));
     d->type = setup->data ? un_precision_dtype(setup->precision) : UN_F32;
     /* Models of version 0.1 took the regions one behind the other for one vector. */
     int averages = setup->data || (setup->spec && json_object_get(setup->spec, "regions"));

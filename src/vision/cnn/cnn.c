@@ -31,11 +31,11 @@ un_status un_cnn_find_tensor(const un_safetensors *file, const char *name, int r
     for (int i = 0; i < rank; i++)
         fits &= t->shape[i] > 0 && (shape[i] == UN_ANY_EXTENT || shape[i] == t->shape[i]);
     if (!fits) {
-        char found[200], wanted[200];
+        char found[200], required[200];
         print_shape(rank, t->shape, found, sizeof found);
-        print_shape(rank, shape, wanted, sizeof wanted);
+        print_shape(rank, shape, required, sizeof required);
         return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" has shape %s, expected %s", file->path,
-                       name, found, wanted);
+                       name, found, required);
     }
     if (t->dtype != UN_F32 && t->dtype != UN_BF16 && t->dtype != UN_F16)
         return un_fail(UNSEEN_E_FORMAT, "%s: tensor \"%s\" is %s, expected F32, BF16 or F16",
