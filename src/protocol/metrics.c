@@ -20,13 +20,14 @@ typedef struct {
     const un_class_table *classes;
     float *hidden[2]; /* [C] 0 for a class that is seen (0), unseen (1), -inf for others */
     double *subtracted[UN_RANKS]; /* [C] gamma of seen classes, 0 of others */
+    int ranks;                    /* whether they are asked for */
 } scan;
 
 static un_status scan_create(scan *s, const un_class_table *classes, double rank_gamma) {
     const double gammas[UN_RANKS] = {
         [UN_RANK_CALIBRATED] = rank_gamma, [UN_RANK_UNSEEN_ONLY] = INFINITY};
     size_t C = classes->count;
-    *s = (scan){.classes = classes};
+    *s = (scan){.classes = classes, .ranks = !isnan(rank_gamma)};
     for (int h = 0; h < 2; h++) UN_TRY(un_alloc(C, sizeof(float), &s->hidden[h]));
     for (int r = 0; r < UN_RANKS; r++) UN_TRY(un_alloc(C, sizeof(double), &s->subtracted[r]));
     for (size_t k = 0; k < C; k++) {
@@ -43,23 +44,35 @@ static void scan_free(scan *s) {
     *s = (scan){0};
 }
 
-/* The first of the best classes that are not hidden; -1 if all are. */
-static int32_t best_class(const float *scores, const float *hidden, size_t C, float *score) {
+/* The best classes of both kinds, the first of equals; -1 where there is none of the kind. One pass
+ * finds the scores, since a row of many classes comes from far. */
+static void best_classes(const scan *s, const float *scores, un_prediction *p) {
     enum { LANES = 16 };
-    float lane[LANES], best = -INFINITY;
-    size_t k = 0;
-    for (size_t j = 0; j < LANES; j++) lane[j] = -INFINITY;
+    const float *seen = s->hidden[0], *unseen = s->hidden[1];
+    size_t C = s->classes->count, k = 0;
+    float lane[2][LANES], best[2] = {-INFINITY, -INFINITY};
+    for (size_t j = 0; j < LANES; j++) lane[0][j] = lane[1][j] = -INFINITY;
     for (; k + LANES <= C; k += LANES)
         for (size_t j = 0; j < LANES; j++) {
-            float x = scores[k + j] + hidden[k + j];
-            lane[j] = x > lane[j] ? x : lane[j];
+            float x = scores[k + j] + seen[k + j], y = scores[k + j] + unseen[k + j];
+            lane[0][j] = x > lane[0][j] ? x : lane[0][j];
+            lane[1][j] = y > lane[1][j] ? y : lane[1][j];
         }
-    for (; k < C; k++) best = scores[k] + hidden[k] > best ? scores[k] + hidden[k] : best;
-    for (size_t j = 0; j < LANES; j++) best = lane[j] > best ? lane[j] : best;
-    if (best == -INFINITY) return -1; /* scores are finite */
-    for (k = 0; scores[k] + hidden[k] != best;) k++;
-    *score = scores[k];
-    return (int32_t)k;
+    for (; k < C; k++)
+        for (int h = 0; h < 2; h++) {
+            float x = scores[k] + s->hidden[h][k];
+            best[h] = x > best[h] ? x : best[h];
+        }
+    int32_t *const class[2] = {&p->seen, &p->unseen};
+    float *const score[2] = {&p->seen_score, &p->unseen_score};
+    for (int h = 0; h < 2; h++) {
+        for (size_t j = 0; j < LANES; j++) best[h] = lane[h][j] > best[h] ? lane[h][j] : best[h];
+        *class[h] = -1;
+        if (best[h] == -INFINITY) continue; /* scores are finite */
+        for (k = 0; scores[k] + s->hidden[h][k] != best[h];) k++;
+        *class[h] = (int32_t)k;
+        *score[h] = scores[k];
+    }
 }
 
 /* Classes begin..end-1 whose calibrated score is above `own`, or `equal` to it. */
@@ -76,13 +89,10 @@ static int32_t count_ahead(const float *scores, const double *subtracted, size_t
 static un_prediction scan_row(const scan *s, const float *scores, int32_t label) {
     un_prediction p = {.label = label};
     size_t C = s->classes->count, own_class = (size_t)label;
-    p.seen = best_class(scores, s->hidden[0], C, &p.seen_score);
-    p.unseen = best_class(scores, s->hidden[1], C, &p.unseen_score);
+    best_classes(s, scores, &p);
     for (int r = 0; r < UN_RANKS; r++) {
-        if (r == UN_RANK_UNSEEN_ONLY && s->classes->seen[label]) {
-            p.rank[r] = -1;
-            continue;
-        }
+        p.rank[r] = -1;
+        if (!s->ranks || (r == UN_RANK_UNSEEN_ONLY && s->classes->seen[label])) continue;
         /* A class that scores alike is ahead if it stands before. */
         double own = (double)scores[label] - s->subtracted[r][label];
         p.rank[r] = count_ahead(scores, s->subtracted[r], 0, own_class, own, 1) +

@@ -33,7 +33,7 @@ typedef struct {
     size_t seen_count;             /* items 0..seen_count-1 are test_seen images */
     size_t count;                  /* the rest are test_unseen images */
     un_prediction *items;
-    double rank_gamma; /* of UN_RANK_CALIBRATED */
+    double rank_gamma; /* of UN_RANK_CALIBRATED; NaN: ranks are not asked for, all are -1 */
 } un_predictions;
 
 /* The class predicted when gamma is subtracted from seen classes. */

@@ -52,7 +52,8 @@ static un_status evaluate(trainer *t, int *stop) {
     if (un_run_is_final(t)) return un_train_log_row(t, NULL);
     un_predictions predictions;
     UN_TRY(o->class->set_classes(t->method, &t->task.classes));
-    UN_TRY(un_predictions_make(&predictions, t->method, t->data.features, &t->task, 0));
+    /* selection asks for no ranks */
+    UN_TRY(un_predictions_make(&predictions, t->method, t->data.features, &t->task, (double)NAN));
     history *h = &t->history[t->run];
     evaluation *e = NULL;
     /* A run that is capped within an epoch has begun it: no length is 0. */
