@@ -227,7 +227,7 @@ const char *un_cli_name(const char *name);
 #define UN_CLI_PAGES "--help=pages"
 
 /* What `--help=FORM` asks of the program argv[0] ("unseen train"): "man", its manual page; "pages";
- * "next" with more words. argv[1] is that option. An exit code. */
+ * "next" with more words. argv[1] is that option. 1 if it was answered, 0 for another FORM. */
 int un_cli_reference(const struct argp *argp, int argc, char **argv);
 /* Where a first word says which parser is meant (a command, a format): 1 if --help=next asks for that
  * word itself, argv[2]. Else 0; a word that stands behind --help=next is put before it, to be found

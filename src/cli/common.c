@@ -226,7 +226,9 @@ void un_cli_miss_method(struct argp_state *state, const char *command) {
 
 int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, int *exit_code) {
     if (argc > 1 && !strncmp(argv[1], "--help=", sizeof "--help=" - 1)) {
-        *exit_code = un_cli_reference(argp, argc, argv);
+        *exit_code = UN_EXIT_OK;
+        if (!un_cli_reference(argp, argc, argv))
+            *exit_code = un_cli_usage("--help takes man, not \"%s\"", argv[1] + sizeof "--help");
         return 0;
     }
     argp_err_exit_status = UN_EXIT_USAGE;

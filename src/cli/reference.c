@@ -332,6 +332,6 @@ int un_cli_reference(const struct argp *argp, int argc, char **argv) {
     else if (argc == 2 && !strcmp(form, UN_CLI_PAGES))
         puts(strchr(argv[0], ' ') + 1);
     else
-        return un_cli_usage("--help takes man, not \"%s\"", form + sizeof "--help");
-    return UN_EXIT_OK;
+        return 0;
+    return 1;
 }
