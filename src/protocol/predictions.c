@@ -1,0 +1,209 @@
+/* predictions.c - see metrics.h: what is kept of the scores of each test image. */
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/parallel.h"
+#include "protocol/metrics.h"
+
+static const size_t CHUNK_BYTES = 32u * 1024 * 1024; /* of gathered features */
+
+/* Whether score a of class i beats score b of class j. */
+static int beats(double a, int32_t i, double b, int32_t j) { return a > b || (a == b && i < j); }
+
+/* What the predictions of all images share. Many classes are scored for every image, so the loops
+ * over them have no branches. */
+typedef struct {
+    const un_class_table *classes;
+    float *hidden[2]; /* [C] 0 for a class that is seen (0), unseen (1), -inf for others */
+    double *subtracted[UN_RANKS]; /* [C] gamma of seen classes, 0 of others */
+    int ranks;                    /* whether they are asked for */
+} scan;
+
+static un_status scan_create(scan *s, const un_class_table *classes, double rank_gamma) {
+    const double gammas[UN_RANKS] = {
+        [UN_RANK_CALIBRATED] = rank_gamma, [UN_RANK_UNSEEN_ONLY] = INFINITY};
+    size_t C = classes->count;
+    *s = (scan){.classes = classes, .ranks = !isnan(rank_gamma)};
+    for (int h = 0; h < 2; h++) UN_TRY(un_alloc(C, sizeof(float), &s->hidden[h]));
+    for (int r = 0; r < UN_RANKS; r++) UN_TRY(un_alloc(C, sizeof(double), &s->subtracted[r]));
+    for (size_t k = 0; k < C; k++) {
+        int seen = classes->seen[k] != 0;
+        s->hidden[seen][k] = -INFINITY;
+        for (int r = 0; r < UN_RANKS; r++) s->subtracted[r][k] = seen ? gammas[r] : 0.0;
+    }
+    return UNSEEN_OK;
+}
+
+static void scan_free(scan *s) {
+    for (int h = 0; h < 2; h++) free(s->hidden[h]);
+    for (int r = 0; r < UN_RANKS; r++) free(s->subtracted[r]);
+    *s = (scan){0};
+}
+
+/* The best classes of both kinds, the first of equals; -1 where there is none of the kind. One pass
+ * finds the scores, since a row of many classes comes from far. */
+static void best_classes(const scan *s, const float *scores, un_prediction *p) {
+    enum { LANES = 16 };
+    const float *seen = s->hidden[0], *unseen = s->hidden[1];
+    size_t C = s->classes->count, k = 0;
+    float lane[2][LANES], best[2] = {-INFINITY, -INFINITY};
+    for (size_t j = 0; j < LANES; j++) lane[0][j] = lane[1][j] = -INFINITY;
+    for (; k + LANES <= C; k += LANES)
+        for (size_t j = 0; j < LANES; j++) {
+            float x = scores[k + j] + seen[k + j], y = scores[k + j] + unseen[k + j];
+            lane[0][j] = x > lane[0][j] ? x : lane[0][j];
+            lane[1][j] = y > lane[1][j] ? y : lane[1][j];
+        }
+    for (; k < C; k++)
+        for (int h = 0; h < 2; h++) {
+            float x = scores[k] + s->hidden[h][k];
+            best[h] = x > best[h] ? x : best[h];
+        }
+    int32_t *const class[2] = {&p->seen, &p->unseen};
+    float *const score[2] = {&p->seen_score, &p->unseen_score};
+    for (int h = 0; h < 2; h++) {
+        for (size_t j = 0; j < LANES; j++) best[h] = lane[h][j] > best[h] ? lane[h][j] : best[h];
+        *class[h] = -1;
+        if (best[h] == -INFINITY) continue; /* scores are finite */
+        for (k = 0; scores[k] + s->hidden[h][k] != best[h];) k++;
+        *class[h] = (int32_t)k;
+        *score[h] = scores[k];
+    }
+}
+
+/* Classes begin..end-1 whose calibrated score is above `own`, or `equal` to it. */
+static int32_t count_ahead(const float *scores, const double *subtracted, size_t begin, size_t end,
+                           double own, int equal) {
+    int32_t count = 0;
+    if (equal)
+        for (size_t k = begin; k < end; k++) count += (double)scores[k] - subtracted[k] >= own;
+    else
+        for (size_t k = begin; k < end; k++) count += (double)scores[k] - subtracted[k] > own;
+    return count;
+}
+
+static un_prediction scan_row(const scan *s, const float *scores, int32_t label) {
+    un_prediction p = {.label = label};
+    size_t C = s->classes->count, own_class = (size_t)label;
+    best_classes(s, scores, &p);
+    for (int r = 0; r < UN_RANKS; r++) {
+        p.rank[r] = -1;
+        if (!s->ranks || (r == UN_RANK_UNSEEN_ONLY && s->classes->seen[label])) continue;
+        /* A class that scores alike is ahead if it stands before. */
+        double own = (double)scores[label] - s->subtracted[r][label];
+        p.rank[r] = count_ahead(scores, s->subtracted[r], 0, own_class, own, 1) +
+                    count_ahead(scores, s->subtracted[r], own_class + 1, C, own, 0);
+    }
+    return p;
+}
+
+int32_t un_prediction_decide(const un_prediction *p, double gamma) {
+    if (p->seen < 0) return p->unseen;
+    if (p->unseen < 0) return p->seen;
+    double seen = (double)p->seen_score - gamma;
+    return beats(seen, p->seen, (double)p->unseen_score, p->unseen) ? p->seen : p->unseen;
+}
+
+static un_status begin(un_predictions *out, const un_class_table *classes, size_t n,
+                       size_t seen_count, double rank_gamma) {
+    *out = (un_predictions){
+        .classes = classes, .seen_count = seen_count, .count = n, .rank_gamma = rank_gamma};
+    return un_alloc(n, sizeof *out->items, &out->items);
+}
+
+static int is_finite_row(const float *scores, size_t n) {
+    int finite = 1;
+    for (size_t k = 0; k < n; k++) finite &= fabsf(scores[k]) <= FLT_MAX;
+    return finite;
+}
+
+/* Rows of scores into predictions, in parallel. */
+typedef struct {
+    const scan *scan;
+    const float *scores;   /* (n, C) */
+    const int32_t *labels; /* of all images */
+    const int64_t *images; /* [n] rows of labels; NULL: in order */
+    un_prediction *out;    /* [n] */
+} rows_job;
+
+/* How many rows have a score that is not finite. */
+static double scan_rows(size_t begin, size_t end, void *context) {
+    const rows_job *j = context;
+    size_t C = j->scan->classes->count;
+    double bad = 0;
+    for (size_t i = begin; i < end; i++) {
+        const float *row = j->scores + i * C;
+        if (is_finite_row(row, C))
+            j->out[i] = scan_row(j->scan, row, j->labels[j->images ? (size_t)j->images[i] : i]);
+        else
+            bad++;
+    }
+    return bad;
+}
+
+static un_status predict_rows(const rows_job *job, size_t n) {
+    enum { ROWS = 8 };
+    if (un_parallel_sum(n, ROWS, scan_rows, (void *)(uintptr_t)job) == 0) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_FORMAT,
+                   "the model gives a score that is not finite: training diverged, or the "
+                   "model file is damaged; try a lower lr");
+}
+
+un_status un_predictions_from_scores(un_predictions *out, const un_class_table *classes,
+                                     const float *scores, const int32_t *labels, size_t n,
+                                     size_t seen_count, double rank_gamma) {
+    scan s = {0};
+    un_status status = UNSEEN_OK;
+    UN_TRY(begin(out, classes, n, seen_count, rank_gamma));
+    UN_GO(scan_create(&s, classes, rank_gamma));
+    UN_GO(predict_rows(&(rows_job){&s, scores, labels, NULL, out->items}, n));
+done:
+    scan_free(&s);
+    if (status) un_predictions_free(out);
+    return status;
+}
+
+/* Scores one list of images into items[at...]. */
+static un_status score_list(un_predictions *out, size_t at, un_method *method, const scan *s,
+                            const un_features *features, const un_task *task,
+                            const un_index_list *list, float *rows, float *scores, size_t chunk) {
+    for (size_t i = 0; i < list->count; i += chunk) {
+        size_t n = list->count - i < chunk ? list->count - i : chunk;
+        un_features_gather_f32(features, list->items + i, n, rows);
+        UN_TRY(method->class->score(method, rows, n, scores));
+        UN_TRY(predict_rows(
+            &(rows_job){s, scores, task->labels, list->items + i, out->items + at + i}, n));
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_predictions_make(un_predictions *out, un_method *method, const un_features *features,
+                              const un_task *task, double rank_gamma) {
+    size_t row = features->regions * features->width;
+    size_t chunk = CHUNK_BYTES / (row * sizeof(float));
+    if (chunk < 1) chunk = 1;
+    if (chunk > 512) chunk = 512;
+    float *rows = NULL, *scores = NULL;
+    scan s = {0};
+    un_status status = UNSEEN_OK;
+    UN_TRY(begin(out, &task->classes, task->seen.count + task->unseen.count, task->seen.count,
+                 rank_gamma));
+    UN_GO(scan_create(&s, &task->classes, rank_gamma));
+    UN_GO(un_alloc(chunk * row, sizeof *rows, &rows));
+    UN_GO(un_alloc(chunk * task->classes.count, sizeof *scores, &scores));
+    UN_GO(score_list(out, 0, method, &s, features, task, &task->seen, rows, scores, chunk));
+    UN_GO(score_list(out, task->seen.count, method, &s, features, task, &task->unseen, rows, scores,
+                     chunk));
+done:
+    scan_free(&s);
+    free(rows);
+    free(scores);
+    if (status) un_predictions_free(out);
+    return status;
+}
+
+void un_predictions_free(un_predictions *predictions) {
+    free(predictions->items);
+    *predictions = (un_predictions){0};
+}
