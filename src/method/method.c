@@ -36,6 +36,19 @@ void un_method_grid(const un_method *method, size_t *height, size_t *width) {
     if (maps && maps->grid) maps->grid(method, height, width);
 }
 
+un_status un_method_check_classes(const un_class_table *classes, size_t count,
+                                  const size_t *width) {
+    if (classes->semantics_count != count)
+        return un_fail(UNSEEN_E_ARGUMENT, "the model needs %zu semantics, the classes have %zu",
+                       count, classes->semantics_count);
+    for (size_t m = 0; m < count; m++)
+        if (classes->semantics[m].width != width[m])
+            return un_fail(UNSEEN_E_ARGUMENT,
+                           "semantics \"%s\" has %zu values a class, the model was trained on %zu",
+                           classes->semantics[m].name, classes->semantics[m].width, width[m]);
+    return UNSEEN_OK;
+}
+
 un_status un_method_prepare(un_method *method) {
     return method->class->prepare ? method->class->prepare(method) : UNSEEN_OK;
 }

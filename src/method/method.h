@@ -217,6 +217,8 @@ un_status un_method_find(const char *name, const un_method_class **out);
 int un_method_takes(const un_method_class *class, const json_t *config, un_features_kind kind);
 /* The grid of the attention maps of a method whose features are a grid of height x width. */
 void un_method_grid(const un_method *method, size_t *height, size_t *width);
+/* That classes have `count` semantics of these widths, as a method was trained on. */
+un_status un_method_check_classes(const un_class_table *classes, size_t count, const size_t *width);
 /* What a method needs before its first step or fit, if anything. */
 un_status un_method_prepare(un_method *method);
 /* Maps of a class and what they show; 0 and NULL for one that has none. */

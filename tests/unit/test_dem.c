@@ -290,8 +290,8 @@ static void sampling(void **state) {
     double losses[UN_MAX_LOSSES];
     util_fails(un_method_dem.learner->step(a, 4, un_method_dem.learner->steps_before(a, 1), losses),
                UNSEEN_E_ARGUMENT, "beyond the epoch");
-    ((dem *)b)->seed++;
-    ((dem *)b)->order_epoch = SIZE_MAX;
+    ((dem *)b)->batches.seed++;
+    ((dem *)b)->batches.epoch = SIZE_MAX;
     epoch_order(b, 4, again);
     assert_true(memcmp(first, again, n * sizeof *first) != 0);
     un_method_dem.destroy(a);

@@ -1,5 +1,5 @@
 /*
- * test_whiten.c - whitening against its definition in double precision (method/dem/dem.h), and DEM
+ * test_whiten.c - whitening against its definition in double precision (method/whiten.h), and DEM
  * with whitened features: losses, gradients, scores, and a model file that knows it all.
  *
  * The definition below forms every matrix in full and shares no code with the library.
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "method/whiten.h"
 #include "model/model.h"
 #include "unit/dem_sample.h"
 

@@ -119,14 +119,7 @@ static un_status embed(dem *d, const un_class_table *classes, size_t begin, size
 
 static un_status set_classes(un_method *method, const un_class_table *classes) {
     dem *d = (dem *)method;
-    if (classes->semantics_count != d->semantics_count)
-        return un_fail(UNSEEN_E_ARGUMENT, "the model needs %zu semantics, the classes have %zu",
-                       d->semantics_count, classes->semantics_count);
-    for (size_t m = 0; m < d->semantics_count; m++)
-        if (classes->semantics[m].width != d->width[m])
-            return un_fail(UNSEEN_E_ARGUMENT,
-                           "semantics \"%s\" has %zu values a class, the model was trained on %zu",
-                           classes->semantics[m].name, classes->semantics[m].width, d->width[m]);
+    UN_TRY(un_method_check_classes(classes, d->semantics_count, d->width));
     free_scoring(d);
     /* A copy of the head with its own workspace: the parameters are shared, the buffers of a
      * training step under way are not touched. */
@@ -171,53 +164,39 @@ static void finish_rows(size_t begin, size_t end, void *context) {
     }
 }
 
+typedef struct {
+    const dem *d;
+    float *scores; /* (n, C) of all images */
+} score_job;
+
 /* Scores of features as the network's outputs are compared with them. */
-static un_status score_rows(const dem *d, const float *features, size_t n, float *scores) {
+static un_status score_rows(void *context, size_t at, size_t n, const float *rows) {
+    const score_job *job = context;
+    const dem *d = job->d;
+    float *scores = job->scores + at * d->scored;
     double *norm = NULL;
     UN_TRY(un_alloc(n, sizeof *norm, &norm));
-    un_row_norms(features, n, d->visual, norm);
+    un_row_norms(rows, n, d->visual, norm);
     const un_gemm_args product = {.m = n,
                                   .n = d->scored,
                                   .k = d->visual,
                                   .input = UN_F32,
                                   .output = UN_F32,
-                                  .a = features,
+                                  .a = rows,
                                   .packed = d->packed,
                                   .c = scores};
     un_status status = un_gemm(&product);
-    finish_job job = {d, norm, scores};
-    if (!status) un_parallel_for(n, 16, finish_rows, &job);
+    finish_job finish = {d, norm, scores};
+    if (!status) un_parallel_for(n, 16, finish_rows, &finish);
     free(norm);
     return status;
 }
 
-/* Rows at.. as the network's outputs are compared with them; `raw` is scratch. */
-static un_status represent(const dem *d, const float *features, size_t n, float *raw, float *out) {
-    size_t D = d->visual;
-    float *mean = d->whitened ? raw : out;
-    for (size_t i = 0; i < n; i++) /* of one region: a copy */
-        un_mean_row(features + i * d->regions * D, d->regions, D, mean + i * D);
-    return d->whitened ? un_dem_whiten(d, n, raw, out) : UNSEEN_OK;
-}
-
 static un_status score(un_method *method, const float *features, size_t n, float *scores) {
-    const dem *d = (dem *)method;
-    size_t D = d->visual, rows = n < CHUNK ? n : CHUNK;
-    float *raw = NULL, *ready = NULL;
-    un_status status = UNSEEN_OK;
+    const dem *d = (const dem *)method;
     if (!d->packed) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
-    if (!d->whitened && d->regions == 1) return score_rows(d, features, n, scores);
-    UN_GO(un_alloc(rows * D, sizeof *raw, &raw));
-    UN_GO(un_alloc(rows * D, sizeof *ready, &ready));
-    for (size_t at = 0; at < n; at += rows) {
-        size_t count = n - at < rows ? n - at : rows;
-        UN_GO(represent(d, features + at * d->regions * D, count, raw, ready));
-        UN_GO(score_rows(d, ready, count, scores + at * d->scored));
-    }
-done:
-    free(raw);
-    free(ready);
-    return status;
+    score_job job = {d, scores};
+    return un_pooled_rows(&d->pooled, &d->base.params, features, n, score_rows, &job);
 }
 
 /* ---- life cycle ---- */
@@ -251,7 +230,6 @@ static un_status read_settings(const json_t *config, size_t semantics_count, dem
                                                                               : DEM_TWO_LAYER,
                       .hidden = un_config_integer(config, "hidden"),
                       .lambda_count = un_config_list_count(config, "lambda"),
-                      .shrinkage = un_config_number(config, "whiten"),
                       .cosine = un_config_is(config, "distance", "cosine"),
                       .class_means = un_config_is(config, "batching", "class-means"),
                       .batch = un_config_integer(config, "batch"),
@@ -266,9 +244,6 @@ static un_status read_settings(const json_t *config, size_t semantics_count, dem
     UN_TRY(read_for_semantics(config, "input_scale", semantics_count, s.input_scale));
     for (size_t i = 0; i < DEM_MAX_LAYERS; i++)
         s.lambda[i] = un_config_list_number(config, "lambda", i);
-    s.whitening = un_config_is(config, "whiten", "auto") ? DEM_WHITEN_AUTO
-                  : isnan(s.shrinkage)                   ? DEM_WHITEN_NO
-                                                         : DEM_WHITEN_GIVEN;
     *out = s;
     return UNSEEN_OK;
 }
@@ -298,18 +273,11 @@ static un_status configure(dem *d, const un_method_setup *setup) {
     d->type = setup->data ? un_precision_dtype(setup->precision) : UN_F32;
     /* Models of version 0.1 took the regions one behind the other for one vector. */
     int averages = setup->data || (setup->spec && json_object_get(setup->spec, "regions"));
-    d->regions = averages ? setup->regions : 1;
     d->visual = averages ? setup->width : setup->regions * setup->width;
-    d->whitened = d->settings.whitening == DEM_WHITEN_GIVEN ||
-                  (d->settings.whitening == DEM_WHITEN_AUTO && d->visual <= UN_WHITEN_MAX_WIDTH);
+    un_pooled_configure(&d->pooled, setup->config, averages ? setup->regions : 1, d->visual,
+                        setup->data);
     d->seed = setup->seed;
-    d->data = setup->data;
-    if (setup->data && d->regions > 1) {
-        d->averaged = un_features_averaged(setup->data->features);
-        d->averaged_data = *setup->data;
-        d->averaged_data.features = &d->averaged;
-        d->data = &d->averaged_data;
-    }
+    d->data = d->pooled.data;
     d->class_count = setup->classes->count;
     return UNSEEN_OK;
 }
@@ -342,20 +310,14 @@ done:
 
 static un_status prepare(un_method *method) {
     dem *d = (dem *)method;
-    double used = 0;
-    if (d->whitened) {
-        UN_TRY(un_whiten_fit(d->data, d->class_count, d->settings.shrinkage,
-                             un_param_value(&d->base.params, d->whiten_mean),
-                             un_param_value(&d->base.params, d->whiten_weight), &used));
-        un_log(UNSEEN_LOG_DEBUG, "features whitened with shrinkage %.4g", used);
-    }
+    UN_TRY(un_pooled_fit(&d->pooled, &d->base.params, d->class_count));
     return un_dem_rows_prepare(d);
 }
 
 /* That regions are averaged, which older models did not. */
 static un_status save_spec(const un_method *method, json_t **out) {
     const dem *d = (const dem *)method;
-    *out = d->regions > 1 ? json_pack("{s:s}", "regions", "averaged") : json_object();
+    *out = d->pooled.regions > 1 ? json_pack("{s:s}", "regions", "averaged") : json_object();
     return *out ? UNSEEN_OK : un_fail_memory(0);
 }
 
@@ -388,7 +350,7 @@ static double step_flops(const un_method *method) {
     for (size_t m = 0; d->network != DEM_ONE_LAYER && m < d->semantics_count; m++)
         first += (double)d->first[m].in * (double)d->first[m].out;
     double square = (double)d->visual * (double)d->visual;
-    double white = d->whitened ? 2.0 * (double)d->step_images * square : 0;
+    double white = d->pooled.whitened ? 2.0 * (double)d->step_images * square : 0;
     /* forward and weight gradients of both, input gradient of the last */
     return white + 2.0 * (double)d->rows.rows * (2 * (first + last) + (first > 0 ? last : 0));
 }

@@ -7,7 +7,7 @@
  *   two-layer  f(a) = relu(relu(a W1 + b1) W2 + b2)
  *   one-layer  f(a) = relu(a W + b)
  *   fusion     f(u_1..u_M) = relu((sum_m s_m tanh(u_m W_m + b_m)) Wc + bc)
- * With whitened features (below), which have either sign, the last relu is left out, and
+ * With whitened features (method/whiten.h), which have either sign, the last relu is left out, and
  * x is the whitened feature everywhere below.
  * Loss of a step: mean over B x D of (f(a_y) - x)^2, plus lambda/2 |theta|^2, which
  * the trainer's optimiser adds.
@@ -23,14 +23,11 @@
 #ifndef UN_METHOD_DEM_H
 #define UN_METHOD_DEM_H
 
-#include "method/method.h"
+#include "method/batches.h"
+#include "method/pooled.h"
 #include "nn/layers.h"
 
 typedef enum { DEM_TWO_LAYER, DEM_ONE_LAYER, DEM_FUSION } dem_network;
-
-/* Whether features are whitened: not, with the shrinkage given, or with Ledoit and Wolf's where the
- * features are narrow enough. */
-typedef enum { DEM_WHITEN_NO, DEM_WHITEN_GIVEN, DEM_WHITEN_AUTO } dem_whitening;
 
 enum { DEM_MAX_LAYERS = UN_MAX_CLASS_SEMANTICS + 1 };
 
@@ -45,11 +42,9 @@ typedef struct {
     double input_scale[UN_MAX_CLASS_SEMANTICS];    /* NAN: auto, rows to a common norm */
     size_t lambda_count;           /* as given: 1 serves all, or one for each layer */
     double lambda[DEM_MAX_LAYERS]; /* L2 weights, first layers then last */
-    dem_whitening whitening;
-    double shrinkage; /* where it is given, else NAN: Ledoit and Wolf's */
-    int cosine;       /* the distance: cosine, not Euclidean */
-    int class_means;  /* the batching: class means, not mini-batches */
-    size_t batch;     /* B of mini-batches */
+    int cosine;                    /* the distance: cosine, not Euclidean */
+    int class_means;               /* the batching: class means, not mini-batches */
+    size_t batch;                  /* B of mini-batches */
     un_optimizer_settings optimizer;
     double init_sd, init_bias;
 } dem_settings;
@@ -71,26 +66,21 @@ typedef struct {
     size_t semantics_count;
     size_t width[UN_MAX_CLASS_SEMANTICS]; /* A_m */
     size_t hidden, visual;                /* h, D */
-    size_t regions;     /* of one image's features that are averaged; 1: none are */
-    size_t input_scale; /* parameter [M]: what semantics are multiplied by */
-    int whitened;
-    size_t whiten_mean, whiten_weight; /* fixed parameters [D], [D, D] */
+    un_pooled pooled;                     /* x of features */
+    size_t input_scale;                   /* parameter [M]: what semantics are multiplied by */
     un_dense first[UN_MAX_CLASS_SEMANTICS];
     un_dense last;
 
     /* training */
-    const un_training_data *data;
-    un_training_data averaged_data; /* of region features: what data points to */
-    un_features averaged;
+    const un_training_data *data; /* pooled.data */
     uint64_t seed;
     size_t class_count;                       /* C of the training table */
     float *semantics[UN_MAX_CLASS_SEMANTICS]; /* [C, A_m], scaled */
-    int64_t *order;                           /* the epoch's permutation of the training images */
-    size_t order_epoch;                       /* SIZE_MAX: none yet */
-    float *gathered;                          /* [B, D], whitened if so set */
-    float *raw;                               /* [B, D] features before whitening; NULL without */
-    size_t step_images;                       /* gathered in this step; 0 with class means */
-    int32_t *row_of_class;                    /* [C] scratch */
+    un_batches batches;
+    float *gathered;       /* [B, D], whitened if so set */
+    float *raw;            /* [B, D] features before whitening; NULL without */
+    size_t step_images;    /* gathered in this step; 0 with class means */
+    int32_t *row_of_class; /* [C] scratch */
     dem_rows rows;
 
     /* activations of a step, G rows at most */
@@ -124,9 +114,6 @@ un_status un_dem_rows_plan(dem *d, size_t epoch, size_t step, const int64_t **im
                            size_t *count);
 un_status un_dem_rows_fill(dem *d, size_t epoch, size_t step);
 
-/* x (n, D), centred in place, -> out (n, D) as the network's outputs are compared with it. */
-un_status un_dem_whiten(const dem *d, size_t n, float *x, float *out);
-
 /* dem_network.c: forward and backward. */
 un_status un_dem_network_declare(dem *d);
 void un_dem_network_initialize(dem *d, const un_class_table *classes);
@@ -135,42 +122,5 @@ un_status un_dem_network_workspace(dem *d, size_t rows, int training);
 un_status un_dem_network_forward(dem *d, size_t rows, un_dtype type);
 /* Loss of the rows in d->rows and all gradients. */
 un_status un_dem_network_backward(dem *d, double *fit);
-
-/* ---- whitening: features in units of what varies within a class.
- *
- * In features as they come, the largest directions need not be those that tell
- * classes apart: light, pose and background move a plain descriptor further than the
- * class does, and rule every distance. Whitening measures how the training images of
- * a class spread about their mean and takes that as the unit in every direction:
- *     x -> (x - mu) W,   W W' = ((1 - s) S + s t I)^-1,   t = tr S / D,
- * mu the mean of the training images, S = sum_i (x_i - mean_y(i)) (x_i - mean_y(i))' / N.
- * Distances become Mahalanobis distances. W = L^-T of the Cholesky factor L; every other
- * root of the inverse is this one and a rotation, which neither Euclidean distances nor
- * cosines see.
- *
- * The shrinkage s (0 to 1; 1 leaves only centring and one common scale) keeps directions
- * that few images measured from being blown up. It may be given, or come from the images:
- * the s whose matrix has the least expected squared error, by the formula of Ledoit and
- * Wolf ("A well-conditioned estimator for large-dimensional covariance matrices", Journal
- * of Multivariate Analysis 88, 2004; b^2 / d^2 of its section 3.2), applied to the rows
- * x_i - mean_y(i). It looks at no validation image and no test image.
- *
- * Two passes over the images, in double; memory is (D + C) D doubles and W in f32,
- * whatever their number.
- *
- * Letters: N training images, D values of one, C classes. ---- */
-
-/* The most values of an image: D^2 doubles are half a GiB there. */
-enum { UN_WHITEN_MAX_WIDTH = 8192 };
-
-/* mean (D), weight (D, D: row of inputs, column of outputs) in f32; `shrinkage` 0 to 1, NAN for
- * Ledoit and Wolf's, *used what it was. `classes` is the number of rows that labels go to.
- * UNSEEN_E_ARGUMENT if D is too large, if no class varies, or if the matrix is singular. */
-un_status un_whiten_fit(const un_training_data *data, size_t classes, double shrinkage, float *mean,
-                        float *weight, double *used);
-
-/* out (n, D) of x (n, D), which is centred in place; the buffers do not overlap. */
-un_status un_whiten(const float *mean, const float *weight, size_t n, size_t D, float *x,
-                    float *out);
 
 #endif

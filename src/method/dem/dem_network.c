@@ -44,10 +44,7 @@ un_status un_dem_network_declare(dem *d) {
      * the model and scales classes that are described later. */
     UN_TRY(
         un_params_add(&d->base.params, "input_scale", 1, &d->semantics_count, 0, &d->input_scale));
-    if (!d->whitened) return UNSEEN_OK;
-    const size_t shape[] = {d->visual, d->visual};
-    UN_TRY(un_params_add_fixed(&d->base.params, "whiten.mean", 1, shape, &d->whiten_mean));
-    return un_params_add_fixed(&d->base.params, "whiten.weight", 2, shape, &d->whiten_weight);
+    return un_pooled_declare(&d->pooled, &d->base.params);
 }
 
 static double automatic_scale(const un_class_table *classes, size_t m) {
@@ -78,7 +75,7 @@ void un_dem_network_initialize(dem *d, const un_class_table *classes) {
     /* A whitened feature is mostly what its class does not explain: prototypes of random
      * outputs' size would drown the rest, and keep their share on classes without images. At 0
      * every class starts at the mean of all images. */
-    if (!d->whitened) initialize_layer(d, &d->last, d->semantics_count, sd, bias);
+    if (!d->pooled.whitened) initialize_layer(d, &d->last, d->semantics_count, sd, bias);
     float *scale = un_param_value(&d->base.params, d->input_scale);
     for (size_t m = 0; m < d->semantics_count; m++) {
         double x = d->settings.input_scale[m];
@@ -144,7 +141,8 @@ un_status un_dem_network_forward(dem *d, size_t rows, un_dtype type) {
                                 type));
     }
     return un_dense_forward(&d->last, &d->base.params, type, last_input(d, type), rows,
-                            d->whitened ? UN_DENSE_PLAIN : UN_DENSE_RELU, d->output, 0, UN_F32);
+                            d->pooled.whitened ? UN_DENSE_PLAIN : UN_DENSE_RELU, d->output, 0,
+                            UN_F32);
 }
 
 /* Gradient of one first layer from d_middle, through its activation. */
@@ -171,7 +169,7 @@ static un_status backward_first(dem *d, size_t m, size_t rows) {
 un_status un_dem_network_backward(dem *d, double *fit) {
     size_t rows = d->rows.rows;
     *fit = d->rows.constant +
-           (d->whitened ? un_squared_error : un_squared_error_relu)(
+           (d->pooled.whitened ? un_squared_error : un_squared_error_relu)(
                d->output, d->rows.target, d->rows.weight, rows, d->visual, d->d_output);
     if (d->type == UN_BF16) un_convert_to_bf16(d->d_output, d->d_output16, rows * d->visual);
     int deeper = d->network != DEM_ONE_LAYER;
@@ -194,21 +192,20 @@ un_status un_dem_rows_create(dem *d) {
     size_t most = d->settings.class_means || d->settings.batch > d->class_count ? d->class_count
                                                                                 : d->settings.batch;
     size_t gathered = d->settings.class_means ? CHUNK : d->settings.batch;
-    UN_TRY(un_arena_alloc(&d->arena, d->data->train->count, sizeof *d->order, &d->order));
+    UN_TRY(un_batches_create(&d->batches, &d->arena, d->data->train, d->settings.batch, d->seed));
     UN_TRY(un_arena_alloc(&d->arena, gathered * d->visual, sizeof(float), &d->gathered));
-    if (d->whitened)
+    if (d->pooled.whitened)
         UN_TRY(un_arena_alloc(&d->arena, gathered * d->visual, sizeof(float), &d->raw));
     UN_TRY(un_arena_alloc(&d->arena, d->class_count, sizeof(int32_t), &d->row_of_class));
     UN_TRY(un_arena_alloc(&d->arena, most, sizeof *d->rows.class, &d->rows.class));
     UN_TRY(un_arena_alloc(&d->arena, most, sizeof *d->rows.weight, &d->rows.weight));
     UN_TRY(un_arena_alloc(&d->arena, most * d->visual, sizeof(float), &d->rows.target));
-    d->order_epoch = SIZE_MAX;
     return un_dem_network_workspace(d, most, 1);
 }
 
 size_t un_dem_rows_steps_per_epoch(const dem *d) {
     if (d->settings.class_means) return 1;
-    return (d->data->train->count + d->settings.batch - 1) / d->settings.batch;
+    return un_batches_per_epoch(&d->batches);
 }
 
 /* Numbers the classes that occur among `images` and counts them into weight[]. */
@@ -226,16 +223,9 @@ static void number_rows(dem *d, const int64_t *images, size_t n) {
     }
 }
 
-un_status un_dem_whiten(const dem *d, size_t n, float *x, float *out) {
-    const un_params *p = &d->base.params;
-    return un_whiten(un_param_value(p, d->whiten_mean), un_param_value(p, d->whiten_weight), n,
-                     d->visual, x, out);
-}
-
 /* Features of n images into d->gathered. */
 static un_status gather(dem *d, const int64_t *images, size_t n) {
-    un_features_gather_f32(d->data->features, images, n, d->whitened ? d->raw : d->gathered);
-    return d->whitened ? un_dem_whiten(d, n, d->raw, d->gathered) : UNSEEN_OK;
+    return un_pooled_gather(&d->pooled, &d->base.params, images, n, d->raw, d->gathered);
 }
 
 /* The means of one mini-batch; means_columns fills some columns and returns their spread. */
@@ -281,17 +271,7 @@ un_status un_dem_rows_plan(dem *d, size_t epoch, size_t step, const int64_t **im
                            size_t *count) {
     *count = 0;
     if (d->settings.class_means) return UNSEEN_OK;
-    size_t n = d->data->train->count;
-    if (d->order_epoch != epoch) {
-        un_rng rng = un_rng_stream(d->seed, "shuffle", epoch);
-        memcpy(d->order, d->data->train->items, n * sizeof *d->order);
-        un_rng_shuffle(&rng, d->order, n);
-        d->order_epoch = epoch;
-    }
-    size_t begin = step * d->settings.batch;
-    if (begin >= n) return UNSEEN_OK;
-    *images = d->order + begin;
-    *count = n - begin < d->settings.batch ? n - begin : d->settings.batch;
+    un_batches_plan(&d->batches, epoch, step, images, count);
     return UNSEEN_OK;
 }
 

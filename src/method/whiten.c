@@ -1,5 +1,5 @@
-/* whiten.c - whitening of features, fitted and applied. See dem.h. */
-#include "method/dem/dem.h"
+/* whiten.c - whitening of features, fitted and applied. See whiten.h. */
+#include "method/whiten.h"
 
 #include <math.h>
 #include <stdlib.h>
