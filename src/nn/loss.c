@@ -165,6 +165,30 @@ double un_jensen_shannon(const double *p, const double *q, size_t n, size_t C, d
     return loss;
 }
 
+double un_score_distance(const float *a, const float *b, size_t n, size_t C, int squared,
+                         double epsilon, double weight, double *da, double *db) {
+    double loss = 0, share = 1.0 / (double)n;
+    for (size_t i = 0; i < n; i++, a += C, b += C, da += C, db += C) {
+        double squares = 0, cubes = 0;
+        for (size_t k = 0; k < C; k++) {
+            double d = (double)a[k] - (double)b[k];
+            squares += d * d;
+            cubes += fabs(d * d * d);
+        }
+        double norm = sqrt(squares + epsilon);
+        if (norm == 0) continue;
+        loss += share * (squared ? squares : cubes / norm);
+        for (size_t k = 0; k < C; k++) {
+            double d = (double)a[k] - (double)b[k];
+            double slope =
+                squared ? 2 * d : 3 * d * fabs(d) / norm - cubes * d / (norm * norm * norm);
+            da[k] += weight * share * slope;
+            db[k] -= weight * share * slope;
+        }
+    }
+    return loss;
+}
+
 void un_squared_error_f64(const float *x, const float *target, size_t n, double weight,
                           double *squares, double *dx) {
     for (size_t i = 0; i < n; i++) {

@@ -3,7 +3,7 @@
  *
  * Two kinds of arithmetic: over many rows or wide ones (the squared error of DEM, the
  * words of a masked language model) f32 with sums in f64, on all threads; over a batch
- * of class scores (MSDN, DUET), which is small, plain f64.
+ * of class scores (MSDN, DEDN, DUET), which is small, plain f64.
  */
 #ifndef UN_NN_LOSS_H
 #define UN_NN_LOSS_H
@@ -53,6 +53,13 @@ double un_self_calibration(const double *p, const unsigned char *seen, size_t n,
  * mean [C] is scratch. */
 double un_jensen_shannon(const double *p, const double *q, size_t n, size_t C, double weight,
                          double *mean, double *dp, double *dq);
+
+/* Distance of two networks' scores a, b (n, C), averaged over the n rows, with d = a - b: with
+ * `squared` sum d^2, else sum |d|^3 / sqrt(sum d^2 + epsilon), 0 without a slope where a row's d and
+ * epsilon are 0. da and db (n, C) += weight times its gradient. With the divergence above it is what
+ * the networks of MSDN and DEDN teach each other by. */
+double un_score_distance(const float *a, const float *b, size_t n, size_t C, int squared,
+                         double epsilon, double weight, double *da, double *db);
 
 /* Squared error of one row: *squares += |x - target|^2, value after value, so that a caller's
  * sum over rows is one; dx [n] = 2 weight (x - target), replaced. */

@@ -11,9 +11,14 @@
 #define UN_ATTRIBUTE_TABLE un_attribute_baseline
 #endif
 
+/* From one region's products to the next one's. */
+static size_t row_size(const un_attribute_attention *a) {
+    return (a->psi2 ? 4 : 2) * a->attributes;
+}
+
 /* The largest logit of each attribute; attributes are the vector lanes. */
 static void find_largest(const un_attribute_attention *a) {
-    size_t A = a->attributes, row = 4 * A;
+    size_t A = a->attributes, row = row_size(a);
     float *restrict largest = a->largest;
     for (size_t i = 0; i < A; i++) largest[i] = -INFINITY;
     for (size_t r = 0; r < a->regions; r++) {
@@ -29,7 +34,7 @@ static void find_largest(const un_attribute_attention *a) {
 /* A region's part of the softmax over regions. */
 static void pool_region(const un_attribute_attention *a, size_t r) {
     size_t A = a->attributes;
-    const float *restrict value = a->y + r * 4 * A, *restrict logit = value + A;
+    const float *restrict value = a->y + r * row_size(a), *restrict logit = value + A;
     const float *restrict largest = a->largest;
     float *restrict total = a->share, *restrict psi = a->psi, by = a->factor[r];
     for (size_t i = 0; i < A; i++) {
@@ -57,11 +62,12 @@ static void pool_attributes(const un_attribute_attention *a, size_t r) {
 
 static void attend(const un_attribute_attention *a) {
     size_t A = a->attributes;
-    for (size_t i = 0; i < A; i++) a->share[i] = a->psi[i] = a->psi2[i] = 0;
+    for (size_t i = 0; i < A; i++) a->share[i] = a->psi[i] = 0;
+    for (size_t i = 0; i < A && a->psi2; i++) a->psi2[i] = 0;
     find_largest(a);
     for (size_t r = 0; r < a->regions; r++) {
         pool_region(a, r);
-        pool_attributes(a, r);
+        if (a->psi2) pool_attributes(a, r);
     }
     for (size_t i = 0; i < A; i++) {
         a->share[i] = 1.0f / a->share[i];
@@ -72,39 +78,79 @@ static void attend(const un_attribute_attention *a) {
 static void weights(const un_attribute_attention *a, size_t r, float *restrict p,
                     float *restrict p2) {
     size_t A = a->attributes;
-    const float *logit = a->y + r * 4 * A + A, *logit2 = logit + 2 * A;
-    float by = a->factor[r], most = a->largest2[r], share = a->share2[r];
+    const float *logit = a->y + r * row_size(a) + A;
+    float by = a->factor[r];
+    for (size_t i = 0; i < A; i++) p[i] = a->share[i] * exponential(by * logit[i] - a->largest[i]);
+    if (!a->psi2) return;
+    const float *logit2 = logit + 2 * A;
+    float most = a->largest2[r], share = a->share2[r];
+    for (size_t i = 0; i < A; i++) p2[i] = share * exponential(by * logit2[i] - most);
+}
+
+/* dS = P dpsi, dlogit = P dpsi (S - psi). The place of the logits' gradients holds P until they are
+ * there. */
+static void regions_backward(const un_attribute_attention *a, const float *restrict s, float by,
+                             float *restrict dy) {
+    size_t A = a->attributes;
+    const float *restrict psi = a->psi, *restrict dpsi = a->dpsi;
+    float *restrict p = dy + A;
     for (size_t i = 0; i < A; i++) {
-        p[i] = a->share[i] * exponential(by * logit[i] - a->largest[i]);
-        p2[i] = share * exponential(by * logit2[i] - most);
+        float weight = by * p[i] * dpsi[i];
+        dy[i] = weight;
+        p[i] = weight * (by * s[i] - psi[i]);
     }
 }
 
-/* One region's row of gradients: dS = P dpsi, dlogit = P dpsi (S - psi), and the same for the
- * other direction with the mean over attributes instead of psi. The places of the logits'
- * gradients hold P and P' until they are there. */
-static void attend_backward(const un_attribute_attention *a, size_t r, float *restrict dy) {
+/* The same in the other direction, with the mean over attributes instead of psi. */
+static void attributes_backward(const un_attribute_attention *a, const float *restrict s, float by,
+                                float *restrict dy) {
     size_t A = a->attributes, i = 0;
-    const float *restrict s = a->y + r * 4 * A, *restrict s2 = s + 2 * A;
-    const float *restrict psi = a->psi, *restrict dpsi = a->dpsi, *restrict dpsi2 = a->dpsi2;
-    float *restrict p = dy + A, *restrict p2 = dy + 3 * A, by = a->factor[r];
-    weights(a, r, p, p2);
+    const float *restrict dpsi = a->dpsi2;
+    float *restrict p = dy + A;
     float lane[LANES] = {0};
     for (; i + LANES <= A; i += LANES)
-        for (size_t j = 0; j < LANES; j++) lane[j] += p2[i + j] * (by * s2[i + j]) * dpsi2[i + j];
-    for (; i < A; i++) lane[0] += p2[i] * (by * s2[i]) * dpsi2[i];
+        for (size_t j = 0; j < LANES; j++) lane[j] += p[i + j] * (by * s[i + j]) * dpsi[i + j];
+    for (; i < A; i++) lane[0] += p[i] * (by * s[i]) * dpsi[i];
     float mean = (float)add_lanes(lane);
     for (i = 0; i < A; i++) {
-        float weight = by * p[i] * dpsi[i], weight2 = by * p2[i];
-        dy[i] = weight;
-        p[i] = weight * (by * s[i] - psi[i]);
-        dy[2 * A + i] = weight2 * dpsi2[i];
-        p2[i] = weight2 * (by * s2[i] * dpsi2[i] - mean);
+        float weight = by * p[i];
+        dy[i] = weight * dpsi[i];
+        p[i] = weight * (by * s[i] * dpsi[i] - mean);
     }
+}
+
+/* One region's row of gradients. */
+static void attend_backward(const un_attribute_attention *a, size_t r, float *restrict dy) {
+    size_t A = a->attributes;
+    const float *s = a->y + r * row_size(a);
+    weights(a, r, dy + A, a->psi2 ? dy + 3 * A : NULL);
+    regions_backward(a, s, a->factor[r], dy);
+    if (a->psi2) attributes_backward(a, s + 2 * A, a->factor[r], dy + 2 * A);
+}
+
+static float attend_channels(float *restrict logit, float *restrict value, size_t n) {
+    float most = -INFINITY, lane[LANES] = {0};
+    for (size_t f = 0; f < n; f++) most = logit[f] > most ? logit[f] : most;
+    for (size_t f = 0; f < n; f++) logit[f] = exponential(logit[f] - most);
+    float share = (float)(1.0 / sum_row(logit, n));
+    size_t f = 0;
+    for (; f + LANES <= n; f += LANES)
+        for (size_t j = 0; j < LANES; j++) {
+            logit[f + j] *= share;
+            lane[j] += logit[f + j] * value[f + j];
+        }
+    for (; f < n; f++) {
+        logit[f] *= share;
+        lane[0] += logit[f] * value[f];
+    }
+    float psi = (float)add_lanes(lane);
+    for (f = 0; f < n; f++) value[f] = logit[f] * (value[f] - psi);
+    return psi;
 }
 
 const un_attribute_table UN_ATTRIBUTE_TABLE = {
     .attend = attend,
     .weights = weights,
     .attend_backward = attend_backward,
+    .attend_channels = attend_channels,
 };

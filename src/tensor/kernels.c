@@ -357,3 +357,7 @@ void un_attribute_weights(const un_attribute_attention *a, size_t r, float *p, f
 void un_attribute_attend_backward(const un_attribute_attention *a, size_t r, float *dy) {
     un_isa()->attribute->attend_backward(a, r, dy);
 }
+
+float un_channel_attend(float *logit, float *value, size_t n) {
+    return un_isa()->attribute->attend_channels(logit, value, n);
+}

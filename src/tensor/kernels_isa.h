@@ -44,6 +44,7 @@ typedef struct {
     void (*attend)(const un_attribute_attention *a);
     void (*weights)(const un_attribute_attention *a, size_t r, float *p, float *p2);
     void (*attend_backward)(const un_attribute_attention *a, size_t r, float *dy);
+    float (*attend_channels)(float *logit, float *value, size_t n);
 } un_attribute_table;
 
 /* What kernels_isa.c fills. */

@@ -114,7 +114,7 @@ done:
 /* (B, F, h, w) to region-major (B, R, F). */
 static un_status load_batch(golden *g, const scene *s, msdn *n, size_t step, int32_t *labels) {
     char name[64];
-    float *x = NULL, *rows = n->batch.gathered;
+    float *x = NULL, *rows = n->batch.look.gathered;
     int64_t *y = NULL;
     snprintf(name, sizeof name, "step%zu.x", step);
     UN_TRY(golden_f32(g, name, s->images * s->width * s->regions, &x));
@@ -140,7 +140,7 @@ static un_status compare_outputs(golden *g, const scene *s, const msdn *n, size_
     float *p = NULL;
     UN_TRY(un_arena_alloc(&g->arena, 2 * A, sizeof *p, &p));
     for (size_t b = 0; b < s->images; b++) {
-        const un_attribute_attention image = un_msdn_attention(n, &n->batch, b);
+        const un_attribute_attention image = un_region_attention(&n->batch.look, b);
         for (size_t r = 0; r < R; r++) {
             un_attribute_weights(&image, r, p, p + A);
             for (size_t i = 0; i < A; i++) attention[(b * A + i) * R + r] = p[i];

@@ -203,7 +203,7 @@ static void check_forward(const msdn *n, const definition *d) {
     size_t width = 4 * d->A;
     for (size_t i = 0; i < d->B * d->R * width; i++) {
         size_t b = i / (d->R * width), r = i / width % d->R, j = i % width;
-        const un_attribute_attention image = un_msdn_attention(n, batch, b);
+        const un_attribute_attention image = un_region_attention(&batch->look, b);
         float p[2][ROW], s = image.factor[r] * image.y[r * width + j];
         un_attribute_weights(&image, r, p[0], p[1]);
         float got = j / d->A % 2 ? p[j / d->A / 2][j % d->A] : s;
@@ -444,10 +444,12 @@ static void bf16_is_close(void **state) {
     util_ok(un_method_msdn.learner->step(rounded, 0, 0, losses));
     for (size_t k = 0; k < 2 + PIECES; k++) {
         const un_param *item = exact->params.item;
-        const float *a = k < 2 ? (k ? x->psi2 : x->psi) : un_param_grad(&exact->params, k - 2);
-        const float *b = k < 2 ? (k ? y->psi2 : y->psi) : un_param_grad(&rounded->params, k - 2);
+        const float *a =
+            k < 2 ? (k ? x->look.psi2 : x->look.psi) : un_param_grad(&exact->params, k - 2);
+        const float *b =
+            k < 2 ? (k ? y->look.psi2 : y->look.psi) : un_param_grad(&rounded->params, k - 2);
         double gap = 0, largest = 0, u = 0x1p-8;
-        for (size_t i = 0; i < (k < 2 ? x->images * item->shape[0] : item[k - 2].count); i++) {
+        for (size_t i = 0; i < (k < 2 ? x->look.images * item->shape[0] : item[k - 2].count); i++) {
             gap = fmax(gap, fabs((double)a[i] - (double)b[i]));
             largest = fmax(largest, fabs((double)a[i]));
         }
@@ -472,7 +474,7 @@ static void groups_of_images_add_up(void **state) {
     util_ok(un_alloc(count, sizeof *rows, &rows));
     for (size_t i = 0; i < count; i++) rows[i] = un_bf16_from_float(s.rows[i]);
     util_ok(un_method_msdn.learner->step(exact, 0, 0, losses));
-    assert_true(((msdn *)exact)->batch_size * many.R > 3 * 3136);
+    assert_true(((msdn *)exact)->draws.size * many.R > 3 * 3136);
     for (int k = 0; k < 2; k++) {
         if (k > 0) {
             s.features.dtype = UN_BF16;

@@ -52,7 +52,7 @@ static void check_sampling(const util_scene *s, size_t k) {
         for (size_t j = 0; j < i; j++) assert_memory_not_equal(plain, ahead[j], bytes);
     }
     for (size_t i = 0; i < IMAGES; i++) assert_int_equal(drawn[i] > 0, i % 7 != 6);
-    ((msdn *)b)->seed++;
+    ((msdn *)b)->draws.seed++;
     util_ok(un_method_msdn.learner->step(b, 1, 0, plain));
     assert_memory_not_equal(plain, ahead[STEPS], bytes);
     un_method_msdn.destroy(a);
@@ -80,8 +80,7 @@ static void training_is_as_long_as_published(void **state) {
                                       {1000000007, 1000000000, 20000000140000000}};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         const un_index_list train = {.count = cases[k][0]};
-        const un_training_data data = {.train = &train};
-        const msdn n = {.data = &data, .settings.epoch_images = 50};
+        const msdn n = {.draws = {.train = &train, .settings.epoch_images = 50}};
         assert_int_equal(un_method_msdn.learner->steps_before(&n.base, cases[k][1]), cases[k][2]);
         for (size_t e = 0; e < 200; e++)
             assert_true(un_method_msdn.learner->steps_before(&n.base, e) <

@@ -5,8 +5,6 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "data/split.h"
-#include "tensor/kernels.h"
 
 enum { SCORE_IMAGES = 32 };
 
@@ -58,63 +56,15 @@ static const un_preset g_presets[] = {
 
 /* ---- which images make a step ---- */
 
-static un_status start_sampling(msdn *n) {
-    const un_index_list *train = n->data->train;
-    size_t C = n->trained.count;
-    UN_TRY(un_arena_alloc(&n->arena, C + 1, sizeof(size_t), &n->class_begin));
-    UN_TRY(un_arena_alloc(&n->arena, train->count, sizeof(int64_t), &n->class_images));
-    UN_TRY(un_arena_alloc(&n->arena, train->count, sizeof(int64_t), &n->order));
-    un_images_by_class(n->data->labels, train, C, n->class_begin, n->class_images);
-    for (size_t c = 0; c < C; c++) n->seen_classes += n->class_begin[c + 1] > n->class_begin[c];
-    size_t most = n->settings.sampling == MSDN_RANDOM ? train->count : n->seen_classes;
-    if (n->settings.sampling == MSDN_BALANCED || n->batch_size > most) n->batch_size = most;
-    n->planned_epoch = SIZE_MAX;
-    return un_arena_alloc(&n->arena, train->count, sizeof(int64_t), &n->planned);
-}
-
-/* One random image of each class in `classes` (or of every seen class, in order). */
-static void one_of_each(msdn *n, un_rng *rng) {
-    size_t seen = 0, C = n->trained.count;
-    for (size_t c = 0; c < C; c++)
-        if (n->class_begin[c + 1] > n->class_begin[c]) n->order[seen++] = (int64_t)c;
-    if (n->settings.sampling == MSDN_CLASSES) un_rng_shuffle(rng, n->order, seen);
-    for (size_t i = 0; i < n->batch_size; i++) {
-        size_t begin = n->class_begin[n->order[i]], end = n->class_begin[n->order[i] + 1];
-        n->planned[i] = n->class_images[begin + (size_t)un_rng_below(rng, end - begin)];
-    }
-}
-
-/* As published: ntrain epochs / 50 steps in all, rounded down once, so that some epochs have a
- * step more than others. Fewer images than 50 still make a step. */
 static size_t steps_before(const un_method *method, size_t epoch) {
-    const msdn *n = (const msdn *)method;
-    size_t images = n->data->train->count;
-    if (images < n->settings.epoch_images) images = n->settings.epoch_images;
-    /* images * epoch / epoch_images without overflow */
-    return images / n->settings.epoch_images * epoch +
-           images % n->settings.epoch_images * (epoch % n->settings.epoch_images) /
-               n->settings.epoch_images +
-           images % n->settings.epoch_images * (epoch / n->settings.epoch_images);
+    return un_draws_before(&((const msdn *)method)->draws, epoch);
 }
 
 static un_status plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
                       size_t *count) {
     msdn *n = (msdn *)method;
-    if (n->planned_epoch != epoch || n->planned_step != step) {
-        un_rng rng = un_rng_stream(n->seed, "batch", steps_before(method, epoch) + step);
-        if (n->settings.sampling == MSDN_RANDOM) {
-            size_t total = n->data->train->count;
-            un_rng_sample(&rng, total, n->batch_size, n->order, n->planned);
-            for (size_t i = 0; i < n->batch_size; i++)
-                n->planned[i] = n->data->train->items[n->planned[i]];
-        } else {
-            one_of_each(n, &rng);
-        }
-        n->planned_epoch = epoch;
-        n->planned_step = step;
-    }
-    *images = n->planned;
-    *count = n->batch_size;
+    *images = un_draws_plan(&n->draws, epoch, step);
+    *count = n->draws.size;
     return UNSEEN_OK;
 }
 
@@ -123,11 +73,11 @@ static un_status plan(un_method *method, size_t epoch, size_t step, const int64_
 static void destroy(un_method *method) {
     msdn *n = (msdn *)method;
     if (!n) return;
-    un_packed_free(n->packed);
+    un_region_matrix_free(&n->folded);
     un_msdn_batch_free(&n->scoring);
     un_msdn_batch_free(&n->batch);
-    un_arena_free(&n->scored.arena);
-    un_arena_free(&n->trained.arena);
+    un_class_rows_free(&n->scored);
+    un_class_rows_free(&n->trained);
     un_params_free(&n->base.params);
     un_arena_free(&n->arena);
     free(n);
@@ -143,11 +93,7 @@ static msdn_settings read_settings(const json_t *config) {
                            .weight1 = un_config_number(config, "weight1"),
                            .weight2 = un_config_number(config, "weight2"),
                            .squared_distance = un_config_is(config, "distance", "paper"),
-                           .sampling = un_config_is(config, "sampling", "balanced")  ? MSDN_BALANCED
-                                       : un_config_is(config, "sampling", "classes") ? MSDN_CLASSES
-                                                                                     : MSDN_RANDOM,
-                           .batch_size = un_config_integer(config, "batch"),
-                           .epoch_images = un_config_integer(config, "epoch_images"),
+                           .draws = un_draws_configure(config),
                            .optimizer = {.kind = UN_RMSPROP,
                                          .lr = un_config_number(config, "lr"),
                                          .beta2 = un_config_number(config, "alpha"),
@@ -158,15 +104,13 @@ static msdn_settings read_settings(const json_t *config) {
 
 static void configure(msdn *n, const un_method_setup *setup) {
     const un_class_semantics *semantics = &setup->classes->semantics[0];
-    n->type = un_precision_dtype(setup->precision);
     n->A = semantics->width;
-    n->E = n->settings.one_hot ? n->A : semantics->vector_width;
     n->F = setup->width;
     n->R = setup->regions;
+    n->shape = (un_region_shape){n->A, n->R, n->F, 2, un_precision_dtype(setup->precision)};
     n->seed = setup->seed;
     n->data = setup->data;
-    n->batch_size = n->settings.batch_size;
-    n->usual_rows = (n->data ? n->batch_size : SCORE_IMAGES) * n->R;
+    n->usual_rows = (n->data ? n->settings.draws.size : SCORE_IMAGES) * n->R;
 }
 
 static un_status declare(msdn *n) {
@@ -182,59 +126,21 @@ static un_status declare(msdn *n) {
     UN_TRY(un_arena_alloc(&n->arena, n->A * n->E, sizeof(float), &n->vn));
     UN_TRY(un_arena_alloc(&n->arena, n->A * n->E, sizeof(float), &n->dvn));
     UN_TRY(un_arena_alloc(&n->arena, n->A, sizeof(float), &n->v_norm));
-    if (n->type == UN_F32) UN_TRY(un_arena_alloc(&n->arena, 4 * n->A * n->F, sizeof(float), &n->q));
-    if (n->data) UN_TRY(un_arena_alloc(&n->arena, 4 * n->A * n->F, sizeof(float), &n->dq));
-    if (n->type == UN_BF16)
-        UN_TRY(un_arena_alloc(&n->arena, 4 * n->A * n->F, sizeof(un_bf16), &n->q16));
-    return UNSEEN_OK;
+    return un_region_matrix_create(&n->folded, &n->shape, n->data != NULL);
 }
 
 /* W_1 is normal, the other matrices start at 0, V at the attributes' word vectors, or at 1. */
-static void initialize(msdn *n, const un_class_semantics *semantics) {
-    float *v = un_param_value(&n->base.params, n->v);
-    if (n->settings.one_hot)
-        for (size_t i = 0; i < n->A; i++) v[i * n->E + i] = 1;
-    else
-        memcpy(v, semantics->vectors, n->A * n->E * sizeof *v);
-    un_normalize_rows(v, n->A, n->E, 1e-12f, NULL);
-    un_rng rng = un_rng_stream(n->seed, "init", 0);
-    un_rng_fill_normal(&rng, un_param_value(&n->base.params, n->w1), n->E * n->F, 0, 1);
-}
-
-/* Unit rows and the bias m, in fresh memory: *out changes only if all went well. */
-static un_status prepare_classes(const msdn *n, msdn_classes *out, const un_class_table *classes) {
-    const un_class_semantics *semantics = &classes->semantics[0];
-    if (classes->count == 0) return un_fail(UNSEEN_E_ARGUMENT, "there are no classes to score");
-    if (classes->semantics_count != 1 || semantics->width != n->A)
-        return un_fail(UNSEEN_E_ARGUMENT,
-                       "MSDN needs one semantics of %zu values; \"%s\" has %zu (of %zu semantics)",
-                       n->A, semantics->name, semantics->width, classes->semantics_count);
-    msdn_classes fresh = {.count = classes->count};
-    un_status status = UNSEEN_OK;
-    UN_GO(un_arena_alloc(&fresh.arena, fresh.count * n->A, sizeof(float), &fresh.att));
-    UN_GO(un_arena_alloc(&fresh.arena, fresh.count, sizeof(float), &fresh.bias));
-    UN_GO(un_arena_alloc(&fresh.arena, fresh.count, 1, &fresh.seen));
-    for (size_t i = 0; i < fresh.count * n->A; i++) {
-        float x = semantics->values[i];
-        fresh.att[i] = n->settings.clip_negative && x < 0 ? 0.0f : x;
-    }
-    un_normalize_rows(fresh.att, fresh.count, n->A, 1e-12f, NULL);
-    for (size_t c = 0; c < fresh.count; c++) {
-        fresh.seen[c] = classes->seen[c] != 0;
-        fresh.bias[c] = classes->seen[c] ? -1.0f : 1.0f;
-    }
-    un_arena_free(&out->arena);
-    *out = fresh;
-done:
-    if (status) un_arena_free(&fresh.arena);
-    return status;
-}
-
 static un_status start_training(msdn *n, const un_method_setup *setup) {
-    initialize(n, &setup->classes->semantics[0]);
-    UN_TRY(prepare_classes(n, &n->trained, setup->classes));
-    UN_TRY(start_sampling(n));
-    return un_msdn_batch_create(n, &n->batch, &n->trained, n->batch_size, 1);
+    un_params *p = &n->base.params;
+    un_rng rng = un_rng_stream(n->seed, "init", 0);
+    un_attribute_vectors_fill(&setup->classes->semantics[0], n->settings.one_hot,
+                              un_param_value(p, n->v));
+    un_rng_fill_normal(&rng, un_param_value(p, n->w1), n->E * n->F, 0, 1);
+    UN_TRY(un_class_rows_prepare(&n->trained, setup->classes, n->A, n->settings.clip_negative,
+                                 "MSDN"));
+    UN_TRY(un_draws_create(&n->draws, &n->settings.draws, n->seed, n->data->labels, n->data->train,
+                           n->trained.count, &n->arena));
+    return un_msdn_batch_create(n, &n->batch, &n->trained, n->draws.size, 1);
 }
 
 static un_status create(const un_method_setup *setup, un_method **out) {
@@ -245,18 +151,14 @@ static un_status create(const un_method_setup *setup, un_method **out) {
     if (setup->data && setup->data->train->count == 0)
         return un_fail(UNSEEN_E_ARGUMENT, "there are no training images");
     const msdn_settings settings = read_settings(setup->config);
-    if (!settings.one_hot && (!semantics->vectors || semantics->vector_width == 0))
-        return un_fail(UNSEEN_E_ARGUMENT,
-                       "semantics \"%s\" has no word vectors of its attributes, which MSDN starts "
-                       "from: add them with `unseen words DIR --vectors FILE`, or builtin:words "
-                       "for FILE if there is none; if its values have no names, as those of an "
-                       "embedding, start without: --set vectors=one-hot",
-                       semantics->name);
+    size_t E = 0;
+    UN_TRY(un_attribute_vectors_width(semantics, settings.one_hot, "MSDN", &E));
     msdn *n = calloc(1, sizeof *n);
     if (!n) return un_fail_memory(sizeof *n);
     n->base.class = &un_method_msdn;
     un_status status = UNSEEN_OK;
     n->settings = settings;
+    n->E = E;
     configure(n, setup);
     n->base.params.available = setup->available;
     UN_GO(declare(n));
@@ -269,28 +171,13 @@ done:
 
 /* ---- a step ---- */
 
-/* Rows are multiplied where they lie if they can be. */
-static void set_images(msdn *n, const int64_t *images, size_t count) {
-    const un_features *from = n->data->features;
-    msdn_batch *b = &n->batch;
-    if (n->type == UN_F32) {
-        un_features_gather_f32(from, images, count, b->gathered);
-        return;
-    }
-    if (b->gathered) un_features_gather_bf16(from, images, count, b->gathered);
-    b->rows_f32 = !b->gathered && from->dtype == UN_F32;
-    for (size_t i = 0; i < count; i++)
-        b->rows[i] = b->gathered ? (const un_bf16 *)b->gathered + i * n->R * n->F
-                                 : un_features_row(from, (size_t)images[i]);
-}
-
 static un_status step(un_method *method, size_t epoch, size_t number, double *losses) {
     msdn *n = (msdn *)method;
     const int64_t *images = NULL;
     size_t count = 0;
     int32_t *labels = NULL;
     UN_TRY(plan(method, epoch, number, &images, &count));
-    set_images(n, images, count);
+    un_region_batch_gather(&n->batch.look, n->data->features, images, count);
     UN_TRY(un_msdn_fold(n));
     UN_TRY(un_msdn_forward(n, &n->batch, count));
     UN_TRY(un_alloc(count, sizeof *labels, &labels));
@@ -315,7 +202,7 @@ static void optimizer(const un_method *method, un_optimizer_settings *out) {
 static un_status set_classes(un_method *method, const un_class_table *classes) {
     msdn *n = (msdn *)method;
     un_msdn_batch_free(&n->scoring); /* score() refuses until the new one is whole */
-    UN_TRY(prepare_classes(n, &n->scored, classes));
+    UN_TRY(un_class_rows_prepare(&n->scored, classes, n->A, n->settings.clip_negative, "MSDN"));
     UN_TRY(un_msdn_fold(n));
     msdn_batch fresh = {0};
     un_status status = un_msdn_batch_create(n, &fresh, &n->scored, SCORE_IMAGES, 0);
@@ -329,10 +216,8 @@ static un_status set_classes(un_method *method, const un_class_table *classes) {
 /* Attention and scores of up to SCORE_IMAGES images. */
 static un_status forward_features(msdn *n, const float *features, size_t images) {
     msdn_batch *b = &n->scoring;
-    if (!b->y) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
-    b->x = features;
-    b->rows_f32 = 1;
-    for (size_t i = 0; i < images; i++) b->rows[i] = features + i * n->R * n->F;
+    if (!b->s1) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
+    un_region_batch_set(&b->look, features, images);
     return un_msdn_forward(n, b, images);
 }
 
@@ -355,7 +240,7 @@ static un_status attention(un_method *method, const float *features, float *maps
     un_status status = UNSEEN_OK;
     float *p = NULL;
     UN_GO(un_alloc(2 * n->A, sizeof *p, &p));
-    const un_attribute_attention image = un_msdn_attention(n, &n->scoring, 0);
+    const un_attribute_attention image = un_region_attention(&n->scoring.look, 0);
     for (size_t r = 0; r < n->R; r++) {
         un_attribute_weights(&image, r, p, p + n->A);
         for (size_t i = 0; i < 2 * n->A; i++) maps[i * n->R + r] = p[i];
@@ -369,8 +254,8 @@ static un_status attributes(un_method *method, const float *features, float *out
     msdn *n = (msdn *)method;
     UN_TRY(forward_features(n, features, 1));
     for (size_t i = 0; i < n->A; i++) {
-        out[i] = (float)n->settings.weight1 * n->scoring.psi[i];
-        out[n->A + i] = (float)n->settings.weight2 * n->scoring.psi2[i];
+        out[i] = (float)n->settings.weight1 * n->scoring.look.psi[i];
+        out[n->A + i] = (float)n->settings.weight2 * n->scoring.look.psi2[i];
     }
     return UNSEEN_OK;
 }
