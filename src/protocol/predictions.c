@@ -1,10 +1,10 @@
 /* predictions.c - see metrics.h: what is kept of the scores of each test image. */
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/parallel.h"
 #include "protocol/metrics.h"
+#include "tensor/kernels.h"
 
 static const size_t CHUNK_BYTES = 32u * 1024 * 1024; /* of gathered features */
 
@@ -15,7 +15,7 @@ static int beats(double a, int32_t i, double b, int32_t j) { return a > b || (a 
  * over them have no branches. */
 typedef struct {
     const un_class_table *classes;
-    float *hidden[2]; /* [C] 0 for a class that is seen (0), unseen (1), -inf for others */
+    int32_t *unseen;              /* [C] -1 for a class that is, 0 */
     double *subtracted[UN_RANKS]; /* [C] gamma of seen classes, 0 of others */
     int ranks;                    /* whether they are asked for */
 } scan;
@@ -25,51 +25,19 @@ static un_status scan_create(scan *s, const un_class_table *classes, double rank
         [UN_RANK_CALIBRATED] = rank_gamma, [UN_RANK_UNSEEN_ONLY] = INFINITY};
     size_t C = classes->count;
     *s = (scan){.classes = classes, .ranks = !isnan(rank_gamma)};
-    for (int h = 0; h < 2; h++) UN_TRY(un_alloc(C, sizeof(float), &s->hidden[h]));
+    UN_TRY(un_alloc(C, sizeof *s->unseen, &s->unseen));
     for (int r = 0; r < UN_RANKS; r++) UN_TRY(un_alloc(C, sizeof(double), &s->subtracted[r]));
     for (size_t k = 0; k < C; k++) {
-        int seen = classes->seen[k] != 0;
-        s->hidden[seen][k] = -INFINITY;
-        for (int r = 0; r < UN_RANKS; r++) s->subtracted[r][k] = seen ? gammas[r] : 0.0;
+        s->unseen[k] = classes->seen[k] ? 0 : -1;
+        for (int r = 0; r < UN_RANKS; r++) s->subtracted[r][k] = classes->seen[k] ? gammas[r] : 0.0;
     }
     return UNSEEN_OK;
 }
 
 static void scan_free(scan *s) {
-    for (int h = 0; h < 2; h++) free(s->hidden[h]);
+    free(s->unseen);
     for (int r = 0; r < UN_RANKS; r++) free(s->subtracted[r]);
     *s = (scan){0};
-}
-
-/* The best classes of both kinds, the first of equals; -1 where there is none of the kind. One pass
- * finds the scores, since a row of many classes comes from far. */
-static void best_classes(const scan *s, const float *scores, un_prediction *p) {
-    enum { LANES = 16 };
-    const float *seen = s->hidden[0], *unseen = s->hidden[1];
-    size_t C = s->classes->count, k = 0;
-    float lane[2][LANES], best[2] = {-INFINITY, -INFINITY};
-    for (size_t j = 0; j < LANES; j++) lane[0][j] = lane[1][j] = -INFINITY;
-    for (; k + LANES <= C; k += LANES)
-        for (size_t j = 0; j < LANES; j++) {
-            float x = scores[k + j] + seen[k + j], y = scores[k + j] + unseen[k + j];
-            lane[0][j] = x > lane[0][j] ? x : lane[0][j];
-            lane[1][j] = y > lane[1][j] ? y : lane[1][j];
-        }
-    for (; k < C; k++)
-        for (int h = 0; h < 2; h++) {
-            float x = scores[k] + s->hidden[h][k];
-            best[h] = x > best[h] ? x : best[h];
-        }
-    int32_t *const class[2] = {&p->seen, &p->unseen};
-    float *const score[2] = {&p->seen_score, &p->unseen_score};
-    for (int h = 0; h < 2; h++) {
-        for (size_t j = 0; j < LANES; j++) best[h] = lane[h][j] > best[h] ? lane[h][j] : best[h];
-        *class[h] = -1;
-        if (best[h] == -INFINITY) continue; /* scores are finite */
-        for (k = 0; scores[k] + s->hidden[h][k] != best[h];) k++;
-        *class[h] = (int32_t)k;
-        *score[h] = scores[k];
-    }
 }
 
 /* Classes begin..end-1 whose calibrated score is above `own`, or `equal` to it. */
@@ -83,10 +51,19 @@ static int32_t count_ahead(const float *scores, const double *subtracted, size_t
     return count;
 }
 
-static un_prediction scan_row(const scan *s, const float *scores, int32_t label) {
-    un_prediction p = {.label = label};
-    size_t C = s->classes->count, own_class = (size_t)label;
-    best_classes(s, scores, &p);
+/* 0 where a score is not finite. */
+static int scan_row(const scan *s, const float *scores, int32_t label, un_prediction *out) {
+    size_t C = s->classes->count, own_class = (size_t)label, best[2];
+    if (!un_best_of_kinds(scores, s->unseen, C, best)) return 0;
+    un_prediction p = {.label = label, .seen = -1, .unseen = -1};
+    if (best[0] < C) {
+        p.seen = (int32_t)best[0];
+        p.seen_score = scores[best[0]];
+    }
+    if (best[1] < C) {
+        p.unseen = (int32_t)best[1];
+        p.unseen_score = scores[best[1]];
+    }
     for (int r = 0; r < UN_RANKS; r++) {
         p.rank[r] = -1;
         if (!s->ranks || (r == UN_RANK_UNSEEN_ONLY && s->classes->seen[label])) continue;
@@ -95,7 +72,8 @@ static un_prediction scan_row(const scan *s, const float *scores, int32_t label)
         p.rank[r] = count_ahead(scores, s->subtracted[r], 0, own_class, own, 1) +
                     count_ahead(scores, s->subtracted[r], own_class + 1, C, own, 0);
     }
-    return p;
+    *out = p;
+    return 1;
 }
 
 int32_t un_prediction_decide(const un_prediction *p, double gamma) {
@@ -110,12 +88,6 @@ static un_status begin(un_predictions *out, const un_class_table *classes, size_
     *out = (un_predictions){
         .classes = classes, .seen_count = seen_count, .count = n, .rank_gamma = rank_gamma};
     return un_alloc(n, sizeof *out->items, &out->items);
-}
-
-static int is_finite_row(const float *scores, size_t n) {
-    int finite = 1;
-    for (size_t k = 0; k < n; k++) finite &= fabsf(scores[k]) <= FLT_MAX;
-    return finite;
 }
 
 /* Rows of scores into predictions, in parallel. */
@@ -133,11 +105,8 @@ static double scan_rows(size_t begin, size_t end, void *context) {
     size_t C = j->scan->classes->count;
     double bad = 0;
     for (size_t i = begin; i < end; i++) {
-        const float *row = j->scores + i * C;
-        if (is_finite_row(row, C))
-            j->out[i] = scan_row(j->scan, row, j->labels[j->images ? (size_t)j->images[i] : i]);
-        else
-            bad++;
+        int32_t label = j->labels[j->images ? (size_t)j->images[i] : i];
+        bad += !scan_row(j->scan, j->scores + i * C, label, &j->out[i]);
     }
     return bad;
 }

@@ -69,15 +69,20 @@ static inline float softmax_weight(float x) { return x < -80.0f ? 0.0f : exponen
 
 /* ---- rows of n elements ---- */
 
-/* The largest of n numbers, NaN if one is a positive NaN. Numbers whose bits are compared as
- * integers, those of negative ones turned round, need no care for NaNs: the loop becomes vectors. */
+/* An integer that is larger where x is, -0 below 0, and NaNs beyond the infinities. Loops that find
+ * the largest of such integers need no care for NaNs, so compilers make vectors of them. */
+static inline int32_t order_of(float x) {
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits ^ (bits >> 31 & 0x7FFFFFFF);
+}
+
+/* The largest of n numbers, NaN if one is a positive NaN. */
 static inline float largest_of(const float *x, size_t n) {
     int32_t most = INT32_MIN;
     for (size_t i = 0; i < n; i++) {
-        int32_t bits;
-        memcpy(&bits, x + i, sizeof bits);
-        bits ^= bits >> 31 & 0x7FFFFFFF;
-        most = bits > most ? bits : most;
+        int32_t order = order_of(x[i]);
+        most = order > most ? order : most;
     }
     most ^= most >> 31 & 0x7FFFFFFF;
     float value;

@@ -211,6 +211,10 @@ void un_column_sums_add(const float *x, size_t rows, size_t n, size_t ld, float 
     un_parallel_for(n, grain < 64 ? 64 : grain, column_range, &j);
 }
 
+int un_best_of_kinds(const float *x, const int32_t *kind, size_t n, size_t best[2]) {
+    return un_isa()->best_of_kinds(x, kind, n, best);
+}
+
 static void relu_range(size_t begin, size_t end, void *context) {
     const job *j = context;
     if (j->in16)

@@ -49,6 +49,11 @@ void un_inverse_row_norms(const float *x, size_t rows, size_t n, float eps, floa
 /* out[j] += sum over rows of x (rows, n) with leading dimension ld. */
 void un_column_sums_add(const float *x, size_t rows, size_t n, size_t ld, float *out);
 
+/* The places of the largest of n scores x[i] with kind[i] = 0, and of those with kind[i] = -1: the
+ * first of equals (-0 equals 0), n where there are none of the kind. Returns 0, and no places, where a score
+ * of either is not finite. On the calling thread alone. */
+int un_best_of_kinds(const float *x, const int32_t *kind, size_t n, size_t best[2]);
+
 /* dx = y > 0 ? dx : 0, with y the output of a ReLU, of type f32 or bf16. */
 void un_relu_backward(const void *y, un_dtype type, float *dx, size_t n);
 

@@ -8,6 +8,7 @@
  */
 #include "tensor/kernels_isa.h"
 
+#include <float.h>
 #include <math.h>
 
 #if defined(__SSE2__)
@@ -55,6 +56,40 @@ static void hyperbolic_tangent(const float *x, float *out, size_t n) {
         float near = x[i] - x[i] * x[i] * x[i] * (1.0f / 3.0f);
         out[i] = fabsf(x[i]) < 0.03f ? near : far;
     }
+}
+
+/* Finds the largest of pieces first, then their places in the pieces that had them. No number has
+ * INT32_MIN for its order. Masks and not ?: of kind[i], of which gcc 12 makes branches. */
+static int best_of_kinds(const float *x, const int32_t *kind, size_t n, size_t best[2]) {
+    enum { PIECE = 512 };
+    const int32_t highest = order_of(FLT_MAX), lowest = order_of(-FLT_MAX);
+    int32_t most[2] = {INT32_MIN, INT32_MIN};
+    best[0] = best[1] = n;
+    for (size_t begin = 0; begin < n; begin += PIECE) {
+        size_t end = begin + PIECE < n ? begin + PIECE : n;
+        int32_t first = INT32_MIN, second = INT32_MIN, least = INT32_MAX;
+        for (size_t i = begin; i < end; i++) {
+            int32_t order = order_of(x[i] + 0.0f); /* of -0 that of 0 */
+            int32_t a = (order & ~kind[i]) | (INT32_MIN & kind[i]);
+            int32_t b = (order & kind[i]) | (INT32_MIN & ~kind[i]);
+            first = a > first ? a : first;
+            second = b > second ? b : second;
+            least = order < least ? order : least;
+        }
+        if (first > highest || second > highest || least < lowest) return 0;
+        if (first > most[0]) {
+            most[0] = first;
+            best[0] = begin;
+        }
+        if (second > most[1]) {
+            most[1] = second;
+            best[1] = begin;
+        }
+    }
+    for (int k = 0; k < 2; k++)
+        while (best[k] < n && (kind[best[k]] != -k || order_of(x[best[k]] + 0.0f) != most[k]))
+            best[k]++;
+    return 1;
 }
 
 static void relu_backward_f32(const float *restrict y, float *restrict dx, size_t n) {
@@ -216,6 +251,7 @@ const un_isa_table UN_ISA_TABLE = {
     .scale = scale_row,
     .tanh = hyperbolic_tangent,
     .softmax = softmax_row,
+    .best_of_kinds = best_of_kinds,
     .relu_backward_f32 = relu_backward_f32,
     .relu_backward_bf16 = relu_backward_bf16,
     .adam = adam,

@@ -60,6 +60,7 @@ typedef struct {
     void (*scale)(float a, float *x, size_t n);
     void (*tanh)(const float *x, float *out, size_t n);
     void (*softmax)(float *x, size_t n);
+    int (*best_of_kinds)(const float *x, const int32_t *kind, size_t n, size_t best[2]);
     void (*relu_backward_f32)(const float *y, float *dx, size_t n);
     void (*relu_backward_bf16)(const un_bf16 *y, float *dx, size_t n);
     double (*adam)(const un_update *u, float *p, const float *g, float *m, float *v,

@@ -385,6 +385,57 @@ static void instruction_sets_agree(void **state) {
     assert_int_equal(found, 1);
 }
 
+/* The best of both kinds by the definition. */
+static void best_by_definition(const float *x, const int32_t *kind, size_t n, size_t best[2]) {
+    best[0] = best[1] = n;
+    for (size_t i = 0; i < n; i++) {
+        size_t *b = &best[kind[i] != 0];
+        if (*b == n || x[i] > x[*b]) *b = i;
+    }
+}
+
+/* Every build, of every number of classes up to some hundreds and around the pieces' size, with ties,
+ * zeros of both signs, one kind missing; and whatever place one score that is not finite has. */
+static void best_of_kinds(void **state) {
+    (void)state;
+    enum { MOST = 1600 };
+    const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
+    static float x[MOST];
+    static int32_t kind[MOST];
+    const un_isa_table *tables[3];
+    size_t count = available_tables(tables), best[2], right[2];
+    for (size_t n = 0; n < MOST; n += n < 300 ? 1 : 43) {
+        un_rng rng = un_rng_stream(1, "best", n);
+        size_t levels = n % 3 ? 2 + (size_t)un_rng_below(&rng, 40) : 0;
+        for (size_t i = 0; i < n; i++) {
+            double level = levels ? (double)un_rng_below(&rng, levels) - (double)(levels / 2) : 0;
+            x[i] = levels ? (float)level * 0.25f : (float)un_rng_normal(&rng) * 1e30f;
+            if (x[i] == 0 && un_rng_below(&rng, 2)) x[i] = -x[i];
+            kind[i] = n % 7 == 1 ? 0 : n % 7 == 2 ? -1 : -(int32_t)un_rng_below(&rng, 2);
+        }
+        if (n > 20) x[n / 2] = -FLT_MAX;
+        best_by_definition(x, kind, n, right);
+        for (size_t t = 0; t < count; t++) {
+            assert_int_equal(tables[t]->best_of_kinds(x, kind, n, best), 1);
+            if (best[0] != right[0] || best[1] != right[1])
+                fail_msg("%s, %zu scores: places %zu and %zu, not %zu and %zu", tables[t]->name, n,
+                         best[0], best[1], right[0], right[1]);
+            for (size_t i = 0; i < n; i += 1 + n / 40) {
+                float was = x[i];
+                x[i] = bad[(i + n) % 4];
+                assert_int_equal(tables[t]->best_of_kinds(x, kind, n, best), 0);
+                x[i] = was;
+            }
+        }
+    }
+    for (size_t t = 0; t < count; t++) {
+        const float few[] = {-FLT_MAX, -0.0f, FLT_MAX};
+        const int32_t both[] = {0, 0, -1};
+        assert_int_equal(tables[t]->best_of_kinds(few, both, 3, best), 1);
+        assert_true(best[0] == 1 && best[1] == 2);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bf16_rounds_to_nearest_even),
@@ -398,6 +449,7 @@ int main(void) {
         cmocka_unit_test(rows_and_columns),
         cmocka_unit_test(relu_gradient),
         cmocka_unit_test(instruction_sets_agree),
+        cmocka_unit_test(best_of_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
