@@ -38,7 +38,10 @@ PACKAGES += libclang-rt-dev
 endif
 endif
 
-.PHONY: all configure build build-all demo test fuzz fuzz-corpus bench lint install clean packages bench-packages lint-packages crash faults
+# For tests of several ranks; `unseen` needs none of it.
+MPI_PACKAGES := openmpi-bin libopenmpi-dev
+
+.PHONY: all configure build build-all demo test fuzz fuzz-corpus bench lint install clean packages mpi-packages bench-packages lint-packages crash faults
 
 all: build
 
@@ -66,10 +69,21 @@ endef
 packages:
 	$(call need,$(PACKAGES))
 
+# What tests can do without, saying that they left something out.
+mpi-packages: packages
+	@if command -v mpicc >/dev/null; then exit 0; fi; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		echo "Installing Debian packages: $(MPI_PACKAGES)"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+			--no-install-recommends $(MPI_PACKAGES) >/dev/null && exit 0; \
+	fi; \
+	echo "No MPI ($(MPI_PACKAGES)): unseen-mpi is not built, and its tests are skipped"
+
 # The settings are CMake's from the next run on: it is asked again whenever one has changed, and
 # begins anew with another compiler, which it does not exchange in a folder.
-SETTINGS = CC=$(CC) PREFIX=$(PREFIX) SANITIZE=$(SANITIZE) SHARED=$(SHARED) WERROR=$(WERROR)
-configure: packages
+SETTINGS = CC=$(CC) PREFIX=$(PREFIX) SANITIZE=$(SANITIZE) SHARED=$(SHARED) WERROR=$(WERROR) \
+	MPI=$(shell command -v mpicc)
+configure: packages $(if $(filter build-all test crash faults lint,$(MAKECMDGOALS)),mpi-packages)
 	@if [ "$$(cat "$(BUILD)/settings" 2>/dev/null)" != '$(SETTINGS)' ] || \
 		[ ! -f "$(BUILD)/build.ninja" ]; then \
 		case "$$(cat "$(BUILD)/settings" 2>/dev/null)" in \
@@ -86,7 +100,7 @@ configure: packages
 
 # The program and the libraries; a newcomer does not wait for the tests to be built.
 build: configure
-	cmake --build $(BUILD) --parallel $(JOBS) --target unseen unseen_static unseen_shared manual
+	cmake --build $(BUILD) --parallel $(JOBS) --target unseen unseen_static unseen_shared manual $$(grep -qs '^build unseen-mpi:' $(BUILD)/build.ninja && echo unseen-mpi)
 
 build-all: configure
 	cmake --build $(BUILD) --parallel $(JOBS)

@@ -45,6 +45,9 @@ uint64_t un_cli_integer(struct argp_state *state, const char *option, const char
 int un_cli_end_output(int code);
 /* Prints a sentence about wrong usage and points to --help; returns UN_EXIT_USAGE. */
 int un_cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Ends the work of this process beside that of other ranks (cluster/cluster.h), once, with an exit
+ * code, which it returns; where this rank failed alone it says so and ends all of them. */
+int un_cli_leave(int code);
 /* Installs log and progress output and the thread count; an exit code if that fails, else 0. */
 int un_cli_start(const un_cli_common *common);
 /* Whether an output is -, standard output; NULL is none. */

@@ -15,6 +15,7 @@
 #include "base/parallel.h"
 #include "base/status.h"
 #include "cli/cli.h"
+#include "cluster/cluster.h"
 #include "method/method.h"
 #include "model/model.h"
 #include "protocol/report.h"
@@ -32,8 +33,10 @@ static void clear_line(void) {
 
 static void print_log(unseen_log_level level, const char *message, void *user) {
     (void)user;
-    if ((int)level > g_level) return;
+    if ((int)level > g_level || !un_cluster_is_apart()) return;
     clear_line();
+    size_t rank = un_cluster_rank(un_cluster_all());
+    if (rank > 0) fprintf(stderr, "rank %zu: ", rank);
     fprintf(stderr, "%s%s\n", level == UNSEEN_LOG_WARNING ? "warning: " : "", un_cli_name(message));
 }
 
@@ -62,32 +65,64 @@ static void print_progress(const un_progress_state *s, void *user) {
     g_line_open = 1;
 }
 
-int un_cli_fail(void) {
+volatile sig_atomic_t un_cli_stop;
+
+/* Why this rank fails, kept until it is known what the others say (un_cli_leave). */
+static char g_sentence[UN_ERROR_LENGTH + 32];
+
+static void print_failure(const char *place, const char *text) {
     clear_line();
-    fprintf(stderr, "unseen: %s\n", un_cli_name(un_error()));
+    fprintf(stderr, "unseen: %s%s%s\n", place, *place ? ": " : "", text);
+}
+
+static void tell_failure(const char *text) {
+    if (un_cluster_size(un_cluster_all()) > 1)
+        snprintf(g_sentence, sizeof g_sentence, "%s", text);
+    else
+        print_failure("", text);
+}
+
+int un_cli_fail(void) {
+    tell_failure(un_cli_name(un_error()));
     return UN_EXIT_FAILURE;
 }
 
 int un_cli_usage(const char *format, ...) {
+    static const char hint[] = "\nTry --help.";
+    char text[UN_ERROR_LENGTH + sizeof hint];
     va_list arguments;
-    clear_line();
-    fputs("unseen: ", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(text, UN_ERROR_LENGTH, format, arguments);
     va_end(arguments);
-    fputs("\nTry --help.\n", stderr);
+    memcpy(text + strlen(text), hint, sizeof hint);
+    tell_failure(text);
     return UN_EXIT_USAGE;
+}
+
+int un_cli_leave(int code) {
+    enum { PATIENCE = 2, STOP_PATIENCE = 20 }; /* seconds; others may be keeping their state */
+    static int left;
+    int tell = 0, together = 0;
+    if (left) return code;
+    left = 1;
+    un_cluster_leave(&code, g_sentence, un_cli_stop ? STOP_PATIENCE : PATIENCE, &tell, &together);
+    if (tell) print_failure(together ? "" : un_cluster_place(), g_sentence);
+    fflush(stderr);
+    if (!together) un_cluster_abort(code ? code : UN_EXIT_FAILURE);
+    un_cluster_end();
+    return code;
 }
 
 int un_cli_start(const un_cli_common *common) {
     g_level =
         common->quiet ? UNSEEN_LOG_ERROR : (common->verbose ? UNSEEN_LOG_DEBUG : UNSEEN_LOG_INFO);
     un_set_log(print_log, NULL);
-    if (!common->quiet && isatty(STDERR_FILENO)) un_set_progress(print_progress, NULL);
-    return un_set_threads(common->threads) == UNSEEN_OK ? UN_EXIT_OK : un_cli_fail();
+    if (!common->quiet && un_cluster_rank(un_cluster_all()) == 0 && isatty(STDERR_FILENO))
+        un_set_progress(print_progress, NULL);
+    int threads = common->threads, all = un_processor_count();
+    if (threads == 0 && un_cluster_processors(all) < all) threads = un_cluster_processors(all);
+    return un_set_threads(threads) == UNSEEN_OK ? UN_EXIT_OK : un_cli_fail();
 }
-
-volatile sig_atomic_t un_cli_stop;
 
 static void on_signal(int number) {
     (void)number;
@@ -232,7 +267,13 @@ int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, in
         return 0;
     }
     argp_err_exit_status = UN_EXIT_USAGE;
+    /* All ranks have the same arguments; the first one tells what is wrong with them. */
+    FILE *const errors = stderr;
+    FILE *nowhere = un_cluster_is_apart() ? NULL : fopen("/dev/null", "w");
+    if (nowhere) stderr = nowhere;
     error_t code = argp_parse(argp, argc, argv, 0, NULL, input);
+    stderr = errors;
+    if (nowhere) fclose(nowhere);
     *exit_code = code ? UN_EXIT_USAGE : UN_EXIT_OK;
     return code == 0;
 }

@@ -13,6 +13,7 @@
 #include "base/names.h"
 #include "base/parallel.h"
 #include "cli/cli.h"
+#include "cluster/cluster.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"
 
@@ -20,20 +21,22 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
     const char *summary;
+    int shared; /* all ranks take part; else one does it, and the others wait */
 } g_commands[] = {
-    {"demo", un_cmd_demo, "the whole way once, on built-in data"},
-    {"import", un_cmd_import, "bring a foreign data set into a data set directory"},
-    {"words", un_cmd_words, "give the attributes of a data set their word vectors"},
-    {"check", un_cmd_check, "verify a data set: splits, counts, leaks, hash"},
-    {"inspect", un_cmd_inspect, "say what is in a file or directory"},
-    {"extract", un_cmd_extract, "features of a data set's pictures through a backbone"},
-    {"train", un_cmd_train, "train a method, choose its length and gamma, test it once"},
-    {"eval", un_cmd_eval, "evaluate models under the protocol"},
-    {"predict", un_cmd_predict, "name what pictures show"},
-    {"explain", un_cmd_explain, "show why: attributes, where they are, one class against another"},
-    {"report", un_cmd_report, "one HTML page about models: numbers, curves, pictures"},
-    {"bench", un_cmd_bench, "measure the speed of a method on this machine"},
-    {"completion", un_cmd_completion, "print what bash or zsh needs to complete all this"},
+    {"demo", un_cmd_demo, "the whole way once, on built-in data", 0},
+    {"import", un_cmd_import, "bring a foreign data set into a data set directory", 0},
+    {"words", un_cmd_words, "give the attributes of a data set their word vectors", 0},
+    {"check", un_cmd_check, "verify a data set: splits, counts, leaks, hash", 0},
+    {"inspect", un_cmd_inspect, "say what is in a file or directory", 0},
+    {"extract", un_cmd_extract, "features of a data set's pictures through a backbone", 0},
+    {"train", un_cmd_train, "train a method, choose its length and gamma, test it once", 0},
+    {"eval", un_cmd_eval, "evaluate models under the protocol", 0},
+    {"predict", un_cmd_predict, "name what pictures show", 0},
+    {"explain", un_cmd_explain, "show why: attributes, where they are, one class against another",
+     0},
+    {"report", un_cmd_report, "one HTML page about models: numbers, curves, pictures", 0},
+    {"bench", un_cmd_bench, "measure the speed of a method on this machine", 0},
+    {"completion", un_cmd_completion, "print what bash or zsh needs to complete all this", 0},
 };
 enum { COMMANDS = sizeof g_commands / sizeof *g_commands };
 
@@ -60,9 +63,12 @@ static void print_version(void) {
 }
 
 /* Results that did not reach standard output are a failure, too, also of what ends in argp
- * (--help). */
-static void check_output(void) {
-    if (un_cli_end_output(UN_EXIT_OK) != UN_EXIT_OK) _exit(UN_EXIT_FAILURE);
+ * (--help), as it does with all ranks, for they have the same arguments. */
+static void end(int code, void *user) {
+    (void)user;
+    int told = un_cli_end_output(code);
+    un_cli_leave(told);
+    if (told != code) _exit(told);
 }
 
 /* Waiting threads of libgomp spin by default: with the machine to ourselves that gains nothing
@@ -110,29 +116,45 @@ static void catch_bus_error(void) {
     sigaction(SIGBUS, &action, NULL);
 }
 
+/* Only rank 0 writes to standard output. */
+static void silence_others(void) {
+    if (un_cluster_rank(un_cluster_all()) == 0) return;
+    int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere >= 0) dup2(nowhere, STDOUT_FILENO);
+    if (nowhere >= 0) close(nowhere);
+}
+
+/* Ranks that differ in what they are would differ in what they compute. */
+static un_status compare_ranks(int argc, char **argv) {
+    unsigned char digest[32];
+    char program[2 * sizeof digest + 1] = "", processor[512], line[4096] = "";
+    if (un_cluster_size(un_cluster_all()) == 1) return UNSEEN_OK;
+    UN_TRY(un_cluster_agree(un_file_sha256("/proc/self/exe", digest)));
+    for (size_t i = 0; i < sizeof digest; i++) snprintf(program + 2 * i, 3, "%02x", digest[i]);
+    UN_TRY(un_cluster_same("program file", program, 0));
+    double rate = 0;
+    const char *way = un_gemm_bf16_way(&rate);
+    snprintf(processor, sizeof processor, "%s; loops for %s; f32 by %s, bf16 by %s",
+             un_cpu_features(), un_kernels_isa(), un_gemm_backend(), way);
+    UN_TRY(un_cluster_same("processor type", processor, 1));
+    for (int i = 1; i < argc; i++) {
+        size_t used = strlen(line);
+        snprintf(line + used, sizeof line - used, "%s%s", i > 1 ? " " : "", argv[i]);
+    }
+    return un_cluster_same("command line", line, 1);
+}
+
 /* argv[0] becomes what argp calls itself in messages. */
 static int run_command(size_t command, int argc, char **argv) {
     char program[64];
+    if (!g_commands[command].shared && un_cluster_rank(un_cluster_all()) > 0)
+        return UN_CLUSTER_IDLE;
     snprintf(program, sizeof program, "unseen %s", g_commands[command].name);
     argv[0] = program;
     return g_commands[command].run(argc, argv);
 }
 
-int main(int argc, char **argv) {
-    open_standard_streams();
-    wait_passively(argv);
-    catch_bus_error();
-    un_cli_guard_streams();
-    atexit(check_output);
-    /* Text is UTF-8, and letters and numbers are the same for every user: a Turkish locale's small
-     * I is not i. */
-    setlocale(LC_CTYPE, "C.UTF-8");
-    /* A full disk or a closed pipe should be an error to report, not a death. */
-    signal(SIGXFSZ, SIG_IGN);
-    signal(SIGPIPE, SIG_IGN);
-    /* Give large buffers back to the system when they are freed: glibc would otherwise learn to
-     * keep them, and a training of several runs would grow by what one run needs. */
-    mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+static int run(int argc, char **argv) {
     if (argc < 2) {
         print_usage(stderr);
         return UN_EXIT_USAGE;
@@ -156,9 +178,32 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < COMMANDS; i++) {
         names[i] = g_commands[i].name;
         if (is_first) un_cli_offer(names[i], argv[2]);
-        if (!strcmp(name, names[i])) return un_cli_end_output(run_command(i, argc - 1, argv + 1));
+        if (strcmp(name, names[i]) != 0) continue;
+        int code = run_command(i, argc - 1, argv + 1);
+        return code == UN_CLUSTER_IDLE ? code : un_cli_end_output(code);
     }
     if (is_first) return un_cli_end_output(UN_EXIT_OK);
     return un_cli_usage("there is no command \"%s\"%s", name,
                         un_did_you_mean(name, names, COMMANDS).text);
+}
+
+int main(int argc, char **argv) {
+    open_standard_streams();
+    wait_passively(argv);
+    un_status status = un_cluster_begin();
+    catch_bus_error();
+    silence_others();
+    un_cli_guard_streams();
+    on_exit(end, NULL);
+    /* Text is UTF-8, and letters and numbers are the same for every user: a Turkish locale's small
+     * I is not i. */
+    setlocale(LC_CTYPE, "C.UTF-8");
+    /* A full disk or a closed pipe should be an error to report, not a death. */
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    /* Give large buffers back to the system when they are freed: glibc would otherwise learn to
+     * keep them, and a training of several runs would grow by what one run needs. */
+    mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+    if (!status) status = compare_ranks(argc, argv);
+    return un_cli_leave(status ? un_cli_fail() : run(argc, argv));
 }

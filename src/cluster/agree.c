@@ -1,0 +1,85 @@
+/* agree.c - what ranks find out about each other from what they gather; see cluster.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "cluster/cluster.h"
+
+void un_gathered_free(un_gathered *all) {
+    free(all->data);
+    free(all->begin);
+    *all = (un_gathered){0};
+}
+
+/* What a rank says of itself. */
+typedef struct {
+    int32_t status;
+    char place[256];
+    char sentence[UN_ERROR_LENGTH];
+} word;
+
+static word word_of(const un_gathered *all, size_t rank) {
+    word w;
+    memcpy(&w, all->data + all->begin[rank], sizeof w);
+    return w;
+}
+
+un_status un_cluster_agree(un_status mine) {
+    un_cluster *all = un_cluster_all();
+    if (un_cluster_size(all) == 1) return mine; /* its sentence stands as it is */
+    word own = {.status = (int32_t)mine};
+    un_gathered words;
+    snprintf(own.place, sizeof own.place, "%s", un_cluster_place());
+    if (mine) snprintf(own.sentence, sizeof own.sentence, "%s", un_error());
+    UN_TRY(un_cluster_gather(all, &own, sizeof own, &words));
+    size_t first = 0;
+    while (first < words.count && word_of(&words, first).status == UNSEEN_OK) first++;
+    if (first == words.count) {
+        un_gathered_free(&words);
+        return UNSEEN_OK;
+    }
+    const word bad = word_of(&words, first);
+    int alike = first == 0;
+    for (size_t r = 1; r < words.count && alike; r++)
+        alike = !strcmp(word_of(&words, r).sentence, bad.sentence);
+    un_gathered_free(&words);
+    if (alike) return un_fail((un_status)bad.status, "%s", bad.sentence);
+    return un_fail((un_status)bad.status, "%s: %s", bad.place, bad.sentence);
+}
+
+/* The text of a rank, which ends with a NUL, and then its place. */
+static const char *text_of(const un_gathered *all, size_t rank) {
+    return (const char *)all->data + all->begin[rank];
+}
+
+static const char *place_of(const un_gathered *all, size_t rank) {
+    return text_of(all, rank) + strlen(text_of(all, rank)) + 1;
+}
+
+un_status un_cluster_same(const char *what, const char *text, int shown) {
+    const char *place = un_cluster_place();
+    size_t length = strlen(text) + 1, total = length + strlen(place) + 1;
+    char *own = NULL;
+    un_gathered all = {0};
+    un_status status = un_cluster_agree(un_alloc(total, 1, &own));
+    if (status) goto done;
+    memcpy(own, text, length);
+    memcpy(own + length, place, strlen(place) + 1);
+    UN_GO(un_cluster_gather(un_cluster_all(), own, total, &all));
+    for (size_t r = 1; r < all.count && !status; r++) {
+        if (!strcmp(text_of(&all, r), text_of(&all, 0))) continue;
+        status =
+            shown ? un_fail(UNSEEN_E_ARGUMENT,
+                            "%s has another %s (%.200s) than %s (%.200s); all ranks need the "
+                            "same",
+                            place_of(&all, r), what, text_of(&all, r), place_of(&all, 0),
+                            text_of(&all, 0))
+                  : un_fail(UNSEEN_E_ARGUMENT, "%s has another %s than %s; all ranks need the same",
+                            place_of(&all, r), what, place_of(&all, 0));
+    }
+done:
+    un_gathered_free(&all);
+    free(own);
+    return status;
+}

@@ -1,0 +1,97 @@
+/* single.c - cluster.h for a process that is alone: what the library and `unseen` have. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "cluster/cluster.h"
+
+un_status un_cluster_begin(void) { return UNSEEN_OK; }
+
+void un_cluster_leave(int *code, const char *sentence, double patience, int *tell, int *together) {
+    (void)code;
+    (void)patience;
+    *tell = *sentence != 0;
+    *together = 1;
+}
+
+void un_cluster_end(void) {}
+
+void un_cluster_abort(int code) { _Exit(code); }
+
+un_cluster *un_cluster_all(void) { return NULL; }
+
+size_t un_cluster_rank(const un_cluster *group) {
+    (void)group;
+    return 0;
+}
+
+size_t un_cluster_size(const un_cluster *group) {
+    (void)group;
+    return 1;
+}
+
+const char *un_cluster_place(void) { return ""; }
+
+int un_cluster_processors(int processors) { return processors; }
+
+void un_cluster_set_apart(int apart) { (void)apart; }
+
+int un_cluster_is_apart(void) { return 1; }
+
+un_status un_cluster_split(un_cluster *group, size_t colour, un_cluster **out) {
+    (void)group;
+    (void)colour;
+    *out = NULL;
+    return UNSEEN_OK;
+}
+
+void un_cluster_free(un_cluster *group) { (void)group; }
+
+un_status un_cluster_barrier(un_cluster *group) {
+    (void)group;
+    return UNSEEN_OK;
+}
+
+un_status un_cluster_broadcast(un_cluster *group, size_t root, void *data, size_t bytes) {
+    (void)group;
+    (void)root;
+    (void)data;
+    (void)bytes;
+    return UNSEEN_OK;
+}
+
+un_status un_cluster_gather(un_cluster *group, const void *data, size_t bytes, un_gathered *all) {
+    (void)group;
+    *all = (un_gathered){.count = 1};
+    un_status status = un_alloc(bytes, 1, &all->data);
+    if (!status) status = un_alloc(2, sizeof *all->begin, &all->begin);
+    if (status) {
+        un_gathered_free(all);
+        return status;
+    }
+    if (bytes > 0) memcpy(all->data, data, bytes);
+    all->begin[1] = bytes;
+    return UNSEEN_OK;
+}
+
+static un_status nobody(void) { return un_fail(UNSEEN_E_ARGUMENT, "there is no other rank"); }
+
+un_status un_cluster_post(un_cluster *group, size_t to, int tag, const void *data, size_t bytes) {
+    (void)group;
+    (void)to;
+    (void)tag;
+    (void)data;
+    (void)bytes;
+    return nobody();
+}
+
+un_status un_cluster_fetch(un_cluster *group, size_t from, int tag,
+                           const volatile sig_atomic_t *stop, void **data, size_t *bytes) {
+    (void)group;
+    (void)from;
+    (void)tag;
+    (void)stop;
+    *data = NULL;
+    *bytes = 0;
+    return nobody();
+}

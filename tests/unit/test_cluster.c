@@ -1,0 +1,158 @@
+/* test_cluster.c - cluster.h with as many ranks as there are: one, or those that mpirun starts. */
+#include "cluster/cluster.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static size_t rank(void) { return un_cluster_rank(un_cluster_all()); }
+static size_t size(void) { return un_cluster_size(un_cluster_all()); }
+
+static void test_broadcast(void **state) {
+    (void)state;
+    for (size_t root = 0; root < size(); root++) {
+        char text[32] = "";
+        if (rank() == root) snprintf(text, sizeof text, "from rank %zu", root);
+        assert_int_equal(un_cluster_broadcast(un_cluster_all(), root, text, sizeof text),
+                         UNSEEN_OK);
+        char expected[32];
+        snprintf(expected, sizeof expected, "from rank %zu", root);
+        assert_string_equal(text, expected);
+    }
+    assert_int_equal(un_cluster_barrier(un_cluster_all()), UNSEEN_OK);
+}
+
+/* Rank r gives r bytes of r: nothing is a number, too. */
+static void test_gather(void **state) {
+    (void)state;
+    unsigned char mine[64];
+    un_gathered all;
+    memset(mine, (int)rank(), sizeof mine);
+    assert_int_equal(un_cluster_gather(un_cluster_all(), mine, rank() % sizeof mine, &all),
+                     UNSEEN_OK);
+    assert_int_equal(all.count, size());
+    for (size_t r = 0; r < size(); r++) {
+        assert_int_equal(all.begin[r + 1] - all.begin[r], r % sizeof mine);
+        for (size_t i = all.begin[r]; i < all.begin[r + 1]; i++) assert_int_equal(all.data[i], r);
+    }
+    un_gathered_free(&all);
+    assert_int_equal(un_cluster_gather(NULL, mine, 5, &all), UNSEEN_OK);
+    assert_int_equal(all.count, 1);
+    assert_int_equal(all.begin[1], 5);
+    assert_memory_equal(all.data, mine, 5);
+    un_gathered_free(&all);
+}
+
+/* Even and odd ranks; each group hears its own only. */
+static void test_split(void **state) {
+    (void)state;
+    un_cluster *group = NULL;
+    un_gathered all;
+    uint32_t mine = (uint32_t)rank();
+    assert_int_equal(un_cluster_split(un_cluster_all(), rank() % 2, &group), UNSEEN_OK);
+    assert_int_equal(un_cluster_size(group), (size() + 1 - rank() % 2) / 2);
+    assert_int_equal(un_cluster_rank(group), rank() / 2);
+    assert_int_equal(un_cluster_gather(group, &mine, sizeof mine, &all), UNSEEN_OK);
+    for (size_t r = 0; r < all.count; r++) {
+        uint32_t other = 0;
+        memcpy(&other, all.data + all.begin[r], sizeof other);
+        assert_int_equal(other, 2 * r + rank() % 2);
+    }
+    un_gathered_free(&all);
+    un_cluster_free(group);
+}
+
+/* A ring, two messages of one tag, one of them empty and one long. */
+static void test_messages(void **state) {
+    (void)state;
+    enum { LONG = 1 << 20 };
+    void *data = NULL;
+    size_t bytes = 0, next = (rank() + 1) % size(), last = (rank() + size() - 1) % size();
+    if (size() == 1) {
+        assert_int_equal(un_cluster_post(un_cluster_all(), 0, 7, "x", 1), UNSEEN_E_ARGUMENT);
+        assert_int_equal(un_cluster_fetch(un_cluster_all(), 0, 7, NULL, &data, &bytes),
+                         UNSEEN_E_ARGUMENT);
+        return;
+    }
+    unsigned char *mine = malloc(LONG);
+    assert_non_null(mine);
+    memset(mine, (int)rank() + 1, LONG);
+    assert_int_equal(un_cluster_post(un_cluster_all(), next, 7, mine, LONG), UNSEEN_OK);
+    memset(mine, 0, LONG); /* what was posted is a copy */
+    assert_int_equal(un_cluster_post(un_cluster_all(), next, 7, NULL, 0), UNSEEN_OK);
+    assert_int_equal(un_cluster_fetch(un_cluster_all(), last, 7, NULL, &data, &bytes), UNSEEN_OK);
+    assert_int_equal(bytes, LONG);
+    for (size_t i = 0; i < LONG; i++)
+        if (((unsigned char *)data)[i] != last + 1) fail_msg("byte %zu", i);
+    free(data);
+    assert_int_equal(un_cluster_fetch(un_cluster_all(), last, 7, NULL, &data, &bytes), UNSEEN_OK);
+    assert_int_equal(bytes, 0);
+    free(data);
+    free(mine);
+    /* Nobody sends this one. */
+    volatile sig_atomic_t stop = 1;
+    assert_int_equal(un_cluster_fetch(un_cluster_all(), last, 8, &stop, &data, &bytes),
+                     UNSEEN_E_INTERRUPTED);
+}
+
+static void test_agree(void **state) {
+    (void)state;
+    char expected[64];
+    assert_int_equal(un_cluster_agree(UNSEEN_OK), UNSEEN_OK);
+    /* One fails: all do, and say which. */
+    un_status mine = rank() == size() - 1 ? un_fail(UNSEEN_E_IO, "no disk") : UNSEEN_OK;
+    assert_int_equal(un_cluster_agree(mine), UNSEEN_E_IO);
+    snprintf(expected, sizeof expected, size() > 1 ? "rank %zu on " : "no disk", size() - 1);
+    assert_memory_equal(un_error(), expected, strlen(expected));
+    assert_non_null(strstr(un_error(), "no disk"));
+    /* All fail in the same way: that is no matter of a rank. */
+    assert_int_equal(un_cluster_agree(un_fail(UNSEEN_E_FORMAT, "no file")), UNSEEN_E_FORMAT);
+    assert_string_equal(un_error(), "no file");
+}
+
+static void test_same(void **state) {
+    (void)state;
+    char text[32];
+    assert_int_equal(un_cluster_same("colour", "red", 1), UNSEEN_OK);
+    snprintf(text, sizeof text, "%s", rank() == 1 ? "green" : "red");
+    un_status status = un_cluster_same("colour", text, 1);
+    assert_int_equal(status, size() > 1 ? UNSEEN_E_ARGUMENT : UNSEEN_OK);
+    if (size() == 1) return;
+    assert_memory_equal(un_error(), "rank 1 on ", strlen("rank 1 on "));
+    assert_non_null(strstr(un_error(), "has another colour (green) than rank 0 on "));
+    assert_int_equal(un_cluster_same("colour", text, 0), UNSEEN_E_ARGUMENT);
+    assert_null(strstr(un_error(), "green"));
+}
+
+static void test_place(void **state) {
+    (void)state;
+    if (size() == 1) assert_string_equal(un_cluster_place(), "");
+    assert_true(un_cluster_is_apart() == (rank() == 0));
+    un_cluster_set_apart(1);
+    assert_true(un_cluster_is_apart());
+    un_cluster_set_apart(0);
+    assert_true(un_cluster_processors(1) == 1);
+    int some = un_cluster_processors(64);
+    assert_true(some >= 1 && some <= 64);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_broadcast), cmocka_unit_test(test_gather),
+        cmocka_unit_test(test_split),     cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_agree),     cmocka_unit_test(test_same),
+        cmocka_unit_test(test_place),
+    };
+    int code = 0, tell = 0, together = 0;
+    if (un_cluster_begin() != UNSEEN_OK) return 1;
+    code = cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
+    un_cluster_leave(&code, "", 10, &tell, &together);
+    if (!together) un_cluster_abort(1);
+    un_cluster_end();
+    return code;
+}
