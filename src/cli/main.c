@@ -73,10 +73,42 @@ static void end(int code, void *user) {
 
 /* Waiting threads of libgomp spin by default: with the machine to ourselves that gains nothing
  * measurable, and next to another busy process it slowed steps up to ten times. libgomp reads its
- * environment when it is loaded, so the program starts itself once more with the setting. */
+ * environment when it is loaded, before main. */
+#define POLICY "OMP_WAIT_POLICY"
+#define SPINS "GOMP_SPINCOUNT"
+
+/* Neither the C library nor a sanitizer has been started when this runs. */
+#define BEFORE_START __attribute__((no_sanitize("address", "undefined")))
+
+BEFORE_START static int names_variable(const char *entry, const char *name) {
+    while (*name && *entry == *name) entry++, name++;
+    return !*name && *entry == '=';
+}
+
+/* What glibc calls after the libraries are in memory and before any of them is started, and so
+ * before anything can be added to the environment: the setting takes the place of a variable that
+ * a shell keeps for itself. */
+BEFORE_START static void set_policy_early(int argc, char **argv, char **environment) {
+    static char setting[] = POLICY "=passive";
+    char **place = NULL;
+    (void)argc;
+    (void)argv;
+    for (char **entry = environment; *entry; entry++) {
+        if (names_variable(*entry, POLICY) || names_variable(*entry, SPINS)) return;
+        if (names_variable(*entry, "_") || names_variable(*entry, "SHLVL")) place = entry;
+    }
+    if (place) *place = setting;
+}
+
+typedef void before_libraries(int argc, char **argv, char **environment);
+__attribute__((section(".preinit_array"), used)) static before_libraries *const g_before_libraries =
+    set_policy_early;
+
+/* Without such a variable the program starts itself once more with the setting, and its libraries
+ * are linked twice. */
 static void wait_passively(char **argv) {
-    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
-    if (setenv("OMP_WAIT_POLICY", "passive", 1) == 0) execv("/proc/self/exe", argv);
+    if (getenv(POLICY) || getenv(SPINS)) return;
+    if (setenv(POLICY, "passive", 1) == 0) execv("/proc/self/exe", argv);
     /* Without /proc it goes on as it is. */
 }
 

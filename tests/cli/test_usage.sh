@@ -11,6 +11,19 @@ for command in import check inspect train eval bench; do
     expect 0 "Usage: unseen $command" "$unseen" "$command" --help
     expect 2 "" "$unseen" "$command" --no-such-option
 done
+
+# Threads that wait sleep (libgomp tells how long they spin): set before the program's libraries
+# start where a shell's own variable is there, by a second start where none is. A user's setting stays.
+spins() {
+    env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT -u SHLVL -u _ OMP_DISPLAY_ENV=verbose "$@" \
+        "$unseen" --version 2>&1 | sed -n "s/.*GOMP_SPINCOUNT = '\([^']*\)'.*/\1/p" | tr '\n' ' '
+}
+for variable in SHLVL=1 _=/bin/sh; do
+    [ "$(spins "$variable")" = "0 " ] || fail "with $variable threads spin: $(spins "$variable")"
+done
+case $(spins) in *" 0 ") ;; *) fail "without a shell's variables threads spin: $(spins)" ;; esac
+[ "$(spins SHLVL=1 GOMP_SPINCOUNT=77)" = "77 " ] || fail "a user's GOMP_SPINCOUNT does not stay"
+
 expect 2 "which method" "$unseen" train
 expect 2 "--data is missing" "$unseen" train dem -o m
 expect 2 "-o is missing" "$unseen" train dem --data d

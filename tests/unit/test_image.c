@@ -28,6 +28,68 @@ static void test_formats(void **state) {
     }
 }
 
+/* How often the memory of this process is mapped from files with that in their names. */
+static size_t mapped(const char *name) {
+    char line[4096];
+    size_t count = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps)) count += strstr(line, name) != NULL;
+    fclose(maps);
+    return count;
+}
+
+/* 16 x 12 pixels of one colour as AVIF: the module that reads it comes with it, and only that. */
+static void test_heif(void **state) {
+    (void)state;
+    static const unsigned char avif[] = {
+        0,    0,    0,    0x1c, 0x66, 0x74, 0x79, 0x70, 0x61, 0x76, 0x69, 0x66, 0,    0,    0,
+        0,    0x61, 0x76, 0x69, 0x66, 0x6d, 0x69, 0x66, 0x31, 0x6d, 0x69, 0x61, 0x66, 0,    0,
+        0,    0xea, 0x6d, 0x65, 0x74, 0x61, 0,    0,    0,    0,    0,    0,    0,    0x21, 0x68,
+        0x64, 0x6c, 0x72, 0,    0,    0,    0,    0,    0,    0,    0,    0x70, 0x69, 0x63, 0x74,
+        0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,
+        0,    0x0e, 0x70, 0x69, 0x74, 0x6d, 0,    0,    0,    0,    0,    0x01, 0,    0,    0,
+        0x22, 0x69, 0x6c, 0x6f, 0x63, 0,    0,    0,    0,    0x44, 0x40, 0,    0x01, 0,    0x01,
+        0,    0,    0,    0,    0x01, 0x0e, 0,    0x01, 0,    0,    0,    0,    0,    0,    0,
+        0x1e, 0,    0,    0,    0x23, 0x69, 0x69, 0x6e, 0x66, 0,    0,    0,    0,    0,    0x01,
+        0,    0,    0,    0x15, 0x69, 0x6e, 0x66, 0x65, 0x02, 0,    0,    0,    0,    0x01, 0,
+        0,    0x61, 0x76, 0x30, 0x31, 0,    0,    0,    0,    0x6a, 0x69, 0x70, 0x72, 0x70, 0,
+        0,    0,    0x4b, 0x69, 0x70, 0x63, 0x6f, 0,    0,    0,    0x13, 0x63, 0x6f, 0x6c, 0x72,
+        0x6e, 0x63, 0x6c, 0x78, 0,    0x02, 0,    0x02, 0,    0x06, 0x80, 0,    0,    0,    0x0c,
+        0x61, 0x76, 0x31, 0x43, 0x81, 0x20, 0x02, 0,    0,    0,    0,    0x14, 0x69, 0x73, 0x70,
+        0x65, 0,    0,    0,    0,    0,    0,    0,    0x10, 0,    0,    0,    0x0c, 0,    0,
+        0,    0x10, 0x70, 0x69, 0x78, 0x69, 0,    0,    0,    0,    0x03, 0x08, 0x08, 0x08, 0,
+        0,    0,    0x17, 0x69, 0x70, 0x6d, 0x61, 0,    0,    0,    0,    0,    0,    0,    0x01,
+        0,    0x01, 0x04, 0x81, 0x82, 0x03, 0x84, 0,    0,    0,    0x26, 0x6d, 0x64, 0x61, 0x74,
+        0x12, 0,    0x0a, 0x08, 0x38, 0x0c, 0xfe, 0xd8, 0x40, 0x80, 0x81, 0xa4, 0x32, 0x10, 0x11,
+        0x80, 0,    0,    0x40, 0,    0x57, 0xb8, 0x3f, 0x7d, 0x42, 0xf0, 0x9e, 0x19, 0x84, 0x74};
+    static const int colour[] = {200, 100, 50};
+    un_image image;
+    un_image_head head;
+    assert_true(mapped("/libvips.so") > 0);
+    if (!getenv("VIPSHOME")) {
+        assert_int_equal(mapped("/vips-magick."), 0);
+        assert_int_equal(mapped("/vips-heif."), 0);
+    }
+    if (!un_image_reads(UN_KIND_HEIF)) {
+        print_message("this libvips does not read HEIF\n");
+        skip();
+    }
+    if (!getenv("VIPSHOME")) assert_int_equal(mapped("/vips-magick."), 0);
+    util_ok(un_image_decode_head(avif, sizeof avif, "flat.avif", &head));
+    assert_int_equal(head.width, 16);
+    assert_int_equal(head.height, 12);
+    if (un_image_decode(avif, sizeof avif, "flat.avif", NULL, &image)) {
+        print_message("%s; is there no decoder of AV1?\n", unseen_last_error());
+        skip();
+    }
+    assert_int_equal(image.width, 16);
+    assert_int_equal(image.height, 12);
+    for (size_t i = 0; i < (size_t)16 * 12 * 3; i++)
+        assert_in_range(image.pixels[i], colour[i % 3] - 4, colour[i % 3] + 4);
+    un_image_free(&image);
+}
+
 /* Grey, alpha and 16 bits to RGB. */
 static void test_layouts(void **state) {
     (void)state;
@@ -420,12 +482,12 @@ static void test_fork(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),     cmocka_unit_test(test_layouts),
-        cmocka_unit_test(test_cmyk),        cmocka_unit_test(test_plain_forms),
-        cmocka_unit_test(test_orientation), cmocka_unit_test(test_turned_points),
-        cmocka_unit_test(test_wrong_files), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_damaged),     cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_heif),          cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_layouts),       cmocka_unit_test(test_cmyk),
+        cmocka_unit_test(test_plain_forms),   cmocka_unit_test(test_orientation),
+        cmocka_unit_test(test_turned_points), cmocka_unit_test(test_wrong_files),
+        cmocka_unit_test(test_limits),        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_threads),       cmocka_unit_test(test_fork),
     };
     return cmocka_run_group_tests(tests, begin, NULL);
 }

@@ -3,15 +3,19 @@
  *
  * libvips is a library with a process-wide state that prints; this file tames it. It is
  * started once, with its operation cache off, all loaders blocked but those of JPEG, PNG,
- * WebP, TIFF, GIF and HEIF, and its warnings sent to the log. Pixels are pulled strip by strip in
- * the calling thread, so that libvips starts no threads of its own.
+ * WebP, TIFF, GIF and HEIF, and its warnings sent to the log. Of its modules only HEIF's is loaded,
+ * with the first such picture. Pixels are pulled strip by strip in the calling thread, so that
+ * libvips starts no threads of its own.
  *
  * Its error text is one buffer for all threads. So a picture that fails is decoded once more
  * while no other is: what the buffer says then belongs to it.
  */
+#include <dlfcn.h>
+#include <gmodule.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <vips/vips.h>
 
 #include "base/arena.h"
@@ -22,9 +26,9 @@
 #include "vision/image/image_parts.h"
 
 enum { DEFAULT_MAX_PIXELS = 1 << 27, STRIP_ROWS = 16, REASON_LENGTH = 200 };
-/* Bytes: of libvips with all modules that a distribution has for it, twice what was measured; of a
- * loader that has read a picture's head. */
-enum { START_NEED = 96 << 20, OPEN_NEED = 2 << 20 };
+/* Bytes: of libvips with all modules that a distribution has for it, twice what was measured; of
+ * HEIF's module; of a loader that has read a picture's head. */
+enum { START_NEED = 96 << 20, HEIF_NEED = 32 << 20, OPEN_NEED = 2 << 20 };
 
 /* What is being decoded. */
 typedef struct {
@@ -38,6 +42,7 @@ typedef struct {
 
 static pthread_mutex_t g_start_lock = PTHREAD_MUTEX_INITIALIZER;
 static enum { NOT_STARTED, STARTED, BROKEN } g_state;
+static char *g_modules; /* the folder of those that were left out at the start; NULL: none were */
 /* Readers decode; a writer has libvips to itself. Writers first, or a damaged picture would
  * wait until a whole folder is done. */
 static pthread_rwlock_t g_lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
@@ -75,6 +80,34 @@ static void in_child(void) {
     g_start_lock = start_lock;
 }
 
+/* The folder of libvips's modules, which is beside it; NULL where it has none. Released with
+ * g_free(). */
+static char *find_modules(void) {
+    int (*function)(const char *) = vips_init;
+    void *address = NULL;
+    Dl_info library;
+    memcpy(&address, &function, sizeof address); /* a cast would not be standard C */
+    if (!dladdr(address, &library) || !library.dli_fname) return NULL;
+    char *folder = g_path_get_dirname(library.dli_fname);
+    char *modules =
+        g_strdup_printf("%s/vips-modules-%d.%d", folder, vips_version(0), vips_version(1));
+    g_free(folder);
+    if (access(modules, R_OK | X_OK) == 0) return modules;
+    g_free(modules);
+    return NULL;
+}
+
+/* libvips loads all its modules when it starts: ImageMagick, Poppler and more, with the libraries
+ * below them, for kinds that are not read here. That takes longer than one picture. It looks for
+ * them below $VIPSHOME, which it sets itself if nobody has, and so finds none. */
+static int start_without_modules(void) {
+    if (!getenv("VIPSHOME")) g_modules = find_modules();
+    if (g_modules) g_setenv("VIPSHOME", "/dev/null", TRUE);
+    int failed = vips_init("unseen") != 0;
+    if (g_modules) g_unsetenv("VIPSHOME");
+    return failed;
+}
+
 /* The caller holds the lock. A lack of memory may pass: later calls try again. */
 static un_status start(void) {
     static const char *const allowed[] = {"VipsForeignLoadJpeg",  "VipsForeignLoadPng",
@@ -86,7 +119,7 @@ static un_status start(void) {
     g_state = BROKEN;
     /* Everything below fatal errors: fatal ones are a lack of memory, and GLib ends then. */
     g_log_set_handler("VIPS", G_LOG_LEVEL_MASK, log_warning, NULL);
-    if (vips_init("unseen") != 0) return un_fail(UNSEEN_E_UNSUPPORTED, "libvips does not start");
+    if (start_without_modules()) return un_fail(UNSEEN_E_UNSUPPORTED, "libvips does not start");
     pthread_atfork(before_fork, after_fork, in_child);
     vips_concurrency_set(1);
     vips_cache_set_max(0);
@@ -98,15 +131,35 @@ static un_status start(void) {
     return UNSEEN_OK;
 }
 
-un_status un_image_prepare(void) {
+/* The caller holds the lock, and libvips was started. */
+static un_status load_heif(void) {
+    if (!g_modules) return UNSEEN_OK;
+    UN_TRY(un_memory_check(HEIF_NEED));
+    char *path = g_strdup_printf("%s/vips-heif." G_MODULE_SUFFIX, g_modules);
+    GModule *module = g_module_open(path, G_MODULE_BIND_LAZY);
+    if (module) g_module_make_resident(module); /* its types cannot be unloaded */
+    g_free(path);
+    g_free(g_modules); /* one attempt */
+    g_modules = NULL;
+    return UNSEEN_OK;
+}
+
+/* What decoding that kind needs of libvips. */
+static un_status prepare(un_file_kind kind) {
     pthread_mutex_lock(&g_start_lock);
     un_status status = start();
+    if (!status && kind == UN_KIND_HEIF) status = load_heif();
     pthread_mutex_unlock(&g_start_lock);
     return status;
 }
 
+un_status un_image_prepare(void) { return prepare(UN_KIND_UNKNOWN); }
+
 /* Whether this libvips was built with a loader for HEIF, which may be a module of its own. */
-static int reads_heif(void) { return vips_type_find("VipsForeignLoad", "heifload_buffer") != 0; }
+static int reads_heif(void) {
+    return prepare(UN_KIND_HEIF) == UNSEEN_OK &&
+           vips_type_find("VipsForeignLoad", "heifload_buffer") != 0;
+}
 
 int un_image_reads(un_file_kind kind) {
     switch (kind) {
@@ -407,7 +460,7 @@ static un_status decode(picture *p, const void *bytes, un_image *out) {
     p->kind = un_kind_of(bytes, p->size);
     size_t limit = p->options.max_pixels ? p->options.max_pixels : DEFAULT_MAX_PIXELS;
     if (p->kind == UN_KIND_BMP) return un_bmp_decode(p->bytes, p->size, p->name, limit, out);
-    UN_TRY(un_image_prepare());
+    UN_TRY(prepare(p->kind));
     if (!un_image_reads(p->kind)) return fail_unread(p);
     UN_GO(drop_transparency(p, &copy));
     status = decode_through_vips(p, out);
