@@ -350,6 +350,57 @@ static void fits_forget_each_other(void **state) {
     util_scene_free(&s);
 }
 
+/* Columns of V that are alike but for a ten-thousandth, and classes to which only that part matters:
+ * scores are as exact as a product of x and V s in f32 is, whichever way they are made (three classes:
+ * without a basis, 60: with one). */
+static void scores_keep_what_cancels(void **state) {
+    (void)state;
+    enum { F = 24, A = 4, C = 60, N = 5 };
+    static const char *const sets[] = {"unit_classes=no", "unit_features=no", "columns=raw", NULL};
+    const size_t width = A;
+    static float scores[N * C], att[C * A];
+    util_scene s;
+    util_scene_make(&s, 9, 20, F, 1, &width, 4);
+    s.data.train = NULL;
+    un_method *method = make_method(&s, sets);
+    const eszsl *e = (const eszsl *)method;
+    float *v = un_param_value(&method->params, e->v);
+    un_rng rng = un_rng_stream(2, "cancels", 0);
+    for (size_t j = 0; j < F; j++) {
+        double large = 1e4 * un_rng_normal(&rng);
+        for (size_t a = 0; a < A; a++)
+            v[j * A + a] = (float)((a < 2 ? large : 0) + un_rng_normal(&rng));
+    }
+    for (size_t c = 0; c < C; c++) {
+        att[c * A] = (float)un_rng_normal(&rng);
+        att[c * A + 1] = -att[c * A];
+        for (size_t a = 2; a < A; a++) att[c * A + a] = (float)un_rng_normal(&rng);
+    }
+    un_class_table table = s.classes;
+    table.semantics[0].values = att;
+    for (table.count = 3; table.count <= C; table.count += C - 3) {
+        util_ok(un_method_eszsl.set_classes(method, &table));
+        assert_int_equal(e->basis != NULL, table.count == C);
+        util_ok(un_method_eszsl.score(method, s.rows, N, scores));
+        for (size_t i = 0; i < N; i++)
+            for (size_t c = 0; c < table.count; c++) {
+                double sum = 0, x2 = 0, p2 = 0;
+                for (size_t j = 0; j < F; j++) {
+                    double x = (double)s.rows[i * F + j], p = 0;
+                    for (size_t a = 0; a < A; a++)
+                        p += (double)v[j * A + a] * (double)att[c * A + a];
+                    sum += x * p;
+                    x2 += x * x;
+                    p2 += p * p;
+                }
+                util_near((double)scores[i * table.count + c], sum,
+                          (F + 2 * A) * 0x1p-24 * sqrt(x2 * p2));
+            }
+    }
+    un_method_eszsl.destroy(method);
+    util_scene_free(&s);
+}
+
 static void mistakes_fail_with_a_sentence(void **state) {
     (void)state;
     const size_t A[] = {5, 4};
@@ -384,9 +435,8 @@ static void mistakes_fail_with_a_sentence(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fits_follow_the_definition),
-        cmocka_unit_test(fits_agree_with_numpy),
-        cmocka_unit_test(fits_forget_each_other),
+        cmocka_unit_test(fits_follow_the_definition),    cmocka_unit_test(fits_agree_with_numpy),
+        cmocka_unit_test(fits_forget_each_other),        cmocka_unit_test(scores_keep_what_cancels),
         cmocka_unit_test(mistakes_fail_with_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,18 +1,13 @@
-/* eszsl.c - ESZSL as a method: settings, the fit in closed form, scores, life cycle. See eszsl.h.
- */
+/* eszsl.c - ESZSL as a method: settings, the fit in closed form, life cycle. See eszsl.h. */
 #include "method/eszsl/eszsl.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/parallel.h"
 #include "base/status.h"
 #include "method/grid_search.h"
-#include "tensor/kernels.h"
 #include "tensor/linear_algebra.h"
-
-enum { SCORE_IMAGES = 256 };
 
 #define GRID "1e-3,1e-2,1e-1,1,1e1,1e2,1e3"
 
@@ -42,36 +37,6 @@ static const un_preset g_presets[] = {
     {NULL, NULL, NULL},
 };
 
-/* ---- features and classes as the method sees them ---- */
-
-typedef struct {
-    const eszsl *e;
-    const float *features;
-    float *out;
-} represent_job;
-
-static void represent_range(size_t begin, size_t end, void *context) {
-    const represent_job *job = context;
-    size_t F = job->e->F;
-    size_t R = job->e->R;
-    for (size_t i = begin; i < end; i++)
-        un_mean_row(job->features + i * R * F, R, F, job->out + i * F);
-}
-
-/* Features of n images (n, R, F) as the method sees them: the mean over regions, of unit length if
- * the settings say so; out (n, F). */
-static void represent(const eszsl *e, const float *features, size_t n, float *out) {
-    represent_job job = {e, features, out};
-    un_parallel_for(n, 1 + 65536 / (e->R * e->F), represent_range, &job);
-    if (e->settings.unit_features) un_normalize_rows(out, n, e->F, 1e-12f, NULL);
-}
-
-/* Class attributes as the method sees them: out (count, A). */
-static void describe(const eszsl *e, const float *values, size_t count, float *out) {
-    memcpy(out, values, count * e->A * sizeof *out);
-    if (e->settings.unit_classes) un_normalize_rows(out, count, e->A, 1e-12f, NULL);
-}
-
 /* ---- fitting: sums over the training images, and the closed form of a point of the grid ---- */
 
 /* Images of one product, and bytes of one gather (region features are large). */
@@ -85,7 +50,7 @@ static un_status prepare_classes(eszsl *e, const un_class_table *classes) {
     UN_TRY(un_arena_alloc(&e->arena, e->class_count, sizeof(size_t), &e->seen_of_class));
     UN_TRY(un_arena_alloc(&e->arena, e->class_count, sizeof(size_t), &e->images));
     UN_TRY(un_alloc(e->class_count * e->A, sizeof *rows, &rows));
-    describe(e, classes->semantics[0].values, e->class_count, rows);
+    un_eszsl_describe(e, classes->semantics[0].values, e->class_count, rows);
     for (size_t i = 0; i < train->count; i++) e->images[e->data->labels[train->items[i]]]++;
     for (size_t c = 0; c < e->class_count; c++) {
         if (e->images[c] == 0) continue;
@@ -131,7 +96,7 @@ static void read_block(eszsl *e, const block *k, const int64_t *images, size_t n
     for (size_t at = 0; at < n; at += k->gather) {
         size_t count = n - at < k->gather ? n - at : k->gather;
         un_features_gather_f32(e->data->features, images + at, count, k->features);
-        represent(e, k->features, count, k->rows);
+        un_eszsl_represent(e, k->features, count, k->rows);
         for (size_t i = 0; i < count; i++) {
             size_t seen = e->seen_of_class[e->data->labels[images[at + i]]];
             double *x = k->x + (at + i) * e->F;
@@ -363,131 +328,12 @@ done:
     return status;
 }
 
-/* ---- scores ---- */
-
-static void free_scoring(eszsl *e) {
-    un_packed_free(e->packed);
-    free(e->rows);
-    free(e->constant);
-    e->packed = NULL;
-    e->rows = e->constant = NULL;
-    e->scored = 0;
-}
-
-/* V s of every class, (C, F), summed in double; a large V may cancel in it. */
-static un_status make_prototypes(const eszsl *e, float *out) {
-    const float *v = un_param_value(&e->base.params, e->v);
-    double *wide = NULL;
-    double *s = NULL;
-    double *product = NULL;
-    un_status status = UNSEEN_OK;
-    UN_GO(un_alloc(e->F * e->A, sizeof *wide, &wide));
-    UN_GO(un_alloc(e->scored * e->A, sizeof *s, &s));
-    UN_GO(un_alloc(e->scored * e->F, sizeof *product, &product));
-    for (size_t i = 0; i < e->F * e->A; i++) wide[i] = (double)v[i];
-    for (size_t i = 0; i < e->scored * e->A; i++) s[i] = (double)e->rows[i];
-    const un_gemm64_args args = {.m = e->scored,
-                                 .n = e->F,
-                                 .k = e->A,
-                                 .alpha = 1,
-                                 .a = s,
-                                 .a_row = e->A,
-                                 .a_column = 1,
-                                 .b = wide,
-                                 .b_row = 1,
-                                 .b_column = e->A,
-                                 .c = product,
-                                 .ldc = e->F};
-    UN_GO(un_gemm64(&args));
-    for (size_t i = 0; i < e->scored * e->F; i++) out[i] = (float)product[i];
-done:
-    free(wide);
-    free(s);
-    free(product);
-    return status;
-}
-
-static un_status set_classes(un_method *method, const un_class_table *classes) {
-    eszsl *e = (eszsl *)method;
-    const un_class_semantics *semantics = &classes->semantics[0];
-    if (classes->count == 0) return un_fail(UNSEEN_E_ARGUMENT, "there are no classes to score");
-    if (classes->semantics_count != 1 || semantics->width != e->A)
-        return un_fail(UNSEEN_E_ARGUMENT,
-                       "the model needs one semantics of %zu values; \"%s\" has %zu (of %zu "
-                       "semantics)",
-                       e->A, semantics->name, semantics->width, classes->semantics_count);
-    float *prototypes = NULL;
-    const float *offset = un_param_value(&e->base.params, e->offset);
-    un_status status = UNSEEN_OK;
-    free_scoring(e);
-    e->scored = classes->count;
-    UN_GO(un_alloc(e->scored * e->A, sizeof(float), &e->rows));
-    UN_GO(un_alloc(e->scored, sizeof(float), &e->constant));
-    UN_GO(un_alloc(e->scored * e->F, sizeof(float), &prototypes));
-    describe(e, semantics->values, e->scored, e->rows);
-    for (size_t c = 0; c < e->scored; c++)
-        e->constant[c] = (float)un_dot(e->rows + c * e->A, offset, e->A);
-    UN_GO(make_prototypes(e, prototypes));
-    UN_GO(un_gemm_pack(&e->packed, UN_F32, 1, SCORE_IMAGES, e->scored, e->F, prototypes, 0));
-done:
-    free(prototypes);
-    if (status) free_scoring(e);
-    return status;
-}
-
-static un_status score(un_method *method, const float *features, size_t n, float *scores) {
-    const eszsl *e = (const eszsl *)method;
-    if (!e->packed) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
-    float *x = NULL;
-    UN_TRY(un_alloc((n < SCORE_IMAGES ? n : SCORE_IMAGES) * e->F, sizeof *x, &x));
-    un_status status = UNSEEN_OK;
-    for (size_t at = 0; at < n && !status; at += SCORE_IMAGES) {
-        size_t count = n - at < SCORE_IMAGES ? n - at : SCORE_IMAGES;
-        represent(e, features + at * e->R * e->F, count, x);
-        const un_gemm_args product = {.m = count,
-                                      .n = e->scored,
-                                      .k = e->F,
-                                      .input = UN_F32,
-                                      .output = UN_F32,
-                                      .a = x,
-                                      .packed = e->packed,
-                                      .c = scores + at * e->scored,
-                                      .bias = e->constant};
-        status = un_gemm(&product);
-    }
-    free(x);
-    return status;
-}
-
-/* x V + offset; in double, as few as the attributes of one image are. */
-static un_status attributes(un_method *method, const float *features, float *out) {
-    const eszsl *e = (const eszsl *)method;
-    const float *v = un_param_value(&e->base.params, e->v);
-    const float *offset = un_param_value(&e->base.params, e->offset);
-    float *x = NULL;
-    double *sum = NULL;
-    un_status status = UNSEEN_OK;
-    UN_GO(un_alloc(e->F, sizeof *x, &x));
-    UN_GO(un_alloc(e->A, sizeof *sum, &sum));
-    represent(e, features, 1, x);
-    for (size_t i = 0; i < e->A; i++) sum[i] = (double)offset[i];
-    for (size_t j = 0; j < e->F; j++)
-        for (size_t i = 0; i < e->A; i++) sum[i] += (double)x[j] * (double)v[j * e->A + i];
-    for (size_t i = 0; i < e->A; i++) out[i] = (float)sum[i];
-done:
-    free(x);
-    free(sum);
-    return status;
-}
-
-static const float *class_rows(const un_method *method) { return ((const eszsl *)method)->rows; }
-
 /* ---- life cycle ---- */
 
 static void destroy(un_method *method) {
     eszsl *e = (eszsl *)method;
     if (!e) return;
-    free_scoring(e);
+    un_eszsl_free_scoring(e);
     un_params_free(&e->base.params);
     un_arena_free(&e->arena);
     free(e);
@@ -570,13 +416,15 @@ static json_t *fit_settings(const un_method *method, size_t point) {
 
 static const char *const g_losses[] = {"squares", NULL};
 
+static const float *class_rows(const un_method *method) { return ((const eszsl *)method)->rows; }
+
 static int unit_rows(const json_t *config) { return read_settings(config).unit_classes; }
 
 static const un_method_closed_form g_closed_form = {
     .fit = fit, .points = fit_points, .next = next_point, .settings = fit_settings};
 
 static const un_method_attribute_scores g_attribute_scores = {
-    .score = attributes, .branches = 1, .class_rows = class_rows};
+    .score = un_eszsl_attributes, .branches = 1, .class_rows = class_rows};
 
 const un_method_class un_method_eszsl = {
     .name = "eszsl",
@@ -590,8 +438,8 @@ const un_method_class un_method_eszsl = {
     .create = create,
     .destroy = destroy,
     .prepare = prepare,
-    .set_classes = set_classes,
-    .score = score,
+    .set_classes = un_eszsl_set_classes,
+    .score = un_eszsl_score,
     .unit_rows = unit_rows,
     .closed_form = &g_closed_form,
     .attribute_scores = &g_attribute_scores,

@@ -1,6 +1,6 @@
 /*
  * eszsl.h - the parts of ESZSL (Romera-Paredes, Torr: "An embarrassingly simple approach
- * to zero-shot learning", ICML 2015), private to eszsl.c and its tests.
+ * to zero-shot learning", ICML 2015), private to its files and tests.
  *
  * A bilinear score x V s of features x and class attributes s, fitted in closed form: the V
  * that minimises
@@ -65,8 +65,23 @@ typedef struct {
     size_t scored;     /* C of the table being scored */
     float *rows;       /* [C, A] attributes */
     float *constant;   /* [C] */
-    un_packed *packed; /* V s of every class */
+    un_packed *basis;  /* Q (F, A); NULL: images are multiplied as they are */
+    un_packed *packed; /* V s of every class, L' s where there is Q */
 } eszsl;
+
+/* ---- score.c ---- */
+
+/* Features of n images (n, R, F) as the method sees them: the mean over regions, of unit length if
+ * the settings say so; out (n, F). */
+void un_eszsl_represent(const eszsl *e, const float *features, size_t n, float *out);
+/* Class attributes as the method sees them: out (count, A). */
+void un_eszsl_describe(const eszsl *e, const float *values, size_t count, float *out);
+
+/* As in un_method_class and un_method_attribute_scores; the attributes are x V + offset. */
+un_status un_eszsl_set_classes(un_method *method, const un_class_table *classes);
+un_status un_eszsl_score(un_method *method, const float *features, size_t n, float *scores);
+un_status un_eszsl_attributes(un_method *method, const float *features, float *out);
+void un_eszsl_free_scoring(eszsl *e);
 
 extern const un_method_class un_method_eszsl;
 
