@@ -134,7 +134,7 @@ UNSEEN_API unseen_status unseen_model_open(const char *path, unseen_model **out)
 /* Releases a model; NULL is allowed. */
 UNSEEN_API void unseen_model_close(unseen_model *model);
 
-/* The name of the method: "dem", "duet", "eszsl", "msdn". */
+/* The name of the method: "cnzsl", "dem", "duet", "eszsl", "msdn". */
 UNSEEN_API const char *unseen_model_method(const unseen_model *model);
 
 /* C, the number of classes that the model scores. */

@@ -305,6 +305,16 @@ double un_config_list_number(const json_t *config, const char *key, size_t i) {
     return json_is_number(item) ? json_number_value(item) : (double)NAN;
 }
 
+un_status un_config_for_semantics(const json_t *config, const char *key, size_t count,
+                                  double *out) {
+    size_t n = un_config_list_count(config, key);
+    if (n != 1 && n != count)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "%s needs one value, or one for each of the %zu semantics", key, count);
+    for (size_t m = 0; m < count; m++) out[m] = un_config_list_number(config, key, m);
+    return UNSEEN_OK;
+}
+
 size_t un_config_list_count(const json_t *config, const char *key) {
     return json_array_size(json_object_get(config, key));
 }

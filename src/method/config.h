@@ -62,6 +62,8 @@ const char *un_config_text(const json_t *config, const char *key);
 int un_config_is(const json_t *config, const char *key, const char *choice);
 /* Item i of a list; a list of one item serves every i. Numbers: NAN for a word. */
 double un_config_list_number(const json_t *config, const char *key, size_t i);
+/* A list of numbers that has one item, or one for each of `count` semantics, into out[count]. */
+un_status un_config_for_semantics(const json_t *config, const char *key, size_t count, double *out);
 /* Number of items of a list. */
 size_t un_config_list_count(const json_t *config, const char *key);
 /* Item i of a list of names; borrowed from `config`. */

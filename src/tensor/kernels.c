@@ -166,6 +166,22 @@ void un_normalize_rows(float *x, size_t rows, size_t n, float eps, float *norms)
     un_parallel_for(rows, row_grain(n, GRAIN), normalize_range, &j);
 }
 
+static void normalize_backward_range(size_t begin, size_t end, void *context) {
+    const job *j = context;
+    for (size_t i = begin; i < end; i++) {
+        const float *unit = j->x + i * j->n;
+        float *row = j->out + i * j->n, norm = j->y[i];
+        un_isa()->axpy((float)-un_isa()->dot(row, unit, j->n), unit, row, j->n);
+        un_isa()->scale(1.0f / (norm > j->eps ? norm : j->eps), row, j->n);
+    }
+}
+
+void un_normalize_rows_backward(const float *unit, const float *norms, size_t rows, size_t n,
+                                float eps, float *d) {
+    job j = {.x = unit, .out = d, .n = n, .eps = eps, .y = norms};
+    un_parallel_for(rows, row_grain(n, GRAIN), normalize_backward_range, &j);
+}
+
 static void norm_range(size_t begin, size_t end, void *context) {
     const job *j = context;
     for (size_t i = begin; i < end; i++) {

@@ -42,6 +42,10 @@ void un_tanh(const float *x, float *out, size_t n);
 void un_softmax_rows(float *x, size_t rows, size_t n, size_t ld);
 /* Rows of x: x / max(||x||, eps) in place; norms[rows] receives ||x|| unless NULL. */
 void un_normalize_rows(float *x, size_t rows, size_t n, float eps, float *norms);
+/* Back through it: d (rows, n), the gradient of the unit rows, becomes that of x, in place:
+ * (d - <d, unit> unit) / max(||x||, eps). */
+void un_normalize_rows_backward(const float *unit, const float *norms, size_t rows, size_t n,
+                                float eps, float *d);
 /* ||x|| of every row, accumulated in f64. */
 void un_row_norms(const float *x, size_t rows, size_t n, double *norms);
 /* 1 / max(||row||, eps) of every row of x (rows, n). */

@@ -94,7 +94,7 @@ next "vectors=one-hot" bench msdn --set vectors=o
 next "" train --preset ""               # of which method?
 next "bash zsh" completion ""
 next "backbone" bench ba
-next "ceilings" bench c
+next "ceilings" bench ce
 next --arch bench backbone --a
 next "--data --output --preset" train dem ""
 next "builtin:descriptor builtin:pixels" extract --backbone ""

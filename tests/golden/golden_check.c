@@ -23,6 +23,7 @@ static const struct {
 } g_kinds[] = {
     {"adam", golden_check_adam},
     {"bert", golden_check_bert},
+    {"cnzsl", golden_check_cnzsl},
     {"deit", golden_check_deit},
     {"dem", golden_check_dem},
     {"duet_step_contrast", golden_check_duet_contrast},

@@ -15,19 +15,10 @@
 
 #include "base/json.h"
 #include "golden.h"
+#include "golden_training.h"
 #include "method/dem/dem.h"
-#include "protocol/metrics.h"
 
 enum { NAME_LENGTH = 64, HPARAMS = 5 };
-
-/* One given batch as a training set. */
-typedef struct {
-    size_t n;
-    un_features features;
-    int32_t *labels;
-    un_index_list train;
-    un_training_data data;
-} batch;
 
 typedef struct {
     golden *g;
@@ -39,27 +30,6 @@ typedef struct {
     un_optimizer optimizer;
     double *fit, *total; /* [steps] losses before each update */
 } scene;
-
-static un_status load_classes(scene *s) {
-    golden *g = s->g;
-    un_class_table *t = &s->classes;
-    size_t seen_count = 0;
-    int64_t *seen = NULL;
-    *t = (un_class_table){.count = s->C, .semantics_count = 1};
-    t->semantics[0] = (un_class_semantics){.name = "att", .width = s->A};
-    UN_TRY(golden_f32(g, "in.att", s->C * s->A, &t->semantics[0].values));
-    UN_TRY(un_arena_alloc(&g->arena, s->C, 1, &t->seen));
-    UN_TRY(un_arena_alloc(&g->arena, s->C, sizeof *t->names, &t->names));
-    for (size_t c = 0; c < s->C; c++) UN_TRY(un_arena_string(&g->arena, "class", &t->names[c]));
-    UN_TRY(golden_count(g, "in.seen", &seen_count));
-    UN_TRY(golden_i64(g, "in.seen", seen_count, &seen));
-    for (size_t i = 0; i < seen_count; i++) {
-        if (seen[i] < 0 || (size_t)seen[i] >= s->C)
-            return un_fail(UNSEEN_E_FORMAT, "%s: in.seen is out of range", g->file->path);
-        t->seen[seen[i]] = 1;
-    }
-    return UNSEEN_OK;
-}
 
 static un_status make_config(scene *s) {
     double *p = NULL;
@@ -74,38 +44,6 @@ static un_status make_config(scene *s) {
     un_status status = un_config_merge(&un_method_dem, s->config, values, s->g->file->path);
     json_decref(values);
     return status;
-}
-
-static un_status load_batch(scene *s, size_t step, batch *b) {
-    golden *g = s->g;
-    char name[NAME_LENGTH];
-    int64_t *labels = NULL;
-    float *rows = NULL;
-    *b = (batch){0};
-    snprintf(name, sizeof name, "in.step%zu.labels", step);
-    UN_TRY(golden_dimension(g, name, 1, 0, &b->n));
-    UN_TRY(golden_i64(g, name, b->n, &labels));
-    snprintf(name, sizeof name, "in.step%zu.features", step);
-    UN_TRY(golden_f32(g, name, b->n * s->D, &rows));
-    UN_TRY(un_arena_alloc(&g->arena, b->n, sizeof *b->labels, &b->labels));
-    UN_TRY(un_arena_alloc(&g->arena, b->n, sizeof *b->train.items, &b->train.items));
-    for (size_t i = 0; i < b->n; i++) {
-        if (labels[i] < 0 || (size_t)labels[i] >= s->C)
-            return un_fail(UNSEEN_E_FORMAT, "%s: a label is out of range", g->file->path);
-        b->labels[i] = (int32_t)labels[i];
-        b->train.items[i] = (int64_t)i;
-    }
-    b->train.count = b->n;
-    b->features = (un_features){.image_count = b->n,
-                                .regions = 1,
-                                .width = s->D,
-                                .grid_height = 1,
-                                .grid_width = 1,
-                                .dtype = UN_F32,
-                                .data = (const unsigned char *)rows,
-                                .row_bytes = s->D * sizeof *rows};
-    b->data = (un_training_data){&b->features, b->labels, &b->train};
-    return UNSEEN_OK;
 }
 
 /* Element (i, j) of a piece: torch has weights (out, in), we (in, out). */
@@ -124,7 +62,7 @@ static un_status load_weights(scene *s, un_params *params) {
 }
 
 /* A method that trains on `b` (NULL: only predicts), with the weights of the last one. */
-static un_status next_method(scene *s, const batch *b) {
+static un_status next_method(scene *s, const golden_batch *b) {
     un_method *old = s->method, *method = NULL;
     if (b) {
         char assignment[NAME_LENGTH];
@@ -146,7 +84,7 @@ static un_status next_method(scene *s, const batch *b) {
 }
 
 /* The outputs of the step just done, one row a class, spread over the batch. */
-static un_status compare_outputs(scene *s, const batch *b) {
+static un_status compare_outputs(scene *s, const golden_batch *b) {
     const dem *d = (const dem *)s->method;
     float *pred = NULL;
     UN_TRY(un_arena_alloc(&s->g->arena, b->n * s->D, sizeof *pred, &pred));
@@ -179,9 +117,9 @@ static un_status compare_gradients(scene *s) {
 
 static un_status train(scene *s) {
     for (size_t step = 0; step < s->steps; step++) {
-        batch b;
+        golden_batch b;
         double losses[UN_MAX_LOSSES];
-        UN_TRY(load_batch(s, step, &b));
+        UN_TRY(golden_load_batch(s->g, step, s->C, s->D, &b));
         UN_TRY(next_method(s, &b));
         if (step == 0) {
             un_optimizer_settings settings;
@@ -244,15 +182,7 @@ static un_status compare_scores(scene *s, const char *distance) {
     UN_TRY(golden_compare_f32(g, "out.prototypes", ((const dem *)s->method)->prototypes,
                               s->C * s->D, GOLDEN_OUTPUT));
     UN_TRY(un_method_dem.score(s->method, features, n, scores));
-    un_predictions p;
-    int32_t *labels = NULL; /* none is asked for */
-    UN_TRY(un_arena_alloc(&g->arena, n, sizeof *labels, &labels));
-    UN_TRY(un_predictions_from_scores(&p, &s->classes, scores, labels, n, 0, 0));
-    for (size_t i = 0; i < n; i++) {
-        chosen[i] = un_prediction_decide(&p.items[i], 0);
-        chosen_unseen[i] = p.items[i].unseen;
-    }
-    un_predictions_free(&p);
+    UN_TRY(golden_decide(g, &s->classes, scores, n, chosen, chosen_unseen));
     for (size_t i = 0; i < n * s->C; i++) scores[i] = -scores[i];
     snprintf(name, sizeof name, "out.dist_%s", distance);
     UN_TRY(golden_compare_f32(g, name, scores, n * s->C, GOLDEN_OUTPUT));
@@ -272,7 +202,7 @@ un_status golden_check_dem(golden *g) {
     UN_GO(golden_dimension(g, "loss.per_step", 1, 0, &s.steps));
     UN_GO(un_arena_alloc(&g->arena, s.steps, sizeof *s.fit, &s.fit));
     UN_GO(un_arena_alloc(&g->arena, s.steps, sizeof *s.total, &s.total));
-    UN_GO(load_classes(&s));
+    UN_GO(golden_load_classes(g, s.C, s.A, &s.classes));
     UN_GO(make_config(&s));
     UN_GO(train(&s));
     UN_GO(compare_training(&s));

@@ -210,18 +210,6 @@ static void destroy(un_method *method) {
     free(d);
 }
 
-/* A list setting has one value, or one for each semantics. */
-static un_status read_for_semantics(const json_t *config, const char *key, size_t semantics_count,
-                                    double *out) {
-    size_t n = un_config_list_count(config, key);
-    if (n != 1 && n != semantics_count)
-        return un_fail(UNSEEN_E_ARGUMENT,
-                       "%s needs one value, or one for each of the %zu semantics", key,
-                       semantics_count);
-    for (size_t m = 0; m < semantics_count; m++) out[m] = un_config_list_number(config, key, m);
-    return UNSEEN_OK;
-}
-
 /* The only look at the configuration. */
 static un_status read_settings(const json_t *config, size_t semantics_count, dem_settings *out) {
     dem_settings s = {.network_is_auto = un_config_is(config, "network", "auto"),
@@ -240,8 +228,8 @@ static un_status read_settings(const json_t *config, size_t semantics_count, dem
                                     .epsilon = un_config_number(config, "epsilon")},
                       .init_sd = un_config_number(config, "init_sd"),
                       .init_bias = un_config_number(config, "init_bias")};
-    UN_TRY(read_for_semantics(config, "modality_scale", semantics_count, s.modality_scale));
-    UN_TRY(read_for_semantics(config, "input_scale", semantics_count, s.input_scale));
+    UN_TRY(un_config_for_semantics(config, "modality_scale", semantics_count, s.modality_scale));
+    UN_TRY(un_config_for_semantics(config, "input_scale", semantics_count, s.input_scale));
     for (size_t i = 0; i < DEM_MAX_LAYERS; i++)
         s.lambda[i] = un_config_list_number(config, "lambda", i);
     *out = s;
