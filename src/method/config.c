@@ -24,7 +24,17 @@ static const un_option g_step_options[] = {
     {NULL, UN_OPTION_INTEGER, NULL, 0, 0, NULL, NULL},
 };
 
-static const un_option g_common_options[] = {
+/* Where no length is selected. */
+static const un_option g_fixed_options[] = {
+    {"epochs", UN_OPTION_INTEGER, "100", 1, 1e9, NULL,
+     "length of the training; validation chooses gamma alone"},
+    {"evaluate_every", UN_OPTION_INTEGER, "1", 1, 1e9, NULL,
+     "epochs between evaluations on validation data, which are told and choose nothing but the "
+     "last"},
+    {NULL, UN_OPTION_INTEGER, NULL, 0, 0, NULL, NULL},
+};
+
+static const un_option g_selection_options[] = {
     {"metric", UN_OPTION_CHOICE, "AUSUC", 0, 0, "AUSUC|H|T1",
      "what selection maximises on validation data"},
     {NULL, UN_OPTION_INTEGER, NULL, 0, 0, NULL, NULL},
@@ -32,8 +42,9 @@ static const un_option g_common_options[] = {
 
 void un_option_tables(const un_method_class *class, const un_option **out) {
     size_t n = 0;
-    if (!class->closed_form) out[n++] = g_step_options;
-    out[n++] = g_common_options;
+    int fixed = un_method_has_fixed_length(class);
+    if (!class->closed_form) out[n++] = fixed ? g_fixed_options : g_step_options;
+    if (!fixed) out[n++] = g_selection_options;
     out[n++] = class->options;
     out[n] = NULL;
 }

@@ -34,7 +34,8 @@ typedef struct {
 struct un_method_class;
 
 /* The tables of all settings of a method, NULL-terminated, into out[UN_OPTION_TABLES]: those of
- * methods that learn in steps (not of closed forms), of all methods, and its own. */
+ * methods that learn in steps (not of closed forms), of those that select a length or a point of a
+ * grid, and its own. */
 enum { UN_OPTION_TABLES = 4 };
 void un_option_tables(const struct un_method_class *class, const un_option **out);
 

@@ -62,6 +62,10 @@ const char *const *un_method_map_titles(const un_method_class *class) {
     return class->maps ? class->maps->titles : NULL;
 }
 
+int un_method_has_fixed_length(const un_method_class *class) {
+    return class->learner && class->learner->fixed_length;
+}
+
 int un_method_scores_are_probabilities(const un_method_class *class) {
     return class->attribute_scores && class->attribute_scores->scores_are_probabilities;
 }

@@ -86,6 +86,11 @@ typedef struct {
     /* Settings of the optimiser that the trainer should run. */
     void (*optimizer)(const un_method *method, un_optimizer_settings *out);
 
+    /* 1: no length is selected. Every run is as long as the setting "epochs" says, nothing stops it
+     * earlier, and validation chooses gamma alone, after the last epoch. For methods whose schedule
+     * belongs to their length. */
+    int fixed_length;
+
     /* May be NULL: */
 
     /* The learning rate of an epoch where it changes; NULL: always the optimiser's. */
@@ -224,6 +229,8 @@ un_status un_method_prepare(un_method *method);
 /* Maps of a class and what they show; 0 and NULL for one that has none. */
 size_t un_method_map_branches(const un_method_class *class);
 const char *const *un_method_map_titles(const un_method_class *class);
+/* Whether validation chooses gamma alone, and no length or point of a grid. */
+int un_method_has_fixed_length(const un_method_class *class);
 /* Whether attribute scores add up to the logarithms of its scores. */
 int un_method_scores_are_probabilities(const un_method_class *class);
 /* What calibrated scores are beside score_unit, in words: "less gamma 0.1 for seen classes"; ""

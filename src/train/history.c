@@ -230,6 +230,9 @@ un_status un_history_select(trainer *t) {
     /* Runs that stopped early have fewer evaluations. */
     size_t count = t->history[0].count, begin = 0, best = 0;
     while (begin < count && !is_common(t, t->selection_runs, begin)) begin++;
+    if (un_method_has_fixed_length(t->options->class)) /* the last one alone */
+        for (size_t i = begin; i < count; i++)
+            if (is_common(t, t->selection_runs, i)) begin = i;
     if (begin == count)
         return un_fail(UNSEEN_E_ARGUMENT, "no evaluation fell into the training: lower "
                                           "evaluate_every or raise epochs");

@@ -36,7 +36,7 @@ extern const char *const un_metric_names[METRICS];
 
 /* What the configuration says of the training itself; a method reads its own settings. */
 typedef struct {
-    size_t epochs, evaluate_every, patience; /* not of closed forms */
+    size_t epochs, evaluate_every, patience; /* not of closed forms; no patience: 0 */
     selection_metric metric;
     size_t semantics_count; /* as it says; `semantics` has no more than fit */
     const char *semantics[UN_MAX_CLASS_SEMANTICS]; /* names, borrowed from the configuration */

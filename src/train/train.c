@@ -197,10 +197,12 @@ static json_t *selection_json(const trainer *t) {
         un_json_push(
             &sources,
             json_string(o->select == UN_SELECT_TEST ? "test sets" : o->dataset->folds[r].source));
+    int fixed = un_method_has_fixed_length(o->class);
     const char *unit = o->class->closed_form ? "point" : "epochs";
     json_t *s = json_pack("{s:s, s:s, s:I, s:o}", "mode", un_select_text(o->select), "metric",
                           un_metric_names[t->selected.by], unit, (json_int_t)t->selected.epochs,
                           "runs", sources);
+    if (s && fixed) un_json_put(&s, "fixed_length", json_true());
     if (s && o->class->closed_form)
         un_json_put(&s, "settings",
                     o->class->closed_form->settings(t->method, t->selected.epochs - 1));
@@ -324,6 +326,11 @@ static un_status log_selection(const trainer *t) {
                : t->selected.H == 0 ? "%s: H is 0 at every gamma, so it stays 0"
                                     : "%s: H is the same at every gamma, so it stays 0",
                who);
+    if (un_method_has_fixed_length(o->class)) {
+        un_log(UNSEEN_LOG_INFO, "%s chose gamma %.4g after all %zu epochs", who, t->selected.gamma,
+               t->selected.epochs);
+        return UNSEEN_OK;
+    }
     if (!o->class->closed_form) {
         un_log(UNSEEN_LOG_INFO, "%s chose %zu epochs and gamma %.4g", who, t->selected.epochs,
                t->selected.gamma);
@@ -470,12 +477,14 @@ static un_status train(trainer *t, json_t **result) {
 
 static train_settings read_settings(const un_train_options *o) {
     train_settings s = {.semantics_count = un_config_list_count(o->config, "semantics")};
+    int fixed = un_method_has_fixed_length(o->class);
     if (!o->class->closed_form) {
         s.epochs = un_config_integer(o->config, "epochs");
         s.evaluate_every = un_config_integer(o->config, "evaluate_every");
-        s.patience = un_config_integer(o->config, "patience");
+        if (!fixed) s.patience = un_config_integer(o->config, "patience");
     }
-    while (s.metric < METRIC_S && !un_config_is(o->config, "metric", un_metric_names[s.metric]))
+    while (!fixed && s.metric < METRIC_S &&
+           !un_config_is(o->config, "metric", un_metric_names[s.metric]))
         s.metric++;
     for (size_t i = 0; i < s.semantics_count && i < UN_MAX_CLASS_SEMANTICS; i++)
         s.semantics[i] = un_config_list_name(o->config, "semantics", i);

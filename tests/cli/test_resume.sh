@@ -47,6 +47,14 @@ $train -o stopped.model --resume >/dev/null || fail "resume"
 cmp whole.model stopped.model || fail "stopped and resumed differs"
 [ -e stopped.model.checkpoint ] && fail "the checkpoint was not removed"
 
+# Statistics that steps keep beside their weights go on, too: both are in the checkpoint.
+train="$unseen train cnzsl --data toy --epochs 40 --set hidden=128 --set batch=64 --quiet"
+$train -o running.model >/dev/null || fail "cnzsl"
+interrupted KILL running-killed.model.checkpoint running-killed.model \
+    $train -o running-killed.model --checkpoint-every 0.001
+$train -o running-killed.model --resume >/dev/null || fail "resuming cnzsl"
+cmp running.model running-killed.model || fail "cnzsl, killed and resumed, differs"
+
 # A closed form, killed between two points of its grid, which it tries whole or searches.
 for search in whole local; do
     train="$unseen train eszsl --data toy --quiet --set search=$search"

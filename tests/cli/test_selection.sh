@@ -75,4 +75,16 @@ grep -q '"selected_on_test_H": [01]' m.json || fail "no mean of the figures sele
 grep -q '"validation_H": null' m.json || fail "a mean of validation that never was"
 expect 0 "(validation)" "$unseen" train eszsl --data toy -o v.model --json v.json
 [ "$(member v.json selected_on_test)" = null ] || fail "an honest model has figures chosen on test"
+# A method of fixed length: folds choose gamma after the last epoch, and what would stop earlier is no
+# setting of it.
+expect 0 "validation chose gamma" "$unseen" train cnzsl --data toy -o fixed.model --epochs 6 \
+    --set hidden=16 --set evaluate_every=2
+expect 0 "after all 6 epochs" "$unseen" train cnzsl --data toy -o fixed.model --epochs 6 \
+    --set hidden=16 --set evaluate_every=4
+expect 0 '"fixed_length": true' "$unseen" inspect fixed.model
+expect 0 '"epochs": 6' "$unseen" inspect fixed.model
+for setting in patience=3 metric=H; do
+    expect 1 "cnzsl has no setting" "$unseen" train cnzsl --data toy -o no.model --set $setting
+done
+expect 0 "gamma alone" "$unseen" train cnzsl --settings
 finish

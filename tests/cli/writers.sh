@@ -1,7 +1,7 @@
 # Sourced by the tests that kill the commands that write, or make their calls fail. Each command
 # writes into ./w; what a whole run leaves there lies in ./whole.NAME.
 # The first few, which a bounded run takes, are of different kinds.
-writers="import words extract train duet eval predict explain report msdn eszsl demo"
+writers="import words extract train duet eval predict explain report msdn eszsl cnzsl demo"
 
 prepare_writers() {
     "$unseen" import tinybirds -o base --size 64 --images-per-class 5 -q >/dev/null || return 1
@@ -38,6 +38,7 @@ write() {
     words) set -- words w/set --vectors builtin:words ;;
     extract) set -- extract --data w/set --backbone builtin:descriptor --pooled ;;
     train) set -- train dem --features $pooled $training ;;
+    cnzsl) set -- train cnzsl --features $pooled $training --set hidden=64 ;;
     eszsl) set -- train eszsl --features $pooled ${training/--epochs 2/} ;;
     msdn) set -- train msdn --features $regions $training ;;
     duet) set -- train duet --features $regions $training $small ;;

@@ -106,6 +106,39 @@ static void gamma_of_folds_is_exact(void **state) {
     }
 }
 
+/* A method of fixed length takes the last evaluation that all folds came to, whatever was better
+ * before, and gamma from it; another takes the best. */
+static void fixed_lengths_take_the_last(void **state) {
+    (void)state;
+    for (int fixed = 0; fixed < 2; fixed++) {
+        trainer t;
+        un_train_options o;
+        fold good, bad;
+        evaluation *e = NULL;
+        open_trainer(&t, &o, FOLDS);
+        un_method_learner learner = *o.class->learner;
+        un_method_class class = *o.class;
+        learner.fixed_length = fixed;
+        class.learner = &learner;
+        o.class = &class;
+        make_fold(&good, 1, 0.5);
+        make_fold(&bad, 1, 0.5);
+        for (size_t i = 0; i < bad.p.count; i += 3) /* a third of the images is wrong */
+            bad.p.items[i].unseen = bad.p.items[i].seen = -1;
+        const fold last[FOLDS] = {bad, bad};
+        for (t.run = 0; t.run < FOLDS; t.run++) {
+            util_ok(un_history_add(&t, 10, &good.p, &e));
+            util_ok(un_history_add(&t, 20, &bad.p, &e));
+        }
+        util_ok(un_history_select(&t));
+        assert_int_equal(t.selected.epochs, fixed ? 20 : 10);
+        if (fixed) util_near(t.selected.H, best_by_trial(last), 1e-12);
+        un_predictions_free(&good.p);
+        un_predictions_free(&bad.p);
+        close_trainer(&t, &o);
+    }
+}
+
 /* A fold without images of seen classes has no AUSUC: T1 decides, and gamma stays 0. */
 static void fold_without_seen_images(void **state) {
     (void)state;
@@ -153,6 +186,7 @@ int main(void) {
     const char *base = getenv("TMPDIR");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gamma_of_folds_is_exact),
+        cmocka_unit_test(fixed_lengths_take_the_last),
         cmocka_unit_test(fold_without_seen_images),
         cmocka_unit_test(fold_without_images),
     };

@@ -341,6 +341,7 @@ static const un_method_learner g_learner = {.steps_before = steps_before,
                                             .step = step,
                                             .step_flops = step_flops,
                                             .optimizer = optimizer,
+                                            .fixed_length = 1,
                                             .learning_rate = learning_rate,
                                             .plan = plan};
 
