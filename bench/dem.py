@@ -7,16 +7,10 @@ Both do the same step: B images of seen classes, class network, squared error, L
 on all parameters, Adam in TensorFlow's form. PyTorch runs
   plain     one row per image, autograd, Adam of torch.optim
   lean      one row per class that occurs (the engine's own formulation), foreach Adam
-each in f32 and under bf16 autocast. The engine and PyTorch take turns; the
-ratios are medians over the pairs, because shared machines change their speed. Without PyTorch the
-engine runs alone.
+each in f32 and under bf16 autocast.
 """
-import argparse
-import os
-import statistics
-import time
-
 import figures
+import steps
 
 torch = figures.find_torch()
 
@@ -90,64 +84,12 @@ class Lean(Plain):
         return ((error * count).sum() + constant) / (B * D)
 
 
-def torch_ms(model, steps):
-    times = []
-    for _ in range(steps):
-        start = time.perf_counter()
-        model.step()
-        times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times)
-
-
-def unseen_run(program, precision, steps, threads):
-    command = [program, "bench", "dem", "--attributes", str(A), "--hidden", str(H), "--features",
-               str(D), "--batch", str(B), "--classes", str(K), "--images", str(N), "--steps",
-               str(steps), "--precision", precision, "--threads", str(threads), "--json", "-",
-               "--quiet"]
-    return figures.run(command)
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("program")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--json", help="also write the results to this file")
-    args = parser.parse_args()
-    peers = {}
-    if torch:
-        torch.set_num_threads(args.threads)
-        data = make_data()
-        peers = {"plain f32": Plain(data, False), "plain bf16": Plain(data, True),
-                 "lean f32": Lean(data, False), "lean bf16": Lean(data, True)}
-    for model in peers.values():
-        torch_ms(model, 3)
-    engine = {"f32": [], "auto": []}
-    others = {name: [] for name in peers}
-    for _ in range(args.rounds):
-        for precision, runs in engine.items():
-            runs.append(unseen_run(args.program, precision, args.steps, args.threads))
-        for name, model in peers.items():
-            others[name].append(torch_ms(model, args.steps))
-    probes = [r["probe_gflops"] for runs in engine.values() for r in runs]
-    print(f"DEM, A {A}, h {H}, D {D}, B {B}, {K} classes, {args.threads} threads, "
-          f"{args.rounds} rounds of {args.steps} steps, {figures.version(torch)}")
-    print("GEMM probe, GFLOP/s: "
-          + ", ".join(f"{t} {figures.spread([p[t] for p in probes], '.0f')}" for t in ("f32", "bf16")))
-    for name, times in others.items():
-        print(f"  PyTorch {name:11s} {statistics.median(times):7.2f} ms a step")
-    entries = []
-    for precision, runs in engine.items():
-        times = [r["step_ms"]["median"] for r in runs]
-        entries.append(figures.entry(f"DEM step, --precision {precision}", "ms", runs, times, others,
-                                     runs[0]["gflops"] * times[0] * 1e6))
-        print(f"  unseen {precision:12s} {statistics.median(times):7.2f} ms a step")
-        for name in others:
-            print(f"      {figures.spread(figures.ratios(entries[-1], name), '5.2f')} x PyTorch {name}")
-    if args.json:
-        figures.write(args.json, torch, args.threads, entries)
+def make_peers():
+    data = make_data()
+    return {"plain f32": Plain(data, False), "plain bf16": Plain(data, True),
+            "lean f32": Lean(data, False), "lean bf16": Lean(data, True)}
 
 
 if __name__ == "__main__":
-    main()
+    steps.compare(torch, "dem", {"attributes": A, "hidden": H, "features": D, "batch": B, "classes": K,
+                                 "images": N}, make_peers, ("f32", "auto"))

@@ -23,6 +23,7 @@ import figures
 HERE = os.path.dirname(os.path.abspath(__file__))
 COMPARISONS = {
     "dem": ["dem.py"],
+    "cnzsl": ["cnzsl.py"],
     "msdn": ["msdn.py"],
     "resnet101": ["backbone.py", "--arch", "resnet101"],
     "vit_b_16": ["backbone.py", "--arch", "vit_b_16"],
@@ -30,7 +31,7 @@ COMPARISONS = {
     "mobilenet_v2": ["backbone.py", "--arch", "mobilenet_v2"],
     "duet": ["duet.py", "--best", "--scaling"],
 }
-QUICK = ("dem", "msdn", "mobilenet_v2")
+QUICK = ("dem", "cnzsl", "msdn", "mobilenet_v2")
 
 
 def main():

@@ -1,0 +1,66 @@
+"""Training steps of a method on pooled features: `unseen bench METHOD` against forms of PyTorch,
+interleaved in one run; shared by the comparisons of single methods.
+
+The engine and PyTorch take turns; the ratios are medians over the pairs, because shared machines
+change their speed. Without PyTorch the engine runs alone.
+"""
+import argparse
+import os
+import statistics
+import time
+
+import figures
+
+
+def torch_ms(model, steps):
+    times = []
+    for _ in range(steps):
+        start = time.perf_counter()
+        model.step()
+        times.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(times)
+
+
+def compare(torch, method, shape, make_peers, precisions):
+    """`shape` is {option: number} of `unseen bench METHOD`; make_peers() gives {name: model with
+    step()}."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--json", help="also write the results to this file")
+    args = parser.parse_args()
+    peers = {}
+    if torch:
+        torch.set_num_threads(args.threads)
+        peers = make_peers()
+    for model in peers.values():
+        torch_ms(model, 3)
+    engine = {precision: [] for precision in precisions}
+    others = {name: [] for name in peers}
+    options = [word for option, number in shape.items() for word in ("--" + option, str(number))]
+    for _ in range(args.rounds):
+        for precision, runs in engine.items():
+            runs.append(figures.run([args.program, "bench", method, *options, "--steps", str(args.steps),
+                                     "--precision", precision, "--threads", str(args.threads), "--json",
+                                     "-", "--quiet"]))
+        for name, model in peers.items():
+            others[name].append(torch_ms(model, args.steps))
+    probes = [r["probe_gflops"] for runs in engine.values() for r in runs]
+    print(f"{method.upper()}, " + ", ".join(f"{number} {option}" for option, number in shape.items())
+          + f", {args.threads} threads, {args.rounds} rounds of {args.steps} steps, {figures.version(torch)}")
+    print("GEMM probe, GFLOP/s: "
+          + ", ".join(f"{t} {figures.spread([p[t] for p in probes], '.0f')}" for t in ("f32", "bf16")))
+    for name, times in others.items():
+        print(f"  PyTorch {name:11s} {statistics.median(times):7.2f} ms a step")
+    entries = []
+    for precision, runs in engine.items():
+        times = [r["step_ms"]["median"] for r in runs]
+        entries.append(figures.entry(f"{method.upper()} step, --precision {precision}", "ms", runs, times,
+                                     others, runs[0]["gflops"] * times[0] * 1e6))
+        print(f"  unseen {precision:12s} {statistics.median(times):7.2f} ms a step")
+        for name in others:
+            print(f"      {figures.spread(figures.ratios(entries[-1], name), '5.2f')} x PyTorch {name}")
+    if args.json:
+        figures.write(args.json, torch, args.threads, entries)
