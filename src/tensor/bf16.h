@@ -22,7 +22,9 @@ enum {
     BF16_STEP = 32,                 /* elements of k in a step */
     BF16_TILE = 512,                /* elements of a tile */
     BF16_STEP_SIZE = 2 * BF16_TILE, /* elements of a step of a panel */
-    BF16_LINES = 16                 /* rows or columns of a tile */
+    BF16_LINES = 16,                /* rows or columns of a tile */
+    BF16_WIDE = 4,                  /* steps that are widened to f32 together: 16 KiB a panel */
+    BF16_WIDE_STEP = BF16_PANEL * BF16_STEP /* floats of a widened step */
 };
 
 /* How many units n elements take. */
@@ -38,13 +40,21 @@ typedef struct {
     un_dtype type;
     size_t m, n, ldc;
     const float *bias;
-    int relu, gelu, accumulate;
-    int stream; /* past the caches: whole lines, which nobody reads soon */
+    int relu, gelu;
+    const void *before; /* is added; may be c */
+    int stream;         /* past the caches: whole lines, which nobody reads soon */
+    void *linear;
+    const void *gelu_slope;
 } un_bf16_output;
 
 /* What bf16_isa.c fills, once for each instruction set. */
 typedef struct {
     un_bf16_block block; /* widened to f32 */
+    /* Its parts, for panels that meet several others: `steps` <= BF16_WIDE of a panel widened to
+     * BF16_WIDE * BF16_WIDE_STEP floats, and two such multiplied. */
+    void (*widen_left)(const un_bf16 *a, size_t steps, float *out);
+    void (*widen_right)(const un_bf16 *b, size_t steps, float *out);
+    void (*multiply_wide)(const float *a, const float *b, size_t steps, float *slab, int add);
     /* A tile of `rows` <= 16 rows with `columns` <= 32 elements each, zeros elsewhere. */
     void (*copy_rows)(const un_bf16 *in, size_t ld, size_t rows, size_t columns, un_bf16 *tile);
     /* A tile of pairs from `rows` <= 32 rows of k with `columns` <= 16 elements each. */
@@ -57,6 +67,7 @@ typedef struct {
     void (*narrow)(const float *in, un_bf16 *out, size_t n);
     /* out[32] = the sum of squares of each row of a left panel, over `steps`. */
     void (*square_rows)(const un_bf16 *panel, size_t steps, float *out);
+    void (*sum_rows)(const un_bf16 *panel, size_t steps, float *out); /* the same, not squared */
 } un_bf16_moves;
 
 extern const un_bf16_moves un_bf16_moves_baseline;
@@ -74,6 +85,9 @@ typedef struct {
     void (*end)(void);
     int native; /* multiplies bf16 by instructions of its own */
 } un_bf16_way;
+
+/* Whether it multiplies in f32. */
+static inline int un_bf16_widens(const un_bf16_way *way) { return way->block == way->moves->block; }
 
 /* The way of this process: the one that UNSEEN_ISA names, else the fastest that this processor has
  * and that multiplied a ragged product right. */

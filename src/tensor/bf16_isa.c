@@ -21,67 +21,52 @@ enum { ROW = 32 /* elements of a tile's row */, TILE_ROWS = 16, PAIRS = 16 };
 
 typedef uint32_t pairs __attribute__((vector_size(VECTOR * sizeof(uint32_t))));
 
-static inline pairs load_pairs(const un_bf16 *p) {
-    pairs v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static inline vector as_floats(pairs v) {
-    vector x;
-    memcpy(&x, &v, sizeof x);
-    return x;
-}
-
 /* ---- multiplying ---- */
 
-enum { BLOCK_ROWS = VECTOR == 16 ? 8 : 4 };
+/* The pairs of a tile as f32: the first of each pair of row r to out + r ld, the second to `second`
+ * floats behind it. */
+static inline void widen_tile(const un_bf16 *tile, float *out, size_t ld, size_t second) {
+    for (size_t r = 0; r < TILE_ROWS; r++, tile += ROW, out += ld) {
+        UNROLL for (size_t i = 0; i < PAIRS; i += VECTOR) {
+            pairs both, low, high;
+            memcpy(&both, tile + 2 * i, sizeof both);
+            low = both << 16;
+            high = both & 0xFFFF0000u;
+            memcpy(out + i, &low, sizeof low);
+            memcpy(out + second + i, &high, sizeof high);
+        }
+    }
+}
 
-/* BLOCK_ROWS rows by two vectors of columns stay in registers. */
-static inline void widened(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab, int add) {
-    vector sum[BLOCK_ROWS][2];
-    UNROLL for (size_t r = 0; r < BLOCK_ROWS; r++) {
-        UNROLL for (size_t v = 0; v < 2; v++) {
-            if (add)
-                sum[r][v] = load(slab + r * BF16_PANEL + v * VECTOR);
-            else
-                sum[r][v] = (vector){0};
-        }
-    }
-    /* Two vectors are neighbours in a tile, or, where one fills its row, in two tiles. */
-    const size_t next = (size_t)VECTOR == (size_t)PAIRS ? BF16_TILE : 2 * VECTOR;
-    for (size_t s = 0; s < steps; s++, a += BF16_STEP_SIZE, b += BF16_STEP_SIZE) {
-        for (size_t p = 0; p < PAIRS; p++) {
-            vector even[2], odd[2];
-            UNROLL for (size_t v = 0; v < 2; v++) {
-                pairs right = load_pairs(b + p * ROW + v * next);
-                even[v] = as_floats(right << 16);
-                odd[v] = as_floats(right & 0xFFFF0000u);
-            }
-            UNROLL for (size_t r = 0; r < BLOCK_ROWS; r++) {
-                uint32_t pair;
-                memcpy(&pair, a + r * ROW + 2 * p, sizeof pair);
-                pairs left = (pairs){0} + pair;
-                vector low = as_floats(left << 16), high = as_floats(left & 0xFFFF0000u);
-                UNROLL for (size_t v = 0; v < 2; v++) {
-                    sum[r][v] += low * even[v];
-                    sum[r][v] += high * odd[v];
-                }
-            }
-        }
-    }
-    UNROLL for (size_t r = 0; r < BLOCK_ROWS; r++) {
-        UNROLL for (size_t v = 0; v < 2; v++) store(slab + r * BF16_PANEL + v * VECTOR, sum[r][v]);
-    }
+/* Elements of a row of a widened left panel: of each step first the even ones of k, then the odd. */
+enum { LONG = BF16_WIDE * BF16_STEP };
+
+static void widen_left(const un_bf16 *a, size_t steps, float *out) {
+    for (size_t s = 0; s < steps; s++, a += BF16_STEP_SIZE)
+        for (size_t t = 0; t < 2; t++)
+            widen_tile(a + t * BF16_TILE, out + t * TILE_ROWS * LONG + s * BF16_STEP, LONG, PAIRS);
+}
+
+/* Rows of 32 columns, in the same order of k. */
+static void widen_right(const un_bf16 *b, size_t steps, float *out) {
+    for (size_t s = 0; s < steps; s++, b += BF16_STEP_SIZE, out += BF16_WIDE_STEP)
+        for (size_t t = 0; t < 2; t++)
+            widen_tile(b + t * BF16_TILE, out + t * PAIRS, BF16_PANEL, (size_t)PAIRS * BF16_PANEL);
+}
+
+static void multiply_wide(const float *a, const float *b, size_t steps, float *slab, int add) {
+    multiply(&(product){BF16_PANEL, BF16_PANEL, steps * BF16_STEP, a, LONG, 1, b, BF16_PANEL, slab,
+                        BF16_PANEL, add});
 }
 
 static void block(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab, int add) {
-    for (size_t r = 0; r < BF16_PANEL; r += BLOCK_ROWS) {
-        const un_bf16 *rows = a + r / TILE_ROWS * BF16_TILE + r % TILE_ROWS * ROW;
-        for (size_t j = 0; j < BF16_PANEL; j += 2 * VECTOR) {
-            const un_bf16 *columns = b + j / PAIRS * BF16_TILE + j % PAIRS * 2;
-            widened(rows, columns, steps, slab + r * BF16_PANEL + j, add);
-        }
+    float left[BF16_WIDE * BF16_WIDE_STEP] __attribute__((aligned(64)));
+    float right[BF16_WIDE * BF16_WIDE_STEP] __attribute__((aligned(64)));
+    for (size_t s = 0; s < steps; s += BF16_WIDE, add = 1) {
+        size_t some = steps - s < BF16_WIDE ? steps - s : BF16_WIDE;
+        widen_left(a + s * BF16_STEP_SIZE, some, left);
+        widen_right(b + s * BF16_STEP_SIZE, some, right);
+        multiply_wide(left, right, some, slab, add);
     }
 }
 
@@ -118,7 +103,7 @@ static void transpose(un_bf16 *tile) {
     memcpy(tile, turned, sizeof turned);
 }
 
-static void square_rows(const un_bf16 *panel, size_t steps, float *out) {
+static inline void add_rows(const un_bf16 *panel, size_t steps, const int squared, float *out) {
     for (size_t r = 0; r < BF16_PANEL; r++) {
         const un_bf16 *row = panel + r / TILE_ROWS * BF16_TILE + r % TILE_ROWS * ROW;
         lanes sum = {0};
@@ -128,11 +113,19 @@ static void square_rows(const un_bf16 *panel, size_t steps, float *out) {
             lanes low, high;
             memcpy(&low, x, sizeof low);
             memcpy(&high, x + LANES, sizeof high);
-            sum += low * low;
-            sum += high * high;
+            sum += squared ? low * low : low;
+            sum += squared ? high * high : high;
         }
         out[r] = (float)add_lanes((const float *)&sum);
     }
+}
+
+static void square_rows(const un_bf16 *panel, size_t steps, float *out) {
+    add_rows(panel, steps, 1, out);
+}
+
+static void sum_rows(const un_bf16 *panel, size_t steps, float *out) {
+    add_rows(panel, steps, 0, out);
 }
 
 /* ---- finished blocks ---- */
@@ -192,30 +185,53 @@ static inline void finish_row(const un_bf16_output *out, float *row, const float
     }
 }
 
+/* The activation of a row, whole; `linear` receives what GELU is taken of, if it is not NULL. */
+static inline void activate(const un_bf16_output *out, float *row, void *linear,
+                            const void *slope) {
+    if (linear && out->type == UN_F32)
+        put_f32(linear, row, out->stream);
+    else if (linear)
+        put_bf16(linear, row, out->stream);
+    if (out->gelu) UN_TRANSFORMER_TABLE.gelu(row, UN_F32, row, BF16_PANEL);
+    if (slope) UN_TRANSFORMER_TABLE.gelu_backward(slope, out->type, row, NULL, BF16_PANEL);
+}
+
+/* Byte `at` of an array, where there is one. */
+static inline void *place(const void *array, size_t at) {
+    return array ? (void *)((uintptr_t)array + at) : NULL;
+}
+
 /* Blocks at the matrix's edge go through copies of whole width. */
 static void finish_edge(const un_bf16_output *out, const float *slab, size_t i, size_t j,
                         size_t rows, size_t columns) {
     size_t size = un_dtype_size(out->type);
     float bias[BF16_PANEL] = {0};
+    un_bf16_output near = *out;
+    near.stream = 0;
     if (out->bias) memcpy(bias, out->bias + j, columns * sizeof *bias);
     for (size_t r = 0; r < rows; r++) {
-        float row[BF16_PANEL], before[BF16_PANEL] = {0}; /* of either type */
-        char *c = (char *)out->c + ((i + r) * out->ldc + j) * size;
+        float row[BF16_PANEL];
+        float before[BF16_PANEL] = {0}, linear[BF16_PANEL],
+              slope[BF16_PANEL] = {0}; /* either type */
+        size_t at = ((i + r) * out->ldc + j) * size;
+        char *c = place(out->c, at);
         memcpy(row, slab + r * BF16_PANEL, sizeof row);
-        if (out->accumulate) memcpy(before, c, columns * size);
-        finish_row(out, row, bias, out->accumulate ? before : NULL);
-        if (out->gelu) UN_TRANSFORMER_TABLE.gelu(row, UN_F32, row, BF16_PANEL);
+        if (out->before) memcpy(before, place(out->before, at), columns * size);
+        if (out->gelu_slope) memcpy(slope, place(out->gelu_slope, at), columns * size);
+        finish_row(out, row, bias, out->before ? before : NULL);
+        activate(&near, row, out->linear ? linear : NULL, out->gelu_slope ? slope : NULL);
+        if (out->linear) memcpy(place(out->linear, at), linear, columns * size);
         un_bf16 rounded[BF16_PANEL];
         for (size_t k = 0; k < BF16_PANEL; k++) rounded[k] = round_bf16(row[k]);
         memcpy(c, out->type == UN_F32 ? (const void *)row : rounded, columns * size);
     }
 }
 
-/* Rows of whole width of which nothing is asked but to be stored, or added to f32. */
+/* Rows of whole width of which nothing is asked but to be stored, or added to f32 in place. */
 static void finish_plain(const un_bf16_output *out, const float *slab, size_t rows, size_t at) {
     float *c = out->c;
     for (size_t r = 0; r < rows; r++, at += out->ldc, slab += BF16_PANEL) {
-        if (out->accumulate)
+        if (out->before)
             for (size_t j = 0; j < BF16_PANEL; j++) c[at + j] += slab[j];
         else if (out->type == UN_F32)
             put_f32(c + at, slab, out->stream);
@@ -232,17 +248,19 @@ static void finish(const un_bf16_output *out, const float *slab, size_t i, size_
         finish_edge(out, slab, i, j, rows, columns);
         return;
     }
-    if (!out->bias && !out->relu && !out->gelu && !(out->accumulate && out->type != UN_F32)) {
+    if (!out->bias && !out->relu && !out->gelu && !out->gelu_slope &&
+        (!out->before || (out->before == out->c && out->type == UN_F32))) {
         finish_plain(out, slab, rows, i * out->ldc + j);
         return;
     }
     const float *bias = out->bias ? out->bias + j : NULL;
     for (size_t r = 0; r < rows; r++) {
         float row[BF16_PANEL];
-        char *c = (char *)out->c + ((i + r) * out->ldc + j) * size;
+        size_t at = ((i + r) * out->ldc + j) * size;
+        char *c = place(out->c, at);
         memcpy(row, slab + r * BF16_PANEL, sizeof row);
-        finish_row(out, row, bias, out->accumulate ? c : NULL);
-        if (out->gelu) UN_TRANSFORMER_TABLE.gelu(row, UN_F32, row, BF16_PANEL);
+        finish_row(out, row, bias, place(out->before, at));
+        activate(out, row, place(out->linear, at), place(out->gelu_slope, at));
         if (out->type == UN_F32)
             put_f32((float *)(void *)c, row, out->stream);
         else
@@ -258,6 +276,9 @@ static void fence(void) {
 
 const un_bf16_moves UN_BF16_TABLE = {
     .block = block,
+    .widen_left = widen_left,
+    .widen_right = widen_right,
+    .multiply_wide = multiply_wide,
     .copy_rows = copy_rows,
     .pair_rows = pair_rows,
     .transpose = transpose,
@@ -265,4 +286,5 @@ const un_bf16_moves UN_BF16_TABLE = {
     .fence = fence,
     .narrow = narrow_row,
     .square_rows = square_rows,
+    .sum_rows = sum_rows,
 };

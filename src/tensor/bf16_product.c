@@ -4,7 +4,8 @@
  * Threads take blocks of rows of A, pack each into panels of their own, and go over the panels of B:
  * a chunk of a B panel stays in L1 while every A panel of the block is multiplied with it. Sums stay
  * in slabs of 32 x 32 until they are whole. Long sums are cut along k, and their slabs kept between
- * the parts, so that a block's panels stay in L2.
+ * the parts, so that a block's panels stay in L2. Ways that multiply in f32 widen a block of A once
+ * for all of B, and a chunk of B once for all panels of the block.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,10 +18,10 @@
 
 enum {
     BLOCK_PANELS = 6,  /* A panels of a block: 192 rows */
-    BLOCK_STEPS = 512, /* panels times steps of a block: 1 MiB, half of L2 */
+    BLOCK_STEPS = 512, /* panels times steps of a block: 1 MiB, half of L2; half as many in f32 */
     PART_STEPS = 96,   /* about so many steps of k in a part, where k is cut */
     WHOLE_STEPS = 128, /* longer sums are cut */
-    CHUNK = 16,        /* steps of a B panel that stay in L1: 32 KiB */
+    CHUNK = 16,        /* steps of a B panel that stay in L1: 32 KiB; a multiple of BF16_WIDE */
     SLAB = BF16_PANEL * BF16_PANEL,
     STREAM_BYTES = 1 << 20, /* of C, from which on it would only push out what is read again */
     HUGE_PAGE = 1 << 21
@@ -86,6 +87,7 @@ typedef struct {
     float *sums;     /* slabs that are kept between parts, [row panel][column panel]; or NULL */
     un_bf16 *packed; /* a block's panels, one place for each slot */
     float *squares;  /* of A's rows, or NULL */
+    float *row_sums; /* to which A's rows are added, or NULL */
     /* Rows of C, in pieces, that somebody waits for; or NULL. */
     void (*piece_done)(size_t piece, void *context);
     void *piece_context;
@@ -95,9 +97,10 @@ typedef struct {
 } nest;
 
 typedef struct {
-    size_t row, panels; /* first A panel, how many */
-    size_t column, end; /* B panels */
-    const un_bf16 *left;
+    size_t row, panels;  /* first A panel, how many */
+    size_t column, end;  /* B panels */
+    const un_bf16 *left; /* or NULL: it was widened */
+    const float *wide;
     size_t left_steps; /* from one of its panels to the next */
     float *slabs;
 } block;
@@ -114,15 +117,18 @@ static void await_output(const nest *n, const block *b, size_t column) {
     size_t end = least(row + b->panels * BF16_PANEL, out->m);
     size_t first = column * BF16_PANEL, bytes = least(BF16_PANEL, out->n - first) * size;
     for (; row < end; row++)
-        for (size_t at = 0; at < bytes; at += 64)
-            __builtin_prefetch((const char *)out->c + (row * out->ldc + first) * size + at, 1);
+        for (size_t at = 0; at < bytes; at += 64) {
+            size_t line = (row * out->ldc + first) * size + at;
+            if (!out->stream) __builtin_prefetch((const char *)out->c + line, 1);
+            if (out->gelu_slope) __builtin_prefetch((const char *)out->gelu_slope + line);
+            if (out->before && out->before != out->c)
+                __builtin_prefetch((const char *)out->before + line);
+        }
 }
 
-/* One B panel with all A panels of the block. Every second chunk goes through them backwards, since
- * the last one's slab and panel are the nearest. */
-static void multiply_panel(const nest *n, const block *b, size_t column) {
-    const un_bf16 *right = n->right + (column * n->right_steps + n->offset) * BF16_STEP_SIZE;
-    if (n->ends && !n->out.stream) await_output(n, b, column);
+/* A B panel with all A panels of the block. Every second chunk goes through them backwards, since the
+ * last one's slab and panel are the nearest. */
+static void multiply_narrow(const nest *n, const block *b, const un_bf16 *right, size_t column) {
     for (size_t s = 0, turn = 0; s < n->steps; s += CHUNK, turn++) {
         size_t steps = least(CHUNK, n->steps - s);
         for (size_t at = 0; at < b->panels; at++) {
@@ -132,33 +138,86 @@ static void multiply_panel(const nest *n, const block *b, size_t column) {
                           s > 0 || !n->begins);
         }
     }
+}
+
+static void multiply_wide(const nest *n, const block *b, const un_bf16 *right, size_t column) {
+    float wide[BF16_WIDE * BF16_WIDE_STEP] __attribute__((aligned(64)));
+    const un_bf16_moves *moves = n->way->moves;
+    for (size_t s = 0; s < n->steps; s += BF16_WIDE) {
+        size_t steps = least(BF16_WIDE, n->steps - s);
+        moves->widen_right(right + s * BF16_STEP_SIZE, steps, wide);
+        for (size_t i = 0; i < b->panels; i++)
+            moves->multiply_wide(b->wide + (i * b->left_steps + s) * BF16_WIDE_STEP, wide, steps,
+                                 slab_of(n, b, i, column), s > 0 || !n->begins);
+    }
+}
+
+static void multiply_panel(const nest *n, const block *b, size_t column) {
+    const un_bf16 *right = n->right + (column * n->right_steps + n->offset) * BF16_STEP_SIZE;
+    if (n->ends && (!n->out.stream || n->out.gelu_slope || n->out.before))
+        await_output(n, b, column);
+    if (b->left)
+        multiply_narrow(n, b, right, column);
+    else
+        multiply_wide(n, b, right, column);
     if (!n->ends) return;
     for (size_t i = 0; i < b->panels; i++)
         n->way->moves->finish(&n->out, slab_of(n, b, i, column), (b->row + i) * BF16_PANEL,
                               column * BF16_PANEL);
 }
 
-/* The panels of a block of A: as they were made, or packed into the slot's place. */
-static void fetch_left(const nest *n, block *b, un_bf16 *place) {
-    if (n->made) {
-        b->left_steps = n->made->steps;
-        b->left = n->made->panels + (b->row * b->left_steps + n->first) * BF16_STEP_SIZE;
-        return;
+/* Sums over `steps` of A panel `panel`; `begins`: its first ones. */
+static void add_rows(const nest *n, size_t panel, const un_bf16 *left, size_t steps, int begins) {
+    float sums[BF16_PANEL];
+    size_t row = panel * BF16_PANEL, rows = least(BF16_PANEL, n->out.m - row);
+    if (n->squares) {
+        n->way->moves->square_rows(left, steps, sums);
+        for (size_t r = 0; r < rows; r++)
+            n->squares[row + r] = sums[r] + (begins ? 0 : n->squares[row + r]);
     }
-    b->left_steps = n->steps;
-    b->left = place;
-    for (size_t i = 0; i < b->panels; i++)
-        un_bf16_pack_panel(&n->left, b->row + i, n->first, n->steps,
-                           place + i * n->steps * BF16_STEP_SIZE);
+    if (n->row_sums) {
+        n->way->moves->sum_rows(left, steps, sums);
+        for (size_t r = 0; r < rows; r++) n->row_sums[row + r] += sums[r];
+    }
 }
 
-static void add_squares(const nest *n, const block *b) {
+static const un_bf16 *made_panel(const nest *n, size_t panel) {
+    return n->made->panels + (panel * n->made->steps + n->first) * BF16_STEP_SIZE;
+}
+
+/* The panels of a block of A: as they were made, or packed into the slot's place. */
+static void fetch_left(const nest *n, block *b, void *place, int sums) {
+    un_bf16 *packed = place;
+    b->left_steps = n->made ? n->made->steps : n->steps;
+    b->left = n->made ? made_panel(n, b->row) : packed;
     for (size_t i = 0; i < b->panels; i++) {
-        float sums[BF16_PANEL];
-        size_t row = (b->row + i) * BF16_PANEL;
-        n->way->moves->square_rows(b->left + i * b->left_steps * BF16_STEP_SIZE, n->steps, sums);
-        for (size_t r = 0; r < least(BF16_PANEL, n->out.m - row); r++)
-            n->squares[row + r] = sums[r] + (n->begins ? 0 : n->squares[row + r]);
+        un_bf16 *panel = packed + i * n->steps * BF16_STEP_SIZE;
+        if (!n->made) un_bf16_pack_panel(&n->left, b->row + i, n->first, n->steps, panel);
+        if (sums) add_rows(n, b->row + i, panel, n->steps, n->begins);
+    }
+}
+
+/* A panel's steps in f32. */
+static size_t wide_steps(const nest *n) { return un_bf16_units(n->steps, BF16_WIDE) * BF16_WIDE; }
+
+static void fetch_wide(const nest *n, block *b, void *place, int sums) {
+    un_bf16 narrow[CHUNK * BF16_STEP_SIZE] __attribute__((aligned(64)));
+    b->left_steps = wide_steps(n);
+    b->wide = place;
+    for (size_t i = 0; i < b->panels; i++) {
+        float *panel = (float *)place + i * b->left_steps * BF16_WIDE_STEP;
+        for (size_t s = 0; s < n->steps; s += CHUNK) {
+            size_t steps = least(CHUNK, n->steps - s);
+            const un_bf16 *from = narrow;
+            if (n->made)
+                from = made_panel(n, b->row + i) + s * BF16_STEP_SIZE;
+            else
+                un_bf16_pack_panel(&n->left, b->row + i, n->first + s, steps, narrow);
+            if (sums) add_rows(n, b->row + i, from, steps, n->begins && s == 0);
+            for (size_t w = 0; w < steps; w += BF16_WIDE)
+                n->way->moves->widen_left(from + w * BF16_STEP_SIZE, least(BF16_WIDE, steps - w),
+                                          panel + (s + w) * BF16_WIDE_STEP);
+        }
     }
 }
 
@@ -186,9 +245,10 @@ static void run_slot(size_t begin, size_t end, un_slot slot, void *context) {
         size_t rows = job / n->groups, group = job % n->groups;
         b.row = rows * n->panels;
         b.panels = least(n->panels, n->row_panels - b.row);
-        if (rows != before) fetch_left(n, &b, place);
+        /* Groups are taken in their order: nobody has a block's rows before its first group. */
+        if (rows != before)
+            (un_bf16_widens(n->way) ? fetch_wide : fetch_left)(n, &b, place, group == 0);
         before = rows;
-        if (n->squares && group == 0) add_squares(n, &b);
         b.column = group * n->group;
         b.end = least(b.column + n->group, n->column_panels);
         for (size_t j = b.column; j < b.end; j++) multiply_panel(n, &b, j);
@@ -200,7 +260,7 @@ static void run_slot(size_t begin, size_t end, un_slot slot, void *context) {
 
 /* Blocks of rows, and where these are too few for the threads, groups of columns beside them. */
 static void divide(nest *n, size_t threads) {
-    size_t most = BLOCK_STEPS / n->steps;
+    size_t most = un_bf16_widens(n->way) ? BLOCK_STEPS / 2 / wide_steps(n) : BLOCK_STEPS / n->steps;
     n->panels = most < 1 ? 1 : least(most, BLOCK_PANELS);
     while (n->panels > 1 && un_bf16_units(n->row_panels, n->panels) < 2 * threads &&
            n->column_panels < 4)
@@ -218,8 +278,9 @@ static void divide(nest *n, size_t threads) {
 static int may_stream(const un_gemm_args *args, size_t ldc) {
     size_t size = un_dtype_size(args->output);
     /* What somebody waits for is read at once. */
-    return !args->accumulate && !args->piece_done && args->m * args->n * size >= STREAM_BYTES &&
-           (uintptr_t)args->c % 64 == 0 && ldc * size % 64 == 0;
+    return !args->accumulate && args->residual != args->c && !args->piece_done &&
+           args->m * args->n * size >= STREAM_BYTES &&
+           ((uintptr_t)args->c | (uintptr_t)args->linear) % 64 == 0 && ldc * size % 64 == 0;
 }
 
 static nest describe(const un_bf16_way *way, const un_gemm_args *args) {
@@ -238,8 +299,10 @@ static nest describe(const un_bf16_way *way, const un_gemm_args *args) {
                  .along = !args->trans_a},
         .made = args->left,
         .out = {args->c, args->output, args->m, args->n, ldc, args->bias, args->relu, args->gelu,
-                args->accumulate, may_stream(args, ldc)},
+                args->accumulate ? args->c : args->residual, may_stream(args, ldc), args->linear,
+                args->gelu_slope},
         .squares = args->a_squares,
+        .row_sums = args->a_sums,
         .piece_done = args->piece_done,
         .piece_context = args->piece_context,
         .piece_rows = args->piece_rows,

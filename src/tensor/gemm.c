@@ -27,16 +27,20 @@ static un_status check_pieces(const un_gemm_args *args) {
         return un_fail(UNSEEN_E_ARGUMENT, "matrix product whose rows of A cannot be waited for");
     if (args->left && (args->left->lines != args->m || args->left->steps * BF16_STEP < args->k))
         return un_fail(UNSEEN_E_ARGUMENT, "left matrix does not fit this product");
+    if (args->a_sums && args->left)
+        return un_fail(UNSEEN_E_ARGUMENT, "matrix product that cannot add up its left rows");
     return UNSEEN_OK;
 }
 
 static un_status check_arguments(const un_gemm_args *args) {
     int input_ok = args->input == UN_F32 || args->input == UN_BF16;
     int output_ok = args->output == UN_F32 || (args->output == UN_BF16 && args->input == UN_BF16);
-    int epilogues = (args->relu != 0) + (args->gelu != 0) + (args->accumulate != 0);
+    int epilogues = (args->relu != 0) + (args->gelu != 0) + (args->accumulate != 0) +
+                    (args->gelu_slope != NULL) + (args->residual != NULL);
     int special = args->a_f32 || args->b_f32 || args->a_pieces || args->b_pieces || args->left ||
-                  args->a_squares || args->piece_done;
-    if (!input_ok || !output_ok || epilogues > 1 || (special && args->input != UN_BF16))
+                  args->a_squares || args->a_sums || args->piece_done;
+    if (!input_ok || !output_ok || epilogues > 1 || (args->linear && !args->gelu) ||
+        (special && args->input != UN_BF16))
         return un_fail(UNSEEN_E_ARGUMENT, "matrix product with unsupported types or epilogue");
     if (args->packed && (args->packed->n != args->n || args->packed->k != args->k ||
                          args->packed->type != args->input))
@@ -44,20 +48,53 @@ static un_status check_arguments(const un_gemm_args *args) {
     return check_pieces(args);
 }
 
+static void put(void *c, un_dtype type, size_t at, float x) {
+    if (type == UN_BF16)
+        ((un_bf16 *)c)[at] = un_bf16_from_float(x);
+    else
+        ((float *)c)[at] = x;
+}
+
 /* A product over k = 0 is the bias alone; oneDNN divides by k for some shapes. */
 static void empty_sum(const un_gemm_args *args) {
-    size_t ldc = args->ldc ? args->ldc : args->n;
+    size_t ldc = args->ldc ? args->ldc : args->n, size = un_dtype_size(args->output);
     for (size_t i = 0; i < args->m && !args->accumulate; i++) {
         for (size_t j = 0; j < args->n; j++) {
             float x = args->bias ? args->bias[j] : 0.0f;
+            if (args->residual) x += (float)un_element(args->output, args->residual, i * ldc + j);
             if (args->relu && x < 0) x = 0;
+            if (args->linear) put(args->linear, args->output, i * ldc + j, x);
             if (args->gelu) un_gelu(&x, UN_F32, &x, 1);
-            if (args->output == UN_BF16)
-                ((un_bf16 *)args->c)[i * ldc + j] = un_bf16_from_float(x);
-            else
-                ((float *)args->c)[i * ldc + j] = x;
+            if (args->gelu_slope)
+                un_gelu_backward((const char *)args->gelu_slope + (i * ldc + j) * size,
+                                 args->output, &x, NULL, 1);
+            put(args->c, args->output, i * ldc + j, x);
         }
     }
+}
+
+/* oneDNN keeps nothing on the way, adds to what is there, and multiplies with no slope. */
+static un_status multiply_f32(const un_gemm_args *args) {
+    un_gemm_args plain = *args;
+    size_t ldc = args->ldc ? args->ldc : args->n, together = ldc == args->n ? args->m : 1;
+    if (args->linear) {
+        plain.c = args->linear;
+        plain.gelu = 0;
+    }
+    if (args->residual) plain.accumulate = 1;
+    for (size_t i = 0; args->residual && args->residual != args->c && i < args->m; i += together)
+        un_copy((const float *)args->residual + i * ldc, (float *)args->c + i * ldc,
+                together * args->n);
+    UN_TRY(un_dnn_gemm(&plain, args->packed ? args->packed->dnn : NULL));
+    for (size_t i = 0; i < args->m && (args->linear || args->gelu_slope); i += together) {
+        float *c = (float *)args->c + i * ldc;
+        if (args->linear)
+            un_gelu((const float *)args->linear + i * ldc, UN_F32, c, together * args->n);
+        else
+            un_gelu_backward((const float *)args->gelu_slope + i * ldc, UN_F32, c, NULL,
+                             together * args->n);
+    }
+    return UNSEEN_OK;
 }
 
 un_status un_gemm(const un_gemm_args *args) {
@@ -70,7 +107,7 @@ un_status un_gemm(const un_gemm_args *args) {
     if (args->input == UN_BF16)
         return un_bf16_multiply(un_bf16_way_here(), args,
                                 args->packed ? args->packed->panels : NULL);
-    return un_dnn_gemm(args, args->packed ? args->packed->dnn : NULL);
+    return multiply_f32(args);
 }
 
 /* ---- packed operands ---- */

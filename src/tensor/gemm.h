@@ -28,6 +28,11 @@ typedef struct {
     int relu;             /* max(x, 0) after the bias */
     int gelu;             /* x Phi(x) after the bias, the exact form; not with relu */
     int accumulate;       /* add to C instead of replacing it; not with relu or gelu */
+    const void *residual; /* (M, N) of C's type, stored as C: added to the product, in the place of
+                             C's old values where it is C; not with relu or gelu; NULL: none */
+    /* For training, (M, N) of C's type, stored as C; not with relu, accumulate or residual: */
+    void *linear;           /* with gelu: receives what it is taken of; NULL: not kept */
+    const void *gelu_slope; /* C is multiplied with gelu' of this; not with gelu; NULL: none */
 
     /* Of bf16 products only: */
     int a_f32, b_f32; /* A, B are given as f32, and rounded as they are read */
@@ -37,6 +42,7 @@ typedef struct {
     size_t piece_rows;
     const un_gemm_left *left; /* A as un_gemm_left_fill made it, instead of `a` */
     float *a_squares;         /* [M] receives the sum of squares of each row of A as it is used */
+    float *a_sums;            /* [M] to which the sum of each row of A is added; not with left */
     /* Called once for each piece of A (not trans_a) when its rows of C are whole and still near,
      * on the thread that finished them, several at once; it must not multiply bf16 itself. */
     void (*piece_done)(size_t piece, void *context);

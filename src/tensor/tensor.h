@@ -60,6 +60,11 @@ un_precision un_precision_resolve(un_precision precision);
 /* The element type that GEMM inputs have under `precision`. */
 un_dtype un_precision_dtype(un_precision precision);
 
+/* Where element i of an array lies. */
+static inline void *un_element_at(void *array, un_dtype type, size_t i) {
+    return (unsigned char *)array + i * un_dtype_size(type);
+}
+
 /* A dense row-major view; rank <= UN_MAX_RANK. */
 un_tensor un_tensor_dense(un_dtype dtype, int rank, const size_t *shape, const void *data);
 /* Number of elements. */

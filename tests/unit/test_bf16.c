@@ -17,6 +17,8 @@ typedef struct {
     int f32;                 /* operands are given in f32 */
     size_t a_piece, b_piece; /* their rows lie in pieces of so many */
     int left;                /* A is made 32 of k at a time */
+    int linear, slope, sums; /* of training: what GELU was taken of; gelu'; row sums of A */
+    int residual;            /* something else than C is added */
 } product;
 
 static const product g_products[] = {
@@ -45,6 +47,18 @@ static const product g_products[] = {
     /* past the caches: more than 1 MiB, rows of whole lines */
     {.m = 1100, .n = 256, .k = 40, .bias = 1},
     {.m = 1100, .n = 512, .k = 33, .out16 = 1},
+    /* of training */
+    {.m = 70, .n = 75, .k = 40, .bias = 1, .gelu = 1, .linear = 1, .out16 = 1, .pad = 1},
+    {.m = 33, .n = 64, .k = 40, .gelu = 1, .linear = 1},
+    {.m = 1100, .n = 512, .k = 33, .bias = 1, .gelu = 1, .linear = 1, .out16 = 1},
+    {.m = 70, .n = 75, .k = 40, .slope = 1, .out16 = 1, .pad = 2},
+    {.m = 33, .n = 64, .k = 4200, .slope = 1},
+    {.m = 1100, .n = 512, .k = 33, .slope = 1, .out16 = 1},
+    {.m = 230, .n = 300, .k = 4170, .trans_a = 1, .accumulate = 1, .sums = 1},
+    {.m = 45, .n = 70, .k = 530, .sums = 1, .pad = 3},
+    {.m = 45, .n = 70, .k = 4170, .residual = 1, .bias = 1, .pad = 3},
+    {.m = 1100, .n = 256, .k = 40, .residual = 1},
+    {.m = 70, .n = 75, .k = 40, .residual = 1, .out16 = 1},
 };
 
 typedef struct {
@@ -56,8 +70,10 @@ typedef struct {
     const void **pieces;
     un_gemm_left *left;
     float *squares; /* [M] */
-    int *done;      /* [pieces of A] how often each was told */
-    void *told;     /* C and squares as they were when their piece was told */
+    void *linear;
+    float *sums; /* [M] to which those of A were added */
+    int *done;   /* [pieces of A] how often each was told */
+    void *told;  /* C and squares as they were when their piece was told */
     float *told_squares;
     const product *product;
 } operands;
@@ -84,6 +100,8 @@ static operands make_operands(const product *p, un_rng *rng) {
     o.bytes = p->m * o.ldc * un_dtype_size(p->out16 ? UN_BF16 : UN_F32);
     util_ok(un_alloc(o.bytes, 1, &o.c));
     util_ok(un_alloc(o.bytes, 1, &o.before));
+    util_ok(un_alloc(o.bytes, 1, &o.linear));
+    util_ok(un_alloc(p->m, sizeof *o.sums, &o.sums));
     for (size_t i = 0; i < p->m * o.ldc; i++) {
         float x = (float)(i % 17) - 8;
         if (p->out16)
@@ -95,9 +113,9 @@ static operands make_operands(const product *p, un_rng *rng) {
 }
 
 static void free_operands(operands *o) {
-    void *owned[] = {o->a,      o->b,        o->right,       o->bias,           o->c,
-                     o->before, o->apart[0], o->apart[1],    (void *)o->pieces, o->squares,
-                     o->done,   o->told,     o->told_squares};
+    void *owned[] = {o->a,      o->b,        o->right,        o->bias,           o->c,
+                     o->before, o->apart[0], o->apart[1],     (void *)o->pieces, o->squares,
+                     o->done,   o->told,     o->told_squares, o->linear,         o->sums};
     un_gemm_left_free(o->left);
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
 }
@@ -197,6 +215,24 @@ static void check_pieces(const product *p, const operands *o) {
     }
 }
 
+static double at(const void *numbers, int bf16, size_t i) {
+    return bf16 ? (double)un_float_from_bf16(((const un_bf16 *)numbers)[i])
+                : (double)((const float *)numbers)[i];
+}
+
+static void check_sums(const product *p, const operands *o) {
+    for (size_t i = 0; i < p->m; i++) {
+        double sum = (double)i, size = (double)i;
+        for (size_t k = 0; k < p->k; k++) {
+            double x = at(o->a, 1, p->trans_a ? k * o->lda + i : i * o->lda + k);
+            sum += x;
+            size += fabs(x);
+        }
+        /* 2^-24 for each of the sums of a lane, and for those of lanes to the ones before */
+        util_near((double)o->sums[i], sum, size * (double)(p->k / 16 + 8) * 0x1p-24);
+    }
+}
+
 static void multiply(const un_bf16_way *way, const product *p, operands *o) {
     un_gemm_args args = {.m = p->m,
                          .n = p->n,
@@ -214,19 +250,38 @@ static void multiply(const un_bf16_way *way, const product *p, operands *o) {
                          .bias = p->bias ? o->bias : NULL,
                          .relu = p->relu,
                          .gelu = p->gelu,
-                         .accumulate = p->accumulate};
+                         .accumulate = p->accumulate,
+                         .residual = p->residual ? o->before : NULL,
+                         .linear = p->linear ? o->linear : NULL,
+                         .gelu_slope = p->slope ? o->before : NULL,
+                         .a_sums = p->sums ? o->sums : NULL};
     arrange(p, o, &args);
     if (p->packed && !o->right)
         util_ok(un_alloc(un_bf16_packed_size(p->n, p->k), sizeof *o->right, &o->right));
     if (p->packed) un_bf16_pack_right(way, p->trans_b, p->n, p->k, o->b, o->ldb, o->right);
-    memcpy(o->c, o->before, o->bytes);
+    if (p->residual)
+        memset(o->c, 0xFF, o->bytes); /* NaN */
+    else
+        memcpy(o->c, o->before, o->bytes);
+    memcpy(o->linear, o->before, o->bytes);
+    for (size_t i = 0; i < p->m; i++) o->sums[i] = (float)i;
     util_ok(un_bf16_multiply(way, &args, o->right));
     check_pieces(p, o);
+    if (p->sums) check_sums(p, o);
 }
 
-static double at(const void *numbers, int bf16, size_t i) {
-    return bf16 ? (double)un_float_from_bf16(((const un_bf16 *)numbers)[i])
-                : (double)((const float *)numbers)[i];
+/* What is written at (i, j): with an activation, or what that is taken of. */
+static double finished(const product *p, const operands *o, size_t i, size_t j, double sum,
+                       int active) {
+    double before = at(o->before, p->out16, i * o->ldc + j);
+    if (p->bias) sum += (double)o->bias[j];
+    if (p->relu && sum < 0) sum = 0;
+    if (p->gelu && active) sum *= 0.5 * erfc(-sum / sqrt(2));
+    if (p->accumulate || p->residual) sum += before;
+    if (p->slope)
+        sum *=
+            0.5 * erfc(-before / sqrt(2)) + before * exp(-before * before / 2) / sqrt(8 * atan(1));
+    return sum;
 }
 
 /* The sum at (i, j), and that of absolute values. */
@@ -239,27 +294,34 @@ static double reference(const product *p, const operands *o, size_t i, size_t j,
         sum += x;
         *size += fabs(x);
     }
-    if (p->bias) sum += (double)o->bias[j];
-    if (p->relu && sum < 0) sum = 0;
-    if (p->gelu) sum *= 0.5 * erfc(-sum / sqrt(2));
-    if (p->accumulate) sum += at(o->before, p->out16, i * o->ldc + j);
     return sum;
+}
+
+static void check_element(const un_bf16_way *way, const product *p, const operands *o, size_t i,
+                          size_t j, const void *array, int active) {
+    double found = at(array, p->out16, i * o->ldc + j), size = 0;
+    double right = finished(p, o, i, j, reference(p, o, i, j, &size), active);
+    double allowed = 1e-6 * (size + fabs(right) + 16);
+    if (p->out16) allowed += fabs(right) / 256;
+    if (!(fabs(found - right) <= allowed))
+        fail_msg("%s, %zu x %zu x %zu: (%zu, %zu) is %.9g, not %.9g", way->name, p->m, p->n, p->k,
+                 i, j, found, right);
 }
 
 static void compare(const un_bf16_way *way, const product *p, const operands *o) {
     for (size_t i = 0; i < p->m; i++)
         for (size_t j = 0; j < o->ldc; j++) {
-            double found = at(o->c, p->out16, i * o->ldc + j), size = 0;
-            if (j >= p->n) { /* between rows */
-                assert_true(found == at(o->before, p->out16, i * o->ldc + j));
+            if (j < p->n) {
+                check_element(way, p, o, i, j, o->c, 1);
+                if (p->linear) check_element(way, p, o, i, j, o->linear, 0);
                 continue;
-            }
-            double right = reference(p, o, i, j, &size);
-            double allowed = 1e-6 * (size + fabs(right) + 16);
-            if (p->out16) allowed += fabs(right) / 256;
-            if (!(fabs(found - right) <= allowed))
-                fail_msg("%s, %zu x %zu x %zu: (%zu, %zu) is %.9g, not %.9g", way->name, p->m, p->n,
-                         p->k, i, j, found, right);
+            } /* between rows */
+            size_t e = i * o->ldc + j;
+            if (p->residual)
+                assert_true(isnan(at(o->c, p->out16, e)));
+            else
+                assert_true(at(o->c, p->out16, e) == at(o->before, p->out16, e));
+            assert_true(at(o->linear, p->out16, e) == at(o->before, p->out16, e));
         }
 }
 
