@@ -53,7 +53,7 @@ un_status un_attention_project(const un_attention_layer *layer, const un_params 
     const un_dense *three[3] = {&layer->query, &layer->key, &layer->value};
     for (size_t i = 0; i < 3; i++)
         UN_TRY(un_dense_forward(three[i], params, type, x, rows, UN_DENSE_PLAIN,
-                                (unsigned char *)qkv + i * H * un_dtype_size(type), 3 * H, type));
+                                un_element_at(qkv, type, i * H), 3 * H, type));
     return UNSEEN_OK;
 }
 
@@ -76,7 +76,7 @@ un_status un_attention_keys(const un_attention_layer *layer, const un_params *pa
         return un_dense_forward(&merged, params, type, x, rows, UN_DENSE_PLAIN, kv, 0, type);
     for (size_t i = 0; i < 2; i++)
         UN_TRY(un_dense_forward(two[i], params, type, x, rows, UN_DENSE_PLAIN,
-                                (unsigned char *)kv + i * H * un_dtype_size(type), 2 * H, type));
+                                un_element_at(kv, type, i * H), 2 * H, type));
     return UNSEEN_OK;
 }
 
@@ -111,13 +111,13 @@ un_status un_attention_mix(const un_attention_layer *layer, un_dtype type,
 }
 
 un_status un_attention_mix_backward(const un_attention_layer *layer, un_dtype type,
-                                    const un_attention_view *view, const float *dcontext, float *dq,
-                                    float *dk) {
+                                    const un_attention_view *view, const float *dcontext, void *dq,
+                                    void *dk) {
     un_attend_args args = arguments(layer, type, view);
     args.dout = dcontext;
     args.dq = dq;
     args.dk = dk;
-    args.dv = dk + layer->width;
+    args.dv = un_element_at(dk, type, layer->width);
     args.lddq = args.ldq;
     args.lddk = args.ldk;
     args.probabilities = NULL;
@@ -125,47 +125,44 @@ un_status un_attention_mix_backward(const un_attention_layer *layer, un_dtype ty
     return un_attend_backward_heads(&args);
 }
 
-un_status un_attention_project_backward(const un_attention_layer *layer, const un_params *params,
-                                        un_dtype type, const void *x, size_t rows,
-                                        const float *dqkv, const un_bf16 *dqkv16, float *dx,
-                                        int add) {
-    size_t H = layer->width;
-    un_dense_gradient g = {.x = x, .dy = dqkv, .dy16 = dqkv16, .rows = rows, .dx = dx, .add = add};
-    if (layer->fused) return un_dense_backward(&layer->merged, params, type, &g);
-    const un_dense *three[3] = {&layer->query, &layer->key, &layer->value};
-    g.lddy = 3 * H;
-    for (size_t i = 0; i < 3; i++) {
-        g.dy = dqkv + i * H;
-        g.dy16 = dqkv16 ? dqkv16 + i * H : NULL;
-        UN_TRY(un_dense_backward(three[i], params, type, &g));
+/* `count` layers of x, whose gradients lie side by side in dy; as one layer where `merged` is it. */
+static un_status linear_backward(const un_dense *merged, const un_dense *const *layers,
+                                 size_t count, const un_params *params, un_dtype type,
+                                 const void *x, size_t rows, void *dy, float *dx, int add) {
+    un_dense_gradient g = {.x = x, .rows = rows, .dx = dx, .add = add};
+    if (merged) layers = &merged;
+    if (merged) count = 1;
+    for (size_t i = 0, at = 0; i < count; at += layers[i++]->out) {
+        void *part = un_element_at(dy, type, at);
+        g.dy = type == UN_F32 ? part : NULL;
+        g.dy16 = type == UN_BF16 ? part : NULL;
+        g.lddy = count * layers[i]->out;
+        UN_TRY(un_dense_backward(layers[i], params, type, &g));
         g.add = 1;
     }
     return UNSEEN_OK;
+}
+
+un_status un_attention_project_backward(const un_attention_layer *layer, const un_params *params,
+                                        un_dtype type, const void *x, size_t rows, void *dqkv,
+                                        float *dx, int add) {
+    const un_dense *const three[3] = {&layer->query, &layer->key, &layer->value};
+    return linear_backward(layer->fused ? &layer->merged : NULL, three, 3, params, type, x, rows,
+                           dqkv, dx, add);
 }
 
 un_status un_attention_queries_backward(const un_attention_layer *layer, const un_params *params,
-                                        un_dtype type, const void *x, size_t rows, const float *dq,
-                                        const un_bf16 *dq16, float *dx, int add) {
-    const un_dense_gradient g = {
-        .x = x, .dy = dq, .dy16 = dq16, .rows = rows, .dx = dx, .add = add};
-    return un_dense_backward(&layer->query, params, type, &g);
+                                        un_dtype type, const void *x, size_t rows, void *dq,
+                                        float *dx, int add) {
+    return linear_backward(&layer->query, NULL, 1, params, type, x, rows, dq, dx, add);
 }
 
 un_status un_attention_keys_backward(const un_attention_layer *layer, const un_params *params,
-                                     un_dtype type, const void *x, size_t rows, const float *dkv,
-                                     const un_bf16 *dkv16, float *dx, int add) {
-    size_t H = layer->width;
-    const un_dense merged = both(layer), *two[2] = {&layer->key, &layer->value};
-    un_dense_gradient g = {.x = x, .dy = dkv, .dy16 = dkv16, .rows = rows, .dx = dx, .add = add};
-    if (layer->fused) return un_dense_backward(&merged, params, type, &g);
-    g.lddy = 2 * H;
-    for (size_t i = 0; i < 2; i++) {
-        g.dy = dkv + i * H;
-        g.dy16 = dkv16 ? dkv16 + i * H : NULL;
-        UN_TRY(un_dense_backward(two[i], params, type, &g));
-        g.add = 1;
-    }
-    return UNSEEN_OK;
+                                     un_dtype type, const void *x, size_t rows, void *dkv,
+                                     float *dx, int add) {
+    const un_dense merged = both(layer), *const two[2] = {&layer->key, &layer->value};
+    return linear_backward(layer->fused ? &merged : NULL, two, 2, params, type, x, rows, dkv, dx,
+                           add);
 }
 
 /* ---- windows ---- */

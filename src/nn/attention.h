@@ -80,26 +80,25 @@ typedef struct {
 /* -> context (rows of queries, H) of `type`. */
 un_status un_attention_mix(const un_attention_layer *layer, un_dtype type,
                            const un_attention_view *view, void *context);
-/* dcontext (rows of queries, H) -> dq, and dk with the values' gradient behind it, which lie as q
- * and k do and are replaced. */
+/* dcontext (rows of queries, H) -> dq, and dk with the values' gradient behind it, which are of
+ * `type`, lie as q and k do and are replaced. */
 un_status un_attention_mix_backward(const un_attention_layer *layer, un_dtype type,
-                                    const un_attention_view *view, const float *dcontext, float *dq,
-                                    float *dk);
+                                    const un_attention_view *view, const float *dcontext, void *dq,
+                                    void *dk);
 
-/* dqkv (rows, 3H) f32 and in bf16 its copy; x as in project. Adds to the gradients of the
- * three layers; dx (rows, H) is written or, if `add`, added to; NULL: none. */
+/* dqkv (rows, 3H) of `type`; x as in project. Adds to the gradients of the three layers; dx
+ * (rows, H) is written or, if `add`, added to; NULL: none. */
 un_status un_attention_project_backward(const un_attention_layer *layer, const un_params *params,
-                                        un_dtype type, const void *x, size_t rows,
-                                        const float *dqkv, const un_bf16 *dqkv16, float *dx,
-                                        int add);
+                                        un_dtype type, const void *x, size_t rows, void *dqkv,
+                                        float *dx, int add);
 
 /* The same for what un_attention_queries and un_attention_keys made. */
 un_status un_attention_queries_backward(const un_attention_layer *layer, const un_params *params,
-                                        un_dtype type, const void *x, size_t rows, const float *dq,
-                                        const un_bf16 *dq16, float *dx, int add);
+                                        un_dtype type, const void *x, size_t rows, void *dq,
+                                        float *dx, int add);
 un_status un_attention_keys_backward(const un_attention_layer *layer, const un_params *params,
-                                     un_dtype type, const void *x, size_t rows, const float *dkv,
-                                     const un_bf16 *dkv16, float *dx, int add);
+                                     un_dtype type, const void *x, size_t rows, void *dkv,
+                                     float *dx, int add);
 
 /* ---- square maps of tokens cut into square windows, for attention within each
  * window (Liu et al.: "Swin Transformer", ICCV 2021): which token stands where, which

@@ -13,29 +13,56 @@ un_status un_dense_declare(un_dense *layer, un_params *params, const char *name,
     return un_params_add_named(params, name, ".bias", 1, &out, &layer->bias);
 }
 
-un_status un_dense_forward(const un_dense *layer, const un_params *params, un_dtype type,
-                           const void *x, size_t rows, un_dense_epilogue epilogue, void *y,
-                           size_t ldy, un_dtype output) {
-    const float *bias = layer->bias == UN_NO_BIAS ? NULL : un_param_value(params, layer->bias);
+/* y = x W^T + b, nothing more; output's type and place are the caller's. */
+static un_status describe(const un_dense *layer, const un_params *params, un_dtype type,
+                          const void *x, size_t rows, un_gemm_args *out) {
     const un_packed *packed = NULL;
     if (type == UN_BF16)
         UN_TRY(un_param_packed(params, layer->weight, !layer->in_first, layer->out, layer->in,
                                &packed));
-    const un_gemm_args product = {.m = rows,
-                                  .n = layer->out,
-                                  .k = layer->in,
-                                  .trans_b = !layer->in_first,
-                                  .input = type,
-                                  .output = output,
-                                  .a = x,
-                                  .b = un_param_operand(params, layer->weight, type),
-                                  .packed = packed,
-                                  .c = y,
-                                  .ldc = ldy,
-                                  .bias = bias,
-                                  .relu = epilogue == UN_DENSE_RELU,
-                                  .gelu = epilogue == UN_DENSE_GELU,
-                                  .accumulate = epilogue == UN_DENSE_ADD};
+    *out = (un_gemm_args){.m = rows,
+                          .n = layer->out,
+                          .k = layer->in,
+                          .trans_b = !layer->in_first,
+                          .input = type,
+                          .a = x,
+                          .b = un_param_operand(params, layer->weight, type),
+                          .packed = packed,
+                          .bias = layer->bias == UN_NO_BIAS ? NULL
+                                                            : un_param_value(params, layer->bias)};
+    return UNSEEN_OK;
+}
+
+un_status un_dense_forward(const un_dense *layer, const un_params *params, un_dtype type,
+                           const void *x, size_t rows, un_dense_epilogue epilogue, void *y,
+                           size_t ldy, un_dtype output) {
+    un_gemm_args product;
+    UN_TRY(describe(layer, params, type, x, rows, &product));
+    product.output = output;
+    product.c = y;
+    product.ldc = ldy;
+    product.relu = epilogue == UN_DENSE_RELU;
+    return un_gemm(&product);
+}
+
+un_status un_dense_forward_gelu(const un_dense *layer, const un_params *params, un_dtype type,
+                                const void *x, size_t rows, void *linear, void *y) {
+    un_gemm_args product;
+    UN_TRY(describe(layer, params, type, x, rows, &product));
+    product.output = type;
+    product.c = y;
+    product.gelu = 1;
+    product.linear = linear;
+    return un_gemm(&product);
+}
+
+un_status un_dense_forward_add(const un_dense *layer, const un_params *params, un_dtype type,
+                               const void *x, size_t rows, const float *residual, float *y) {
+    un_gemm_args product;
+    UN_TRY(describe(layer, params, type, x, rows, &product));
+    product.output = UN_F32;
+    product.c = y;
+    product.residual = residual;
     return un_gemm(&product);
 }
 
@@ -44,6 +71,9 @@ un_status un_dense_backward(const un_dense *layer, const un_params *params, un_d
     const void *operand = type == UN_BF16 ? (const void *)g->dy16 : (const void *)g->dy;
     size_t ld = g->lddy ? g->lddy : layer->out;
     int in_first = layer->in_first;
+    float *bias = layer->bias == UN_NO_BIAS ? NULL : un_param_grad(params, layer->bias);
+    int sums = bias && type == UN_BF16 && !in_first; /* as the product reads dy */
+    if (bias && g->replace) memset(bias, 0, layer->out * sizeof *bias);
     const un_gemm_args weight = {.m = in_first ? layer->in : layer->out,
                                  .n = in_first ? layer->out : layer->in,
                                  .k = g->rows,
@@ -55,25 +85,23 @@ un_status un_dense_backward(const un_dense *layer, const un_params *params, un_d
                                  .b = in_first ? operand : g->x,
                                  .ldb = in_first ? ld : 0,
                                  .c = un_param_grad(params, layer->weight),
-                                 .accumulate = !g->replace};
+                                 .accumulate = !g->replace,
+                                 .a_sums = sums ? bias : NULL};
     UN_TRY(un_gemm(&weight));
-    if (layer->bias != UN_NO_BIAS) {
-        float *bias = un_param_grad(params, layer->bias);
-        if (g->replace) memset(bias, 0, layer->out * sizeof *bias);
-        un_column_sums_add(g->dy, g->rows, layer->out, ld, bias);
-    }
-    if (!g->dx) return UNSEEN_OK;
+    if (bias && !sums) un_column_sums_add(g->dy, g->rows, layer->out, ld, bias);
+    if (!g->dx && !g->dx16) return UNSEEN_OK;
     const un_gemm_args input = {.m = g->rows,
                                 .n = layer->in,
                                 .k = layer->out,
                                 .trans_b = in_first,
                                 .input = type,
-                                .output = UN_F32,
+                                .output = g->dx16 ? UN_BF16 : UN_F32,
                                 .a = operand,
                                 .lda = ld,
                                 .b = un_param_operand(params, layer->weight, type),
-                                .c = g->dx,
-                                .accumulate = g->add};
+                                .c = g->dx16 ? (void *)g->dx16 : (void *)g->dx,
+                                .accumulate = g->add,
+                                .gelu_slope = g->linear};
     return un_gemm(&input);
 }
 

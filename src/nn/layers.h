@@ -22,12 +22,7 @@ typedef struct {
 } un_dense;
 
 /* What happens to a product before it is written. */
-typedef enum {
-    UN_DENSE_PLAIN,
-    UN_DENSE_RELU,
-    UN_DENSE_GELU, /* the exact form */
-    UN_DENSE_ADD   /* y += x W^T + b: a residual */
-} un_dense_epilogue;
+typedef enum { UN_DENSE_PLAIN, UN_DENSE_RELU } un_dense_epilogue;
 
 /* Declares "<name>.weight", (out, in), and "<name>.bias". */
 un_status un_dense_declare(un_dense *layer, un_params *params, const char *name, size_t in,
@@ -39,9 +34,21 @@ un_status un_dense_forward(const un_dense *layer, const un_params *params, un_dt
                            const void *x, size_t rows, un_dense_epilogue epilogue, void *y,
                            size_t ldy, un_dtype output);
 
-/* The gradient of y: dy (rows, out) of f32 and, in bf16, its copy dy16, with rows lddy apart
- * (0: dense); x as in forward. The gradients of W and b are added to, or written if `replace`.
- * dx (rows, in) f32 is written, or added to if `add`; NULL: not wanted. */
+/* y = GELU(x W^T + b), the exact form; y and, unless it is NULL, `linear`, which receives what GELU
+ * is taken of, are (rows, out) of `type`. */
+un_status un_dense_forward_gelu(const un_dense *layer, const un_params *params, un_dtype type,
+                                const void *x, size_t rows, void *linear, void *y);
+
+/* y = residual + x W^T + b, both (rows, out) of f32; y may be the residual. */
+un_status un_dense_forward_add(const un_dense *layer, const un_params *params, un_dtype type,
+                               const void *x, size_t rows, const float *residual, float *y);
+
+/* The gradient of y: dy (rows, out) of f32 or, in bf16, its copy dy16, with rows lddy apart
+ * (0: dense); x as in forward. In bf16 dy is read where `in_first` says that W is (in, out), for b,
+ * and nowhere else. The gradients of W and b are added to, or written if `replace`.
+ * dx (rows, in) f32 is written, or added to if `add`; NULL: not wanted. Where x came through
+ * un_dense_forward_gelu of the layer before, `linear` is what that kept, and the gradient goes on to
+ * that: dx, or in bf16 dx16 instead, is it. */
 typedef struct {
     const void *x;
     const float *dy;
@@ -51,6 +58,8 @@ typedef struct {
     int replace;
     float *dx;
     int add;
+    const void *linear; /* of `type`; NULL: none; not with add */
+    un_bf16 *dx16;
 } un_dense_gradient;
 un_status un_dense_backward(const un_dense *layer, const un_params *params, un_dtype type,
                             const un_dense_gradient *gradient);

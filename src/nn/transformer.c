@@ -68,31 +68,24 @@ size_t un_block_state_bytes(const un_block_config *config, un_dtype type, size_t
 
 un_status un_block_scratch_create(const un_block_config *config, un_dtype type, size_t rows,
                                   size_t windowed, un_arena *arena, un_block_scratch *out) {
-    size_t H = config->width, I = config->inner, f = sizeof(float), s = sizeof(un_bf16);
+    size_t H = config->width, I = config->inner, f = sizeof(float), o = un_dtype_size(type);
     size_t attended = windowed > 0 ? windowed : rows;
     *out = (un_block_scratch){0};
     UN_TRY(un_arena_alloc(arena, attended * H, f, &out->masked));
     UN_TRY(un_arena_alloc(arena, rows * H, f, &out->dcontext));
-    UN_TRY(un_arena_alloc(arena, rows * I, f, &out->dhidden));
-    UN_TRY(un_arena_alloc(arena, attended * 3 * H, f, &out->dqkv));
-    if (type != UN_BF16) return UNSEEN_OK;
-    UN_TRY(un_arena_alloc(arena, rows * H, s, &out->row16));
-    UN_TRY(un_arena_alloc(arena, rows * I, s, &out->dhidden16));
-    return un_arena_alloc(arena, attended * 3 * H, s, &out->dqkv16);
+    UN_TRY(un_arena_alloc(arena, rows * I, o, &out->dhidden));
+    UN_TRY(un_arena_alloc(arena, attended * 3 * H, o, &out->dqkv));
+    return type == UN_BF16 ? un_arena_alloc(arena, rows * H, o, &out->row16) : UNSEEN_OK;
 }
 
 un_status un_query_subset_reserve(un_query_subset *subset, size_t width, un_dtype type,
                                   int training, un_arena *arena) {
     size_t W = un_sequence_rows(&subset->sequences), o = un_dtype_size(type), f = sizeof(float);
     subset->dquery = NULL;
-    subset->dquery16 = NULL;
     UN_TRY(un_arena_alloc(arena, W * width, o, &subset->operand));
     UN_TRY(un_arena_alloc(arena, W * width, o, &subset->query));
     UN_TRY(un_arena_alloc(arena, W * width, f, &subset->x));
-    if (!training) return UNSEEN_OK;
-    UN_TRY(un_arena_alloc(arena, W * width, f, &subset->dquery));
-    if (type != UN_BF16) return UNSEEN_OK;
-    return un_arena_alloc(arena, W * width, sizeof(un_bf16), &subset->dquery16);
+    return training ? un_arena_alloc(arena, W * width, o, &subset->dquery) : UNSEEN_OK;
 }
 
 /* Rows that a block computes beyond its keys and values. */
@@ -117,8 +110,7 @@ static un_status add_residual(const un_dense *layer, const un_pass_context *c, c
         un_dropout_rows(dropout, out, residual, rows, layer->out);
         return UNSEEN_OK;
     }
-    if (out != residual) un_copy(residual, out, rows * layer->out);
-    return un_dense_forward(layer, c->params, c->type, x, rows, UN_DENSE_ADD, out, 0, UN_F32);
+    return un_dense_forward_add(layer, c->params, c->type, x, rows, residual, out);
 }
 
 /* x (R, width) of each map times its factor. */
@@ -168,19 +160,18 @@ static un_attention_view view_of(const un_block *block, const un_pass_context *c
     const un_query_subset *subset = c->subset;
     const un_sequences *all = c->windows ? &c->windows->sequences : &c->sequences;
     size_t H = block->config.width;
-    return (un_attention_view){
-        .queries = subset ? subset->sequences : *all,
-        .keys = *all,
-        .q = subset ? subset->query : state->qkv,
-        .k = subset ? state->qkv : (unsigned char *)state->qkv + H * un_dtype_size(c->type),
-        .ldq = subset ? H : 3 * H,
-        .ldk = subset ? 2 * H : 3 * H,
-        .key_mask = c->key_mask,
-        .bias = c->bias,
-        .group = c->windows ? c->windows->group : NULL,
-        .dropout = mask_of(c, site, layer, SITE_ATTENTION),
-        .log_sum = state->log_sum,
-        .probabilities = state->probabilities};
+    return (un_attention_view){.queries = subset ? subset->sequences : *all,
+                               .keys = *all,
+                               .q = subset ? subset->query : state->qkv,
+                               .k = subset ? state->qkv : un_element_at(state->qkv, c->type, H),
+                               .ldq = subset ? H : 3 * H,
+                               .ldk = subset ? 2 * H : 3 * H,
+                               .key_mask = c->key_mask,
+                               .bias = c->bias,
+                               .group = c->windows ? c->windows->group : NULL,
+                               .dropout = mask_of(c, site, layer, SITE_ATTENTION),
+                               .log_sum = state->log_sum,
+                               .probabilities = state->probabilities};
 }
 
 static un_status attention_forward(const un_block *block, const un_pass_context *c,
@@ -224,14 +215,8 @@ static un_status feed_forward(const un_block *block, const un_pass_context *c, c
                               size_t layer, const void *operand, const float *residual,
                               un_block_state *state, float *y) {
     size_t rows = own_rows(c);
-    if (state->training) {
-        UN_TRY(un_dense_forward(&block->inner, c->params, c->type, operand, rows, UN_DENSE_PLAIN,
-                                state->hidden, 0, c->type));
-        un_gelu(state->hidden, c->type, state->active, rows * block->config.inner);
-    } else {
-        UN_TRY(un_dense_forward(&block->inner, c->params, c->type, operand, rows, UN_DENSE_GELU,
-                                state->active, 0, c->type));
-    }
+    UN_TRY(un_dense_forward_gelu(&block->inner, c->params, c->type, operand, rows, state->hidden,
+                                 state->active));
     if (!y) return UNSEEN_OK;
     un_dropout mask = mask_of(c, site, layer, SITE_OUTPUT);
     return add_residual(&block->outer, c, state->active, &mask, residual, y);
@@ -277,18 +262,19 @@ static un_status feed_forward_backward(const un_block *block, const un_pass_cont
                                        const un_block_state *state, un_block_scratch *scratch,
                                        const float *d, float *dx, int add) {
     size_t rows = own_rows(c);
+    int bf16 = c->type == UN_BF16;
     const un_dense_gradient outer = {.x = state->active,
                                      .dy =
                                          through_mask(c, mask, 0, d, block->config.width, scratch),
                                      .dy16 = scratch->row16,
                                      .rows = rows,
-                                     .dx = scratch->dhidden};
+                                     .dx = bf16 ? NULL : scratch->dhidden,
+                                     .linear = state->hidden,
+                                     .dx16 = bf16 ? scratch->dhidden : NULL};
     UN_TRY(un_dense_backward(&block->outer, c->params, c->type, &outer));
-    un_gelu_backward(state->hidden, c->type, scratch->dhidden, scratch->dhidden16,
-                     rows * block->config.inner);
     const un_dense_gradient inner = {.x = operand,
-                                     .dy = scratch->dhidden,
-                                     .dy16 = scratch->dhidden16,
+                                     .dy = bf16 ? NULL : scratch->dhidden,
+                                     .dy16 = bf16 ? scratch->dhidden : NULL,
                                      .rows = rows,
                                      .dx = dx,
                                      .add = add};
@@ -301,13 +287,11 @@ static un_status subset_backward(const un_block *block, const un_pass_context *c
                                  const void *operand, const un_block_scratch *scratch, float *d) {
     const un_query_subset *subset = c->subset;
     size_t W = own_rows(c), H = block->config.width;
-    if (subset->dquery16) un_convert_to_bf16(subset->dquery, subset->dquery16, W * H);
     un_copy(d, subset->x, W * H);
     UN_TRY(un_attention_queries_backward(&block->attention, c->params, c->type, subset->operand, W,
-                                         subset->dquery, subset->dquery16, subset->x, 1));
+                                         subset->dquery, subset->x, 1));
     UN_TRY(un_attention_keys_backward(&block->attention, c->params, c->type, operand,
-                                      un_sequence_rows(&c->sequences), scratch->dqkv,
-                                      scratch->dqkv16, d, 0));
+                                      un_sequence_rows(&c->sequences), scratch->dqkv, d, 0));
     for (size_t i = 0; i < W; i++) un_axpy(1, subset->x + i * H, d + subset->row[i] * H, H);
     return UNSEEN_OK;
 }
@@ -329,7 +313,6 @@ static un_status attention_backward(const un_block *block, const un_pass_context
     UN_TRY(un_dense_backward(&layers->output, c->params, c->type, &output));
     un_attention_view view = view_of(block, c, site, layer, state);
     size_t attended = attended_rows(c);
-    size_t width = c->subset ? 2 * H : 3 * H; /* of dqkv, which is keys and values only then */
     float *dcontext = scratch->dcontext, *din = dx;
     view.dbias = c->dbias;
     if (c->windows) {
@@ -338,11 +321,10 @@ static un_status attention_backward(const un_block *block, const un_pass_context
     }
     UN_TRY(un_attention_mix_backward(layers, c->type, &view, dcontext,
                                      c->subset ? c->subset->dquery : scratch->dqkv,
-                                     c->subset ? scratch->dqkv : scratch->dqkv + H));
-    if (c->type == UN_BF16) un_convert_to_bf16(scratch->dqkv, scratch->dqkv16, attended * width);
+                                     un_element_at(scratch->dqkv, c->type, c->subset ? 0 : H)));
     if (c->subset) return subset_backward(block, c, operand, scratch, dx);
     UN_TRY(un_attention_project_backward(layers, c->params, c->type, operand, attended,
-                                         scratch->dqkv, scratch->dqkv16, din, add));
+                                         scratch->dqkv, din, add));
     if (c->windows) un_windows_scatter(c->windows, din, H * sizeof *din, dx);
     return UNSEEN_OK;
 }

@@ -71,8 +71,7 @@ typedef struct {
     const size_t *row;      /* [W] rows of the batch, ascending */
     void *operand, *query;  /* (W, H) operands; work space from un_query_subset_reserve */
     float *x;               /* (W, H) their input; backward: its gradient */
-    float *dquery;          /* (W, H); training only */
-    un_bf16 *dquery16;      /* (W, H); the same in bf16, else NULL */
+    void *dquery;           /* (W, H) operand; training only */
 } un_query_subset;
 
 un_status un_query_subset_reserve(un_query_subset *subset, size_t width, un_dtype type,
@@ -118,12 +117,10 @@ typedef struct {
 /* Work space of a block's backward pass. */
 typedef struct {
     float *masked;   /* (W, H) */
-    un_bf16 *row16;  /* (R, H); NULL in f32, as the others of bf16 */
+    un_bf16 *row16;  /* (R, H); NULL in f32 */
     float *dcontext; /* (R, H) */
-    float *dhidden;  /* (R, I) */
-    un_bf16 *dhidden16;
-    float *dqkv; /* (W, 3H) */
-    un_bf16 *dqkv16;
+    void *dhidden;   /* (R, I) operand */
+    void *dqkv;      /* (W, 3H) operand */
 } un_block_scratch;
 
 /* `windowed`: rows of windows, at least `rows`; 0: no windows. */

@@ -117,29 +117,25 @@ static void score(const head_job *h, size_t rows, const un_bf16 *left, const un_
     }
 }
 
-/* Rows first.. of the head's columns of `out`, of `type`, from the slab of panel j of columns. */
-static void put(const head_job *h, const float *slab, size_t rows, size_t j, void *out,
-                un_dtype type, size_t first, size_t ld) {
+/* Rows first.. of the head's columns of `out` from the slab of panel j of columns. */
+static void put(const head_job *h, const float *slab, size_t rows, size_t j, un_bf16 *out,
+                size_t first, size_t ld) {
     size_t column = j * BF16_PANEL, columns = least(BF16_PANEL, h->p.size - column);
     for (size_t r = 0; r < rows; r++) {
         size_t at = (first + r) * ld + h->p.head * h->p.size + column;
-        const float *row = slab + r * BF16_PANEL;
-        if (type == UN_F32)
-            memcpy((float *)out + at, row, columns * sizeof *row);
-        else
-            h->way->moves->narrow(row, (un_bf16 *)out + at, columns);
+        h->way->moves->narrow(slab + r * BF16_PANEL, out + at, columns);
     }
 }
 
 /* out, rows first.. of it, = left right, sums over keys; `left` has panels of rows, `right` of
  * columns. */
 static void mix(const head_job *h, size_t rows, const un_bf16 *left, const un_bf16 *right,
-                void *out, un_dtype type, size_t first, size_t ld) {
+                un_bf16 *out, size_t first, size_t ld) {
     size_t panel = h->keys * BF16_STEP_SIZE;
     for (size_t i = 0; i < rows; i += BF16_PANEL, left += panel)
         for (size_t j = 0; j < h->deep; j++) {
             h->way->block(left, right + j * panel, h->keys, h->slab, 0);
-            put(h, h->slab, least(BF16_PANEL, rows - i), j, out, type, first + i, ld);
+            put(h, h->slab, least(BF16_PANEL, rows - i), j, out, first + i, ld);
         }
 }
 
@@ -167,7 +163,7 @@ static void blocks_forward(const un_attend_args *a, size_t sequence, size_t head
         score(&h, rows, query, keys, scores);
         table()->attend_weights(a, p, first, rows, scores, mask);
         pack(&w, weights);
-        mix(&h, rows, weights, values, a->out, a->type, at, a->heads * p->size);
+        mix(&h, rows, weights, values, a->out, at, a->heads * p->size);
     }
 }
 
@@ -214,7 +210,7 @@ static void block_backward(const head_job *h, const back *b, size_t first) {
         table()->attend_gradient(a, p, first + r, b->s + r * p->long_k, b->ds + r * p->long_k,
                                  b->mask);
     for (size_t i = 0; i < sizeof behind / sizeof *behind; i++) pack(&behind[i].from, behind[i].to);
-    mix(h, rows, b->dscores, b->key_columns, a->dq, UN_F32, at, a->lddq);
+    mix(h, rows, b->dscores, b->key_columns, a->dq, at, a->lddq);
     add_queries(h, b->dscores_turned, b->query_columns, steps, first > 0, b->dk);
     add_queries(h, b->weights_turned, b->dout_columns, steps, first > 0, b->dv);
 }
@@ -257,8 +253,8 @@ static void blocks_backward(const un_attend_args *a, size_t sequence, size_t hea
         size_t row = i * BF16_PANEL, rows = least(BF16_PANEL, p->keys - row);
         for (size_t j = 0; j < h.deep; j++) {
             size_t at = (i * h.deep + j) * SLAB;
-            put(&h, b.dk + at, rows, j, a->dk, UN_F32, p->first_k + row, a->lddk);
-            put(&h, b.dv + at, rows, j, a->dv, UN_F32, p->first_k + row, a->lddk);
+            put(&h, b.dk + at, rows, j, a->dk, p->first_k + row, a->lddk);
+            put(&h, b.dv + at, rows, j, a->dv, p->first_k + row, a->lddk);
         }
     }
 }

@@ -134,7 +134,7 @@ void un_dropout_rows(const un_dropout *dropout, float *x, const float *residual,
 typedef struct {
     size_t sequences, heads, size; /* size: d, of one head */
     const size_t *q_start, *k_start;
-    un_dtype type;              /* of q, k, v and out: UN_F32 or UN_BF16 */
+    un_dtype type;              /* of q, k, v, out and gradients but dout: UN_F32 or UN_BF16 */
     const void *q, *k, *v;      /* first column of head 0 */
     size_t ldq, ldk;            /* elements from row to row of q; of k and v */
     const float *key_mask;      /* [rows of k], finite, added to the scores; NULL: none */
@@ -150,7 +150,7 @@ typedef struct {
     float *probabilities;       /* forward: P before dropout, (heads, queries, keys) of each
                                 sequence, one sequence after the other; NULL: not wanted */
     const float *dout;          /* (rows of q, heads d); backward */
-    float *dq, *dk, *dv;        /* gradients, replaced; rows as q, k, v with lddq and lddk */
+    void *dq, *dk, *dv; /* gradients, of `type`, replaced; rows as q, k, v with lddq, lddk */
     size_t lddq, lddk;
     float *dbias; /* backward: the gradient of bias, added to; NULL: not wanted */
 } un_attend_args;

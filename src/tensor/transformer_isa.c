@@ -277,11 +277,16 @@ static void gather_keys(const un_attend_args *a, const attend_place *p, const vo
     memset(out + p->keys * p->wide, 0, (p->long_k - p->keys) * p->wide * sizeof *out);
 }
 
-/* Rows of f32 into a head's columns. */
-static void scatter(const attend_place *p, const float *in, size_t rows, float *out, size_t first,
-                    size_t ld) {
-    for (size_t r = 0; r < rows; r++)
-        copy_row(in + r * p->wide, out + (first + r) * ld + p->head * p->size, p->size);
+/* Rows of f32 into a head's columns of `type`. */
+static void scatter(const attend_place *p, const float *in, size_t rows, void *out, un_dtype type,
+                    size_t first, size_t ld) {
+    for (size_t r = 0; r < rows; r++, in += p->wide) {
+        size_t at = (first + r) * ld + p->head * p->size;
+        if (type == UN_F32)
+            copy_row(in, (float *)out + at, p->size);
+        else
+            narrow_row(in, (un_bf16 *)out + at, p->size);
+    }
 }
 
 /* Where a row's part of bias and dbias begins. */
@@ -375,15 +380,7 @@ static void finish_rows(const un_attend_args *a, const attend_place *p, size_t f
 
 static void write_rows(const un_attend_args *a, const attend_place *p, const float *in,
                        size_t first, size_t rows) {
-    size_t ld = a->heads * p->size;
-    if (a->type == UN_F32) {
-        scatter(p, in, rows, a->out, p->first_q + first, ld);
-        return;
-    }
-    for (size_t r = 0; r < rows; r++) {
-        un_bf16 *out = (un_bf16 *)a->out + (p->first_q + first + r) * ld + p->head * p->size;
-        for (size_t i = 0; i < p->size; i++) out[i] = round_bf16(in[r * p->wide + i]);
-    }
+    scatter(p, in, rows, a->out, a->type, p->first_q + first, a->heads * p->size);
 }
 
 /* ---- few queries ---- */
@@ -491,31 +488,33 @@ static void score_gradient(const un_attend_args *a, const attend_place *p, size_
 
 static void few_backward(const un_attend_args *a, const attend_place *p, float *scratch) {
     float *query = scratch, *dout = query + ATTEND_FEW * p->wide;
-    float *dq = dout + ATTEND_FEW * p->wide, *s = dq + p->wide, *ds = s + p->long_k;
-    float *mask = ds + p->long_k;
+    float *row = dout + ATTEND_FEW * p->wide, *mask = row + p->wide;
+    float *scores = mask + p->long_k, *dscores = scores + ATTEND_FEW * p->long_k;
     gather(p, a->q, a->type, p->first_q, a->ldq, p->queries, query);
     gather(p, a->dout, UN_F32, p->first_q, a->heads * p->size, p->queries, dout);
-    for (size_t j = 0; j < p->keys; j++) {
-        size_t at = (p->first_k + j) * a->lddk + p->head * p->size;
-        memset(a->dk + at, 0, p->size * sizeof *a->dk);
-        memset(a->dv + at, 0, p->size * sizeof *a->dv);
-    }
     for (size_t r = 0; r < p->queries; r++) {
         const float *q = query + r * p->wide, *d = dout + r * p->wide;
+        float *s = scores + r * p->long_k, *ds = dscores + r * p->long_k;
         for (size_t j = 0; j < p->keys; j++) {
             s[j] = dot_row(q, row_at(a, p, a->k, j), a->type, p->size);
             ds[j] = dot_row(d, row_at(a, p, a->v, j), a->type, p->size);
         }
         for (size_t j = p->keys; j < p->long_k; j++) s[j] = ds[j] = 0;
         score_gradient(a, p, r, s, ds, mask);
-        memset(dq, 0, p->wide * sizeof *dq);
-        for (size_t j = 0; j < p->keys; j++) {
-            size_t at = (p->first_k + j) * a->lddk + p->head * p->size;
-            add_row(ds[j], row_at(a, p, a->k, j), a->type, p->size, dq);
-            add_row(ds[j], q, UN_F32, p->size, a->dk + at);
-            add_row(s[j], d, UN_F32, p->size, a->dv + at);
-        }
-        scatter(p, dq, 1, a->dq, p->first_q + r, a->lddq);
+        memset(row, 0, p->wide * sizeof *row);
+        for (size_t j = 0; j < p->keys; j++)
+            add_row(ds[j], row_at(a, p, a->k, j), a->type, p->size, row);
+        scatter(p, row, 1, a->dq, a->type, p->first_q + r, a->lddq);
+    }
+    for (size_t j = 0; j < p->keys; j++) {
+        memset(row, 0, p->wide * sizeof *row);
+        for (size_t r = 0; r < p->queries; r++)
+            add_row(dscores[r * p->long_k + j], query + r * p->wide, UN_F32, p->size, row);
+        scatter(p, row, 1, a->dk, a->type, p->first_k + j, a->lddk);
+        memset(row, 0, p->wide * sizeof *row);
+        for (size_t r = 0; r < p->queries; r++)
+            add_row(scores[r * p->long_k + j], dout + r * p->wide, UN_F32, p->size, row);
+        scatter(p, row, 1, a->dv, a->type, p->first_k + j, a->lddk);
     }
 }
 
@@ -549,10 +548,10 @@ static void attend_head_backward(const un_attend_args *a, size_t sequence, size_
         multiply(&(product){rows, p.wide, p.keys, ds, p.long_k, 1, keys, p.wide, dq, p.wide, 0});
         multiply(&(product){p.keys, p.wide, rows, ds, 1, p.long_k, query, p.wide, dk, p.wide, 1});
         multiply(&(product){p.keys, p.wide, rows, s, 1, p.long_k, dout, p.wide, dv, p.wide, 1});
-        scatter(&p, dq, rows, a->dq, p.first_q + first, a->lddq);
+        scatter(&p, dq, rows, a->dq, a->type, p.first_q + first, a->lddq);
     }
-    scatter(&p, dk, p.keys, a->dk, p.first_k, a->lddk);
-    scatter(&p, dv, p.keys, a->dv, p.first_k, a->lddk);
+    scatter(&p, dk, p.keys, a->dk, a->type, p.first_k, a->lddk);
+    scatter(&p, dv, p.keys, a->dv, a->type, p.first_k, a->lddk);
 }
 
 const un_transformer_table UN_TRANSFORMER_TABLE = {

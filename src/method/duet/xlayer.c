@@ -175,7 +175,7 @@ static un_status project(duet_xlayer_pass *pass, size_t s) {
         UN_TRY(un_attention_queries(cross, params, pass->type, in, side->queries, side->qkv));
     if (side->keys == 0) return UNSEEN_OK;
     return un_attention_keys(cross, params, pass->type, in, side->keys,
-                             (unsigned char *)side->qkv + at.key * un_dtype_size(pass->type));
+                             un_element_at(side->qkv, pass->type, at.key));
 }
 
 enum { PLACE_CROSS, PLACE_OUTPUT, PLACES };
@@ -201,8 +201,7 @@ static un_attention_view view_of(const duet_xlayer_pass *pass, size_t s) {
     return (un_attention_view){.queries = queries,
                                .keys = keys,
                                .q = pass->side[s].qkv,
-                               .k = (unsigned char *)pass->side[other].qkv +
-                                    at.key * un_dtype_size(c->type),
+                               .k = un_element_at(pass->side[other].qkv, c->type, at.key),
                                .ldq = arrange(pass, s).ldq,
                                .ldk = at.ldk,
                                .key_mask = c->key_mask[other],
@@ -306,22 +305,17 @@ static un_status project_backward(duet_xlayer_pass *pass, size_t s, float *d) {
     const un_attention_layer *cross = &pass->layer->cross;
     const un_params *params = pass->context.params;
     duet_xlayer_side *side = &pass->side[s];
-    size_t H = cross->width;
     const void *in = pass->type == UN_BF16 ? side->in : (const void *)side->x;
-    const float *dqkv = side->scratch.dqkv;
-    un_bf16 *dqkv16 = side->scratch.dqkv16;
+    void *dqkv = side->scratch.dqkv;
     const arrangement at = arrange(pass, s);
-    if (pass->type == UN_BF16)
-        un_convert_to_bf16(dqkv, dqkv16, (side->queries + 2 * side->keys) * H);
     if (at.merged)
-        return un_attention_project_backward(cross, params, pass->type, in, side->keys, dqkv,
-                                             dqkv16, d, 1);
+        return un_attention_project_backward(cross, params, pass->type, in, side->keys, dqkv, d, 1);
     if (side->queries > 0)
-        UN_TRY(un_attention_queries_backward(cross, params, pass->type, in, side->queries, dqkv,
-                                             dqkv16, d, 1));
+        UN_TRY(un_attention_queries_backward(cross, params, pass->type, in, side->queries, dqkv, d,
+                                             1));
     if (side->keys == 0) return UNSEEN_OK;
-    return un_attention_keys_backward(cross, params, pass->type, in, side->keys, dqkv + at.key,
-                                      dqkv16 ? dqkv16 + at.key : NULL, d, 1);
+    return un_attention_keys_backward(cross, params, pass->type, in, side->keys,
+                                      un_element_at(dqkv, pass->type, at.key), d, 1);
 }
 
 un_status un_duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SIDES]) {
@@ -342,7 +336,7 @@ un_status un_duet_xlayer_backward(duet_xlayer_pass *pass, float *const d[DUET_SI
         size_t other = DUET_SIDES - 1 - s;
         UN_TRY(un_attention_mix_backward(
             cross, c->type, &view, pass->side[s].scratch.dcontext, pass->side[s].scratch.dqkv,
-            pass->side[other].scratch.dqkv + arrange(pass, other).key));
+            un_element_at(pass->side[other].scratch.dqkv, c->type, arrange(pass, other).key)));
     }
     for (size_t s = 0; s < DUET_SIDES; s++) UN_TRY(project_backward(pass, s, d[s]));
     return UNSEEN_OK;

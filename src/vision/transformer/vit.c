@@ -347,10 +347,10 @@ static un_status embed(un_vit_pass *pass, const un_params *params, const float *
         un_axpy(1, un_param_value(params, vit->distillation), pass->positions + H, H);
     for (size_t i = 0; i < n; i++) {
         float *x = pass->encoder.x[0] + i * T * H;
-        un_copy(pass->positions, x, T * H);
-        UN_TRY(un_dense_forward(&vit->patches, params, type,
-                                (unsigned char *)pass->patches + i * N * K * un_dtype_size(type), N,
-                                UN_DENSE_ADD, x + leading * H, 0, UN_F32));
+        un_copy(pass->positions, x, leading * H);
+        UN_TRY(un_dense_forward_add(&vit->patches, params, type,
+                                    un_element_at(pass->patches, type, i * N * K), N,
+                                    pass->positions + leading * H, x + leading * H));
     }
     return UNSEEN_OK;
 }
