@@ -15,7 +15,13 @@ shift 2
 [ $# -gt 0 ] || set -- 2000x20000 2000x60000 2000x200000 6000x60000 6000x200000 20000x200000
 attributes=${ATTRIBUTES:-300} width=${WIDTH:-512}
 set_dir=$scratch/scale generated=$scratch/scale.safetensors
-trap 'rm -rf "$set_dir" "$generated" "$scratch"/scale-*' EXIT
+pid=
+clean() {
+    [ -z "$pid" ] || kill "$pid" 2>/dev/null || true
+    rm -rf "$set_dir" "$generated" "$scratch"/scale-*
+}
+trap clean EXIT
+trap 'exit 1' INT TERM
 exec {never}<> <(:)
 
 # Hundredths of a second that ended children have used; `times` would not know them in a subshell.
@@ -30,7 +36,7 @@ children() {
 
 # step WORDS COMMAND...: runs it and prints a row of the table.
 step() {
-    local words=$1 peak=0 begun before pid key value
+    local words=$1 peak=0 begun before key value
     shift
     begun=$(date +%s%N)
     children >"$scratch/scale-before"
@@ -38,15 +44,16 @@ step() {
     pid=$!
     while [ -e /proc/$pid/status ] && kill -0 $pid 2>/dev/null; do
         while read -r key value _; do
-            [ "$key" != RssAnon: ] || [ "$value" -le $peak ] || peak=$value
+            [ "$key" != RssAnon: ] || [ "$value" -le "$peak" ] || peak=$value
         done 2>/dev/null </proc/$pid/status || true
         read -rt 0.1 -u $never || true
     done
     wait $pid || { cat "$scratch/scale-err" >&2; exit 1; }
+    pid=
     before=$(<"$scratch/scale-before")
     children >"$scratch/scale-after"
     awk -v size="$classes | $images" -v words="$words" -v ns=$(($(date +%s%N) - begun)) \
-        -v cpu=$(($(<"$scratch/scale-after") - before)) -v peak=$peak '
+        -v cpu=$(($(<"$scratch/scale-after") - before)) -v peak="$peak" '
         $1 == "T1" { t1 = $2 }
         $1 == "U" { h = $6 } # the last: at the chosen gamma
         END { printf "| %s | %s | %.1f | %.1f | %d | %s | %s |\n", size, words, ns / 1e9, cpu / 100,
