@@ -92,9 +92,11 @@ typedef struct {
 } un_map;
 /* A map costs no memory, but where its file is cut short while it is used, reading ends in SIGBUS.
  * So what unseen.h opens is read with un_map_read; maps are for data sets and features, which only
- * the program opens. */
+ * the program opens. The program catches SIGBUS (un_map_at) and says so with un_map_always: from
+ * then on un_map_read maps, too. */
 un_status un_map_open(un_map *map, const char *path);
 un_status un_map_read(un_map *map, const char *path);
+void un_map_always(void);
 /* The file that is mapped at an address, NULL if none is; may be called by a signal handler. */
 const char *un_map_at(const void *address);
 void un_map_close(un_map *map);

@@ -145,7 +145,7 @@ static void on_bus_error(int number, siginfo_t *info, void *context) {
 static void catch_bus_error(void) {
     struct sigaction action = {.sa_flags = SA_SIGINFO};
     action.sa_sigaction = on_bus_error;
-    sigaction(SIGBUS, &action, NULL);
+    if (sigaction(SIGBUS, &action, NULL) == 0) un_map_always();
 }
 
 /* Only rank 0 writes to standard output. */
@@ -236,6 +236,8 @@ int main(int argc, char **argv) {
     /* Give large buffers back to the system when they are freed: glibc would otherwise learn to
      * keep them, and a training of several runs would grow by what one run needs. */
     mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+    /* But not each small one at the heap's end, to have it cleared again for the next. */
+    mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024);
     if (!status) status = compare_ranks(argc, argv);
     return un_cli_leave(status ? un_cli_fail() : run(argc, argv));
 }

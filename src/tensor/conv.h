@@ -61,6 +61,9 @@ typedef struct un_conv un_conv;
  * copied. */
 un_status un_conv_create(const un_conv_spec *spec, const float *weights, const float *bias,
                          un_conv **out);
+/* The same with weights of un_alloc, which are taken over, on failure too. */
+un_status un_conv_create_from(const un_conv_spec *spec, float *weights, const float *bias,
+                              un_conv **out);
 void un_conv_free(un_conv *conv);
 const un_conv_spec *un_conv_spec_of(const un_conv *conv);
 /* Shape of the output for an input; type and layout are the input's, except that

@@ -304,6 +304,26 @@ done:
     return status;
 }
 
+/* Takes over the weights as they came: put into the layout that is kept, where that is another. */
+static un_status keep_weights(un_conv *c, const un_dnn_layout *from, float *weights,
+                              const un_dnn_layout *layout) {
+    if (!dnnl_memory_desc_equal(from, layout)) {
+        un_status status = add_packing(c, from, weights, layout);
+        free(weights);
+        return status;
+    }
+    packing *p = calloc(1, sizeof *p);
+    if (!p) {
+        free(weights);
+        return un_fail_memory(sizeof *p);
+    }
+    p->data = weights;
+    p->next = c->weights;
+    c->weights = p; /* from here on it goes with the layer */
+    DNN_TRY(un_dnn_layout_copy(&p->layout, layout), "describe weights");
+    return UNSEEN_OK;
+}
+
 /* The weights in `layout`. Others are made from any blocked one (Winograd's cannot be turned
  * back); the layout they came in is dropped as soon as another takes that part. */
 static un_status find_packing(un_conv *c, const un_dnn_layout *layout, const packing **out) {
@@ -328,36 +348,54 @@ static un_status find_packing(un_conv *c, const un_dnn_layout *layout, const pac
     return UNSEEN_OK;
 }
 
+static un_status check_spec(const un_conv_spec *s) {
+    int odd = s->kernel % 2 == 1 && s->kernel < 32 && s->stride > 0 && s->stride < 32;
+    if (!odd || s->in == 0 || s->out == 0 || s->in > MAX_EXTENT || s->out > MAX_EXTENT ||
+        (s->depthwise && s->in != s->out) || (s->type != UN_F32 && s->type != UN_BF16))
+        return un_fail(UNSEEN_E_ARGUMENT, "a convolution of this form is not supported");
+    return UNSEEN_OK;
+}
+
 un_status un_conv_create(const un_conv_spec *spec, const float *weights, const float *bias,
                          un_conv **out) {
-    int odd = spec->kernel % 2 == 1 && spec->kernel < 32 && spec->stride > 0 && spec->stride < 32;
-    if (!odd || spec->in == 0 || spec->out == 0 || spec->in > MAX_EXTENT ||
-        spec->out > MAX_EXTENT || (spec->depthwise && spec->in != spec->out) ||
-        (spec->type != UN_F32 && spec->type != UN_BF16))
-        return un_fail(UNSEEN_E_ARGUMENT, "a convolution of this form is not supported");
+    float *copy = NULL;
+    UN_TRY(check_spec(spec));
+    size_t filter = (spec->depthwise ? 1 : spec->in) * spec->kernel * spec->kernel;
+    UN_TRY(un_alloc(spec->out, filter * sizeof *copy, &copy));
+    memcpy(copy, weights, spec->out * filter * sizeof *copy);
+    return un_conv_create_from(spec, copy, bias, out);
+}
+
+un_status un_conv_create_from(const un_conv_spec *spec, float *weights, const float *bias,
+                              un_conv **out) {
     un_openmp_loan loan;
-    un_conv *c = calloc(1, sizeof *c);
-    if (!c) return un_fail_memory(sizeof *c);
-    un_status status = un_dnn_enter(&loan);
+    un_conv *c = NULL;
+    un_status status = check_spec(spec);
+    if (!status && !(c = calloc(1, sizeof *c))) status = un_fail_memory(sizeof *c);
+    if (!status) status = un_dnn_enter(&loan);
     if (status) {
         free(c);
+        free(weights);
         return status;
     }
     un_dnn_layout *plain = NULL, *kept = NULL;
     const dnnl_dims_t channels = {(dnnl_dim_t)spec->out};
     dnnl_format_tag_t tag = spec->depthwise ? dnnl_goihw : dnnl_oihw;
     c->spec = *spec;
+    if (un_winograd_fits(spec)) UN_GO(un_winograd_create(spec, weights, bias, &c->winograd));
     UN_GO(describe_weights(spec, tag, UN_F32, &plain));
     UN_GO(describe_weights(spec, tag, spec->type, &kept));
-    UN_GO(add_packing(c, plain, weights, kept));
+    status = keep_weights(c, plain, weights, kept);
+    weights = NULL;
+    UN_GO(status);
     dnnl_status_t code = un_dnn_layout_by_tag(&c->bias_layout, 1, channels, dnnl_f32, dnnl_a);
     if (code != dnnl_success) UN_GO(un_dnn_failed(code, "describe a bias"));
     UN_GO(un_alloc(spec->out, sizeof *c->bias, &c->bias));
     memcpy(c->bias, bias, spec->out * sizeof *bias);
-    if (un_winograd_fits(spec)) UN_GO(un_winograd_create(spec, weights, bias, &c->winograd));
     *out = c;
 done:
     un_dnn_leave(loan);
+    free(weights);
     un_dnn_layout_free(plain);
     un_dnn_layout_free(kept);
     if (status) un_conv_free(c);

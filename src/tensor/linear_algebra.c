@@ -25,6 +25,28 @@ typedef struct {
     double *a, *b;               /* packed: [slivers, depth, tile side] */
 } slice;
 
+/* Memory for packed operands, kept from one product to the next: systems are solved in hundreds of
+ * small ones. Starts as {0}. */
+typedef struct {
+    double *a, *b;
+    size_t a_room, b_room;
+} packing;
+
+static void packing_free(packing *p) {
+    free(p->a);
+    free(p->b);
+}
+
+static un_status reserve(double **data, size_t *room, size_t count) {
+    if (count <= *room) return UNSEEN_OK;
+    free(*data);
+    *data = NULL;
+    *room = 0;
+    UN_TRY(un_alloc(count, sizeof **data, data));
+    *room = count;
+    return UNSEEN_OK;
+}
+
 /* Sliver `which` of an operand whose element (i, p) is x[i * outer + p * inner], i < count. */
 static void pack_sliver(const slice *s, const double *x, size_t outer, size_t inner, size_t count,
                         size_t side, size_t which, double *out) {
@@ -107,7 +129,7 @@ static void multiply_slice(slice *s) {
         un_parallel_for(row_blocks * s->column_blocks, 1, multiply_range, s);
 }
 
-un_status un_gemm64(const un_gemm64_args *g) {
+static un_status multiply(const un_gemm64_args *g, packing *p) {
     if (g->m == 0 || g->n == 0) return UNSEEN_OK;
     slice s = {.args = g, .isa = un_isa()};
     size_t rows = s.isa->tile_rows;
@@ -115,17 +137,22 @@ un_status un_gemm64(const un_gemm64_args *g) {
     s.a_slivers = (g->m + rows - 1) / rows;
     s.b_slivers = (g->n + columns - 1) / columns;
     s.column_blocks = (g->n + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
-    un_status status = UNSEEN_OK;
     size_t depth = g->k < DEPTH ? g->k : DEPTH;
-    UN_GO(un_alloc(s.a_slivers * rows * depth, sizeof(double), &s.a));
-    UN_GO(un_alloc(s.b_slivers * columns * depth, sizeof(double), &s.b));
+    UN_TRY(reserve(&p->a, &p->a_room, s.a_slivers * rows * depth));
+    UN_TRY(reserve(&p->b, &p->b_room, s.b_slivers * columns * depth));
+    s.a = p->a;
+    s.b = p->b;
     for (s.from = 0; s.from < g->k; s.from += DEPTH) {
         s.depth = g->k - s.from < DEPTH ? g->k - s.from : DEPTH;
         multiply_slice(&s);
     }
-done:
-    free(s.a);
-    free(s.b);
+    return UNSEEN_OK;
+}
+
+un_status un_gemm64(const un_gemm64_args *g) {
+    packing p = {0};
+    un_status status = multiply(g, &p);
+    packing_free(&p);
     return status;
 }
 
@@ -168,7 +195,7 @@ static void backward_range(size_t begin, size_t end, void *context) {
 
 /* x (rows, n) <- x L^-T */
 static un_status solve_forward(const double *l, size_t n, size_t ldl, double *x, size_t rows,
-                               size_t ldx) {
+                               size_t ldx, packing *p) {
     if (n <= BASE) {
         rows_job job = {.l = l, .n = n, .ldl = ldl, .x = x, .ldx = ldx};
         for (size_t i = 0; i < n; i++)
@@ -177,7 +204,7 @@ static un_status solve_forward(const double *l, size_t n, size_t ldl, double *x,
         return UNSEEN_OK;
     }
     size_t half = n / 2;
-    UN_TRY(solve_forward(l, half, ldl, x, rows, ldx));
+    UN_TRY(solve_forward(l, half, ldl, x, rows, ldx, p));
     const un_gemm64_args product = {.m = rows,
                                     .n = n - half,
                                     .k = half,
@@ -190,20 +217,20 @@ static un_status solve_forward(const double *l, size_t n, size_t ldl, double *x,
                                     .b_column = ldl,
                                     .c = x + half,
                                     .ldc = ldx};
-    UN_TRY(un_gemm64(&product));
-    return solve_forward(l + half * ldl + half, n - half, ldl, x + half, rows, ldx);
+    UN_TRY(multiply(&product, p));
+    return solve_forward(l + half * ldl + half, n - half, ldl, x + half, rows, ldx, p);
 }
 
 /* x (rows, n) <- x L^-1 */
 static un_status solve_backward(const double *l, size_t n, size_t ldl, double *x, size_t rows,
-                                size_t ldx) {
+                                size_t ldx, packing *p) {
     if (n <= BASE) {
         rows_job job = {.l = l, .n = n, .ldl = ldl, .x = x, .ldx = ldx};
         un_parallel_for(rows, 32, backward_range, &job);
         return UNSEEN_OK;
     }
     size_t half = n / 2;
-    UN_TRY(solve_backward(l + half * ldl + half, n - half, ldl, x + half, rows, ldx));
+    UN_TRY(solve_backward(l + half * ldl + half, n - half, ldl, x + half, rows, ldx, p));
     const un_gemm64_args product = {.m = rows,
                                     .n = half,
                                     .k = n - half,
@@ -216,8 +243,8 @@ static un_status solve_backward(const double *l, size_t n, size_t ldl, double *x
                                     .b_column = 1,
                                     .c = x,
                                     .ldc = ldx};
-    UN_TRY(un_gemm64(&product));
-    return solve_backward(l, half, ldl, x, rows, ldx);
+    UN_TRY(multiply(&product, p));
+    return solve_backward(l, half, ldl, x, rows, ldx, p);
 }
 
 static un_status factor_small(double *a, size_t n, size_t lda) {
@@ -237,12 +264,12 @@ static un_status factor_small(double *a, size_t n, size_t lda) {
     return UNSEEN_OK;
 }
 
-static un_status factor(double *a, size_t n, size_t lda) {
+static un_status factor(double *a, size_t n, size_t lda, packing *p) {
     if (n <= BASE) return factor_small(a, n, lda);
     size_t half = n / 2;
     double *below = a + half * lda;
-    UN_TRY(factor(a, half, lda));
-    UN_TRY(solve_forward(a, half, lda, below, n - half, lda));
+    UN_TRY(factor(a, half, lda, p));
+    UN_TRY(solve_forward(a, half, lda, below, n - half, lda, p));
     const un_gemm64_args product = {.m = n - half,
                                     .n = n - half,
                                     .k = half,
@@ -256,17 +283,28 @@ static un_status factor(double *a, size_t n, size_t lda) {
                                     .c = below + half,
                                     .ldc = lda,
                                     .lower = 1};
-    UN_TRY(un_gemm64(&product));
-    return factor(below + half, n - half, lda);
+    UN_TRY(multiply(&product, p));
+    return factor(below + half, n - half, lda, p);
 }
 
-un_status un_cholesky(double *a, size_t n) { return factor(a, n, n); }
+un_status un_cholesky(double *a, size_t n) {
+    packing p = {0};
+    un_status status = factor(a, n, n, &p);
+    packing_free(&p);
+    return status;
+}
 
 un_status un_cholesky_solve(const double *l, size_t n, double *x, size_t rows) {
-    UN_TRY(solve_forward(l, n, n, x, rows, n));
-    return solve_backward(l, n, n, x, rows, n);
+    packing p = {0};
+    un_status status = solve_forward(l, n, n, x, rows, n, &p);
+    if (!status) status = solve_backward(l, n, n, x, rows, n, &p);
+    packing_free(&p);
+    return status;
 }
 
 un_status un_cholesky_whiten(const double *l, size_t n, double *x, size_t rows) {
-    return solve_forward(l, n, n, x, rows, n);
+    packing p = {0};
+    un_status status = solve_forward(l, n, n, x, rows, n, &p);
+    packing_free(&p);
+    return status;
 }

@@ -45,7 +45,7 @@ typedef struct {
 
 /* Opens and validates. Names of the file are in the error sentence. */
 un_status un_safetensors_open(un_safetensors *file, const char *path);
-/* The same from a copy in memory, which nobody can cut short (un_map_read). */
+/* The same from a copy in memory, which nobody can cut short, where need be (un_map_read). */
 un_status un_safetensors_load(un_safetensors *file, const char *path);
 void un_safetensors_close(un_safetensors *file);
 

@@ -5,11 +5,13 @@
 #include "vision/backbone.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/parallel.h"
 #include "nn/naming.h"
 #include "vision/transformer/swin.h"
 
@@ -129,10 +131,38 @@ static const struct {
                  {"builtin:pixels", "pixels-", un_pixels_open}};
 enum { BUILTINS = sizeof g_builtin / sizeof *g_builtin };
 
+/* The hash of a file's bytes, by a thread of its own while the network is made of them. */
+typedef struct {
+    const un_map *map;
+    char sha256[65];
+    un_status status;
+    int started;
+    pthread_t thread;
+} hashing;
+
+static void *hash_bytes(void *context) {
+    hashing *h = context;
+    h->status = un_sha256_of(h->map->data, h->map->size, h->sha256);
+    return NULL;
+}
+
+static void start_hashing(hashing *h) {
+    h->started = un_thread_count() > 1 && pthread_create(&h->thread, NULL, hash_bytes, h) == 0;
+}
+
+/* A failure's sentence would stay in that thread: this one tries itself. */
+static un_status end_hashing(hashing *h, int wanted) {
+    if (h->started) pthread_join(h->thread, NULL);
+    if (wanted && (!h->started || h->status)) hash_bytes(h);
+    h->started = 0;
+    return wanted ? h->status : UNSEEN_OK;
+}
+
 static un_status open_file(const char *path, un_precision precision, un_backbone **out) {
     un_safetensors file;
     UN_TRY(un_safetensors_load(&file, path));
     un_status status = UNSEEN_OK;
+    hashing hash = {.map = &file.map};
     const family *network = NULL;
     char *prefix = NULL;
     UN_GO(recognise_family(&file, &network, &prefix));
@@ -142,14 +172,17 @@ static un_status open_file(const char *path, un_precision precision, un_backbone
                       "torchvision's tensor names, or a ViT, DeiT or Swin transformer with "
                       "Hugging Face's or torchvision's",
                       path));
+    start_hashing(&hash);
     if (network->strip) UN_GO(un_safetensors_strip(&file, prefix));
     UN_GO(network->open(&file, precision, out));
     UN_GO(un_weights_check_taken(&file, network->name, 0));
     (*out)->precision = un_precision_resolve((*out)->precision);
     const char *recipe = un_safetensors_metadata(&file, "preprocess");
     if (recipe) UN_GO(un_recipe_parse(recipe, path, &(*out)->recipe));
-    UN_GO(un_sha256_of(file.map.data, file.map.size, (*out)->sha256));
+    UN_GO(end_hashing(&hash, 1));
+    memcpy((*out)->sha256, hash.sha256, sizeof hash.sha256);
 done:
+    (void)end_hashing(&hash, 0);
     free(prefix);
     un_safetensors_close(&file);
     return status;

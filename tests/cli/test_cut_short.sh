@@ -10,7 +10,8 @@ fi
 cd "$scratch" || exit 1
 export OMP_WAIT_POLICY=passive # the program would start itself anew
 "$tools/make_dataset" toy || fail "make_dataset"
-"$unseen" train eszsl --data toy -o m.model -q --threads 1 >/dev/null || fail "training"
+"$unseen" train eszsl --data toy -o whole.model -q --threads 1 >/dev/null || fail "training"
+cp whole.model m.model
 
 # driven FAULT COMMAND...
 driven() {
@@ -18,7 +19,7 @@ driven() {
         "$unseen" "${@:2}" >out 2>err
 }
 
-# cut NAME COMMAND...: every map of the command is cut in turn, each in a fresh copy of the data set
+# cut NAME COMMAND...: every map of the command is cut in turn, each in fresh copies of data and model
 cut() {
     rm -rf d
     cp -r toy d
@@ -28,6 +29,7 @@ cut() {
     for ((n = 1; n <= maps; n++)); do
         rm -rf d w.model
         cp -r toy d
+        cp whole.model m.model
         driven mmap:$n:cut "${@:2}"
         status=$?
         [ $status -le 1 ] || fail "$1 with map $n cut ended with $status: $(cat err)"
@@ -42,6 +44,8 @@ cut() {
 cut eval eval m.model --data d
 cut train train eszsl --data d -o w.model --threads 1
 cut check check d
+cut model inspect m.model
+cp whole.model m.model
 
 # The name of the file goes to a terminal like any other.
 name=$(printf 'a\033[31m\nb')
@@ -51,8 +55,9 @@ cp -r "$name" kept
 for ((n = 1; n <= 4; n++)); do
     rm -rf "$name"
     cp -r kept "$name"
+    cp whole.model m.model
     driven mmap:$n:cut eval m.model --data "$name"
-    grep -q "was cut short" err && break
+    grep -qF 'unseen: a\u001b[31m\u000ab/' err && break
 done
 grep -qF 'unseen: a\u001b[31m\u000ab/' err || fail "the name was not shown safely: $(cat err)"
 mv kept toy

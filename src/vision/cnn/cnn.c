@@ -168,7 +168,8 @@ un_status un_cnn_add_conv(un_cnn *cnn, const un_safetensors *file, const un_cnn_
                                .padding = cnn->padding,
                                .activation = conv->activation,
                                .type = cnn->type};
-    UN_GO(un_conv_create(&spec, weights, bias, &layer->conv));
+    status = un_conv_create_from(&spec, weights, bias, &layer->conv);
+    weights = NULL;
 done:
     free(weights);
     free(bias);
