@@ -51,6 +51,8 @@ un_status un_atomic_open_stream(un_atomic_file *file, const char *path);
  * with what an earlier run left in it and stays if this run does not commit. Fails if another
  * process is writing it, or if PATH.partial is a link. */
 un_status un_atomic_open_partial(un_atomic_file *file, const char *path);
+/* The same file, which another process that holds it writes to as well; commit is for that one. */
+un_status un_atomic_join_partial(un_atomic_file *file, const char *path);
 /* What was written is on the disk when this returns. */
 un_status un_atomic_sync(un_atomic_file *file);
 /* Reads `n` bytes of a partial or scratch file at `offset`. */

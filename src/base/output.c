@@ -425,24 +425,33 @@ static un_status check_partial(const un_atomic_file *file) {
     return un_check_owner(file->temporary, &held);
 }
 
-un_status un_atomic_open_partial(un_atomic_file *file, const char *path) {
+/* `flags`: O_CREAT, and the lock is taken; or 0, and whoever made the file holds it. */
+static un_status open_partial(un_atomic_file *file, const char *path, int flags) {
     un_status status = UNSEEN_OK;
     *file = UN_ATOMIC_NONE;
     file->keep = 1;
     UN_GO(un_format(&file->path, "%s", path));
     UN_GO(un_path_follow(path, &file->target));
     UN_GO(un_format(&file->temporary, "%s.partial", file->target));
-    file->fd = un_open(file->temporary, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0666);
+    file->fd = un_open(file->temporary, O_RDWR | O_NOFOLLOW | O_NONBLOCK | flags, 0666);
     if (file->fd < 0 && errno == ELOOP)
         UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s is a link, which is not followed; remove it",
                       file->temporary));
     if (file->fd < 0) UN_GO(un_fail_errno(errno, "cannot write %s", file->temporary));
-    if (un_lock_open_file(file->fd, file->temporary) == UN_LOCK_BUSY)
+    if (flags && un_lock_open_file(file->fd, file->temporary) == UN_LOCK_BUSY)
         UN_GO(un_fail(UNSEEN_E_ARGUMENT, "another process is writing %s; wait for it", path));
     UN_GO(check_partial(file));
 done:
     if (status) un_atomic_abort(file);
     return status;
+}
+
+un_status un_atomic_open_partial(un_atomic_file *file, const char *path) {
+    return open_partial(file, path, O_CREAT);
+}
+
+un_status un_atomic_join_partial(un_atomic_file *file, const char *path) {
+    return open_partial(file, path, 0);
 }
 
 /* ---- writing ---- */

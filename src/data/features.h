@@ -96,12 +96,24 @@ typedef struct {
 /* `path` is the final file. */
 un_status un_features_writer_open(un_features_writer **out, const char *path,
                                   const un_features_description *description);
-/* For long work: writes PATH.partial, which outlives un_features_writer_abort. `done` images of
- * an earlier run with the same description are in it; 0 starts anew. The file `journal` vouches for
- * these rows: where none is taken up it is removed before the first is overwritten, but not before
- * it is certain that no other process writes them. */
-un_status un_features_writer_resume(un_features_writer **out, const char *path, const char *journal,
-                                    const un_features_description *description, size_t done);
+/* For long work, what is there of it already. */
+typedef struct {
+    size_t
+        done; /* images, from the first on, that an earlier run with the same description wrote */
+    int more; /* 1: and others beyond, which need not be written again */
+    const char *journal; /* the file that vouches for them; where none is taken up it is removed
+                            before the first is overwritten, but not before it is certain that no
+                            other process writes them */
+    int joins; /* 1: another process has begun the file and completes it; this one adds rows */
+} un_features_resumption;
+/* Writes PATH.partial, which outlives un_features_writer_abort; nothing resumed starts anew. */
+un_status un_features_writer_resume(un_features_writer **out, const char *path,
+                                    const un_features_description *description,
+                                    const un_features_resumption *resumed);
+/* What is appended next is the row of this image. */
+void un_features_writer_go_to(un_features_writer *writer, size_t image);
+/* All rows are there, whoever wrote those that this writer did not. */
+un_status un_features_writer_take_over(un_features_writer *writer);
 /* What was appended so far is on the disk when this returns. */
 un_status un_features_writer_sync(un_features_writer *writer);
 /* Appends the rows of the next `n` images from f32 [n, R, F], converting to the
@@ -117,7 +129,7 @@ un_status un_features_writer_append_pictures(un_features_writer *writer, const f
  * hash (zeros where `from` does not tell it). Of pictured files. */
 un_status un_features_writer_copy(un_features_writer *writer, const un_features *from,
                                   size_t image);
-/* After a resume: image i of those that an earlier run wrote has no row. */
+/* After a resume: image i of those that others wrote has no row. */
 void un_features_writer_set_absent(un_features_writer *writer, size_t image);
 /* Completes the file with its hash. Always releases the writer. */
 un_status un_features_writer_commit(un_features_writer *writer);

@@ -21,7 +21,8 @@ struct un_features_writer {
     un_features_description description;
     unsigned char *present; /* [N] of a pictured file */
     size_t row;             /* elements of one image */
-    size_t done;            /* images */
+    size_t done;            /* images; the next row that is appended */
+    uint64_t hashed;        /* bytes of features in `hash`, from the first on */
 };
 
 /* The order of the tensors. */
@@ -69,16 +70,10 @@ static un_status add_pictures(un_features_writer *writer) {
     return un_st_writer_add(writer->file, "present", UN_U8, 1, shape);
 }
 
-/* Rows that an earlier run left, to be taken up. */
-typedef struct {
-    size_t done;
-    const char *journal;
-} resumption;
-
 /* `resumed` is NULL for a file that is written in one go. */
 static un_status writer_open(un_features_writer **out, const char *path,
                              const un_features_description *description,
-                             const resumption *resumed) {
+                             const un_features_resumption *resumed) {
     UN_TRY(check_description(description, path));
     un_features_writer *writer = calloc(1, sizeof *writer);
     if (!writer) return un_fail_memory(sizeof *writer);
@@ -91,21 +86,25 @@ static un_status writer_open(un_features_writer **out, const char *path,
     UN_GO(un_format(&writer->path, "%s", path));
     UN_GO(un_alloc(CHUNK, sizeof *writer->chunk, &writer->chunk));
     UN_GO(un_sha256_open(&writer->hash));
-    UN_GO(resumed ? un_st_writer_open_partial(&writer->file, path)
-                  : un_st_writer_open(&writer->file, path));
+    UN_GO(!resumed         ? un_st_writer_open(&writer->file, path)
+          : resumed->joins ? un_st_writer_join_partial(&writer->file, path)
+                           : un_st_writer_open_partial(&writer->file, path));
     /* If this run were killed, it would vouch for rows that are no longer there. */
-    if (resumed && resumed->done == 0) UN_GO(un_file_remove(resumed->journal));
+    int anew = resumed && resumed->done == 0 && !resumed->more && !resumed->joins;
+    if (anew) UN_GO(un_file_remove(resumed->journal));
     UN_GO(set_metadata(writer));
     UN_GO(un_st_writer_add(writer->file, "features", d->dtype, 3, shape));
     if (d->pictured) UN_GO(add_pictures(writer));
     UN_GO(un_st_writer_begin(writer->file));
     if (resumed) {
         uint64_t bytes = (uint64_t)resumed->done * writer->row * un_dtype_size(d->dtype);
+        if (resumed->more || resumed->joins) UN_GO(un_st_writer_check_found(writer->file));
         UN_GO(un_st_writer_take_up(writer->file, FEATURES, bytes, writer->hash));
         if (d->pictured)
             UN_GO(un_st_writer_take_up(writer->file, PICTURES,
                                        (uint64_t)resumed->done * UN_PICTURE_HASH, NULL));
         writer->done = resumed->done;
+        writer->hashed = bytes;
     }
     *out = writer;
     writer = NULL;
@@ -119,9 +118,19 @@ un_status un_features_writer_open(un_features_writer **out, const char *path,
     return writer_open(out, path, description, NULL);
 }
 
-un_status un_features_writer_resume(un_features_writer **out, const char *path, const char *journal,
-                                    const un_features_description *description, size_t done) {
-    return writer_open(out, path, description, &(const resumption){done, journal});
+un_status un_features_writer_resume(un_features_writer **out, const char *path,
+                                    const un_features_description *description,
+                                    const un_features_resumption *resumed) {
+    return writer_open(out, path, description, resumed);
+}
+
+void un_features_writer_go_to(un_features_writer *writer, size_t image) { writer->done = image; }
+
+un_status un_features_writer_take_over(un_features_writer *writer) {
+    UN_TRY(un_st_writer_take_over(writer->file, FEATURES, writer->hashed, writer->hash));
+    writer->done = writer->description.image_count;
+    if (!writer->description.pictured) return UNSEEN_OK;
+    return un_st_writer_take_over(writer->file, PICTURES, 0, NULL);
 }
 
 un_status un_features_writer_sync(un_features_writer *writer) {
@@ -140,7 +149,10 @@ static un_status check_finite(const un_features_writer *writer, const float *row
 }
 
 static un_status put(un_features_writer *writer, uint64_t offset, const void *data, size_t bytes) {
-    UN_TRY(un_sha256_add(writer->hash, data, bytes));
+    if (offset == writer->hashed) { /* what is written elsewhere is hashed by take_over */
+        UN_TRY(un_sha256_add(writer->hash, data, bytes));
+        writer->hashed += bytes;
+    }
     return un_st_writer_write(writer->file, FEATURES, offset, data, bytes);
 }
 
@@ -205,7 +217,7 @@ un_status un_features_writer_copy(un_features_writer *writer, const un_features 
 }
 
 void un_features_writer_set_absent(un_features_writer *writer, size_t image) {
-    if (image < writer->done) writer->present[image] = 0;
+    writer->present[image] = 0;
 }
 
 /* Tells which images have a row. */

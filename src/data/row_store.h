@@ -6,8 +6,11 @@
  * name. Beside them lies NAME.journal, which vouches for them, as JSON:
  *     identity   everything that the rows depend on; rows of another identity are not taken up
  *     done       how many rows, from the first on, are safely on the disk
+ *     rows       further rows that are, as pairs [first, behind the last]
  * and what else its writer must know of these rows. A journal without its rows means nothing, and
- * goes when the file appears.
+ * goes when the file appears. Where several ranks write rows (cluster/cluster.h), rank 0 begins and
+ * completes the file, and each other one has a journal of its own, NAME.journal.RANK; what ranks
+ * left is taken up by any number of them.
  */
 #ifndef UN_DATA_ROW_STORE_H
 #define UN_DATA_ROW_STORE_H
@@ -32,6 +35,18 @@ un_status un_row_store_open(un_row_store *store, const char *path, json_t *ident
  * journal means none. Where there are some and `journal` is given, *journal is what it says, to be
  * released with json_decref, else NULL. */
 size_t un_row_store_left(const un_row_store *store, json_t **journal);
+/* What runs of the same identity left, by whatever number of ranks: sets there[i] of rows that are on
+ * the disk ([row_count], zeroed by the caller); *journals, a new list, is what their journals say. */
+un_status un_row_store_find(const un_row_store *store, unsigned char *there, json_t **journals);
+/* As un_row_store_begin, of rows in any order; makes one journal of those that were found, with
+ * `notes`. */
+un_status un_row_store_begin_rows(un_row_store *store, const un_features_description *description,
+                                  const unsigned char *there, json_t *notes);
+/* Adds rows, as this rank, to what rank 0 has begun. */
+un_status un_row_store_join(un_row_store *store, const un_features_description *description,
+                            size_t rank);
+/* As un_row_store_save, of rows in any order. */
+un_status un_row_store_save_rows(un_row_store *store, const unsigned char *there, json_t *notes);
 /* Makes the partial file, or goes on after the first `done` of the rows that are left; 0 starts
  * anew. UNSEEN_E_FORMAT: the partial file is not what the journal says; the next run starts
  * anew. */

@@ -6,6 +6,10 @@
  * features/NAME.safetensors.partial, and features/NAME.journal says how far they go and how they
  * were made; rows made in another way are made anew.
  *
+ * Ranks (cluster/cluster.h) take ranges of the missing rows, cut between batches, so that each
+ * batch is the one that a single process would make; they write into one file, which therefore has
+ * the same bytes. What any number of them left is taken up by any number.
+ *
  * A picture that cannot be used has no row (features.h). The split stays as it is: a later
  * extraction tries those pictures again, and no others, and completes the file. Rows
  * that are there are copied as they are.
@@ -82,30 +86,40 @@ typedef struct {
     un_backbone *backbone;
     un_recipe recipe;
     extract_output output[OUTPUTS];
-    unsigned char *state; /* [N] USABLE, DAMAGED, UNREADABLE; kept from pass to pass */
-    size_t *pending;      /* images whose pictures are to be processed, in order */
-    char **names;         /* [pending_count] of these pictures */
+    unsigned char *state;   /* [N] USABLE, DAMAGED, UNREADABLE; kept from pass to pass */
+    unsigned char *there;   /* [N] rows that this rank's journal vouches for or will; of rank 0 also
+                             those of an earlier run */
+    size_t *rows;           /* images whose rows this rank writes, in order */
+    size_t row_count, next; /* of `rows`; how many are written */
+    size_t *pending;        /* of them, those whose pictures are to be processed, in order */
+    char **names;           /* [pending_count] of these pictures */
     size_t pending_count;
-    size_t done;      /* rows of all outputs that are written */
+    size_t lacking;   /* pending images of all ranks */
+    size_t taken_up;  /* rows that were there */
     size_t inherited; /* pictures that an earlier, interrupted run could not use */
     size_t warned;    /* warnings about single pictures */
     size_t failed;    /* pictures in a row that could not be read, up to the last one */
-    size_t good;      /* rows that were there when that row of failures began */
+    size_t good;      /* rows that were written when that row of failures began */
+    json_t *notes;    /* of ranks but the first: [image, state, sentence] of each bad picture */
 } extraction;
 
 /* Names the outputs, opens what is there of them, decides which are open. */
 un_status un_extract_open_outputs(extraction *x);
-/* Makes or takes up the partial files, `done` rows of which are there. */
+/* Makes, takes up or joins the partial files. Collective. */
 un_status un_extract_open_writers(extraction *x);
 void un_extract_close_outputs(extraction *x);
 /* Whether an open output is without a row of the image. */
 int un_extract_lacks(const extraction *x, size_t image);
 
-/* Takes up what an earlier run left of all outputs; sets done and state. */
+/* Takes up what earlier runs left of all outputs; sets there, state, inherited. */
 un_status un_extract_read_journals(extraction *x);
 /* Whether it is time to write them. */
 int un_extract_journals_due(const extraction *x);
-/* Syncs the first `done` rows and says so. */
-un_status un_extract_write_journals(extraction *x, size_t done);
+/* Syncs the rows that are there and says so. */
+un_status un_extract_write_journals(extraction *x);
+/* All rows are there: the files get their names. Of rank 0. */
+un_status un_extract_commit_outputs(extraction *x);
+/* What the outputs depend on, as text: the same at all ranks. Released with free(). */
+un_status un_extract_identity(const extraction *x, char **out);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "cluster/cluster.h"
 #include "engine/extract.h"
 
 /* ---- opening what is there ---- */
@@ -126,8 +127,8 @@ int un_extract_lacks(const extraction *x, size_t image) {
 
 /* ---- taking up what an interrupted run left ---- */
 
-/* Whether a journal's list of pictures is one: numbers below `done`, each once. */
-static int is_list(const json_t *list, json_int_t done) {
+/* Whether a journal's list of pictures is one: numbers below `images`, each once. */
+static int is_list(const json_t *list, json_int_t images) {
     json_int_t last = -1;
     size_t i = 0;
     const json_t *item = NULL;
@@ -136,16 +137,7 @@ static int is_list(const json_t *list, json_int_t done) {
         if (!json_is_integer(item) || json_integer_value(item) <= last) return 0;
         last = json_integer_value(item);
     }
-    return last < done;
-}
-
-/* What an earlier run left of an output, 0 if its journal's lists make no sense. */
-static size_t rows_left(const extract_output *out, json_t **journal) {
-    size_t rows = un_row_store_left(&out->store, journal);
-    if (rows == 0 || (is_list(json_object_get(*journal, "damaged"), (json_int_t)rows) &&
-                      is_list(json_object_get(*journal, "unreadable"), (json_int_t)rows)))
-        return rows;
-    return 0;
+    return last < images;
 }
 
 static void mark(extraction *x, const json_t *list, unsigned char state) {
@@ -153,48 +145,88 @@ static void mark(extraction *x, const json_t *list, unsigned char state) {
     const json_t *item = NULL;
     json_array_foreach(list, i, item) {
         size_t image = (size_t)json_integer_value(item);
-        if (image >= x->done) break;
+        if (!x->there[image] || x->state[image] != USABLE) continue;
         x->state[image] = state;
         x->inherited++;
     }
 }
 
+/* What earlier runs left of an output: nothing if the lists of a journal make no sense. */
+static un_status find_rows(const extraction *x, const extract_output *out, unsigned char *there,
+                           json_t **journals) {
+    size_t i = 0;
+    const json_t *journal = NULL;
+    const json_int_t N = (json_int_t)x->dataset.image_count;
+    UN_TRY(un_row_store_find(&out->store, there, journals));
+    json_array_foreach(*journals, i, journal) {
+        if (is_list(json_object_get(journal, "damaged"), N) &&
+            is_list(json_object_get(journal, "unreadable"), N))
+            continue;
+        memset(there, 0, x->dataset.image_count);
+        (void)json_array_clear(*journals);
+        break;
+    }
+    return UNSEEN_OK;
+}
+
 /* Where bad pictures are errors, the first of them is where to go on. */
 static void go_back_to_first_bad(extraction *x) {
-    size_t i = 0;
-    while (i < x->done && x->state[i] == USABLE) i++;
-    for (size_t k = i; k < x->done; k++) x->state[k] = USABLE;
-    x->done = i;
+    size_t i = 0, N = x->dataset.image_count;
+    while (i < N && (!x->there[i] || x->state[i] == USABLE)) i++;
+    for (size_t k = i; k < N; k++) {
+        x->state[k] = USABLE;
+        x->there[k] = 0;
+    }
     x->inherited = 0;
 }
 
 un_status un_extract_read_journals(extraction *x) {
-    json_t *shortest = NULL;
-    x->done = x->dataset.image_count;
+    size_t N = x->dataset.image_count;
+    json_t *journals[OUTPUTS] = {NULL};
+    unsigned char *there = NULL;
+    un_status status = UNSEEN_OK;
+    UN_GO(un_alloc(N, 1, &there));
+    memset(x->there, 1, N);
     for (int k = 0; k < OUTPUTS; k++) {
-        json_t *journal = NULL;
         if (!x->output[k].open) continue;
-        size_t rows = rows_left(&x->output[k], &journal);
-        if (!shortest || rows < x->done) {
-            json_decref(shortest);
-            shortest = json_incref(journal);
+        memset(there, 0, N);
+        UN_GO(find_rows(x, &x->output[k], there, &journals[k]));
+        for (size_t i = 0; i < N; i++) x->there[i] &= there[i];
+    }
+    for (int k = 0; k < OUTPUTS; k++) {
+        size_t i = 0;
+        const json_t *journal = NULL;
+        json_array_foreach(journals[k], i, journal) {
+            mark(x, json_object_get(journal, "damaged"), DAMAGED);
+            mark(x, json_object_get(journal, "unreadable"), UNREADABLE);
         }
-        json_decref(journal);
-        if (rows < x->done) x->done = rows;
     }
-    if (x->done > 0) {
-        mark(x, json_object_get(shortest, "damaged"), DAMAGED);
-        mark(x, json_object_get(shortest, "unreadable"), UNREADABLE);
-    }
-    json_decref(shortest);
     if (x->options->strict) go_back_to_first_bad(x);
-    return UNSEEN_OK;
+done:
+    for (int k = 0; k < OUTPUTS; k++) json_decref(journals[k]);
+    free(there);
+    return status;
 }
 
 /* ---- writing ---- */
 
+/* The images in this state whose rows are there; NULL: out of memory. */
+static json_t *images_in(const extraction *x, unsigned char state) {
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < x->dataset.image_count; i++)
+        if (x->there[i] && x->state[i] == state) un_json_push(&list, json_integer((json_int_t)i));
+    return list;
+}
+
+/* What a journal says beside rows; NULL: out of memory. */
+static json_t *make_notes(const extraction *x) {
+    return json_pack("{s:o, s:o}", "damaged", images_in(x, DAMAGED), "unreadable",
+                     images_in(x, UNREADABLE));
+}
+
 static un_status open_writer(extraction *x, int k) {
     extract_output *out = &x->output[k];
+    size_t rank = un_cluster_rank(un_cluster_all());
     size_t row = 0, count = 0;
     const un_features_description description = {.image_count = x->dataset.image_count,
                                                  .regions = out->regions,
@@ -211,35 +243,34 @@ static un_status open_writer(extraction *x, int k) {
         return un_fail(UNSEEN_E_ARGUMENT, "the features of %zu pictures are too large",
                        x->options->batch);
     UN_TRY(un_alloc(count, sizeof(float), &out->rows));
-    UN_TRY(un_row_store_begin(&out->store, &description, x->done));
-    for (size_t i = 0; i < x->done; i++)
-        if (x->state[i] != USABLE && !(out->old.file.path && un_features_has(&out->old, i)))
-            un_features_writer_set_absent(out->store.writer, i);
-    return UNSEEN_OK;
+    if (rank > 0) return un_row_store_join(&out->store, &description, rank);
+    json_t *notes = make_notes(x);
+    if (!notes) return un_fail_memory(0);
+    un_status status = un_row_store_begin_rows(&out->store, &description, x->there, notes);
+    json_decref(notes);
+    return status;
 }
 
-un_status un_extract_open_writers(extraction *x) {
+static un_status open_all_writers(extraction *x) {
     for (int k = 0; k < OUTPUTS; k++) {
         if (x->output[k].open) UN_TRY(open_writer(x, k));
     }
     return UNSEEN_OK;
 }
 
-/* The images below `done` in this state; NULL: out of memory. */
-static json_t *images_in(const extraction *x, unsigned char state, size_t done) {
-    json_t *list = json_array();
-    for (size_t i = 0; list && i < done; i++)
-        if (x->state[i] == state) un_json_push(&list, json_integer((json_int_t)i));
-    return list;
+un_status un_extract_open_writers(extraction *x) {
+    size_t first = un_cluster_rank(un_cluster_all()) == 0;
+    UN_TRY(un_cluster_agree(first ? open_all_writers(x) : UNSEEN_OK));
+    return un_cluster_agree(first ? UNSEEN_OK : open_all_writers(x));
 }
 
-un_status un_extract_write_journals(extraction *x, size_t done) {
+un_status un_extract_write_journals(extraction *x) {
     un_status status = UNSEEN_OK;
-    json_t *notes = json_pack("{s:o, s:o}", "damaged", images_in(x, DAMAGED, done), "unreadable",
-                              images_in(x, UNREADABLE, done));
+    json_t *notes = make_notes(x);
     if (!notes) return un_fail_memory(0);
     for (int k = 0; k < OUTPUTS && !status; k++)
-        if (x->output[k].store.writer) status = un_row_store_save(&x->output[k].store, done, notes);
+        if (x->output[k].store.writer)
+            status = un_row_store_save_rows(&x->output[k].store, x->there, notes);
     json_decref(notes);
     return status;
 }
@@ -248,6 +279,30 @@ int un_extract_journals_due(const extraction *x) {
     for (int k = 0; k < OUTPUTS; k++)
         if (x->output[k].store.writer && un_row_store_due(&x->output[k].store)) return 1;
     return 0;
+}
+
+un_status un_extract_commit_outputs(extraction *x) {
+    for (int k = 0; k < OUTPUTS; k++) {
+        extract_output *out = &x->output[k];
+        if (!out->store.writer) continue;
+        UN_TRY(un_features_writer_take_over(out->store.writer));
+        for (size_t i = 0; i < x->dataset.image_count; i++)
+            if (x->state[i] != USABLE && !(out->old.file.path && un_features_has(&out->old, i)))
+                un_features_writer_set_absent(out->store.writer, i);
+        UN_TRY(un_row_store_commit(&out->store));
+    }
+    return UNSEEN_OK;
+}
+
+un_status un_extract_identity(const extraction *x, char **out) {
+    json_t *all = json_array();
+    un_status status = all ? UNSEEN_OK : un_fail_memory(0);
+    for (int k = 0; k < OUTPUTS && !status; k++)
+        if (x->output[k].open)
+            status = un_json_append(all, json_incref(x->output[k].store.identity));
+    if (!status) status = un_json_text(all, out);
+    json_decref(all);
+    return status;
 }
 
 void un_extract_close_outputs(extraction *x) {

@@ -270,6 +270,7 @@ typedef struct {
     int rank;
     size_t shape[UN_MAX_RANK];
     uint64_t begin, bytes;
+    uint64_t written; /* bytes of it, or taken over */
 } declared;
 
 struct un_st_writer {
@@ -280,9 +281,7 @@ struct un_st_writer {
     json_t *metadata;
     uint64_t header_bytes; /* 0 until begin; includes the length word */
     uint64_t data_bytes;
-    uint64_t found;   /* bytes of the file when it was opened */
-    uint64_t written; /* of the declared tensors' bytes */
-    uint64_t expected;
+    uint64_t found; /* bytes of the file when it was opened */
 };
 
 static un_status writer_open(un_st_writer **out, const char *path,
@@ -311,6 +310,10 @@ un_status un_st_writer_open(un_st_writer **out, const char *path) {
 
 un_status un_st_writer_open_partial(un_st_writer **out, const char *path) {
     return writer_open(out, path, un_atomic_open_partial);
+}
+
+un_status un_st_writer_join_partial(un_st_writer **out, const char *path) {
+    return writer_open(out, path, un_atomic_join_partial);
 }
 
 un_status un_st_writer_add(un_st_writer *writer, const char *name, un_dtype dtype, int rank,
@@ -406,7 +409,6 @@ un_status un_st_writer_begin(un_st_writer *writer) {
     un_status status = write_header(writer, text);
     free(text);
     if (status) return status;
-    for (size_t i = 0; i < writer->count; i++) writer->expected += writer->items[i].bytes;
     /* Reserving tells of a full disk before hours of work; the gaps read as zeros. */
     off_t size = (off_t)(writer->header_bytes + writer->data_bytes);
     int code = posix_fallocate(writer->file.fd, 0, size);
@@ -420,32 +422,25 @@ un_status un_st_writer_begin(un_st_writer *writer) {
 
 un_status un_st_writer_write(un_st_writer *writer, size_t index, uint64_t offset, const void *data,
                              size_t bytes) {
-    const declared *item = index < writer->count ? &writer->items[index] : NULL;
+    declared *item = index < writer->count ? &writer->items[index] : NULL;
     if (!item || offset > item->bytes || bytes > item->bytes - offset)
         return un_fail(UNSEEN_E_ARGUMENT, "writing outside a tensor of %s", writer->file.path);
     UN_TRY(
         un_atomic_write(&writer->file, data, bytes, writer->header_bytes + item->begin + offset));
-    writer->written += bytes;
+    item->written += bytes;
     return UNSEEN_OK;
 }
 
-un_status un_st_writer_take_up(un_st_writer *writer, size_t index, uint64_t bytes,
-                               un_sha256 *hash) {
+/* Feeds bytes begin..end-1 of a tensor to a hash, NULL: none. */
+static un_status hash_bytes(un_st_writer *writer, const declared *item, uint64_t begin,
+                            uint64_t end, un_sha256 *hash) {
     enum { PIECE = 1 << 20 };
-    const declared *item = index < writer->count ? &writer->items[index] : NULL;
-    if (!item || bytes > item->bytes)
-        return un_fail(UNSEEN_E_ARGUMENT, "%s: more was written than its tensor holds",
-                       writer->file.path);
-    if (bytes > 0 && writer->found != writer->header_bytes + writer->data_bytes)
-        return un_fail(UNSEEN_E_FORMAT, "%s is not what an earlier run left; run this again",
-                       writer->file.temporary);
-    writer->written += bytes;
-    if (!hash) return UNSEEN_OK;
     unsigned char *piece = NULL;
+    if (!hash) return UNSEEN_OK;
     UN_TRY(un_alloc(PIECE, 1, &piece));
     un_status status = UNSEEN_OK;
-    for (uint64_t at = 0; at < bytes && !status; at += PIECE) {
-        size_t part = bytes - at < PIECE ? (size_t)(bytes - at) : PIECE;
+    for (uint64_t at = begin; at < end && !status; at += PIECE) {
+        size_t part = end - at < PIECE ? (size_t)(end - at) : PIECE;
         status =
             un_atomic_read(&writer->file, piece, part, writer->header_bytes + item->begin + at);
         if (!status) status = un_sha256_add(hash, piece, part);
@@ -454,15 +449,47 @@ un_status un_st_writer_take_up(un_st_writer *writer, size_t index, uint64_t byte
     return status;
 }
 
+un_status un_st_writer_check_found(const un_st_writer *writer) {
+    if (writer->found == writer->header_bytes + writer->data_bytes) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_FORMAT, "%s is not what an earlier run left; run this again",
+                   writer->file.temporary);
+}
+
+un_status un_st_writer_take_up(un_st_writer *writer, size_t index, uint64_t bytes,
+                               un_sha256 *hash) {
+    declared *item = index < writer->count ? &writer->items[index] : NULL;
+    if (!item || bytes > item->bytes)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s: more was written than its tensor holds",
+                       writer->file.path);
+    if (bytes > 0) UN_TRY(un_st_writer_check_found(writer));
+    item->written += bytes;
+    return hash_bytes(writer, item, 0, bytes, hash);
+}
+
+un_status un_st_writer_take_over(un_st_writer *writer, size_t index, uint64_t from,
+                                 un_sha256 *hash) {
+    declared *item = index < writer->count ? &writer->items[index] : NULL;
+    if (!item || from > item->bytes)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s: a tensor is shorter than that", writer->file.path);
+    item->written = item->bytes;
+    return hash_bytes(writer, item, from, item->bytes, hash);
+}
+
 un_status un_st_writer_sync(un_st_writer *writer) { return un_atomic_sync(&writer->file); }
 
 un_status un_st_writer_commit(un_st_writer *writer) {
     char *text = NULL;
     un_status status = UNSEEN_OK;
-    if (!writer->header_bytes || writer->written != writer->expected)
-        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s is incomplete: %llu of %llu bytes written",
-                      writer->file.path, (unsigned long long)writer->written,
-                      (unsigned long long)writer->expected));
+    if (!writer->header_bytes)
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s was not begun", writer->file.path));
+    for (size_t i = 0; i < writer->count; i++) {
+        const declared *item = &writer->items[i];
+        if (item->written != item->bytes)
+            UN_GO(un_fail(UNSEEN_E_ARGUMENT,
+                          "%s is incomplete: %llu of %llu bytes of \"%s\" written",
+                          writer->file.path, (unsigned long long)item->written,
+                          (unsigned long long)item->bytes, item->name));
+    }
     UN_GO(render_header(writer, &text));
     UN_GO(write_header(writer, text));
     UN_GO(un_atomic_commit(&writer->file));

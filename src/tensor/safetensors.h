@@ -71,6 +71,15 @@ un_status un_st_writer_open(un_st_writer **out, const char *path);
 /* Writes into PATH.partial, which outlives un_st_writer_abort, so that long work can be taken up
  * again: declared the same way, the file has the same layout (un_atomic_open_partial). */
 un_status un_st_writer_open_partial(un_st_writer **out, const char *path);
+/* The same PATH.partial, which another process has begun and goes on writing to: all rows of a long
+ * work, each by whoever made it. Declared and begun the same way; commit is for the other one. */
+un_status un_st_writer_join_partial(un_st_writer **out, const char *path);
+/* After begin, and once the others are done: bytes `from` on of tensor `index` are there, whoever
+ * wrote them. Feeds them to `hash` (NULL: no hash). */
+un_status un_st_writer_take_over(un_st_writer *writer, size_t index, uint64_t from,
+                                 un_sha256 *hash);
+/* After begin: UNSEEN_E_FORMAT unless the partial file had this layout's size when it was opened. */
+un_status un_st_writer_check_found(const un_st_writer *writer);
 /* After begin: the first `bytes` of tensor `index` are there from an earlier run. Feeds them to
  * `hash` (NULL: no hash). */
 un_status un_st_writer_take_up(un_st_writer *writer, size_t index, uint64_t bytes, un_sha256 *hash);

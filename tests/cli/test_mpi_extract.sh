@@ -1,0 +1,83 @@
+#!/bin/sh
+# Ranks extract rows into one file: the bytes of one process, whatever their number, also where
+# pictures are damaged, a rank is killed in the middle, or a file is completed.
+. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/mpi.sh"
+cd "$scratch" || exit 1
+
+"$tools/make_pictures" own || fail "make_pictures"
+picture() { find own -name '*.png' | sort | sed -n "$1p"; }
+for i in 3 11 20 21 80; do
+    head -c 40 "$(picture $i)" >cut && mv cut "$(picture $i)" || fail "cannot damage picture $i"
+done
+expect 0 "seen" "$unseen" import folder own --attributes own.csv --unseen "blue blue,red green" -o one -q
+"$tools/fuzz_replay" --make seeds >/dev/null || fail "no weights of small networks"
+cp seeds/backbone/resnet resnet.safetensors
+extract="extract --backbone resnet.safetensors --image-size 32 --batch 16"
+for n in 2 4 7; do cp -r one by$n; done
+
+# The folder's name is no part of what is compared.
+"$unseen" $extract --data one >said.1 2>&1 || fail "one process: $(cat said.1)"
+for n in 2 4 7; do # 90 pictures are six batches: seven ranks are more than there is to do
+    ranks $n $extract --data by$n >said.$n 2>&1 || fail "$n ranks: $(cat said.$n)"
+    for file in one/features/*; do
+        cmp "$file" "by$n/features/$(basename "$file")" || fail "$n ranks made another file"
+    done
+    [ "$(ls by$n/features | wc -l)" = "$(ls one/features | wc -l)" ] || fail "$n ranks left $(ls by$n/features)"
+    # Damaged pictures are told once, in order.
+    grep "left out" said.1 >bad.1
+    grep "left out" said.$n >bad.$n
+    [ -s bad.1 ] || fail "no picture was left out"
+    cmp bad.1 bad.$n || fail "$n ranks say of damaged pictures: $(cat bad.$n)"
+    grep "^images" said.1 >count.1
+    grep "^images" said.$n | cmp - count.1 || fail "$n ranks count: $(cat said.$n)"
+done
+
+# What is mended is tried again, and rows that are there are kept: one process and three ranks.
+cp -r one kept
+cp "$(picture 1)" "$(picture 11)"
+expect 0 "already there" "$unseen" $extract --data one
+expect 0 "already there" ranks 3 $extract --data kept
+for file in one/features/*; do
+    cmp "$file" "kept/features/$(basename "$file")" || fail "three ranks completed it in another way"
+done
+
+# Stopped in the middle, by a polite signal and by force; taken up by another number of ranks.
+slow="extract --backbone resnet.safetensors --image-size 512 --batch 2"
+cp -r by2 whole
+"$unseen" $slow --data whole -q >/dev/null || fail "one process, slow"
+for signal in TERM KILL; do
+    cp -r by2 cut
+    "$MPIEXEC" -n 3 "$ranked" $slow --data cut >said 2>&1 &
+    job=$!
+    while ! there cut/features/*.partial && ! is_over $job; do sleep 0.01; done
+    sleep 0.5
+    if [ $signal = TERM ]; then
+        kill -TERM $job
+    else
+        kill -KILL "$(pgrep -P $job -f "$ranked" | sed -n 2p)"
+    fi
+    wait $job
+    [ $? != 0 ] || fail "a job that got $signal ended well"
+    there cut/features/resnet*-512.safetensors && fail "$signal: the job was too quick to be stopped"
+    if [ $signal = KILL ]; then grep -q "rank 1.*vm\|rank 1" said || fail "nobody says who was killed: $(cat said)"; fi
+    ranks 2 $slow --data cut >said 2>&1 || fail "going on after $signal: $(cat said)"
+    for file in whole/features/*; do
+        cmp "$file" "cut/features/$(basename "$file")" || fail "after $signal the file differs"
+    done
+    ls cut/features | grep -q "journal\|partial" && fail "left: $(ls cut/features)"
+    if [ $signal = TERM ]; then grep -q "from an earlier run" said || fail "nothing was taken up: $(cat said)"; fi
+    rm -rf cut
+done
+
+# A folder that ranks do not share, a rank without the backbone, and an unknown one: told, and over.
+expect 1 "no-such" ranks 3 extract --backbone no-such.safetensors --data by2
+mkdir elsewhere
+cp -r by2 elsewhere/by2
+rm -f by2/features/*
+cp resnet.safetensors elsewhere
+# shellcheck disable=SC2086
+expect 1 "rank 1 on" timeout 60 "$MPIEXEC" -n 1 "$ranked" $extract --data by2 : \
+    -n 1 sh -c "cd elsewhere && rm -f resnet.safetensors && exec '$ranked' $extract --data by2"
+case $output in *"resnet.safetensors"*) ;; *) fail "it does not say what rank 1 lacks: $output" ;; esac
+finish
