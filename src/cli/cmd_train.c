@@ -9,6 +9,7 @@
 #include "base/locale.h"
 #include "base/status.h"
 #include "cli/cli.h"
+#include "cluster/cluster.h"
 #include "protocol/report.h"
 #include "train/run.h"
 #include "train/train.h"
@@ -255,31 +256,45 @@ static int check_files(const arguments *a) {
     return un_cli_check_files(&files);
 }
 
-/* One training a seed; their results go to `results`. */
-static un_status train_all(const arguments *a, un_train_options *options, json_t *results) {
-    for (size_t i = 0; i < training_count(a); i++) {
-        char *path = NULL, *log = NULL;
-        json_t *result = NULL;
-        un_status status = UNSEEN_OK;
-        options->seed = a->seed_count ? a->seeds[i] : a->common.seed;
-        UN_GO(training_paths(a, i, &path, &log));
-        options->output = path;
-        options->log_path = log;
-        UN_GO(un_train(options, &result));
-        UN_GO(un_json_set(result, "model", json_string(path)));
-        UN_GO(un_json_append(results, json_incref(result)));
-        if (!un_cli_is_standard(a->json)) {
-            un_cli_print_result(result);
-            printf("  written to %s\n", un_cli_name(path));
-            fflush(stdout);
-        }
-    done:
-        json_decref(result);
-        free(path);
-        free(log);
-        if (status) return status;
-    }
+/* What a training that is done is told to. */
+typedef struct {
+    const arguments *arguments;
+    const un_training *trainings;
+    json_t *results;
+} telling;
+
+static un_status tell(size_t training, json_t *result, void *user) {
+    const telling *t = user;
+    const char *path = t->trainings[training].output;
+    UN_TRY(un_json_set(result, "model", json_string(path)));
+    UN_TRY(un_json_append(t->results, json_incref(result)));
+    if (un_cli_is_standard(t->arguments->json)) return UNSEEN_OK;
+    un_cli_print_result(result);
+    printf("  written to %s\n", un_cli_name(path));
+    fflush(stdout);
     return UNSEEN_OK;
+}
+
+/* One training a seed; their results go to `results`. */
+static un_status train_all(const arguments *a, const un_train_options *options, json_t *results) {
+    un_training trainings[MAX_SEEDS] = {{0}};
+    char *paths[MAX_SEEDS] = {NULL}, *logs[MAX_SEEDS] = {NULL};
+    size_t count = training_count(a);
+    un_status status = UNSEEN_OK;
+    for (size_t i = 0; i < count; i++) {
+        UN_GO(training_paths(a, i, &paths[i], &logs[i]));
+        trainings[i] = (un_training){.seed = a->seed_count ? a->seeds[i] : a->common.seed,
+                                     .output = paths[i],
+                                     .log_path = logs[i]};
+    }
+    telling told = {a, trainings, results};
+    status = un_train_several(options, trainings, count, tell, &told);
+done:
+    for (size_t i = 0; i < count; i++) {
+        free(paths[i]);
+        free(logs[i]);
+    }
+    return status;
 }
 
 static int report(const arguments *a, json_t *results) {
@@ -300,6 +315,13 @@ static int report(const arguments *a, json_t *results) {
     int code = un_cli_write_json(a->json, summary);
     json_decref(summary);
     return code;
+}
+
+static un_status open_inputs(const arguments *a, const un_train_options *options, json_t **config,
+                             un_dataset *dataset, un_features *features) {
+    UN_TRY(make_config(a, options->class, config));
+    UN_TRY(un_dataset_open(dataset, a->data));
+    return un_train_inputs_open(features, a->data, a->features, options->class, *config);
 }
 
 static int run(const arguments *a) {
@@ -324,15 +346,13 @@ static int run(const arguments *a) {
     code = check_files(a);
     if (code) goto done;
     code = UN_EXIT_FAILURE;
-    UN_GO(make_config(a, options.class, &config));
-    UN_GO(un_dataset_open(&dataset, a->data));
-    UN_GO(un_train_inputs_open(&features, a->data, a->features, options.class, config));
+    UN_GO(un_cluster_agree(open_inputs(a, &options, &config, &dataset, &features)));
     options.config = config;
     options.dataset = &dataset;
     options.features = &features;
     un_cli_catch_signals();
     UN_GO(train_all(a, &options, results));
-    code = report(a, results);
+    code = un_cluster_rank(un_cluster_all()) == 0 ? report(a, results) : UN_EXIT_OK;
 done:
     if (status) code = un_cli_fail();
     json_decref(results);

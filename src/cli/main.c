@@ -29,7 +29,7 @@ static const struct {
     {"check", un_cmd_check, "verify a data set: splits, counts, leaks, hash", 0},
     {"inspect", un_cmd_inspect, "say what is in a file or directory", 0},
     {"extract", un_cmd_extract, "features of a data set's pictures through a backbone", 1},
-    {"train", un_cmd_train, "train a method, choose its length and gamma, test it once", 0},
+    {"train", un_cmd_train, "train a method, choose its length and gamma, test it once", 1},
     {"eval", un_cmd_eval, "evaluate models under the protocol", 0},
     {"predict", un_cmd_predict, "name what pictures show", 0},
     {"explain", un_cmd_explain, "show why: attributes, where they are, one class against another",

@@ -4,7 +4,8 @@
  * Tensors: values (F32 [total], all parameters), first, second (F32 [trained], the
  * optimiser's state), curves.<run> (F64 [values], the curves of its evaluations one behind the
  * other, as history.c lays them out). Metadata "state": JSON with the position, loss sums,
- * evaluations and the identity (identity.h) that a resumed run must share. Numbers are doubles in
+ * evaluations, the identity (identity.h) that a resumed run must share and, of one selection run
+ * that a rank has done, "part_done". Numbers are doubles in
  * JSON's 17 digits, which keep every bit.
  */
 #include <math.h>
@@ -19,6 +20,8 @@
 static const char FORMAT[] = "unseen-checkpoint-2";
 
 un_status un_checkpoint_path(const trainer *t, char **out) {
+    size_t part = t->options->part;
+    if (part > 0) return un_format(out, "%s.run%zu.checkpoint", t->options->output, part);
     return un_format(out, "%s.checkpoint", t->options->output);
 }
 
@@ -55,6 +58,7 @@ static un_status state_json(const trainer *t, json_t **out) {
     }
     if (!status) status = un_json_set(state, "loss_sum", json_incref(losses));
     if (!status) status = un_json_set(state, "history", json_incref(runs));
+    if (!status && t->part_done) status = un_json_set(state, "part_done", json_true());
     json_decref(losses);
     json_decref(runs);
     if (status)
@@ -212,7 +216,10 @@ static un_status load_position(trainer *t, const un_safetensors *file, const jso
     const json_t *losses = json_object_get(state, "loss_sum");
     for (size_t i = 0; i <= UN_MAX_LOSSES; i++)
         t->loss_sum[i] = json_number_value(json_array_get(losses, i));
+    t->part_done = json_is_true(json_object_get(state, "part_done"));
     if (t->run > t->selection_runs) return damaged(file, "its run does not exist");
+    if (t->options->part > 0 && t->run + 1 != t->options->part)
+        return damaged(file, "it is another run's");
     const json_t *runs = json_object_get(state, "history");
     for (size_t r = 0; r < t->selection_runs; r++)
         UN_TRY(load_history(t, file, r, json_array_get(runs, r)));
@@ -292,7 +299,7 @@ un_status un_checkpoint_load(trainer *t, int *found) {
     UN_GO(un_safetensors_load(&file, path));
     status = restore(t, &file);
     un_safetensors_close(&file);
-    if (!status)
+    if (!status && !t->part_done)
         un_log(UNSEEN_LOG_INFO, "resuming %s after %llu steps", t->task.name,
                (unsigned long long)t->steps_done);
 done:

@@ -93,6 +93,70 @@ un_status un_history_add(trainer *t, size_t epoch, const un_predictions *p, eval
     return status;
 }
 
+/* ---- between ranks ---- */
+
+/* Their number, the evaluations, then of each its curve: U, S, threshold. */
+un_status un_history_pack(trainer *t, size_t run, void **bytes, size_t *count) {
+    const history *h = &t->history[run];
+    char *out = NULL;
+    size_t total = sizeof h->count + h->count * sizeof *h->items;
+    for (size_t i = 0; i < h->count; i++) total += 3 * h->items[i].points * sizeof(double);
+    UN_TRY(un_alloc(total, 1, &out));
+    memcpy(out, &h->count, sizeof h->count);
+    size_t at = sizeof h->count;
+    if (h->count > 0) memcpy(out + at, h->items, h->count * sizeof *h->items);
+    at += h->count * sizeof *h->items;
+    un_status status = UNSEEN_OK;
+    for (size_t i = 0; i < h->count && !status; i++) {
+        un_curve curve;
+        status = un_curve_store_read(&t->curves, h->items[i].curve, h->items[i].points, &curve);
+        if (status) break;
+        const double *const arrays[] = {curve.U, curve.S, curve.threshold};
+        for (size_t k = 0; k < 3; k++, at += curve.count * sizeof(double))
+            memcpy(out + at, arrays[k], curve.count * sizeof(double));
+        un_curve_free(&curve);
+    }
+    if (status) {
+        free(out);
+        return status;
+    }
+    *bytes = out;
+    *count = total;
+    return UNSEEN_OK;
+}
+
+static un_status unpack_curve(trainer *t, const char *from, evaluation *e) {
+    size_t bytes = e->points * sizeof(double);
+    un_curve curve = {.count = e->points};
+    un_status status = un_alloc(e->points, sizeof(double), &curve.U);
+    if (!status) status = un_alloc(e->points, sizeof(double), &curve.S);
+    if (!status) status = un_alloc(e->points, sizeof(double), &curve.threshold);
+    if (!status) {
+        memcpy(curve.U, from, bytes);
+        memcpy(curve.S, from + bytes, bytes);
+        memcpy(curve.threshold, from + 2 * bytes, bytes);
+        status = un_curve_store_add(&t->curves, t->options->output, &curve, &e->curve);
+    }
+    un_curve_free(&curve);
+    return status;
+}
+
+un_status un_history_unpack(trainer *t, size_t run, const void *bytes, size_t count) {
+    const char *in = bytes;
+    size_t items = 0;
+    if (count < sizeof items) return un_fail(UNSEEN_E_FORMAT, "a rank sent half a result");
+    memcpy(&items, in, sizeof items);
+    size_t at = sizeof items + items * sizeof(evaluation);
+    for (size_t i = 0; i < items; i++) {
+        evaluation e;
+        memcpy(&e, in + sizeof items + i * sizeof e, sizeof e);
+        UN_TRY(unpack_curve(t, in + at, &e));
+        at += 3 * e.points * sizeof(double);
+        UN_TRY(un_history_append(&t->history[run], &e, t->settings.metric));
+    }
+    return UNSEEN_OK;
+}
+
 /* ---- the selection ---- */
 
 /* What run r has for evaluation `index` of the first run: lengths stand in the same order in all
@@ -381,6 +445,20 @@ un_status un_train_log_row(trainer *t, const evaluation *e) {
     }
     memset(t->loss_sum, 0, sizeof t->loss_sum);
     t->loss_steps = 0;
+    return UNSEEN_OK;
+}
+
+un_status un_train_log_append(trainer *t, const char *path) {
+    char *text = NULL;
+    size_t length = 0;
+    if (!t->log) return UNSEEN_OK;
+    UN_TRY(un_file_read(path, SIZE_MAX / 2, &text, &length));
+    const char *rows = memchr(text, '\n', length); /* behind the header */
+    size_t left = rows ? length - (size_t)(rows + 1 - text) : 0;
+    int failed = left > 0 && fwrite(rows + 1, 1, left, t->log) != left;
+    free(text);
+    if (failed || fflush(t->log) != 0)
+        return un_fail_errno(errno, "cannot write the log %s", t->options->log_path);
     return UNSEEN_OK;
 }
 

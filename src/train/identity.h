@@ -36,6 +36,9 @@ typedef struct {
     int resume;                        /* go on from <output>.checkpoint if it is there; where
                                           there is none, a model of the same identity is not
                                           trained again, its result is returned */
+    size_t part;                       /* r + 1: selection run r alone, whose state is kept in
+                                          <output>.run<r + 1>.checkpoint; 0: all runs */
+    int locked;                        /* another rank holds the lock on the output */
     double checkpoint_seconds;         /* between checkpoints; <= 0: only when stopped */
     const volatile sig_atomic_t *stop; /* set by a signal handler; NULL: never */
 } un_train_options;

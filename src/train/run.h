@@ -72,6 +72,7 @@ typedef struct {
     curve_store curves;
     /* position: run, epoch and step that come next */
     size_t run, epoch, step;
+    int part_done;                      /* of a training of one selection run: it is */
     uint64_t steps_done;                /* in this run */
     double loss_sum[UN_MAX_LOSSES + 1]; /* since the last log row; the last is L2 */
     size_t loss_steps;
@@ -85,6 +86,25 @@ typedef struct {
     double run_started, last_checkpoint;
     FILE *log;
 } trainer;
+
+/* ---- train.c: a training, from its options to the model ---- */
+
+/* What can be told before any work: options that do not fit together or the data set, an output
+ * that cannot be written. Warns of what is odd. */
+un_status un_train_check(const un_train_options *options);
+/* A trainer at its first run, which is not open; un_trainer_close releases it in any case. */
+un_status un_trainer_open(trainer *t, const un_train_options *options);
+void un_trainer_close(trainer *t);
+/* Keeps other trainings from an output. What is written through, a pipe, is nobody's alone. */
+un_status un_train_lock(const char *output, un_lock *lock);
+/* With --resume: the result of a model that this very training has written before, else NULL. */
+un_status un_train_find_finished(const trainer *t, json_t **result);
+/* Trains to the end of the run that is open, or until stopped. */
+un_status un_train_run(trainer *t);
+/* Selects from the selection runs, which are done, and opens the final run. */
+un_status un_train_begin_final(trainer *t);
+/* After the final run: tests, writes the model. */
+un_status un_train_finish(trainer *t, json_t **result);
 
 /* ---- run.c: the run under way ---- */
 
@@ -109,6 +129,10 @@ void un_history_free(history *h);
 un_status un_history_next_point(const trainer *t, size_t *point, int *more);
 /* Sets t->selected from all runs. */
 un_status un_history_select(trainer *t);
+/* The evaluations of a run, and their curves, as bytes for another rank, released with free(); and
+ * from there into run `run` of a trainer. */
+un_status un_history_pack(trainer *t, size_t run, void **bytes, size_t *count);
+un_status un_history_unpack(trainer *t, size_t run, const void *bytes, size_t count);
 
 /* Keeps a curve and says where; `beside` is the path that the file lies beside. */
 un_status un_curve_store_add(curve_store *store, const char *beside, const un_curve *curve,
@@ -120,6 +144,8 @@ void un_curve_store_close(curve_store *store);
 /* The CSV log, a row an evaluation or, in the final run, as often. The offset of 0 begins anew. */
 un_status un_train_log_open(trainer *t, long offset);
 un_status un_train_log_row(trainer *t, const evaluation *e);
+/* Adds the rows of a part's log, a file of that name that is there. */
+un_status un_train_log_append(trainer *t, const char *path);
 long un_train_log_offset(const trainer *t);
 void un_train_log_close(trainer *t);
 

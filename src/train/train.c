@@ -65,6 +65,20 @@ static un_status evaluate(trainer *t, int *stop) {
     return un_train_log_row(t, e);
 }
 
+/* The end of a run that is to stop; `status` is that of its checkpoint. */
+static un_status stop_here(trainer *t, un_status status) {
+    char *path = NULL;
+    if (status)
+        return un_fail_prefix(status, "stopped in %s after %llu steps; its state could not be kept",
+                              t->task.name, (unsigned long long)t->steps_done);
+    UN_TRY(un_checkpoint_path(t, &path));
+    status = un_fail(UNSEEN_E_INTERRUPTED,
+                     "stopped in %s after %llu steps; the state is in %s: go on with --resume",
+                     t->task.name, (unsigned long long)t->steps_done, path);
+    free(path);
+    return status;
+}
+
 /* Writes a checkpoint when it is time; says so if the run is to stop now. */
 static un_status maybe_checkpoint(trainer *t) {
     const un_train_options *o = t->options;
@@ -85,13 +99,7 @@ static un_status maybe_checkpoint(trainer *t) {
         if (status) un_log(UNSEEN_LOG_WARNING, "no checkpoint this time: %s", un_error());
         return UNSEEN_OK;
     }
-    if (status)
-        return un_fail_prefix(status, "stopped in %s after %llu steps; its state could not be kept",
-                              t->task.name, (unsigned long long)t->steps_done);
-    return un_fail(UNSEEN_E_INTERRUPTED,
-                   "stopped in %s after %llu steps; the state is in %s.checkpoint: go on with "
-                   "--resume",
-                   t->task.name, (unsigned long long)t->steps_done, o->output);
+    return stop_here(t, status);
 }
 
 /* Goes one step on in epoch and step; evaluates where an epoch ends that asks for it. */
@@ -150,8 +158,7 @@ static un_status run_point(trainer *t, un_progress *progress, int *stop) {
     return UNSEEN_OK;
 }
 
-/* Trains to the end of the run or until stopped. */
-static un_status train_run(trainer *t) {
+un_status un_train_run(trainer *t) {
     const un_method_class *class = t->options->class;
     size_t epochs = un_run_epochs(t);
     un_progress progress;
@@ -291,7 +298,7 @@ static un_status test(trainer *t, json_t **result) {
     return status;
 }
 
-static un_status finish(trainer *t, json_t **result) {
+un_status un_train_finish(trainer *t, json_t **result) {
     json_t *manifest = NULL, *metrics = NULL, *spec = NULL;
     un_status status = UNSEEN_OK;
     UN_GO(make_manifest(t, &manifest));
@@ -347,18 +354,19 @@ static un_status log_selection(const trainer *t) {
     return told ? UNSEEN_OK : un_fail_memory(0);
 }
 
-/* From the end of one run to the start of the next. */
-static un_status next_run(trainer *t) {
-    t->run++;
-    if (un_run_is_final(t)) {
-        UN_TRY(un_history_select(t));
-        UN_TRY(log_selection(t));
-    }
+static un_status open_next(trainer *t) {
     un_run_close(t);
     t->epoch = t->step = t->loss_steps = 0;
     t->steps_done = 0;
     memset(t->loss_sum, 0, sizeof t->loss_sum);
     return un_run_open(t);
+}
+
+un_status un_train_begin_final(trainer *t) {
+    t->run = t->selection_runs;
+    UN_TRY(un_history_select(t));
+    if (t->selection_runs > 0) UN_TRY(log_selection(t));
+    return open_next(t);
 }
 
 /* ---- before the first run ---- */
@@ -385,13 +393,14 @@ static un_status check_options(const un_train_options *o) {
 }
 
 /* Classes that the method will take for one. Fused semantics may still tell them apart. */
-static un_status warn_of_alike(const trainer *t) {
-    const un_train_options *o = t->options;
+static un_status warn_of_alike(const un_train_options *o) {
     const un_semantics *s = NULL;
     un_alike alike;
-    if (!o->class->unit_rows || !o->class->unit_rows(o->config) || t->settings.semantics_count != 1)
+    if (!o->class->unit_rows || !o->class->unit_rows(o->config) ||
+        un_config_list_count(o->config, "semantics") != 1)
         return UNSEEN_OK;
-    UN_TRY(un_dataset_require_semantics(o->dataset, t->settings.semantics[0], &s));
+    UN_TRY(un_dataset_require_semantics(o->dataset, un_config_list_name(o->config, "semantics", 0),
+                                        &s));
     UN_TRY(un_alike_find(s->values, o->dataset->class_count, s->width, 1, &alike));
     if (alike.count > 0)
         un_log(UNSEEN_LOG_WARNING,
@@ -403,17 +412,20 @@ static un_status warn_of_alike(const trainer *t) {
     return UNSEEN_OK;
 }
 
-/* Keeps other trainings from the output. What is written through, a pipe, is nobody's alone. */
-static un_status lock_output(trainer *t) {
-    const char *output = t->options->output;
+un_status un_train_check(const un_train_options *options) {
+    UN_TRY(check_options(options));
+    return warn_of_alike(options);
+}
+
+un_status un_train_lock(const char *output, un_lock *lock) {
     char *path = NULL, *target = NULL;
     int taken = 0;
-    if (!t->to_file) return UNSEEN_OK;
+    if (!un_output_is_file(output)) return UNSEEN_OK;
     UN_TRY(un_path_follow(output, &target)); /* two links to one file are one output */
     un_status status = un_format(&path, "%s.lock", target);
     free(target);
     UN_TRY(status);
-    status = un_lock_take(&t->lock, path, &taken);
+    status = un_lock_take(lock, path, &taken);
     free(path);
     UN_TRY(status);
     return taken ? UNSEEN_OK
@@ -423,8 +435,7 @@ static un_status lock_output(trainer *t) {
                            output);
 }
 
-/* With --resume: the result of a model that this very training has written before, else NULL. */
-static un_status find_finished(const trainer *t, json_t **result) {
+un_status un_train_find_finished(const trainer *t, json_t **result) {
     const char *output = t->options->output;
     un_model model;
     char *checkpoint = NULL, *difference = NULL;
@@ -460,18 +471,38 @@ done:
 
 /* ---- all of it ---- */
 
+/* What several ranks left (several.c) is not for one. */
+static un_status check_parts(const trainer *t) {
+    un_status status = UNSEEN_OK;
+    for (size_t r = 0; r < t->selection_runs && !status; r++) {
+        char *path = NULL;
+        UN_TRY(un_format(&path, "%s.run%zu.checkpoint", t->options->output, r + 1));
+        if (t->to_file && un_path_exists(path))
+            status = un_fail(UNSEEN_E_ARGUMENT,
+                             "%s is left from a training by several ranks: go on by several with "
+                             "--resume, or remove it",
+                             path);
+        free(path);
+    }
+    return status;
+}
+
 static un_status train(trainer *t, json_t **result) {
     int found = 0;
     UN_TRY(un_checkpoint_load(t, &found));
     if (!found) {
+        UN_TRY(check_parts(t));
         UN_TRY(un_train_log_open(t, 0));
         if (un_run_is_final(t)) UN_TRY(un_history_select(t));
         UN_TRY(un_run_open(t));
     }
     for (;;) {
-        UN_TRY(train_run(t));
-        if (un_run_is_final(t)) return finish(t, result);
-        UN_TRY(next_run(t));
+        UN_TRY(un_train_run(t));
+        if (un_run_is_final(t)) return un_train_finish(t, result);
+        if (++t->run == t->selection_runs)
+            UN_TRY(un_train_begin_final(t));
+        else
+            UN_TRY(open_next(t));
     }
 }
 
@@ -491,31 +522,38 @@ static train_settings read_settings(const un_train_options *o) {
     return s;
 }
 
+un_status un_trainer_open(trainer *t, const un_train_options *options) {
+    *t = (trainer){.options = options,
+                   .settings = read_settings(options),
+                   .to_file = un_output_is_file(options->output),
+                   .lock = UN_LOCK_NONE};
+    t->selection_runs = options->select == UN_SELECT_VALIDATION ? options->dataset->fold_count
+                        : options->select == UN_SELECT_TEST     ? 1
+                                                                : 0;
+    if (options->part > 0) t->run = options->part - 1;
+    t->last_checkpoint = un_now();
+    UN_TRY(un_config_portable(options->class, options->config, &t->config, &t->files));
+    return un_identity_make(options, t->config, t->files, &t->identity);
+}
+
+void un_trainer_close(trainer *t) {
+    un_run_close(t);
+    un_train_log_close(t);
+    un_lock_release(&t->lock);
+    for (size_t r = 0; r < t->selection_runs; r++) un_history_free(&t->history[r]);
+    un_curve_store_close(&t->curves);
+    json_decref(t->config);
+    json_decref(t->files);
+    json_decref(t->identity);
+}
+
 un_status un_train(const un_train_options *options, json_t **result) {
-    UN_TRY(check_options(options));
-    trainer t = {.options = options,
-                 .settings = read_settings(options),
-                 .to_file = un_output_is_file(options->output),
-                 .lock = UN_LOCK_NONE};
-    UN_TRY(warn_of_alike(&t));
-    t.selection_runs = options->select == UN_SELECT_VALIDATION ? options->dataset->fold_count
-                       : options->select == UN_SELECT_TEST     ? 1
-                                                               : 0;
-    t.last_checkpoint = un_now();
-    un_status status = UNSEEN_OK;
-    UN_GO(un_config_portable(options->class, options->config, &t.config, &t.files));
-    UN_GO(un_identity_make(options, t.config, t.files, &t.identity));
-    UN_GO(lock_output(&t));
-    UN_GO(find_finished(&t, result));
-    if (!*result) status = train(&t, result);
-done:
-    un_run_close(&t);
-    un_train_log_close(&t);
-    un_lock_release(&t.lock);
-    for (size_t r = 0; r < t.selection_runs; r++) un_history_free(&t.history[r]);
-    un_curve_store_close(&t.curves);
-    json_decref(t.config);
-    json_decref(t.files);
-    json_decref(t.identity);
+    trainer t;
+    UN_TRY(un_train_check(options));
+    un_status status = un_trainer_open(&t, options);
+    if (!status && !options->locked) status = un_train_lock(options->output, &t.lock);
+    if (!status) status = un_train_find_finished(&t, result);
+    if (!status && !*result) status = train(&t, result);
+    un_trainer_close(&t);
     return status;
 }

@@ -26,4 +26,19 @@
  * UNSEEN_E_INTERRUPTED after *stop: the checkpoint is written. */
 un_status un_train(const un_train_options *options, json_t **result);
 
+/* One of several trainings that differ in these. */
+typedef struct {
+    uint64_t seed;
+    const char *output, *log_path; /* NULL: no log */
+} un_training;
+/* All of them, by this process one after the other or, where there are several ranks
+ * (cluster/cluster.h), by these together: collective. `done` is called for each, in order, by rank
+ * 0; the result is borrowed. Models are the same bytes, whatever the number of ranks. State of
+ * ranks that were stopped is in MODEL.run<N>.checkpoint, one for each selection run, and
+ * MODEL.checkpoint; `resume` goes on from there. */
+un_status un_train_several(const un_train_options *options, const un_training *trainings,
+                           size_t count,
+                           un_status (*done)(size_t training, json_t *result, void *user),
+                           void *user);
+
 #endif

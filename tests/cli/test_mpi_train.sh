@@ -1,0 +1,103 @@
+#!/bin/sh
+# Ranks train folds and seeds: the models, logs and results of one process, whatever their number,
+# also after a stop or the death of a rank.
+. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/mpi.sh"
+cd "$scratch" || exit 1
+"$tools/make_dataset" toy 100 256 || fail "make_dataset"
+train="train dem --data toy --epochs 12 --set hidden=64 --quiet"
+
+# logs DIR: the logs without the times.
+logs() { for log in "$1"/*.csv; do cut -d, -f1-13 "$log" || fail "no log"; done; }
+# alike DIR: models, logs and results are those of one process.
+alike() {
+    for file in one/*.model one/*.json; do
+        cmp "$file" "$1/$(basename "$file")" || fail "$1 has another $(basename "$file")"
+    done
+    logs one >a && logs "$1" >b && cmp a b || fail "$1 has other logs"
+    [ "$(cd one && ls)" = "$(cd "$1" && ls)" ] || fail "$1 has other files: $(ls "$1")"
+}
+# where models go is in the results
+inside() { (cd "$1" && shift && "$@"); }
+
+mkdir one
+three="--data ../toy --seeds 3,1,2 -o m.model --log m.csv --json r.json"
+inside one "$unseen" $train $three >/dev/null || fail "one process"
+for n in 1 2 4 7; do
+    mkdir by$n
+    inside by$n ranks $n $train $three >said 2>&1 || fail "$n ranks: $(cat by$n/said)"
+    rm -f by$n/said
+    alike by$n
+done
+
+# What is printed is printed once, in order.
+"$unseen" $train --seeds 5,4 -o a.model >said.1 || fail "one process"
+ranks 3 $train --seeds 5,4 -o a3.model >said.3 || fail "three ranks"
+sed 's/a3-/a-/' said.3 | cmp - said.1 || fail "three ranks print: $(cat said.3)"
+
+# One seed; nothing selected; selected on the test sets; a closed form.
+for more in "" "--select none" "--select test"; do
+    "$unseen" $train -o x1.model $more >/dev/null || fail "one process $more"
+    ranks 3 $train -o x3.model $more >/dev/null || fail "three ranks $more"
+    cmp x1.model x3.model || fail "three ranks, $more: another model"
+    rm -f x1.model x3.model
+done
+"$unseen" train eszsl --data toy -q --seeds 1,2 -o e1.model >/dev/null || fail "one process, eszsl"
+ranks 2 train eszsl --data toy -q --seeds 1,2 -o e2.model >/dev/null || fail "two ranks, eszsl"
+cmp e1-seed1.model e2-seed1.model && cmp e1-seed2.model e2-seed2.model || fail "eszsl differs"
+
+# --resume of what is finished does nothing.
+cp by2/m-seed1.model kept
+inside by2 ranks 2 $train $three --resume >/dev/null || fail "resuming what is finished"
+cmp kept by2/m-seed1.model || fail "a finished model was trained again into another"
+
+# Stopped politely and killed, at whatever moment; resumed by as many ranks, also more than once.
+long="train dem --data ../toy --epochs 60 --set hidden=256 --quiet --seeds 1,2 -o m.model --log m.csv"
+rm -rf one && mkdir one
+inside one "$unseen" $long >/dev/null || fail "one process, long"
+for signal in TERM KILL KILL; do
+    rm -rf cut && mkdir cut
+    stops=0
+    for turn in 1 2 3; do
+        ls cut/*.checkpoint >before 2>/dev/null
+        (cd cut && exec "$MPIEXEC" -n 3 "$ranked" $long --resume --checkpoint-every 0.1) >said 2>&1 &
+        job=$!
+        while [ "$(ls cut/*.checkpoint 2>/dev/null)" = "$(cat before)" ] && ! is_over $job; do sleep 0.02; done
+        sleep 0.1
+        if [ $signal = TERM ]; then
+            kill -TERM $job 2>/dev/null
+        else
+            kill -KILL "$(pgrep -P $job | sed -n ${turn}p)" 2>/dev/null
+        fi
+        wait $job && break
+        stops=$((stops + 1))
+    done
+    echo "$signal: $stops jobs of $turn were stopped"
+    [ $stops -gt 0 ] || fail "no job was stopped by $signal: the test is too fast"
+    inside cut ranks 3 $long --resume >said 2>&1 || fail "resuming after $signal: $(cat cut/said)"
+    rm -f cut/said
+    for seed in 1 2; do cmp one/m-seed$seed.model cut/m-seed$seed.model || fail "$signal: another model"; done
+    logs one >a && logs cut >b && cmp a b || fail "$signal: other logs"
+    [ "$(cd one && ls)" = "$(cd cut && ls)" ] || fail "$signal left $(ls cut)"
+done
+
+# What one process left is not for ranks, nor the other way round; without --resume all is refused.
+mkdir odd
+cp one/m-seed1.model odd/m-seed1.model.run2.checkpoint
+cd odd || exit 1
+expect 1 "--resume, or remove it" ranks 2 $long
+expect 1 "by several ranks" "$unseen" $long
+cd ..
+
+# A rank that sees other data, and one without any.
+mkdir elsewhere && cp -r toy elsewhere/toy && mkdir elsewhere/in
+"$tools/make_dataset" elsewhere/toy 90 256 || fail "make_dataset"
+other="train dem --data toy --epochs 2 --quiet -o other.model"
+expect 1 "it differs in" timeout 60 "$MPIEXEC" -n 1 "$ranked" $other : \
+    -n 1 sh -c "cd elsewhere && exec '$ranked' $other"
+case $output in *"rank 1 on"*) ;; *) fail "it does not say which rank: $output" ;; esac
+rm -rf elsewhere/toy
+expect 1 "rank 1 on" timeout 60 "$MPIEXEC" -n 1 "$ranked" $other : \
+    -n 1 sh -c "cd elsewhere && exec '$ranked' $other"
+case $output in *"toy"*) ;; *) fail "it does not say what is missing: $output" ;; esac
+finish
