@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "base/file.h"
-#include "method/duet/attribute_groups.h"
+#include "method/attribute_groups.h"
 
 enum { A = 4 };
 

@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "golden.h"
-#include "method/duet/attribute_groups.h"
+#include "method/duet/texts.h"
 
 static const char VOCABULARY[] = "bert_base_uncased_vocab.txt";
 static const char *const g_datasets[] = {"CUB", "AWA2", "SUN"};

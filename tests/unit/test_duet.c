@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "duet_sample.h"
-#include "method/duet/attribute_groups.h"
+#include "method/duet/texts.h"
 #include "tensor/kernels.h"
 
 /* Regions, prompt and masked texts, with all that goes with them. */

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "method/duet/attribute_groups.h"
+#include "method/duet/texts.h"
 #include "unit/folder.h"
 
 static void write_text(const char *path, const char *text) {

@@ -1,9 +1,9 @@
-/* prompts.c - DUET's texts out of ready pieces; see attribute_groups.h. */
+/* prompts.c - DUET's texts out of ready pieces; see texts.h. */
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "method/duet/attribute_groups.h"
+#include "method/duet/texts.h"
 
 /* [begin, end) of un_duet_texts.pieces. */
 typedef struct {

@@ -16,7 +16,7 @@
 
 #include "base/rng.h"
 #include "data/dataset.h"
-#include "method/duet/attribute_groups.h"
+#include "method/duet/texts.h"
 
 enum {
     UN_DUET_NEGATIVES = 4,

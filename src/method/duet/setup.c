@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "method/duet/attribute_groups.h"
 #include "method/duet/duet.h"
+#include "method/duet/texts.h"
 #include "nn/naming.h"
 
 static un_status find_semantics(const un_class_table *classes, const char *name, const char *key,
