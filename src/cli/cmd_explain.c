@@ -72,13 +72,13 @@ static void print_attribute(const un_explanation *e, size_t i) {
 }
 
 /* The picture's attention over the text: the largest shares. */
-static un_status print_groups(const un_group_attention *g) {
+static un_status print_groups(const un_group_attention *g, const un_method_class *class) {
     enum { SHOWN = 4 };
     size_t *order = NULL;
     if (g->count == 0) return UNSEEN_OK;
     UN_TRY(un_alloc(g->count, sizeof *order, &order));
     un_group_attention_order(g, order);
-    printf("  of the text it attends most to");
+    printf("  %s", class->group_attention->most);
     for (size_t i = 0; i < g->count && i < SHOWN; i++)
         printf("%s %s (%+.0f %%)", i > 0 ? "," : "", un_cli_name(g->names[order[i]]),
                100 * ((double)g->share[order[i]] / (double)g->even[order[i]] - 1));
@@ -100,7 +100,7 @@ static un_status print_explanation(const un_classifier *c, const un_explanation 
            c->classes.seen[e->other] ? "seen" : "unseen", (double)e->scores[e->other]);
     if (note) printf("  %s\n", un_cli_name(note));
     if (!e->maps) printf("  %s has no attention maps\n", c->model.method->class->name);
-    UN_GO(print_groups(&e->groups));
+    UN_GO(print_groups(&e->groups, c->model.method->class));
     un_explain_judge(e, c, &verdict);
     printf("  contribution  %sdescribed     other  attribute\n", e->found ? "   score " : "");
     printf("  speaks for %s: %+.3g in all\n", un_cli_name(c->classes.names[e->answer]),

@@ -488,7 +488,7 @@ static un_status average_groups(const un_evaluation *e, un_arena *arena, size_t 
     for (size_t i = 0; i < n; i++) {
         int64_t image = test_image(&e->task, i * tests / n);
         un_features_gather_f32(&e->features, &image, 1, row);
-        UN_TRY(method->class->text_probe->group_attention(method, row, &one));
+        UN_TRY(method->class->group_attention->attend(method, row, &one));
         if (!sums) UN_TRY(un_arena_alloc(arena, one.count, sizeof *sums, &sums));
         for (size_t g = 0; g < one.count; g++) sums[g] += (double)one.share[g] / (double)n;
     }
@@ -506,12 +506,12 @@ un_status un_grounding_groups(const un_evaluation *e, json_t **out) {
     un_group_attention mean;
     un_arena arena = {0};
     un_status status = UNSEEN_OK;
-    if (!class->text_probe || n == 0)
+    if (!class->group_attention || n == 0)
         return un_fail(UNSEEN_E_UNSUPPORTED, "%s pays no attention to groups of attributes",
                        class->name);
     UN_GO(average_groups(e, &arena, n, &mean));
-    *out =
-        json_pack("{s:I, s:o}", "images", (json_int_t)n, "groups", un_group_attention_json(&mean));
+    *out = json_pack("{s:I, s:s, s:o}", "images", (json_int_t)n, "of",
+                     class->group_attention->whole, "groups", un_group_attention_json(&mean));
     if (!*out) status = un_fail_memory(0);
 done:
     un_arena_free(&arena);

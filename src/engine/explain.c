@@ -200,8 +200,8 @@ static un_status read_groups(un_classifier *c, const float *features, un_explana
     un_method *method = c->model.method;
     un_group_attention g;
     float *share = NULL, *even = NULL;
-    if (!method->class->text_probe) return UNSEEN_OK;
-    un_status status = method->class->text_probe->group_attention(method, features, &g);
+    if (!method->class->group_attention) return UNSEEN_OK;
+    un_status status = method->class->group_attention->attend(method, features, &g);
     if (status == UNSEEN_E_UNSUPPORTED) return UNSEEN_OK;
     UN_TRY(status);
     UN_TRY(un_arena_alloc(&e->arena, g.count, sizeof *share, &share));

@@ -193,7 +193,7 @@ done:
 }
 
 /* Attention on groups of attributes against an even spread, the most preferred first. */
-static un_status write_groups(const un_explanation *e, const char *path) {
+static un_status write_groups(const un_explanation *e, const char *title, const char *path) {
     const un_group_attention *g = &e->groups;
     un_arena arena = {0};
     const char **names = NULL;
@@ -213,11 +213,7 @@ static un_status write_groups(const un_explanation *e, const char *path) {
         names[i] = name;
         values[i] = (float)(100 * (share / even - 1));
     }
-    const un_bar_chart chart = {"What the picture attends to in the text",
-                                "percent more than evenly",
-                                "percent less",
-                                names,
-                                values,
+    const un_bar_chart chart = {title, "percent more than evenly", "percent less", names, values,
                                 n};
     UN_GO(un_bar_chart_write(&chart, path));
 done:
@@ -421,7 +417,8 @@ static un_status write_files(const un_explanation *e, const un_classifier *c, co
     UN_GO(un_image_write_png(&e->crop, path[2]));
     if (e->maps) UN_GO(write_all_maps(e, selection, path[3]));
     UN_GO(make_json(e, c, image, note, selection, &json));
-    if (e->groups.count > 0) UN_GO(write_groups(e, path[4]));
+    if (e->groups.count > 0)
+        UN_GO(write_groups(e, c->model.method->class->group_attention->title, path[4]));
     UN_GO(un_json_write(path[5], json));
 done:
     json_decref(json);

@@ -261,7 +261,7 @@ static un_status hash_file(const char *path, char out[65]) {
 static un_status make_portable(const un_option *o, json_t *config, json_t *files) {
     const char *path = un_config_text(config, o->key);
     char *base = NULL, hash[65];
-    if (!path || !*path) return UNSEEN_OK;
+    if (!path || !*path || is_choice(o->choices, path)) return UNSEEN_OK;
     UN_TRY(hash_file(path, hash));
     UN_TRY(un_path_base(path, &base));
     un_status status =

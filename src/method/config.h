@@ -18,7 +18,8 @@ typedef enum {
     UN_OPTION_CHOICE, /* one of `choices` */
     UN_OPTION_NAMES,  /* comma-separated names, at least one */
     UN_OPTION_TEXT,   /* any text; may be empty */
-    UN_OPTION_FILE,   /* path of a file that training reads; may be empty */
+    UN_OPTION_FILE,   /* path of a file that training reads, or one of `choices` if there are any;
+                         may be empty */
     UN_OPTION_NUMBERS /* comma-separated numbers, each as above */
 } un_option_kind;
 

@@ -6,13 +6,19 @@
 
 #include "base/names.h"
 #include "method/cnzsl/cnzsl.h"
+#include "method/dedn/dedn.h"
 #include "method/dem/dem.h"
 #include "method/duet/duet.h"
 #include "method/eszsl/eszsl.h"
 #include "method/msdn/msdn.h"
 
-const un_method_class *const un_methods[] = {&un_method_dem,   &un_method_msdn,  &un_method_duet,
-                                             &un_method_eszsl, &un_method_cnzsl, NULL};
+const un_method_class *const un_methods[] = {&un_method_dem,
+                                             &un_method_msdn,
+                                             &un_method_duet,
+                                             &un_method_eszsl,
+                                             &un_method_cnzsl,
+                                             &un_method_dedn,
+                                             NULL};
 
 un_status un_method_find(const char *name, const un_method_class **out) {
     const char *names[16];

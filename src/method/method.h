@@ -157,10 +157,18 @@ typedef struct {
     un_status (*masked_prediction)(un_method *method, const un_class_table *classes,
                                    const un_features *features, const int32_t *labels,
                                    const un_index_list *images, un_masked_prediction *out);
-    /* The attention of image features (R, F) f32 over groups of attributes; the arrays of *out are
-     * valid until the next call. UNSEEN_E_UNSUPPORTED if this model has none. */
-    un_status (*group_attention)(un_method *method, const float *features, un_group_attention *out);
 } un_method_text_probe;
+
+/* Attention over groups of attributes. */
+typedef struct {
+    /* Of image features (R, F) f32; the arrays of *out are valid until the next call.
+     * UNSEEN_E_UNSUPPORTED if this model has none. */
+    un_status (*attend)(un_method *method, const float *features, un_group_attention *out);
+    const char *title; /* of a chart of it */
+    const char
+        *most; /* what is said before the groups with the largest shares: "it looks most at" */
+    const char *whole; /* of what the shares are: "the attention on the text" */
+} un_method_group_attention;
 
 /* A method: what everybody must have, then the tables of what it has beside. */
 typedef struct un_method_class {
@@ -205,6 +213,7 @@ typedef struct un_method_class {
     const un_method_maps *maps;
     const un_method_attribute_scores *attribute_scores;
     const un_method_text_probe *text_probe;
+    const un_method_group_attention *group_attention;
 } un_method_class;
 
 /* Head of every method's own structure. */

@@ -104,6 +104,7 @@ static un_status reserve_training(un_region_batch *b, const un_features *feature
         b->x = b->gathered;
         return un_arena_alloc(&b->arena, rows * lines(s), f, &b->dy);
     }
+    if (lines(s) == 0) return UNSEEN_OK;
     return un_gemm_left_create(&b->left, lines(s),
                                (b->images < most ? b->images : most) * s->regions);
 }
@@ -218,6 +219,35 @@ un_status un_region_forward(un_region_batch *b, const un_region_matrix *m, size_
     UN_TRY(un_gemm(&product));
     un_parallel_for(images, 1, attend_images, b);
     return UNSEEN_OK;
+}
+
+static void measure_lengths(size_t begin, size_t end, void *context) {
+    const un_region_batch *b = context;
+    size_t F = b->shape.width, R = b->shape.regions;
+    for (size_t row = begin; row < end; row++) {
+        size_t at = row % R * F;
+        double squares = 0;
+        if (b->rows_f32) {
+            const float *x = (const float *)b->rows[row / R] + at;
+            squares = un_dot(x, x, F);
+        } else {
+            const un_bf16 *x = (const un_bf16 *)b->rows[row / R] + at;
+            for (size_t f = 0; f < F; f++) {
+                double value = (double)un_float_from_bf16(x[f]);
+                squares += value * value;
+            }
+        }
+        float length = (float)sqrt(squares);
+        b->factor[row] = 1.0f / (length > SHORTEST ? length : SHORTEST);
+    }
+}
+
+void un_region_lengths(un_region_batch *b, size_t images) {
+    size_t rows = images * b->shape.regions;
+    if (b->shape.type == UN_F32)
+        un_inverse_row_norms(b->x, rows, b->shape.width, SHORTEST, b->factor);
+    else
+        un_parallel_for(rows, 64, measure_lengths, b);
 }
 
 /* ---- backward: from the attention's gradients to Q's ---- */

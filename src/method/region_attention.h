@@ -89,6 +89,9 @@ void un_region_batch_gather(un_region_batch *b, const un_features *features, con
 void un_region_batch_set(un_region_batch *b, const float *features, size_t count);
 /* What comes in -> attention of `images` images: factor, psi and psi2. */
 un_status un_region_forward(un_region_batch *b, const un_region_matrix *m, size_t images);
+/* What comes in -> factor alone, for what looks at regions otherwise; the shape may then have no
+ * attributes. */
+void un_region_lengths(un_region_batch *b, size_t images);
 /* The attention of image i of a batch, after a forward pass. */
 un_attribute_attention un_region_attention(const un_region_batch *b, size_t i);
 /* dpsi, dpsi2 -> m->dq. */

@@ -55,7 +55,7 @@ typedef struct {
 typedef struct {
     const char *name;
     /* un_result_json, and where they were measured "localisation" (protocol/localisation.h),
-     * "recovery" {"seen", "unseen"} and "group_attention" {"images", "groups"} */
+     * "recovery" {"seen", "unseen"} and "group_attention" {"images", "of", "groups"} */
     const json_t *result;
     const json_t *manifest; /* of the model */
     const un_curve *curve;

@@ -270,7 +270,7 @@ void un_report_grounding(FILE *out, const json_t *result) {
     const json_t *recovery = json_object_get(result, "recovery");
     const json_t *attention = json_object_get(result, "group_attention");
     if (!recovery && !attention) return;
-    fputs("<h3>Pictures and words</h3>\n", out);
+    fprintf(out, "<h3>%s</h3>\n", recovery ? "Pictures and words" : "Groups of attributes");
     if (recovery) {
         fputs("<p>One attribute of each test picture’s class is hidden from its text: how often "
               "the model names it, beside the best answer that is always the same. Percent.</p>\n"
@@ -286,13 +286,15 @@ void un_report_grounding(FILE *out, const json_t *result) {
     }
     if (!attention) return;
     const json_t *groups = json_object_get(attention, "groups");
-    fprintf(
-        out,
-        "<details><summary>How pictures divide their attention over %zu groups of attributes"
-        "</summary>\n<p>Percent of the attention on the text, the mean over %lld test pictures; "
-        "beside it how many times an even share that is.</p>\n",
-        json_array_size(groups),
-        (long long)json_integer_value(json_object_get(attention, "images")));
+    fprintf(out,
+            "<details><summary>How pictures divide their attention over %zu groups of attributes"
+            "</summary>\n<p>Percent of ",
+            json_array_size(groups));
+    un_html_text(out, un_report_text(attention, "of"));
+    fprintf(out,
+            ", the mean over %lld test pictures; beside it how many times an even share that "
+            "is.</p>\n",
+            (long long)json_integer_value(json_object_get(attention, "images")));
     group_bars(out, groups);
     fputs("</details>\n", out);
 }

@@ -62,6 +62,7 @@ void golden_verdict(golden *g, int ok);
 un_status golden_check_adam(golden *g);
 un_status golden_check_bert(golden *g);
 un_status golden_check_cnzsl(golden *g);
+un_status golden_check_dedn(golden *g);
 un_status golden_check_deit(golden *g);
 un_status golden_check_dem(golden *g);
 un_status golden_check_duet_contrast(golden *g);

@@ -4,7 +4,7 @@
  *     golden_check FILE...
  *
  * The kind of a file is its name up to the first "_pub" or "_held", or one of the
- * prefixes "msdn_", "xlayer_" and "duet_attribute_tables" (names without a suffix). For each
+ * prefixes "msdn_", "dedn_", "xlayer_" and "duet_attribute_tables" (names without a suffix). For each
  * tensor compared, the largest absolute and relative difference is printed. Exit
  * status 1: one is out of tolerance, or a file is missing or damaged. Other kinds
  * are skipped, as duet_step_weights, which its neighbours use.
@@ -24,6 +24,7 @@ static const struct {
     {"adam", golden_check_adam},
     {"bert", golden_check_bert},
     {"cnzsl", golden_check_cnzsl},
+    {"dedn", golden_check_dedn},
     {"deit", golden_check_deit},
     {"dem", golden_check_dem},
     {"duet_step_contrast", golden_check_duet_contrast},
@@ -48,7 +49,7 @@ static const struct {
 /* Length of the kind at the start of a file name, 0 if it names none. */
 static size_t kind_length(const char *name) {
     static const char tables[] = "duet_attribute_tables";
-    if (!strncmp(name, "msdn_", 5)) return 4;
+    if (!strncmp(name, "msdn_", 5) || !strncmp(name, "dedn_", 5)) return 4;
     if (!strncmp(name, "xlayer_", 7)) return 6; /* the rest names a variant */
     if (!strncmp(name, tables, sizeof tables - 1)) return sizeof tables - 1;
     const char *pub = strstr(name, "_pub"), *held = strstr(name, "_held");

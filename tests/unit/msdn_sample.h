@@ -1,24 +1,14 @@
 /*
- * msdn_sample.h - what the tests of MSDN share: small scenes of every awkward shape, and
- * methods on them whose parameters are random, as training starts with them, or special.
+ * msdn_sample.h - what the tests of MSDN share: methods on scenes of every awkward
+ * shape whose parameters are random, as training starts with them, or special.
  */
 #ifndef UN_TESTS_MSDN_SAMPLE_H
 #define UN_TESTS_MSDN_SAMPLE_H
 
 #include "method/msdn/msdn.h"
-#include "util.h"
+#include "region_sample.h"
 
-enum { C = 11, PIECES = 5, SHAPES = 8, INITIAL_SHAPE = 6 };
-
-/* Parameters: random, as training starts with them, or such that both branches score alike. */
-typedef enum { DENSE, INITIAL, EQUAL } origin;
-
-typedef struct {
-    const char *name;
-    size_t A, E, F, R;
-    int seen; /* 0 or 1: no class is, all are; 2: two in three */
-    origin origin;
-} shape;
+enum { PIECES = 5, SHAPES = 8, INITIAL_SHAPE = 6 };
 
 /* A multiple of the vector width, and on either side of it; odd F; one region; one of all. */
 static const shape g_shapes[SHAPES] = {
@@ -27,27 +17,6 @@ static const shape g_shapes[SHAPES] = {
     {"all unseen", 6, 3, 4, 5, 0, DENSE},     {"one of everything", 1, 1, 1, 1, 2, DENSE},
     {"initial", 19, 5, 9, 4, 2, INITIAL},     {"equal branches", 5, 3, 7, 4, 2, EQUAL},
 };
-
-/* Besides ordinary rows: regions of zeros, a word vector of zeros, negative attributes (which
- * count as 0) and a class without any attribute. */
-static inline void make_scene(util_scene *s, const shape *k, size_t N) {
-    un_rng rng = un_rng_stream(N, "test", 1);
-    util_scene_make(s, C, N, k->R * k->F, 1, &k->A, N);
-    s->features.regions = s->features.grid_width = k->R;
-    s->features.width = k->F;
-    un_class_semantics *semantics = &s->classes.semantics[0];
-    float *vectors = NULL;
-    util_ok(un_arena_alloc(&s->arena, k->A * k->E, sizeof *vectors, &vectors));
-    un_rng_fill_normal(&rng, vectors, k->A * k->E, 0, 1);
-    memset(semantics->values + 5 * k->A, 0, k->A * sizeof(float));
-    semantics->values[0] = semantics->values[3 * k->A + 1] = -1;
-    if (k->A > 1) memset(vectors + k->E, 0, k->E * sizeof *vectors);
-    semantics->vector_width = k->E;
-    semantics->vectors = vectors;
-    for (size_t i = 0; i < N && k->R > 1; i += 3)
-        memset(s->rows + (i * k->R + i % k->R) * k->F, 0, k->F * sizeof(float));
-    for (size_t c = 0; c < C && k->seen < 2; c++) s->classes.seen[c] = (unsigned char)k->seen;
-}
 
 static inline un_method *make_method(const util_scene *s, const char *const *sets,
                                      un_precision type) {

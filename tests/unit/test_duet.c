@@ -394,7 +394,7 @@ static void test_attention_is_the_layers(void **state) {
                 util_near(maps[((size_t)branch * A + a) * R + r], sums[r] / total, 1e-5);
             free(p);
         }
-    util_ok(un_method_duet.text_probe->group_attention(method, s.rows, &groups));
+    util_ok(un_method_duet.group_attention->attend(method, s.rows, &groups));
     assert_int_equal(groups.count, 4);
     assert_string_equal(groups.names[0], "bill shape");
     un_duet_texts_prompt(m->words.texts, &m->words.text);

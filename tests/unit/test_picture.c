@@ -268,10 +268,11 @@ static void test_groups(void **state) {
     double threshold[2] = {0, 1}, U[3] = {0, 0.25, 0.5}, S[3] = {0.75, 0.5, 0};
     const un_curve curve = {3, threshold, U, S};
     json_t *result = json_pack(
-        "{s:s, s:i, s:f, s:{s:{s:i, s:f, s:f, s:f, s:f}}, s:{s:i, s:[{s:s, s:f, s:f}]}}", "method",
-        "msdn", "seed", 7, "T1", 0.5, "recovery", "unseen", "images", 9, "in_group", 0.321,
-        "in_group_prior", 0.123, "among_all", 0.25, "among_all_prior", 0.125, "group_attention",
-        "images", 5, "groups", "name", evil, "share", 0.5, "even", 0.2);
+        "{s:s, s:i, s:f, s:{s:{s:i, s:f, s:f, s:f, s:f}}, s:{s:i, s:s, s:[{s:s, s:f, s:f}]}}",
+        "method", "msdn", "seed", 7, "T1", 0.5, "recovery", "unseen", "images", 9, "in_group",
+        0.321, "in_group_prior", 0.123, "among_all", 0.25, "among_all_prior", 0.125,
+        "group_attention", "images", 5, "of", evil, "groups", "name", evil, "share", 0.5, "even",
+        0.2);
     json_t *summary = json_pack("{s:{s:f}, s:{s:f}, s:s}", "mean", "T1", 0.456, "sd", "T1", 0.0123,
                                 "selection", "validation");
     json_t *list = json_pack(

@@ -462,8 +462,13 @@ static const un_method_attribute_scores g_attribute_scores = {.score = un_duet_a
                                                               .made_of = made_of,
                                                               .scores_are_probabilities = 1};
 
-static const un_method_text_probe g_text_probe = {.masked_prediction = un_duet_masked_prediction,
-                                                  .group_attention = un_duet_group_attention};
+static const un_method_text_probe g_text_probe = {.masked_prediction = un_duet_masked_prediction};
+
+static const un_method_group_attention g_group_attention = {
+    .attend = un_duet_group_attention,
+    .title = "What the picture attends to in the text",
+    .most = "of the text it attends most to",
+    .whole = "the attention on the text"};
 
 /* Regions, or the pixels themselves; which of them, the settings may say. */
 static int takes(const json_t *config, un_features_kind kind) {
@@ -494,4 +499,5 @@ const un_method_class un_method_duet = {
     .maps = &g_maps,
     .attribute_scores = &g_attribute_scores,
     .text_probe = &g_text_probe,
+    .group_attention = &g_group_attention,
 };
