@@ -134,7 +134,7 @@ UNSEEN_API unseen_status unseen_model_open(const char *path, unseen_model **out)
 /* Releases a model; NULL is allowed. */
 UNSEEN_API void unseen_model_close(unseen_model *model);
 
-/* The name of the method: "cnzsl", "dem", "duet", "eszsl", "msdn". */
+/* The name of the method: "cnzsl", "dedn", "dem", "duet", "eszsl", "msdn". */
 UNSEEN_API const char *unseen_model_method(const unseen_model *model);
 
 /* C, the number of classes that the model scores. */
@@ -225,12 +225,12 @@ UNSEEN_API unseen_status unseen_features_of_pixels(unseen_model *model, const ui
  * patches; 1 x 1 for models of pooled features. */
 UNSEEN_API void unseen_model_grid(const unseen_model *model, size_t *height, size_t *width);
 
-/* Number of attention branches of the method: 2 for MSDN and DUET, 0 for methods that do not attend to
- * regions. */
+/* Number of attention branches of the method: 2 for MSDN and DUET, 4 for DEDN, 0 for methods that do
+ * not attend to regions. */
 UNSEEN_API size_t unseen_model_branch_count(const unseen_model *model);
 
 /* How strongly each attribute was found in the image with these features (D): out[A]. ESZSL: the
- * score of class c is sum_i a[c, i] out[i]; MSDN: the same with 1 more for unseen classes and 1 less
+ * score of class c is sum_i a[c, i] out[i]; MSDN and DEDN: the same with 1 more for unseen classes and 1 less
  * for seen ones. DUET, whose scores are
  * probabilities: the logarithm of the class's probability does, up to a number that all classes
  * share, so that the probability of class c is in proportion to exp(sum_i a[c, i] out[i]). All are

@@ -69,6 +69,24 @@ expect 1 "file is there and is no folder" "$unseen" import tinybirds -o file -q
 expect 0 "dem has no attention maps" "$unseen" explain dem.model "own/red red/1.png" -o outdem
 [ -d outdem/1/maps ] && fail "DEM has maps"
 grep -q '"contribution_kind": "exchange"' outdem/1/explanation.json || fail "DEM's contributions"
+# A method of two experts, one of them of groups, with two paths each; a new class and its maps.
+printf '{"groups": ["front", "front", "front", "back", "back", "back"]}' >groups.json
+expect 0 "written to" "$unseen" train dedn --data d --features descriptor-1-regions -o dedn.model \
+    --select none --epochs 3 --set groups=groups.json -q
+rm groups.json
+expect 0 "the fine expert looks" "$unseen" explain dedn.model "own/red red/1.png" -o outx --top 2
+maps=$(find outx/1/maps -name '*branch4.png' | wc -l)
+[ "$maps" -ge 2 ] && [ "$maps" -le 6 ] || fail "$maps maps of the fine expert's channels"
+[ -s outx/1/groups.png ] || fail "no chart of the groups"
+grep -q '"name": "back"' outx/1/explanation.json || fail "no share of a group"
+grep -q '"contribution_kind": "sum"' outx/1/explanation.json || fail "DEDN's contributions are sums"
+expect 0 "magenta" "$unseen" explain dedn.model "own/red red/1.png" -o newx --classes new.csv \
+    --instead-of magenta
+expect 0 "coarse expert, what regions add by channels" "$unseen" eval dedn.model --data d --localisation
+expect 0 "" "$unseen" report dedn.model --data d -o dedn.html
+grep -q "attention that prefers some regions" dedn.html || fail "no groups in DEDN's report"
+expect 1 "no preset" "$unseen" train dedn --data d -o x.model --preset cubb
+expect 1 "CUB's 312 attributes" "$unseen" train dedn --data d --features descriptor-1-regions -o x.model --preset cub
 expect 0 "written to" "$unseen" train eszsl --data d --features descriptor-1 -o eszsl.model -q
 expect 0 "eszsl has no attention maps" "$unseen" explain eszsl.model "own/red red/1.png" -o outes
 grep -q '"contribution_kind": "sum"' outes/1/explanation.json || fail "ESZSL's contributions are sums"

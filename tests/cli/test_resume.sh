@@ -67,5 +67,14 @@ for search in whole local; do
     rm -f form-killed.model*
 done
 
+# One with experts of groups, killed within a training whose steps draw images anew.
+"$tools/make_region_set" maps 200 9 16 12 12 || fail "make_region_set"
+train="$unseen train dedn --data maps --epochs 8 --quiet"
+$train -o experts.model >/dev/null || fail "dedn"
+interrupted KILL experts-killed.model.checkpoint experts-killed.model \
+    $train -o experts-killed.model --checkpoint-every 0.001
+$train -o experts-killed.model --resume >/dev/null || fail "resuming dedn"
+cmp experts.model experts-killed.model || fail "dedn, killed and resumed, differs"
+
 ls *.tmp-* 2>/dev/null | grep -v '^killed' && fail "temporary files were left"
 finish

@@ -54,6 +54,8 @@ for precision in f32 bf16; do
     check means-$precision- pooled
     both train msdn --data maps --epochs 3 --precision $precision -o msdn-$precision-@.model
     check msdn-$precision- maps
+    both train dedn --data maps --epochs 2 --precision $precision -o dedn-$precision-@.model
+    check dedn-$precision- maps
     both train eszsl --data maps --precision $precision -o eszsl-$precision-@.model
     check eszsl-$precision- maps
 done

@@ -1,7 +1,7 @@
 # Sourced by the tests that kill the commands that write, or make their calls fail. Each command
 # writes into ./w; what a whole run leaves there lies in ./whole.NAME.
 # The first few, which a bounded run takes, are of different kinds.
-writers="import words extract train duet eval predict explain report msdn eszsl cnzsl demo"
+writers="import words extract train duet eval predict explain report msdn eszsl cnzsl dedn demo"
 
 prepare_writers() {
     "$unseen" import tinybirds -o base --size 64 --images-per-class 5 -q >/dev/null || return 1
@@ -41,6 +41,7 @@ write() {
     cnzsl) set -- train cnzsl --features $pooled $training --set hidden=64 ;;
     eszsl) set -- train eszsl --features $pooled ${training/--epochs 2/} ;;
     msdn) set -- train msdn --features $regions $training ;;
+    dedn) set -- train dedn --features $regions $training --set groups=none --set experts=fine ;;
     duet) set -- train duet --features $regions $training $small ;;
     demo) set -- demo -o w/demo --images-per-class 5 --epochs 1 ;;
     eval) set -- eval m.model --data featured --per-class w/classes.csv --curve w/curve.csv ;;

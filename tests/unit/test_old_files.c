@@ -79,6 +79,12 @@ static void opens_msdn(void **state) {
     check_model("v0.1/msdn");
 }
 
+/* Its groups come from the attributes' names, which the model keeps as groups. */
+static void opens_dedn(void **state) {
+    (void)state;
+    check_model("v0.2/dedn");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_data_set),
@@ -88,6 +94,7 @@ int main(void) {
         cmocka_unit_test(opens_duet),
         cmocka_unit_test(opens_eszsl),
         cmocka_unit_test(opens_msdn),
+        cmocka_unit_test(opens_dedn),
     };
     return cmocka_run_group_tests(tests, open_features, NULL);
 }

@@ -57,7 +57,7 @@ static const un_option g_options[] = {
 
 #define CUB "\"groups\":\"cub\",\"epochs\":80"
 #define AWA2                                                                                       \
-    "\"groups\":\"awa2\",\"epochs\":20,\"batch\":40,\"lambda\":0.11,\"label_margin\":2,"           \
+    "\"groups\":\"awa2\",\"epochs\":20,\"lambda\":0.11,\"label_margin\":2,"                        \
     "\"distance_epsilon\":1e-9,\"coarse_weight\":0.5"
 #define SUN                                                                                        \
     "\"groups\":\"sun\",\"epochs\":80,\"sampling\":\"random\",\"label_margin\":2,"                 \
@@ -67,7 +67,7 @@ static const un_preset g_presets[] = {
     {"auto", "{\"epochs\":40}", "any data set: CUB's settings, groups from the attributes' names"},
     {"cub", "{" CUB "}", "CUB, as published"},
     {"cub-t1", "{" CUB ",\"lambda\":0.18,\"region_weight\":0.6}", "CUB, the published run for T1"},
-    {"awa2", "{" AWA2 ",\"sampling\":\"balanced\"}", "AWA2, as published"},
+    {"awa2", "{" AWA2 ",\"batch\":40,\"sampling\":\"balanced\"}", "AWA2, as published"},
     {"awa2-t1", "{" AWA2 ",\"batch\":50,\"sampling\":\"random\"}",
      "AWA2, the published run for T1"},
     {"sun", "{" SUN ",\"bottleneck\":256}", "SUN, as published, with the groups it meant"},
