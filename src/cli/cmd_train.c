@@ -23,7 +23,7 @@ typedef struct {
     size_t set_count;
     char *owned[MAX_SETS]; /* assignments made from other options */
     size_t owned_count;
-    size_t steps;
+    size_t steps, folds;
     uint64_t seeds[MAX_SEEDS];
     size_t seed_count;
     int resume, settings, all;
@@ -49,7 +49,8 @@ enum {
     KEY_CHECKPOINT,
     KEY_JSON,
     KEY_SETTINGS,
-    KEY_ALL
+    KEY_ALL,
+    KEY_FOLDS
 };
 
 static const struct argp_option g_options[] = {
@@ -72,6 +73,10 @@ static const struct argp_option g_options[] = {
     {"select", KEY_SELECT, "validation|test|none", 0,
      "where length and gamma come from: honest validation; the test sets, as published codes do "
      "(every result then says so); or nowhere: train --epochs, gamma 0 (default validation)",
+     3},
+    {"folds", KEY_FOLDS, "N", 0,
+     "use only the first N of the data set's validation folds: quicker, and less sure (default: "
+     "all)",
      3},
     {"all", KEY_ALL, NULL, 0,
      "once length and gamma are chosen, learn from every image, those of the test lists included; "
@@ -142,6 +147,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_LOG: a->log = text; return 0;
     case KEY_JSON: a->json = text; return 0;
     case KEY_SEEDS: parse_seeds(a, state, text); return 0;
+    case KEY_FOLDS: a->folds = un_cli_integer(state, "--folds", text, 1, UN_MAX_FOLDS); return 0;
     case KEY_STEPS: a->steps = un_cli_integer(state, "--steps", text, 1, UINT32_MAX); return 0;
     case KEY_CHECKPOINT: a->checkpoint_seconds = parse_seconds(state, text); return 0;
     case ARGP_KEY_ARG:
@@ -330,6 +336,7 @@ static int run(const arguments *a) {
     json_t *config = NULL, *results = json_array();
     un_train_options options = {.preset = a->preset,
                                 .max_steps = a->steps,
+                                .folds = a->folds,
                                 .resume = a->resume,
                                 .all = a->all,
                                 .checkpoint_seconds = a->checkpoint_seconds,

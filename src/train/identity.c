@@ -15,6 +15,13 @@ const char *un_select_text(un_select select) {
                                           : "none";
 }
 
+size_t un_train_selection_runs(const un_train_options *options) {
+    size_t folds = options->dataset->fold_count;
+    if (options->select == UN_SELECT_NONE) return 0;
+    if (options->select == UN_SELECT_TEST) return 1;
+    return options->folds > 0 && options->folds < folds ? options->folds : folds;
+}
+
 /* ---- hashes ---- */
 
 static un_status add_text(un_sha256 *hash, const char *text) {
@@ -32,8 +39,9 @@ static un_status add_labels(un_sha256 *hash, const void *data) {
 }
 
 static un_status add_folds(un_sha256 *hash, const void *data) {
-    const un_dataset *d = data;
-    for (size_t k = 0; k < d->fold_count; k++) {
+    const un_train_options *o = data;
+    const un_dataset *d = o->dataset;
+    for (size_t k = 0; k < un_train_selection_runs(o); k++) {
         UN_TRY(add_list(hash, &d->folds[k].train));
         UN_TRY(add_list(hash, &d->folds[k].seen));
         UN_TRY(add_list(hash, &d->folds[k].unseen));
@@ -109,7 +117,7 @@ static un_status fill(json_t *out, const un_train_options *o, const json_t *conf
     UN_TRY(set_descriptions(o, out));
     if (o->dataset->labels) UN_TRY(set_hash(out, "labels", add_labels, o->dataset));
     UN_TRY(un_json_set(out, "select", json_string(un_select_text(o->select))));
-    if (o->select == UN_SELECT_VALIDATION) UN_TRY(set_hash(out, "folds", add_folds, o->dataset));
+    if (o->select == UN_SELECT_VALIDATION) UN_TRY(set_hash(out, "folds", add_folds, o));
     UN_TRY(un_json_set(out, "precision",
                        json_string(un_precision_name(un_precision_resolve(o->precision)))));
     UN_TRY(un_json_set(out, "steps", json_integer((json_int_t)o->max_steps)));

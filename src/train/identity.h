@@ -29,19 +29,24 @@ typedef struct {
     uint64_t seed;
     un_precision precision;
     un_select select;
-    int all;                           /* 1: the final run learns from the test lists, too */
-    size_t max_steps;                  /* of every run; 0: no limit but the epochs */
-    const char *output;                /* model file */
-    const char *log_path;              /* CSV, NULL: none */
-    int resume;                        /* go on from <output>.checkpoint if it is there; where
+    size_t folds;              /* of the data set's validation folds the first so many; 0: all */
+    int all;                   /* 1: the final run learns from the test lists, too */
+    size_t max_steps;          /* of every run; 0: no limit but the epochs */
+    const char *output;        /* model file */
+    const char *log_path;      /* CSV, NULL: none */
+    int resume;                /* go on from <output>.checkpoint if it is there; where
                                           there is none, a model of the same identity is not
                                           trained again, its result is returned */
-    size_t part;                       /* r + 1: selection run r alone, whose state is kept in
+    size_t part;               /* r + 1: selection run r alone, whose state is kept in
                                           <output>.run<r + 1>.checkpoint; 0: all runs */
-    int locked;                        /* another rank holds the lock on the output */
-    double checkpoint_seconds;         /* between checkpoints; <= 0: only when stopped */
+    int locked;                /* another rank holds the lock on the output */
+    double checkpoint_seconds; /* between checkpoints; <= 0: only when stopped */
     const volatile sig_atomic_t *stop; /* set by a signal handler; NULL: never */
 } un_train_options;
+
+/* Trainings that choose length and gamma, before the final one: one for each validation fold used, one
+ * on the test lists, or none. */
+size_t un_train_selection_runs(const un_train_options *options);
 
 /* `config` and `files` are as un_config_portable gives them. *out is a new reference. */
 un_status un_identity_make(const un_train_options *options, const json_t *config,

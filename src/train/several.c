@@ -54,7 +54,7 @@ typedef struct {
 
 static double images_of(const work *w, size_t run) {
     const un_dataset *d = w->options->dataset;
-    if (w->options->select == UN_SELECT_VALIDATION && run < d->fold_count)
+    if (w->options->select == UN_SELECT_VALIDATION && run < w->selection_runs)
         return (double)d->folds[run].train.count;
     return (double)d->image_count;
 }
@@ -423,10 +423,7 @@ static un_status open_work(work *w) {
     UN_TRY(un_alloc(w->count, sizeof *w->results, &w->results));
     UN_TRY(un_alloc(w->count, sizeof *w->locks, &w->locks));
     for (size_t s = 0; s < w->count; s++) w->locks[s] = UN_LOCK_NONE;
-    const un_train_options *o = w->options;
-    w->selection_runs = o->select == UN_SELECT_VALIDATION ? o->dataset->fold_count
-                        : o->select == UN_SELECT_TEST     ? 1
-                                                          : 0;
+    w->selection_runs = un_train_selection_runs(w->options);
     return UNSEEN_OK;
 }
 

@@ -389,6 +389,12 @@ static un_status check_options(const un_train_options *o) {
                        "data set %s has no validation folds; import it with --validation, or use "
                        "--select none",
                        o->dataset->name);
+    if (o->folds > 0 && o->select != UN_SELECT_VALIDATION)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "a number of folds is for selection on validation folds only");
+    if (o->folds > o->dataset->fold_count)
+        return un_fail(UNSEEN_E_ARGUMENT, "data set %s has %zu validation folds, not %zu",
+                       o->dataset->name, o->dataset->fold_count, o->folds);
     return un_output_check(o->output); /* better now than after the training */
 }
 
@@ -527,9 +533,7 @@ un_status un_trainer_open(trainer *t, const un_train_options *options) {
                    .settings = read_settings(options),
                    .to_file = un_output_is_file(options->output),
                    .lock = UN_LOCK_NONE};
-    t->selection_runs = options->select == UN_SELECT_VALIDATION ? options->dataset->fold_count
-                        : options->select == UN_SELECT_TEST     ? 1
-                                                                : 0;
+    t->selection_runs = un_train_selection_runs(options);
     if (options->part > 0) t->run = options->part - 1;
     t->last_checkpoint = un_now();
     UN_TRY(un_config_portable(options->class, options->config, &t->config, &t->files));

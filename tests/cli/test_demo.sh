@@ -14,13 +14,15 @@ expect 2 "1 to 10000" "$unseen" demo --epochs 0
 expect 0 "Look at 'a demo/report.html'" "$unseen" demo -o "a demo" --images-per-class 5 --epochs 1 \
     --full -q
 demo=$output
-for method in eszsl dem msdn duet duet-pixels; do
+for method in eszsl dem cnzsl msdn dedn duet duet-pixels; do
     [ -s "a demo/$method.model" ] || fail "no model of $method"
     echo "$output" | grep -q "^  $method  *[0-9.]*  *[0-9.]*" || fail "$method is not in the summary"
     grep -q "$method.model" "a demo/report.html" || fail "$method is not in the report"
 done
 grep -q 'Where attention points' "a demo/report.html" || fail "no localisation in the report"
 [ "$(wc -c <"a demo/report.html")" -le 5242880 ] || fail "the report is too large"
+
+echo "$demo" | grep -q "^Take [a-z]*: [0-9.]* on the fold" || fail "no advice: $demo"
 
 # The commands to go on with begin with what this one was called by; and the figures do not depend
 # on how the processor multiplies bf16.

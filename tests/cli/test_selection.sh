@@ -12,6 +12,19 @@ expect 0 "at gamma 0 (validation)" "$unseen" eval flat.model --data flat --json 
 [ "$(member flat.json gamma)" = 0.0 ] || fail "gamma without evidence: $(member flat.json gamma)"
 expect 0 '"gamma_decided": false' "$unseen" inspect flat.model
 
+# The first of the folds alone, which the model says; another number of folds is another training.
+"$tools/make_dataset" folds 60 32 1 || fail "make_dataset"
+count=$("$unseen" inspect folds | grep -c "  fold ")
+[ "$count" -gt 1 ] || fail "make_dataset made $count folds"
+expect 0 "written to" "$unseen" train eszsl --data folds -o one.model --folds 1 --log one.csv
+cut -d, -f1 one.csv | sort -u | grep -q "fold 2" && fail "a second fold was used"
+"$unseen" inspect one.model | tr -d ' \n' | grep -q '"runs":\["[^"]*"\]' || fail "not one run"
+expect 0 "differs in" "$unseen" train eszsl --data folds -o one.model --resume
+expect 1 "has $count validation folds, not 8" "$unseen" train eszsl --data folds -o x.model --folds 8
+expect 1 "validation folds only" "$unseen" train eszsl --data folds -o x.model --folds 1 \
+    --select test
+expect 2 "1 to " "$unseen" train eszsl --data folds -o x.model --folds 0
+
 # Pure zero-shot splits: what needs images of seen classes is null, for people "-".
 "$tools/make_dataset" noseen 30 32 1 without-seen || fail "make_dataset"
 expect 0 "S     -   H     -" "$unseen" train eszsl --data noseen -o noseen.model --json train.json
