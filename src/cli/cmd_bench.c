@@ -13,7 +13,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "cli/cli.h"
-#include "method/method.h"
+#include "method/methods.h"
 #include "tensor/kernels.h"
 
 enum { MAX_SETS = 32 };

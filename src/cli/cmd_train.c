@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "cli/cli.h"
 #include "cluster/cluster.h"
+#include "method/methods.h"
 #include "protocol/report.h"
 #include "train/run.h"
 #include "train/train.h"

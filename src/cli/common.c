@@ -16,7 +16,7 @@
 #include "base/status.h"
 #include "cli/cli.h"
 #include "cluster/cluster.h"
-#include "method/method.h"
+#include "method/methods.h"
 #include "model/model.h"
 #include "protocol/report.h"
 

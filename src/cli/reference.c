@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "method/method.h"
+#include "method/methods.h"
 #include "unseen.h"
 #include "vision/backbone.h"
 

@@ -6,12 +6,6 @@
 #include "base/arena.h"
 #include "cluster/cluster.h"
 
-void un_gathered_free(un_gathered *all) {
-    free(all->data);
-    free(all->begin);
-    *all = (un_gathered){0};
-}
-
 /* What a rank says of itself. */
 typedef struct {
     int32_t status;

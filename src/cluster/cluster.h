@@ -18,6 +18,7 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "base/status.h"
 
@@ -75,7 +76,11 @@ typedef struct {
 } un_gathered;
 /* Every rank gives bytes, as many as it likes, and gets all. */
 un_status un_cluster_gather(un_cluster *group, const void *data, size_t bytes, un_gathered *all);
-void un_gathered_free(un_gathered *all);
+static inline void un_gathered_free(un_gathered *all) {
+    free(all->data);
+    free(all->begin);
+    *all = (un_gathered){0};
+}
 
 /* Sends a copy to another rank; returns at once. Messages with one tag arrive in order. */
 un_status un_cluster_post(un_cluster *group, size_t to, int tag, const void *data, size_t bytes);

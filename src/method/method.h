@@ -222,11 +222,6 @@ struct un_method {
     un_params params;
 };
 
-/* All methods, NULL-terminated. */
-extern const un_method_class *const un_methods[];
-
-/* Fails with a sentence that names the nearest. */
-un_status un_method_find(const char *name, const un_method_class **out);
 /* Whether a method takes features of this kind as they are. */
 int un_method_takes(const un_method_class *class, const json_t *config, un_features_kind kind);
 /* The grid of the attention maps of a method whose features are a grid of height x width. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "method/methods.h"
 
 static const char FORMAT[] = "unseen-model", VERSION[] = "1";
 

@@ -9,6 +9,7 @@
 #include "base/csv_writer.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "method/methods.h"
 
 static json_t *accuracy_json(const un_accuracy *a) {
     return json_pack("{s:o, s:o, s:o, s:o}", "gamma", un_json_number(a->gamma), "U",

@@ -26,6 +26,20 @@ for file in unseen libunseen.so libunseen.a; do
         strings -a "$build/$file" | grep -F "$folder" && fail "$file names $folder"
     done
 done
+# No two source files need each other: what each defines and uses, of object files whose source is still
+# there. A source that is compiled for several instruction sets is one.
+find "$build"/CMakeFiles/unseen*.dir -name '*.c.o' | while read -r object; do
+    file=${object#*.dir/}
+    file=${file%.o}
+    [ -f "$source/$file" ] || continue
+    nm -g "$object" | awk -v file="$file" '{ print $(NF - 1) == "U" ? "uses" : "defines", $NF, file }'
+done | sort -u >"$scratch/symbols"
+[ "$(cut -d ' ' -f 3 "$scratch/symbols" | sort -u | wc -l)" -gt 150 ] || fail "few object files in $build"
+awk '$1 == "defines" { where[$2, ++n[$2]] = $3 }
+    $1 == "uses" { for (i = 1; i <= n[$2]; i++) if (where[$2, i] != $3) print $3, where[$2, i] }' \
+    "$scratch/symbols" | sort -u >"$scratch/needs"
+[ "$(wc -l <"$scratch/needs")" -gt 1000 ] || fail "few files need others"
+circles=$(tsort "$scratch/needs" 2>&1 >/dev/null) || fail "files need each other: $circles"
 # Whoever links the static library has names of his own: all of ours begin with un_ or unseen_.
 names=$(nm -g --defined-only "$build/libunseen.a" | awk 'NF == 3 {print $3}')
 [ "$(echo "$names" | grep -c '^un_')" -gt 500 ] || fail "nm does not list the static library"

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "data/features.h"
+#include "method/methods.h"
 #include "tensor/safetensors.h"
 #include "train/train.h"
 

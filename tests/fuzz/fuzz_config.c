@@ -6,7 +6,7 @@
 #include "fuzz.h"
 
 #include "base/json.h"
-#include "method/method.h"
+#include "method/methods.h"
 
 static int set_lines(const un_method_class *class, json_t *config, char *text) {
     int taken = 1;

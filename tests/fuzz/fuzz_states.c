@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "data/features.h"
+#include "method/methods.h"
 #include "train/train.h"
 
 enum { SIDE = 4, COLOURS = 3 };

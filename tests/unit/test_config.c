@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "method/methods.h"
 #include "util.h"
 
 /* Every kind of option in one made-up method. */

@@ -4,6 +4,7 @@
  */
 #include <math.h>
 
+#include "method/methods.h"
 #include "train/run.h"
 #include "util.h"
 

@@ -2,6 +2,7 @@
  * test_settings.c - no setting is left undocumented: every one of every method stands in the manual
  * page of `train` and in `train METHOD --settings` with its default, its choices and its meaning.
  */
+#include "method/methods.h"
 #include "util.h"
 
 enum { ROOM = 1 << 18 };
