@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "cli/cli.h"
-#include "method/method.h"
+#include "method/methods.h"
 #include "model/model.h"
 
 enum { MAX_WORDS = 32, MAX_MODELS = 8 };
