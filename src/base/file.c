@@ -1,5 +1,5 @@
 /*
- * file.c - paths, directories, reading, maps, locks, SHA-256 and memory in use; see file.h.
+ * file.c - paths, directories, reading, maps, locks and memory in use; see file.h.
  * Writing is in output.c.
  */
 #include "base/file.h"
@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -230,21 +229,18 @@ done:
     return status;
 }
 
-un_status un_file_sha256(const char *path, unsigned char out[32]) {
+un_status un_file_pieces(const char *path, un_piece_function take, void *context) {
     enum { PIECE = 64 * 1024 };
     char piece[PIECE];
     int fd = -1;
     size_t size = 0;
     size_t got = PIECE;
-    un_sha256 *hash = NULL;
     UN_TRY(open_regular(path, &fd, &size));
-    un_status status = un_sha256_open(&hash);
+    un_status status = UNSEEN_OK;
     while (!status && got == PIECE) {
         status = read_all(fd, path, piece, PIECE, &got);
-        if (!status) status = un_sha256_add(hash, piece, got);
+        if (!status) status = take(piece, got, context);
     }
-    if (!status) status = un_sha256_digest(hash, out);
-    un_sha256_close(hash);
     close(fd);
     return status;
 }
@@ -391,61 +387,7 @@ void un_lock_release(un_lock *lock) {
     un_lock_drop(lock);
 }
 
-/* ---- what the operating system and its libraries tell: memory in use, SHA-256. ---- */
-
-struct un_sha256 {
-    EVP_MD_CTX *context;
-};
-
-un_status un_sha256_open(un_sha256 **out) {
-    un_sha256 *hash = calloc(1, sizeof *hash);
-    if (!hash) return un_fail_memory(sizeof *hash);
-    hash->context = EVP_MD_CTX_new();
-    if (!hash->context || EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL) != 1) {
-        un_sha256_close(hash);
-        /* libcrypto tells the one from the other in no dependable way. */
-        return un_fail(UNSEEN_E_UNSUPPORTED,
-                       "libcrypto gives no SHA-256: it was built without, or is out of memory");
-    }
-    *out = hash;
-    return UNSEEN_OK;
-}
-
-un_status un_sha256_add(un_sha256 *hash, const void *data, size_t n) {
-    if (EVP_DigestUpdate(hash->context, data, n) != 1)
-        return un_fail(UNSEEN_E_UNSUPPORTED, "SHA-256 failed");
-    return UNSEEN_OK;
-}
-
-un_status un_sha256_digest(un_sha256 *hash, unsigned char out[32]) {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
-    if (EVP_DigestFinal_ex(hash->context, digest, &length) != 1 || length != 32)
-        return un_fail(UNSEEN_E_UNSUPPORTED, "SHA-256 failed");
-    memcpy(out, digest, 32);
-    return UNSEEN_OK;
-}
-
-un_status un_sha256_hex(un_sha256 *hash, char out[65]) {
-    unsigned char digest[32];
-    UN_TRY(un_sha256_digest(hash, digest));
-    for (unsigned i = 0; i < sizeof digest; i++) snprintf(out + 2 * i, 3, "%02x", digest[i]);
-    return UNSEEN_OK;
-}
-
-void un_sha256_close(un_sha256 *hash) {
-    if (hash) EVP_MD_CTX_free(hash->context);
-    free(hash);
-}
-
-un_status un_sha256_of(const void *data, size_t n, char out[65]) {
-    un_sha256 *hash = NULL;
-    UN_TRY(un_sha256_open(&hash));
-    un_status status = un_sha256_add(hash, data, n);
-    if (!status) status = un_sha256_hex(hash, out);
-    un_sha256_close(hash);
-    return status;
-}
+/* ---- what the operating system tells: memory in use. ---- */
 
 /* The value in KiB of one line of /proc/self/status. */
 static size_t status_value(const char *key) {

@@ -148,19 +148,10 @@ un_status un_directory_remove(const char *path);
 /* printf into fresh memory, released with free(). */
 un_status un_format(char **out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* SHA-256, incremental. */
-typedef struct un_sha256 un_sha256;
-un_status un_sha256_open(un_sha256 **out);
-un_status un_sha256_add(un_sha256 *hash, const void *data, size_t n);
-/* 64 hexadecimal digits and a NUL. */
-un_status un_sha256_hex(un_sha256 *hash, char out[65]);
-/* The same as 32 bytes. One of the two ends a hash. */
-un_status un_sha256_digest(un_sha256 *hash, unsigned char out[32]);
-void un_sha256_close(un_sha256 *hash);
-/* Of n bytes at once. */
-un_status un_sha256_of(const void *data, size_t n, char out[65]);
-/* Of the bytes of a regular file, in pieces. */
-un_status un_file_sha256(const char *path, unsigned char out[32]);
+/* The bytes of a regular file, one piece after another, the last one possibly of none; ends with what
+ * `take` fails with. */
+typedef un_status (*un_piece_function)(const void *bytes, size_t n, void *context);
+un_status un_file_pieces(const char *path, un_piece_function take, void *context);
 
 /* Anonymous resident memory of this process in KiB; 0 where the system does not tell. */
 size_t un_memory_anonymous_kib(void);

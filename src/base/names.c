@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
+#include "base/foreign/utf8proc.h"
 #include "base/status.h"
 
 /* ---- names in a sentence ---- */
@@ -101,17 +101,28 @@ un_suggestion un_did_you_mean(const char *word, const char *const *names, size_t
 
 /* ---- UTF-8 ---- */
 
+size_t un_utf8_next(const char *text, size_t n, int32_t *code) {
+    const unsigned char *s = (const unsigned char *)text;
+    if (n == 0 || s[0] > 0xF4) return 0;
+    size_t tail = s[0] < 0x80 ? 0 : s[0] < 0xC2 ? 4 : s[0] < 0xE0 ? 1 : s[0] < 0xF0 ? 2 : 3;
+    if (tail >= n || tail > 3) return 0;
+    unsigned low = s[0] == 0xE0 ? 0xA0 : s[0] == 0xF0 ? 0x90 : 0x80;
+    unsigned high = s[0] == 0xED ? 0x9F : s[0] == 0xF4 ? 0x8F : 0xBF;
+    if (tail > 0 && (s[1] < low || s[1] > high)) return 0;
+    int32_t value = tail == 0 ? s[0] : s[0] & (0x3F >> tail);
+    for (size_t k = 1; k <= tail; k++) {
+        if ((s[k] & 0xC0) != 0x80) return 0;
+        value = value << 6 | (s[k] & 0x3F);
+    }
+    *code = value;
+    return tail + 1;
+}
+
 int un_text_is_utf8(const unsigned char *s, size_t n) {
-    for (size_t i = 0; i < n;) {
-        size_t tail = s[i] < 0x80 ? 0 : s[i] < 0xC2 ? 4 : s[i] < 0xE0 ? 1 : s[i] < 0xF0 ? 2 : 3;
-        if (s[i] == 0 || s[i] > 0xF4 || tail >= n - i) return 0;
-        unsigned second = tail > 0 ? s[i + 1] : 0x80;
-        unsigned low = s[i] == 0xE0 ? 0xA0 : s[i] == 0xF0 ? 0x90 : 0x80;
-        unsigned high = s[i] == 0xED ? 0x9F : s[i] == 0xF4 ? 0x8F : 0xBF;
-        if (second < low || second > high) return 0;
-        for (size_t k = 2; k <= tail; k++)
-            if ((s[i + k] & 0xC0) != 0x80) return 0;
-        i += tail + 1;
+    int32_t code = 0;
+    for (size_t i = 0, used = 0; i < n; i += used) {
+        used = un_utf8_next((const char *)s + i, n - i, &code);
+        if (used == 0 || code == 0) return 0;
     }
     return 1;
 }
@@ -137,9 +148,28 @@ static void join_words(char *text) {
     *to = 0;
 }
 
-/* A name that is no UTF-8 is alike to itself only. */
+/* What Unicode's rules make of printable ASCII. */
+static int is_plain(const char *name) {
+    while (*name >= ' ' && *name <= '~') name++;
+    return !*name;
+}
+
+static void lower_plain(char *text) {
+    for (; *text; text++)
+        if (*text >= 'A' && *text <= 'Z') *text = (char)(*text + ('a' - 'A'));
+}
+
+/* A name that is no UTF-8 is alike to itself only; so are all beyond ASCII where utf8proc is
+ * absent. */
 static un_status make_key(const char *name, un_arena *arena, char **out) {
     utf8proc_uint8_t *mapped = NULL;
+    if (is_plain(name) || un_foreign_need(UN_UTF8PROC) != UNSEEN_OK) {
+        UN_TRY(un_arena_string(arena, name, out));
+        if (!is_plain(name)) return UNSEEN_OK;
+        lower_plain(*out);
+        join_words(*out);
+        return UNSEEN_OK;
+    }
     utf8proc_ssize_t n =
         utf8proc_map((const utf8proc_uint8_t *)name, 0, &mapped,
                      (utf8proc_option_t)(UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPAT |

@@ -11,6 +11,7 @@
 #define UN_BASE_NAMES_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 
@@ -36,7 +37,10 @@ const char *un_name_list_more(const un_name_list *list);
 /* The most of the first `most` bytes of a UTF-8 text that cuts no character: for %.*s. */
 int un_name_fit(const char *text, size_t most);
 
-/* Whether n bytes are UTF-8 (RFC 3629: no overlong forms, no surrogates) without NUL. */
+/* Bytes of the character that text[n] begins with, 1 to 4, and its code point; 0 if it is not UTF-8
+ * (RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF). */
+size_t un_utf8_next(const char *text, size_t n, int32_t *code);
+/* Whether n bytes are UTF-8 without NUL. */
 int un_text_is_utf8(const unsigned char *bytes, size_t n);
 
 /* A NULL-terminated list of names, each of its own memory and the list, too; NULL is allowed. */

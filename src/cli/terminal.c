@@ -10,7 +10,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include <utf8proc.h>
+
+#include "base/foreign/utf8proc.h"
+#include "base/names.h"
 
 enum { ROOM = 4096, WORD = 512, NARROWEST = 20, USUAL = 80, DEEPEST = 40, HELD = 8 };
 
@@ -84,7 +86,7 @@ static void add_blank(guarded *g, char c) {
 }
 
 /* Control characters, and those that turn the direction of what follows. */
-static int is_harmful(utf8proc_int32_t point) {
+static int is_harmful(int32_t point) {
     return point < 32 || (point >= 0x7F && point < 0xA0) || (point >= 0x202A && point <= 0x202E) ||
            (point >= 0x2066 && point <= 0x2069) || point == 0x2028 || point == 0x2029;
 }
@@ -97,8 +99,12 @@ static void add_code(guarded *g, char kind, unsigned code, unsigned digits) {
     add(g, text, 2 + digits, 2 + digits);
 }
 
-static void add_point(guarded *g, utf8proc_int32_t point, const char *bytes, size_t n) {
-    int width = utf8proc_charwidth(point);
+/* Unicode's widths are loaded before the first character: a signal handler writes, too. Without
+ * them all are a column wide. */
+static int g_widths;
+
+static void add_point(guarded *g, int32_t point, const char *bytes, size_t n) {
+    int width = point >= 0x80 && g_widths ? utf8proc_charwidth(point) : 1;
     if (point == ' ' || ((point == '\n' || point == '\t') && !g->one_line)) {
         add_blank(g, (char)point);
     } else if (is_harmful(point)) {
@@ -120,11 +126,10 @@ static void add_byte(guarded *g, char byte) {
     if (broken) g->part_length = 0;
     g->part[g->part_length++] = byte;
     if (g->part_length < length_of((unsigned char)g->part[0])) return;
-    utf8proc_int32_t point = -1;
+    int32_t point = -1;
     size_t n = g->part_length;
     g->part_length = 0;
-    if (utf8proc_iterate((const utf8proc_uint8_t *)g->part, (utf8proc_ssize_t)n, &point) ==
-        (utf8proc_ssize_t)n) {
+    if (un_utf8_next(g->part, n, &point) == n) {
         add_point(g, point, g->part, n);
         return;
     }
@@ -161,6 +166,7 @@ static void guard(guarded *g, int fd, FILE **stream, int mode) {
 static guarded g_output, g_errors;
 
 void un_cli_guard_streams(void) {
+    g_widths = un_foreign_need(UN_UTF8PROC) == UNSEEN_OK;
     guard(&g_output, STDOUT_FILENO, &stdout, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF);
     guard(&g_errors, STDERR_FILENO, &stderr, _IOLBF);
 }

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/names.h"
 #include "tensor/safetensors.h"
+#include "tensor/sha256.h"
 
 static const char FORMAT[] = "unseen-dataset";
 

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "data/features.h"
+#include "tensor/sha256.h"
 
 /* Stands for the hash until all bytes are known; a hash is exactly as long. */
 static const char NO_HASH[] = "0000000000000000000000000000000000000000000000000000000000000000";

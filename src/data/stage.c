@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "data/features.h"
+#include "tensor/sha256.h"
 
 static const char LOCK[] = ".lock";
 

@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "cluster/cluster.h"
 #include "engine/extract.h"
+#include "tensor/sha256.h"
 
 /* ---- opening what is there ---- */
 

@@ -13,6 +13,7 @@
 #include "base/parallel.h"
 #include "base/status.h"
 #include "data/readers/pictures.h"
+#include "tensor/sha256.h"
 #include "vision/image/image.h"
 
 /* ---- one picture ---- */

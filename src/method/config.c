@@ -11,6 +11,7 @@
 #include "base/locale.h"
 #include "base/names.h"
 #include "method/method.h"
+#include "tensor/sha256.h"
 
 enum { MAX_KEYS = 96, MAX_ITEMS = 16 };
 

@@ -1,15 +1,15 @@
 /* canvas.c - drawing with cairo, heat maps, sheets that explain, bar charts; see canvas.h. */
 #include "picture/canvas.h"
 
-#include <cairo.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/foreign/cairo.h"
+#include "base/names.h"
 
 struct un_canvas {
     cairo_surface_t *surface;
@@ -24,6 +24,7 @@ un_status un_canvas_create(size_t width, size_t height, un_canvas **out) {
     if (width == 0 || height == 0 || width > 30000 || height > 30000)
         return un_fail(UNSEEN_E_ARGUMENT, "a drawing of %zu x %zu pixels is not possible", width,
                        height);
+    UN_TRY(un_foreign_need(UN_CAIRO));
     un_canvas *c = calloc(1, sizeof *c);
     if (!c) return un_fail_memory(sizeof *c);
     c->surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)width, (int)height);
@@ -60,17 +61,16 @@ un_status un_utf8_repair(const char *text, char **out) {
     size_t n = strlen(text), used = 0;
     UN_TRY(un_alloc(n + 1, 1, out));
     for (size_t i = 0; i < n;) {
-        utf8proc_int32_t point = -1;
-        utf8proc_ssize_t length =
-            utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(n - i), &point);
-        if (length <= 0 || point < 32) { /* control characters have no place in a picture */
-            (*out)[used++] = length <= 0 ? '?' : ' ';
+        int32_t point = -1;
+        size_t length = un_utf8_next(text + i, n - i, &point);
+        if (length == 0 || point < 32) { /* control characters have no place in a picture */
+            (*out)[used++] = length == 0 ? '?' : ' ';
             i++;
             continue;
         }
-        memcpy(*out + used, text + i, (size_t)length);
-        used += (size_t)length;
-        i += (size_t)length;
+        memcpy(*out + used, text + i, length);
+        used += length;
+        i += length;
     }
     (*out)[used] = '\0';
     return UNSEEN_OK;
@@ -121,6 +121,7 @@ static un_status surface_of(const un_image *picture, cairo_surface_t **out) {
     if (picture->width > 30000 || picture->height > 30000)
         return un_fail(UNSEEN_E_UNSUPPORTED, "a picture of %zu x %zu pixels is too large to draw",
                        picture->width, picture->height);
+    UN_TRY(un_foreign_need(UN_CAIRO));
     cairo_surface_t *s =
         cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)picture->width, (int)picture->height);
     if (cairo_surface_status(s)) {

@@ -5,14 +5,14 @@
  */
 #include <math.h>
 #include <string.h>
-#include <utf8proc.h>
 
+#include "base/names.h"
 #include "picture/report.h"
 #include "protocol/report.h"
 
 /* ---- HTML ---- */
 
-static const char *entity(utf8proc_int32_t c) {
+static const char *entity(int32_t c) {
     switch (c) {
     case '<': return "&lt;";
     case '>': return "&gt;";
@@ -26,10 +26,9 @@ static const char *entity(utf8proc_int32_t c) {
 void un_html_text(FILE *out, const char *text) {
     size_t n = text ? strlen(text) : 0;
     for (size_t i = 0; i < n;) {
-        utf8proc_int32_t c = -1;
-        utf8proc_ssize_t length =
-            utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(n - i), &c);
-        if (length <= 0) {
+        int32_t c = -1;
+        size_t length = un_utf8_next(text + i, n - i, &c);
+        if (length == 0) {
             fputs("\xEF\xBF\xBD", out);
             i++;
             continue;
@@ -38,8 +37,8 @@ void un_html_text(FILE *out, const char *text) {
         if (entity(c))
             fputs(entity(c), out);
         else if (!control)
-            fwrite(text + i, 1, (size_t)length, out);
-        i += (size_t)length;
+            fwrite(text + i, 1, length, out);
+        i += length;
     }
 }
 

@@ -25,6 +25,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "tensor/sha256.h"
 #include "tensor/tensor.h"
 
 typedef struct {

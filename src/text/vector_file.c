@@ -15,10 +15,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "base/file.h"
 #include "base/file_kind.h"
+#include "base/foreign/zlib.h"
 #include "base/status.h"
 
 enum { MAX_WIDTH = 65536, MAX_WORD = 4096 };
@@ -362,6 +362,7 @@ static un_status explain(const char *path, un_status status) {
 un_status un_vocabulary_read(un_vocabulary *vocabulary, const char *path, un_arena *arena) {
     reader r = {.vocabulary = vocabulary, .arena = arena, .path = path};
     struct stat st;
+    UN_TRY(un_foreign_need(UN_ZLIB));
     /* Not to wait for the writer of a FIFO. */
     int fd = un_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0) return un_fail_errno(errno, "cannot read %s", path);

@@ -11,10 +11,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/foreign/utf8proc.h"
+#include "base/names.h"
 #include "base/status.h"
 
 enum { FIRST_TOKENS = 64, NOTHING = -1 };
@@ -522,26 +523,20 @@ static int32_t lower(int32_t code) {
     return code == 0x130 ? 'i' : utf8proc_tolower(code);
 }
 
-/* Bytes of the character that text[n] begins with, 0 if it is not UTF-8. */
-static size_t decode(const char *text, size_t n, int32_t *code) {
-    size_t most = n < UN_UTF8_MOST ? n : UN_UTF8_MOST;
-    utf8proc_ssize_t used =
-        utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)most, code);
-    return used > 0 ? (size_t)used : 0;
-}
-
 size_t un_utf8_length(const char *text, size_t n) {
     size_t at = 0, used = 1;
-    for (int32_t code = 0; at < n && used > 0; at += used) used = decode(text + at, n - at, &code);
+    for (int32_t code = 0; at < n && used > 0; at += used)
+        used = un_utf8_next(text + at, n - at, &code);
     return at;
 }
 
 static un_status split(splitter *s, const char *text, size_t n) {
     for (size_t at = 0; at < n;) {
         int32_t code = 0;
-        size_t used = decode(text + at, n - at, &code);
+        size_t used = un_utf8_next(text + at, n - at, &code);
         if (used == 0) return un_fail(UNSEEN_E_FORMAT, "a text is not UTF-8 at its byte %zu", at);
         at += used;
+        if (code >= ASCII) UN_TRY(un_foreign_need(UN_UTF8PROC));
         code = lower(code);
         if (is_blank(code)) {
             UN_TRY(end_word(s));

@@ -6,9 +6,9 @@
 #ifndef UN_TINYBIRDS_BIRD_H
 #define UN_TINYBIRDS_BIRD_H
 
-#include <cairo.h>
 #include <stddef.h>
 
+#include "base/foreign/cairo.h"
 #include "base/rng.h"
 #include "base/status.h"
 

@@ -9,9 +9,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "base/arena.h"
+#include "base/foreign/zlib.h"
 
 /* ---- colours, chance and strokes ---- */
 
@@ -234,6 +234,7 @@ un_status un_png_encode(const unsigned char *rgb, size_t width, size_t height, u
     if (width - 1 >= MAX_SIDE || height - 1 >= MAX_SIDE)
         return un_fail(UNSEEN_E_ARGUMENT, "a PNG of %zu x %zu pixels is out of range", width,
                        height);
+    UN_TRY(un_foreign_need(UN_ZLIB));
     size_t bytes = CHANNELS * width;
     size_t filtered = (bytes + 1) * height;
     size_t room = compressBound((uLong)filtered) + 1024;

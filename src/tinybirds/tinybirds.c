@@ -173,6 +173,7 @@ un_status un_tinybirds_paint(const un_tinybirds_view *view, cairo_surface_t **ou
     cairo_surface_t *surface = NULL;
     cairo_t *cr = NULL;
     un_status status = UNSEEN_OK;
+    UN_TRY(un_foreign_need(UN_CAIRO));
     UN_GO(canvas(view, 1, &surface, &cr));
     un_brush brush = {cr, 0};
     UN_GO(un_scene_paint_behind(&view->scene, cr));
@@ -191,6 +192,7 @@ done:
 un_status un_tinybirds_draw(const un_tinybirds_view *view, unsigned char *rgb,
                             un_tinybirds_boxes *boxes) {
     cairo_surface_t *surface = NULL;
+    UN_TRY(un_foreign_need(UN_CAIRO)); /* boxes are drawn, too */
     if (boxes) UN_TRY(find_boxes(view, boxes));
     UN_TRY(un_tinybirds_paint(view, &surface));
     const unsigned char *data = cairo_image_surface_get_data(surface);
@@ -479,6 +481,7 @@ un_status un_tinybirds_make(const un_tinybirds_options *options, const char *dir
     work *w = NULL;
     un_stage stage = UN_STAGE_NONE;
     UN_TRY(check_options(options));
+    UN_TRY(un_foreign_need(UN_CAIRO)); /* before anything is made */
     UN_TRY(un_alloc(1, sizeof *w, &w));
     un_status status = UNSEEN_OK;
     w->seed = options->seed;

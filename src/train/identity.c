@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "protocol/report.h"
+#include "tensor/sha256.h"
 
 enum { FORMAT = 1 };
 

@@ -25,6 +25,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/parallel.h"
+#include "tensor/sha256.h"
 #include "vision/backbone.h"
 
 enum { SUBCELL = 8, CELL = 16, MIN_SIZE = 32, MAX_SIZE = 1024 };

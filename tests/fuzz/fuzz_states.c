@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "data/features.h"
 #include "method/methods.h"
+#include "tensor/sha256.h"
 #include "train/train.h"
 
 enum { SIDE = 4, COLOURS = 3 };

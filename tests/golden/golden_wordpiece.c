@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "golden.h"
 #include "method/duet/texts.h"
+#include "tensor/sha256.h"
 
 static const char VOCABULARY[] = "bert_base_uncased_vocab.txt";
 static const char *const g_datasets[] = {"CUB", "AWA2", "SUN"};

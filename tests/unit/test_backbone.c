@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "tensor/conv.h"
+#include "tensor/sha256.h"
 #include "util.h"
 #include "vision/cnn/cnn.h"
 

@@ -155,19 +155,6 @@ static void path_parts(void **state) {
     free(joined);
 }
 
-static void sha256(void **state) {
-    (void)state;
-    un_sha256 *hash = NULL;
-    char hex[65];
-    util_ok(un_sha256_open(&hash));
-    util_ok(un_sha256_add(hash, "ab", 2));
-    util_ok(un_sha256_add(hash, "", 0));
-    util_ok(un_sha256_add(hash, "c", 1));
-    util_ok(un_sha256_hex(hash, hex));
-    un_sha256_close(hash);
-    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-}
-
 /* ---- JSON and names ---- */
 
 static void json(void **state) {
@@ -373,7 +360,6 @@ int main(void) {
         cmocka_unit_test(closed_standard_streams),
         cmocka_unit_test(a_file_system_without_locks),
         cmocka_unit_test(path_parts),
-        cmocka_unit_test(sha256),
         cmocka_unit_test(json),
         cmocka_unit_test(nearest_name),
         cmocka_unit_test(parallel_covers_everything_once),

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "data/features.h"
+#include "tensor/sha256.h"
 
 /* ---- data set files ---- */
 

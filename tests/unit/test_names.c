@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/foreign/utf8proc.h"
 #include "base/names.h"
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
@@ -164,10 +165,64 @@ static void many_names(void **state) {
     un_arena_free(&arena);
 }
 
+/* Printable ASCII is told without Unicode's tables; with a letter beyond it, by them. */
+static void ascii_as_unicode_has_it(void **state) {
+    (void)state;
+    for (char c = ' '; c <= '~'; c++)
+        for (char d = ' '; d <= '~'; d++) {
+            char plain[16], beyond[16];
+            char *names[] = {plain, beyond};
+            un_name_index index;
+            snprintf(plain, sizeof plain, "a%c%cB", c, d);
+            snprintf(beyond, sizeof beyond, "a%c%cB\xC3\xA9", c, d);
+            util_ok(un_name_index_make(&index, names, 2));
+            const char *a = index.alike[0].text, *b = index.alike[1].text; /* the shorter first */
+            size_t n = strlen(a);
+            if (strncmp(a, b, n) != 0 || strcmp(b + n, "\xC3\xA9") != 0)
+                fail_msg("\"%s\" is \"%s\", but \"%s\" is \"%s\"", plain, a, beyond, b);
+            un_name_index_free(&index);
+        }
+}
+
+/* Every code point there and back; what RFC 3629 excludes. */
+static void characters_of_utf8(void **state) {
+    (void)state;
+    static const char *const not_utf8[] = {"\x80",
+                                           "\x80\x80\x80\x80\x80\x80",
+                                           "\xC1\x81",
+                                           "\xE0\x9F\xBF",
+                                           "\xED\xA0\x80",
+                                           "\xF0\x8F\xBF\xBF",
+                                           "\xF4\x90\x80\x80",
+                                           "\xF5\x80\x80\x80",
+                                           "\xC3",
+                                           "\xE2\x82",
+                                           "\xC3(",
+                                           "\xFF"};
+    int32_t code = -1;
+    for (int32_t want = 0; want <= 0x10FFFF; want++) {
+        utf8proc_uint8_t bytes[4];
+        if (want >= 0xD800 && want < 0xE000) continue;
+        size_t n = (size_t)utf8proc_encode_char(want, bytes);
+        if (un_utf8_next((const char *)bytes, n, &code) != n || code != want)
+            fail_msg("U+%04X is read as U+%04X", (unsigned)want, (unsigned)code);
+        if (n > 1 && un_utf8_next((const char *)bytes, n - 1, &code) != 0)
+            fail_msg("a part of U+%04X is read", (unsigned)want);
+    }
+    for (size_t i = 0; i < COUNT(not_utf8); i++) {
+        size_t n = strlen(not_utf8[i]);
+        if (un_utf8_next(not_utf8[i], n, &code) != 0) fail_msg("case %zu is read", i);
+        assert_false(un_text_is_utf8((const unsigned char *)not_utf8[i], n));
+    }
+    assert_true(un_text_is_utf8((const unsigned char *)"a\xC3\xA9", 3));
+    assert_false(un_text_is_utf8((const unsigned char *)"a\0b", 3));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(spellings_of_one_name), cmocka_unit_test(two_names_never_mean_one),
-        cmocka_unit_test(repeats_are_found),     cmocka_unit_test(lists_stay_whole),
-        cmocka_unit_test(groups_of_attributes),  cmocka_unit_test(many_names)};
+        cmocka_unit_test(spellings_of_one_name),   cmocka_unit_test(two_names_never_mean_one),
+        cmocka_unit_test(repeats_are_found),       cmocka_unit_test(lists_stay_whole),
+        cmocka_unit_test(groups_of_attributes),    cmocka_unit_test(many_names),
+        cmocka_unit_test(ascii_as_unicode_has_it), cmocka_unit_test(characters_of_utf8)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

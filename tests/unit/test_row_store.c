@@ -5,6 +5,7 @@
 #include "unit/data_sample.h"
 
 #include "data/row_store.h"
+#include "tensor/sha256.h"
 
 enum { ROWS = 6, LENGTH = 5 };
 

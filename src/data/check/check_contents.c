@@ -12,6 +12,7 @@
 #include "data/features.h"
 #include "data/parts.h"
 #include "data/split.h"
+#include "tensor/sha256.h"
 
 /* ---- sentences ---- */
 

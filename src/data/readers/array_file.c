@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <zip.h>
 
 #include "base/file_kind.h"
+#include "base/foreign/zip.h"
 
 enum { CHUNK = 1 << 20 };
 
@@ -149,6 +149,7 @@ done:
 static un_status open_npz(un_array *a, const char *path, const char *folder) {
     unpacker u = {.array = a, .fd = -1};
     int code = 0;
+    UN_TRY(un_foreign_need(UN_ZIP));
     u.zip = zip_open(path, ZIP_RDONLY, &code);
     if (!u.zip) {
         zip_error_t error;

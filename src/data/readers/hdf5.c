@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/file_kind.h"
+#include "base/foreign/foreign.h"
 #include "base/names.h"
 
 struct un_hdf5 {
@@ -60,6 +61,9 @@ static un_status list_variables(un_hdf5 *file) {
 }
 
 un_status un_hdf5_open(un_hdf5 **out, const char *path) {
+    /* Before the child is there, which may load nothing more. */
+    UN_TRY(un_foreign_need(UN_HDF5));
+    UN_TRY(un_foreign_need(UN_ZLIB));
     un_hdf5 *file = calloc(1, sizeof *file);
     if (!file) return un_fail_memory(sizeof *file);
     file->child = UN_READER_CHILD_NONE;

@@ -5,8 +5,7 @@
 #ifndef UN_DATA_READERS_HDF5_CHILD_H
 #define UN_DATA_READERS_HDF5_CHILD_H
 
-#include <hdf5.h>
-
+#include "base/foreign/hdf5.h"
 #include "data/readers/hdf5.h"
 #include "data/readers/text.h"
 

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
+#include "base/foreign/zlib.h"
 #include "data/readers/hdf5_child.h"
 
 /* ---- what libhdf5 complains of ---- */

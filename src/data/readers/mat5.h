@@ -5,8 +5,8 @@
 #define UN_DATA_READERS_MAT5_H
 
 #include <stdint.h>
-#include <zlib.h>
 
+#include "base/foreign/zlib.h"
 #include "base/status.h"
 #include "data/readers/mat.h"
 

@@ -117,6 +117,7 @@ un_status un_mat5_seek(un_mat5_stream *s, uint64_t at, uint64_t bytes, int compr
     if (!compressed) return UNSEEN_OK;
     s->ended = 0;
     s->z.avail_in = 0;
+    UN_TRY(un_foreign_need(UN_ZLIB));
     if (!s->live && inflateInit(&s->z) != Z_OK) return un_fail_memory(UN_MAT5_BUFFER);
     if (s->live) inflateReset(&s->z);
     s->live = 1;

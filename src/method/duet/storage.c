@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "data/row_store.h"
 #include "method/duet/duet.h"
+#include "tensor/sha256.h"
 
 /* ---- the manifest: sizes of a Swin transformer ---- */
 

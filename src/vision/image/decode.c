@@ -11,24 +11,24 @@
  * while no other is: what the buffer says then belongs to it.
  */
 #include <dlfcn.h>
-#include <gmodule.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <vips/vips.h>
 
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/file_kind.h"
+#include "base/foreign/vips.h"
 #include "base/status.h"
 #include "vision/image/image.h"
 #include "vision/image/image_parts.h"
 
 enum { DEFAULT_MAX_PIXELS = 1 << 27, STRIP_ROWS = 16, REASON_LENGTH = 200 };
-/* Bytes: of libvips with all modules that a distribution has for it, twice what was measured; of
- * HEIF's module; of a loader that has read a picture's head. */
-enum { START_NEED = 96 << 20, HEIF_NEED = 32 << 20, OPEN_NEED = 2 << 20 };
+/* Bytes: of libvips and the libraries below it; once it is started with all modules that a
+ * distribution has for it, twice what was measured; of HEIF's module; of a loader that has read a
+ * picture's head. */
+enum { LOAD_NEED = 112 << 20, START_NEED = 96 << 20, HEIF_NEED = 32 << 20, OPEN_NEED = 2 << 20 };
 
 /* What is being decoded. */
 typedef struct {
@@ -114,6 +114,8 @@ static un_status start(void) {
                                           "VipsForeignLoadWebp",  "VipsForeignLoadTiff",
                                           "VipsForeignLoadNsgif", "VipsForeignLoadHeif"};
     if (g_state == STARTED) return UNSEEN_OK;
+    if (g_state == NOT_STARTED) UN_TRY(un_memory_check((size_t)LOAD_NEED + START_NEED));
+    UN_TRY(un_foreign_need(UN_VIPS));
     if (g_state == NOT_STARTED) UN_TRY(un_memory_check(START_NEED));
     if (g_state == BROKEN) return un_fail(UNSEEN_E_UNSUPPORTED, "libvips does not start");
     g_state = BROKEN;
@@ -229,7 +231,7 @@ static un_status drop_transparency(picture *p, unsigned char **copy) {
 
 static int open_loader(const picture *p, VipsImage **out) {
     typedef int (*loader)(void *bytes, size_t size, VipsImage **out, ...);
-    static const loader loaders[UN_KIND_COUNT] = {
+    const loader loaders[UN_KIND_COUNT] = {
         [UN_KIND_JPEG] = vips_jpegload_buffer, [UN_KIND_PNG] = vips_pngload_buffer,
         [UN_KIND_WEBP] = vips_webpload_buffer, [UN_KIND_TIFF] = vips_tiffload_buffer,
         [UN_KIND_GIF] = vips_gifload_buffer,   [UN_KIND_HEIF] = vips_heifload_buffer};
