@@ -10,9 +10,13 @@
 #   make crash      KILLS=100: kill every command that writes at random moments
 #   make faults     FAULTS=200: make system calls of every command fail
 #   make lint      clang-format, clang-tidy and cppcheck
-#   make install   PREFIX=/usr/local by default
+#   make install   PREFIX=/usr/local by default; DESTDIR=DIR puts the tree below DIR
+#   make uninstall  removes what that put there (the same PREFIX and DESTDIR)
+#   make deb       Debian packages: build-deb/packages/*.deb
+#   make abi       keep the list of exported functions, after it has changed on purpose
 #   make clean
 #
+# make PACKAGES= asks for no package and installs none; README.md says what is needed by name.
 # CC=clang builds with clang; SHARED=DIR names the folder with real data for the tests. Warnings are
 # errors where the tests are built; WERROR=0 or 1 says otherwise.
 
@@ -30,7 +34,7 @@ WERROR ?= $(if $(filter build-all test lint,$(MAKECMDGOALS)),1,$(if $(findstring
 	WERROR=1,$(shell cat $(BUILD)/settings 2>/dev/null)),1,0))
 
 PACKAGES := gcc cmake ninja-build pkg-config libdnnl-dev libhdf5-dev libjansson-dev \
-            libssl-dev zlib1g-dev libzip-dev libvips-dev libcairo2-dev libutf8proc-dev libcmocka-dev
+            zlib1g-dev libzip-dev libvips-dev libcairo2-dev libutf8proc-dev libcmocka-dev
 ifneq ($(filter clang%,$(notdir $(CC))),)
 PACKAGES += clang
 ifeq ($(SANITIZE),1)
@@ -41,14 +45,15 @@ endif
 # For tests of several ranks; `unseen` needs none of it.
 MPI_PACKAGES := openmpi-bin libopenmpi-dev
 
-.PHONY: all configure build build-all demo test fuzz fuzz-corpus bench lint install clean packages mpi-packages bench-packages lint-packages crash faults
+.PHONY: all configure build build-all demo test fuzz fuzz-corpus bench lint install uninstall deb abi clean packages mpi-packages bench-packages lint-packages crash faults
 
 all: build
 
 # $(call need,PACKAGES): installs what is missing of them. Without apt the libraries may be there all
 # the same, under other names.
 define need
-@command -v apt-get >/dev/null && command -v dpkg-query >/dev/null || { \
+@[ -n "$(strip $(1))" ] || exit 0; \
+command -v apt-get >/dev/null && command -v dpkg-query >/dev/null || { \
 	echo "This is no Debian system; needed are (by Debian's names): $(1)"; exit 0; }; \
 missing=""; for p in $(1); do \
 	dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q '^install ok installed' || missing="$$missing $$p"; \
@@ -100,10 +105,10 @@ configure: packages $(if $(filter build-all test crash faults lint,$(MAKECMDGOAL
 
 # The program and the libraries; a newcomer does not wait for the tests to be built.
 build: configure
-	cmake --build $(BUILD) --parallel $(JOBS) --target unseen unseen_static unseen_shared manual $$(grep -qs '^build unseen-mpi:' $(BUILD)/build.ninja && echo unseen-mpi)
+	cmake --build "$(BUILD)" --parallel $(JOBS) --target unseen unseen_static unseen_shared manual $$(grep -qs '^build unseen-mpi:' $(BUILD)/build.ninja && echo unseen-mpi)
 
 build-all: configure
-	cmake --build $(BUILD) --parallel $(JOBS)
+	cmake --build "$(BUILD)" --parallel $(JOBS)
 
 demo: build
 	$(BUILD)/unseen demo -o unseen-demo
@@ -152,7 +157,25 @@ lint: build-all lint-packages
 		--suppress=unknownMacro src
 
 install: build
-	cmake --install $(BUILD)
+	cmake --install "$(BUILD)"
+
+# As root, perhaps: nothing is built or configured.
+uninstall:
+	cmake -DBUILD="$(abspath $(BUILD))" -DPREFIX="$(PREFIX)" -P cmake/uninstall.cmake
+
+# Where Debian has its files; unseen-mpi, where there is an MPI, is a package of its own.
+deb: packages
+	$(call need,dpkg-dev)
+	cmake -S . -B build-deb -G Ninja -DCMAKE_C_COMPILER="$(CC)" -DCMAKE_INSTALL_PREFIX=/usr \
+		-DUNSEEN_DEBIAN=ON -DUNSEEN_TESTS=OFF -DUNSEEN_WERROR=OFF > /dev/null
+	cmake --build build-deb --parallel $(JOBS)
+	cd build-deb && cpack -G DEB -B packages > cpack.log 2>&1 || { cat cpack.log; exit 1; }
+	@rm -rf build-deb/packages/_CPack_Packages; ls build-deb/packages/*.deb
+
+# tests/cli/test_abi.sh compares with it.
+ABI_LIST := tests/data/abi/libunseen.txt
+abi: build
+	nm -D --defined-only "$(BUILD)/libunseen.so" | awk '{print $$3}' | LC_ALL=C sort > $(ABI_LIST)
 
 clean:
-	rm -rf build build-clang build-sanitize build-clang-sanitize build-fuzz
+	rm -rf build build-clang build-sanitize build-clang-sanitize build-fuzz build-deb

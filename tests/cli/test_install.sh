@@ -1,50 +1,102 @@
 #!/bin/sh
-# Installed under a prefix, the library serves a program that finds it through pkg-config.
+# Installed under a prefix whose path has blanks, the library serves programs that find it through
+# pkg-config or CMake, shared and static; uninstalled, it leaves nothing.
 . "$(dirname "$0")/common.sh"
 here=$(cd "$(dirname "$0")/../.." && pwd)
-build=$(dirname "$unseen")
+build=$(cd "$(dirname "$unseen")" && pwd -P)
+prefix="$scratch/my prefix"
 cd "$scratch" || exit 1
-cmake --install "$build" --prefix "$scratch/usr" >/dev/null || fail "cmake --install"
-library=$(dirname "$(find "$scratch/usr" -name libunseen.so | head -1)")
+mkdir -p "$prefix/share" "$prefix/etc"
+echo kept >"$prefix/share/kept"
+find "$prefix" | sort >before
+cmake --install "$build" --prefix "$prefix" >out 2>&1 || fail "cmake --install: $(cat out)"
+library=$(dirname "$(find "$prefix" -name libunseen.so | head -1)")
 [ -f "$library/libunseen.a" ] || fail "the static library"
-[ -f "$scratch/usr/share/man/man1/unseen.1" ] || fail "the manual page"
+[ -f "$prefix/share/man/man1/unseen.1" ] || fail "the manual page"
 for file in bash-completion/completions/unseen zsh/site-functions/_unseen; do
-    [ -s "$scratch/usr/share/$file" ] || fail "no share/$file"
+    [ -s "$prefix/share/$file" ] || fail "no share/$file"
 done
 # Every page that the program can print, and no other.
 "$unseen" --help=pages | sed 's/ /-/g; s/.*/unseen-&.1/' | sort >want
-find usr/share/man/man1 -name 'unseen-*' -size +0 | sed 's/.*\///' | sort >have
+(cd "$prefix/share/man/man1" && find . -name 'unseen-*' -size +0) | sed 's/.*\///' | sort >have
 [ -s want ] && cmp -s want have || fail "installed pages: $(diff want have | grep '^[<>]')"
-# Only the public names leave the shared library.
-leaked=$(nm -D --defined-only "$library/libunseen.so" | awk '$2 ~ /[TDBR]/ {print $3}' | grep -v '^unseen_')
-[ -z "$leaked" ] || fail "symbols that should be hidden: $leaked"
+
+# consumers: programs against what is installed, with the same answers each.
+consumers() {
+    "$tools/make_dataset" toy || fail "make_dataset"
+    "$unseen" train dem --data toy -o toy.model --epochs 20 -q >/dev/null || fail "training"
+    tail -c 640 toy/features/toy.safetensors >features.f32 # the last five images, of the last kind
+    export PKG_CONFIG_PATH="$library/pkgconfig"
+    [ "$(pkg-config --modversion unseen)" = "$("$unseen" --version | sed -n '1s/.* //p')" ] ||
+        fail "the version in unseen.pc"
+    # Headers of others are not asked for: where there are no .pc files but this one, too.
+    own=$(PKG_CONFIG_LIBDIR=$PKG_CONFIG_PATH PKG_CONFIG_PATH= pkg-config --cflags --libs unseen 2>&1) ||
+        fail "unseen.pc wants others: $own"
+    # What pkg-config prints is for a shell to read.
+    eval "cc '$here/examples/score_features.c' $(pkg-config --cflags --libs unseen) -o shared" ||
+        fail "the example does not build"
+    lines=$(LD_LIBRARY_PATH="$library" ./shared toy.model <features.f32 | tee shared.out | grep -c kind_)
+    [ "$lines" = 5 ] || fail "the example classified $lines of 5 images"
+    eval "cc '$here/examples/classify_photo.c' $(pkg-config --cflags --libs unseen) -o classify" ||
+        fail "classify_photo.c does not build"
+    LD_LIBRARY_PATH="$library" expect 1 "imported features" ./classify toy.model photo.jpg
+    # The static library, without libunseen.so.
+    static=$(pkg-config --cflags --libs --static unseen | sed 's/-lunseen/-l:libunseen.a/')
+    eval "cc '$here/examples/score_features.c' $static -o static" ||
+        fail "pkg-config --static does not link"
+    mkdir consumer
+    cp "$here/examples/score_features.c" consumer
+    cat >consumer/CMakeLists.txt <<'EOF'
+cmake_minimum_required(VERSION 3.18)
+project(consumer C)
+find_package(unseen 0.1 REQUIRED COMPONENTS static)
+add_executable(by_shared score_features.c)
+target_link_libraries(by_shared unseen::unseen)
+add_executable(by_static score_features.c)
+target_link_libraries(by_static unseen::static)
+find_package(unseen 99.0 QUIET)
+if(unseen_FOUND)
+  message(FATAL_ERROR "any version will do")
+endif()
+EOF
+    if cmake -S consumer -B "consumer/a build" -DCMAKE_PREFIX_PATH="$prefix" >out 2>&1 &&
+        cmake --build "consumer/a build" >>out 2>&1; then
+        cp "consumer/a build/by_shared" "consumer/a build/by_static" .
+    else
+        fail "find_package: $(cat out)"
+    fi
+    for program in static by_static; do
+        readelf -d $program | grep -q libunseen && fail "$program is linked to libunseen.so after all"
+        ./$program toy.model <features.f32 >$program.out || fail "$program"
+        cmp shared.out $program.out || fail "$program answers otherwise"
+    done
+    # CMake's search path of what it built leads to where it is installed.
+    ./by_shared toy.model <features.f32 >by_shared.out || fail "by_shared"
+    cmp shared.out by_shared.out || fail "by_shared answers otherwise"
+}
 if nm -D "$library/libunseen.so" | grep -q __asan; then
     left_out "the examples, which are built without sanitizers"
-    finish
+else
+    consumers
 fi
-export PKG_CONFIG_PATH="$library/pkgconfig"
-# The file carries the prefix of the build; here it stands elsewhere.
-flags=$(pkg-config --define-variable=prefix="$scratch/usr" --cflags --libs unseen)
-cc "$here/examples/score_features.c" $flags -o example || fail "the example does not build"
-"$tools/make_dataset" toy || fail "make_dataset"
-"$unseen" train dem --data toy -o toy.model --epochs 20 -q >/dev/null || fail "training"
-tail -c 640 toy/features/toy.safetensors >features.f32 # the last five images, of the last kind
-lines=$(LD_LIBRARY_PATH="$library" ./example toy.model <features.f32 | grep -c kind_)
-[ "$lines" = 5 ] || fail "the example classified $lines of 5 images"
-# The static library alone, with the system's as they are: the same answers without libunseen.so.
-private=$(pkg-config --define-variable=prefix="$scratch/usr" --cflags --libs --static unseen |
-    sed 's/-lunseen/-l:libunseen.a/')
-if ! cc "$here/examples/score_features.c" $private -o alone 2>err; then
-    grep -q 'cannot find -l' err || fail "the static library does not link: $(cat err)"
-    left_out "libraries of libraries: $(grep -o 'cannot find -l[^:]*' err | sort -u | tr '\n' ' ')"
-    direct=$(pkg-config --libs $(pkg-config --print-requires-private unseen))
-    cc "$here/examples/score_features.c" -I"$scratch/usr/include" -L"$library" -l:libunseen.a \
-        $direct -ldnnl -lgomp -lpthread -lm -o alone || fail "the static library does not link"
-fi
-readelf -d alone | grep -q 'libunseen' && fail "linked to libunseen.so after all"
-LD_LIBRARY_PATH="$library" ./example toy.model <features.f32 >shared.out
-./alone toy.model <features.f32 >static.out || fail "the statically linked example failed"
-cmp shared.out static.out || fail "the statically linked example answers otherwise"
-cc "$here/examples/classify_photo.c" $flags -o classify || fail "classify_photo.c does not build"
-LD_LIBRARY_PATH="$library" expect 1 "imported features" ./classify toy.model photo.jpg
+
+# Moved as a whole, it is found where it lies now.
+mv "$prefix" moved
+[ "$(PKG_CONFIG_PATH=$(dirname "$(find moved -name unseen.pc)") pkg-config --variable=prefix unseen |
+    xargs realpath)" = "$(realpath moved)" ] || fail "unseen.pc does not move with its tree"
+mv moved "$prefix"
+
+# Twice, and then nothing is left but what was there; below DESTDIR likewise.
+cmake --install "$build" --prefix "$prefix" >/dev/null || fail "a second time"
+gone() { cmake -DBUILD="$build" -DPREFIX="$1" -P "$here/cmake/uninstall.cmake" >out 2>&1; }
+gone "$prefix" || fail "uninstall: $(cat out)"
+find "$prefix" | sort >after
+cmp before after || fail "uninstall leaves or takes: $(diff before after)"
+gone "$prefix" && fail "uninstalled twice"
+grep -q "no installation" out || fail "uninstall twice says: $(cat out)"
+DESTDIR="$scratch/a stage" cmake --install "$build" --prefix /opt/unseen >/dev/null || fail "DESTDIR"
+[ -x "a stage/opt/unseen/bin/unseen" ] || fail "DESTDIR is not honoured"
+[ ! -e /opt/unseen/bin/unseen ] || fail "DESTDIR is not kept to"
+DESTDIR="$scratch/a stage" gone /opt/unseen || fail "uninstall below DESTDIR: $(cat out)"
+[ ! -e "a stage" ] || fail "left below DESTDIR: $(find 'a stage')"
 finish

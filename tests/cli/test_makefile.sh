@@ -103,6 +103,13 @@ printf '#!/bin/sh\necho install ok installed\n' >"$scratch/bin/dpkg-query"
 succeeds
 keeps_from "apt-get" "sudo"
 
+# Nothing is asked for and nothing installed where that is wanted.
+printf '#!/bin/sh\nexit 1\n' >"$scratch/bin/dpkg-query"
+succeeds PACKAGES=
+keeps_from "apt-get" "sudo"
+says "[--build]"
+case $output in *"needed are"*) fail "make PACKAGES= asks for something: $output" ;; esac
+
 # The real cmake.
 command -v ninja >/dev/null || { left_out "cmake, which needs ninja"; finish; }
 for part in CMakeLists.txt cmake docs include src; do cp -r "$source/$part" "$checkout"; done
@@ -113,7 +120,7 @@ for werror in OFF ON; do
     grep -q -- -Werror real/build.ninja && found=ON
     [ $found = $werror ] || fail "UNSEEN_WERROR=$werror, but -Werror is $found"
 done
-grep -qx "prefix=$scratch/my prefix" real/unseen.pc || fail "unseen.pc: $(cat real/unseen.pc)"
+grep -q '^prefix=${pcfiledir}/' real/unseen.pc || fail "unseen.pc: $(cat real/unseen.pc)"
 cmake --build real --target CMakeFiles/unseen_objects.dir/src/base/rng.c.o >out 2>&1 ||
     fail "one file in a folder with a blank: $(cat out)"
 finish
