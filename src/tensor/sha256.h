@@ -31,9 +31,6 @@ void un_sha256_portable(uint32_t state[8], const unsigned char *data, size_t blo
 /* The processor's own, or the portable one. */
 un_sha256_way un_sha256_fastest(void);
 
-/* The constants of the 64 rounds. */
-extern const uint32_t un_sha256_rounds[64];
-
 #ifdef UN_HAVE_X86_ISA
 /* With Intel's SHA extensions. */
 void un_sha256_x86(uint32_t state[8], const unsigned char *data, size_t blocks);

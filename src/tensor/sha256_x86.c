@@ -9,6 +9,8 @@
 
 #include <immintrin.h>
 
+#include "tensor/sha256_rounds.h"
+
 static __m128i load(const void *at) { return _mm_loadu_si128(at); }
 
 /* Words t + 16 … t + 19 of the schedule from words t … t + 15. */
