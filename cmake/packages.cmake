@@ -64,6 +64,7 @@ install(FILES ${CMAKE_BINARY_DIR}/unseen-config.cmake
 install(TARGETS unseen RUNTIME COMPONENT program)
 if(TARGET unseen-mpi)
   install(TARGETS unseen-mpi RUNTIME COMPONENT mpi)
+  install(FILES docs/unseen-mpi.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT mpi)
 endif()
 install(FILES docs/unseen.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT program)
 if(TARGET manual)

@@ -100,4 +100,13 @@ rm -rf elsewhere/toy
 expect 1 "rank 1 on" timeout 60 "$MPIEXEC" -n 1 "$ranked" $other : \
     -n 1 sh -c "cd elsewhere && exec '$ranked' $other"
 case $output in *"toy"*) ;; *) fail "it does not say what is missing: $output" ;; esac
+
+# The disk of one rank is full: it says so alone, all end, and with room they go on.
+full="train dem --data toy --epochs 1 --set hidden=8192 --quiet --seeds 1,2"
+"$unseen" $full -o roomy.model >/dev/null || fail "one process, wide"
+expect 1 "rank 1 on" timeout 60 "$MPIEXEC" -n 1 "$ranked" $full -o full.model : \
+    -n 1 sh -c "ulimit -f 40000; exec '$ranked' $full -o full.model"
+case $output in *"full-seed"*) ;; *) fail "it does not say what has no room: $output" ;; esac
+ranks 2 $full -o full.model --resume >said 2>&1 || fail "going on with room: $(cat said)"
+for seed in 1 2; do cmp roomy-seed$seed.model full-seed$seed.model || fail "after a full disk: another model"; done
 finish
