@@ -95,6 +95,11 @@ const un_bf16_way *un_bf16_way_here(void);
 /* Way i of those that this processor has, for tests and benches; NULL past the last. */
 const un_bf16_way *un_bf16_way_at(size_t i);
 
+/* What a product does at most: blocks of panels of zeros from the nearest cache, of panels that were
+ * widened beforehand where the way multiplies in f32, as they are once for many blocks. On the calling
+ * thread; returns the operations of all rounds. */
+double un_bf16_bare_loop(const un_bf16_way *way, size_t rounds);
+
 /* As TDPBF16PS adds, on any processor. */
 void un_bf16_emulated_tiles(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab, int add);
 #if defined(UN_HAVE_X86_ISA)

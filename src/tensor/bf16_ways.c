@@ -50,7 +50,7 @@ void un_bf16_emulated_tiles(const un_bf16 *a, const un_bf16 *b, size_t steps, fl
 
 /* ---- what this processor has ---- */
 
-enum { MOST_WAYS = 6, CHECK_STEPS = 3, RATE_STEPS = 16 };
+enum { MOST_WAYS = 6, CHECK_STEPS = 3, BARE_STEPS = 16 /* 64 KiB of both panels or less */ };
 
 static un_bf16_way g_ways[MOST_WAYS];
 static size_t g_count;
@@ -89,21 +89,33 @@ static double seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Operations a second of one thread on panels in L1: the best of some short runs. */
-static double rate_of(const un_bf16_way *way) {
-    static un_bf16 a[RATE_STEPS * BF16_STEP_SIZE] __attribute__((aligned(64)));
-    static un_bf16 b[RATE_STEPS * BF16_STEP_SIZE] __attribute__((aligned(64)));
-    static float slab[1024] __attribute__((aligned(64)));
-    const double flops = 2.0 * 1024 * RATE_STEPS * BF16_STEP;
-    double best = 0;
+double un_bf16_bare_loop(const un_bf16_way *way, size_t rounds) {
+    un_bf16 a[BARE_STEPS * BF16_STEP_SIZE] __attribute__((aligned(64))) = {0};
+    un_bf16 b[BARE_STEPS * BF16_STEP_SIZE] __attribute__((aligned(64))) = {0};
+    float left[BF16_WIDE * BF16_WIDE_STEP] __attribute__((aligned(64))) = {0};
+    float right[BF16_WIDE * BF16_WIDE_STEP] __attribute__((aligned(64))) = {0};
+    float slab[BF16_PANEL * BF16_PANEL] __attribute__((aligned(64))) = {0};
+    const int widens = un_bf16_widens(way);
+    const size_t steps = widens ? BF16_WIDE : BARE_STEPS, blocks = rounds * BARE_STEPS / steps;
     if (way->begin) way->begin();
-    for (size_t run = 0; run < 8; run++) {
-        double start = seconds();
-        for (size_t i = 0; i < 4; i++) way->block(a, b, RATE_STEPS, slab, 0);
-        double rate = 4 * flops / (seconds() - start + 1e-9);
-        if (rate > best) best = rate;
+    for (size_t i = 0; i < blocks; i++) {
+        if (widens)
+            way->moves->multiply_wide(left, right, steps, slab, 1);
+        else
+            way->block(a, b, steps, slab, 1);
     }
     if (way->end) way->end();
+    return 2.0 * BF16_PANEL * BF16_PANEL * BF16_STEP * (double)(blocks * steps);
+}
+
+/* Operations a second of one thread: the best of some short runs. */
+static double rate_of(const un_bf16_way *way) {
+    double best = 0;
+    for (size_t run = 0; run < 8; run++) {
+        double start = seconds(), operations = un_bf16_bare_loop(way, 4);
+        double rate = operations / (seconds() - start + 1e-9);
+        if (rate > best) best = rate;
+    }
     return best;
 }
 

@@ -11,8 +11,7 @@
 enum {
     LEAST_RUNS = 5,
     ROUNDS = 4096, /* of multiply-adds in a pass */
-    STEPS = 16,    /* of a block's panels, 64 KiB or less for both */
-    BLOCKS = 16,   /* in a pass */
+    BLOCKS = 16,   /* of bf16 in a pass, each 16 steps long */
     LINE = 64 / sizeof(float),
     HUGE_PAGE = 1 << 21
 };
@@ -40,12 +39,7 @@ static void multiply_f32(size_t begin, size_t end, un_slot slot, void *context) 
 static void multiply_bf16(size_t begin, size_t end, un_slot slot, void *context) {
     const bare_loop *l = context;
     (void)begin, (void)end, (void)slot;
-    un_bf16 a[STEPS * BF16_STEP_SIZE] __attribute__((aligned(64))) = {0};
-    un_bf16 b[STEPS * BF16_STEP_SIZE] __attribute__((aligned(64))) = {0};
-    float slab[BF16_PANEL * BF16_PANEL] __attribute__((aligned(64)));
-    if (l->way->begin) l->way->begin();
-    for (size_t i = 0; i < l->passes * BLOCKS; i++) l->way->block(a, b, STEPS, slab, 0);
-    if (l->way->end) l->way->end();
+    un_bf16_bare_loop(l->way, l->passes * BLOCKS);
 }
 
 static void read_lines(size_t begin, size_t end, un_slot slot, void *context) {
@@ -113,8 +107,7 @@ un_status un_ceilings_measure(size_t bytes, un_ceilings *out) {
     madvise(l.memory, size, MADV_HUGEPAGE); /* a hint: fewer misses of address translation */
     size_t lines = bytes / (LINE * sizeof(float));
     out->f32 = of_products(multiply_f32, l.isa->multiply_add(ROUNDS, x), &l);
-    out->bf16 =
-        of_products(multiply_bf16, 2.0 * BF16_PANEL * BF16_PANEL * BF16_STEP * STEPS * BLOCKS, &l);
+    out->bf16 = of_products(multiply_bf16, un_bf16_bare_loop(l.way, BLOCKS), &l);
     out->store = of_memory(store_lines, lines, &l); /* the first: its pages come to be */
     out->stream = of_memory(stream_lines, lines, &l);
     out->read = of_memory(read_lines, lines, &l);

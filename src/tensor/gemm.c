@@ -27,7 +27,7 @@ static un_status check_pieces(const un_gemm_args *args) {
         return un_fail(UNSEEN_E_ARGUMENT, "matrix product whose rows of A cannot be waited for");
     if (args->left && (args->left->lines != args->m || args->left->steps * BF16_STEP < args->k))
         return un_fail(UNSEEN_E_ARGUMENT, "left matrix does not fit this product");
-    if (args->a_sums && args->left)
+    if (args->a_sums && (args->left || args->n == 0))
         return un_fail(UNSEEN_E_ARGUMENT, "matrix product that cannot add up its left rows");
     return UNSEEN_OK;
 }

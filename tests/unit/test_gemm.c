@@ -177,6 +177,81 @@ static void empty_products(void **state) {
     for (size_t i = 0; i < 6; i++) util_near((double)c[i], (double)bias[i % 3], 0);
 }
 
+enum { EPI_GELU, EPI_SLOPE, EPI_RESIDUAL, EPI_IN_PLACE, EPILOGUES };
+
+/* C of the epilogue where the product and its bias are `sum` and the other array is `other`. */
+static double finished(int epilogue, double sum, double other) {
+    if (epilogue == EPI_GELU) return sum * 0.5 * erfc(-sum / sqrt(2));
+    if (epilogue != EPI_SLOPE) return sum + other;
+    return sum *
+           (0.5 * erfc(-other / sqrt(2)) + other * exp(-other * other / 2) / sqrt(8 * atan(1)));
+}
+
+static void check_epilogue(const product *p, int epilogue, un_rng *rng) {
+    operands o = make_operands(p, rng);
+    float *other = NULL;
+    util_ok(un_alloc(o.c_size, sizeof *other, &other));
+    memcpy(other, o.before, o.c_size * sizeof *other);
+    if (epilogue == EPI_RESIDUAL) /* C was nothing that may be added */
+        for (size_t i = 0; i < o.c_size; i++) o.c[i] = (float)NAN;
+    const un_gemm_args args = {.m = p->m,
+                               .n = p->n,
+                               .k = p->k,
+                               .input = p->bf16 ? UN_BF16 : UN_F32,
+                               .output = UN_F32,
+                               .a = p->bf16 ? (const void *)o.a16 : (const void *)o.a,
+                               .b = p->bf16 ? (const void *)o.b16 : (const void *)o.b,
+                               .c = o.c,
+                               .lda = o.lda,
+                               .ldb = o.ldb,
+                               .ldc = o.ldc,
+                               .bias = o.bias,
+                               .gelu = epilogue == EPI_GELU,
+                               .linear = epilogue == EPI_GELU ? other : NULL,
+                               .gelu_slope = epilogue == EPI_SLOPE ? other : NULL,
+                               .residual = epilogue == EPI_RESIDUAL   ? other
+                                           : epilogue == EPI_IN_PLACE ? o.c
+                                                                      : NULL};
+    util_ok(un_gemm(&args));
+    for (size_t i = 0; i < p->m * o.ldc; i++) {
+        size_t row = i / o.ldc, j = i % o.ldc;
+        double sum = j < p->n ? (double)o.bias[j] : 0, size = 0;
+        if (j >= p->n) { /* between rows */
+            if (epilogue != EPI_RESIDUAL) util_near((double)o.c[i], (double)o.before[i], 0);
+            util_near((double)other[i], (double)o.before[i], 0);
+            continue;
+        }
+        for (size_t k = 0; k < p->k; k++) {
+            double x = (double)o.a[row * o.lda + k] * (double)o.b[k * o.ldb + j];
+            sum += x;
+            size += fabs(x);
+        }
+        double right = finished(epilogue, sum, (double)o.before[i]);
+        /* GELU and its slope change by at most 1.13 times what they are taken of does. */
+        double eps = (double)FLT_EPSILON * (sqrt((double)p->k) + 8) * 2 * (size + fabs(sum) + 1);
+        util_near((double)o.c[i], right, eps + (double)FLT_EPSILON * 8 * fabs(right));
+        if (epilogue == EPI_GELU) util_near((double)other[i], sum, eps);
+    }
+    free(other);
+    free_operands(&o);
+}
+
+/* What training asks of a product, in both types, with rows that are dense and that are not, and of
+ * empty sums. */
+static void epilogues_of_training(void **state) {
+    (void)state;
+    un_rng rng = un_rng_stream(1, "gemm", 4);
+    for (int epilogue = 0; epilogue < EPILOGUES; epilogue++)
+        for (unsigned bits = 0; bits < 8; bits++) {
+            const product p = {.m = 45,
+                               .n = 70,
+                               .k = bits & 1 ? 0 : 37,
+                               .bf16 = bits >> 1 & 1,
+                               .pad = bits >> 2 & 1 ? 3 : 0};
+            check_epilogue(&p, epilogue, &rng);
+        }
+}
+
 static void wrong_products_are_refused(void **state) {
     (void)state;
     float x[4] = {1, 2, 3, 4}, c[4];
@@ -210,14 +285,16 @@ static void wrong_products_are_refused(void **state) {
         {.a_squares = squares, .trans_a = 1},
         {.a_squares = squares, .n = 0},
         {.left = left},
+        {.a_sums = squares, .n = 0},
     };
-    static const char *const sentences[] = {"told apart", "told apart", "waited for", "waited for",
-                                            "left matrix does not fit"};
+    static const char *const sentences[] = {
+        "told apart", "told apart", "waited for", "waited for", "left matrix does not fit",
+        "add up"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         args = wrong[i];
         args.input = UN_BF16;
         args.m = args.k = 2;
-        args.n = i == 3 ? 0 : 2;
+        args.n = i == 3 || i == 5 ? 0 : 2;
         args.a = args.b = x;
         args.c = c;
         util_fails(un_gemm(&args), UNSEEN_E_ARGUMENT, sentences[i]);
@@ -239,6 +316,7 @@ int main(void) {
         cmocka_unit_test(products_match_triple_loops),
         cmocka_unit_test(long_transposed_products_match),
         cmocka_unit_test(empty_products),
+        cmocka_unit_test(epilogues_of_training),
         cmocka_unit_test(wrong_products_are_refused),
         cmocka_unit_test(many_shapes),
     };
