@@ -39,7 +39,7 @@ typedef struct {
 
 /* Begins a file that may be written in any order. A pipe or device gets it whole at commit. */
 un_status un_atomic_open(un_atomic_file *file, const char *path);
-/* A file beside `path` that has no name: what is written can be read back, and whatever ends the
+/* A file beside `path` (NULL: in TMPDIR) that has no name: what is written can be read back, and whatever ends the
  * process removes it. Closed by un_atomic_abort. */
 un_status un_scratch_open(un_atomic_file *file, const char *path);
 /* The name that standard output is opened by; sentences do not show it, but say what it is. */

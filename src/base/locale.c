@@ -2,7 +2,9 @@
 #include "base/locale.h"
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,4 +41,14 @@ int un_decimal_parse(const char *text, double *out) {
     errno = 0;
     *out = strtod(text, &end);
     return end != text && *end == 0 && errno == 0;
+}
+
+double un_decimal_of(float value) {
+    char text[40];
+    for (int digits = 6; digits < 9 && isfinite(value); digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        double x = strtod(text, NULL);
+        if ((float)x == value) return x;
+    }
+    return (double)value;
 }

@@ -31,6 +31,10 @@ void un_locale_leave(un_locale_guard *guard);
  * double can hold it. */
 int un_decimal_parse(const char *text, double *out);
 
+/* The decimal number with the fewest digits that is this float: what someone wrote, 0.2 for 0.2F, so
+ * that it means what a table of doubles says. Itself where it is none, as NaN. */
+double un_decimal_of(float value);
+
 /* Around a call of a function that the host gave: it finds its own locale. Outside of public
  * functions both do nothing. */
 void un_locale_lend_host(void);

@@ -393,7 +393,11 @@ un_status un_scratch_open(un_atomic_file *file, const char *path) {
     struct stat st;
     un_status status = UNSEEN_OK;
     *file = UN_ATOMIC_NONE;
-    UN_GO(un_format(&file->path, "%s", path));
+    UN_GO(un_format(&file->path, "%s", path ? path : "a scratch file"));
+    if (!path) {
+        UN_GO(create_spool(file));
+        goto done;
+    }
     UN_GO(follow_links(path, &file->target, &file->descriptor));
     if (file->descriptor >= 0 || (stat(file->target, &st) == 0 && !S_ISREG(st.st_mode))) {
         UN_GO(create_spool(file)); /* /dev is no place for it */

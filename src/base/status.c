@@ -66,8 +66,10 @@ static const double REPORT_INTERVAL = 0.1;
 
 static unseen_log_function g_log;
 static void *g_log_user;
-static un_progress_function g_progress;
+static unseen_progress_function g_progress;
 static void *g_progress_user;
+static volatile sig_atomic_t *g_stop;
+static _Thread_local un_watch *t_watch; /* the innermost */
 
 void un_set_log(unseen_log_function function, void *user) {
     g_log = function;
@@ -92,38 +94,49 @@ double un_now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void un_set_progress(un_progress_function function, void *user) {
+void un_set_progress(unseen_progress_function function, void *user, volatile sig_atomic_t *stop) {
     g_progress = function;
     g_progress_user = user;
+    g_stop = stop;
 }
 
-void un_progress_begin(un_progress *progress, const char *label, const char *unit, size_t total) {
-    progress->state = (un_progress_state){
-        .label = label, .unit = unit, .done = 0, .total = total, .seconds = 0, .eta_seconds = -1};
+void un_watch_begin(un_watch *watch, unseen_progress_function function, void *user) {
+    *watch = (un_watch){.function = function, .user = user, .outer = t_watch};
+    watch->stop = g_stop ? g_stop : &watch->own;
+    t_watch = watch;
+}
+
+void un_watch_end(un_watch *watch) { t_watch = watch->outer; }
+
+void un_progress_begin(un_progress *progress, const char *phase, const char *unit, size_t total) {
+    progress->state = (unseen_progress){.phase = phase, .unit = unit, .total = total};
     progress->started = un_now();
     progress->last_report = progress->started;
 }
 
+static int is_watched(void) { return t_watch ? t_watch->function != NULL : g_progress != NULL; }
+
 static void report(un_progress *progress, double now) {
-    un_progress_state *s = &progress->state;
-    s->seconds = now - progress->started;
-    s->eta_seconds = -1;
-    if (s->done > 0 && s->total >= s->done)
-        s->eta_seconds = s->seconds * (double)(s->total - s->done) / (double)s->done;
+    un_watch *watch = t_watch;
+    unseen_progress_function function = watch ? watch->function : g_progress;
+    progress->state.seconds = now - progress->started;
     progress->last_report = now;
-    g_progress(s, g_progress_user);
+    un_locale_lend_host();
+    int stop = function(&progress->state, watch ? watch->user : g_progress_user);
+    un_locale_take_back();
+    if (watch && stop) *watch->stop = 1;
 }
 
 void un_progress_update(un_progress *progress, size_t done) {
     progress->state.done = done;
-    if (!g_progress) return;
+    if (!is_watched()) return;
     double now = un_now();
     if (now - progress->last_report >= REPORT_INTERVAL) report(progress, now);
 }
 
 void un_progress_end(un_progress *progress) {
     progress->state.finished = 1;
-    if (g_progress) report(progress, un_now());
+    if (is_watched()) report(progress, un_now());
 }
 
 /* ---- the version, set by the build. ---- */

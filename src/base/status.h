@@ -9,6 +9,7 @@
 #ifndef UN_BASE_STATUS_H
 #define UN_BASE_STATUS_H
 
+#include <signal.h>
 #include <stddef.h>
 
 #include "unseen.h"
@@ -49,36 +50,37 @@ const char *un_error(void);
         if (status != UNSEEN_OK) goto done;                                                        \
     } while (0)
 
-/* ---- messages for people (log) and a progress line with an ETA.
+/* ---- messages for people (log), progress, and the wish to stop.
  *
- * The library never prints: both go to callbacks that a program installs, or
- * nowhere. The callbacks are process-wide and meant to be set once at start. ---- */
+ * The library never prints: both go to callbacks that a program installs, or nowhere. Messages have
+ * one for the process. Progress has one for each call of the public interface, and one for the
+ * process where no call has its own. ---- */
 
 void un_log(unseen_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void un_set_log(unseen_log_function function, void *user);
 
-/* One state of a long piece of work; eta_seconds < 0 while unknown. */
-typedef struct {
-    const char *label; /* "train fold 1", "import features" */
-    const char *unit;  /* "epochs", "images" */
-    size_t done;
-    size_t total;
-    double seconds;     /* since un_progress_begin */
-    double eta_seconds; /* until done == total at the present rate */
-    int finished;
-} un_progress_state;
+/* `stop`, unless NULL, stands in the place of every call's own: a program's signals stop all. */
+void un_set_progress(unseen_progress_function function, void *user, volatile sig_atomic_t *stop);
 
-typedef void (*un_progress_function)(const un_progress_state *state, void *user);
-void un_set_progress(un_progress_function function, void *user);
+/* Where progress of the calling thread goes between the two: to `function` (NULL: nowhere), whose
+ * answer other than 0 sets *stop, which long work looks at. Watches nest. */
+typedef struct un_watch {
+    unseen_progress_function function;
+    void *user;
+    volatile sig_atomic_t *stop, own;
+    struct un_watch *outer;
+} un_watch;
+void un_watch_begin(un_watch *watch, unseen_progress_function function, void *user);
+void un_watch_end(un_watch *watch);
 
 typedef struct {
-    un_progress_state state;
+    unseen_progress state;
     double started;
     double last_report;
 } un_progress;
 
-/* `label` and `unit` are borrowed until un_progress_end. */
-void un_progress_begin(un_progress *progress, const char *label, const char *unit, size_t total);
+/* `phase` ("train fold 1") and `unit` ("epochs") are borrowed until un_progress_end. */
+void un_progress_begin(un_progress *progress, const char *phase, const char *unit, size_t total);
 /* Cheap: reports at most ten times a second. */
 void un_progress_update(un_progress *progress, size_t done);
 void un_progress_end(un_progress *progress);

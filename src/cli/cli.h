@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "data/task.h"
-#include "engine/classifier.h"
+#include "engine/handles.h"
 #include "engine/loader.h"
 #include "tensor/tensor.h"
 
@@ -80,9 +80,19 @@ extern const struct argp_child un_cli_subject_children[];
 /* Set by SIGINT and SIGTERM once un_cli_catch_signals was called. */
 extern volatile sig_atomic_t un_cli_stop;
 void un_cli_catch_signals(void);
+/* For the library's calls (unseen_progress_function): shows a line on a terminal, and stops them
+ * after a signal. */
+int un_cli_progress(const unseen_progress *progress, void *user);
 
 /* exif or stored; anything else ends through argp_error. */
 un_orientation un_cli_parse_orientation(struct argp_state *state, const char *text);
+
+/* The same for the library; UNSAID: as the model or the data set has it. */
+unseen_orientation un_cli_orientation(un_orientation orientation);
+
+/* A model with --precision, and a data set with --images, NULL: where it says. */
+un_status un_cli_model_open(const un_cli_common *common, const char *path, unseen_model **out);
+un_status un_cli_dataset_open(const char *directory, const char *images, unseen_dataset **out);
 
 /* A word as a shell takes it back: as it is, or in single quotes where it has blanks or signs that
  * mean something to a shell. For commands that are printed for people to repeat. */
@@ -185,8 +195,9 @@ typedef struct {
  * of a command's; its input is the un_cli_pictures. */
 extern const struct argp_child un_cli_pictures_children[];
 
-/* The model with its backbone and the new classes; un_classifier_close releases it in any case. */
-un_status un_cli_pictures_open(const un_cli_pictures *pictures, un_classifier *classifier);
+/* The model with its backbone and the new classes; unseen_model_close releases it in any case, NULL
+ * included. */
+un_status un_cli_pictures_open(const un_cli_pictures *pictures, unseen_model **out);
 /* All files that the model and the question about pictures are read from. */
 void un_cli_reads_pictures(un_cli_files *files, const un_cli_pictures *pictures);
 void un_cli_pictures_free(un_cli_pictures *pictures);
@@ -195,7 +206,7 @@ void un_cli_pictures_free(un_cli_pictures *pictures);
 size_t un_cli_report_empty(const un_cli_pictures *pictures);
 
 /* Warns of pictures whose EXIF orientation the model's recipe does not honour. */
-void un_cli_report_ignored(size_t count, const un_classifier *classifier);
+void un_cli_report_ignored(size_t count, const un_cli_pictures *pictures);
 
 /* A whole number from 1 to `most` for --top; anything else ends through argp_error. */
 size_t un_cli_parse_top(struct argp_state *state, const char *text, size_t most);

@@ -8,8 +8,6 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
-#include "data/check/check.h"
-#include "engine/loader.h"
 
 typedef struct {
     un_cli_subject subject;
@@ -130,25 +128,14 @@ static void print_report(const json_t *report) {
            errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
 }
 
-/* Adds a warning for each kind of file among the pictures that cannot be read. */
-static un_status warn_of_unread(const arguments *a, json_t *report) {
-    un_dataset dataset;
-    un_unread unread;
-    UN_TRY(un_dataset_open(&dataset, a->subject.path));
-    un_status status = UNSEEN_OK;
-    char *sentence = NULL;
-    UN_GO(un_dataset_use_images(&dataset, a->images));
-    UN_GO(un_unread_find(&dataset, &unread));
-    for (int kind = 0; kind < UN_KIND_COUNT; kind++) {
-        if (unread.count[kind] == 0) continue;
-        UN_GO(un_unread_sentence(&unread, (un_file_kind)kind, &sentence));
-        UN_GO(un_json_append(json_object_get(report, "warnings"), json_string(sentence)));
-        free(sentence);
-        sentence = NULL;
-    }
-done:
-    free(sentence);
-    un_dataset_close(&dataset);
+/* All that is found, as JSON: a new reference. */
+static un_status check(const arguments *a, json_t **report) {
+    unseen_dataset *data = NULL;
+    const char *text = NULL;
+    UN_TRY(un_cli_dataset_open(a->subject.path, a->images, &data));
+    un_status status = unseen_dataset_check(data, &text);
+    if (!status) status = un_json_parse(text, strlen(text), a->subject.path, report);
+    unseen_dataset_close(data);
     return status;
 }
 
@@ -163,8 +150,7 @@ int un_cmd_check(int argc, char **argv) {
     un_cli_writes(&files, a->json);
     code = un_cli_check_files(&files);
     if (code) return code;
-    if (un_check_with_images(a->path, all.images, &report) || warn_of_unread(&all, report))
-        return un_cli_fail();
+    if (check(&all, &report)) return un_cli_fail();
     /* JSON on standard output is alone there. */
     if (!un_cli_is_standard(a->json)) print_report(report);
     if (a->json) code = un_cli_write_json(a->json, report);

@@ -15,7 +15,6 @@
 #include "base/status.h"
 #include "cli/cli.h"
 #include "method/methods.h"
-#include "model/model.h"
 
 enum { MAX_WORDS = 32, MAX_MODELS = 8 };
 
@@ -199,15 +198,19 @@ static void print_percent(const json_t *metrics, const char *key) {
 /* One row of the summary; the numbers are those of the model's own, single test. *fold: the area
  * on the validation fold; NaN: none was measured. */
 static int print_row(const arguments *a, const char *name, double *fold) {
-    un_model model;
+    unseen_model *model = NULL;
+    json_t *manifest = NULL;
     char *path = NULL;
     *fold = NAN;
     if (un_format(&path, "%s/%s.model", a->output, name)) return un_cli_fail();
-    un_status status = un_model_open(&model, path, UN_PRECISION_AUTO);
+    un_status status = unseen_model_open(path, &model);
+    const char *text = unseen_model_manifest(model);
+    if (!status) status = un_json_parse(text, strlen(text), path, &manifest);
     free(path);
+    unseen_model_close(model);
     if (status) return un_cli_fail();
-    const json_t *m = json_object_get(model.manifest, "metrics");
-    const json_t *selection = json_object_get(model.manifest, "selection");
+    const json_t *m = json_object_get(manifest, "metrics");
+    const json_t *selection = json_object_get(manifest, "selection");
     const char *metric = json_string_value(json_object_get(selection, "metric"));
     const json_t *mean = json_object_get(selection, "mean_metric");
     if (metric && !strcmp(metric, "AUSUC") && json_is_number(mean)) *fold = json_number_value(mean);
@@ -221,7 +224,7 @@ static int print_row(const arguments *a, const char *name, double *fold) {
     print_percent(m, "AUSUC");
     print_percent(selection, "mean_metric");
     putchar('\n');
-    un_model_close(&model);
+    json_decref(manifest);
     return UN_EXIT_OK;
 }
 

@@ -6,7 +6,6 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "cli/cli.h"
-#include "engine/evaluation.h"
 #include "protocol/localisation.h"
 #include "train/identity.h"
 
@@ -149,12 +148,13 @@ static void print_localisation(const json_t *l) {
                un_cli_name(json_string_value(json_array_get(titles, b))));
 }
 
-static un_status write_files(const arguments *a, const un_evaluation *e) {
-    const char *classes = un_cli_output_path(a->per_class), *curve = un_cli_output_path(a->curve);
-    const char *confusion = un_cli_output_path(a->confusion);
-    if (classes) UN_TRY(un_result_write_classes(classes, &e->predictions, &e->context));
-    if (curve) UN_TRY(un_result_write_curve(curve, &e->predictions, &e->context));
-    if (confusion) UN_TRY(un_result_write_confusion(confusion, &e->predictions, &e->context));
+static un_status write_files(const arguments *a, const unseen_result *result) {
+    const char *paths[] = {[UNSEEN_TABLE_CLASSES] = a->per_class,
+                           [UNSEEN_TABLE_CURVE] = a->curve,
+                           [UNSEEN_TABLE_CONFUSION] = a->confusion};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (paths[i])
+            UN_TRY(unseen_result_write(result, (unseen_table)i, un_cli_output_path(paths[i])));
     return UNSEEN_OK;
 }
 
@@ -279,28 +279,26 @@ static un_status summarise_localisation(const json_t *results, json_t **out) {
     return status;
 }
 
-static un_status evaluate(const arguments *a, const un_dataset *dataset, const char *path,
+static un_status evaluate(const arguments *a, const unseen_dataset *data, const char *path,
                           json_t **out, json_t **identity) {
-    un_evaluation e;
+    unseen_model *model = NULL;
+    unseen_result *result = NULL;
+    unseen_evaluate_options options;
     un_status status = UNSEEN_OK;
-    const un_evaluation_options options = {a->features, a->gamma, a->common.precision};
-    UN_TRY(un_evaluation_make(&e, dataset, path, &options));
-    un_log(UNSEEN_LOG_INFO, "%zu test images in %.2f s", e.predictions.count, e.seconds);
-    UN_GO(un_identity_of_manifest(e.model.manifest, identity));
-    UN_GO(un_evaluation_json(&e, out));
-    if (a->localisation) {
-        json_t *localisation = NULL;
-        UN_GO(un_localise(&e.model, dataset, &e.features, &e.task, &localisation));
-        UN_GO(un_json_set(*out, "localisation", localisation));
-    }
-    if (a->recovery) {
-        json_t *recovery = NULL;
-        UN_GO(un_masked_prediction_measure(&e, &recovery));
-        UN_GO(un_json_set(*out, "recovery", recovery));
-    }
-    UN_GO(write_files(a, &e));
+    unseen_evaluate_options_init(&options, sizeof options);
+    options.features = a->features;
+    options.gamma = a->gamma;
+    options.localisation = a->localisation;
+    options.recovery = a->recovery;
+    options.progress = un_cli_progress;
+    UN_TRY(un_cli_model_open(&a->common, path, &model));
+    UN_GO(unseen_evaluate(model, data, &options, &result));
+    UN_GO(un_identity_of_manifest(result->manifest, identity));
+    *out = json_incref(result->json);
+    UN_GO(write_files(a, result));
 done:
-    un_evaluation_close(&e);
+    unseen_result_close(result);
+    unseen_model_close(model);
     return status;
 }
 
@@ -317,7 +315,7 @@ static int check_files(const arguments *a) {
 }
 
 static int run(const arguments *a) {
-    un_dataset dataset = {0};
+    unseen_dataset *data = NULL;
     json_t *results = json_array(), *summary = NULL, *identities[MAX_MODELS] = {NULL};
     un_status status = UNSEEN_OK;
     int code = UN_EXIT_OK,
@@ -325,11 +323,10 @@ static int run(const arguments *a) {
                     un_cli_is_standard(a->curve) || un_cli_is_standard(a->confusion);
     code = check_files(a);
     if (code) goto done;
-    UN_GO(un_dataset_open(&dataset, a->data));
-    UN_GO(un_dataset_use_images(&dataset, a->images));
+    UN_GO(un_cli_dataset_open(a->data, a->images, &data));
     for (size_t i = 0; i < a->model_count; i++) {
         json_t *result = NULL;
-        status = evaluate(a, &dataset, a->models[i], &result, &identities[i]);
+        status = evaluate(a, data, a->models[i], &result, &identities[i]);
         if (status) json_decref(result);
         UN_GO(status);
         if (!to_stdout) {
@@ -355,7 +352,7 @@ done:
     for (size_t i = 0; i < a->model_count; i++) json_decref(identities[i]);
     json_decref(summary);
     json_decref(results);
-    un_dataset_close(&dataset);
+    unseen_dataset_close(data);
     return code;
 }
 

@@ -9,8 +9,6 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "cli/cli.h"
-#include "engine/evaluation.h"
-#include "engine/explain.h"
 
 typedef struct {
     un_cli_pictures base;
@@ -87,14 +85,15 @@ static un_status print_groups(const un_group_attention *g, const un_method_class
     return UNSEEN_OK;
 }
 
-static un_status print_explanation(const un_classifier *c, const un_explanation *e,
-                                   const char *image, const char *note, const char *folder,
-                                   size_t top) {
+static un_status print_explanation(const unseen_explanation *x, const char *folder) {
+    const un_classifier *c = &x->model->classifier;
+    const un_explanation *e = &x->explanation;
+    const char *note = x->note;
     un_explain_selection selection;
     un_explain_verdict verdict;
     un_status status = UNSEEN_OK;
-    UN_TRY(un_explain_select(e, top, &selection));
-    printf("%s\n  %s (%s, %.4g) and not %s (%s, %.4g)\n", un_cli_name(image),
+    UN_TRY(un_explain_select(e, x->top, &selection));
+    printf("%s\n  %s (%s, %.4g) and not %s (%s, %.4g)\n", un_cli_name(x->image),
            un_cli_name(c->classes.names[e->answer]), c->classes.seen[e->answer] ? "seen" : "unseen",
            (double)e->scores[e->answer], un_cli_name(c->classes.names[e->other]),
            c->classes.seen[e->other] ? "seen" : "unseen", (double)e->scores[e->other]);
@@ -141,28 +140,24 @@ static un_status folder_name(const char *path, char **names, size_t used, char *
     }
 }
 
-static un_status explain_one(un_classifier *c, const arguments *a, const char *image,
+static un_status explain_one(unseen_model *model, const arguments *a, const char *image,
                              const char *name) {
-    un_explanation e;
-    char *folder = NULL, *note = NULL;
-    un_explain_options options = {.among = a->base.among, .instead_of = a->instead_of};
-    UN_TRY(un_explain(c, image, &options, &e));
+    const unseen_picture picture = {.path = image};
+    unseen_explain_options options;
+    unseen_explanation *x = NULL;
+    char *folder = NULL;
     un_status status = UNSEEN_OK;
-    if (e.answer == e.other) {
-        /* There is nothing to say about a class and itself. */
-        un_explanation_free(&e);
-        options.instead_of = NULL;
-        UN_TRY(un_explain(c, image, &options, &e));
-        UN_GO(un_format(&note, "the answer is %.100s itself; compared with the next best",
-                        a->instead_of));
-    }
-    UN_GO(un_explain_write(&e, c, image, note, a->top, a->output, name));
+    unseen_explain_options_init(&options, sizeof options);
+    options.among = a->base.among;
+    options.instead_of = a->instead_of;
+    options.top = a->top;
+    UN_TRY(unseen_explain(model, &picture, &options, &x));
+    UN_GO(unseen_explanation_write(x, a->output, name));
     UN_GO(un_path_join(a->output, name, &folder));
-    UN_GO(print_explanation(c, &e, image, note, folder, a->top));
+    UN_GO(print_explanation(x, folder));
 done:
     free(folder);
-    free(note);
-    un_explanation_free(&e);
+    unseen_explanation_close(x);
     return status;
 }
 
@@ -209,10 +204,10 @@ static un_status name_folders(const arguments *a, char **names) {
     return UNSEEN_OK;
 }
 
-static un_status explain_all(un_classifier *c, const arguments *a, char *const *names,
+static un_status explain_all(unseen_model *model, const arguments *a, char *const *names,
                              size_t *bad) {
     for (size_t i = 0; i < a->base.pictures.count; i++) {
-        un_status one = explain_one(c, a, a->base.pictures.paths[i], names[i]);
+        un_status one = explain_one(model, a, a->base.pictures.paths[i], names[i]);
         /* A bad picture is named and left out; anything else, like a full disk, ends the run. */
         int unreadable = one == UNSEEN_E_IO && access(a->base.pictures.paths[i], R_OK) != 0;
         if (one == UNSEEN_E_FORMAT || one == UNSEEN_E_UNSUPPORTED || unreadable) {
@@ -226,8 +221,9 @@ static un_status explain_all(un_classifier *c, const arguments *a, char *const *
 }
 
 /* An exit code. */
-static int explain(un_classifier *c, const arguments *a, size_t *bad) {
+static int explain(const arguments *a, size_t *bad) {
     char **names = NULL;
+    unseen_model *model = NULL;
     int code = UN_EXIT_FAILURE;
     un_status status = un_alloc(a->base.pictures.count, sizeof *names, &names);
     if (status) return un_cli_fail();
@@ -235,13 +231,14 @@ static int explain(un_classifier *c, const arguments *a, size_t *bad) {
     code = UN_EXIT_USAGE;
     UN_GO(check_inputs(a, names));
     code = UN_EXIT_FAILURE;
-    UN_GO(un_cli_pictures_open(&a->base, c));
+    UN_GO(un_cli_pictures_open(&a->base, &model));
     *bad += un_cli_report_empty(&a->base);
     UN_GO(un_directory_make(a->output));
-    UN_GO(explain_all(c, a, names, bad));
+    UN_GO(explain_all(model, a, names, bad));
     code = UN_EXIT_OK;
 done:
     if (status) (void)un_cli_fail();
+    unseen_model_close(model);
     for (size_t i = 0; i < a->base.pictures.count; i++) free(names[i]);
     free(names);
     return code;
@@ -249,13 +246,11 @@ done:
 
 int un_cmd_explain(int argc, char **argv) {
     arguments a = {.top = 6};
-    un_classifier classifier = {0};
     size_t bad = 0;
     int code = UN_EXIT_OK;
     if (un_cli_begin(&g_argp, argc, argv, &a, &a.base.common, &code))
-        code = a.base.list_status ? un_cli_fail() : explain(&classifier, &a, &bad);
+        code = a.base.list_status ? un_cli_fail() : explain(&a, &bad);
     if (!code && bad > 0) code = UN_EXIT_FAILURE;
-    un_classifier_close(&classifier);
     un_cli_pictures_free(&a.base);
     return code;
 }

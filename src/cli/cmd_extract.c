@@ -5,12 +5,12 @@
 
 #include "base/file.h"
 #include "cli/cli.h"
-#include "engine/extract.h"
 
 typedef struct {
     un_cli_common common;
-    un_extract_options extract;
-    const char *name;
+    unseen_extract_options extract;
+    const char *data, *images, *backbone, *name;
+    int pooled, regions;
 } arguments;
 
 enum {
@@ -62,30 +62,31 @@ static size_t positive(struct argp_state *state, const char *option, const char 
 
 static error_t parse(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
-    un_extract_options *o = &a->extract;
+    unseen_extract_options *o = &a->extract;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
-    case KEY_BACKBONE: o->backbone = text; return 0;
-    case KEY_DATA: o->directory = text; return 0;
-    case KEY_POOLED: o->pooled = 1; return 0;
-    case KEY_REGIONS: o->regions = 1; return 0;
+    case KEY_BACKBONE: a->backbone = text; return 0;
+    case KEY_DATA: a->data = text; return 0;
+    case KEY_POOLED: a->pooled = 1; return 0;
+    case KEY_REGIONS: a->regions = 1; return 0;
     case KEY_NAME: a->name = text; return 0;
     case KEY_IMAGE_SIZE: o->image_size = positive(state, "--image-size", text); return 0;
     case KEY_BATCH: o->batch = positive(state, "--batch", text); return 0;
     case KEY_STRICT: o->strict = 1; return 0;
-    case KEY_IMAGES: o->images = text; return 0;
+    case KEY_IMAGES: a->images = text; return 0;
     case KEY_KEEP_GOING: o->keep_going = 1; return 0;
-    case KEY_ORIENTATION: o->orientation = un_cli_parse_orientation(state, text); return 0;
+    case KEY_ORIENTATION:
+        o->orientation = un_cli_orientation(un_cli_parse_orientation(state, text));
+        return 0;
     case KEY_DTYPE:
-        if (un_dtype_parse(text[0] == 'b' ? "BF16" : "F32", &o->regions_dtype) ||
-            (strcmp(text, "bf16") != 0 && strcmp(text, "f32") != 0))
+        if (strcmp(text, "bf16") != 0 && strcmp(text, "f32") != 0)
             argp_error(state, "--dtype is bf16 or f32, not \"%s\"", text);
-        o->pooled_dtype = o->regions_dtype;
+        o->pooled_dtype = o->regions_dtype = text[0] == 'b' ? UNSEEN_BF16 : UNSEEN_F32;
         return 0;
     case ARGP_KEY_ARG: argp_error(state, "unexpected argument \"%s\"", text); return 0;
     case ARGP_KEY_END:
-        if (!o->backbone) argp_error(state, "--backbone is missing");
-        if (!o->directory) argp_error(state, "--data is missing");
+        if (!a->backbone) argp_error(state, "--backbone is missing");
+        if (!a->data) argp_error(state, "--data is missing");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -100,15 +101,15 @@ static const struct argp g_argp = {
            "used are tried again by it; rows that are there are kept.",
     .children = un_cli_common_children};
 
-static void print_bad(const un_extract_result *r) {
+static void print_bad(const unseen_extract_result *r) {
     if (r->bad > r->unreadable) printf(", %zu damaged", r->bad - r->unreadable);
     if (r->unreadable > 0) printf(", %zu could not be read", r->unreadable);
     putchar('\n');
 }
 
-static void print_result(const un_extract_result *r) {
-    for (int k = 0; k < 2; k++)
-        if (r->names[k][0]) printf("%-13s %s\n", k ? "regions" : "pooled", r->names[k]);
+static void print_result(const unseen_extract_result *r) {
+    if (r->pooled_name[0]) printf("%-13s %s\n", "pooled", r->pooled_name);
+    if (r->regions_name[0]) printf("%-13s %s\n", "regions", r->regions_name);
     if (r->already_there && r->bad == 0) {
         printf("already there; nothing was left to do\n");
         return;
@@ -135,27 +136,35 @@ static void print_result(const un_extract_result *r) {
 }
 
 int un_cmd_extract(int argc, char **argv) {
-    arguments a = {.extract = {.batch = 16, .regions_dtype = UN_BF16, .pooled_dtype = UN_F32}};
+    arguments a = {0};
     char *regions_name = NULL;
+    unseen_dataset *data = NULL;
+    unseen_extract_result result;
     int code = UN_EXIT_OK;
+    unseen_extract_options *o = &a.extract;
+    unseen_extract_options_init(o, sizeof *o);
     if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
-    un_extract_options *o = &a.extract;
     un_cli_files files = {0};
-    un_cli_reads(&files, o->backbone);
-    un_cli_updates_dataset(&files, o->directory);
+    un_cli_reads(&files, a.backbone);
+    un_cli_updates_dataset(&files, a.data);
     code = un_cli_check_files(&files);
     if (code) return code;
-    if (!o->pooled && !o->regions) o->pooled = o->regions = 1;
+    o->backbone = a.backbone;
+    o->precision = a.common.precision;
+    o->progress = un_cli_progress;
+    if (a.pooled || a.regions) {
+        o->pooled = a.pooled;
+        o->regions = a.regions;
+    }
     o->pooled_name = o->regions_name = a.name;
     if (a.name && o->pooled && o->regions) {
         if (un_format(&regions_name, "%s-regions", a.name)) return un_cli_fail();
         o->regions_name = regions_name;
     }
     un_cli_catch_signals();
-    o->stop = &un_cli_stop;
-    un_extract_result result;
-    un_status status = un_precision_parse(a.common.precision, &o->precision);
-    if (!status) status = un_extract(o, &result);
+    un_status status = un_cli_dataset_open(a.data, a.images, &data);
+    if (!status) status = unseen_extract(data, o, &result);
+    unseen_dataset_close(data);
     free(regions_name);
     if (status) return un_cli_fail();
     print_result(&result);

@@ -11,9 +11,8 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "cli/cli.h"
-#include "engine/loader.h"
 
-enum { BATCH = 16, MOST_CANDIDATES = 1000000 };
+enum { MOST_CANDIDATES = 1000000 };
 
 typedef struct {
     un_cli_pictures base;
@@ -190,14 +189,14 @@ static json_t *path_json(const char *path) {
     return string;
 }
 
-static un_status answer_json(predict_output *out, const char *image, const un_class_table *classes,
-                             const float *scores, const size_t *best, size_t count) {
+static un_status answer_json(predict_output *out, const char *image, const unseen_prediction *best,
+                             size_t count) {
     json_t *list = json_array();
     for (size_t i = 0; list && i < count; i++) {
-        double score = (double)scores[best[i]]; /* JSON has no word for infinity */
-        json_t *item = json_pack("{s:s, s:o, s:b}", "label", classes->names[best[i]], "score",
-                                 isfinite(score) ? json_real(score) : json_null(), "seen",
-                                 (int)classes->seen[best[i]]);
+        double score = (double)best[i].score; /* JSON has no word for infinity */
+        json_t *item =
+            json_pack("{s:s, s:o, s:b}", "label", best[i].label, "score",
+                      isfinite(score) ? json_real(score) : json_null(), "seen", best[i].seen);
         if (json_array_append_new(list, item) == 0) continue;
         json_decref(list);
         return un_fail_memory(0);
@@ -205,14 +204,14 @@ static un_status answer_json(predict_output *out, const char *image, const un_cl
     return put_record(out, json_pack("{s:o, s:o}", "image", path_json(image), "predictions", list));
 }
 
-static un_status answer(predict_output *out, const char *image, const un_class_table *classes,
-                        const float *scores, const size_t *best, size_t count) {
-    if (out->format == PREDICT_JSON) return answer_json(out, image, classes, scores, best, count);
+static un_status answer(predict_output *out, const char *image, const unseen_prediction *best,
+                        size_t count) {
+    if (out->format == PREDICT_JSON) return answer_json(out, image, best, count);
     if (out->format == PREDICT_TABLE) UN_TRY(put_format(out, "%s\n", un_cli_name(image)));
     for (size_t i = 0; i < count; i++) {
-        const char *name = classes->names[best[i]];
-        double score = (double)scores[best[i]];
-        int seen = classes->seen[best[i]];
+        const char *name = best[i].label;
+        double score = (double)best[i].score;
+        int seen = best[i].seen;
         if (out->format == PREDICT_TABLE) {
             UN_TRY(put_format(out, "  %3zu  %-36s %10.4f  %s\n", i + 1, un_cli_name(name), score,
                               seen ? "seen" : "unseen"));
@@ -248,9 +247,8 @@ static un_status error(predict_output *out, const char *image, un_status code,
 }
 
 static un_status predict_output_answer(predict_output *out, const char *image,
-                                       const un_class_table *classes, const float *scores,
-                                       const size_t *best, size_t count) {
-    for (; out; out = out->next) UN_TRY(answer(out, image, classes, scores, best, count));
+                                       const unseen_prediction *best, size_t count) {
+    for (; out; out = out->next) UN_TRY(answer(out, image, best, count));
     return UNSEEN_OK;
 }
 
@@ -280,61 +278,60 @@ static un_status predict_output_commit(predict_output *out) {
     return status;
 }
 
-/* ---- asking the model ---- */
+/* ---- asking the model, some hundred pictures at a time ---- */
+
+enum { STEP = 256, MOST_ANSWERS = 1 << 20 };
 
 typedef struct {
-    un_classifier classifier;
-    float *features, *scores;
-    size_t *best;
+    unseen_model *model;
+    size_t step; /* pictures of a call */
+    unseen_classify_options options;
+    unseen_picture *pictures; /* [step] */
+    unseen_answer *answers;   /* [step] */
+    unseen_prediction *best;  /* [step, top] */
     size_t bad, ignored;
 } session;
 
-static un_status answer_batch(session *s, const arguments *a, const un_loaded *batch,
-                              predict_output *out) {
-    const un_class_table *classes = &s->classifier.classes;
-    UN_TRY(un_classifier_features(&s->classifier, batch->pictures, batch->count, s->features));
-    UN_TRY(un_classifier_score(&s->classifier, s->features, batch->count, !a->native, s->scores));
-    for (size_t i = 0; i < batch->count; i++) {
-        const char *path = a->base.pictures.paths[batch->first + i];
-        const float *scores = s->scores + i * classes->count;
-        if (batch->errors[i]) {
-            un_log(UNSEEN_LOG_ERROR, "unseen: %s", batch->errors[i]);
-            s->bad++;
-            UN_TRY(predict_output_error(out, path, batch->codes[i], batch->errors[i]));
+static un_status answer_step(session *s, const arguments *a, size_t first, size_t count,
+                             predict_output *out) {
+    char *const *paths = a->base.pictures.paths + first;
+    for (size_t i = 0; i < count; i++) s->pictures[i] = (unseen_picture){.path = paths[i]};
+    UN_TRY(unseen_model_classify(s->model, s->pictures, count, &s->options, s->best, s->answers));
+    for (size_t i = 0; i < count; i++) {
+        const unseen_answer *answer = &s->answers[i];
+        s->ignored += answer->ignored != 0;
+        if (!answer->error) {
+            UN_TRY(
+                predict_output_answer(out, paths[i], s->best + i * s->options.top, answer->count));
             continue;
         }
-        size_t count = un_classifier_top(&s->classifier, scores, a->base.among, a->top, s->best);
-        UN_TRY(predict_output_answer(out, path, classes, scores, s->best, count));
+        un_log(UNSEEN_LOG_ERROR, "unseen: %s", answer->error);
+        s->bad++;
+        UN_TRY(predict_output_error(out, paths[i], answer->status, answer->error));
     }
     return UNSEEN_OK;
 }
 
 static un_status answer_all(session *s, const arguments *a, predict_output *out) {
-    un_loader *loader = NULL;
-    un_status status = UNSEEN_OK;
-    const un_loader_options options = {.names = a->base.pictures.paths,
-                                       .count = a->base.pictures.count,
-                                       .batch = BATCH,
-                                       .recipe = s->classifier.recipe};
-    UN_TRY(un_loader_open(&loader, &options));
-    for (;;) {
-        un_loaded batch;
-        UN_GO(un_loader_next(loader, &batch));
-        if (batch.count == 0) break;
-        UN_GO(answer_batch(s, a, &batch, out));
-        s->ignored += batch.ignored;
-    }
-done:
-    un_loader_close(loader);
-    return status;
+    size_t n = a->base.pictures.count;
+    for (size_t first = 0; first < n; first += s->step)
+        UN_TRY(answer_step(s, a, first, n - first < s->step ? n - first : s->step, out));
+    return UNSEEN_OK;
 }
 
 static un_status prepare(session *s, const arguments *a) {
-    UN_TRY(un_cli_pictures_open(&a->base, &s->classifier));
-    size_t row = s->classifier.model.regions * s->classifier.model.width;
-    UN_TRY(un_alloc(BATCH * row, sizeof(float), &s->features));
-    UN_TRY(un_alloc(BATCH * s->classifier.classes.count, sizeof(float), &s->scores));
-    return un_alloc(s->classifier.classes.count, sizeof *s->best, &s->best);
+    UN_TRY(un_cli_pictures_open(&a->base, &s->model));
+    size_t C = unseen_model_class_count(s->model);
+    unseen_classify_options_init(&s->options, sizeof s->options);
+    s->options.among = a->base.among;
+    s->options.top = a->top < C ? a->top : C;
+    s->options.calibration = a->native ? UNSEEN_NATIVE : UNSEEN_CALIBRATED;
+    s->step = MOST_ANSWERS / s->options.top;
+    if (s->step > STEP) s->step = STEP;
+    if (s->step == 0) s->step = 1;
+    UN_TRY(un_alloc(s->step, sizeof *s->pictures, &s->pictures));
+    UN_TRY(un_alloc(s->step, sizeof *s->answers, &s->answers));
+    return un_alloc(s->step * s->options.top, sizeof *s->best, &s->best);
 }
 
 static un_status predict(session *s, const arguments *a) {
@@ -342,14 +339,14 @@ static un_status predict(session *s, const arguments *a) {
     UN_TRY(prepare(s, a));
     s->bad += un_cli_report_empty(&a->base);
     char unit[200];
-    un_classifier_score_unit(&s->classifier, unit, sizeof unit);
+    un_classifier_score_unit(&s->model->classifier, unit, sizeof unit);
     UN_TRY(predict_output_open(&out, a->json, a->csv, unit));
     un_status status = answer_all(s, a, out);
     if (status) {
         predict_output_abort(out);
         return status;
     }
-    un_cli_report_ignored(s->ignored, &s->classifier);
+    un_cli_report_ignored(s->ignored, &a->base);
     return predict_output_commit(out);
 }
 
@@ -371,10 +368,10 @@ int un_cmd_predict(int argc, char **argv) {
         if (!code && predict(&s, &a)) code = un_cli_fail();
     }
     if (!code && s.bad > 0) code = UN_EXIT_FAILURE;
-    free(s.features);
-    free(s.scores);
+    unseen_model_close(s.model);
+    free(s.pictures);
+    free(s.answers);
     free(s.best);
-    un_classifier_close(&s.classifier);
     un_cli_pictures_free(&a.base);
     return code;
 }

@@ -193,31 +193,13 @@ static int print_settings(const un_method_class *class) {
 }
 
 static un_status make_config(const arguments *a, const un_method_class *class, json_t **out) {
-    json_t *config = NULL, *file = NULL;
-    UN_TRY(un_config_create(class, a->preset, &config));
-    un_status status = UNSEEN_OK;
-    if (a->config) {
-        UN_GO(un_json_read(a->config, &file));
-        UN_GO(un_config_merge(class, config, file, a->config));
-    }
-    for (size_t i = 0; i < a->set_count; i++) UN_GO(un_config_set(class, config, a->sets[i]));
-    *out = config;
-done:
-    json_decref(file);
-    if (status) json_decref(config);
-    return status;
-}
-
-static un_status parse_select(const char *text, un_select *out) {
-    static const char *const names[] = {"validation", "test", "none"};
-    for (int i = 0; i < 3; i++) {
-        if (!strcmp(text, names[i])) {
-            *out = (un_select)i;
-            return UNSEEN_OK;
-        }
-    }
-    return un_fail(UNSEEN_E_ARGUMENT, "--select must be validation, test or none, not \"%.60s\"",
-                   text);
+    unseen_train_options options;
+    unseen_train_options_init(&options, sizeof options);
+    options.preset = a->preset;
+    options.config = a->config;
+    options.settings = a->sets;
+    options.setting_count = a->set_count;
+    return un_train_config(&options, class, out);
 }
 
 /* "a/birds.model" and seed 3: "a/birds-seed3.model". */
@@ -328,7 +310,7 @@ static un_status open_inputs(const arguments *a, const un_train_options *options
                              un_dataset *dataset, un_features *features) {
     UN_TRY(make_config(a, options->class, config));
     UN_TRY(un_dataset_open(dataset, a->data));
-    return un_train_inputs_open(features, a->data, a->features, options->class, *config);
+    return un_train_inputs_open(features, dataset, a->features, options->class, *config);
 }
 
 static int run(const arguments *a) {
@@ -349,7 +331,7 @@ static int run(const arguments *a) {
         json_decref(results);
         return print_settings(options.class);
     }
-    UN_GO(parse_select(a->select, &options.select));
+    UN_GO(un_train_select(a->select, &options.select));
     UN_GO(un_precision_parse(a->common.precision, &options.precision));
     code = check_files(a);
     if (code) goto done;

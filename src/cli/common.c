@@ -23,6 +23,7 @@
 /* ---- messages, progress, signals ---- */
 
 static int g_level = UNSEEN_LOG_INFO;
+static int g_shows_progress;
 static int g_line_open; /* a progress line is on the terminal */
 
 static void clear_line(void) {
@@ -49,23 +50,34 @@ static void format_seconds(double seconds, char *out, size_t size) {
         snprintf(out, size, "%.0f min %02.0f s", floor(seconds / 60), fmod(seconds, 60));
 }
 
-static void print_progress(const un_progress_state *s, void *user) {
-    (void)user;
-    if (s->finished) {
+/* Until all is done at the present rate; < 0 while unknown. */
+static double seconds_left(const unseen_progress *p) {
+    if (p->done == 0 || p->total < p->done) return -1;
+    return p->seconds * (double)(p->total - p->done) / (double)p->done;
+}
+
+static void print_progress(const unseen_progress *p) {
+    if (p->finished) {
         clear_line();
         return;
     }
     char eta[32];
-    format_seconds(s->eta_seconds, eta, sizeof eta);
+    format_seconds(seconds_left(p), eta, sizeof eta);
     char line[160];
-    snprintf(line, sizeof line, "%.60s: %zu of %zu %.20s, %.1f/s, %s left", s->label, s->done,
-             s->total, s->unit, s->seconds > 0 ? (double)s->done / s->seconds : 0.0, eta);
+    snprintf(line, sizeof line, "%.60s: %zu of %zu %.20s, %.1f/s, %s left", p->phase, p->done,
+             p->total, p->unit, p->seconds > 0 ? (double)p->done / p->seconds : 0.0, eta);
     un_cli_control("\r\033[K");
     un_cli_write_notice(line);
     g_line_open = 1;
 }
 
 volatile sig_atomic_t un_cli_stop;
+
+int un_cli_progress(const unseen_progress *progress, void *user) {
+    (void)user;
+    if (g_shows_progress) print_progress(progress);
+    return un_cli_stop;
+}
 
 /* Why this rank fails, kept until it is known what the others say (un_cli_leave). */
 static char g_sentence[UN_ERROR_LENGTH + 32];
@@ -117,8 +129,9 @@ int un_cli_start(const un_cli_common *common) {
     g_level =
         common->quiet ? UNSEEN_LOG_ERROR : (common->verbose ? UNSEEN_LOG_DEBUG : UNSEEN_LOG_INFO);
     un_set_log(print_log, NULL);
-    if (!common->quiet && un_cluster_rank(un_cluster_all()) == 0 && isatty(STDERR_FILENO))
-        un_set_progress(print_progress, NULL);
+    g_shows_progress =
+        !common->quiet && un_cluster_rank(un_cluster_all()) == 0 && isatty(STDERR_FILENO);
+    un_set_progress(un_cli_progress, NULL, &un_cli_stop);
     int threads = common->threads, all = un_processor_count();
     if (threads == 0 && un_cluster_processors(all) < all) threads = un_cluster_processors(all);
     return un_set_threads(threads) == UNSEEN_OK ? UN_EXIT_OK : un_cli_fail();
@@ -487,14 +500,38 @@ static const struct argp g_pictures_argp = {
 
 const struct argp_child un_cli_pictures_children[] = {{&g_pictures_argp, 0, NULL, 0}, {0}};
 
-un_status un_cli_pictures_open(const un_cli_pictures *p, un_classifier *classifier) {
-    un_precision precision = UN_PRECISION_AUTO;
-    UN_TRY(un_precision_parse(p->common.precision, &precision));
-    UN_TRY(un_classifier_open(classifier, p->model, precision));
-    UN_TRY(un_classifier_attach(classifier, p->backbone, precision));
-    un_classifier_orient(classifier, p->orientation);
+unseen_orientation un_cli_orientation(un_orientation orientation) {
+    return orientation == UN_ORIENTATION_EXIF     ? UNSEEN_ORIENTATION_EXIF
+           : orientation == UN_ORIENTATION_STORED ? UNSEEN_ORIENTATION_STORED
+                                                  : UNSEEN_ORIENTATION_MODEL;
+}
+
+un_status un_cli_model_open(const un_cli_common *common, const char *path, unseen_model **out) {
+    unseen_model_options options;
+    unseen_model_options_init(&options, sizeof options);
+    options.precision = common->precision;
+    return unseen_model_open_with(path, &options, out);
+}
+
+un_status un_cli_dataset_open(const char *directory, const char *images, unseen_dataset **out) {
+    unseen_dataset *data = NULL;
+    UN_TRY(unseen_dataset_open(directory, &data));
+    un_status status = images ? unseen_dataset_use_images(data, images) : UNSEEN_OK;
+    if (status)
+        unseen_dataset_close(data);
+    else
+        *out = data;
+    return status;
+}
+
+un_status un_cli_pictures_open(const un_cli_pictures *p, unseen_model **out) {
+    unseen_model *model = NULL;
+    UN_TRY(un_cli_model_open(&p->common, p->model, &model));
+    *out = model; /* released by the caller in any case */
+    UN_TRY(unseen_model_attach_backbone(model, p->backbone));
+    UN_TRY(unseen_model_set_orientation(model, un_cli_orientation(p->orientation)));
     for (size_t i = 0; i < p->class_file_count; i++)
-        UN_TRY(un_new_classes_read(classifier, p->class_files[i]));
+        UN_TRY(unseen_model_read_classes(model, p->class_files[i]));
     return UNSEEN_OK;
 }
 
@@ -508,8 +545,8 @@ size_t un_cli_report_empty(const un_cli_pictures *p) {
     return p->pictures.empty;
 }
 
-void un_cli_report_ignored(size_t count, const un_classifier *classifier) {
-    if (count == 0 || classifier->requested != UN_ORIENTATION_UNSAID) return;
+void un_cli_report_ignored(size_t count, const un_cli_pictures *p) {
+    if (count == 0 || p->orientation != UN_ORIENTATION_UNSAID) return;
     un_log(UNSEEN_LOG_WARNING,
            "the EXIF orientation of %zu picture%s was ignored, as it was when the model learned; "
            "--orientation exif turns them",

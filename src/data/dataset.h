@@ -48,6 +48,7 @@
 #include "base/file_kind.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "data/features.h"
 #include "tensor/safetensors.h"
 
 /* ---- from the values that people give of a class to the row that methods take, and the
@@ -78,6 +79,8 @@ void un_scaling_apply(const un_scaling *scaling, const double *values, float *ro
 /* Where x lies between the least and the largest value of attribute i, which are 0 and 1; 0 for
  * all x if these are equal. */
 double un_scaling_place(const un_scaling *scaling, size_t i, double x);
+
+un_status un_scaling_copy(const un_scaling *scaling, un_arena *arena, const un_scaling **out);
 
 /* What files keep besides the numbers: {"kind": "range", "unknown": ["-1"]}. A new reference,
  * NULL without memory. */
@@ -122,7 +125,8 @@ typedef struct {
 } un_fold;
 
 typedef struct {
-    char *directory; /* NULL for one that was not opened from disk */
+    char *directory;             /* NULL: it is in memory only */
+    const un_features *features; /* of one in memory: its only feature set; borrowed */
     const char *name;
     size_t image_count; /* N */
     size_t class_count; /* C */
@@ -152,6 +156,14 @@ un_status un_dataset_find_image_root(un_dataset *dataset, const char *root);
 /* Takes the pictures from `root` from now on, a folder in which they have the names that they
  * had; NULL: stays as it is. Fails where that is no folder or the images have no names. */
 un_status un_dataset_use_images(un_dataset *dataset, const char *root);
+
+/* A feature set by name, NULL: the only one; of a data set in memory a view, which lives no longer
+ * than its data set. To be closed. */
+un_status un_dataset_features(const un_dataset *dataset, const char *name, un_features *out);
+/* Names of all of them, as un_features_list gives them. */
+un_status un_dataset_features_list(const un_dataset *dataset, char ***out, size_t *count);
+/* How sentences call it: its directory, or its name. */
+const char *un_dataset_place(const un_dataset *dataset);
 
 /* NULL if there is none of that name. */
 const un_semantics *un_dataset_semantics(const un_dataset *dataset, const char *name);

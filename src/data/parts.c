@@ -12,7 +12,7 @@ static const char FORMAT[] = "unseen-parts";
 
 int un_parts_exist(const char *directory) {
     char *path = NULL;
-    if (un_path_join(directory, FILE_NAME, &path) != UNSEEN_OK) return 0;
+    if (!directory || un_path_join(directory, FILE_NAME, &path) != UNSEEN_OK) return 0;
     int there = un_path_exists(path);
     free(path);
     return there;

@@ -8,6 +8,46 @@
 #include "base/status.h"
 #include "data/split.h"
 
+/* ---- copies ---- */
+
+static un_status copy_semantics(const un_class_semantics *from, size_t classes, size_t more,
+                                un_arena *arena, un_class_semantics *to) {
+    char *name = NULL;
+    float *vectors = NULL;
+    *to = (un_class_semantics){.width = from->width, .vector_width = from->vector_width};
+    UN_TRY(un_arena_string(arena, from->name, &name));
+    to->name = name;
+    UN_TRY(un_arena_alloc(arena, (classes + more) * from->width, sizeof(float), &to->values));
+    memcpy(to->values, from->values, classes * from->width * sizeof(float));
+    if (from->attributes) {
+        UN_TRY(un_arena_alloc(arena, from->width, sizeof *to->attributes, &to->attributes));
+        for (size_t i = 0; i < from->width; i++)
+            UN_TRY(un_arena_string(arena, from->attributes[i], &to->attributes[i]));
+    }
+    if (from->vectors) {
+        UN_TRY(un_arena_alloc(arena, from->width * from->vector_width, sizeof *vectors, &vectors));
+        memcpy(vectors, from->vectors, from->width * from->vector_width * sizeof *vectors);
+        to->vectors = vectors;
+    }
+    return from->scaling ? un_scaling_copy(from->scaling, arena, &to->scaling) : UNSEEN_OK;
+}
+
+un_status un_class_table_copy(const un_class_table *from, size_t more, un_arena *arena,
+                              un_class_table *to) {
+    *to = (un_class_table){.count = from->count};
+    UN_TRY(un_arena_alloc(arena, from->count + more, sizeof *to->names, &to->names));
+    UN_TRY(un_arena_alloc(arena, from->count + more, 1, &to->seen));
+    memcpy(to->seen, from->seen, from->count);
+    for (size_t c = 0; c < from->count; c++)
+        UN_TRY(un_arena_string(arena, from->names[c], &to->names[c]));
+    for (; to->semantics_count < from->semantics_count; to->semantics_count++)
+        UN_TRY(copy_semantics(&from->semantics[to->semantics_count], from->count, more, arena,
+                              &to->semantics[to->semantics_count]));
+    return UNSEEN_OK;
+}
+
+/* ---- what a task is made of ---- */
+
 /* Fills the class table with the classes that have keep[c]; map[c] receives their row or -1. */
 static un_status make_table(un_task *task, const un_dataset *dataset, const unsigned char *keep,
                             const unsigned char *seen, const char *const *semantics, size_t count,

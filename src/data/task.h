@@ -40,6 +40,10 @@ typedef struct {
     un_class_semantics semantics[UN_MAX_CLASS_SEMANTICS];
 } un_class_table;
 
+/* A copy of everything with room for `more` classes, in `arena`. */
+un_status un_class_table_copy(const un_class_table *table, size_t more, un_arena *arena,
+                              un_class_table *out);
+
 typedef struct {
     char name[32]; /* "final", "fold 1", "whole" */
     un_class_table classes;

@@ -24,22 +24,22 @@ static void read_grid(un_classifier *c) {
     un_method_grid(c->model.method, &c->grid_height, &c->grid_width);
 }
 
+un_status un_classifier_begin(un_classifier *c, const char *path) {
+    UN_TRY(un_format(&c->path, "%s", path));
+    c->classes = c->model.classes; /* until describe.c replaces it */
+    un_recipe_default(&c->recipe);
+    read_grid(c);
+    return UNSEEN_OK;
+}
+
 un_status un_classifier_open(un_classifier *c, const char *model, un_precision precision) {
-    *c = (un_classifier){0};
+    *c = (un_classifier){.precision = precision};
     UN_TRY(un_model_open(&c->model, model, precision));
-    un_status status = un_format(&c->path, "%s", model);
+    un_status status = un_classifier_begin(c, model);
     if (status) {
         un_classifier_close(c);
         return status;
     }
-    c->classes = c->model.classes; /* until describe.c replaces it */
-    un_recipe_default(&c->recipe);
-    read_grid(c);
-    if (un_manifest_learned_all(c->model.manifest))
-        un_log(UNSEEN_LOG_INFO,
-               "%s learned from every image of its data set, those of the test lists included; it "
-               "has no test figures",
-               model);
     return UNSEEN_OK;
 }
 
@@ -90,7 +90,13 @@ static un_status check_shape(const un_classifier *c) {
     return UNSEEN_OK;
 }
 
-un_status un_classifier_attach(un_classifier *c, const char *weights, un_precision precision) {
+un_status un_classifier_attach(un_classifier *c, const char *weights) {
+    un_precision precision = c->precision;
+    if (un_manifest_learned_all(c->model.manifest))
+        un_log(UNSEEN_LOG_INFO,
+               "%s learned from every image of its data set, those of the test lists included; it "
+               "has no test figures",
+               c->path);
     json_t *recipe = NULL;
     const char *text =
         json_string_value(json_object_get(json_object_get(c->model.manifest, "input"), "recipe"));

@@ -14,7 +14,9 @@
 typedef struct {
     un_model model;                 /* its classes are those of the file */
     un_class_table classes;         /* those to score: of the file and, after them, added ones */
-    unsigned char *described;       /* [C] 1: described after training; NULL: none was */
+    unsigned char *described;       /* [C] 1: described after training; NULL: as in the file */
+    size_t changes;                 /* how often the table was changed */
+    un_precision precision;         /* as asked for; of a backbone, too */
     un_arena arena;                 /* of the table */
     un_backbone *backbone;          /* NULL until attached */
     un_recipe recipe;               /* of the features that the model was trained on */
@@ -25,12 +27,15 @@ typedef struct {
 } un_classifier;
 
 un_status un_classifier_open(un_classifier *classifier, const char *model, un_precision precision);
+/* For what has its `model` already: the rest; `path` is for sentences. */
+un_status un_classifier_begin(un_classifier *classifier, const char *path);
+/* Another one with the same weights, classes and gamma, without a backbone. */
+un_status un_classifier_clone(const un_classifier *from, un_classifier *out);
 void un_classifier_close(un_classifier *classifier);
 
 /* Opens the backbone and checks that it is the one that the model's features came from. `weights`
  * may be NULL if that was the built-in descriptor. */
-un_status un_classifier_attach(un_classifier *classifier, const char *weights,
-                               un_precision precision);
+un_status un_classifier_attach(un_classifier *classifier, const char *weights);
 
 /* Has pictures turned otherwise than those that the model learned from; UN_ORIENTATION_UNSAID: as
  * those. Holds for backbones attached later, too. */
@@ -64,6 +69,12 @@ typedef struct {
 un_status un_classifier_describe(un_classifier *classifier, const un_description *descriptions,
                                  size_t n);
 
+/* The same for class k, which gets the description's name (NULL: keeps its own). */
+un_status un_classifier_replace(un_classifier *classifier, size_t k,
+                                const un_description *description);
+/* Takes class k out; the last one stays. */
+un_status un_classifier_remove(un_classifier *classifier, size_t k);
+
 /* out[i] = number of the attribute (of the only semantics) that names[i] means (base/names.h); an
  * error lists those that mean none, with the nearest. */
 un_status un_classifier_attributes(const un_classifier *classifier, char *const *names,
@@ -89,12 +100,6 @@ size_t un_classifier_top(const un_classifier *classifier, const float *scores, u
 
 /* What calibrated scores are: the method's unit, and what was taken from seen classes. */
 void un_classifier_score_unit(const un_classifier *classifier, char *out, size_t size);
-
-/* ---- what the files of the public interface share. ---- */
-
-struct unseen_model {
-    un_classifier classifier;
-};
 
 /* ---- classes that people describe in a file, for a trained model.
  *

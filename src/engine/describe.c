@@ -1,14 +1,12 @@
 /*
- * describe.c - classes that are described after training, in a call or in a file (classifier.h):
- * what the values mean, the rows they become, the table that takes the rows.
+ * describe.c - the classes of a model after training (classifier.h): described, replaced, taken out;
+ * what values mean, the rows they become, the table that takes the rows.
  */
 #include <math.h>
 #include <string.h>
 
 #include "base/names.h"
 #include "base/status.h"
-#include "data/readers/table.h"
-#include "data/readers/text.h"
 #include "engine/classifier.h"
 
 /* A value this many ranges outside the range of the training classes is in another unit, or wrong.
@@ -69,6 +67,7 @@ typedef struct {
     double bottom;               /* the least */
     int in_percent;              /* a value of this description exceeds 1 */
     size_t *group;               /* [A] first attribute of each one's group; its own: it has none */
+    int renames;                 /* a class that gets a description gets its name, too */
     unsigned char *stated;       /* [A] scratch */
     unsigned char *group_stated; /* [A] scratch, at a group's first attribute */
     double *values;              /* [A] scratch */
@@ -201,13 +200,14 @@ static un_status make_row(describer *d, const un_description *x, float *row) {
 
 /* ---- the table ---- */
 
-/* Where the class goes in the new table: over class k, of its name, or behind the last. */
-static void place(const un_classifier *c, const un_class_table *table, size_t k, const char *name,
+/* Where the class goes in the new table: over class k, or behind the last. */
+static void place(const describer *d, const un_class_table *table, size_t k, const char *name,
                   size_t *out) {
+    const un_classifier *c = d->classifier;
     for (size_t i = c->classes.count; k == UN_NO_NAME && i < table->count; i++)
         if (strcmp(table->names[i], name) == 0) k = i; /* of this call, which are few */
     *out = k != UN_NO_NAME ? k : table->count;
-    if (k == UN_NO_NAME) return;
+    if (k == UN_NO_NAME || (d->renames && strcmp(table->names[k], name) != 0)) return;
     if (table->seen[k])
         un_log(UNSEEN_LOG_WARNING,
                "\"%s\" has a new description; %s was trained with another, and on pictures of the "
@@ -215,21 +215,6 @@ static void place(const un_classifier *c, const un_class_table *table, size_t k,
                name, c->path);
     else
         un_log(UNSEEN_LOG_INFO, "\"%s\" has a new description in place of the one it had", name);
-}
-
-/* A table of the present classes with room for `more`. */
-static un_status copy_table(const un_class_table *from, size_t more, un_arena *arena,
-                            un_class_table *to) {
-    size_t room = from->count + more;
-    size_t width = from->semantics[0].width;
-    *to = *from;
-    UN_TRY(un_arena_alloc(arena, room, sizeof *to->names, &to->names));
-    UN_TRY(un_arena_alloc(arena, room, 1, &to->seen));
-    UN_TRY(un_arena_alloc(arena, room * width, sizeof(float), &to->semantics[0].values));
-    memcpy(to->names, from->names, from->count * sizeof *to->names);
-    memcpy(to->seen, from->seen, from->count);
-    memcpy(to->semantics[0].values, from->semantics[0].values, from->count * width * sizeof(float));
-    return UNSEEN_OK;
 }
 
 /* The class of the model that each description is of, UN_NO_NAME for a new one. */
@@ -258,13 +243,13 @@ static un_status match_names(const un_classifier *c, const un_description *descr
 /* `k`: the class it is of, as in match_names. */
 static un_status add(describer *d, const un_description *x, size_t k, un_arena *arena,
                      un_class_table *table, unsigned char *described) {
-    place(d->classifier, table, k, x->name, &k);
+    place(d, table, k, x->name, &k);
     un_class_semantics *m = &table->semantics[0];
     UN_TRY(make_row(d, x, m->values + k * m->width));
     described[k] = 1;
-    if (k < table->count) return UNSEEN_OK;
-    table->seen[k] = 0;
-    table->count++;
+    if (k < table->count && (!d->renames || !strcmp(table->names[k], x->name))) return UNSEEN_OK;
+    table->seen[k] = 0; /* nothing of that name was trained on */
+    if (k == table->count) table->count++;
     return un_arena_string(arena, x->name, &table->names[k]);
 }
 
@@ -306,235 +291,129 @@ static un_status survey_values(describer *d, un_arena *arena) {
     return find_groups(d, arena);
 }
 
-un_status un_classifier_describe(un_classifier *c, const un_description *descriptions, size_t n) {
-    un_arena arena = {0}, scratch = {0};
-    un_class_table table;
-    unsigned char *described = NULL;
-    size_t *old = NULL;
-    describer d = {.classifier = c, .known = &c->model.classes};
-    un_status status = UNSEEN_OK;
-    UN_TRY(check_semantics(c));
-    d.m = &d.known->semantics[0];
-    UN_GO(survey_values(&d, &scratch));
-    UN_GO(copy_table(&c->classes, n, &arena, &table));
-    UN_GO(un_arena_alloc(&arena, c->classes.count + n, 1, &described));
-    if (c->described) memcpy(described, c->described, c->classes.count);
-    UN_GO(match_names(c, descriptions, n, &scratch, &old));
-    for (size_t i = 0; i < n; i++)
-        UN_GO(add(&d, &descriptions[i], old[i], &arena, &table, described));
-    /* Names of classes that were added before live in the arena that goes: keep copies. */
-    for (size_t k = c->model.classes.count; k < c->classes.count; k++)
-        UN_GO(un_arena_string(&arena, table.names[k], &table.names[k]));
-    UN_GO(c->model.method->class->set_classes(c->model.method, &table)); /* the last to fail */
-    un_arena_free(&scratch);
-    un_arena_free(&c->arena);
-    c->arena = arena;
-    c->classes = table;
-    c->described = described;
-    return UNSEEN_OK;
-done:
-    un_arena_free(&scratch);
-    un_arena_free(&arena);
-    return status;
-}
-
-/* ---- descriptions read from a file ---- */
-
+/* A table that takes the place of the present one. */
 typedef struct {
-    un_classifier *classifier;
-    const un_class_semantics *m;
-    const char *path;
-    un_cell_format format;
-    un_name_index attributes; /* of the model */
     un_arena arena;
-    un_description *classes;
-    size_t count;
-} reader;
+    un_class_table table;
+    unsigned char *described; /* [room] */
+} new_table;
 
-/* A table of classes and attributes, or a list of NAME,ATTRIBUTE=VALUE,…; which it is. */
-
-enum { MOST_TRIES = 64 }; /* '=' in a name */
-
-/* Where "ATTRIBUTE=VALUE" is to be cut: at the last '=' that stands behind a known attribute or
- * before a value; NULL if there is none. */
-static char *find_equals(const reader *r, char *text) {
-    char *value = NULL;
-    int tries = 0;
-    for (char *at = strrchr(text, '='); at && tries < MOST_TRIES; tries++) {
-        *at = 0;
-        int known = un_name_find(&r->attributes, text) != UN_NO_NAME;
-        *at = '=';
-        if (known) return at;
-        if (!value && un_cell_read(&r->format, at + 1).kind != UN_CELL_WRONG) value = at;
-        at = memrchr(text, '=', (size_t)(at - text));
-    }
-    return value;
+static un_status begin_table(const un_classifier *c, size_t more, new_table *t) {
+    *t = (new_table){0};
+    UN_TRY(un_class_table_copy(&c->classes, more, &t->arena, &t->table));
+    UN_TRY(un_arena_alloc(&t->arena, c->classes.count + more, 1, &t->described));
+    if (c->described) memcpy(t->described, c->described, c->classes.count);
+    return UNSEEN_OK;
 }
 
-/* Whether the first record is NAME,ATTRIBUTE=VALUE,…: names of attributes may hold '=', too. */
-static un_status is_list(const reader *r, int *out) {
-    un_csv csv;
-    char **fields = NULL;
-    size_t count = 0;
-    *out = 0;
-    UN_TRY(un_csv_open(&csv, r->path));
+/* The last to fail; releases the table then. */
+static un_status use_table(un_classifier *c, new_table *t) {
+    un_status status = c->model.method->class->set_classes(c->model.method, &t->table);
+    if (status) {
+        un_arena_free(&t->arena);
+        return status;
+    }
+    un_arena_free(&c->arena);
+    c->arena = t->arena;
+    c->classes = t->table;
+    c->described = t->described;
+    c->changes++;
+    return UNSEEN_OK;
+}
+
+/* of[i]: the class that description i is of, UN_NO_NAME for a new one. */
+static un_status describe(un_classifier *c, const un_description *descriptions, size_t n,
+                          const size_t *of, int renames) {
+    un_arena scratch = {0};
+    new_table t = {0};
+    describer d = {.classifier = c,
+                   .known = &c->model.classes,
+                   .m = &c->model.classes.semantics[0],
+                   .renames = renames};
     un_status status = UNSEEN_OK;
-    do {
-        if (!*csv.at) UN_GO(un_fail(UNSEEN_E_FORMAT, "%s is empty", r->path));
-        UN_GO(un_csv_record(&csv, &fields, &count));
-    } while (count == 1 && fields[0][0] == 0);
-    for (size_t i = 1; i < count; i++)
-        if (un_name_find(&r->attributes, fields[i]) != UN_NO_NAME) goto done;
-    for (size_t i = 1; i < count && !*out; i++) *out = find_equals(r, fields[i]) != NULL;
+    UN_GO(survey_values(&d, &scratch));
+    UN_GO(begin_table(c, n, &t));
+    for (size_t i = 0; i < n; i++)
+        UN_GO(add(&d, &descriptions[i], of[i], &t.arena, &t.table, t.described));
+    un_arena_free(&scratch);
+    return use_table(c, &t);
 done:
-    un_csv_close(&csv);
+    un_arena_free(&scratch);
+    un_arena_free(&t.arena);
     return status;
 }
 
-static un_status read_row(reader *r, const un_table *t, const size_t *columns, size_t row) {
-    un_description *d = &r->classes[r->count++];
-    size_t *attributes = NULL;
-    double *values = NULL;
-    UN_TRY(un_arena_alloc(&r->arena, t->columns, sizeof *attributes, &attributes));
-    UN_TRY(un_arena_alloc(&r->arena, t->columns, sizeof *values, &values));
-    *d = (un_description){.name = t->names[row], .attributes = attributes, .values = values};
-    for (size_t a = 0; a < t->columns; a++) {
-        double value = t->values[row * t->columns + a];
-        if (isnan(value)) continue;
-        attributes[d->count] = columns[a];
-        values[d->count++] = value;
-    }
-    if (d->count > 0) return UNSEEN_OK;
-    return un_fail(UNSEEN_E_FORMAT, "%s: line %zu says nothing about \"%.80s\"", r->path,
-                   t->lines[row], d->name);
-}
-
-static un_status read_table(reader *r) {
-    const un_table_options options = {r->format.unknown, r->format.unknown_count, 1};
-    un_table t;
-    size_t *columns = NULL;
-    UN_TRY(un_table_read_as(r->path, &options, &r->arena, &t));
-    UN_TRY(un_arena_alloc(&r->arena, t.columns, sizeof *columns, &columns));
-    un_status status = un_classifier_attributes(r->classifier, t.attributes, t.columns, columns);
-    if (status) return un_fail_prefix(status, "%s: the header", r->path);
-    UN_TRY(un_arena_alloc(&r->arena, t.rows, sizeof *r->classes, &r->classes));
-    for (size_t c = 0; c < t.rows; c++) UN_TRY(read_row(r, &t, columns, c));
-    return UNSEEN_OK;
-}
-
-static un_status wrong_field(const reader *r, size_t line, const char *class, const char *attribute,
-                             const char *value, const char *why) {
-    return un_fail(UNSEEN_E_FORMAT,
-                   "%s: line %zu (class \"%.80s\", attribute \"%.80s\"): %s: \"%.40s\"", r->path,
-                   line, class, attribute, why, value);
-}
-
-/* One "ATTRIBUTE=VALUE" of a record; nothing is stated by an unknown value. */
-static un_status read_field(reader *r, size_t line, un_description *d, char *text,
-                            size_t *attributes, double *values) {
-    char *sign = find_equals(r, text);
-    if (!sign) sign = strrchr(text, '=');
-    if (!sign)
-        return un_fail(UNSEEN_E_FORMAT, "%s: line %zu: \"%.80s\" is not ATTRIBUTE=VALUE", r->path,
-                       line, text);
-    *sign = 0;
-    size_t *place = &attributes[d->count];
-    *place = un_name_find(&r->attributes, text);
-    if (*place == UN_NO_NAME && un_classifier_attributes(r->classifier, &text, 1, place))
-        return un_fail_prefix(UNSEEN_E_ARGUMENT, "%s: line %zu", r->path, line);
-    un_cell cell = un_cell_read(&r->format, sign + 1);
-    if (cell.kind == UN_CELL_EMPTY || cell.kind == UN_CELL_WRONG)
-        return wrong_field(r, line, d->name, text, sign + 1, cell.why);
-    if (cell.kind == UN_CELL_UNKNOWN) return UNSEEN_OK;
-    values[d->count++] = cell.value;
-    return UNSEEN_OK;
-}
-
-static un_status read_record(reader *r, size_t line, char **fields, size_t count) {
-    un_description *d = &r->classes[r->count];
-    size_t *attributes = NULL;
-    double *values = NULL;
-    char *name = NULL;
-    while (count > 0 && fields[count - 1][0] == 0) count--;
-    if (count == 0) return UNSEEN_OK; /* a blank line */
-    if (fields[0][0] == 0)
-        return un_fail(UNSEEN_E_FORMAT, "%s: line %zu has no class name in its first column",
-                       r->path, line);
-    UN_TRY(un_arena_string(&r->arena, fields[0], &name));
-    UN_TRY(un_arena_alloc(&r->arena, count, sizeof *attributes, &attributes));
-    UN_TRY(un_arena_alloc(&r->arena, count, sizeof *values, &values));
-    *d = (un_description){.name = name, .attributes = attributes, .values = values};
-    for (size_t i = 1; i < count; i++)
-        if (fields[i][0]) UN_TRY(read_field(r, line, d, fields[i], attributes, values));
-    if (d->count == 0)
-        return un_fail(UNSEEN_E_FORMAT, "%s: line %zu says nothing about \"%.80s\"", r->path, line,
-                       name);
-    r->count++;
-    return UNSEEN_OK;
-}
-
-static un_status check_repeated(reader *r) {
-    char **names = NULL;
-    un_name_index index;
-    size_t a = 0, b = 0;
-    UN_TRY(un_arena_alloc(&r->arena, r->count, sizeof *names, &names));
-    for (size_t i = 0; i < r->count; i++)
-        UN_TRY(un_arena_string(&r->arena, r->classes[i].name, &names[i]));
-    UN_TRY(un_name_index_make(&index, names, r->count));
-    int repeats = un_name_index_repeats(&index, &a, &b);
-    un_name_list alike = {0};
-    un_name_index_alike(&index, &alike);
-    un_name_index_free(&index);
-    if (!repeats && alike.count > 0)
-        un_log(
-            UNSEEN_LOG_WARNING,
-            "%s has classes that differ in spelling only: %s%s; they are different classes here; "
-            "if one is meant, take the other line out",
-            r->path, alike.text, un_name_list_more(&alike));
-    if (!repeats) return UNSEEN_OK;
-    return un_fail(UNSEEN_E_FORMAT, "%s: class %zu and class %zu have the same name, \"%.200s\"",
-                   r->path, a + 1, b + 1, names[a]);
-}
-
-static un_status read_list(reader *r) {
-    un_csv csv;
-    size_t lines = 0, delimiters = 0;
-    UN_TRY(un_csv_open(&csv, r->path));
-    un_status status = UNSEEN_OK;
-    un_csv_bounds(&csv, &lines, &delimiters);
-    UN_GO(un_arena_alloc(&r->arena, lines, sizeof *r->classes, &r->classes));
-    while (*csv.at) {
-        char **fields = NULL;
-        size_t count = 0;
-        size_t line = csv.line;
-        UN_GO(un_csv_record(&csv, &fields, &count));
-        UN_GO(read_record(r, line, fields, count));
-    }
-    UN_GO(check_repeated(r));
-done:
-    un_csv_close(&csv);
+un_status un_classifier_describe(un_classifier *c, const un_description *descriptions, size_t n) {
+    un_arena scratch = {0};
+    size_t *of = NULL;
+    UN_TRY(check_semantics(c));
+    un_status status = match_names(c, descriptions, n, &scratch, &of);
+    if (!status) status = describe(c, descriptions, n, of, 0);
+    un_arena_free(&scratch);
     return status;
 }
 
-static un_status read_all(reader *r) {
-    int list = 0;
-    UN_TRY(
-        un_name_index_make(&r->attributes, r->m->attributes, r->m->attributes ? r->m->width : 0));
-    UN_TRY(is_list(r, &list));
-    UN_TRY(list ? read_list(r) : read_table(r));
-    un_status status = un_classifier_describe(r->classifier, r->classes, r->count);
-    return status ? un_fail_prefix(status, "%s", r->path) : UNSEEN_OK;
+static un_status check_class(const un_classifier *c, size_t k) {
+    if (k < c->classes.count) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_ARGUMENT, "%s has no class %zu, it has %zu", c->path, k,
+                   c->classes.count);
 }
 
-un_status un_new_classes_read(un_classifier *classifier, const char *path) {
-    const un_class_semantics *m = &classifier->model.classes.semantics[0];
-    reader r = {.classifier = classifier, .m = m, .path = path};
-    if (m->scaling) {
-        r.format.unknown = m->scaling->unknown;
-        r.format.unknown_count = m->scaling->unknown_count;
+un_status un_classifier_replace(un_classifier *c, size_t k, const un_description *description) {
+    UN_TRY(check_semantics(c));
+    UN_TRY(check_class(c, k));
+    const un_description x = {.name = description->name ? description->name : c->classes.names[k],
+                              .count = description->count,
+                              .attributes = description->attributes,
+                              .values = description->values};
+    if (!*x.name) return un_fail(UNSEEN_E_ARGUMENT, "a new class has no name");
+    for (size_t i = 0; i < c->classes.count; i++)
+        if (i != k && !strcmp(c->classes.names[i], x.name))
+            return un_fail(UNSEEN_E_ARGUMENT, "class %zu is called \"%.200s\" already", i, x.name);
+    return describe(c, &x, 1, &k, 1);
+}
+
+un_status un_classifier_remove(un_classifier *c, size_t k) {
+    new_table t;
+    UN_TRY(check_class(c, k));
+    if (c->classes.count == 1)
+        return un_fail(UNSEEN_E_ARGUMENT, "\"%.200s\" is the only class of %s, it stays",
+                       c->classes.names[k], c->path);
+    un_status status = begin_table(c, 0, &t);
+    if (status) {
+        un_arena_free(&t.arena);
+        return status;
     }
-    un_status status = read_all(&r);
-    un_name_index_free(&r.attributes);
-    un_arena_free(&r.arena);
+    size_t behind = --t.table.count - k;
+    memmove(t.table.names + k, t.table.names + k + 1, behind * sizeof *t.table.names);
+    memmove(t.table.seen + k, t.table.seen + k + 1, behind);
+    memmove(t.described + k, t.described + k + 1, behind);
+    for (size_t m = 0; m < t.table.semantics_count; m++) {
+        const un_class_semantics *s = &t.table.semantics[m];
+        memmove(s->values + k * s->width, s->values + (k + 1) * s->width,
+                behind * s->width * sizeof *s->values);
+    }
+    return use_table(c, &t);
+}
+
+un_status un_classifier_clone(const un_classifier *from, un_classifier *c) {
+    const un_model *m = &from->model;
+    new_table t;
+    *c = (un_classifier){0};
+    UN_TRY(un_model_make(&c->model, &m->method->params, &m->classes, m->manifest, m->precision,
+                         from->path));
+    un_status status = un_classifier_begin(c, from->path);
+    c->precision = from->precision;
+    un_classifier_orient(c, from->requested);
+    c->model.gamma = m->gamma;
+    c->model.gamma_is_given = m->gamma_is_given;
+    if (!status && from->described) {
+        status = begin_table(from, 0, &t);
+        if (status)
+            un_arena_free(&t.arena);
+        else
+            status = use_table(c, &t);
+    }
+    if (status) un_classifier_close(c);
     return status;
 }

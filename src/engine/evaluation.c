@@ -30,7 +30,7 @@ static un_status read_selected(const char *setting, const un_model *model, const
                        "the gamma of %s was selected on test, not on validation: --gamma selected "
                        "takes it all the same",
                        path);
-    context->gamma = model->gamma;
+    context->gamma = model->selected_gamma;
     context->gamma_source = on_test ? UN_SELECTED_ON_TEST : "validation";
     return UNSEEN_OK;
 }
@@ -38,13 +38,17 @@ static un_status read_selected(const char *setting, const un_model *model, const
 /* Which gamma to report at, and what to call it. */
 static un_status resolve_gamma(const char *setting, const un_model *model, const char *path,
                                un_result_context *context) {
+    const int given = !setting && model->gamma_is_given;
     const char *text = setting ? setting : model->has_gamma ? "selected" : "native";
     const json_t *selection = json_object_get(model->manifest, "selection");
     const char *mode = json_string_value(json_object_get(selection, "mode"));
     context->selection = mode ? mode : "none";
     context->has_selected_gamma = model->has_gamma;
-    context->selected_gamma = model->gamma;
-    if (!strcmp(text, "native")) {
+    context->selected_gamma = model->selected_gamma;
+    if (given) {
+        context->gamma_source = "given";
+        context->gamma = model->gamma;
+    } else if (!strcmp(text, "native")) {
         context->gamma_source = "native";
     } else if (!strcmp(text, "validation") || !strcmp(text, "selected")) {
         UN_TRY(read_selected(text, model, path, context));
@@ -92,7 +96,7 @@ static un_status open_features(const char *setting, const un_model *model,
                                const un_dataset *dataset, un_features *features) {
     const json_t *input = json_object_get(model->manifest, "input");
     const char *name = setting ? setting : json_string_value(json_object_get(input, "features"));
-    UN_TRY(un_features_open(features, dataset->directory, name));
+    UN_TRY(un_dataset_features(dataset, name, features));
     if (features->image_count != dataset->image_count)
         return un_fail(UNSEEN_E_ARGUMENT, "feature set %s has %zu images, data set %s has %zu",
                        features->name, features->image_count, dataset->name, dataset->image_count);
@@ -123,11 +127,11 @@ static un_status refuse_learned(const un_model *model, const un_dataset *dataset
                    path);
 }
 
-static un_status make(un_evaluation *e, const un_dataset *dataset, const char *path,
-                      const un_evaluation_options *o) {
-    un_precision precision = UN_PRECISION_AUTO;
-    UN_TRY(un_precision_parse(o->precision, &precision));
-    UN_TRY(un_model_open(&e->model, path, precision));
+static un_status make(un_evaluation *e, const un_dataset *dataset, const un_model *model,
+                      const char *path, const un_evaluation_options *o) {
+    UN_TRY(un_model_make(&e->model, &model->method->params, &model->classes, model->manifest,
+                         model->precision, path));
+    if (model->gamma_is_given) UN_TRY(un_model_set_gamma(&e->model, model->gamma));
     UN_TRY(refuse_learned(&e->model, dataset, path));
     UN_TRY(open_features(o->features, &e->model, dataset, &e->features));
     UN_TRY(open_task(&e->model, dataset, &e->features, &e->task));
@@ -146,10 +150,10 @@ static un_status make(un_evaluation *e, const un_dataset *dataset, const char *p
     return UNSEEN_OK;
 }
 
-un_status un_evaluation_make(un_evaluation *e, const un_dataset *dataset, const char *path,
+un_status un_evaluation_make(un_evaluation *e, const un_dataset *dataset, const un_classifier *c,
                              const un_evaluation_options *options) {
-    *e = (un_evaluation){.path = path};
-    un_status status = make(e, dataset, path, options);
+    *e = (un_evaluation){.path = c->path};
+    un_status status = make(e, dataset, &c->model, c->path, options);
     if (status) un_evaluation_close(e);
     return status;
 }
@@ -224,10 +228,10 @@ static un_status check_localisable(const localiser *l) {
         return un_fail(UNSEEN_E_UNSUPPORTED, "%s has no attention maps to measure", class->name);
     if (!un_parts_exist(l->dataset->directory))
         return un_fail(UNSEEN_E_ARGUMENT, "%s has no marked parts (parts.safetensors)",
-                       l->dataset->directory);
+                       un_dataset_place(l->dataset));
     if (!l->dataset->image_root || !l->dataset->images)
         return un_fail(UNSEEN_E_ARGUMENT, "%s has no pictures, whose sizes are needed",
-                       l->dataset->directory);
+                       un_dataset_place(l->dataset));
     return UNSEEN_OK;
 }
 

@@ -5,21 +5,20 @@
 #ifndef UN_ENGINE_EVALUATION_H
 #define UN_ENGINE_EVALUATION_H
 
-#include "model/model.h"
+#include "engine/classifier.h"
 #include "protocol/report.h"
 
 typedef struct {
-    const char *features;  /* feature set; NULL: the one that the model was trained on */
-    const char *gamma;     /* for U, S, H: "native", "selected" (the model's own, wherever it was
+    const char *features; /* feature set; NULL: the one that the model was trained on */
+    const char *gamma;    /* for U, S, H: "native", "selected" (the model's own, wherever it was
                               selected), "validation" (the model's own, which must have been
-                              selected on validation folds) or a number; NULL: selected where the
-                              model has one, else native */
-    const char *precision; /* "auto", "f32", "bf16" */
+                              selected on validation folds) or a number; NULL: one that was given
+                              to the model, else selected where it has one, else native */
 } un_evaluation_options;
 
 typedef struct {
     const char *path; /* of the model; borrowed */
-    un_model model;   /* with the classes of the task */
+    un_model model;   /* the same weights, with the classes of the task */
     un_task task;
     un_features features;
     un_predictions predictions;
@@ -28,9 +27,9 @@ typedef struct {
 } un_evaluation;
 
 /* Warns in the log of another split, other features, other descriptions than the model's. The
- * data set must outlive the evaluation. */
-un_status un_evaluation_make(un_evaluation *evaluation, const un_dataset *dataset, const char *path,
-                             const un_evaluation_options *options);
+ * data set and `path` must outlive the evaluation; the classifier stays as it is. */
+un_status un_evaluation_make(un_evaluation *evaluation, const un_dataset *dataset,
+                             const un_classifier *classifier, const un_evaluation_options *options);
 /* un_result_json with "seconds" and "model"; *out is a reference to release in any case. */
 un_status un_evaluation_json(const un_evaluation *evaluation, json_t **out);
 /* Harmless on a zeroed one. */

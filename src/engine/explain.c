@@ -213,12 +213,12 @@ static un_status read_groups(un_classifier *c, const float *features, un_explana
 }
 
 /* The crop, and the features of it. */
-static un_status extract_features(un_classifier *c, const char *path, un_explanation *e,
+static un_status extract_features(un_classifier *c, const unseen_picture *from, un_explanation *e,
                                   float *features) {
     un_image image = {0};
     float *picture = NULL;
     un_status status = UNSEEN_OK;
-    UN_GO(un_load_image(NULL, path, &c->recipe, &image));
+    UN_GO(un_load_given(from, 0, &c->recipe, &image));
     UN_GO(un_recipe_crop(&c->recipe, &image, &e->crop, &e->box));
     UN_GO(un_alloc(c->recipe.crop * c->recipe.crop * 3, sizeof *picture, &picture));
     un_recipe_normalize(&c->recipe, &e->crop, picture);
@@ -229,8 +229,8 @@ done:
     return status;
 }
 
-un_status un_explain(un_classifier *c, const char *path, const un_explain_options *options,
-                     un_explanation *e) {
+un_status un_explain(un_classifier *c, const unseen_picture *picture,
+                     const un_explain_options *options, un_explanation *e) {
     float *features = NULL;
     un_status status = UNSEEN_OK;
     const un_method_class *class = c->model.method->class;
@@ -242,7 +242,7 @@ un_status un_explain(un_classifier *c, const char *path, const un_explain_option
     UN_GO(describe(c, e));
     UN_GO(un_alloc(c->model.regions * c->model.width, sizeof *features, &features));
     UN_GO(un_arena_alloc(&e->arena, c->classes.count, sizeof(float), &e->scores));
-    UN_GO(extract_features(c, path, e, features));
+    UN_GO(extract_features(c, picture, e, features));
     UN_GO(un_classifier_score(c, features, 1, 1, e->scores));
     UN_GO(select_classes(c, options, e));
     UN_GO(read_groups(c, features, e));

@@ -41,8 +41,8 @@ typedef struct {
 } un_explanation;
 
 /* Fails with fewer than two candidates. */
-un_status un_explain(un_classifier *classifier, const char *path, const un_explain_options *options,
-                     un_explanation *out);
+un_status un_explain(un_classifier *classifier, const unseen_picture *picture,
+                     const un_explain_options *options, un_explanation *out);
 void un_explanation_free(un_explanation *explanation);
 
 /* What is shown of an explanation; numbers of attributes. */
@@ -122,6 +122,14 @@ double un_explain_constant(const un_explanation *explanation);
 un_status un_explain_write(const un_explanation *explanation, const un_classifier *classifier,
                            const char *image, const char *note, size_t top, const char *directory,
                            const char *name);
+
+/* The JSON of that folder, a new reference. */
+un_status un_explain_json(const un_explanation *explanation, const un_classifier *classifier,
+                          const char *image, const char *note, size_t top, json_t **out);
+/* The sheet, or the contributions, as a PNG file in memory, released with free(). */
+un_status un_explain_png(const un_explanation *explanation, const un_classifier *classifier,
+                         const char *note, size_t top, unseen_drawing drawing, char **bytes,
+                         size_t *size);
 
 /* A file name made of a path or a name: the last component, letters, digits, "-", "_" and inner
  * dots kept, everything else "_", at most 80 bytes, never empty; `without_extension`: 1 drops what

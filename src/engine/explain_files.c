@@ -1,10 +1,14 @@
 /* explain_files.c - an explanation as a folder of pictures and numbers; see explain.h. */
 #include "engine/explain.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -454,5 +458,47 @@ done:
     un_stage_abort(&stage);
     un_explain_selection_free(&selection);
     free(folder);
+    return status;
+}
+
+/* ---- the same in memory ---- */
+
+un_status un_explain_json(const un_explanation *e, const un_classifier *c, const char *image,
+                          const char *note, size_t top, json_t **out) {
+    un_explain_selection selection = {0};
+    UN_TRY(un_explain_select(e, top, &selection));
+    un_status status = make_json(e, c, image, note, &selection, out);
+    un_explain_selection_free(&selection);
+    return status;
+}
+
+/* What was written to a file without a name. */
+static un_status read_back(int fd, char **bytes, size_t *size) {
+    struct stat st;
+    if (fstat(fd, &st) != 0) return un_fail_errno(errno, "cannot read a drawing back");
+    UN_TRY(un_alloc((size_t)st.st_size, 1, bytes));
+    if (pread(fd, *bytes, (size_t)st.st_size, 0) != st.st_size) {
+        free(*bytes);
+        return un_fail_errno(errno, "cannot read a drawing back");
+    }
+    *size = (size_t)st.st_size;
+    return UNSEEN_OK;
+}
+
+un_status un_explain_png(const un_explanation *e, const un_classifier *c, const char *note,
+                         size_t top, unseen_drawing drawing, char **bytes, size_t *size) {
+    un_explain_selection selection = {0};
+    char path[40];
+    int fd = memfd_create("drawing", MFD_CLOEXEC);
+    if (fd < 0) return un_fail_errno(errno, "no memory for a drawing");
+    snprintf(path, sizeof path, "/dev/fd/%d", fd); /* outputs write through what is open */
+    un_status status = un_explain_select(e, top, &selection);
+    if (!status && drawing == UNSEEN_DRAWING_SHEET)
+        status = write_sheet(e, c, &selection, note, path);
+    else if (!status)
+        status = write_bars(e, c, &selection, path);
+    if (!status) status = read_back(fd, bytes, size);
+    un_explain_selection_free(&selection);
+    close(fd);
     return status;
 }

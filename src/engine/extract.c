@@ -19,6 +19,10 @@ enum {
 static un_status check_options(const un_extract_options *o) {
     if (!o->pooled && !o->regions)
         return un_fail(UNSEEN_E_ARGUMENT, "choose pooled features, regions or both");
+    if (!o->dataset->directory)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "data set %s is in memory and has no place for features: save it first",
+                       o->dataset->name);
     if (o->batch == 0 || o->batch > 4096)
         return un_fail(UNSEEN_E_ARGUMENT, "a batch is 1 to 4096 pictures, not %zu", o->batch);
     return UNSEEN_OK;
@@ -26,25 +30,24 @@ static un_status check_options(const un_extract_options *o) {
 
 static un_status open_inputs(extraction *x) {
     const un_extract_options *o = x->options;
-    UN_TRY(un_dataset_open(&x->dataset, o->directory));
-    UN_TRY(un_dataset_use_images(&x->dataset, o->images));
-    if (!x->dataset.image_root || !x->dataset.images)
+    x->dataset = o->dataset;
+    if (!x->dataset->image_root || !x->dataset->images)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "%s does not say where its pictures lie; import it again with --images ROOT",
-                       o->directory);
-    if (!un_path_is_directory(x->dataset.image_root))
+                       x->dataset->directory);
+    if (!un_path_is_directory(x->dataset->image_root))
         return un_fail(UNSEEN_E_IO,
                        "the folder of the pictures, %s, is not there; mount its drive, or say "
                        "where they are now with --images ROOT",
-                       x->dataset.image_root);
+                       x->dataset->image_root);
     UN_TRY(un_backbone_open(o->backbone, o->precision, &x->backbone));
     x->recipe = x->backbone->recipe;
     if (o->image_size > 0 && o->image_size != x->recipe.crop)
         un_recipe_rescale(&x->recipe, o->image_size);
-    x->recipe.orientation = o->orientation ? o->orientation : x->dataset.orientation;
-    x->result->images = x->dataset.image_count;
-    if (!x->state) UN_TRY(un_alloc(x->dataset.image_count, 1, &x->state));
-    if (!x->there) UN_TRY(un_alloc(x->dataset.image_count, 1, &x->there));
+    x->recipe.orientation = o->orientation ? o->orientation : x->dataset->orientation;
+    x->result->images = x->dataset->image_count;
+    if (!x->state) UN_TRY(un_alloc(x->dataset->image_count, 1, &x->state));
+    if (!x->there) UN_TRY(un_alloc(x->dataset->image_count, 1, &x->there));
     return UNSEEN_OK;
 }
 
@@ -78,7 +81,7 @@ static void log_rest(const extraction *x) {
 /* Counts what is still without a row. */
 static void count_bad(extraction *x) {
     x->result->bad = x->result->unreadable = 0;
-    for (size_t i = 0; i < x->dataset.image_count; i++) {
+    for (size_t i = 0; i < x->dataset->image_count; i++) {
         x->result->bad += x->state[i] != USABLE;
         x->result->unreadable += x->state[i] == UNREADABLE;
     }
@@ -99,7 +102,7 @@ static un_status give_up(extraction *x, const char *sentence) {
                    "%d pictures in a row could not be read, the last: %s. Is the drive with %s "
                    "there? The same command goes on after the %zu images before them; "
                    "--keep-going leaves such pictures out",
-                   UN_PICTURE_FAILURES, last, x->dataset.image_root, before);
+                   UN_PICTURE_FAILURES, last, x->dataset->image_root, before);
 }
 
 /* ---- rows ---- */
@@ -171,7 +174,7 @@ static int is_stopped(const extraction *x) {
 static un_status compute(extraction *x, un_loader *loader) {
     un_progress progress;
     un_status status = UNSEEN_OK;
-    size_t N = x->dataset.image_count, computed = 0;
+    size_t N = x->dataset->image_count, computed = 0;
     un_progress_begin(&progress, "extract", "images", x->pending_count);
     while (computed < x->pending_count) {
         un_loaded batch;
@@ -230,7 +233,7 @@ done:
 
 /* All ranks have their rows: rank 0 completes the files. */
 static un_status commit(extraction *x) {
-    size_t N = x->dataset.image_count;
+    size_t N = x->dataset->image_count;
     int first = un_cluster_rank(un_cluster_all()) == 0;
     if (un_cluster_size(un_cluster_all()) > 1) UN_TRY(un_extract_write_journals(x)); /* syncs */
     UN_TRY(exchange_notes(x));
@@ -241,7 +244,7 @@ static un_status commit(extraction *x) {
         return un_fail(x->result->unreadable == N ? UNSEEN_E_IO : UNSEEN_E_FORMAT,
                        "none of the %zu pictures under %s could be used: %zu damaged, %zu cannot "
                        "be read",
-                       N, x->dataset.image_root, N - x->result->unreadable, x->result->unreadable);
+                       N, x->dataset->image_root, N - x->result->unreadable, x->result->unreadable);
     }
     return un_cluster_agree(first ? un_extract_commit_outputs(x) : UNSEEN_OK);
 }
@@ -251,7 +254,7 @@ static un_status commit(extraction *x) {
 /* What all ranks begin with, as rank 0 finds it. */
 static un_status take_up(extraction *x) {
     un_cluster *all = un_cluster_all();
-    size_t N = x->dataset.image_count;
+    size_t N = x->dataset->image_count;
     UN_TRY(un_cluster_agree(un_cluster_rank(all) == 0 ? un_extract_read_journals(x) : UNSEEN_OK));
     UN_TRY(un_cluster_broadcast(all, 0, x->there, N));
     UN_TRY(un_cluster_broadcast(all, 0, x->state, N));
@@ -262,7 +265,7 @@ static un_status take_up(extraction *x) {
 
 /* Lists the images whose pictures are to be processed, by all ranks together. */
 static un_status list_pending(extraction *x) {
-    size_t N = x->dataset.image_count;
+    size_t N = x->dataset->image_count;
     UN_TRY(un_alloc(N, sizeof *x->rows, &x->rows));
     UN_TRY(un_alloc(N, sizeof *x->pending, &x->pending));
     UN_TRY(un_alloc(N, sizeof *x->names, &x->names));
@@ -275,7 +278,7 @@ static un_status list_pending(extraction *x) {
 /* Keeps this rank's share of the list, and lists the rows that lie between its pictures as well. */
 static void take_share(extraction *x) {
     const un_cluster *all = un_cluster_all();
-    size_t N = x->dataset.image_count, batch = x->options->batch;
+    size_t N = x->dataset->image_count, batch = x->options->batch;
     size_t ranks = un_cluster_size(all), rank = un_cluster_rank(all);
     size_t batches = (x->lacking + batch - 1) / batch, begin[2], image[2];
     for (size_t e = 0; e < 2; e++) {
@@ -285,7 +288,7 @@ static void take_share(extraction *x) {
     }
     x->pending_count = begin[1] - begin[0];
     memmove(x->pending, x->pending + begin[0], x->pending_count * sizeof *x->pending);
-    for (size_t i = 0; i < x->pending_count; i++) x->names[i] = x->dataset.images[x->pending[i]];
+    for (size_t i = 0; i < x->pending_count; i++) x->names[i] = x->dataset->images[x->pending[i]];
     for (size_t i = image[0]; i < image[1]; i++)
         if (!x->there[i]) x->rows[x->row_count++] = i;
     if (rank > 0) memset(x->there, 0, N); /* what was there is rank 0's to vouch for */
@@ -308,7 +311,7 @@ static un_status probe(extraction *x, int *worth) {
     UN_TRY(un_alloc(x->recipe.crop * x->recipe.crop * 3, sizeof *picture, &picture));
     *worth = 0;
     for (size_t i = 0; i < x->lacking && !*worth && !status; i++) {
-        un_status code = un_load_picture(x->dataset.image_root, x->dataset.images[x->pending[i]],
+        un_status code = un_load_picture(x->dataset->image_root, x->dataset->images[x->pending[i]],
                                          &x->recipe, picture, NULL);
         snprintf(sentence, sizeof sentence, "%s", un_error());
         if (code)
@@ -325,7 +328,7 @@ static un_status probe_first(extraction *x, int *worth) {
     un_cluster *all = un_cluster_all();
     UN_TRY(un_cluster_agree(un_cluster_rank(all) == 0 ? probe(x, worth) : UNSEEN_OK));
     UN_TRY(un_cluster_broadcast(all, 0, worth, sizeof *worth));
-    return un_cluster_broadcast(all, 0, x->state, x->dataset.image_count);
+    return un_cluster_broadcast(all, 0, x->state, x->dataset->image_count);
 }
 
 /* One pass over what is missing. */
@@ -341,10 +344,10 @@ static un_status run(extraction *x) {
         count_bad(x);
         return UNSEEN_OK;
     }
-    if (completes(x)) x->result->kept = x->dataset.image_count - x->lacking - x->taken_up;
+    if (completes(x)) x->result->kept = x->dataset->image_count - x->lacking - x->taken_up;
     UN_TRY(un_extract_open_writers(x));
     take_share(x);
-    const un_loader_options options = {.root = x->dataset.image_root,
+    const un_loader_options options = {.root = x->dataset->image_root,
                                        .names = x->names,
                                        .count = x->pending_count,
                                        .batch = x->options->batch,
@@ -366,7 +369,6 @@ static void close_pass(extraction *x) {
     free(x->pending);
     free(x->names);
     un_backbone_close(x->backbone);
-    un_dataset_close(&x->dataset);
     x->rows = NULL;
     x->pending = NULL;
     x->names = NULL;

@@ -26,10 +26,9 @@
 #include "vision/backbone.h"
 
 typedef struct {
-    const char *directory; /* of the data set, which must say where its pictures lie */
-    const char *images;    /* folder of its pictures; NULL: the one that it names */
-    const char *backbone;  /* weights file, or "builtin:descriptor" */
-    int pooled, regions;   /* which features to write; at least one */
+    const un_dataset *dataset;              /* in a directory; it must say where its pictures lie */
+    const char *backbone;                   /* weights file, or "builtin:descriptor" */
+    int pooled, regions;                    /* which features to write; at least one */
     const char *pooled_name, *regions_name; /* of the feature sets; NULL: architecture, with
                                                "-S" for an unusual size and "-regions" */
     size_t image_size;                      /* S; 0: the recipe's */
@@ -82,7 +81,7 @@ typedef struct {
 typedef struct {
     const un_extract_options *options;
     un_extract_result *result;
-    un_dataset dataset;
+    const un_dataset *dataset;
     un_backbone *backbone;
     un_recipe recipe;
     extract_output output[OUTPUTS];

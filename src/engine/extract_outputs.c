@@ -31,7 +31,7 @@ static un_status make_recipe(extraction *x, int k) {
 
 static un_status name_output(extraction *x, int k) {
     const char *given = k == REGIONS ? x->options->regions_name : x->options->pooled_name;
-    const char *directory = x->options->directory;
+    const char *directory = x->dataset->directory;
     char *name = x->result->names[k];
     size_t room = sizeof x->result->names[k];
     if (given && (strchr(given, '/') || !*given || *given == '.' || strlen(given) > 100))
@@ -60,7 +60,7 @@ static un_status open_old(extraction *x, int k) {
     if (!un_path_exists(out->path)) return UNSEEN_OK;
     UN_TRY(un_features_open_file(&out->old, out->path));
     if (strcmp(out->old.recipe, out->recipe) != 0 ||
-        out->old.image_count != x->dataset.image_count || out->old.regions != out->regions ||
+        out->old.image_count != x->dataset->image_count || out->old.regions != out->regions ||
         out->old.width != x->backbone->width)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "%s was made in another way; remove it or choose another name", out->path);
@@ -83,8 +83,8 @@ static un_status open_stores(extraction *x) {
     char hex[65] = "";
     UN_TRY(un_sha256_open(&hash));
     un_status status = UNSEEN_OK;
-    for (size_t i = 0; i < x->dataset.image_count && !status; i++)
-        status = un_sha256_add(hash, x->dataset.images[i], strlen(x->dataset.images[i]) + 1);
+    for (size_t i = 0; i < x->dataset->image_count && !status; i++)
+        status = un_sha256_add(hash, x->dataset->images[i], strlen(x->dataset->images[i]) + 1);
     if (!status) status = un_sha256_hex(hash, hex);
     un_sha256_close(hash);
     if (status) return status;
@@ -93,9 +93,9 @@ static un_status open_stores(extraction *x) {
         if (!out->open) continue;
         json_t *identity = json_pack(
             "{s:s, s:i, s:s, s:s, s:s, s:s, s:s}", "format", "unseen-extract", "version", 4, "root",
-            x->dataset.image_root, "images", hex, "recipe", out->recipe, "dtype",
+            x->dataset->image_root, "images", hex, "recipe", out->recipe, "dtype",
             un_dtype_name(type_of(x, k)), "completes", out->old.file.path ? out->old.sha256 : "");
-        UN_TRY(un_row_store_open(&out->store, out->path, identity, x->dataset.image_count));
+        UN_TRY(un_row_store_open(&out->store, out->path, identity, x->dataset->image_count));
     }
     return UNSEEN_OK;
 }
@@ -104,7 +104,7 @@ un_status un_extract_open_outputs(extraction *x) {
     const int requested[OUTPUTS] = {x->options->pooled, x->options->regions};
     size_t h = 0, w = 0;
     UN_TRY(x->backbone->class->grid(x->backbone, x->recipe.crop, &h, &w));
-    UN_TRY(make_folder(x->options->directory));
+    UN_TRY(make_folder(x->dataset->directory));
     for (int k = 0; k < OUTPUTS; k++) {
         extract_output *out = &x->output[k];
         if (!requested[k]) continue;
@@ -157,13 +157,13 @@ static un_status find_rows(const extraction *x, const extract_output *out, unsig
                            json_t **journals) {
     size_t i = 0;
     const json_t *journal = NULL;
-    const json_int_t N = (json_int_t)x->dataset.image_count;
+    const json_int_t N = (json_int_t)x->dataset->image_count;
     UN_TRY(un_row_store_find(&out->store, there, journals));
     json_array_foreach(*journals, i, journal) {
         if (is_list(json_object_get(journal, "damaged"), N) &&
             is_list(json_object_get(journal, "unreadable"), N))
             continue;
-        memset(there, 0, x->dataset.image_count);
+        memset(there, 0, x->dataset->image_count);
         (void)json_array_clear(*journals);
         break;
     }
@@ -172,7 +172,7 @@ static un_status find_rows(const extraction *x, const extract_output *out, unsig
 
 /* Where bad pictures are errors, the first of them is where to go on. */
 static void go_back_to_first_bad(extraction *x) {
-    size_t i = 0, N = x->dataset.image_count;
+    size_t i = 0, N = x->dataset->image_count;
     while (i < N && (!x->there[i] || x->state[i] == USABLE)) i++;
     for (size_t k = i; k < N; k++) {
         x->state[k] = USABLE;
@@ -182,7 +182,7 @@ static void go_back_to_first_bad(extraction *x) {
 }
 
 un_status un_extract_read_journals(extraction *x) {
-    size_t N = x->dataset.image_count;
+    size_t N = x->dataset->image_count;
     json_t *journals[OUTPUTS] = {NULL};
     unsigned char *there = NULL;
     un_status status = UNSEEN_OK;
@@ -214,7 +214,7 @@ done:
 /* The images in this state whose rows are there; NULL: out of memory. */
 static json_t *images_in(const extraction *x, unsigned char state) {
     json_t *list = json_array();
-    for (size_t i = 0; list && i < x->dataset.image_count; i++)
+    for (size_t i = 0; list && i < x->dataset->image_count; i++)
         if (x->there[i] && x->state[i] == state) un_json_push(&list, json_integer((json_int_t)i));
     return list;
 }
@@ -229,7 +229,7 @@ static un_status open_writer(extraction *x, int k) {
     extract_output *out = &x->output[k];
     size_t rank = un_cluster_rank(un_cluster_all());
     size_t row = 0, count = 0;
-    const un_features_description description = {.image_count = x->dataset.image_count,
+    const un_features_description description = {.image_count = x->dataset->image_count,
                                                  .regions = out->regions,
                                                  .width = x->backbone->width,
                                                  .grid_height = out->grid_height,
@@ -287,7 +287,7 @@ un_status un_extract_commit_outputs(extraction *x) {
         extract_output *out = &x->output[k];
         if (!out->store.writer) continue;
         UN_TRY(un_features_writer_take_over(out->store.writer));
-        for (size_t i = 0; i < x->dataset.image_count; i++)
+        for (size_t i = 0; i < x->dataset->image_count; i++)
             if (x->state[i] != USABLE && !(out->old.file.path && un_features_has(&out->old, i)))
                 un_features_writer_set_absent(out->store.writer, i);
         UN_TRY(un_row_store_commit(&out->store));

@@ -29,19 +29,56 @@ un_status un_load_image(const char *root, const char *name, const un_recipe *rec
     return status;
 }
 
+un_status un_check_given(const unseen_picture *p, size_t number) {
+    int forms = (p->path != NULL) + (p->bytes != NULL) + (p->rgb != NULL);
+    if (forms != 1)
+        return un_fail(
+            UNSEEN_E_ARGUMENT,
+            "picture %zu is given in %d forms; path, bytes or rgb is set, the others are "
+            "NULL",
+            number, forms);
+    if (p->rgb && (p->width == 0 || p->height == 0 || p->width > 1u << 20 || p->height > 1u << 20 ||
+                   p->stride < 3 * p->width))
+        return un_fail(UNSEEN_E_ARGUMENT, "a picture of %zu x %zu pixels, %zu bytes a row",
+                       p->width, p->height, p->stride);
+    return UNSEEN_OK;
+}
+
+/* A copy of the caller's pixels, dense. */
+static un_status copy_pixels(const unseen_picture *p, un_image *out) {
+    UN_TRY(un_image_create(p->width, p->height, out));
+    for (size_t y = 0; y < p->height; y++)
+        memcpy(out->pixels + y * p->width * 3, p->rgb + y * p->stride, p->width * 3);
+    return UNSEEN_OK;
+}
+
+un_status un_load_given(const unseen_picture *p, size_t number, const un_recipe *recipe,
+                        un_image *out) {
+    const un_image_options options = {.orient = recipe->orientation == UN_ORIENTATION_EXIF};
+    char name[40];
+    *out = (un_image){0};
+    if (p->path) return un_load_image(NULL, p->path, recipe, out);
+    if (p->rgb) return copy_pixels(p, out);
+    snprintf(name, sizeof name, "picture %zu", number);
+    return un_image_decode(p->bytes, p->byte_count, name, &options, out);
+}
+
+/* A decoded picture, cropped and normalised; releases it. */
+static un_status prepare(un_image *image, const un_recipe *recipe, float *out, int *ignored) {
+    un_image crop = {0};
+    if (ignored) *ignored = image->ignored;
+    un_status status = un_recipe_crop(recipe, image, &crop, NULL);
+    if (!status) un_recipe_normalize(recipe, &crop, out);
+    un_image_free(&crop);
+    un_image_free(image);
+    return status;
+}
+
 un_status un_load_picture(const char *root, const char *name, const un_recipe *recipe, float *out,
                           int *ignored) {
     un_image image = {0};
-    un_image crop = {0};
-    un_status status = UNSEEN_OK;
-    UN_GO(un_load_image(root, name, recipe, &image));
-    if (ignored) *ignored = image.ignored;
-    UN_GO(un_recipe_crop(recipe, &image, &crop, NULL));
-    un_recipe_normalize(recipe, &crop, out);
-done:
-    un_image_free(&crop);
-    un_image_free(&image);
-    return status;
+    UN_TRY(un_load_image(root, name, recipe, &image));
+    return prepare(&image, recipe, out, ignored);
 }
 
 /* ---- batches: a ring of them; threads take pictures in order ---- */
@@ -56,6 +93,7 @@ typedef struct {
     un_status *codes;      /* [batch] of them */
     unsigned char *hashes; /* [batch, UN_LOADER_HASH], NULL: not computed */
     size_t ignored;        /* pictures with an EXIF orientation that was not honoured */
+    unsigned char *turned; /* [batch] which */
 } batch;
 
 struct un_loader {
@@ -110,16 +148,28 @@ static un_status hash_picture(const char *root, const char *name, unsigned char 
     return status;
 }
 
+/* Decodes picture i, and hashes its file where that is asked for. */
+static un_status load_one(const un_loader_options *o, size_t i, float *out, int *ignored,
+                          unsigned char *hash) {
+    if (o->names) {
+        UN_TRY(un_load_picture(o->root, o->names[i], &o->recipe, out, ignored));
+        return hash ? hash_picture(o->root, o->names[i], hash) : UNSEEN_OK;
+    }
+    un_image image = {0};
+    UN_TRY(un_load_given(&o->pictures[i], i, &o->recipe, &image));
+    return prepare(&image, &o->recipe, out, ignored);
+}
+
 static void load(un_loader *loader, size_t i) {
     const un_loader_options *o = &loader->options;
     batch *b = batch_of(loader, i);
     size_t slot = i - b->first;
     float *out = b->pictures + slot * loader->picture;
     int ignored = 0;
-    un_status status = un_load_picture(o->root, o->names[i], &o->recipe, out, &ignored);
-    if (!status && b->hashes)
-        status = hash_picture(o->root, o->names[i], b->hashes + slot * UN_LOADER_HASH);
+    un_status status =
+        load_one(o, i, out, &ignored, b->hashes ? b->hashes + slot * UN_LOADER_HASH : NULL);
     b->codes[slot] = status;
+    b->turned[slot] = !status && ignored;
     if (!status && ignored) __atomic_fetch_add(&b->ignored, 1, __ATOMIC_RELAXED);
     if (!status) return;
     memset(out, 0, loader->picture * sizeof *out);
@@ -146,7 +196,9 @@ static void *work(void *context) {
 
 static un_status start_threads(un_loader *loader) {
     int threads = loader->options.threads > 0 ? loader->options.threads : un_thread_count();
+    size_t left = loader->options.count - loader->options.first;
     if (threads > MAX_THREADS) threads = MAX_THREADS;
+    if ((size_t)threads > left) threads = left > 0 ? (int)left : 1;
     for (; loader->thread_count < threads; loader->thread_count++) {
         int code = pthread_create(&loader->threads[loader->thread_count], NULL, work, loader);
         if (code != 0 && loader->thread_count == 0)
@@ -182,6 +234,7 @@ un_status un_loader_open(un_loader **out, const un_loader_options *options) {
         UN_GO(un_alloc(batch_floats, sizeof(float), &loader->ring[i].pictures));
         UN_GO(un_alloc(most, sizeof(char *), &loader->ring[i].errors));
         UN_GO(un_alloc(most, sizeof(un_status), &loader->ring[i].codes));
+        UN_GO(un_alloc(most, 1, &loader->ring[i].turned));
         if (options->hash) UN_GO(un_alloc(most, UN_LOADER_HASH, &loader->ring[i].hashes));
     }
     UN_GO(start_threads(loader));
@@ -216,7 +269,7 @@ un_status un_loader_next(un_loader *loader, un_loaded *out) {
         loader->current = (int)(b - loader->ring);
         loader->delivered += b->count;
         *out = (un_loaded){b->first, b->count,   b->pictures, b->errors,
-                           b->codes, b->ignored, b->hashes};
+                           b->codes, b->ignored, b->turned,   b->hashes};
     }
     pthread_mutex_unlock(&loader->lock);
     return UNSEEN_OK;
@@ -234,6 +287,7 @@ void un_loader_close(un_loader *loader) {
             free(loader->ring[i].errors[k]);
         free(loader->ring[i].errors);
         free(loader->ring[i].codes);
+        free(loader->ring[i].turned);
         free(loader->ring[i].hashes);
         free(loader->ring[i].pictures);
     }

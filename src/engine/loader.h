@@ -23,7 +23,8 @@ enum { UN_LOADER_HASH = 32 };
 /* Everything is borrowed until un_loader_close. */
 typedef struct {
     const char *root;   /* folder that the names are relative to; NULL: they are paths */
-    char *const *names; /* [count] */
+    char *const *names; /* [count]; or, where that is NULL: */
+    const unseen_picture *pictures; /* [count] as un_load_given takes them */
     size_t count;
     size_t first; /* the first picture to load */
     size_t batch; /* pictures at a time, from 1 */
@@ -39,6 +40,7 @@ typedef struct {
     char *const *errors;    /* [count] NULL, or a sentence about a picture that cannot be used */
     const un_status *codes; /* [count] of those */
     size_t ignored;         /* pictures whose EXIF orientation the recipe does not honour */
+    const unsigned char *turned; /* [count] 1: it is one of them */
     const unsigned char *hashes; /* [count, UN_LOADER_HASH] SHA-256 of the files; else NULL */
 } un_loaded;
 
@@ -56,6 +58,12 @@ un_status un_load_image(const char *root, const char *name, const un_recipe *rec
  * that was not honoured, 0 if none. */
 un_status un_load_picture(const char *root, const char *name, const un_recipe *recipe, float *out,
                           int *ignored);
+
+/* That a caller's picture is in one form, with a size that can be. */
+un_status un_check_given(const unseen_picture *picture, size_t number);
+/* The same as un_load_image; `number` is what sentences call one that is in memory. */
+un_status un_load_given(const unseen_picture *picture, size_t number, const un_recipe *recipe,
+                        un_image *out);
 
 /* ---- the pictures that someone named: files, folders, lists. ---- */
 

@@ -1,17 +1,13 @@
-/* model_api.c - the public interface (unseen.h): models, their classes and attributes, and what
- * they say about pictures. */
-#include "engine/classifier.h"
-
+/* model_api.c - the public interface (unseen.h): the library, models, their classes, and what they
+ * say about features. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/locale.h"
-#include "base/names.h"
+#include "base/json.h"
 #include "base/parallel.h"
-#include "base/status.h"
-#include "engine/loader.h"
+#include "engine/handles.h"
+#include "method/methods.h"
 
 /* ---- the library ---- */
 
@@ -24,24 +20,134 @@ unseen_status unseen_set_threads(int threads) {
     return un_set_threads(threads);
 }
 
+const char *unseen_method_name(size_t i) {
+    for (size_t k = 0; un_methods[k]; k++)
+        if (k == i) return un_methods[k]->name;
+    return NULL;
+}
+
+static json_t *option_json(const un_option *o) {
+    json_t *choices = o->choices ? json_array() : json_null();
+    for (const char *at = o->choices; at;) {
+        const char *end = strchrnul(at, '|');
+        un_json_push(&choices, json_stringn(at, (size_t)(end - at)));
+        at = *end ? end + 1 : NULL;
+    }
+    return json_pack("{s:s, s:s, s:s, s:o}", "key", o->key, "default", o->fallback, "help", o->help,
+                     "choices", choices);
+}
+
+static un_status describe_method(const un_method_class *class, json_t *out) {
+    static const char *const inputs[] = {[UN_FEATURES_POOLED] = "pooled",
+                                         [UN_FEATURES_REGIONS] = "regions",
+                                         [UN_FEATURES_PIXELS] = "pixels"};
+    const un_option *tables[UN_OPTION_TABLES];
+    json_t *presets = json_array(), *settings = json_array();
+    for (const un_preset *p = class->presets; p->name; p++) {
+        json_t *values = NULL;
+        un_status status = un_json_parse(p->config, strlen(p->config), p->name, &values);
+        un_json_push(&presets, status ? NULL
+                                      : json_pack("{s:s, s:s, s:o}", "name", p->name, "summary",
+                                                  p->summary, "settings", values));
+    }
+    un_option_tables(class, tables);
+    for (size_t t = 0; tables[t]; t++)
+        for (const un_option *o = tables[t]; o->key; o++) un_json_push(&settings, option_json(o));
+    un_status status = un_json_set(out, "presets", presets);
+    if (status)
+        json_decref(settings);
+    else
+        status = un_json_set(out, "settings", settings);
+    UN_TRY(status);
+    UN_TRY(un_json_set(out, "name", json_string(class->name)));
+    UN_TRY(un_json_set(out, "title", json_string(class->title)));
+    UN_TRY(un_json_set(out, "score_unit", json_string(class->score_unit)));
+    return un_json_set(out, "input", json_string(inputs[class->input]));
+}
+
+unseen_status unseen_method_describe(const char *method, const char **json) {
+    UN_LOCALE_C;
+    static _Thread_local char said[32768]; /* ends with its thread */
+    const un_method_class *class = NULL;
+    char *text = NULL;
+    if (!method || !json)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_method_describe: a pointer is NULL");
+    UN_TRY(un_method_find(method, &class));
+    json_t *out = json_object();
+    un_status status = out ? describe_method(class, out) : un_fail_memory(0);
+    if (!status) status = un_json_text(out, &text);
+    json_decref(out);
+    UN_TRY(status);
+    size_t n = strlen(text) + 1;
+    if (n <= sizeof said) memcpy(said, text, n);
+    free(text);
+    if (n > sizeof said) return un_fail_memory(n);
+    *json = said;
+    return UNSEEN_OK;
+}
+
 /* ---- models ---- */
 
-unseen_status unseen_model_open(const char *path, unseen_model **out) {
-    UN_LOCALE_C;
-    if (!path || !out) return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_open: a pointer is NULL");
+static const unseen_model_options g_options = {.size = sizeof g_options, .precision = "auto"};
+
+void unseen_model_options_init(unseen_model_options *options, size_t size) {
+    un_options_init(options, size, &g_options, sizeof g_options);
+}
+
+un_status un_model_handle(un_classifier *classifier, unseen_model **out) {
     unseen_model *model = calloc(1, sizeof *model);
-    if (!model) return un_fail_memory(sizeof *model);
-    un_status status = un_classifier_open(&model->classifier, path, UN_PRECISION_AUTO);
-    if (status)
-        free(model);
-    else
-        *out = model;
+    if (!model) {
+        un_classifier_close(classifier);
+        return un_fail_memory(sizeof *model);
+    }
+    model->classifier = *classifier;
+    atomic_init(&model->users, 1);
+    *out = model;
+    return UNSEEN_OK;
+}
+
+unseen_status unseen_model_open_with(const char *path, const unseen_model_options *options,
+                                     unseen_model **out) {
+    UN_LOCALE_C;
+    unseen_model_options o = g_options;
+    un_classifier classifier;
+    un_precision precision = UN_PRECISION_AUTO;
+    if (!path || !out) return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_open: a pointer is NULL");
+    UN_TRY(un_options_take(options, "unseen_model_options", &o, sizeof o));
+    if (o.precision) UN_TRY(un_precision_parse(o.precision, &precision));
+    UN_TRY(un_classifier_open(&classifier, path, precision));
+    return un_model_handle(&classifier, out);
+}
+
+unseen_status unseen_model_open(const char *path, unseen_model **out) {
+    return unseen_model_open_with(path, NULL, out);
+}
+
+unseen_status unseen_model_clone(const unseen_model *model, unseen_model **out) {
+    UN_LOCALE_C;
+    un_classifier classifier;
+    if (!model || !out) return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_clone: a pointer is NULL");
+    UN_TRY(un_classifier_clone(&model->classifier, &classifier));
+    return un_model_handle(&classifier, out);
+}
+
+unseen_status unseen_model_save(const unseen_model *model, const char *path) {
+    UN_LOCALE_C;
+    if (!model || !path) return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_save: a pointer is NULL");
+    const un_model *m = &model->classifier.model;
+    json_t *manifest = un_json_copy(m->manifest);
+    un_status status = manifest ? UNSEEN_OK : un_fail_memory(0);
+    if (!status && m->gamma_is_given) status = un_json_set(manifest, "gamma", json_real(m->gamma));
+    if (!status) status = un_model_save(path, m->method, &model->classifier.classes, manifest);
+    json_decref(manifest);
     return status;
 }
 
 void unseen_model_close(unseen_model *model) {
-    if (!model) return;
+    if (!model || atomic_fetch_sub(&model->users, 1) > 1) return;
     un_classifier_close(&model->classifier);
+    for (size_t i = 0; i < model->error_count; i++) free(model->errors[i]);
+    free(model->errors);
     free(model);
 }
 
@@ -69,6 +175,14 @@ double unseen_model_gamma(const unseen_model *model) {
     return model ? model->classifier.model.gamma : 0;
 }
 
+unseen_status unseen_model_set_gamma(unseen_model *model, double gamma) {
+    UN_LOCALE_C;
+    if (!model) return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_set_gamma: a pointer is NULL");
+    UN_TRY(un_model_set_gamma(&model->classifier.model, gamma));
+    model->classifier.changes++;
+    return UNSEEN_OK;
+}
+
 const char *unseen_model_manifest(const unseen_model *model) {
     return model ? model->classifier.model.manifest_text : NULL;
 }
@@ -86,46 +200,71 @@ const char *unseen_model_attribute_name(const unseen_model *model, size_t i) {
 
 /* ---- classes described after training ---- */
 
-/* The decimal number with the fewest digits that is this float: what a caller wrote, 0.2 for 0.2F,
- * so that it means what the table of the training said. */
-static double as_written(float value) {
-    char text[40];
-    for (int digits = 6; digits < 9 && isfinite(value); digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)value);
-        double x = strtod(text, NULL);
-        if ((float)x == value) return x;
-    }
-    return (double)value;
-}
-
-static un_status add_class(un_classifier *classifier, const char *name,
-                           const char *const *attributes, const float *values, size_t n,
-                           un_arena *arena) {
+/* A caller's description by the attributes' numbers, in `arena`. */
+static un_status read_description(const un_classifier *c, const char *name,
+                                  const char *const *attributes, const float *values, size_t n,
+                                  un_arena *arena, un_description *out) {
     char **names = NULL;
     size_t *numbers = NULL;
     double *wide = NULL;
+    if (n == 0)
+        return un_fail(UNSEEN_E_ARGUMENT, "nothing is said about class \"%.80s\"",
+                       name ? name : "");
+    if (!attributes || !values)
+        return un_fail(UNSEEN_E_ARGUMENT, "names or values of attributes are NULL");
     UN_TRY(un_arena_alloc(arena, n, sizeof *names, &names));
     UN_TRY(un_arena_alloc(arena, n, sizeof *numbers, &numbers));
     UN_TRY(un_arena_alloc(arena, n, sizeof *wide, &wide));
     for (size_t i = 0; i < n; i++) {
         if (!attributes[i])
-            return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_add_class: name %zu is NULL", i);
+            return un_fail(UNSEEN_E_ARGUMENT, "the name of attribute %zu is NULL", i);
         UN_TRY(un_arena_string(arena, attributes[i], &names[i]));
-        wide[i] = as_written(values[i]);
+        wide[i] = un_decimal_of(values[i]);
     }
-    UN_TRY(un_classifier_attributes(classifier, names, n, numbers));
-    return un_classifier_describe(classifier, &(un_description){name, n, numbers, wide}, 1);
+    UN_TRY(un_classifier_attributes(c, names, n, numbers));
+    *out = (un_description){name, n, numbers, wide};
+    return UNSEEN_OK;
 }
 
 unseen_status unseen_model_add_class(unseen_model *model, const char *name,
                                      const char *const *attributes, const float *values, size_t n) {
     UN_LOCALE_C;
-    if (!model || !name || (n > 0 && (!attributes || !values)))
-        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_add_class: a pointer is NULL");
     un_arena arena = {0};
-    un_status status = add_class(&model->classifier, name, attributes, values, n, &arena);
+    un_description d;
+    if (!model || !name)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_add_class: a pointer is NULL");
+    un_status status =
+        read_description(&model->classifier, name, attributes, values, n, &arena, &d);
+    if (!status) status = un_classifier_describe(&model->classifier, &d, 1);
     un_arena_free(&arena);
     return status;
+}
+
+unseen_status unseen_model_replace_class(unseen_model *model, size_t k, const char *name,
+                                         const char *const *attributes, const float *values,
+                                         size_t n) {
+    UN_LOCALE_C;
+    un_arena arena = {0};
+    un_description d;
+    if (!model) return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_replace_class: a pointer is NULL");
+    un_status status =
+        read_description(&model->classifier, name, attributes, values, n, &arena, &d);
+    if (!status) status = un_classifier_replace(&model->classifier, k, &d);
+    un_arena_free(&arena);
+    return status;
+}
+
+unseen_status unseen_model_remove_class(unseen_model *model, size_t k) {
+    UN_LOCALE_C;
+    if (!model) return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_remove_class: a pointer is NULL");
+    return un_classifier_remove(&model->classifier, k);
+}
+
+unseen_status unseen_model_read_classes(unseen_model *model, const char *path) {
+    UN_LOCALE_C;
+    if (!model || !path)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_read_classes: a pointer is NULL");
+    return un_new_classes_read(&model->classifier, path);
 }
 
 /* ---- features to answers ---- */
@@ -163,18 +302,19 @@ size_t unseen_model_branch_count(const unseen_model *model) {
     return model ? un_method_map_branches(model->classifier.model.method->class) : 0;
 }
 
-unseen_status unseen_attributes(unseen_model *model, const float *features, float *out) {
+unseen_status unseen_model_attribute_scores(unseen_model *model, const float *features,
+                                            float *out) {
     UN_LOCALE_C;
     if (!model || !features || !out)
-        return un_fail(UNSEEN_E_ARGUMENT, "unseen_attributes: a pointer is NULL");
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_attribute_scores: a pointer is NULL");
     UN_TRY(check_features(model, features, 1));
     return un_classifier_attribute_scores(&model->classifier, features, out);
 }
 
-unseen_status unseen_attention(unseen_model *model, const float *features, float *out) {
+unseen_status unseen_model_attention(unseen_model *model, const float *features, float *out) {
     UN_LOCALE_C;
     if (!model || !features || !out)
-        return un_fail(UNSEEN_E_ARGUMENT, "unseen_attention: a pointer is NULL");
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_attention: a pointer is NULL");
     const un_method_class *class = model->classifier.model.method->class;
     if (!class->maps)
         return un_fail(UNSEEN_E_UNSUPPORTED, "%s has no attention over regions", class->name);
@@ -182,150 +322,12 @@ unseen_status unseen_attention(unseen_model *model, const float *features, float
     return class->maps->attend(model->classifier.model.method, features, out);
 }
 
-/* ---- pictures to answers ---- */
+/* ---- names of version 0.1 ---- */
 
-unseen_status unseen_model_attach_backbone(unseen_model *model, const char *weights) {
-    UN_LOCALE_C;
-    if (!model)
-        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_attach_backbone: a pointer is NULL");
-    return un_classifier_attach(&model->classifier, weights, UN_PRECISION_AUTO);
+unseen_status unseen_attributes(unseen_model *model, const float *features, float *out) {
+    return unseen_model_attribute_scores(model, features, out);
 }
 
-unseen_status unseen_model_set_orientation(unseen_model *model, unseen_orientation orientation) {
-    UN_LOCALE_C;
-    static const un_orientation orientations[] = {
-        [UNSEEN_ORIENTATION_MODEL] = UN_ORIENTATION_UNSAID,
-        [UNSEEN_ORIENTATION_STORED] = UN_ORIENTATION_STORED,
-        [UNSEEN_ORIENTATION_EXIF] = UN_ORIENTATION_EXIF};
-    if (!model)
-        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_set_orientation: a pointer is NULL");
-    if ((unsigned)orientation >= sizeof orientations / sizeof *orientations)
-        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_set_orientation: %d is no orientation",
-                       (int)orientation);
-    un_classifier_orient(&model->classifier, orientations[orientation]);
-    return UNSEEN_OK;
-}
-
-/* A copy of the caller's pixels, dense. */
-static un_status copy_pixels(const uint8_t *rgb, size_t width, size_t height, size_t stride,
-                             un_image *out) {
-    if (width == 0 || height == 0 || width > 1u << 20 || height > 1u << 20 || stride < 3 * width)
-        return un_fail(UNSEEN_E_ARGUMENT, "a picture of %zu x %zu pixels, %zu bytes a row", width,
-                       height, stride);
-    UN_TRY(un_image_create(width, height, out));
-    for (size_t y = 0; y < height; y++)
-        memcpy(out->pixels + y * width * 3, rgb + y * stride, width * 3);
-    return UNSEEN_OK;
-}
-
-/* The network's input of a file, or of pixels if `path` is NULL; released with free(). */
-static un_status load(const unseen_model *model, const char *path, const un_image *pixels,
-                      float **out) {
-    const un_recipe *recipe = &model->classifier.recipe;
-    un_image crop = {0};
-    float *picture = NULL;
-    un_status status = UNSEEN_OK;
-    UN_TRY(un_alloc(recipe->crop * recipe->crop * 3, sizeof *picture, &picture));
-    if (path) {
-        UN_GO(un_load_picture(NULL, path, recipe, picture, NULL));
-    } else {
-        UN_GO(un_recipe_crop(recipe, pixels, &crop, NULL));
-        un_recipe_normalize(recipe, &crop, picture);
-    }
-    *out = picture;
-    picture = NULL;
-done:
-    un_image_free(&crop);
-    free(picture);
-    return status;
-}
-
-static un_status features_of(unseen_model *model, const char *path, const un_image *pixels,
-                             float *out) {
-    float *picture = NULL;
-    if (!model->classifier.backbone)
-        return un_fail(UNSEEN_E_ARGUMENT,
-                       "the model has no backbone yet: unseen_model_attach_backbone");
-    UN_TRY(load(model, path, pixels, &picture));
-    un_status status = un_classifier_features(&model->classifier, picture, 1, out);
-    free(picture);
-    return status;
-}
-
-/* That the classes a caller names are of the enumeration. */
-static un_status check_among(unseen_among among) {
-    switch (among) {
-    case UNSEEN_AMONG_ALL:
-    case UNSEEN_AMONG_SEEN:
-    case UNSEEN_AMONG_UNSEEN:
-    case UNSEEN_AMONG_NEW: return UNSEEN_OK;
-    default: return un_fail(UNSEEN_E_ARGUMENT, "%d is no unseen_among", (int)among);
-    }
-}
-
-static un_status classify(unseen_model *model, const char *path, const un_image *pixels,
-                          unseen_among among, size_t top, unseen_prediction *out, size_t *count) {
-    const un_class_table *classes = &model->classifier.classes;
-    float *features = NULL;
-    float *scores = NULL;
-    size_t *best = NULL;
-    un_status status = UNSEEN_OK;
-    UN_TRY(check_among(among));
-    UN_GO(un_alloc(unseen_model_feature_length(model), sizeof *features, &features));
-    UN_GO(un_alloc(classes->count, sizeof *scores, &scores));
-    UN_GO(un_alloc(classes->count + 1, sizeof *best, &best));
-    UN_GO(features_of(model, path, pixels, features));
-    UN_GO(un_classifier_score(&model->classifier, features, 1, 1, scores));
-    if (top > classes->count) top = classes->count;
-    *count = un_classifier_top(&model->classifier, scores, among, top, best);
-    for (size_t i = 0; i < *count; i++)
-        out[i] = (unseen_prediction){.label = classes->names[best[i]],
-                                     .class_index = best[i],
-                                     .score = scores[best[i]],
-                                     .seen = classes->seen[best[i]]};
-done:
-    free(features);
-    free(scores);
-    free(best);
-    return status;
-}
-
-unseen_status unseen_classify_file(unseen_model *model, const char *path, unseen_among among,
-                                   size_t top, unseen_prediction *out, size_t *count) {
-    UN_LOCALE_C;
-    if (!model || !path || !out || !count)
-        return un_fail(UNSEEN_E_ARGUMENT, "unseen_classify_file: a pointer is NULL");
-    return classify(model, path, NULL, among, top, out, count);
-}
-
-unseen_status unseen_classify_pixels(unseen_model *model, const uint8_t *rgb, size_t width,
-                                     size_t height, size_t stride, unseen_among among, size_t top,
-                                     unseen_prediction *out, size_t *count) {
-    UN_LOCALE_C;
-    un_image pixels = {0};
-    if (!model || !rgb || !out || !count)
-        return un_fail(UNSEEN_E_ARGUMENT, "unseen_classify_pixels: a pointer is NULL");
-    UN_TRY(copy_pixels(rgb, width, height, stride, &pixels));
-    un_status status = classify(model, NULL, &pixels, among, top, out, count);
-    un_image_free(&pixels);
-    return status;
-}
-
-unseen_status unseen_features_of_file(unseen_model *model, const char *path, float *out) {
-    UN_LOCALE_C;
-    if (!model || !path || !out)
-        return un_fail(UNSEEN_E_ARGUMENT, "unseen_features_of_file: a pointer is NULL");
-    return features_of(model, path, NULL, out);
-}
-
-unseen_status unseen_features_of_pixels(unseen_model *model, const uint8_t *rgb, size_t width,
-                                        size_t height, size_t stride, float *out) {
-    UN_LOCALE_C;
-    un_image pixels = {0};
-    if (!model || !rgb || !out)
-        return un_fail(UNSEEN_E_ARGUMENT, "unseen_features_of_pixels: a pointer is NULL");
-    UN_TRY(copy_pixels(rgb, width, height, stride, &pixels));
-    un_status status = features_of(model, NULL, &pixels, out);
-    un_image_free(&pixels);
-    return status;
+unseen_status unseen_attention(unseen_model *model, const float *features, float *out) {
+    return unseen_model_attention(model, features, out);
 }

@@ -26,10 +26,10 @@ enum {
 /* A report in the making. */
 typedef struct {
     const un_report_options *options;
-    un_dataset dataset;
+    const un_dataset *dataset;
     un_report_model *models;
     un_curve *curves;
-    json_t **manifests;
+    const json_t **manifests; /* the models' own */
     json_t *results;
     un_report_group *groups;
     size_t group_count;
@@ -250,9 +250,9 @@ static un_status add_measurements(const maker *m, const un_evaluation *e, json_t
     const un_method_class *class = e->model.method->class;
     json_t *value = NULL;
     un_status status = UNSEEN_OK;
-    if (class->maps && m->dataset.image_root && m->dataset.images &&
-        un_parts_exist(m->dataset.directory)) {
-        status = un_localise(&e->model, &m->dataset, &e->features, &e->task, &value);
+    if (class->maps && m->dataset->image_root && m->dataset->images &&
+        un_parts_exist(m->dataset->directory)) {
+        status = un_localise(&e->model, m->dataset, &e->features, &e->task, &value);
         UN_TRY(add_extra(result, "localisation", status, value));
     }
     status = un_masked_prediction_measure(e, &value);
@@ -264,7 +264,7 @@ static un_status add_measurements(const maker *m, const un_evaluation *e, json_t
 /* Everything about one model; the evaluation ends with it. */
 static un_status add_model(maker *m, size_t i) {
     const un_report_options *o = m->options;
-    const un_evaluation_options options = {o->features, o->gamma, o->precision};
+    const un_evaluation_options options = {o->features, o->gamma};
     un_report_model *model = &m->models[i];
     un_evaluation e;
     json_t *result = NULL;
@@ -272,14 +272,14 @@ static un_status add_model(maker *m, size_t i) {
     size_t each = PICTURES / m->group_count;
     un_status status = UNSEEN_OK;
     m->done = i + 1;
-    UN_TRY(un_evaluation_make(&e, &m->dataset, o->models[i], &options));
-    report_pictures pictures = {.dataset = &m->dataset,
+    UN_TRY(un_evaluation_make(&e, m->dataset, o->models[i], &options));
+    report_pictures pictures = {.dataset = m->dataset,
                                 .evaluation = &e,
                                 .arena = &m->arena,
                                 .budget = is_first(m, i) ? IMAGE_BYTES / m->group_count : 0,
                                 .each = each < 2 ? 2 : each,
                                 .model = model};
-    UN_GO(un_path_base(o->models[i], &base));
+    UN_GO(un_path_base(o->models[i]->path, &base));
     UN_GO(un_arena_string(&m->arena, base, &name));
     model->name = name;
     UN_GO(un_evaluation_json(&e, &result));
@@ -306,19 +306,10 @@ done:
     return status;
 }
 
-/* The manifests are read first: what is shown of a model depends on what the others are. */
-static un_status read_manifest(const char *path, json_t **out) {
-    un_model model;
-    UN_TRY(un_model_open(&model, path, UN_PRECISION_F32));
-    *out = json_incref(model.manifest);
-    un_model_close(&model);
-    return UNSEEN_OK;
-}
-
 static un_status write_page(maker *m, const char *path, size_t *bytes) {
-    const char *known = un_split_known_name(m->dataset.split_hash);
-    const un_report report = {.dataset = m->dataset.name,
-                              .split = known ? known : m->dataset.split_hash,
+    const char *known = un_split_known_name(m->dataset->split_hash);
+    const un_report report = {.dataset = m->dataset->name,
+                              .split = known ? known : m->dataset->split_hash,
                               .models = m->models,
                               .count = m->options->model_count,
                               .groups = m->groups,
@@ -341,29 +332,27 @@ static void release(maker *m) {
         un_report_images_free(&m->models[i]);
         if (m->models[i].curve) un_curve_free(&m->curves[i]);
     }
-    for (size_t i = 0; m->manifests && i < m->options->model_count; i++)
-        json_decref(m->manifests[i]);
     for (size_t g = 0; g < m->group_count; g++) {
         json_decref((json_t *)(uintptr_t)m->groups[g].summary);
         json_decref((json_t *)(uintptr_t)m->groups[g].localisation);
     }
     json_decref(m->results);
     un_arena_free(&m->arena);
-    un_dataset_close(&m->dataset);
 }
 
 un_status un_report_make(const un_report_options *o, const char *path, size_t *bytes) {
-    maker m = {.options = o, .results = json_array()};
+    maker m = {.options = o, .dataset = o->dataset, .results = json_array()};
     un_status status = UNSEEN_OK;
     size_t n = o->model_count;
-    UN_TRY(un_dataset_open(&m.dataset, o->data));
-    UN_GO(un_dataset_use_images(&m.dataset, o->images));
     UN_GO(un_arena_alloc(&m.arena, n, sizeof *m.models, &m.models));
     UN_GO(un_arena_alloc(&m.arena, n, sizeof *m.curves, &m.curves));
     UN_GO(un_arena_alloc(&m.arena, n, sizeof(json_t *), &m.manifests));
-    for (size_t i = 0; i < n; i++) UN_GO(read_manifest(o->models[i], &m.manifests[i]));
-    UN_GO(make_groups(&m, (const json_t *const *)m.manifests));
-    for (size_t i = 0; i < n; i++) UN_GO(add_model(&m, i));
+    for (size_t i = 0; i < n; i++) m.manifests[i] = o->models[i]->model.manifest;
+    UN_GO(make_groups(&m, m.manifests));
+    for (size_t i = 0; i < n; i++) {
+        UN_GO(add_model(&m, i));
+        if (o->stop && *o->stop) UN_GO(un_fail(UNSEEN_E_INTERRUPTED, "the report was stopped"));
+    }
     UN_GO(summarise(&m));
     UN_GO(write_page(&m, path, bytes));
 done:

@@ -6,18 +6,20 @@
 #ifndef UN_ENGINE_REPORT_H
 #define UN_ENGINE_REPORT_H
 
+#include <signal.h>
+
 #include "base/status.h"
 #include "engine/evaluation.h"
 #include "picture/report.h"
 
 typedef struct {
-    const char *data;   /* directory */
-    const char *images; /* folder of its pictures; NULL: the one that it names */
-    const char *const *models;
+    const un_dataset *dataset;
+    const un_classifier *const *models;
     size_t model_count;      /* at least 1 */
     const char *const *logs; /* CSV logs of training, of the first models; NULL: none */
     size_t log_count;
-    const char *features, *gamma, *precision; /* as un_evaluation_options */
+    const char *features, *gamma;      /* as un_evaluation_options */
+    const volatile sig_atomic_t *stop; /* non-zero: give up between two models */
 } un_report_options;
 
 /* Writes the page whole or not at all, at most 5 MiB: pictures are left out before it grows

@@ -131,8 +131,12 @@ static un_status metadata_json(const un_safetensors *file, const char *key, json
     return un_json_parse(text, strlen(text), file->path, out);
 }
 
+static un_status unusable(const char *where, const char *what) {
+    return un_fail(UNSEEN_E_FORMAT, "%s: not a usable model: %s", where, what);
+}
+
 static un_status damaged(const un_safetensors *file, const char *what) {
-    return un_fail(UNSEEN_E_FORMAT, "%s: not a usable model: %s", file->path, what);
+    return unusable(file->path, what);
 }
 
 static un_status read_strings(un_model *model, const un_safetensors *file, const json_t *list,
@@ -266,38 +270,55 @@ static size_t count_parameters(const un_safetensors *file) {
     return n > 0 ? n : 1;
 }
 
-static un_status create_method(un_model *model, const un_safetensors *file,
+/* `available` parameters will fill it. */
+static un_status create_method(un_model *model, const char *where, size_t available,
                                un_precision precision) {
     const char *name = NULL;
     const un_method_class *class = NULL;
     json_t *config = NULL;
     const json_t *input = json_object_get(model->manifest, "input");
-    UN_TRY(un_json_get_string(model->manifest, "method", file->path, &name));
+    UN_TRY(un_json_get_string(model->manifest, "method", where, &name));
     UN_TRY(un_method_find(name, &class));
-    UN_TRY(un_json_get_size(input, "regions", file->path, &model->regions));
-    UN_TRY(un_json_get_size(input, "width", file->path, &model->width));
+    UN_TRY(un_json_get_size(input, "regions", where, &model->regions));
+    UN_TRY(un_json_get_size(input, "width", where, &model->width));
     if (model->regions == 0 || model->width == 0 || model->regions > 1000000 ||
         model->width > 100000000)
-        return damaged(file, "the input shape is impossible");
+        return unusable(where, "the input shape is impossible");
     if (precision == UN_PRECISION_AUTO) precision = trained_precision(model->manifest);
+    model->precision = precision;
     /* A file holds all settings that there were; one that came later is at what was usual before,
      * whatever a preset makes of it now. */
     UN_TRY(un_config_defaults(class, &config));
     un_status status =
-        un_config_merge(class, config, json_object_get(model->manifest, "config"), file->path);
+        un_config_merge(class, config, json_object_get(model->manifest, "config"), where);
     const un_method_setup setup = {.classes = &model->classes,
                                    .regions = model->regions,
                                    .width = model->width,
                                    .precision = precision,
                                    .config = config,
-                                   .available = count_parameters(file),
+                                   .available = available,
                                    .spec = json_object_get(model->manifest, "kept")};
     if (!status) {
         status = class->create(&setup, &model->method);
-        if (status) status = un_fail_prefix(status, "%s: not a usable model", file->path);
+        if (status) status = un_fail_prefix(status, "%s: not a usable model", where);
     }
     json_decref(config);
     return status;
+}
+
+/* What is left once the parameters are there. */
+static un_status complete(un_model *model, const char *where) {
+    const json_t *selected =
+        json_object_get(json_object_get(model->manifest, "selection"), "gamma");
+    const json_t *given = json_object_get(model->manifest, "gamma");
+    model->has_gamma = json_is_number(selected);
+    model->selected_gamma = model->has_gamma ? json_number_value(selected) : 0;
+    model->gamma_is_given = json_is_number(given);
+    model->gamma = model->gamma_is_given ? json_number_value(given) : model->selected_gamma;
+    if (!isfinite((float)model->gamma) || !isfinite((float)model->selected_gamma))
+        return unusable(where, "its gamma is out of range");
+    un_status status = model->method->class->set_classes(model->method, &model->classes);
+    return status ? un_fail_prefix(status, "%s: not a usable model", where) : UNSEEN_OK;
 }
 
 static un_status load(un_model *model, const un_safetensors *file, un_precision precision) {
@@ -312,14 +333,9 @@ static un_status load(un_model *model, const un_safetensors *file, un_precision 
     UN_TRY(metadata_json(file, "manifest", &model->manifest));
     UN_TRY(un_format(&model->manifest_text, "%s", un_safetensors_metadata(file, "manifest")));
     UN_TRY(read_classes(model, file));
-    UN_TRY(create_method(model, file, precision));
+    UN_TRY(create_method(model, file->path, count_parameters(file), precision));
     UN_TRY(read_params(model, file));
-    const json_t *gamma = json_object_get(json_object_get(model->manifest, "selection"), "gamma");
-    model->has_gamma = json_is_number(gamma);
-    model->gamma = model->has_gamma ? json_number_value(gamma) : 0;
-    if (!isfinite((float)model->gamma)) return damaged(file, "its gamma is out of range");
-    un_status status = model->method->class->set_classes(model->method, &model->classes);
-    return status ? un_fail_prefix(status, "%s: not a usable model", file->path) : UNSEEN_OK;
+    return complete(model, file->path);
 }
 
 /* All parameters are in the file, and what a method makes of them is of their size; more is asked
@@ -343,6 +359,33 @@ un_status un_model_open(un_model *model, const char *path, un_precision precisio
     un_safetensors_close(&file);
     if (status) un_model_close(model);
     return status;
+}
+
+static un_status make(un_model *model, const un_params *params, const un_class_table *classes,
+                      const json_t *manifest, un_precision precision, const char *where) {
+    model->manifest = un_json_copy(manifest);
+    if (!model->manifest) return un_fail_memory(0);
+    UN_TRY(un_json_text(manifest, &model->manifest_text));
+    UN_TRY(un_class_table_copy(classes, 0, &model->arena, &model->classes));
+    UN_TRY(create_method(model, where, params->total, precision));
+    UN_TRY(un_params_share(&model->method->params, params));
+    return complete(model, where);
+}
+
+un_status un_model_make(un_model *model, const un_params *params, const un_class_table *classes,
+                        const json_t *manifest, un_precision precision, const char *where) {
+    *model = (un_model){0};
+    un_status status = make(model, params, classes, manifest, precision, where);
+    if (status) un_model_close(model);
+    return status;
+}
+
+un_status un_model_set_gamma(un_model *model, double gamma) {
+    if (!isfinite((float)gamma))
+        return un_fail(UNSEEN_E_ARGUMENT, "a gamma must be a finite float, not %g", gamma);
+    model->gamma = gamma;
+    model->gamma_is_given = 1;
+    return UNSEEN_OK;
 }
 
 int un_manifest_learned_all(const json_t *manifest) {

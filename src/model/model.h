@@ -8,7 +8,8 @@
  *                 hashes of those), seed, precision, data and split hash,
  *                 input (kind, regions, width, feature set, hash, recipe), selection
  *                 (how, metric, epochs, gamma), metrics of the test sets, kept (what the
- *                 method must know beyond its configuration; method.h)
+ *                 method must know beyond its configuration; method.h), gamma (one that was
+ *                 given in the place of the selected one, else absent)
  *     classes     JSON list of C names
  *     modalities  JSON list of {"name", "attributes": list or null, "scaling": object or null}, in
  *                 the method's order; scaling is what was done to the values of the classes
@@ -32,9 +33,12 @@ typedef struct {
     un_class_table classes;
     json_t *manifest;
     char *manifest_text;
-    size_t regions, width; /* R, F of the input */
+    size_t regions, width;  /* R, F of the input */
+    un_precision precision; /* of the products */
     int has_gamma;
-    double gamma; /* of validation; 0 without */
+    double selected_gamma; /* of selection; 0 without */
+    int gamma_is_given;    /* 1: someone set another one since */
+    double gamma;          /* the one in use */
     un_arena arena;
 } un_model;
 
@@ -51,6 +55,13 @@ un_status un_model_save(const char *path, const un_method *method, const un_clas
  * where this processor has it. A file cannot make this ask for more memory than its own size
  * explains (UNSEEN_E_MEMORY). */
 un_status un_model_open(un_model *model, const char *path, un_precision precision);
+/* A model for prediction of parts in memory: copies of the classes and the manifest, as un_model_save
+ * takes them, and the values of `params`, which are shared. `where` is for sentences. */
+un_status un_model_make(un_model *model, const un_params *params, const un_class_table *classes,
+                        const json_t *manifest, un_precision precision, const char *where);
+/* Puts another gamma in the place of the selected one. UNSEEN_E_ARGUMENT for one that is no finite
+ * float. */
+un_status un_model_set_gamma(un_model *model, double gamma);
 void un_model_close(un_model *model);
 
 #endif

@@ -2,12 +2,19 @@
 #include "nn/params.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tensor/kernels.h"
 
 enum { PIECE_ALIGNMENT = 16, FIRST_CAPACITY = 32 };
+
+/* Values that several sets may have. */
+struct un_param_values {
+    atomic_size_t sets;
+    float *value;
+};
 
 /* Doubles the list; the old one stays in the arena. */
 static un_status grow(un_params *params) {
@@ -63,7 +70,10 @@ un_status un_params_allocate(un_params *params, int training, int bf16) {
     if (params->available > 0 && declared > params->available)
         return un_fail(UNSEEN_E_FORMAT, "%zu parameters are declared, %zu are there", declared,
                        params->available);
-    UN_TRY(un_arena_alloc(&params->arena, params->total, sizeof(float), &params->value));
+    UN_TRY(un_alloc(1, sizeof *params->values, &params->values));
+    atomic_init(&params->values->sets, 1);
+    UN_TRY(un_alloc(params->total, sizeof(float), &params->values->value));
+    params->value = params->values->value;
     if (training)
         UN_TRY(un_arena_alloc(&params->arena, params->trained, sizeof(float), &params->grad));
     if (bf16 && training)
@@ -128,8 +138,38 @@ un_status un_param_packed(const un_params *params, size_t index, int trans_b, si
     return UNSEEN_OK;
 }
 
+/* The last set that has them releases them. */
+static void drop_values(un_params *params) {
+    if (!params->values || atomic_fetch_sub(&params->values->sets, 1) > 1) return;
+    free(params->values->value);
+    free(params->values);
+}
+
+static int same_pieces(const un_params *a, const un_params *b) {
+    if (a->count != b->count || a->total != b->total) return 0;
+    for (size_t i = 0; i < a->count; i++) {
+        const un_param *p = &a->item[i], *q = &b->item[i];
+        if (strcmp(p->name, q->name) != 0 || p->rank != q->rank || p->offset != q->offset ||
+            memcmp(p->shape, q->shape, (size_t)p->rank * sizeof *p->shape) != 0)
+            return 0;
+    }
+    return 1;
+}
+
+un_status un_params_share(un_params *params, const un_params *from) {
+    if (params->grad || !from->values || !same_pieces(params, from))
+        return un_fail(UNSEEN_E_ARGUMENT, "parameters of another form cannot be shared");
+    atomic_fetch_add(&from->values->sets, 1);
+    drop_values(params);
+    params->values = from->values;
+    params->value = from->value;
+    un_params_refresh(params);
+    return UNSEEN_OK;
+}
+
 void un_params_free(un_params *params) {
     forget_panels(params);
+    drop_values(params);
     un_arena_free(&params->arena);
     *params = (un_params){0};
 }

@@ -27,6 +27,7 @@ typedef struct {
 } un_param;
 
 typedef struct un_param_panels un_param_panels;
+typedef struct un_param_values un_param_values;
 
 typedef struct {
     size_t count;
@@ -37,7 +38,8 @@ typedef struct {
     int has_fixed;    /* a piece that stays as it is was declared */
     size_t available; /* elements of all pieces that a file has; 0: they come from elsewhere */
     float *value;     /* [total] */
-    float *grad;      /* [trained], NULL when only predicting */
+    un_param_values *values; /* who else has them */
+    float *grad;             /* [trained], NULL when only predicting */
     un_bf16 *value16; /* [trained], kept by the optimiser; NULL in f32 and when only predicting */
     un_param_panels **panels; /* [count]: when only predicting in bf16, packed weights instead */
     un_arena arena;
@@ -54,6 +56,9 @@ un_status un_params_add_fixed(un_params *params, const char *name, int rank, con
  * a copy of all values, else each weight packed when it is first asked for. UNSEEN_E_FORMAT if more
  * is declared than is available: before any memory is taken for it. */
 un_status un_params_allocate(un_params *params, int training, int bf16);
+/* A set for prediction takes the values of another one of the same pieces in the place of its own:
+ * they are in memory once, and nobody changes them from now on. */
+un_status un_params_share(un_params *params, const un_params *from);
 void un_params_free(un_params *params);
 
 float *un_param_value(const un_params *params, size_t index);

@@ -32,7 +32,7 @@ typedef struct {
     size_t folds;              /* of the data set's validation folds the first so many; 0: all */
     int all;                   /* 1: the final run learns from the test lists, too */
     size_t max_steps;          /* of every run; 0: no limit but the epochs */
-    const char *output;        /* model file */
+    const char *output;        /* model file; NULL: none, and no checkpoint */
     const char *log_path;      /* CSV, NULL: none */
     int resume;                /* go on from <output>.checkpoint if it is there; where
                                           there is none, a model of the same identity is not

@@ -133,10 +133,10 @@ typedef struct {
     un_name_list fitting, all;
 } candidates;
 
-static un_status add_candidate(candidates *c, const char *directory, const char *name,
+static un_status add_candidate(candidates *c, const un_dataset *dataset, const char *name,
                                const un_method_class *class, const json_t *config) {
     un_features f;
-    UN_TRY(un_features_open(&f, directory, name));
+    UN_TRY(un_dataset_features(dataset, name, &f));
     fitness fit = fitness_of(&f, class, config);
     un_name_list_say(&c->all, SIZE_MAX, "%s (%s)", name, g_kinds[un_features_kind_of(&f)]);
     un_features_close(&f);
@@ -151,7 +151,7 @@ static un_status add_candidate(candidates *c, const char *directory, const char 
     return UNSEEN_OK;
 }
 
-static un_status select_candidate(const candidates *c, const char *directory,
+static un_status select_candidate(const candidates *c, const char *where,
                                   const un_method_class *class, const json_t *config,
                                   const char **name) {
     char needs[128];
@@ -160,33 +160,33 @@ static un_status select_candidate(const candidates *c, const char *directory,
         return un_fail(UNSEEN_E_ARGUMENT,
                        "method %s needs %s with these settings; %s has none: %s%s (`unseen "
                        "extract` makes them)",
-                       class->name, needs, directory, c->all.text, un_name_list_more(&c->all));
+                       class->name, needs, where, c->all.text, un_name_list_more(&c->all));
     if (c->count > 1)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "%s has several feature sets that method %s can use: choose one with "
                        "--features: %s%s",
-                       directory, class->name, c->fitting.text, un_name_list_more(&c->fitting));
+                       where, class->name, c->fitting.text, un_name_list_more(&c->fitting));
     *name = c->name;
     return UNSEEN_OK;
 }
 
-un_status un_train_inputs_open(un_features *features, const char *directory, const char *name,
+un_status un_train_inputs_open(un_features *features, const un_dataset *dataset, const char *name,
                                const un_method_class *class, const json_t *config) {
     char **names = NULL;
     const char *selected = NULL;
     size_t count = 0;
     candidates c = {0};
     un_status status = UNSEEN_OK;
-    if (name) return un_features_open(features, directory, name);
-    UN_TRY(un_features_list(directory, &names, &count));
+    if (name) return un_dataset_features(dataset, name, features);
+    UN_TRY(un_dataset_features_list(dataset, &names, &count));
     if (count > 1) {
         for (size_t i = 0; i < count; i++)
-            UN_GO(add_candidate(&c, directory, names[i], class, config));
-        UN_GO(select_candidate(&c, directory, class, config, &selected));
+            UN_GO(add_candidate(&c, dataset, names[i], class, config));
+        UN_GO(select_candidate(&c, un_dataset_place(dataset), class, config, &selected));
         un_log(UNSEEN_LOG_INFO, "training on feature set %s, the one of %zu that %s can use%s",
                selected, count, class->name, c.best == AS_THEY_ARE ? "" : " at all");
     }
-    status = un_features_open(features, directory, selected);
+    status = un_dataset_features(dataset, selected, features);
 done:
     un_names_free(names);
     return status;

@@ -98,13 +98,13 @@ void un_trainer_close(trainer *t);
 /* Keeps other trainings from an output. What is written through, a pipe, is nobody's alone. */
 un_status un_train_lock(const char *output, un_lock *lock);
 /* With --resume: the result of a model that this very training has written before, else NULL. */
-un_status un_train_find_finished(const trainer *t, json_t **result);
+un_status un_train_find_finished(const trainer *t, un_model *found, json_t **result);
 /* Trains to the end of the run that is open, or until stopped. */
 un_status un_train_run(trainer *t);
 /* Selects from the selection runs, which are done, and opens the final run. */
 un_status un_train_begin_final(trainer *t);
 /* After the final run: tests, writes the model. */
-un_status un_train_finish(trainer *t, json_t **result);
+un_status un_train_finish(trainer *t, un_model *model, json_t **result);
 
 /* ---- run.c: the run under way ---- */
 
@@ -160,11 +160,11 @@ un_status un_checkpoint_remove(trainer *t);
 
 /* ---- run.c: which features a method learns from ---- */
 
-/* Opens the feature set of DIR to train with. `name` names one; NULL takes the only one that the
+/* Opens the feature set of a data set to train with. `name` names one; NULL takes the only one that the
  * method can use as it is, or where there is none, the only one whose regions it can average. The
  * log says which, unless there is no other. Fails with a sentence that lists them if several fit
  * or none does. */
-un_status un_train_inputs_open(un_features *features, const char *directory, const char *name,
+un_status un_train_inputs_open(un_features *features, const un_dataset *dataset, const char *name,
                                const un_method_class *class, const json_t *config);
 /* That a method can learn from these features; says so in the log where regions are averaged. */
 un_status un_train_inputs_check(const un_features *features, const un_method_class *class,

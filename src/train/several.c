@@ -233,7 +233,7 @@ static un_status run_final(work *w, trainer *t, size_t training) {
         UN_TRY(un_train_begin_final(t));
     }
     UN_TRY(un_train_run(t));
-    return un_train_finish(t, &w->results[training]);
+    return un_train_finish(t, NULL, &w->results[training]);
 }
 
 static un_status do_final(work *w, size_t training) {
@@ -256,7 +256,7 @@ static un_status do_units(work *w) {
             UN_TRY(do_final(w, u->training));
         } else {
             const un_train_options o = options_of(w, u->training);
-            UN_TRY(un_train(&o, &w->results[u->training]));
+            UN_TRY(un_train(&o, NULL, &w->results[u->training]));
         }
     }
     return UNSEEN_OK;
@@ -288,7 +288,7 @@ static un_status look(work *w, size_t training) {
                           "remove it",
                           path));
     }
-    UN_GO(un_train_find_finished(&t, &w->results[training]));
+    UN_GO(un_train_find_finished(&t, NULL, &w->results[training]));
     if (w->results[training]) w->state[training] = FINISHED;
 done:
     un_trainer_close(&t);
@@ -457,7 +457,7 @@ un_status un_train_several(const un_train_options *options, const un_training *t
             json_t *result = NULL;
             un_train_options o = options_of(&w, s);
             o.locked = 0;
-            status = un_train(&o, &result);
+            status = un_train(&o, NULL, &result);
             if (!status) status = done(s, result, user);
             json_decref(result);
         }

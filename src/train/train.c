@@ -87,6 +87,10 @@ static un_status maybe_checkpoint(trainer *t) {
     int due = t->to_file && o->checkpoint_seconds > 0 &&
               now - t->last_checkpoint >= o->checkpoint_seconds;
     if (!stopped && !due) return UNSEEN_OK;
+    if (!o->output)
+        return un_fail(UNSEEN_E_INTERRUPTED,
+                       "stopped in %s after %llu steps; without an output nothing is kept",
+                       t->task.name, (unsigned long long)t->steps_done);
     if (!t->to_file)
         return un_fail(UNSEEN_E_INTERRUPTED,
                        "stopped in %s after %llu steps; the state is not kept, because %s is no "
@@ -298,7 +302,7 @@ static un_status test(trainer *t, json_t **result) {
     return status;
 }
 
-un_status un_train_finish(trainer *t, json_t **result) {
+un_status un_train_finish(trainer *t, un_model *model, json_t **result) {
     json_t *manifest = NULL, *metrics = NULL, *spec = NULL;
     un_status status = UNSEEN_OK;
     UN_GO(make_manifest(t, &manifest));
@@ -308,8 +312,14 @@ un_status un_train_finish(trainer *t, json_t **result) {
     }
     UN_GO(test(t, &metrics));
     UN_GO(un_json_set(manifest, "metrics", json_incref(metrics)));
-    UN_GO(un_model_save(t->options->output, t->method, &t->task.classes, manifest));
-    UN_GO(un_checkpoint_remove(t));
+    if (t->options->output) {
+        UN_GO(un_model_save(t->options->output, t->method, &t->task.classes, manifest));
+        UN_GO(un_checkpoint_remove(t));
+    }
+    if (model)
+        UN_GO(un_model_make(model, &t->method->params, &t->task.classes, manifest,
+                            t->options->precision,
+                            t->options->output ? t->options->output : t->options->class->name));
     *result = json_incref(metrics);
 done:
     json_decref(spec);
@@ -395,7 +405,7 @@ static un_status check_options(const un_train_options *o) {
     if (o->folds > o->dataset->fold_count)
         return un_fail(UNSEEN_E_ARGUMENT, "data set %s has %zu validation folds, not %zu",
                        o->dataset->name, o->dataset->fold_count, o->folds);
-    return un_output_check(o->output); /* better now than after the training */
+    return o->output ? un_output_check(o->output) : UNSEEN_OK; /* better now than afterwards */
 }
 
 /* Classes that the method will take for one. Fused semantics may still tell them apart. */
@@ -426,7 +436,7 @@ un_status un_train_check(const un_train_options *options) {
 un_status un_train_lock(const char *output, un_lock *lock) {
     char *path = NULL, *target = NULL;
     int taken = 0;
-    if (!un_output_is_file(output)) return UNSEEN_OK;
+    if (!output || !un_output_is_file(output)) return UNSEEN_OK;
     UN_TRY(un_path_follow(output, &target)); /* two links to one file are one output */
     un_status status = un_format(&path, "%s.lock", target);
     free(target);
@@ -441,13 +451,14 @@ un_status un_train_lock(const char *output, un_lock *lock) {
                            output);
 }
 
-un_status un_train_find_finished(const trainer *t, json_t **result) {
+un_status un_train_find_finished(const trainer *t, un_model *found, json_t **result) {
     const char *output = t->options->output;
     un_model model;
     char *checkpoint = NULL, *difference = NULL;
     json_t *was = NULL;
     un_status status = UNSEEN_OK;
     *result = NULL;
+    if (!output) return UNSEEN_OK;
     UN_TRY(un_checkpoint_path(t, &checkpoint));
     int pending = un_path_exists(checkpoint) || !t->to_file;
     free(checkpoint);
@@ -471,7 +482,10 @@ done:
     }
     free(difference);
     json_decref(was);
-    un_model_close(&model);
+    if (found && *result)
+        *found = model;
+    else
+        un_model_close(&model);
     return status;
 }
 
@@ -480,10 +494,10 @@ done:
 /* What several ranks left (several.c) is not for one. */
 static un_status check_parts(const trainer *t) {
     un_status status = UNSEEN_OK;
-    for (size_t r = 0; r < t->selection_runs && !status; r++) {
+    for (size_t r = 0; t->to_file && r < t->selection_runs && !status; r++) {
         char *path = NULL;
         UN_TRY(un_format(&path, "%s.run%zu.checkpoint", t->options->output, r + 1));
-        if (t->to_file && un_path_exists(path))
+        if (un_path_exists(path))
             status = un_fail(UNSEEN_E_ARGUMENT,
                              "%s is left from a training by several ranks: go on by several with "
                              "--resume, or remove it",
@@ -493,7 +507,7 @@ static un_status check_parts(const trainer *t) {
     return status;
 }
 
-static un_status train(trainer *t, json_t **result) {
+static un_status train(trainer *t, un_model *model, json_t **result) {
     int found = 0;
     UN_TRY(un_checkpoint_load(t, &found));
     if (!found) {
@@ -504,7 +518,7 @@ static un_status train(trainer *t, json_t **result) {
     }
     for (;;) {
         UN_TRY(un_train_run(t));
-        if (un_run_is_final(t)) return un_train_finish(t, result);
+        if (un_run_is_final(t)) return un_train_finish(t, model, result);
         if (++t->run == t->selection_runs)
             UN_TRY(un_train_begin_final(t));
         else
@@ -531,7 +545,7 @@ static train_settings read_settings(const un_train_options *o) {
 un_status un_trainer_open(trainer *t, const un_train_options *options) {
     *t = (trainer){.options = options,
                    .settings = read_settings(options),
-                   .to_file = un_output_is_file(options->output),
+                   .to_file = options->output && un_output_is_file(options->output),
                    .lock = UN_LOCK_NONE};
     t->selection_runs = un_train_selection_runs(options);
     if (options->part > 0) t->run = options->part - 1;
@@ -551,13 +565,13 @@ void un_trainer_close(trainer *t) {
     json_decref(t->identity);
 }
 
-un_status un_train(const un_train_options *options, json_t **result) {
+un_status un_train(const un_train_options *options, un_model *model, json_t **result) {
     trainer t;
     UN_TRY(un_train_check(options));
     un_status status = un_trainer_open(&t, options);
     if (!status && !options->locked) status = un_train_lock(options->output, &t.lock);
-    if (!status) status = un_train_find_finished(&t, result);
-    if (!status && !*result) status = train(&t, result);
+    if (!status) status = un_train_find_finished(&t, model, result);
+    if (!status && !*result) status = train(&t, model, result);
     un_trainer_close(&t);
     return status;
 }

@@ -22,9 +22,10 @@
 #include "train/identity.h"
 
 /* Trains, writes the model, and returns the result on the test sets (new reference, see
- * protocol/report.h; with `all` every figure is null and "trained_on" is "all").
- * UNSEEN_E_INTERRUPTED after *stop: the checkpoint is written. */
-un_status un_train(const un_train_options *options, json_t **result);
+ * protocol/report.h; with `all` every figure is null and "trained_on" is "all"). `model`, unless
+ * NULL, becomes the model itself, to be closed. UNSEEN_E_INTERRUPTED after *stop: the checkpoint is
+ * written. */
+un_status un_train(const un_train_options *options, un_model *model, json_t **result);
 
 /* One of several trainings that differ in these. */
 typedef struct {

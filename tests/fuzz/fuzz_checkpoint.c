@@ -53,7 +53,7 @@ static un_status train(const training *t, int resume) {
                                       .output = fuzz_path("a.model"),
                                       .resume = resume,
                                       .stop = &stop};
-    un_status status = un_train(&options, &result);
+    un_status status = un_train(&options, NULL, &result);
     json_decref(result);
     return status;
 }

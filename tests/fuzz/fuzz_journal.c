@@ -42,7 +42,9 @@ static const char *make_set(void) {
 }
 
 static un_status extract(const char *folder, volatile sig_atomic_t stop) {
-    const un_extract_options options = {.directory = folder,
+    un_dataset dataset;
+    FUZZ_REQUIRE(un_dataset_open(&dataset, folder) == UNSEEN_OK);
+    const un_extract_options options = {.dataset = &dataset,
                                         .backbone = "builtin:descriptor",
                                         .pooled = 1,
                                         .pooled_name = "f",
@@ -53,7 +55,9 @@ static un_status extract(const char *folder, volatile sig_atomic_t stop) {
                                         .precision = UN_PRECISION_F32,
                                         .stop = &stop};
     un_extract_result result;
-    return un_extract(&options, &result);
+    un_status status = un_extract(&options, &result);
+    un_dataset_close(&dataset);
+    return status;
 }
 
 /* Whether the input could be merged. */

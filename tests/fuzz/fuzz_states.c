@@ -72,7 +72,7 @@ static un_status train(const char *folder, volatile sig_atomic_t stop) {
     options.config = config;
     options.dataset = &dataset;
     options.features = &features;
-    un_status status = un_train(&options, &result);
+    un_status status = un_train(&options, NULL, &result);
     json_decref(result);
     json_decref(config);
     un_features_close(&features);

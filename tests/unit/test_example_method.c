@@ -132,7 +132,7 @@ static void is_trained_like_any_other(void **state) {
                                       .dataset = &dataset,
                                       .features = &features,
                                       .output = output};
-    util_ok(un_train(&options, &result));
+    util_ok(un_train(&options, NULL, &result));
     assert_non_null(json_object_get(result, "T1"));
     assert_true(un_path_exists(output));
     unlink(output);

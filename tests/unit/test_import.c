@@ -314,9 +314,10 @@ static void test_import_bad_places(void **state) {
     un_dataset_close(&d);
 }
 
-static void die(const un_progress_state *state, void *user) {
+static int die(const unseen_progress *progress, void *user) {
     (void)user;
-    if (state->finished) raise(SIGKILL); /* features are written, nothing else */
+    if (progress->finished) raise(SIGKILL); /* features are written, nothing else */
+    return 0;
 }
 
 static void test_killed_import(void **state) {
@@ -325,7 +326,7 @@ static void test_killed_import(void **state) {
     un_benchmark_options options = prepare(&p);
     pid_t child = fork();
     if (child == 0) {
-        un_set_progress(die, NULL);
+        un_set_progress(die, NULL, NULL);
         (void)un_import_xlsa17(&options);
         _exit(0);
     }

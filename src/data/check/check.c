@@ -472,21 +472,14 @@ static un_status run(un_checker *c) {
     return un_json_set(c->report, "not_verified", json_incref(c->not_verified));
 }
 
-un_status un_check(const char *directory, json_t **report) {
-    return un_check_with_images(directory, NULL, report);
-}
-
-un_status un_check_with_images(const char *directory, const char *images, json_t **report) {
-    un_dataset dataset;
-    UN_TRY(un_dataset_open(&dataset, directory));
-    un_status status = un_dataset_use_images(&dataset, images);
-    un_checker c = {.dataset = &dataset,
+un_status un_check_dataset(const un_dataset *dataset, json_t **report) {
+    un_checker c = {.dataset = dataset,
                     .report = json_object(),
                     .errors = json_array(),
                     .warnings = json_array(),
                     .not_verified = json_array()};
-    if (!status && (!c.report || !c.errors || !c.warnings || !c.not_verified))
-        status = un_fail_memory(0);
+    un_status status = UNSEEN_OK;
+    if (!c.report || !c.errors || !c.warnings || !c.not_verified) status = un_fail_memory(0);
     if (!status) status = run(&c);
     if (!status) *report = json_incref(c.report);
     free(c.pictures);
@@ -494,6 +487,13 @@ un_status un_check_with_images(const char *directory, const char *images, json_t
     json_decref(c.errors);
     json_decref(c.warnings);
     json_decref(c.not_verified);
+    return status;
+}
+
+un_status un_check(const char *directory, json_t **report) {
+    un_dataset dataset;
+    UN_TRY(un_dataset_open(&dataset, directory));
+    un_status status = un_check_dataset(&dataset, report);
     un_dataset_close(&dataset);
     return status;
 }

@@ -35,8 +35,9 @@
  * Problems of the data set land in "errors" and still return UNSEEN_OK; a status
  * says that the directory could not be read at all. */
 un_status un_check(const char *directory, json_t **report);
-/* The same with the pictures in the folder `images`; NULL: where the data set says. */
-un_status un_check_with_images(const char *directory, const char *images, json_t **report);
+/* The same of a data set that is open, in a directory or in memory, and its pictures where it has
+ * them now. */
+un_status un_check_dataset(const un_dataset *dataset, json_t **report);
 
 /* ---- classes whose descriptions differ in length only.
  *

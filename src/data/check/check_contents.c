@@ -189,7 +189,7 @@ static un_status judge(un_checker *c, const un_features *f, scan *s) {
 static un_status check_file(un_checker *c, const char *name, json_t *list) {
     un_features f;
     scan s = {0};
-    if (un_features_open(&f, c->dataset->directory, name) != UNSEEN_OK)
+    if (un_dataset_features(c->dataset, name, &f) != UNSEEN_OK)
         return un_check_say(c->errors, "features \"%s\" cannot be read: %s", name, un_error());
     un_status status = UNSEEN_OK;
     UN_GO(scan_all(&f, &s));
@@ -210,7 +210,7 @@ un_status un_check_features(un_checker *c) {
     size_t count = 0;
     json_t *list = json_array();
     UN_TRY(un_json_set(c->report, "features", list));
-    UN_TRY(un_features_list(c->dataset->directory, &names, &count));
+    UN_TRY(un_dataset_features_list(c->dataset, &names, &count));
     un_status status = UNSEEN_OK;
     for (size_t i = 0; i < count && !status; i++) status = check_file(c, names[i], list);
     un_names_free(names);

@@ -42,6 +42,14 @@ typedef struct {
  * that are text are not read. Memory does not grow with N. */
 un_status un_import_arrays(const un_arrays_options *options);
 
+/* ---- a data set of arrays in memory (unseen_dataset.h). ---- */
+
+/* Memory of *out is its own, but for features that are borrowed. Fails with UNSEEN_E_ARGUMENT or
+ * UNSEEN_E_FORMAT, naming the array and the place. */
+un_status un_import_memory(const unseen_arrays *arrays, un_dataset *out);
+/* Writes such a data set as a directory, which must not exist or be empty. */
+un_status un_memory_save(const un_dataset *dataset, const char *directory);
+
 /* ---- importing the benchmarks' published features: the packages of Xian et al., feature files
  * like res101.mat and split files like att_splits.mat, MAT v5 or v7.3; and region features in HDF5,
  * the files of the MSDN line of work, feature_map_ResNet_101_{CUB,AWA2,SUN}.hdf5. ---- */

@@ -1,0 +1,119 @@
+/* explain_api.c - the public interface (unseen.h): why a model says what it says. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "engine/handles.h"
+#include "engine/loader.h"
+
+enum { MOST_SHOWN = 50 };
+
+static const unseen_explain_options g_options = {.size = sizeof g_options, .top = 6};
+
+void unseen_explain_options_init(unseen_explain_options *options, size_t size) {
+    un_options_init(options, size, &g_options, sizeof g_options);
+}
+
+void unseen_explanation_close(unseen_explanation *x) {
+    if (!x) return;
+    un_explanation_free(&x->explanation);
+    unseen_model_close(x->model);
+    free(x->image);
+    free(x->note);
+    free(x->json);
+    free(x->png);
+    free(x);
+}
+
+/* The explanation, against the next best class where the other one is the answer itself: there is
+ * nothing to say about a class and itself. */
+static un_status compare(unseen_explanation *x, const unseen_picture *picture,
+                         const unseen_explain_options *o) {
+    un_explain_options options = {.among = o->among, .instead_of = o->instead_of};
+    un_classifier *c = &x->model->classifier;
+    UN_TRY(un_explain(c, picture, &options, &x->explanation));
+    if (x->explanation.answer != x->explanation.other) return UNSEEN_OK;
+    un_explanation_free(&x->explanation);
+    options.instead_of = NULL;
+    UN_TRY(un_explain(c, picture, &options, &x->explanation));
+    return un_format(&x->note, "the answer is %.100s itself; compared with the next best",
+                     o->instead_of);
+}
+
+static un_status explain(unseen_explanation *x, const unseen_picture *picture,
+                         const unseen_explain_options *o) {
+    json_t *json = NULL;
+    UN_TRY(un_check_given(picture, 0));
+    UN_TRY(un_among_check(o->among));
+    if (o->top == 0 || o->top > MOST_SHOWN)
+        return un_fail(UNSEEN_E_ARGUMENT, "1 to %d attributes of each list can be shown, not %zu",
+                       MOST_SHOWN, o->top);
+    x->top = o->top;
+    x->changes = x->model->classifier.changes;
+    UN_TRY(un_format(&x->image, "%s", picture->path ? picture->path : "picture in memory"));
+    UN_TRY(compare(x, picture, o));
+    UN_TRY(
+        un_explain_json(&x->explanation, &x->model->classifier, x->image, x->note, x->top, &json));
+    un_status status = un_json_text(json, &x->json);
+    json_decref(json);
+    return status;
+}
+
+unseen_status unseen_explain(unseen_model *model, const unseen_picture *picture,
+                             const unseen_explain_options *options, unseen_explanation **out) {
+    UN_LOCALE_C;
+    unseen_explain_options o = g_options;
+    if (!model || !picture || !out)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_explain: a pointer is NULL");
+    UN_TRY(un_options_take(options, "unseen_explain_options", &o, sizeof o));
+    if (!model->classifier.backbone)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "the model has no backbone yet: unseen_model_attach_backbone");
+    unseen_explanation *x = calloc(1, sizeof *x);
+    if (!x) return un_fail_memory(sizeof *x);
+    x->model = model;
+    atomic_fetch_add(&model->users, 1);
+    un_status status = explain(x, picture, &o);
+    if (status)
+        unseen_explanation_close(x);
+    else
+        *out = x;
+    return status;
+}
+
+const char *unseen_explanation_json(const unseen_explanation *x) { return x ? x->json : NULL; }
+
+/* What is drawn tells of classes and gamma as they were. */
+static un_status check_unchanged(const unseen_explanation *x) {
+    if (x->changes == x->model->classifier.changes) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_ARGUMENT,
+                   "the classes or the gamma of the model have changed since: explain it again");
+}
+
+unseen_status unseen_explanation_write(const unseen_explanation *x, const char *directory,
+                                       const char *name) {
+    UN_LOCALE_C;
+    if (!x || !directory || !name)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_explanation_write: a pointer is NULL");
+    UN_TRY(check_unchanged(x));
+    return un_explain_write(&x->explanation, &x->model->classifier, x->image, x->note, x->top,
+                            directory, name);
+}
+
+unseen_status unseen_explanation_png(unseen_explanation *x, unseen_drawing drawing,
+                                     const void **bytes, size_t *size) {
+    UN_LOCALE_C;
+    char *png = NULL;
+    if (!x || !bytes || !size)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_explanation_png: a pointer is NULL");
+    if (drawing != UNSEEN_DRAWING_SHEET && drawing != UNSEEN_DRAWING_CONTRIBUTIONS)
+        return un_fail(UNSEEN_E_ARGUMENT, "%d is no unseen_drawing", (int)drawing);
+    UN_TRY(check_unchanged(x));
+    UN_TRY(un_explain_png(&x->explanation, &x->model->classifier, x->note, x->top, drawing, &png,
+                          size));
+    free(x->png);
+    *bytes = x->png = png;
+    return UNSEEN_OK;
+}

@@ -1,0 +1,468 @@
+/* test_pictures_api.c - the whole way with pictures through the public interface: features, a
+ * training on them, questions about files, bytes and pixels, explanations, a report; and the same
+ * asked by a pool of threads that made none of the handles. */
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+
+#include "base/json.h"
+#include "folder.h"
+#include "util.h"
+
+enum { C = 6, A = 4, N = 48, SIDE = 48, HEAD = 54, BYTES = HEAD + SIDE * SIDE * 3, TOP = 3 };
+
+static const char *const g_attribute_names[A] = {"red", "green", "blue", "striped"};
+static float g_attributes[C * A];
+static unsigned char g_rgb[N][SIDE * SIDE * 3];
+static unsigned char g_bytes[N][BYTES]; /* the same as BMP files */
+static char g_names[N][16], g_paths[N][300];
+static const char *g_name_list[N];
+static int32_t g_labels[N];
+
+/* A picture in the colours of its class, with noise. */
+static void paint(size_t i, un_rng *rng) {
+    static const unsigned char head[HEAD] = {
+        'B', 'M', [10] = HEAD, [14] = 40, [18] = SIDE, [22] = SIDE, [26] = 1, [28] = 24};
+    const float *a = g_attributes + (size_t)g_labels[i] * A;
+    for (size_t y = 0; y < SIDE; y++)
+        for (size_t x = 0; x < SIDE; x++)
+            for (size_t c = 0; c < 3; c++) {
+                float stripe = y / 4 % 2 ? a[3] : 0;
+                float v = 200 * a[c] * (1 - 0.7F * stripe) + (float)un_rng_below(rng, 50);
+                g_rgb[i][(y * SIDE + x) * 3 + c] = (unsigned char)v;
+            }
+    memcpy(g_bytes[i], head, HEAD);
+    for (size_t y = 0; y < SIDE; y++)
+        for (size_t x = 0; x < SIDE; x++)
+            for (size_t c = 0; c < 3; c++)
+                g_bytes[i][HEAD + ((SIDE - 1 - y) * SIDE + x) * 3 + (2 - c)] =
+                    g_rgb[i][(y * SIDE + x) * 3 + c];
+}
+
+static void save_set(void) {
+    static const float nothing[N] = {0};
+    un_rng rng = un_rng_stream(2, "pictures", 0);
+    unseen_arrays a;
+    unseen_dataset *data = NULL;
+    assert_int_equal(mkdir(in_folder("pictures"), 0777), 0);
+    un_rng_fill_uniform(&rng, g_attributes, (size_t)C * A, 0, 1);
+    for (size_t i = 0; i < N; i++) {
+        g_labels[i] = (int32_t)(i % C);
+        snprintf(g_names[i], sizeof g_names[i], "%02zu.bmp", i);
+        snprintf(g_paths[i], sizeof g_paths[i], "%s/pictures/%s", g_folder, g_names[i]);
+        g_name_list[i] = g_names[i];
+        paint(i, &rng);
+        write_bytes(g_paths[i], g_bytes[i], BYTES);
+    }
+    unseen_arrays_init(&a, sizeof a);
+    a.image_count = N, a.width = 1, a.features = nothing, a.labels = g_labels;
+    a.class_count = C, a.attribute_count = A, a.class_attributes = g_attributes;
+    a.attribute_names = g_attribute_names;
+    a.image_names = g_name_list;
+    util_ok(unseen_dataset_from_arrays(&a, &data));
+    util_ok(unseen_dataset_save(data, in_folder("set")));
+    unseen_dataset_close(data);
+}
+
+static int stop_at_once(const unseen_progress *progress, void *user) {
+    (void)user;
+    return progress->total > 0;
+}
+
+/* The trained model's file. */
+static const char *g_model = "pictures.model";
+
+static void pictures_become_a_model(void **state) {
+    (void)state;
+    static const char *const settings[] = {"epochs=3", "vectors=one-hot"};
+    unseen_dataset *data = NULL;
+    unseen_extract_options e;
+    unseen_extract_result made;
+    unseen_train_options t;
+    save_set();
+    util_ok(unseen_dataset_open(in_folder("set"), &data));
+    unseen_extract_options_init(&e, sizeof e);
+    e.image_size = SIDE;
+    e.batch = 5;
+    util_fails(unseen_extract(data, &e, &made), UNSEEN_E_ARGUMENT, "where its pictures lie");
+    util_ok(unseen_dataset_use_images(data, in_folder("pictures")));
+    e.pooled_dtype = (unseen_dtype)5;
+    util_fails(unseen_extract(data, &e, &made), UNSEEN_E_ARGUMENT, "5 is no unseen_dtype");
+    e.pooled_dtype = UNSEEN_F32;
+    e.orientation = (unseen_orientation)5;
+    util_fails(unseen_extract(data, &e, &made), UNSEEN_E_ARGUMENT, "5 is no orientation");
+    e.orientation = UNSEEN_ORIENTATION_MODEL;
+    util_ok(unseen_extract(data, &e, &made));
+    assert_int_equal(made.images, N);
+    assert_int_equal(made.bad, 0);
+    util_ok(unseen_extract(data, &e, &made));
+    assert_int_equal(made.already_there, 1);
+    unseen_train_options_init(&t, sizeof t);
+    t.features = made.regions_name;
+    t.settings = settings;
+    t.setting_count = 2;
+    t.output = in_folder(g_model);
+    util_ok(unseen_train("msdn", data, &t, NULL, NULL));
+    unseen_dataset_close(data);
+}
+
+static unseen_model *open_model(void) {
+    unseen_model *model = NULL;
+    util_ok(unseen_model_open(in_folder(g_model), &model));
+    return model;
+}
+
+/* Files, bytes and pixels, mixed, one call or many: the same answers. */
+static void three_forms_agree(void **state) {
+    (void)state;
+    unseen_model *model = open_model();
+    unseen_picture pictures[N];
+    unseen_prediction together[N * TOP], single[TOP];
+    unseen_answer answers[N];
+    unseen_classify_options o;
+    size_t D = unseen_model_feature_length(model), n = 0;
+    float *features = malloc(N * D * sizeof *features), *one = malloc(D * sizeof *one);
+    float scores[C];
+    unseen_classify_options_init(&o, sizeof o);
+    o.top = TOP;
+    for (size_t i = 0; i < N; i++) {
+        pictures[i] = (unseen_picture){0};
+        if (i % 3 == 0) pictures[i].path = g_paths[i];
+        if (i % 3 == 1) pictures[i].bytes = g_bytes[i], pictures[i].byte_count = BYTES;
+        if (i % 3 == 2) {
+            pictures[i].rgb = g_rgb[i];
+            pictures[i].width = pictures[i].height = SIDE;
+            pictures[i].stride = SIDE * 3;
+        }
+    }
+    util_fails(unseen_model_classify(model, pictures, N, &o, together, answers), UNSEEN_E_ARGUMENT,
+               "no backbone");
+    util_ok(unseen_model_attach_backbone(model, NULL));
+    util_ok(unseen_model_classify(model, pictures, N, &o, together, answers));
+    util_ok(unseen_model_features(model, pictures, N, features, NULL));
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(answers[i].status, UNSEEN_OK);
+        assert_null(answers[i].error);
+        assert_int_equal(answers[i].count, TOP);
+        util_ok(unseen_features_of_pixels(model, g_rgb[i], SIDE, SIDE, SIDE * 3, one));
+        assert_memory_equal(one, features + i * D, D * sizeof *one);
+        util_ok(unseen_classify_file(model, g_paths[i], UNSEEN_AMONG_ALL, TOP, single, &n));
+        assert_int_equal(n, TOP);
+        util_ok(unseen_model_score(model, one, 1, UNSEEN_CALIBRATED, scores));
+        for (size_t k = 0; k < TOP; k++) {
+            const unseen_prediction *p = &together[i * TOP + k];
+            assert_int_equal(p->class_index, single[k].class_index);
+            assert_true(p->score == single[k].score);
+            util_near((double)p->score, (double)scores[p->class_index], 1e-5);
+        }
+    }
+    o.among = UNSEEN_AMONG_NEW; /* there are none */
+    util_ok(unseen_model_classify(model, pictures, 1, &o, together, NULL));
+    assert_null(together[0].label);
+    util_ok(unseen_model_classify(model, NULL, 0, &o, NULL, NULL));
+    free(one);
+    free(features);
+    unseen_model_close(model);
+}
+
+static void bad_pictures_are_told_one_by_one(void **state) {
+    (void)state;
+    unseen_model *model = open_model();
+    const unseen_picture pictures[] = {{.path = g_paths[0]},
+                                       {.path = "/nowhere/a.jpg"},
+                                       {.bytes = "GIF89a", .byte_count = 6},
+                                       {.path = g_paths[1]}};
+    unseen_prediction best[4 * 5];
+    unseen_answer answers[4];
+    unseen_classify_options o;
+    util_ok(unseen_model_attach_backbone(model, NULL));
+    util_ok(unseen_model_classify(model, pictures, 4, NULL, best, answers));
+    assert_int_equal(answers[0].count, 5);
+    assert_int_equal(answers[1].status, UNSEEN_E_IO);
+    assert_non_null(strstr(answers[1].error, "/nowhere/a.jpg"));
+    assert_int_equal(answers[1].count, 0);
+    assert_null(best[5].label);
+    assert_int_equal(answers[2].status, UNSEEN_E_FORMAT);
+    assert_non_null(strstr(answers[2].error, "picture 2"));
+    assert_int_equal(answers[3].count, 5);
+    util_fails(unseen_model_classify(model, pictures, 4, NULL, best, NULL), UNSEEN_E_IO, "nowhere");
+    unseen_classify_options_init(&o, sizeof o);
+    o.among = (unseen_among)99;
+    util_fails(unseen_model_classify(model, pictures, 1, &o, best, NULL), UNSEEN_E_ARGUMENT, "99");
+    unseen_classify_options_init(&o, sizeof o);
+    o.calibration = (unseen_calibration)3;
+    util_fails(unseen_model_classify(model, pictures, 1, &o, best, NULL), UNSEEN_E_ARGUMENT, "3");
+    unseen_classify_options_init(&o, sizeof o);
+    o.top = 0;
+    util_fails(unseen_model_classify(model, pictures, 1, &o, best, NULL), UNSEEN_E_ARGUMENT, "1");
+    const unseen_picture both = {.path = g_paths[0], .rgb = g_rgb[0]};
+    util_fails(unseen_model_classify(model, &both, 1, NULL, best, NULL), UNSEEN_E_ARGUMENT,
+               "2 forms");
+    unseen_model_close(model);
+}
+
+/* ---- why ---- */
+
+static void explanations_are_json_and_pictures(void **state) {
+    (void)state;
+    unseen_model *model = open_model();
+    const unseen_picture picture = {.bytes = g_bytes[3], .byte_count = BYTES};
+    unseen_explain_options o;
+    unseen_explanation *x = NULL;
+    const void *png = NULL;
+    size_t size = 0;
+    json_t *json = NULL;
+    util_fails(unseen_explain(model, &picture, NULL, &x), UNSEEN_E_ARGUMENT, "no backbone");
+    util_ok(unseen_model_attach_backbone(model, NULL));
+    unseen_explain_options_init(&o, sizeof o);
+    o.among = (unseen_among)99;
+    util_fails(unseen_explain(model, &picture, &o, &x), UNSEEN_E_ARGUMENT, "99 is no unseen_among");
+    o.among = UNSEEN_AMONG_ALL;
+    o.top = 0;
+    util_fails(unseen_explain(model, &picture, &o, &x), UNSEEN_E_ARGUMENT, "1 to 50");
+    o.top = 2;
+    util_ok(unseen_explain(model, &picture, &o, &x));
+    const char *text = unseen_explanation_json(x);
+    util_ok(un_json_parse(text, strlen(text), "explanation", &json));
+    assert_string_equal(json_string_value(json_object_get(json, "method")), "msdn");
+    assert_int_equal(json_array_size(json_object_get(json, "attributes")), A);
+    json_decref(json);
+    for (int d = 0; d < 2; d++) {
+        util_ok(unseen_explanation_png(x, (unseen_drawing)d, &png, &size));
+        assert_true(size > 1000);
+        assert_memory_equal(png, "\x89PNG\r\n\x1a\n", 8);
+    }
+    util_fails(unseen_explanation_png(x, (unseen_drawing)2, &png, &size), UNSEEN_E_ARGUMENT, "2");
+    util_ok(unseen_explanation_write(x, g_folder, "why"));
+    assert_true(un_path_exists(in_folder("why/sheet.png")));
+    util_ok(unseen_model_set_gamma(model, 3));
+    util_fails(unseen_explanation_write(x, g_folder, "why"), UNSEEN_E_ARGUMENT, "changed since");
+    unseen_model_close(model); /* the explanation keeps it */
+    assert_non_null(strstr(unseen_explanation_json(x), "\"msdn\""));
+    unseen_explanation_close(x);
+}
+
+static void models_fill_a_page(void **state) {
+    (void)state;
+    unseen_dataset *data = NULL;
+    unseen_model *model = open_model(), *clone = NULL;
+    size_t bytes = 0;
+    util_ok(unseen_dataset_open(in_folder("set"), &data));
+    util_ok(unseen_dataset_use_images(data, in_folder("pictures")));
+    util_ok(unseen_model_clone(model, &clone));
+    const unseen_model *models[] = {model, clone};
+    util_ok(unseen_report(data, models, 2, NULL, in_folder("page.html"), &bytes));
+    assert_true(bytes > 10000 && un_path_exists(in_folder("page.html")));
+    util_fails(unseen_report(data, models, 0, NULL, in_folder("page.html"), &bytes),
+               UNSEEN_E_ARGUMENT, "one model");
+    models[1] = NULL;
+    util_fails(unseen_report(data, models, 2, NULL, in_folder("page.html"), &bytes),
+               UNSEEN_E_ARGUMENT, "model 1 is NULL");
+    unseen_model_close(model);
+    unseen_model_close(clone);
+    unseen_dataset_close(data);
+}
+
+/* ---- a pool of threads ---- */
+
+enum { HANDLES = 3, THREADS = 4, JOBS = 60 };
+
+typedef struct {
+    unseen_model *models[HANDLES];
+    pthread_mutex_t locks[HANDLES]; /* one thread at a time asks a handle */
+    atomic_size_t next;             /* job */
+    atomic_size_t wrong;
+    unseen_prediction best[N * TOP]; /* what the thread that made the handles was told */
+    float *features;                 /* [N, D] */
+    float scores[N * C];
+    char *reasons[N];
+} pool;
+
+static int same_answers(const pool *p, size_t first, const unseen_prediction *best, size_t n) {
+    for (size_t k = 0; k < n * TOP; k++)
+        if (best[k].class_index != p->best[first * TOP + k].class_index ||
+            best[k].score != p->best[first * TOP + k].score)
+            return 0;
+    return 1;
+}
+
+/* Asks a handle one of three questions; 1: the answer is right. */
+static int do_job(pool *p, unseen_model *model, size_t job) {
+    size_t i = job * 7 % (N - 4), D = unseen_model_feature_length(model);
+    unseen_picture pictures[4];
+    unseen_prediction best[4 * TOP];
+    unseen_classify_options o;
+    float scores[4 * C];
+    unseen_explanation *x = NULL;
+    for (size_t k = 0; k < 4; k++) pictures[k] = (unseen_picture){.path = g_paths[i + k]};
+    unseen_classify_options_init(&o, sizeof o);
+    o.top = TOP;
+    if (job % 3 == 0)
+        return unseen_model_classify(model, pictures, 4, &o, best, NULL) == UNSEEN_OK &&
+               same_answers(p, i, best, 4);
+    if (job % 3 == 1)
+        return unseen_model_score(model, p->features + i * D, 4, UNSEEN_CALIBRATED, scores) ==
+                   UNSEEN_OK &&
+               memcmp(scores, p->scores + i * C, sizeof scores) == 0;
+    int right = unseen_explain(model, pictures, NULL, &x) == UNSEEN_OK &&
+                !strcmp(unseen_explanation_json(x), p->reasons[i]);
+    unseen_explanation_close(x);
+    return right;
+}
+
+static void *work(void *context) {
+    pool *p = context;
+    for (size_t job = p->next++; job < JOBS; job = p->next++) {
+        size_t handle = job % HANDLES;
+        pthread_mutex_lock(&p->locks[handle]);
+        p->wrong += !do_job(p, p->models[handle], job);
+        pthread_mutex_unlock(&p->locks[handle]);
+    }
+    return NULL;
+}
+
+/* The right answers, by the thread that made the handles. */
+static void ask_beforehand(pool *p) {
+    unseen_model *model = p->models[0];
+    unseen_picture pictures[N];
+    unseen_classify_options o;
+    size_t D = unseen_model_feature_length(model);
+    for (size_t k = 0; k < N; k++) pictures[k] = (unseen_picture){.path = g_paths[k]};
+    unseen_classify_options_init(&o, sizeof o);
+    o.top = TOP;
+    util_ok(unseen_model_classify(model, pictures, N, &o, p->best, NULL));
+    assert_non_null(p->features = malloc(N * D * sizeof *p->features));
+    util_ok(unseen_model_features(model, pictures, N, p->features, NULL));
+    util_ok(unseen_model_score(model, p->features, N, UNSEEN_CALIBRATED, p->scores));
+    for (size_t k = 0; k < N; k++) {
+        unseen_explanation *x = NULL;
+        util_ok(unseen_explain(model, &pictures[k], NULL, &x));
+        assert_non_null(p->reasons[k] = strdup(unseen_explanation_json(x)));
+        unseen_explanation_close(x);
+    }
+}
+
+static void a_pool_asks_handles_of_another_thread(void **state) {
+    (void)state;
+    static pool p;
+    pthread_t threads[THREADS];
+    p.models[0] = open_model();
+    for (size_t h = 1; h < HANDLES; h++) util_ok(unseen_model_clone(p.models[0], &p.models[h]));
+    for (size_t h = 0; h < HANDLES; h++) {
+        util_ok(unseen_model_attach_backbone(p.models[h], NULL));
+        assert_int_equal(pthread_mutex_init(&p.locks[h], NULL), 0);
+    }
+    ask_beforehand(&p);
+    for (size_t t = 0; t < THREADS; t++)
+        assert_int_equal(pthread_create(&threads[t], NULL, work, &p), 0);
+    for (size_t t = 0; t < THREADS; t++) assert_int_equal(pthread_join(threads[t], NULL), 0);
+    assert_int_equal(p.next, JOBS + THREADS);
+    assert_int_equal(p.wrong, 0);
+    for (size_t h = 0; h < HANDLES; h++) {
+        unseen_model_close(p.models[h]);
+        pthread_mutex_destroy(&p.locks[h]);
+    }
+    for (size_t k = 0; k < N; k++) free(p.reasons[k]);
+    free(p.features);
+}
+
+/* ---- what is the process's stays ---- */
+
+extern int omp_get_max_threads(void);
+extern void omp_set_num_threads(int threads);
+
+static void the_hosts_settings_stay(void **state) {
+    (void)state;
+    unseen_model *model = open_model();
+    const unseen_picture picture = {.path = g_paths[0]};
+    unseen_prediction best[5];
+    unseen_explanation *x = NULL;
+    mode_t mask = umask(027);
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(3);
+    util_ok(unseen_model_attach_backbone(model, NULL));
+    util_ok(unseen_model_classify(model, &picture, 1, NULL, best, NULL));
+    util_ok(unseen_explain(model, &picture, NULL, &x));
+    util_ok(unseen_explanation_write(x, g_folder, "masked"));
+    util_ok(unseen_model_save(model, in_folder("masked.model")));
+    assert_int_equal(omp_get_max_threads(), 3);
+    struct stat st;
+    assert_int_equal(stat(in_folder("masked.model"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    assert_int_equal(umask(mask), 027);
+    omp_set_num_threads(threads);
+    unseen_explanation_close(x);
+    unseen_model_close(model);
+}
+
+/* ---- nothing grows ---- */
+
+static void ten_thousand_openings_leave_nothing(void **state) {
+    (void)state;
+    enum { WARM = 500, TIMES = 10000, ALLOWED_KIB = 2048 };
+    const char *path = in_folder(g_model);
+    size_t before = 0;
+    for (size_t i = 0; i < TIMES; i++) {
+        unseen_model *model = NULL, *clone = NULL;
+        util_ok(unseen_model_open(path, &model));
+        if (i % 10 == 0) util_ok(unseen_model_clone(model, &clone));
+        unseen_model_close(model);
+        unseen_model_close(clone);
+        if (i == WARM) before = un_memory_anonymous_kib();
+    }
+    size_t after = un_memory_anonymous_kib();
+    if (after > before + ALLOWED_KIB)
+        fail_msg("%d openings: %zu KiB became %zu", (int)TIMES, before, after);
+}
+
+static void a_stopped_extraction_goes_on(void **state) {
+    (void)state;
+    unseen_dataset *data = NULL;
+    unseen_extract_options e;
+    unseen_extract_result made;
+    size_t stops = 0;
+    util_ok(unseen_dataset_open(in_folder("set"), &data));
+    util_ok(unseen_dataset_use_images(data, in_folder("pictures")));
+    unseen_extract_options_init(&e, sizeof e);
+    e.image_size = 224;
+    e.batch = 1;
+    e.pooled_name = "whole";
+    e.regions = 0;
+    util_ok(unseen_extract(data, &e, &made));
+    e.pooled_name = "stopped";
+    e.progress = stop_at_once;
+    for (;;) {
+        un_status status = unseen_extract(data, &e, &made);
+        if (status == UNSEEN_OK) break;
+        util_fails(status, UNSEEN_E_INTERRUPTED, "stopped");
+        stops++;
+        if (stops == 2) e.progress = NULL;
+    }
+    int64_t images[N];
+    size_t R = 0, F = 0;
+    for (size_t i = 0; i < N; i++) images[i] = (int64_t)i;
+    util_ok(unseen_dataset_feature_shape(data, "whole", &R, &F));
+    float *one = malloc(N * R * F * sizeof *one), *two = malloc(N * R * F * sizeof *two);
+    util_ok(unseen_dataset_features(data, "whole", images, N, one));
+    util_ok(unseen_dataset_features(data, "stopped", images, N, two));
+    assert_memory_equal(one, two, N * R * F * sizeof *one);
+    free(one);
+    free(two);
+    unseen_dataset_close(data);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pictures_become_a_model),
+        cmocka_unit_test(three_forms_agree),
+        cmocka_unit_test(bad_pictures_are_told_one_by_one),
+        cmocka_unit_test(explanations_are_json_and_pictures),
+        cmocka_unit_test(models_fill_a_page),
+        cmocka_unit_test(a_pool_asks_handles_of_another_thread),
+        cmocka_unit_test(the_hosts_settings_stay),
+        cmocka_unit_test(ten_thousand_openings_leave_nothing),
+        cmocka_unit_test(a_stopped_extraction_goes_on),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
