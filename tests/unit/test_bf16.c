@@ -19,6 +19,7 @@ typedef struct {
     int left;                /* A is made 32 of k at a time */
     int linear, slope, sums; /* of training: what GELU was taken of; gelu'; row sums of A */
     int residual;            /* something else than C is added */
+    size_t shift;            /* bytes from a line's beginning to what GELU was taken of */
 } product;
 
 static const product g_products[] = {
@@ -51,6 +52,7 @@ static const product g_products[] = {
     {.m = 70, .n = 75, .k = 40, .bias = 1, .gelu = 1, .linear = 1, .out16 = 1, .pad = 1},
     {.m = 33, .n = 64, .k = 40, .gelu = 1, .linear = 1},
     {.m = 1100, .n = 512, .k = 33, .bias = 1, .gelu = 1, .linear = 1, .out16 = 1},
+    {.m = 1100, .n = 256, .k = 33, .gelu = 1, .linear = 1, .shift = 4},
     {.m = 70, .n = 75, .k = 40, .slope = 1, .out16 = 1, .pad = 2},
     {.m = 33, .n = 64, .k = 4200, .slope = 1},
     {.m = 1100, .n = 512, .k = 33, .slope = 1, .out16 = 1},
@@ -69,11 +71,11 @@ typedef struct {
     void *apart[2]; /* A and B as they are given, in f32 or pieces */
     const void **pieces;
     un_gemm_left *left;
-    float *squares; /* [M] */
-    void *linear;
-    float *sums; /* [M] to which those of A were added */
-    int *done;   /* [pieces of A] how often each was told */
-    void *told;  /* C and squares as they were when their piece was told */
+    float *squares;      /* [M] */
+    void *room, *linear; /* in it */
+    float *sums;         /* [M] to which those of A were added */
+    int *done;           /* [pieces of A] how often each was told */
+    void *told;          /* C and squares as they were when their piece was told */
     float *told_squares;
     const product *product;
 } operands;
@@ -100,7 +102,8 @@ static operands make_operands(const product *p, un_rng *rng) {
     o.bytes = p->m * o.ldc * un_dtype_size(p->out16 ? UN_BF16 : UN_F32);
     util_ok(un_alloc(o.bytes, 1, &o.c));
     util_ok(un_alloc(o.bytes, 1, &o.before));
-    util_ok(un_alloc(o.bytes, 1, &o.linear));
+    util_ok(un_alloc(o.bytes + p->shift, 1, &o.room));
+    o.linear = (char *)o.room + p->shift;
     util_ok(un_alloc(p->m, sizeof *o.sums, &o.sums));
     for (size_t i = 0; i < p->m * o.ldc; i++) {
         float x = (float)(i % 17) - 8;
@@ -115,7 +118,7 @@ static operands make_operands(const product *p, un_rng *rng) {
 static void free_operands(operands *o) {
     void *owned[] = {o->a,      o->b,        o->right,        o->bias,           o->c,
                      o->before, o->apart[0], o->apart[1],     (void *)o->pieces, o->squares,
-                     o->done,   o->told,     o->told_squares, o->linear,         o->sums};
+                     o->done,   o->told,     o->told_squares, o->room,           o->sums};
     un_gemm_left_free(o->left);
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
 }
