@@ -56,17 +56,12 @@ un_status un_msdn_forward(msdn *n, msdn_batch *b, size_t images) {
     return un_class_rows_score(b->classes, b->look.psi2, images, b->s2);
 }
 
-/* Through the normalisation of V's rows: (dvn - <dvn, vn> vn) / |v|. */
+/* Through the normalisation of V's rows. */
 static void vector_gradient(msdn *n) {
     float *dv = un_param_grad(&n->base.params, n->v);
     memcpy(dv, n->dvn, n->A * n->E * sizeof *dv);
-    for (size_t i = 0; n->settings.normalize_v && i < n->A; i++) {
-        float *row = dv + i * n->E;
-        const float *unit = n->vn + i * n->E;
-        float norm = n->v_norm[i] > 1e-12f ? n->v_norm[i] : 1e-12f;
-        un_axpy((float)-un_dot(row, unit, n->E), unit, row, n->E);
-        un_scale(1.0f / norm, row, n->E);
-    }
+    if (n->settings.normalize_v)
+        un_normalize_rows_backward(n->vn, n->v_norm, n->A, n->E, 1e-12f, dv);
 }
 
 un_status un_msdn_backward(msdn *n, msdn_batch *b, size_t images) {
