@@ -16,8 +16,11 @@ library=$(dirname "$(find "$prefix" -name libunseen.so | head -1)")
 for file in bash-completion/completions/unseen zsh/site-functions/_unseen; do
     [ -s "$prefix/share/$file" ] || fail "no share/$file"
 done
-# Every page that the program can print, and no other.
-"$unseen" --help=pages | sed 's/ /-/g; s/.*/unseen-&.1/' | sort >want
+# Every page that the program can print, that of unseen-mpi where it is built, and no other.
+{
+    "$unseen" --help=pages | sed 's/ /-/g; s/.*/unseen-&.1/'
+    [ ! -x "$prefix/bin/unseen-mpi" ] || echo unseen-mpi.1
+} | sort >want
 (cd "$prefix/share/man/man1" && find . -name 'unseen-*' -size +0) | sed 's/.*\///' | sort >have
 [ -s want ] && cmp -s want have || fail "installed pages: $(diff want have | grep '^[<>]')"
 

@@ -102,6 +102,7 @@ static void memory_and_directory_agree(void **state) {
     util_ok(unseen_dataset_save(data, path));
     util_ok(unseen_dataset_open(path, &opened));
     assert_string_equal(unseen_dataset_split_hash(data), unseen_dataset_split_hash(opened));
+    assert_null(unseen_dataset_split_name(data)); /* not a published one */
     for (size_t i = 0; i < N; i++) all[i] = (int64_t)i;
     util_ok(unseen_dataset_features(data, NULL, all, N, one));
     util_ok(unseen_dataset_features(opened, NULL, all, N, two));
