@@ -249,9 +249,9 @@ static void print_advice(const models *all, const double *fold) {
     printf("\nTake %s: %.1f on the fold, the most of all", all->items[first].name,
            100 * fold[first]);
     if (first == regions)
-        printf(", since it looks for each attribute in the regions of a picture, and shows where "
-               "it found it.\nWhere a picture is one vector, without regions, or training must "
-               "take seconds, take %s (%.1f).\n",
+        printf(", since it looks for each attribute\n"
+               "in the regions of a picture, and shows where it found it. Where a picture is one\n"
+               "vector, without regions, or training must take seconds, take %s (%.1f).\n",
                all->items[pooled].name, 100 * fold[pooled]);
     else
         printf(", in seconds and from one vector a picture.\nTo see where an attribute was read, "
