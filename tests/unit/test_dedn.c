@@ -2,25 +2,13 @@
  * test_dedn.c - DEDN against its definition, in double precision and written out attribute by
  * attribute as in the paper, sharing no code with the library: both paths of both experts, losses,
  * gradients (by central differences of the definition), for every switch and with a bottleneck;
- * then scores and what they are made of, maps, groups, bf16, and settings that are refused.
+ * then scores and what they are made of, maps, bf16, and settings that are refused.
  */
 #include <math.h>
-#include <unistd.h>
 
-#include "base/file.h"
-#include "method/dedn/dedn.h"
-#include "region_sample.h"
+#include "dedn_sample.h"
 
-enum { ROW = 64, PARAMETERS = 2048, INPUTS = 4096, PSIS = 1024, SCORES = 512, SHAPES = 5 };
-
-/* A multiple of the vector width beside it; one region; nobody seen, all; more channels than lanes. */
-static const shape g_shapes[SHAPES] = {
-    {"odd", 7, 5, 9, 4, 2, DENSE},
-    {"one region", 5, 4, 7, 1, 2, DENSE},
-    {"all seen", 5, 3, 17, 6, 1, DENSE},
-    {"all unseen", 6, 3, 4, 5, 0, DENSE},
-    {"one of everything", 1, 1, 1, 1, 2, DENSE},
-};
+enum { ROW = 64, PARAMETERS = 2048, INPUTS = 4096, PSIS = 1024, SCORES = 512 };
 
 /* The network on one batch, in double. */
 typedef struct {
@@ -47,60 +35,6 @@ static void softmax(double *x, size_t n) {
     for (size_t i = 0; i < n; i++) largest = fmax(largest, x[i]);
     for (size_t i = 0; i < n; i++) sum += x[i] = exp(x[i] - largest);
     for (size_t i = 0; i < n; i++) x[i] /= sum;
-}
-
-/* ---- scenes and methods ---- */
-
-/* Names of three groups, in turns: a group's attributes do not lie side by side. */
-static void name_attributes(util_scene *s) {
-    un_class_semantics *m = &s->classes.semantics[0];
-    util_ok(un_arena_alloc(&s->arena, m->width, sizeof(char *), (void *)&m->attributes));
-    for (size_t i = 0; i < m->width; i++) {
-        char name[48];
-        snprintf(name, sizeof name, "has_%s_color::value %zu",
-                 i % 3 == 0   ? "wing"
-                 : i % 3 == 1 ? "leg"
-                              : "eye",
-                 i);
-        util_ok(un_arena_string(&s->arena, name, &m->attributes[i]));
-    }
-}
-
-static void open_scene(util_scene *s, const shape *k, size_t N) {
-    make_scene(s, k, N);
-    name_attributes(s);
-}
-
-static un_status try_method(const util_scene *s, const char *const *sets, un_precision type,
-                            const json_t *spec, un_method **out) {
-    json_t *config = util_config(&un_method_dedn, sets);
-    util_ok(un_config_set(&un_method_dedn, config, "clip_negative=yes")); /* make_scene has some */
-    const un_method_setup setup = {.classes = &s->classes,
-                                   .regions = s->features.regions,
-                                   .width = s->features.width,
-                                   .seed = 5,
-                                   .precision = type,
-                                   .config = config,
-                                   .spec = spec,
-                                   .data = spec ? NULL : &s->data};
-    un_status status = un_method_dedn.create(&setup, out);
-    json_decref(config);
-    return status;
-}
-
-/* Nothing is saturated. */
-static void set_parameters(un_method *method) {
-    un_rng rng = un_rng_stream(7, "test", 2);
-    for (size_t i = 0; i < method->params.count; i++)
-        un_rng_fill_normal(&rng, un_param_value(&method->params, i), method->params.item[i].count,
-                           0, 0.7);
-}
-
-static un_method *make_method(const util_scene *s, const char *const *sets, un_precision type) {
-    un_method *method = NULL;
-    util_ok(try_method(s, sets, type, NULL, &method));
-    set_parameters(method);
-    return method;
 }
 
 /* ---- the definition ---- */
@@ -611,86 +545,7 @@ static void bf16_is_close(void **state) {
     }
 }
 
-/* ---- groups, and what is refused ---- */
-
-static void published_groups(void **state) {
-    (void)state;
-    static const struct {
-        const char *name;
-        size_t A, count, members[6];
-        const char *first;
-    } lists[] = {{"cub", 312, 6, {112, 87, 24, 40, 15, 34}, "head"},
-                 {"awa2", 85, 4, {18, 15, 38, 14}, "texture"},
-                 {"sun", 102, 5, {20, 38, 27, 9, 8}, "others"}};
-    for (size_t k = 0; k < 3; k++) {
-        un_arena arena = {0};
-        dedn_groups g;
-        un_class_semantics semantics = {.name = "att", .width = lists[k].A};
-        size_t members[6] = {0};
-        util_ok(un_dedn_groups_make(&semantics, lists[k].name, &arena, &g));
-        assert_int_equal(g.count, lists[k].count);
-        assert_string_equal(g.names[0], lists[k].first);
-        for (size_t i = 0; i < lists[k].A; i++) members[g.group_of[i]]++;
-        for (size_t i = 0; i < g.count; i++) assert_int_equal(members[i], lists[k].members[i]);
-        semantics.width--;
-        util_fails(un_dedn_groups_make(&semantics, lists[k].name, &arena, &g), UNSEEN_E_ARGUMENT,
-                   "here are");
-        un_arena_free(&arena);
-    }
-}
-
-static void groups_of_a_file(void **state) {
-    (void)state;
-    util_scene s;
-    un_method *method = NULL;
-    char path[] = "/tmp/test_dedn_XXXXXX", set[64];
-    int file = mkstemp(path);
-    assert_true(file >= 0);
-    close(file);
-    const char *const sets[] = {set, NULL};
-    snprintf(set, sizeof set, "groups=%s", path);
-    open_scene(&s, &g_shapes[1], 20);
-    const char *good = "{\"groups\": [\"b\", \"a\", \"b\", \"b\", \"a\"]}",
-               *bad = "{\"groups\": []}";
-    util_ok(un_file_write(path, good, strlen(good)));
-    util_ok(try_method(&s, sets, UN_PRECISION_F32, NULL, &method));
-    const dedn_groups *g = &((dedn *)method)->groups;
-    assert_int_equal(g->count, 2);
-    assert_string_equal(g->names[1], "a");
-    assert_int_equal(g->group_of[4], 1);
-    un_method_dedn.destroy(method);
-    util_ok(un_file_write(path, bad, strlen(bad)));
-    util_fails(try_method(&s, sets, UN_PRECISION_F32, NULL, &method), UNSEEN_E_FORMAT,
-               "another length");
-    unlink(path);
-    assert_int_not_equal(try_method(&s, sets, UN_PRECISION_F32, NULL, &method), UNSEEN_OK);
-    util_scene_free(&s);
-}
-
-/* What a model says of its groups is not believed. */
-static void damaged_groups(void **state) {
-    (void)state;
-    static const char *const specs[] = {
-        "{}",
-        "{\"groups\": {\"names\": [], \"of\": [0, 0, 0, 0, 0]}}",
-        "{\"groups\": {\"names\": [\"a\"], \"of\": [0, 0, 0, 0]}}",
-        "{\"groups\": {\"names\": [\"a\"], \"of\": [0, 0, 1, 0, 0]}}",
-        "{\"groups\": {\"names\": [\"a\"], \"of\": [0, 0, -1, 0, 0]}}",
-        "{\"groups\": {\"names\": [\"a\", 3], \"of\": [0, 0, 1, 0, 0]}}",
-        "{\"groups\": {\"names\": [\"a\", \"b\"], \"of\": [0, 0, 0, 0, 0]}}",
-        "{\"groups\": {\"names\": [\"a\", \"b\"], \"of\": [0, 1, 0, \"x\", 0]}}"};
-    util_scene s;
-    un_method *method = NULL;
-    open_scene(&s, &g_shapes[1], 9);
-    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
-        json_t *spec = NULL;
-        util_ok(un_json_parse(specs[i], strlen(specs[i]), "spec", &spec));
-        util_fails(try_method(&s, NULL, UN_PRECISION_F32, spec, &method), UNSEEN_E_FORMAT,
-                   "groups of attributes are damaged");
-        json_decref(spec);
-    }
-    util_scene_free(&s);
-}
+/* ---- what is refused ---- */
 
 static void mistakes_fail_with_a_sentence(void **state) {
     (void)state;
@@ -733,9 +588,6 @@ int main(void) {
         cmocka_unit_test(scores_are_the_fused_paths),
         cmocka_unit_test(attention_over_groups),
         cmocka_unit_test(bf16_is_close),
-        cmocka_unit_test(published_groups),
-        cmocka_unit_test(groups_of_a_file),
-        cmocka_unit_test(damaged_groups),
         cmocka_unit_test(mistakes_fail_with_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
