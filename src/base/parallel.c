@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -169,6 +170,29 @@ void un_parallel_for(size_t n, size_t grain, un_range_function function, void *c
     range_call call = {function, context};
     region r = {n, grain >= ALIGN ? ALIGN : 1, un_slot_count(n, grain), call_range, &call};
     run_region(&r);
+}
+
+typedef struct {
+    un_item_function function;
+    void *context;
+    atomic_int status;              /* of the first failure */
+    char sentence[UN_ERROR_LENGTH]; /* its writer's until the region ends */
+} item_call;
+
+static void call_items(size_t begin, size_t end, un_slot slot, void *context) {
+    item_call *call = context;
+    for (size_t i = begin; i < end && !atomic_load(&call->status); i++) {
+        int none = UNSEEN_OK, status = (int)call->function(i, slot, call->context);
+        if (status && atomic_compare_exchange_strong(&call->status, &none, status))
+            snprintf(call->sentence, sizeof call->sentence, "%s", un_error());
+    }
+}
+
+un_status un_parallel_try(size_t n, size_t slots, un_item_function function, void *context) {
+    item_call call = {.function = function, .context = context};
+    un_parallel_slots(n, slots < n ? slots : n, call_items, &call);
+    un_status status = (un_status)atomic_load(&call.status);
+    return status ? un_fail(status, "%s", call.sentence) : UNSEEN_OK;
 }
 
 typedef struct {

@@ -45,6 +45,11 @@ size_t un_slot_count(size_t n, size_t grain);
 /* The loop with that many slots. Empty ranges (more slots than items) are not called. */
 void un_parallel_slots(size_t n, size_t slots, un_slot_function function, void *context);
 
+/* The same for items that may fail, one call for each. After a failure no more are begun; the status
+ * and the sentence of the one that failed first, in time, are the caller's. */
+typedef un_status (*un_item_function)(size_t item, un_slot slot, void *context);
+un_status un_parallel_try(size_t n, size_t slots, un_item_function function, void *context);
+
 /* The sum of what the function returns for the ranges of 0..n-1. They depend on n and `grain`
  * alone, and their values are added in order: the same bytes for any number of threads. */
 typedef double (*un_sum_function)(size_t begin, size_t end, void *context);

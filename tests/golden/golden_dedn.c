@@ -131,9 +131,11 @@ static un_status compare_attention(golden *g, const golden_scene *s, dedn *n, si
             for (size_t a = 0; a < A; a++)
                 regions[(i * A + n->order[first + a]) * R + r] = p[first + a];
         }
+        if (n->channels.pieces != 1)
+            return un_fail(UNSEEN_E_ARGUMENT, "one piece is not the whole stack");
         for (size_t a = 0; a < A; a++)
             memcpy(channels + (i * A + n->order[first + a]) * F,
-                   n->channels.products + 2 * (first + a) * F, F * sizeof *channels);
+                   n->channels.slot[0].products + 2 * (first + a) * F, F * sizeof *channels);
     }
     snprintf(name, sizeof name, "out.%s.region_attention", g_experts[expert]);
     UN_TRY(golden_compare_f32(g, name, regions, s->images * A * R, GOLDEN_OUTPUT));

@@ -206,6 +206,34 @@ static void slots_are_told(void **state) {
     }
 }
 
+enum { ITEMS = 50, BAD_ITEM = 9 };
+
+static un_status fail_one(size_t item, un_slot slot, void *context) {
+    _Atomic int *calls = context;
+    (void)slot;
+    calls[item]++;
+    return item == BAD_ITEM ? un_fail(UNSEEN_E_FORMAT, "item %zu is bad", item) : UNSEEN_OK;
+}
+
+/* Whichever thread met it, the caller gets the sentence; and no thread goes on for long. */
+static void failures_reach_the_caller(void **state) {
+    (void)state;
+    for (size_t t = 0; t < THREAD_NUMBERS; t++) {
+        _Atomic int calls[ITEMS] = {0};
+        util_ok(un_set_threads(g_threads[t]));
+        size_t slots = un_slot_count(ITEMS, 1);
+        util_fails(un_parallel_try(ITEMS, slots, fail_one, calls), UNSEEN_E_FORMAT,
+                   "item 9 is bad");
+        assert_int_equal(calls[BAD_ITEM], 1);
+        if (slots == 1) assert_int_equal(calls[BAD_ITEM + 1], 0);
+        memset(calls, 0, sizeof calls);
+        util_ok(un_parallel_try(BAD_ITEM, slots, fail_one, calls));
+        for (size_t i = 0; i < ITEMS; i++) assert_int_equal(calls[i], i < BAD_ITEM);
+    }
+    util_ok(un_parallel_try(0, 1, fail_one, NULL));
+    util_ok(un_set_threads(0));
+}
+
 static void nested_loop(size_t begin, size_t end, void *context) {
     slot_check *c = context;
     for (size_t i = begin; i < end; i++) {
@@ -412,6 +440,7 @@ int main(void) {
         cmocka_unit_test(any_number_of_threads_gives_right_results),
         cmocka_unit_test(sums_have_the_same_bytes),
         cmocka_unit_test(slots_are_told),
+        cmocka_unit_test(failures_reach_the_caller),
         cmocka_unit_test(loops_in_loops_are_serial),
         cmocka_unit_test(the_number_is_the_process_s),
         cmocka_unit_test(the_hosts_setting_stays),

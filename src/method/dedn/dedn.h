@@ -13,9 +13,9 @@
  *
  * Attributes of both experts are stacked to N = 2 A rows, those of the coarse expert first, then
  * those of the fine one group by group. Their region paths are one product with a folded matrix
- * (2 N, F), as MSDN's. Their channel paths are two products an image with matrices of 2 N rows: one
- * makes the logits and T, the other sums Q and dpsic/dlogits over the channels, which is all
- * that the gradients need: neither Q nor T outlives its image.
+ * (2 N, F), as MSDN's. Their channel paths are two products an image with matrices of 2 N rows, made
+ * piece by piece: one makes the logits and T, the other sums Q and dpsic/dlogits over the channels,
+ * which is all that the gradients need: neither Q nor T outlives its piece.
  *
  * Letters: A attributes, N stacked ones, C classes, R regions, F feature width, E vector width, B
  * images, G groups.
@@ -69,13 +69,20 @@ typedef struct {
     size_t channel_values, channel_logits; /* (E, R) each */
 } dedn_set;
 
-/* The channel path: its matrix, and what one image after the other is made with. */
+/* What one thread makes a piece of the stack of an image with. */
+typedef struct {
+    void *scaled;        /* (rows, R) u times the regions' factors, of the operand type */
+    const void **blocks; /* where every 32 rows of it are */
+    float *products;     /* (rows, F) logits and values, then Q and Q (T - psi) */
+    un_bf16 *narrow;     /* (rows, F) the same in bf16 */
+} dedn_channel_slot;
+
+/* The channel path: its matrix, and what images are made with, some rows of one at a time. */
 typedef struct {
     float *u, *du;       /* (2N, R): rows 2j and 2j + 1 are the logits' and the values' of row j */
-    void *scaled;        /* (2N, R) u times the regions' factors, of the operand type */
-    const void **pieces; /* where every 32 rows of it are */
-    float *products;     /* (2N, F) logits and values, then Q and Q (T - psi) */
-    un_bf16 *narrow;     /* (2N, F) the same in bf16 */
+    size_t rows, pieces; /* of a piece, an even number; of an image */
+    size_t slots;
+    dedn_channel_slot *slot; /* [slots] */
     un_arena arena;
 } dedn_channels;
 

@@ -86,6 +86,35 @@ void un_dedn_network_free(dedn *n) {
 
 /* ---- folding ---- */
 
+/* What is done to each set. Products of so few operations take less time than all threads take to
+ * start on them: such sets are shared out, a whole one to a thread. */
+typedef un_status (*set_function)(dedn *n, const dedn_set *set);
+enum { FEW_OPERATIONS = 1 << 24 };
+
+typedef struct {
+    dedn *n;
+    set_function function;
+} sets_job;
+
+static int is_small(const dedn *n, const dedn_set *set) {
+    size_t width = n->settings.path[DEDN_REGION] ? n->F : n->R;
+    return 2 * set->rows * n->E * width <= FEW_OPERATIONS;
+}
+
+static un_status do_if_small(size_t item, un_slot slot, void *context) {
+    const sets_job *j = context;
+    const dedn_set *set = &j->n->set[item];
+    (void)slot;
+    return is_small(j->n, set) ? j->function(j->n, set) : UNSEEN_OK;
+}
+
+static un_status for_sets(dedn *n, set_function function) {
+    sets_job j = {n, function};
+    for (size_t i = 0; i < n->sets; i++)
+        if (!is_small(n, &n->set[i])) UN_TRY(function(n, &n->set[i]));
+    return un_parallel_try(n->sets, un_slot_count(n->sets, 1), do_if_small, &j);
+}
+
 /* The region path's rows of Q: values first, then logits; behind a bottleneck the values are those of
  * V H_1. */
 static void region_parts(const dedn *n, const dedn_set *set, un_region_part out[2]) {
@@ -170,7 +199,7 @@ static un_status fold_set(dedn *n, const dedn_set *set) {
 
 un_status un_dedn_fold(dedn *n) {
     size_t images = n->data ? n->settings.draws.size : 1;
-    for (size_t i = 0; i < n->sets; i++) UN_TRY(fold_set(n, &n->set[i]));
+    UN_TRY(for_sets(n, fold_set));
     return n->settings.path[DEDN_REGION] ? un_region_matrix_pack(&n->folded, images * n->R)
                                          : UNSEEN_OK;
 }
@@ -275,6 +304,5 @@ un_status un_dedn_backward(dedn *n, dedn_batch *b, size_t images) {
                          j == DEDN_REGION ? b->look.dpsi : b->channel_dpsi);
     if (n->settings.path[DEDN_REGION]) UN_TRY(un_region_backward(&b->look, &n->folded, images));
     if (n->settings.path[DEDN_CHANNEL]) un_dedn_channels_backward(n, b, images);
-    for (size_t i = 0; i < n->sets; i++) UN_TRY(unfold_set(n, &n->set[i]));
-    return UNSEEN_OK;
+    return for_sets(n, unfold_set);
 }
