@@ -228,6 +228,20 @@ UNSEEN_API unseen_status unseen_train(const char *method, const unseen_dataset *
                                       const unseen_train_options *options, unseen_model **model,
                                       unseen_result **result);
 
+/* Training i of several is done; `result` is lent for the call. */
+typedef void (*unseen_trained_function)(size_t i, const unseen_result *result, void *user);
+
+/* One model for each of n different seeds, at least one, in the place of options->seed. With an
+ * output "birds.model", that of seed 3 goes to "birds-seed3.model", and likewise with a log.
+ * `trained`, unless NULL, is called with `user` for each in its turn. models[n] and results[n], each
+ * of which may be NULL, become the caller's when all are trained. Otherwise as unseen_train: stopped,
+ * the seeds that are done are in their files, and with resume = 1 not trained again. */
+UNSEEN_API unseen_status unseen_train_seeds(const char *method, const unseen_dataset *data,
+                                            const unseen_train_options *options,
+                                            const uint64_t *seeds, size_t n,
+                                            unseen_trained_function trained, void *user,
+                                            unseen_model **models, unseen_result **results);
+
 /* ---- models ---- */
 
 typedef struct unseen_model_options {

@@ -12,7 +12,6 @@
 #include "cluster/cluster.h"
 #include "method/methods.h"
 #include "protocol/report.h"
-#include "train/run.h"
 #include "train/train.h"
 
 enum { MAX_SETS = 64, MAX_SEEDS = 64 };
@@ -192,24 +191,6 @@ static int print_settings(const un_method_class *class) {
     return UN_EXIT_OK;
 }
 
-static un_status make_config(const arguments *a, const un_method_class *class, json_t **out) {
-    unseen_train_options options;
-    unseen_train_options_init(&options, sizeof options);
-    options.preset = a->preset;
-    options.config = a->config;
-    options.settings = a->sets;
-    options.setting_count = a->set_count;
-    return un_train_config(&options, class, out);
-}
-
-/* "a/birds.model" and seed 3: "a/birds-seed3.model". */
-static un_status seed_path(const char *path, uint64_t seed, char **out) {
-    const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
-    if (!dot || (slash && dot < slash) || dot == path) dot = path + strlen(path);
-    return un_format(out, "%.*s-seed%llu%s", (int)(dot - path), path, (unsigned long long)seed,
-                     dot);
-}
-
 static size_t training_count(const arguments *a) { return a->seed_count ? a->seed_count : 1; }
 
 /* Where the model and the log of training i go; *log is NULL without one. */
@@ -219,8 +200,8 @@ static un_status training_paths(const arguments *a, size_t i, char **path, char 
         UN_TRY(un_format(path, "%s", a->output));
         return a->log ? un_format(log, "%s", a->log) : UNSEEN_OK;
     }
-    UN_TRY(seed_path(a->output, a->seeds[i], path));
-    return a->log ? seed_path(a->log, a->seeds[i], log) : UNSEEN_OK;
+    UN_TRY(un_train_seed_path(a->output, a->seeds[i], path));
+    return a->log ? un_train_seed_path(a->log, a->seeds[i], log) : UNSEEN_OK;
 }
 
 /* An exit code. */
@@ -248,42 +229,65 @@ static int check_files(const arguments *a) {
 /* What a training that is done is told to. */
 typedef struct {
     const arguments *arguments;
-    const un_training *trainings;
     json_t *results;
+    un_status status; /* of telling */
 } telling;
 
-static un_status tell(size_t training, json_t *result, void *user) {
-    const telling *t = user;
-    const char *path = t->trainings[training].output;
-    UN_TRY(un_json_set(result, "model", json_string(path)));
-    UN_TRY(un_json_append(t->results, json_incref(result)));
-    if (un_cli_is_standard(t->arguments->json)) return UNSEEN_OK;
+static un_status keep_result(telling *t, size_t training, const unseen_result *given) {
+    json_t *result = NULL;
+    char *path = NULL, *log = NULL;
+    un_status status = UNSEEN_OK;
+    const char *text = unseen_result_json(given);
+    UN_GO(un_json_parse(text, strlen(text), "the result of a training", &result));
+    UN_GO(training_paths(t->arguments, training, &path, &log));
+    UN_GO(un_json_set(result, "model", json_string(path)));
+    UN_GO(un_json_append(t->results, json_incref(result)));
+    if (un_cli_is_standard(t->arguments->json)) goto done;
     un_cli_print_result(result);
     printf("  written to %s\n", un_cli_name(path));
     fflush(stdout);
-    return UNSEEN_OK;
+done:
+    json_decref(result);
+    free(path);
+    free(log);
+    return status;
 }
 
-/* One training a seed; their results go to `results`. */
-static un_status train_all(const arguments *a, const un_train_options *options, json_t *results) {
-    un_training trainings[MAX_SEEDS] = {{0}};
-    char *paths[MAX_SEEDS] = {NULL}, *logs[MAX_SEEDS] = {NULL};
-    size_t count = training_count(a);
-    un_status status = UNSEEN_OK;
-    for (size_t i = 0; i < count; i++) {
-        UN_GO(training_paths(a, i, &paths[i], &logs[i]));
-        trainings[i] = (un_training){.seed = a->seed_count ? a->seeds[i] : a->common.seed,
-                                     .output = paths[i],
-                                     .log_path = logs[i]};
+static void tell(size_t training, const unseen_result *result, void *user) {
+    telling *t = user;
+    if (!t->status) t->status = keep_result(t, training, result);
+}
+
+static un_status train(const arguments *a, const unseen_dataset *data, json_t *results) {
+    unseen_train_options o;
+    telling told = {.arguments = a, .results = results};
+    unseen_train_options_init(&o, sizeof o);
+    o.preset = a->preset;
+    o.config = a->config;
+    o.settings = a->sets;
+    o.setting_count = a->set_count;
+    o.features = a->features;
+    o.select = a->select;
+    o.folds = a->folds;
+    o.all = a->all;
+    o.seed = a->common.seed;
+    o.precision = a->common.precision;
+    o.max_steps = a->steps;
+    o.output = a->output;
+    o.log = a->log;
+    o.resume = a->resume;
+    if (a->checkpoint_seconds >= 0) o.checkpoint_seconds = a->checkpoint_seconds;
+    o.progress = un_cli_progress;
+    if (a->seed_count > 0) {
+        UN_TRY(unseen_train_seeds(a->method, data, &o, a->seeds, a->seed_count, tell, &told, NULL,
+                                  NULL));
+    } else {
+        unseen_result *result = NULL;
+        UN_TRY(unseen_train(a->method, data, &o, NULL, &result));
+        if (result) tell(0, result, &told); /* only rank 0 has one */
+        unseen_result_close(result);
     }
-    telling told = {a, trainings, results};
-    status = un_train_several(options, trainings, count, tell, &told);
-done:
-    for (size_t i = 0; i < count; i++) {
-        free(paths[i]);
-        free(logs[i]);
-    }
-    return status;
+    return told.status;
 }
 
 static int report(const arguments *a, json_t *results) {
@@ -306,54 +310,30 @@ static int report(const arguments *a, json_t *results) {
     return code;
 }
 
-static un_status open_inputs(const arguments *a, const un_train_options *options, json_t **config,
-                             un_dataset *dataset, un_features *features) {
-    UN_TRY(make_config(a, options->class, config));
-    UN_TRY(un_dataset_open(dataset, a->data));
-    return un_train_inputs_open(features, dataset, a->features, options->class, *config);
-}
-
 static int run(const arguments *a) {
-    un_dataset dataset = {0};
-    un_features features = {0};
-    json_t *config = NULL, *results = json_array();
-    un_train_options options = {.preset = a->preset,
-                                .max_steps = a->steps,
-                                .folds = a->folds,
-                                .resume = a->resume,
-                                .all = a->all,
-                                .checkpoint_seconds = a->checkpoint_seconds,
-                                .stop = &un_cli_stop};
+    unseen_dataset *data = NULL;
+    const un_method_class *class = NULL;
+    json_t *results = NULL;
     un_status status = UNSEEN_OK;
-    int code = UN_EXIT_FAILURE;
-    UN_GO(un_method_find(a->method, &options.class));
-    if (a->settings) {
-        json_decref(results);
-        return print_settings(options.class);
-    }
-    UN_GO(un_train_select(a->select, &options.select));
-    UN_GO(un_precision_parse(a->common.precision, &options.precision));
+    int code = UN_EXIT_OK;
+    UN_GO(un_method_find(a->method, &class));
+    if (a->settings) return print_settings(class);
     code = check_files(a);
-    if (code) goto done;
-    code = UN_EXIT_FAILURE;
-    UN_GO(un_cluster_agree(open_inputs(a, &options, &config, &dataset, &features)));
-    options.config = config;
-    options.dataset = &dataset;
-    options.features = &features;
+    if (code) return code;
+    results = json_array();
+    UN_GO(un_cluster_agree(un_cli_dataset_open(a->data, NULL, &data)));
     un_cli_catch_signals();
-    UN_GO(train_all(a, &options, results));
+    UN_GO(train(a, data, results));
     code = un_cluster_rank(un_cluster_all()) == 0 ? report(a, results) : UN_EXIT_OK;
 done:
     if (status) code = un_cli_fail();
     json_decref(results);
-    json_decref(config);
-    un_features_close(&features);
-    un_dataset_close(&dataset);
+    unseen_dataset_close(data);
     return code;
 }
 
 int un_cmd_train(int argc, char **argv) {
-    arguments a = {.select = "validation", .checkpoint_seconds = 60};
+    arguments a = {.select = "validation", .checkpoint_seconds = -1};
     int code = 0;
     if (un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) code = run(&a);
     for (size_t i = 0; i < a.owned_count; i++) free(a.owned[i]);

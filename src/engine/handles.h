@@ -64,15 +64,6 @@ struct unseen_explanation {
 /* A handle on the result of a training; takes the reference, NULL included. */
 un_status un_result_handle(json_t *json, unseen_result **out);
 
-/* ---- what `unseen train`, which trains several seeds on several ranks, shares with unseen_train ----
- */
-
-/* The settings: preset, then file, then single ones. *config is a new reference. */
-un_status un_train_config(const unseen_train_options *options, const un_method_class *class,
-                          json_t **config);
-/* "validation", "test", "none". */
-un_status un_train_select(const char *text, un_select *out);
-
 /* ---- options ---- */
 
 /* A caller's orientation as the library has it, and that classes that one names are of their

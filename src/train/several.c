@@ -442,30 +442,41 @@ static un_status train_together(work *w) {
     return status;
 }
 
+/* By this process: each is told as soon as it is done. */
+static un_status train_in_turn(const work *w, int want_models, un_train_done done, void *user) {
+    un_status status = UNSEEN_OK;
+    for (size_t s = 0; s < w->count && !status; s++) {
+        json_t *result = NULL;
+        un_model model = {0};
+        un_train_options o = options_of(w, s);
+        o.locked = 0;
+        status = un_train(&o, want_models ? &model : NULL, &result);
+        if (!status) status = done(s, want_models ? &model : NULL, result, user);
+        json_decref(result);
+    }
+    return status;
+}
+
 un_status un_train_several(const un_train_options *options, const un_training *trainings,
-                           size_t count,
-                           un_status (*done)(size_t training, json_t *result, void *user),
-                           void *user) {
+                           size_t count, int want_models, un_train_done done, void *user) {
     work w = {.options = options,
               .trainings = trainings,
               .count = count,
               .ranks = un_cluster_size(un_cluster_all()),
               .rank = un_cluster_rank(un_cluster_all())};
-    un_status status = UNSEEN_OK;
-    if (w.ranks == 1) { /* one after the other, each told as soon as it is done */
-        for (size_t s = 0; s < count && !status; s++) {
-            json_t *result = NULL;
-            un_train_options o = options_of(&w, s);
-            o.locked = 0;
-            status = un_train(&o, NULL, &result);
-            if (!status) status = done(s, result, user);
-            json_decref(result);
-        }
-        return status;
-    }
-    status = train_together(&w);
+    if (w.ranks == 1) return train_in_turn(&w, want_models, done, user);
+    if (want_models)
+        return un_fail(UNSEEN_E_UNSUPPORTED, "ranks leave their models in files: open these");
+    un_status status = train_together(&w);
     for (size_t s = 0; s < count && !status && w.rank == 0; s++)
-        status = done(s, w.results[s], user);
+        status = done(s, NULL, w.results[s], user);
     close_work(&w);
     return status;
+}
+
+un_status un_train_seed_path(const char *path, uint64_t seed, char **out) {
+    const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+    if (!dot || (slash && dot < slash) || dot == path) dot = path + strlen(path);
+    return un_format(out, "%.*s-seed%llu%s", (int)(dot - path), path, (unsigned long long)seed,
+                     dot);
 }

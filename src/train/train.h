@@ -32,14 +32,20 @@ typedef struct {
     uint64_t seed;
     const char *output, *log_path; /* NULL: no log */
 } un_training;
+/* A training is done: its result, which is borrowed, and its model, which becomes the function's, or
+ * NULL. */
+typedef un_status (*un_train_done)(size_t training, un_model *model, json_t *result, void *user);
 /* All of them, by this process one after the other or, where there are several ranks
  * (cluster/cluster.h), by these together: collective. `done` is called for each, in order, by rank
- * 0; the result is borrowed. Models are the same bytes, whatever the number of ranks. State of
- * ranks that were stopped is in MODEL.run<N>.checkpoint, one for each selection run, and
- * MODEL.checkpoint; `resume` goes on from there. */
+ * 0, with the models if `want_models`, which ranks do not hand over (UNSEEN_E_UNSUPPORTED). Models
+ * are the same bytes, whatever the number of ranks. State of ranks that were stopped is in
+ * MODEL.run<N>.checkpoint, one for each selection run, and MODEL.checkpoint; `resume` goes on from
+ * there. */
 un_status un_train_several(const un_train_options *options, const un_training *trainings,
-                           size_t count,
-                           un_status (*done)(size_t training, json_t *result, void *user),
-                           void *user);
+                           size_t count, int want_models, un_train_done done, void *user);
+
+/* Where one of several seeds goes: "a/birds.model" and seed 3 give "a/birds-seed3.model". Released
+ * with free(). */
+un_status un_train_seed_path(const char *path, uint64_t seed, char **out);
 
 #endif

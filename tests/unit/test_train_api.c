@@ -317,6 +317,54 @@ static void a_stopped_training_goes_on(void **state) {
     unseen_dataset_close(data);
 }
 
+/* ---- several seeds ---- */
+
+static void note_seed(size_t i, const unseen_result *result, void *user) {
+    size_t *told = user;
+    assert_int_equal(i, *told);
+    assert_true(unseen_result_number(result, "seed") == (double)(i == 0 ? 7 : 3));
+    (*told)++;
+}
+
+/* Each seed gives the model, the file and the result that it gives alone. */
+static void several_seeds_are_trained(void **state) {
+    (void)state;
+    static const uint64_t seeds[] = {7, 3}, twice[] = {7, 3, 7};
+    static const char *const settings[] = {"epochs=6"};
+    unseen_dataset *data = make_data(1);
+    unseen_model *models[2] = {NULL};
+    unseen_result *results[2] = {NULL}, *alone = NULL;
+    unseen_train_options o;
+    size_t told = 0;
+    unseen_train_options_init(&o, sizeof o);
+    o.settings = settings;
+    o.setting_count = 1;
+    o.output = in_folder("many.model");
+    util_ok(unseen_train_seeds("dem", data, &o, seeds, 2, note_seed, &told, models, results));
+    assert_int_equal(told, 2);
+    assert_false(un_path_exists(in_folder("many.model")));
+    o.seed = 3;
+    o.output = in_folder("alone.model");
+    util_ok(unseen_train("dem", data, &o, NULL, &alone));
+    same_files(in_folder("many-seed3.model"), in_folder("alone.model"));
+    assert_true(un_path_exists(in_folder("many-seed7.model")));
+    assert_string_equal(unseen_result_json(results[1]), unseen_result_json(alone));
+    util_ok(unseen_model_save(models[1], in_folder("kept.model")));
+    same_files(in_folder("kept.model"), in_folder("alone.model"));
+    util_fails(unseen_train_seeds("dem", data, &o, seeds, 0, NULL, NULL, models, NULL),
+               UNSEEN_E_ARGUMENT, "no seed");
+    util_fails(unseen_train_seeds("dem", data, &o, twice, 3, NULL, NULL, models, NULL),
+               UNSEEN_E_ARGUMENT, "seed 7 is given twice");
+    util_fails(unseen_train_seeds("dom", data, &o, seeds, 2, NULL, NULL, models, NULL),
+               UNSEEN_E_ARGUMENT, "dem");
+    for (int i = 0; i < 2; i++) {
+        unseen_model_close(models[i]);
+        unseen_result_close(results[i]);
+    }
+    unseen_result_close(alone);
+    unseen_dataset_close(data);
+}
+
 /* ---- refusals ---- */
 
 static void bad_trainings_are_refused(void **state) {
@@ -369,10 +417,11 @@ static void methods_tell_their_settings(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_and_files_agree),    cmocka_unit_test(directories_train_alike),
-        cmocka_unit_test(classes_come_and_go),       cmocka_unit_test(gamma_can_be_given),
-        cmocka_unit_test(clones_share_weights_only), cmocka_unit_test(a_stopped_training_goes_on),
-        cmocka_unit_test(bad_trainings_are_refused), cmocka_unit_test(methods_tell_their_settings),
+        cmocka_unit_test(memory_and_files_agree),      cmocka_unit_test(directories_train_alike),
+        cmocka_unit_test(classes_come_and_go),         cmocka_unit_test(gamma_can_be_given),
+        cmocka_unit_test(clones_share_weights_only),   cmocka_unit_test(a_stopped_training_goes_on),
+        cmocka_unit_test(several_seeds_are_trained),   cmocka_unit_test(bad_trainings_are_refused),
+        cmocka_unit_test(methods_tell_their_settings),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
