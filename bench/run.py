@@ -25,6 +25,7 @@ COMPARISONS = {
     "dem": ["dem.py"],
     "cnzsl": ["cnzsl.py"],
     "msdn": ["msdn.py"],
+    "dedn": ["dedn.py"],
     "resnet101": ["backbone.py", "--arch", "resnet101"],
     "vit_b_16": ["backbone.py", "--arch", "vit_b_16"],
     "swin_b": ["backbone.py", "--arch", "swin_b", "--batch", "4"],

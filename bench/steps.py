@@ -1,5 +1,5 @@
-"""Training steps of a method on pooled features: `unseen bench METHOD` against forms of PyTorch,
-interleaved in one run; shared by the comparisons of single methods.
+"""Training steps of a method: `unseen bench METHOD` against forms of PyTorch, interleaved in one run;
+shared by the comparisons of single methods.
 
 The engine and PyTorch take turns; the ratios are medians over the pairs, because shared machines
 change their speed. Without PyTorch the engine runs alone.
@@ -21,13 +21,13 @@ def torch_ms(model, steps):
     return statistics.median(times)
 
 
-def compare(torch, method, shape, make_peers, precisions):
+def compare(torch, method, shape, make_peers, precisions, rounds=7, steps=30, beside=None):
     """`shape` is {option: number} of `unseen bench METHOD`; make_peers() gives {name: model with
-    step()}."""
+    step()}. `beside`: another method of the engine, run on the same shape as one more peer."""
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--steps", type=int, default=steps)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--json", help="also write the results to this file")
     args = parser.parse_args()
@@ -40,11 +40,17 @@ def compare(torch, method, shape, make_peers, precisions):
     engine = {precision: [] for precision in precisions}
     others = {name: [] for name in peers}
     options = [word for option, number in shape.items() for word in ("--" + option, str(number))]
+
+    def run(name, precision):
+        return figures.run([args.program, "bench", name, *options, "--steps", str(args.steps), "--precision",
+                            precision, "--threads", str(args.threads), "--json", "-", "--quiet"])
+
+    other = {precision: [] for precision in precisions}
     for _ in range(args.rounds):
         for precision, runs in engine.items():
-            runs.append(figures.run([args.program, "bench", method, *options, "--steps", str(args.steps),
-                                     "--precision", precision, "--threads", str(args.threads), "--json",
-                                     "-", "--quiet"]))
+            runs.append(run(method, precision))
+            if beside:
+                other[precision].append(run(beside, precision)["step_ms"]["median"])
         for name, model in peers.items():
             others[name].append(torch_ms(model, args.steps))
     probes = [r["probe_gflops"] for runs in engine.values() for r in runs]
@@ -57,10 +63,12 @@ def compare(torch, method, shape, make_peers, precisions):
     entries = []
     for precision, runs in engine.items():
         times = [r["step_ms"]["median"] for r in runs]
+        everybody = {**others, f"unseen's {beside}": other[precision]} if beside else others
         entries.append(figures.entry(f"{method.upper()} step, --precision {precision}", "ms", runs, times,
-                                     others, runs[0]["gflops"] * times[0] * 1e6))
+                                     everybody, runs[0]["gflops"] * times[0] * 1e6))
         print(f"  unseen {precision:12s} {statistics.median(times):7.2f} ms a step")
-        for name in others:
-            print(f"      {figures.spread(figures.ratios(entries[-1], name), '5.2f')} x PyTorch {name}")
+        for name in everybody:
+            who = name if name not in others else f"PyTorch {name}"
+            print(f"      {figures.spread(figures.ratios(entries[-1], name), '5.2f')} x {who}")
     if args.json:
         figures.write(args.json, torch, args.threads, entries)
