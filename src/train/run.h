@@ -99,12 +99,20 @@ void un_trainer_close(trainer *t);
 un_status un_train_lock(const char *output, un_lock *lock);
 /* With --resume: the result of a model that this very training has written before, else NULL. */
 un_status un_train_find_finished(const trainer *t, un_model *found, json_t **result);
-/* Trains to the end of the run that is open, or until stopped. */
-un_status un_train_run(trainer *t);
 /* Selects from the selection runs, which are done, and opens the final run. */
 un_status un_train_begin_final(trainer *t);
 /* After the final run: tests, writes the model. */
 un_status un_train_finish(trainer *t, un_model *model, json_t **result);
+
+/* ---- manifest.c ---- */
+
+/* The model's manifest but for "kept" and "metrics"; a new reference. */
+un_status un_train_manifest(const trainer *t, json_t **out);
+
+/* ---- steps.c ---- */
+
+/* Trains to the end of the run that is open, or until stopped. */
+un_status un_train_run(trainer *t);
 
 /* ---- run.c: the run under way ---- */
 
