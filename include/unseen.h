@@ -215,6 +215,9 @@ typedef struct unseen_train_options {
     double checkpoint_seconds;         /* between checkpoints, 0: only when stopped (default 60) */
     unseen_progress_function progress; /* NULL: none (default) */
     void *user;
+    size_t ranks_per_run; /* of `unseen-mpi`: ranks that share the steps of each run; 0, 1: every
+                             run is one rank's (default). A library's process is one rank */
+    const char *wire;     /* of gradients between them: "f32" (default), "bf16" */
 } unseen_train_options;
 UNSEEN_API void unseen_train_options_init(unseen_train_options *options, size_t size);
 

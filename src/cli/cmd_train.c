@@ -23,7 +23,8 @@ typedef struct {
     size_t set_count;
     char *owned[MAX_SETS]; /* assignments made from other options */
     size_t owned_count;
-    size_t steps, folds;
+    size_t steps, folds, ranks_per_run;
+    const char *wire;
     uint64_t seeds[MAX_SEEDS];
     size_t seed_count;
     int resume, settings, all;
@@ -50,7 +51,9 @@ enum {
     KEY_JSON,
     KEY_SETTINGS,
     KEY_ALL,
-    KEY_FOLDS
+    KEY_FOLDS,
+    KEY_RANKS,
+    KEY_WIRE
 };
 
 static const struct argp_option g_options[] = {
@@ -87,6 +90,11 @@ static const struct argp_option g_options[] = {
     {"resume", KEY_RESUME, NULL, 0, "go on from MODEL.checkpoint if it is there", 3},
     {"checkpoint-every", KEY_CHECKPOINT, "SECONDS", 0,
      "time between checkpoints; 0: only when interrupted (default 60)", 3},
+    {"ranks-per-run", KEY_RANKS, "N", 0,
+     "unseen-mpi: N ranks share each step, their number among the sums' roundings (default 1: a "
+     "run is one rank's)",
+     3},
+    {"wire", KEY_WIRE, "f32|bf16", 0, "unseen-mpi: gradients between these ranks (default f32)", 3},
     {"log", KEY_LOG, "FILE.csv", 0, "losses and validation accuracies as they come", 3},
     {"json", KEY_JSON, "FILE", 0, "results as JSON, - for standard output", 3},
     {0}};
@@ -149,6 +157,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case KEY_SEEDS: parse_seeds(a, state, text); return 0;
     case KEY_FOLDS: a->folds = un_cli_integer(state, "--folds", text, 1, UN_MAX_FOLDS); return 0;
     case KEY_STEPS: a->steps = un_cli_integer(state, "--steps", text, 1, UINT32_MAX); return 0;
+    case KEY_RANKS:
+        a->ranks_per_run = un_cli_integer(state, "--ranks-per-run", text, 1, UINT16_MAX);
+        return 0;
+    case KEY_WIRE: a->wire = text; return 0;
     case KEY_CHECKPOINT: a->checkpoint_seconds = parse_seconds(state, text); return 0;
     case ARGP_KEY_ARG:
         if (a->method) argp_error(state, "one method only, \"%s\" is too many", text);
@@ -276,6 +288,8 @@ static un_status train(const arguments *a, const unseen_dataset *data, json_t *r
     o.output = a->output;
     o.log = a->log;
     o.resume = a->resume;
+    o.ranks_per_run = a->ranks_per_run;
+    if (a->wire) o.wire = a->wire;
     if (a->checkpoint_seconds >= 0) o.checkpoint_seconds = a->checkpoint_seconds;
     o.progress = un_cli_progress;
     if (a->seed_count > 0) {

@@ -82,6 +82,12 @@ static inline void un_gathered_free(un_gathered *all) {
     *all = (un_gathered){0};
 }
 
+/* Equal blocks, as many as ranks: block r of `send` goes to rank r, and block r of `receive` becomes
+ * what rank r had for this one. */
+un_status un_cluster_exchange(un_cluster *group, const void *send, void *receive, size_t bytes);
+/* Every rank's block at all ranks, in the order of ranks, all of one size. */
+un_status un_cluster_share(un_cluster *group, const void *mine, void *all, size_t bytes);
+
 /* Sends a copy to another rank; returns at once. Messages with one tag arrive in order. */
 un_status un_cluster_post(un_cluster *group, size_t to, int tag, const void *data, size_t bytes);
 /* Waits for a message from another rank; *data is released with free(). UNSEEN_E_INTERRUPTED when

@@ -298,6 +298,35 @@ done:
     return status;
 }
 
+static un_status check_block(size_t bytes) {
+    if (bytes < PIECE) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_ARGUMENT, "a block of %zu bytes is too large for ranks", bytes);
+}
+
+un_status un_cluster_exchange(un_cluster *group, const void *send, void *receive, size_t bytes) {
+    MPI_Request request = MPI_REQUEST_NULL;
+    UN_TRY(check_block(bytes));
+    if (!group) {
+        if (bytes > 0) memcpy(receive, send, bytes);
+        return UNSEEN_OK;
+    }
+    return finish(MPI_Ialltoall(send, (int)bytes, MPI_BYTE, receive, (int)bytes, MPI_BYTE,
+                                group->comm, &request),
+                  &request);
+}
+
+un_status un_cluster_share(un_cluster *group, const void *mine, void *all, size_t bytes) {
+    MPI_Request request = MPI_REQUEST_NULL;
+    UN_TRY(check_block(bytes));
+    if (!group) {
+        if (bytes > 0) memcpy(all, mine, bytes);
+        return UNSEEN_OK;
+    }
+    return finish(MPI_Iallgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, group->comm,
+                                 &request),
+                  &request);
+}
+
 /* Frees what has arrived. */
 static un_status sweep(void) {
     for (posted **link = &g_posted; *link;) {

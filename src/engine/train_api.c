@@ -14,7 +14,8 @@ static const unseen_train_options g_options = {.size = sizeof g_options,
                                                .select = "validation",
                                                .seed = 1,
                                                .precision = "auto",
-                                               .checkpoint_seconds = 60};
+                                               .checkpoint_seconds = 60,
+                                               .wire = "f32"};
 
 void unseen_train_options_init(unseen_train_options *options, size_t size) {
     un_options_init(options, size, &g_options, sizeof g_options);
@@ -112,6 +113,12 @@ static un_status take_trained(size_t i, un_model *trained, json_t *json, void *u
     return UNSEEN_OK;
 }
 
+static un_status take_wire(const char *text, un_dtype *out) {
+    *out = strcmp(text, "bf16") == 0 ? UN_BF16 : UN_F32;
+    if (*out == UN_BF16 || strcmp(text, "f32") == 0) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_ARGUMENT, "--wire must be f32 or bf16, not \"%.60s\"", text);
+}
+
 /* What a training reads, and what is said about it; `config` and `features` are the caller's. */
 static un_status prepare(const char *method, const un_dataset *dataset,
                          const unseen_train_options *o, un_train_options *options, json_t **config,
@@ -120,6 +127,7 @@ static un_status prepare(const char *method, const un_dataset *dataset,
     UN_TRY(take_select(o->select ? o->select : g_options.select, &options->select));
     UN_TRY(
         un_precision_parse(o->precision ? o->precision : g_options.precision, &options->precision));
+    UN_TRY(take_wire(o->wire ? o->wire : g_options.wire, &options->wire));
     UN_TRY(make_config(o, options->class, config));
     return un_train_inputs_open(features, dataset, o->features, options->class, *config);
 }
@@ -139,6 +147,7 @@ static un_status train(const char *method, const un_dataset *dataset, const unse
                                 .max_steps = o->max_steps,
                                 .resume = o->resume,
                                 .checkpoint_seconds = o->checkpoint_seconds,
+                                .ranks_per_run = o->ranks_per_run,
                                 .stop = watch.stop};
     un_status status = un_cluster_agree(prepare(method, dataset, o, &options, &config, &features));
     options.config = config;

@@ -23,6 +23,7 @@
 #include <signal.h>
 
 #include "base/json.h"
+#include "cluster/cluster.h"
 #include "data/features.h"
 #include "data/task.h"
 #include "method/config.h"
@@ -48,6 +49,7 @@ typedef struct {
     size_t available; /* parameters in the file that will fill them, for un_params; 0: none will */
     const un_training_data *data; /* NULL: for prediction only */
     const json_t *spec;           /* for prediction: what save_spec gave after training; or NULL */
+    un_cluster *ranks; /* that do each step together (part.h), borrowed; NULL: this process alone */
 } un_method_setup;
 
 typedef struct {
@@ -90,6 +92,9 @@ typedef struct {
      * earlier, and validation chooses gamma alone, after the last epoch. For methods whose schedule
      * belongs to their length. */
     int fixed_length;
+    /* 1: several ranks can share a step. `step` then computes this rank's part of the gradients and
+     * all of losses[], `plan` tells of its own images. */
+    int splits;
 
     /* May be NULL: */
 

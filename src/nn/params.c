@@ -188,14 +188,18 @@ const void *un_param_operand(const un_params *params, size_t index, un_dtype typ
     return params->value + params->item[index].offset;
 }
 
-void un_params_refresh(un_params *params) {
-    if (params->value16) un_convert_to_bf16(params->value, params->value16, params->trained);
+void un_params_refresh_part(un_params *params, size_t begin, size_t end) {
+    if (params->value16)
+        un_convert_to_bf16(params->value + begin, params->value16 + begin, end - begin);
     forget_panels(params);
 }
 
-un_status un_optimizer_create(un_optimizer *optimizer, const un_optimizer_settings *settings,
-                              const un_params *params) {
-    *optimizer = (un_optimizer){.settings = *settings, .total = params->trained};
+void un_params_refresh(un_params *params) { un_params_refresh_part(params, 0, params->trained); }
+
+un_status un_optimizer_create_part(un_optimizer *optimizer, const un_optimizer_settings *settings,
+                                   size_t begin, size_t end) {
+    *optimizer =
+        (un_optimizer){.settings = *settings, .begin = begin, .end = end, .total = end - begin};
     un_status status =
         un_arena_alloc(&optimizer->arena, optimizer->total, sizeof(float), &optimizer->second);
     if (!status && (settings->kind != UN_RMSPROP || settings->momentum != 0))
@@ -203,6 +207,11 @@ un_status un_optimizer_create(un_optimizer *optimizer, const un_optimizer_settin
             un_arena_alloc(&optimizer->arena, optimizer->total, sizeof(float), &optimizer->first);
     if (status) un_optimizer_free(optimizer);
     return status;
+}
+
+un_status un_optimizer_create(un_optimizer *optimizer, const un_optimizer_settings *settings,
+                              const un_params *params) {
+    return un_optimizer_create_part(optimizer, settings, 0, params->trained);
 }
 
 void un_optimizer_free(un_optimizer *optimizer) {
@@ -242,18 +251,22 @@ double un_optimizer_step(un_optimizer *optimizer, un_params *params) {
     double l2 = 0;
     for (size_t i = 0; i < params->count; i++) {
         const un_param *item = &params->item[i];
-        size_t at = item->offset;
+        size_t at = item->offset, end = at + item->count;
         if (at >= params->trained) break; /* fixed ones come last */
+        if (at < optimizer->begin) at = optimizer->begin;
+        if (end > optimizer->end) end = optimizer->end;
+        if (at >= end) continue;
         un_bf16 *shadow = params->value16 ? params->value16 + at : NULL;
-        float *first = optimizer->first ? optimizer->first + at : NULL;
+        float *first = optimizer->first ? optimizer->first + (at - optimizer->begin) : NULL;
+        float *second = optimizer->second + (at - optimizer->begin);
         double squares = 0;
         u.decay = item->decay;
         if (optimizer->settings.kind == UN_RMSPROP)
-            squares = un_rmsprop_update(&u, params->value + at, params->grad + at,
-                                        optimizer->second + at, first, shadow, item->count);
+            squares = un_rmsprop_update(&u, params->value + at, params->grad + at, second, first,
+                                        shadow, end - at);
         else
-            squares = un_adam_update(&u, params->value + at, params->grad + at, first,
-                                     optimizer->second + at, shadow, item->count);
+            squares = un_adam_update(&u, params->value + at, params->grad + at, first, second,
+                                     shadow, end - at);
         l2 += 0.5 * (double)item->decay * squares;
     }
     return l2;

@@ -73,6 +73,8 @@ un_status un_param_packed(const un_params *params, size_t index, int trans_b, si
                           const un_packed **out);
 /* Brings what bf16 products read up to date after values were set from outside. */
 void un_params_refresh(un_params *params);
+/* The same after trained values begin .. end-1 alone were set. */
+void un_params_refresh_part(un_params *params, size_t begin, size_t end);
 
 /* ---- Adam (two forms) and RMSprop over a flat parameter set.
  *
@@ -97,23 +99,27 @@ typedef struct {
 
 typedef struct {
     un_optimizer_settings settings;
-    uint64_t steps; /* done so far */
-    size_t total;   /* elements of a state array */
-    float *first;   /* m, or the momentum buffer; NULL if there is none */
-    float *second;  /* v */
+    uint64_t steps;    /* done so far */
+    size_t begin, end; /* of the flat arrays: what it moves, all of them or a part */
+    size_t total;      /* end - begin: elements of a state array */
+    float *first;      /* m, or the momentum buffer; NULL if there is none */
+    float *second;     /* v */
     un_arena arena;
 } un_optimizer;
 
 /* Zero state for `params`, which must be allocated. */
 un_status un_optimizer_create(un_optimizer *optimizer, const un_optimizer_settings *settings,
                               const un_params *params);
+/* The same for elements begin .. end-1 alone; both are multiples of 16, or the end of all. */
+un_status un_optimizer_create_part(un_optimizer *optimizer, const un_optimizer_settings *settings,
+                                   size_t begin, size_t end);
 void un_optimizer_free(un_optimizer *optimizer);
 
 /* Back to the state that un_optimizer_create made. */
 void un_optimizer_restart(un_optimizer *optimizer);
 
-/* One update of all trained parameters from their gradients, and of the bf16 copy.
- * Returns the L2 term sum decay/2 |p|^2 as it was before the update. */
+/* One update of the optimiser's parameters from their gradients, and of their bf16 copy.
+ * Returns their L2 term sum decay/2 |p|^2 as it was before the update. */
 double un_optimizer_step(un_optimizer *optimizer, un_params *params);
 
 #endif

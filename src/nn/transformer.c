@@ -25,7 +25,8 @@ un_dropout un_dropout_make(const un_dropout_source *source, float probability, c
                            size_t layer) {
     if (probability <= 0) return (un_dropout){0};
     un_rng rng = un_rng_stream(source->seed, site, source->draw << 16 | layer);
-    return (un_dropout){.probability = probability, .seed = rng.seed, .stream = rng.stream};
+    return (un_dropout){
+        .probability = probability, .seed = rng.seed, .stream = rng.stream, .rows = source->rows};
 }
 
 un_status un_block_state_create(const un_block_config *config, un_dtype type, size_t rows,
@@ -97,7 +98,9 @@ enum { SITE_ATTENTION, SITE_ATTENTION_OUTPUT, SITE_OUTPUT, SITES };
 
 static un_dropout mask_of(const un_pass_context *c, const char *site, size_t layer, size_t place) {
     float p = place == SITE_ATTENTION ? c->dropout.attention : c->dropout.hidden;
-    return un_dropout_make(&c->dropout, p, site, layer * SITES + place);
+    un_dropout mask = un_dropout_make(&c->dropout, p, site, layer * SITES + place);
+    if (c->subset) mask.rows = c->subset->rows;
+    return mask;
 }
 
 /* out = residual + dropout(x W^T + b). */

@@ -57,6 +57,7 @@ typedef struct {
     float attention; /* probability for attention weights */
     float path;      /* largest probability of stochastic depth, where a network has that */
     uint64_t seed, draw;
+    un_mask_rows rows; /* of a batch that is a part of another, for `path` its pictures */
 } un_dropout_source;
 
 /* The mask of place `site` ("bert.attention") in layer `layer` < 65536. */
@@ -69,6 +70,7 @@ un_dropout un_dropout_make(const un_dropout_source *source, float probability, c
 typedef struct {
     un_sequences sequences; /* as many as the batch has; start[] counts rows of the subset */
     const size_t *row;      /* [W] rows of the batch, ascending */
+    un_mask_rows rows;      /* places in the subset of the whole batch, for dropout */
     void *operand, *query;  /* (W, H) operands; work space from un_query_subset_reserve */
     float *x;               /* (W, H) their input; backward: its gradient */
     void *dquery;           /* (W, H) operand; training only */

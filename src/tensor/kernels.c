@@ -352,7 +352,7 @@ typedef struct {
 static void dropout_range(size_t begin, size_t end, void *context) {
     const dropout_job *j = context;
     for (size_t r = begin; r < end; r++)
-        table()->dropout(j->dropout, r, j->x + r * j->n,
+        table()->dropout(j->dropout, un_mask_row(&j->dropout->rows, r), j->x + r * j->n,
                          j->residual ? j->residual + r * j->n : NULL, j->n);
 }
 

@@ -116,8 +116,18 @@ void un_gelu_backward(const void *x, un_dtype type, float *dy, un_bf16 *dy16, si
  * recomputation finds the same one. Streams come from un_rng_stream. An element takes 16 random
  * bits: the probability is rounded to a multiple of 2^-16, and the factor made for that. */
 typedef struct {
+    size_t cut; /* rows before it have their numbers plus shift[0], the others plus shift[1] */
+    uint64_t shift[2];
+} un_mask_rows; /* where the rows of a part of a batch are in the whole; 0: it is the whole */
+
+static inline uint64_t un_mask_row(const un_mask_rows *rows, size_t row) {
+    return row + rows->shift[row >= rows->cut];
+}
+
+typedef struct {
     float probability; /* 0 <= p < 0.9999; 0: nothing happens */
     uint64_t seed, stream;
+    un_mask_rows rows; /* what rows are called; of attention, rows of queries */
 } un_dropout;
 /* x (rows, n) = residual + mask x; `residual` (rows, n) may be NULL. Applied to a gradient
  * without a residual it is its own backward pass. */

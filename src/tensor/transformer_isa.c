@@ -344,7 +344,7 @@ static void softmax(float *x, size_t rows, size_t n, float *log_sum) {
 
 /* The dropout factors of one row of probabilities, `keys` of them. */
 static void row_mask(const un_attend_args *a, const attend_place *p, size_t query, float *out) {
-    uint64_t row = (uint64_t)(p->first_q + query) * a->heads + p->head;
+    uint64_t row = un_mask_row(&a->dropout.rows, p->first_q + query) * a->heads + p->head;
     float piece[MASK_PIECE];
     for (size_t at = 0; at < p->keys; at += MASK_PIECE) {
         size_t width = p->keys - at < MASK_PIECE ? p->keys - at : MASK_PIECE;

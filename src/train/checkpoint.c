@@ -101,39 +101,91 @@ static un_status write_curves(un_st_writer *writer, size_t index, trainer *t, co
     return UNSEEN_OK;
 }
 
-static un_status write_arrays(un_st_writer *writer, trainer *t) {
-    const un_params *p = &t->method->params;
-    size_t bytes = p->trained * sizeof(float), index = 0;
-    UN_TRY(un_st_writer_write(writer, index++, 0, p->value, p->total * sizeof(float)));
-    if (t->optimizer.second)
-        UN_TRY(un_st_writer_write(writer, index++, 0, t->optimizer.second, bytes));
-    if (t->optimizer.first)
-        UN_TRY(un_st_writer_write(writer, index++, 0, t->optimizer.first, bytes));
-    for (size_t r = 0; r < t->selection_runs; r++)
-        UN_TRY(write_curves(writer, index++, t, &t->history[r]));
+/* Where pieces of the optimiser's state go, at the rank that writes; the first failure. */
+typedef struct {
+    un_st_writer *writer;
+    size_t index;
+    un_status status;
+} state_sink;
+
+/* Others need not end because one cannot write. */
+static un_status take_state(void *context, size_t at, const float *piece, size_t n) {
+    state_sink *sink = context;
+    if (sink->writer && !sink->status)
+        sink->status = un_st_writer_write(sink->writer, sink->index, at * sizeof *piece, piece,
+                                          n * sizeof *piece);
     return UNSEEN_OK;
 }
 
-un_status un_checkpoint_save(trainer *t) {
+/* Collective: one array of the optimiser's state, of which each rank has a stretch. */
+static un_status write_state(trainer *t, const float *mine, state_sink *sink) {
+    size_t trained = t->method->params.trained, ranks = un_cluster_size(t->options->ranks);
+    if (ranks == 1) return take_state(sink, 0, mine, trained);
+    for (size_t r = 0; r < ranks; r++)
+        UN_TRY(un_shared_spread(&t->shared, r, mine, trained, take_state, sink));
+    return UNSEEN_OK;
+}
+
+/* All arrays; `writer` is NULL at ranks that only tell their state. */
+static un_status write_arrays(un_st_writer *writer, trainer *t) {
+    const un_params *p = &t->method->params;
+    state_sink sink = {.writer = writer};
+    if (writer)
+        sink.status =
+            un_st_writer_write(writer, sink.index++, 0, p->value, p->total * sizeof(float));
+    const float *const states[] = {t->optimizer.second, t->optimizer.first};
+    for (size_t i = 0; i < 2; i++) {
+        if (!states[i]) continue;
+        UN_TRY(write_state(t, states[i], &sink));
+        sink.index++;
+    }
+    UN_TRY(sink.status);
+    for (size_t r = 0; r < t->selection_runs && writer; r++)
+        UN_TRY(write_curves(writer, sink.index++, t, &t->history[r]));
+    return UNSEEN_OK;
+}
+
+static un_status begin_file(trainer *t, un_st_writer **writer) {
     char *path = NULL, *text = NULL;
     json_t *state = NULL;
-    un_st_writer *writer = NULL;
     un_status status = UNSEEN_OK;
     UN_GO(un_checkpoint_path(t, &path));
     UN_GO(state_json(t, &state));
     UN_GO(un_json_text(state, &text));
-    UN_GO(un_st_writer_open(&writer, path));
-    UN_GO(un_st_writer_metadata(writer, "state", text));
-    UN_GO(declare(writer, t));
-    UN_GO(write_arrays(writer, t));
-    status = un_st_writer_commit(writer);
-    writer = NULL;
+    UN_GO(un_st_writer_open(writer, path));
+    UN_GO(un_st_writer_metadata(*writer, "state", text));
+    UN_GO(declare(*writer, t));
 done:
-    un_st_writer_abort(writer);
+    if (status) {
+        un_st_writer_abort(*writer);
+        *writer = NULL;
+    }
     json_decref(state);
     free(text);
     free(path);
     return status;
+}
+
+/* How the writing went, from the rank that writes to the others. */
+static un_status tell_others(const trainer *t, un_status status) {
+    int32_t code = (int32_t)status;
+    UN_TRY(un_cluster_broadcast(t->options->ranks, 0, &code, sizeof code));
+    if (code != 0 && !un_run_writes(t))
+        return un_fail((un_status)code, "the rank that writes it cannot");
+    return status;
+}
+
+un_status un_checkpoint_save(trainer *t) {
+    un_st_writer *writer = NULL;
+    un_status begun = un_run_writes(t) ? begin_file(t, &writer) : UNSEEN_OK;
+    un_status status = tell_others(t, begun);
+    if (status) return status;
+    status = write_arrays(writer, t);
+    if (writer && !status)
+        status = un_st_writer_commit(writer);
+    else
+        un_st_writer_abort(writer);
+    return tell_others(t, status);
 }
 
 static un_status damaged(const un_safetensors *file, const char *what) {
@@ -141,14 +193,17 @@ static un_status damaged(const un_safetensors *file, const char *what) {
                    file->path, what);
 }
 
-static un_status load_array(const un_safetensors *file, const char *name, float *out,
-                            size_t total) {
+/* Elements begin .. end-1 of an array of `total`. */
+static un_status load_array(const un_safetensors *file, const char *name, float *out, size_t total,
+                            size_t begin, size_t end) {
     const un_st_entry *entry = NULL;
     if (!out) return UNSEEN_OK;
     UN_TRY(un_safetensors_require(file, name, 1, &entry));
     if (entry->tensor.shape[0] != total || entry->tensor.dtype != UN_F32)
         return damaged(file, "an array has the wrong shape");
-    un_st_copy_f32(entry, out);
+    /* the file may be unaligned */
+    memcpy(out, (const char *)entry->tensor.data + begin * sizeof *out,
+           (end - begin) * sizeof *out);
     return UNSEEN_OK;
 }
 
@@ -269,9 +324,10 @@ static un_status restore(trainer *t, const un_safetensors *file) {
     UN_GO(un_run_open(t));
     UN_GO(check_epochs(t, file));
     const un_params *p = &t->method->params;
-    UN_GO(load_array(file, "values", p->value, p->total));
-    UN_GO(load_array(file, "second", t->optimizer.second, p->trained));
-    UN_GO(load_array(file, "first", t->optimizer.first, p->trained));
+    const un_optimizer *o = &t->optimizer;
+    UN_GO(load_array(file, "values", p->value, p->total, 0, p->total));
+    UN_GO(load_array(file, "second", o->second, p->trained, o->begin, o->end));
+    UN_GO(load_array(file, "first", o->first, p->trained, o->begin, o->end));
     un_params_refresh(&t->method->params);
     t->optimizer.steps = t->optimizer.settings.fresh ? t->step : t->steps_done;
     if (t->epoch > un_run_epochs(t) || t->step >= un_run_epoch_steps(t))
@@ -290,6 +346,7 @@ un_status un_checkpoint_load(trainer *t, int *found) {
     UN_TRY(un_checkpoint_path(t, &path));
     *found = un_path_exists(path);
     un_status status = UNSEEN_OK;
+    UN_GO(un_cluster_broadcast(t->options->ranks, 0, found, sizeof *found));
     if (*found && !t->options->resume)
         UN_GO(un_fail(UNSEEN_E_ARGUMENT,
                       "%s is left from a training that was stopped: go on with --resume, or "
@@ -309,7 +366,7 @@ done:
 
 un_status un_checkpoint_remove(trainer *t) {
     char *path = NULL;
-    if (!t->to_file) return UNSEEN_OK;
+    if (!t->to_file || !un_run_writes(t)) return UNSEEN_OK;
     UN_TRY(un_checkpoint_path(t, &path));
     un_status status = un_file_remove(path);
     free(path);

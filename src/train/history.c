@@ -370,7 +370,7 @@ static void write_header(trainer *t) {
 
 un_status un_train_log_open(trainer *t, long offset) {
     const char *path = t->options->log_path;
-    if (!path) return UNSEEN_OK;
+    if (!path || !un_run_writes(t)) return UNSEEN_OK;
     struct stat st;
     int file = 0, fd = un_output_open(path, &file);
     if (fd >= 0 && file && un_lock_open_file(fd, path) == UN_LOCK_BUSY) {

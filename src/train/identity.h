@@ -39,6 +39,10 @@ typedef struct {
                                           trained again, its result is returned */
     size_t part;               /* r + 1: selection run r alone, whose state is kept in
                                           <output>.run<r + 1>.checkpoint; 0: all runs */
+    un_cluster *ranks;         /* that share the steps of a run, the method permitting, borrowed;
+                                          NULL: this process alone */
+    size_t ranks_per_run;      /* for un_train_several, which makes `ranks` of it; 0: 1 */
+    un_dtype wire;             /* of gradients between them: UN_F32, UN_BF16 */
     int locked;                /* another rank holds the lock on the output */
     double checkpoint_seconds; /* between checkpoints; <= 0: only when stopped */
     const volatile sig_atomic_t *stop; /* set by a signal handler; NULL: never */

@@ -47,7 +47,8 @@ un_status un_run_open(trainer *t) {
                                    .seed = o->seed,
                                    .precision = o->precision,
                                    .config = o->config,
-                                   .data = &t->data};
+                                   .data = &t->data,
+                                   .ranks = o->ranks};
     UN_TRY(o->class->create(&setup, &t->method));
     const un_method_learner *learner = o->class->learner;
     const un_method_closed_form *closed_form = o->class->closed_form;
@@ -64,7 +65,10 @@ un_status un_run_open(trainer *t) {
     if (learner) {
         un_optimizer_settings settings;
         learner->optimizer(t->method, &settings);
-        UN_TRY(un_optimizer_create(&t->optimizer, &settings, &t->method->params));
+        size_t begin = 0, end = 0;
+        UN_TRY(un_shared_create(&t->shared, o->ranks, o->wire, t->method->params.trained, &begin,
+                                &end));
+        UN_TRY(un_optimizer_create_part(&t->optimizer, &settings, begin, end));
     }
     UN_TRY(un_method_prepare(t->method));
     t->run_started = un_now();
@@ -76,6 +80,7 @@ void un_run_close(trainer *t) {
     if (t->method) t->options->class->destroy(t->method);
     t->method = NULL;
     un_optimizer_free(&t->optimizer);
+    un_shared_free(&t->shared);
     un_task_free(&t->task);
     t->run_is_open = 0;
 }

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "method/method.h"
+#include "nn/shared.h"
 #include "protocol/metrics.h"
 #include "train/identity.h"
 
@@ -82,10 +83,16 @@ typedef struct {
     un_task task;
     un_training_data data;
     un_method *method;
-    un_optimizer optimizer;
+    un_optimizer optimizer; /* of this rank's stretch */
+    un_shared shared;       /* options->ranks and their traffic */
     double run_started, last_checkpoint;
     FILE *log;
 } trainer;
+
+/* Of ranks that share a run the first alone writes: log, checkpoint, model. */
+static inline int un_run_writes(const trainer *t) {
+    return un_cluster_rank(t->options->ranks) == 0;
+}
 
 /* ---- train.c: a training, from its options to the model ---- */
 
@@ -160,6 +167,7 @@ void un_train_log_close(trainer *t);
 /* ---- checkpoint.c: the state between two steps, in a file ---- */
 
 un_status un_checkpoint_path(const trainer *t, char **out);
+/* Collective over options->ranks, as un_checkpoint_load: the first of them writes. */
 un_status un_checkpoint_save(trainer *t);
 /* *found = 0 if there is none, as of what is written to a pipe or device. Opens the run that it was
  * made in. */

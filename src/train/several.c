@@ -8,6 +8,8 @@
  * the results: evaluations and curves of a selection run to the rank of the final run, and what the
  * final run gives to rank 0.
  *
+ * Several ranks may share the steps of each run: then such teams of ranks take the place of ranks.
+ *
  * The selection runs of a method in closed form depend on each other: its trainings are one unit.
  */
 #include <math.h>
@@ -30,7 +32,7 @@ typedef struct {
     size_t training, run;
     double cost; /* in images that are learned from */
     int dealt;
-    size_t rank; /* that does it */
+    size_t team; /* that does it */
     double end;  /* as the simulation has it */
 } unit;
 
@@ -42,7 +44,10 @@ typedef struct {
     const un_training *trainings;
     size_t count;          /* trainings */
     size_t selection_runs; /* of each */
-    size_t ranks, rank;
+    /* Ranks that share a run's steps are a team; its number stands for a rank's in the plan. */
+    size_t per_run, teams, team;
+    un_cluster *ranks;    /* this rank's team; NULL: it alone */
+    int first;            /* of all ranks */
     unsigned char *state; /* [count] */
     unit *units;          /* in the order in which the simulation began them */
     size_t unit_count;
@@ -90,16 +95,16 @@ static unit *next_unit(unit *units, size_t count, double now) {
 /* Deals out all units, and writes them down in the order of their beginnings. */
 static un_status deal(work *w, unit *units) {
     double *busy = NULL;
-    UN_TRY(un_alloc(w->ranks, sizeof *busy, &busy));
+    UN_TRY(un_alloc(w->teams, sizeof *busy, &busy));
     for (size_t n = 0; n < w->unit_count; n++) {
         size_t rank = 0;
-        for (size_t r = 1; r < w->ranks; r++)
+        for (size_t r = 1; r < w->teams; r++)
             if (busy[r] < busy[rank]) rank = r;
         unit *u = next_unit(units, w->unit_count, busy[rank]);
         double begin = ready(units, w->unit_count, u);
         if (begin < busy[rank]) begin = busy[rank];
         u->end = busy[rank] = begin + u->cost;
-        u->rank = rank;
+        u->team = rank;
         u->dealt = 1;
         w->units[n] = *u;
     }
@@ -138,6 +143,7 @@ static un_train_options options_of(const work *w, size_t training) {
     o.output = w->trainings[training].output;
     o.log_path = w->trainings[training].log_path;
     o.locked = 1;
+    o.ranks = w->ranks;
     return o;
 }
 
@@ -180,26 +186,41 @@ done:
     return status;
 }
 
-/* Where a unit's result goes: to the rank of the final run. */
+static int leads(const work *w) { return un_cluster_rank(w->ranks) == 0; }
+
+/* Where a unit's result goes: to the team of the final run. */
 static un_status send_selection(work *w, size_t index) {
     const unit *u = &w->units[index];
-    size_t to = u->rank;
+    size_t to = u->team;
     for (size_t i = 0; i < w->unit_count; i++)
-        if (w->units[i].kind == FINAL && w->units[i].training == u->training) to = w->units[i].rank;
-    if (to == w->rank) return UNSEEN_OK;
-    UN_TRY(un_cluster_post(un_cluster_all(), to, (int)index, w->kept[index], w->kept_bytes[index]));
+        if (w->units[i].kind == FINAL && w->units[i].training == u->training) to = w->units[i].team;
+    if (to == w->team) return UNSEEN_OK;
+    if (leads(w))
+        UN_TRY(un_cluster_post(un_cluster_all(), to * w->per_run, (int)index, w->kept[index],
+                               w->kept_bytes[index]));
     free(w->kept[index]);
     w->kept[index] = NULL;
     return UNSEEN_OK;
+}
+
+/* From another team to the first of this one, and to all of it. */
+static un_status receive_selection(work *w, size_t index) {
+    size_t from = w->units[index].team * w->per_run, bytes = 0;
+    if (leads(w))
+        UN_TRY(un_cluster_fetch(un_cluster_all(), from, (int)index, w->options->stop,
+                                &w->kept[index], &w->kept_bytes[index]));
+    bytes = w->kept_bytes[index];
+    UN_TRY(un_cluster_broadcast(w->ranks, 0, &bytes, sizeof bytes));
+    w->kept_bytes[index] = bytes;
+    if (!leads(w)) UN_TRY(un_alloc(bytes, 1, &w->kept[index]));
+    return un_cluster_broadcast(w->ranks, 0, w->kept[index], bytes);
 }
 
 static un_status receive_selections(work *w, trainer *t, size_t training) {
     for (size_t i = 0; i < w->unit_count; i++) {
         const unit *u = &w->units[i];
         if (u->kind != SELECTION || u->training != training) continue;
-        if (u->rank != w->rank)
-            UN_TRY(un_cluster_fetch(un_cluster_all(), u->rank, (int)i, w->options->stop,
-                                    &w->kept[i], &w->kept_bytes[i]));
+        if (u->team != w->team) UN_TRY(receive_selection(w, i));
         UN_TRY(un_history_unpack(t, u->run, w->kept[i], w->kept_bytes[i]));
         free(w->kept[i]);
         w->kept[i] = NULL;
@@ -212,7 +233,7 @@ static un_status gather_logs(work *w, trainer *t, size_t training) {
     for (size_t r = 0; r < w->selection_runs; r++) {
         char *log = NULL;
         UN_TRY(part_log(w, training, r, &log));
-        un_status status = log ? un_train_log_append(t, log) : UNSEEN_OK;
+        un_status status = log && leads(w) ? un_train_log_append(t, log) : UNSEEN_OK;
         free(log);
         UN_TRY(status);
     }
@@ -248,7 +269,7 @@ static un_status do_final(work *w, size_t training) {
 static un_status do_units(work *w) {
     for (size_t i = 0; i < w->unit_count; i++) {
         const unit *u = &w->units[i];
-        if (u->rank != w->rank) continue;
+        if (u->team != w->team) continue;
         if (u->kind == SELECTION) {
             UN_TRY(do_selection(w, i));
             UN_TRY(send_selection(w, i));
@@ -370,14 +391,15 @@ static un_status collect(work *w) {
         int tag = (int)(w->unit_count + u->training);
         char *text = NULL;
         size_t length = 0;
-        if (u->kind == SELECTION || u->rank == 0) continue;
-        if (w->rank == u->rank) {
+        if (u->kind == SELECTION || u->team == 0) continue;
+        if (w->team == u->team && leads(w)) {
             UN_TRY(un_json_text(w->results[u->training], &text));
             un_status status = un_cluster_post(all, 0, tag, text, strlen(text));
             free(text);
             UN_TRY(status);
-        } else if (w->rank == 0) {
-            UN_TRY(un_cluster_fetch(all, u->rank, tag, w->options->stop, (void **)&text, &length));
+        } else if (w->first) {
+            UN_TRY(un_cluster_fetch(all, u->team * w->per_run, tag, w->options->stop,
+                                    (void **)&text, &length));
             un_status status =
                 un_json_parse(text, length, "the result of a rank", &w->results[u->training]);
             free(text);
@@ -416,6 +438,7 @@ static void close_work(work *w) {
     free(w->state);
     free(w->results);
     free(w->locks);
+    un_cluster_free(w->ranks);
 }
 
 static un_status open_work(work *w) {
@@ -427,18 +450,38 @@ static un_status open_work(work *w) {
     return UNSEEN_OK;
 }
 
+/* Ranks one behind the other are a team. */
+static un_status make_teams(work *w) {
+    const un_train_options *o = w->options;
+    size_t ranks = un_cluster_size(un_cluster_all()), rank = un_cluster_rank(un_cluster_all());
+    if (w->per_run > 1 && (!o->class->learner || !o->class->learner->splits))
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "a step of method %s cannot be split over ranks: without --ranks-per-run "
+                       "they are dealt out over its runs",
+                       o->class->name);
+    if (ranks % w->per_run != 0)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "%zu rank%s cannot be divided into teams of %zu: start a multiple of that "
+                       "many (mpirun -n)",
+                       ranks, ranks == 1 ? "" : "s", w->per_run);
+    w->teams = ranks / w->per_run;
+    w->team = rank / w->per_run;
+    if (w->per_run == 1) return UNSEEN_OK;
+    return un_cluster_split(un_cluster_all(), w->team, &w->ranks);
+}
+
 /* By all ranks. */
 static un_status train_together(work *w) {
     UN_TRY(un_cluster_agree(open_work(w)));
     UN_TRY(compare_ranks(w));
-    UN_TRY(un_cluster_agree(w->rank == 0 ? look_at_all(w) : UNSEEN_OK));
+    UN_TRY(un_cluster_agree(w->first ? look_at_all(w) : UNSEEN_OK));
     UN_TRY(un_cluster_broadcast(un_cluster_all(), 0, w->state, w->count));
     UN_TRY(un_cluster_agree(plan(w)));
-    un_cluster_set_apart(1);
+    un_cluster_set_apart(leads(w));
     un_status status = do_units(w);
     if (!status) status = collect(w);
     un_cluster_set_apart(0);
-    if (!status && w->rank == 0) status = remove_parts(w);
+    if (!status && w->first) status = remove_parts(w);
     return status;
 }
 
@@ -462,13 +505,14 @@ un_status un_train_several(const un_train_options *options, const un_training *t
     work w = {.options = options,
               .trainings = trainings,
               .count = count,
-              .ranks = un_cluster_size(un_cluster_all()),
-              .rank = un_cluster_rank(un_cluster_all())};
-    if (w.ranks == 1) return train_in_turn(&w, want_models, done, user);
-    if (want_models)
-        return un_fail(UNSEEN_E_UNSUPPORTED, "ranks leave their models in files: open these");
-    un_status status = train_together(&w);
-    for (size_t s = 0; s < count && !status && w.rank == 0; s++)
+              .per_run = options->ranks_per_run > 0 ? options->ranks_per_run : 1,
+              .first = un_cluster_rank(un_cluster_all()) == 0};
+    UN_TRY(make_teams(&w));
+    if (un_cluster_size(un_cluster_all()) == 1) return train_in_turn(&w, want_models, done, user);
+    un_status status =
+        want_models ? un_fail(UNSEEN_E_UNSUPPORTED, "ranks leave their models in files: open these")
+                    : train_together(&w);
+    for (size_t s = 0; s < count && !status && w.first; s++)
         status = done(s, NULL, w.results[s], user);
     close_work(&w);
     return status;

@@ -33,7 +33,9 @@ static un_status train_step(trainer *t) {
     UN_TRY(learner->step(t->method, t->epoch, t->step, losses));
     if (learner->learning_rate)
         t->optimizer.settings.lr = learner->learning_rate(t->method, t->epoch);
-    return add_losses(t, losses, un_optimizer_step(&t->optimizer, &t->method->params));
+    double l2 = 0;
+    UN_TRY(un_shared_step(&t->shared, &t->optimizer, &t->method->params, &l2));
+    return add_losses(t, losses, l2);
 }
 
 /* Validation of a selection run, a plain log row of the final one. *stop: patience is over. */
@@ -69,6 +71,18 @@ static un_status stop_here(trainer *t, un_status status) {
     return status;
 }
 
+/* Ranks agree: to stop if one of them is to, and on a checkpoint when the first says so. */
+static un_status agree(const trainer *t, int *stopped, int *due) {
+    un_gathered all;
+    const unsigned char own[] = {*stopped != 0, *due != 0};
+    if (un_cluster_size(t->options->ranks) == 1) return UNSEEN_OK;
+    UN_TRY(un_cluster_gather(t->options->ranks, own, sizeof own, &all));
+    *due = all.data[1];
+    for (size_t r = 0; r < all.count; r++) *stopped |= all.data[all.begin[r]];
+    un_gathered_free(&all);
+    return UNSEEN_OK;
+}
+
 /* Writes a checkpoint when it is time; says so if the run is to stop now. */
 static un_status maybe_checkpoint(trainer *t) {
     const un_train_options *o = t->options;
@@ -76,6 +90,7 @@ static un_status maybe_checkpoint(trainer *t) {
     double now = un_now();
     int due = t->to_file && o->checkpoint_seconds > 0 &&
               now - t->last_checkpoint >= o->checkpoint_seconds;
+    UN_TRY(agree(t, &stopped, &due));
     if (!stopped && !due) return UNSEEN_OK;
     if (!o->output)
         return un_fail(UNSEEN_E_INTERRUPTED,

@@ -53,7 +53,7 @@ un_status un_train_finish(trainer *t, un_model *model, json_t **result) {
     }
     UN_GO(test(t, &metrics));
     UN_GO(un_json_set(manifest, "metrics", json_incref(metrics)));
-    if (t->options->output) {
+    if (t->options->output && un_run_writes(t)) {
         UN_GO(un_model_save(t->options->output, t->method, &t->task.classes, manifest));
         UN_GO(un_checkpoint_remove(t));
     }

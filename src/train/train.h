@@ -38,7 +38,8 @@ typedef un_status (*un_train_done)(size_t training, un_model *model, json_t *res
 /* All of them, by this process one after the other or, where there are several ranks
  * (cluster/cluster.h), by these together: collective. `done` is called for each, in order, by rank
  * 0, with the models if `want_models`, which ranks do not hand over (UNSEEN_E_UNSUPPORTED). Models
- * are the same bytes, whatever the number of ranks. State of ranks that were stopped is in
+ * are the same bytes, whatever the number of ranks, unless several share the steps of a run
+ * (options->ranks_per_run): these sum in another order. State of ranks that were stopped is in
  * MODEL.run<N>.checkpoint, one for each selection run, and MODEL.checkpoint; `resume` goes on from
  * there. */
 un_status un_train_several(const un_train_options *options, const un_training *trainings,

@@ -512,7 +512,7 @@ static void instruction_sets_agree(void **state) {
             un_arena_free(&m.arena);
         }
         float mask[200], usual[200];
-        const un_dropout d = {0.3f, 11, 12};
+        const un_dropout d = {.probability = 0.3f, .seed = 11, .stream = 12};
         for (size_t i = 0; i < 200; i++) mask[i] = usual[i] = 1;
         tables[t]->dropout(&d, 4, mask, NULL, 200);
         un_transformer_baseline.dropout(&d, 4, usual, NULL, 200);

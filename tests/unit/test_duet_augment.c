@@ -83,7 +83,7 @@ static void a_batch_is_its_pictures(void **state) {
     enum { N = 3 };
     float in[N * SIZE], out[N * SIZE], one[SIZE];
     for (size_t i = 0; i < N; i++) ramp(in + i * SIZE);
-    un_duet_augment(9, 4, 5, in, N, S, out);
+    un_duet_augment(9, 4, 5, (un_mask_rows){0}, in, N, S, out);
     for (size_t i = 0; i < N; i++) {
         duet_change change = un_duet_change_draw(9, 4, 5, i);
         un_duet_change_apply(&change, in + i * SIZE, S, one);

@@ -38,7 +38,9 @@ static void stack_make(stack *s, size_t layers, size_t H, size_t heads, int pre_
     s->encoder = (un_encoder){layers, s->block, "test"};
     util_ok(un_encoder_pass_create(&s->pass, &s->encoder, type, 1, recompute));
     s->context = (un_pass_context){
-        .params = &s->params, .type = type, .dropout = {probability, probability, 0, 3, 4}};
+        .params = &s->params,
+        .type = type,
+        .dropout = {.hidden = probability, .attention = probability, .seed = 3, .draw = 4}};
     util_ok(un_sequences_ragged(&s->arena, 4, lengths, &s->context.sequences));
     s->rows = un_sequence_rows(&s->context.sequences);
     util_ok(un_arena_alloc(&s->arena, s->rows * H, sizeof(float), &s->x));

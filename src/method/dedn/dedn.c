@@ -110,8 +110,8 @@ static size_t steps_before(const un_method *method, size_t epoch) {
 static un_status plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
                       size_t *count) {
     dedn *n = (dedn *)method;
-    *images = un_draws_plan(&n->draws, epoch, step);
-    *count = n->draws.size;
+    *images = un_draws_plan(&n->draws, epoch, step) + n->part.first;
+    *count = n->part.count;
     return UNSEEN_OK;
 }
 
@@ -164,6 +164,7 @@ static un_status start_training(dedn *n, const un_method_setup *setup) {
     draws.several = 1;
     UN_TRY(un_draws_create(&n->draws, &draws, n->seed, n->data->labels, n->data->train,
                            n->trained.count, &n->arena));
+    UN_TRY(un_part_create(&n->part, setup->ranks, n->draws.size));
     return un_dedn_batch_create(n, &n->batch, &n->trained, n->draws.size, 1);
 }
 
@@ -237,19 +238,28 @@ static double count_flops(const dedn *n, size_t images) {
     return 2 * (2 * paths * large + 3 * small * width);
 }
 
+/* Attribute scores of all images, to which each rank has its part. */
+static un_status gather_scores(dedn *n) {
+    for (size_t x = 0; x < DEDN_EXPERTS; x++)
+        for (size_t j = 0; j < DEDN_PATHS; j++)
+            if (n->settings.expert[x] && n->settings.path[j])
+                UN_TRY(un_part_gather(&n->part, n->A, n->batch.psi[x][j]));
+    return UNSEEN_OK;
+}
+
 static un_status step(un_method *method, size_t epoch, size_t number, double *losses) {
     dedn *n = (dedn *)method;
-    const int64_t *images = NULL;
-    size_t count = 0;
+    const int64_t *images = un_draws_plan(&n->draws, epoch, number);
+    size_t count = n->part.count, total = n->part.total;
     int32_t *labels = NULL;
-    UN_TRY(plan(method, epoch, number, &images, &count));
-    un_region_batch_gather(&n->batch.look, n->data->features, images, count);
+    un_region_batch_gather(&n->batch.look, n->data->features, images + n->part.first, count);
     UN_TRY(un_dedn_fold(n));
     UN_TRY(un_dedn_forward(n, &n->batch, count));
-    UN_TRY(un_dedn_train_scores(n, &n->batch, count));
-    UN_TRY(un_alloc(count, sizeof *labels, &labels));
-    for (size_t i = 0; i < count; i++) labels[i] = n->data->labels[images[i]];
-    un_status status = un_dedn_losses(n, &n->batch, labels, count, losses);
+    UN_TRY(gather_scores(n));
+    UN_TRY(un_dedn_train_scores(n, &n->batch, total));
+    UN_TRY(un_alloc(total, sizeof *labels, &labels));
+    for (size_t i = 0; i < total; i++) labels[i] = n->data->labels[images[i]];
+    un_status status = un_dedn_losses(n, &n->batch, labels, total, losses);
     free(labels);
     if (status) return status;
     n->step_flops = count_flops(n, count);
@@ -419,7 +429,8 @@ static const char *const g_maps_titles[] = {
     "coarse expert, regions it looks at", "fine expert, regions it looks at",
     "coarse expert, what regions add by channels", "fine expert, what regions add by channels"};
 
-static const un_method_learner g_learner = {.steps_before = steps_before,
+static const un_method_learner g_learner = {.splits = 1,
+                                            .steps_before = steps_before,
                                             .step = step,
                                             .step_flops = step_flops,
                                             .optimizer = optimizer,

@@ -26,6 +26,7 @@
 #include "method/class_rows.h"
 #include "method/draws.h"
 #include "method/method.h"
+#include "method/part.h"
 #include "method/region_attention.h"
 
 typedef enum { DEDN_COARSE, DEDN_FINE, DEDN_EXPERTS } dedn_expert;
@@ -89,6 +90,7 @@ typedef struct {
 /* One step's buffers. */
 typedef struct {
     const un_class_rows *classes;
+    size_t first; /* row of psi, dpsi, s, ds of the first image of `look`, which may be a part */
     un_region_batch look;
     float *channel_psi, *channel_dpsi; /* (B, N) */
     float *sums; /* (B, 2N, R) Q X and (Q (T - psi)) X of each row, regions as they lie; one image's
@@ -125,6 +127,7 @@ typedef struct {
     const un_training_data *data;
     uint64_t seed;
     un_draws draws;
+    un_part part; /* of a step that this rank does */
     dedn_batch batch;
     double step_flops;
     un_arena arena;
@@ -144,6 +147,7 @@ un_status un_dedn_groups_load(const json_t *json, size_t A, un_arena *arena, ded
 /* Makes the sets, declares their parameters and reserves what is folded from them. */
 un_status un_dedn_network_create(dedn *n);
 void un_dedn_network_free(dedn *n);
+/* For a training step, of which this rank does n->part, or for scoring `images`. */
 un_status un_dedn_batch_create(const dedn *n, dedn_batch *b, const un_class_rows *classes,
                                size_t images, int training);
 void un_dedn_batch_free(dedn_batch *b);

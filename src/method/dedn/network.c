@@ -239,16 +239,18 @@ static un_status reserve_expert(const dedn *n, dedn_batch *b, size_t x, size_t i
 un_status un_dedn_batch_create(const dedn *n, dedn_batch *b, const un_class_rows *classes,
                                size_t images, int training) {
     size_t f = sizeof(float), sums = 2 * n->N * n->R;
+    size_t own = training ? n->part.count : images;
     b->classes = classes;
+    b->first = training ? n->part.first : 0;
     UN_TRY(un_arena_alloc(&b->arena, images * n->A, f, &b->mixed));
     for (size_t x = 0; x < DEDN_EXPERTS; x++)
         if (n->settings.expert[x]) UN_TRY(reserve_expert(n, b, x, images, training));
     if (n->settings.path[DEDN_CHANNEL]) {
-        UN_TRY(un_arena_alloc(&b->arena, images * n->N, f, &b->channel_psi));
-        UN_TRY(un_arena_alloc(&b->arena, (training ? images : 1) * sums, f, &b->sums));
-        if (training) UN_TRY(un_arena_alloc(&b->arena, images * n->N, f, &b->channel_dpsi));
+        UN_TRY(un_arena_alloc(&b->arena, own * n->N, f, &b->channel_psi));
+        UN_TRY(un_arena_alloc(&b->arena, (training ? own : 1) * sums, f, &b->sums));
+        if (training) UN_TRY(un_arena_alloc(&b->arena, own * n->N, f, &b->channel_dpsi));
     }
-    return un_region_batch_create(&b->look, &n->shape, images, training ? n->data->features : NULL);
+    return un_region_batch_create(&b->look, &n->shape, own, training ? n->data->features : NULL);
 }
 
 void un_dedn_batch_free(dedn_batch *b) {
@@ -282,7 +284,7 @@ un_status un_dedn_forward(dedn *n, dedn_batch *b, size_t images) {
         for (size_t j = 0; j < DEDN_PATHS; j++)
             if (n->settings.expert[x] && n->settings.path[j])
                 from_stack(n, x, j == DEDN_REGION ? b->look.psi : b->channel_psi, images,
-                           b->psi[x][j]);
+                           b->psi[x][j] + b->first * n->A);
     return UNSEEN_OK;
 }
 
@@ -300,7 +302,7 @@ un_status un_dedn_backward(dedn *n, dedn_batch *b, size_t images) {
     for (size_t x = 0; x < DEDN_EXPERTS; x++)
         for (size_t j = 0; j < DEDN_PATHS; j++)
             if (n->settings.expert[x] && n->settings.path[j])
-                to_stack(n, x, b->dpsi[x][j], images,
+                to_stack(n, x, b->dpsi[x][j] + b->first * n->A, images,
                          j == DEDN_REGION ? b->look.dpsi : b->channel_dpsi);
     if (n->settings.path[DEDN_REGION]) UN_TRY(un_region_backward(&b->look, &n->folded, images));
     if (n->settings.path[DEDN_CHANNEL]) un_dedn_channels_backward(n, b, images);

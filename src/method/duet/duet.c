@@ -382,6 +382,7 @@ static un_status start_training(duet_method *m, const un_method_setup *setup) {
     if (m->settings.reference && m->training.steps > 0)
         m->training.leftover = train / B % m->settings.accumulate;
     if (m->training.steps == 0) m->training.steps = 1;
+    UN_TRY(un_part_create(&m->training.part, setup->ranks, B));
     UN_TRY(un_duet_batch_create(m));
     UN_TRY(un_duet_pass_create(&m->training.pass, &m->network, 1));
     if (!m->network.config.with_text) return UNSEEN_OK;
@@ -443,7 +444,8 @@ static double learning_rate(const un_method *method, size_t epoch) {
     return m->settings.optimizer.lr * pow(m->settings.lr_decay, (double)drops);
 }
 
-static const un_method_learner g_learner = {.steps_before = steps_before,
+static const un_method_learner g_learner = {.splits = 1,
+                                            .steps_before = steps_before,
                                             .step = un_duet_step,
                                             .step_flops = step_flops,
                                             .optimizer = optimizer,

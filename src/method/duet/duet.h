@@ -72,11 +72,12 @@ typedef struct {
 /* The random draws and texts of one mini-batch. */
 typedef struct {
     size_t pictures; /* n: samples, then partners or pairs of the attribute contrast */
-    size_t samples;  /* B */
-    int masked;      /* policy */
-    int partners;    /* pictures B.. are partners */
-    int64_t *image;  /* [n] */
-    int32_t *label;  /* [B] */
+    size_t samples;  /* B; of a part b, and the rest is of these */
+    un_mask_rows picture_rows, rows[DUET_SIDES]; /* where those of a part are in the whole */
+    int masked;                                  /* policy */
+    int partners;                                /* pictures B.. are partners */
+    int64_t *image;                              /* [n] */
+    int32_t *label;  /* [B] of all samples, also of those of other ranks */
     size_t texts;    /* n, or 1: the prompt for all */
     size_t *length;  /* [n] tokens of each text, padding included */
     size_t *start;   /* [n + 1] */
@@ -90,6 +91,7 @@ typedef struct {
     size_t groups; /* of the attribute contrast */
     size_t *pair_begin, *pair_row;
     double *group_weight;
+    size_t *group_sample; /* [groups] whose they are */
     /* Rows of the outputs that losses read. word_row and pair_row are places among those of
      * language. */
     un_query_subset subset[DUET_SIDES];
@@ -195,6 +197,7 @@ typedef struct {
     size_t steps;           /* of an epoch */
     size_t leftover;        /* mini-batches of an epoch that fill no step; published: their
                                gradients go into the first step of the next epoch */
+    un_part part;           /* of B that this rank does */
     un_duet_sample *sample; /* [B] */
     duet_batch batch;
     int64_t *planned; /* the images of a step */
@@ -253,6 +256,10 @@ un_status un_duet_load_spec(duet_method *m, const json_t *json);
 /* ... and the states of a frozen image side, computed once. */
 un_status un_duet_freeze(un_method *method, const volatile sig_atomic_t *stop,
                          const un_features **out);
+
+/* part.c: from the batch of all ranks to this rank's part, before anything is said of the outputs'
+ * rows. `pairs`: pictures of a group. */
+void un_duet_batch_part(duet_method *m, size_t pairs);
 
 /* step.c: which images and texts make a mini-batch. */
 un_status un_duet_batch_create(duet_method *m);

@@ -392,6 +392,7 @@ void un_duet_change_apply(const duet_change *change, const float *in, size_t S, 
 typedef struct {
     uint64_t seed;
     size_t epoch, index, S;
+    un_mask_rows pictures;
     const float *in;
     float *out;
 } augment_job;
@@ -400,13 +401,14 @@ static void augment_range(size_t begin, size_t end, void *context) {
     const augment_job *j = context;
     size_t row = j->S * j->S * 3;
     for (size_t i = begin; i < end; i++) {
-        duet_change change = un_duet_change_draw(j->seed, j->epoch, j->index, i);
+        duet_change change =
+            un_duet_change_draw(j->seed, j->epoch, j->index, un_mask_row(&j->pictures, i));
         un_duet_change_apply(&change, j->in + i * row, j->S, j->out + i * row);
     }
 }
 
-void un_duet_augment(uint64_t seed, size_t epoch, size_t index, const float *in, size_t n, size_t S,
-                     float *out) {
-    augment_job job = {seed, epoch, index, S, in, out};
+void un_duet_augment(uint64_t seed, size_t epoch, size_t index, un_mask_rows pictures,
+                     const float *in, size_t n, size_t S, float *out) {
+    augment_job job = {seed, epoch, index, S, pictures, in, out};
     un_parallel_for(n, 1, augment_range, &job);
 }

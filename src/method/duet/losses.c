@@ -170,22 +170,38 @@ double un_duet_attribute_contrast(const float *features, size_t pairs, size_t H,
     return loss;
 }
 
+/* States (b, H) or (2b, H) of a part as those of all images. */
+static un_status gather_states(const duet_visual_targets *t, const un_part *part, size_t H,
+                               const float *first, float *whole) {
+    for (size_t k = 0; k < (t->partners ? 2u : 1u); k++) {
+        float *rows = whole + k * t->samples * H;
+        memcpy(rows + part->first * H, first + k * part->count * H, part->count * H * sizeof *rows);
+        UN_TRY(un_part_gather(part, H, rows));
+    }
+    return UNSEEN_OK;
+}
+
 un_status un_duet_visual_losses(const duet_network *n, const un_params *params,
                                 const duet_visual_targets *t, const float *first, double *loss,
                                 float *dfirst) {
     size_t B = t->samples, H = n->config.text.width, A = n->config.attributes;
+    const un_part all = {.count = B, .total = B}, *part = t->part ? t->part : &all;
+    size_t at = part->first, own = part->count;
     float *g = NULL;
-    UN_TRY(un_alloc(2 * B * A + B * H, sizeof *g, &g));
-    float *dg = g + B * A, *d = dg + B * A;
+    UN_TRY(un_alloc(2 * B * A + own * H + 4 * B * H, sizeof *g, &g));
+    float *dg = g + B * A, *d = dg + B * A, *whole = d + own * H, *dwhole = whole + 2 * B * H;
     un_status status = UNSEEN_OK;
     loss[DUET_CLASS_TERMS] = 0;
-    UN_GO(un_duet_attributes_forward(n, params, first, B, g));
+    UN_GO(gather_states(t, part, H, first, whole));
+    UN_GO(un_duet_attributes_forward(n, params, whole, B, g));
     UN_GO(un_duet_class_losses(t->classes, t->weight, t->published, g, t->label, B, loss, dg));
-    UN_GO(un_duet_attributes_backward(n, params, first, dg, B, d));
-    un_axpy(1, d, dfirst, B * H);
-    if (t->partners)
-        UN_GO(un_duet_info_nce(first, t->label, B, H, t->temperature, t->published, t->contrast,
-                               &loss[DUET_CLASS_TERMS], dfirst));
+    UN_GO(un_duet_attributes_backward(n, params, first, dg + at * A, own, d));
+    un_axpy(1, d, dfirst, own * H);
+    if (!t->partners) goto done;
+    UN_GO(un_duet_info_nce(whole, t->label, B, H, t->temperature, t->published, t->contrast,
+                           &loss[DUET_CLASS_TERMS], dwhole));
+    for (size_t k = 0; k < 2; k++)
+        un_axpy(1, dwhole + (k * B + at) * H, dfirst + k * own * H, own * H);
 done:
     free(g);
     return status;

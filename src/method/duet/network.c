@@ -171,7 +171,9 @@ static un_status forward_text(duet_pass *p, const un_params *params, size_t n,
     size_t xlayers = net->config.xlayers;
     if (text->sequences.count != n && text->sequences.count != 1)
         return un_fail(UNSEEN_E_ARGUMENT, "%zu texts for %zu pictures", text->sequences.count, n);
-    UN_TRY(un_bert_forward(&p->bert, params, &batch, dropout, &p->text_states));
+    un_dropout_source own = dropout ? *dropout : (un_dropout_source){0};
+    own.rows = p->rows[DUET_LANGUAGE];
+    UN_TRY(un_bert_forward(&p->bert, params, &batch, dropout ? &own : NULL, &p->text_states));
     p->text = text->sequences;
     p->copied = n > 1 && p->text.count == 1 && xlayers > 1;
     p->shared = n > 1 && p->text.count == 1 && xlayers == 1;
@@ -184,7 +186,8 @@ static un_status forward_text(duet_pass *p, const un_params *params, size_t n,
         duet_xlayer_context context = {.params = params,
                                        .type = net->config.type,
                                        .sequences = {p->text, p->vision},
-                                       .dropout = dropout ? *dropout : (un_dropout_source){0},
+                                       .dropout = own,
+                                       .rows = {p->rows[0], p->rows[1]},
                                        .layer = i,
                                        .one_text = p->shared};
         if (subset && i + 1 == xlayers) memcpy(context.subset, subset, sizeof context.subset);
@@ -202,8 +205,10 @@ un_status un_duet_forward(duet_pass *p, const un_params *params, const float *fe
     const duet_image *image = p->network->image;
     un_dropout_source path = {0}; /* vision transformers are trained without other dropout */
     if (dropout)
-        path = (un_dropout_source){
-            .path = dropout->path, .seed = dropout->seed, .draw = dropout->draw};
+        path = (un_dropout_source){.path = dropout->path,
+                                   .seed = dropout->seed,
+                                   .draw = dropout->draw,
+                                   .rows = p->picture_rows};
     p->params = params;
     p->pictures = n;
     un_arena_free(&p->lists);

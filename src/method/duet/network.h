@@ -18,6 +18,7 @@
 #ifndef UN_METHOD_DUET_NETWORK_H
 #define UN_METHOD_DUET_NETWORK_H
 
+#include "method/part.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -146,8 +147,8 @@ duet_change un_duet_change_draw(uint64_t seed, size_t epoch, size_t index, size_
 void un_duet_change_apply(const duet_change *change, const float *in, size_t S, float *out);
 
 /* n pictures, each with its own draw. */
-void un_duet_augment(uint64_t seed, size_t epoch, size_t index, const float *in, size_t n, size_t S,
-                     float *out);
+void un_duet_augment(uint64_t seed, size_t epoch, size_t index, un_mask_rows pictures,
+                     const float *in, size_t n, size_t S, float *out);
 
 /* ---- DUET's cross-modal layer (LXMERT's): language states l and visual
  * states v attend to each other, then to themselves.
@@ -185,6 +186,8 @@ typedef struct {
     const float *key_mask[DUET_SIDES];  /* [Rl], [Rv], added to scores where the side's rows
                                            are keys (-10000 hides); NULL: none */
     un_dropout_source dropout;          /* the original trains with 0.1 and 0.1 */
+    un_mask_rows rows[DUET_SIDES];      /* of a part of a batch, for the dropout masks; so has
+                                           each subset its own */
     size_t layer;                       /* its number, for the dropout masks */
     int one_text; /* all pictures share the one language sequence, whose own output is neither
                      subset nor computed */
@@ -349,6 +352,7 @@ typedef struct {
     int training;
     const un_bf16 *features16; /* (n, R, F), the caller's: if not NULL, forward reads these
                                   instead, which must stay until backward is done */
+    un_mask_rows picture_rows, rows[DUET_SIDES]; /* of a part of a batch, the caller's */
     duet_image_pass *image;
     un_bert_pass bert;
     duet_xlayer_pass xlayer[DUET_MAX_XLAYERS];
@@ -455,11 +459,13 @@ double un_duet_attribute_contrast(const float *features, size_t pairs, size_t H,
  *
  * Letters as in network.h; B samples, V words. ---- */
 
-/* Class losses on the first B pictures; class-level contrast if another B follow, the partners. */
+/* Class losses on the first B pictures; class-level contrast if another B follow, the partners. Of
+ * ranks that share them each has its part of both. */
 typedef struct {
+    const un_part *part; /* NULL: this process has all */
     const duet_loss_classes *classes;
     const int32_t *label; /* [B] rows of the class table */
-    size_t samples;       /* B */
+    size_t samples;       /* B, of all ranks */
     int partners;
     double weight[DUET_CLASS_TERMS];
     double contrast; /* weight of the class-level contrast */
@@ -467,8 +473,9 @@ typedef struct {
     int published; /* double softmax; same-class pairs count with similarity 0 */
 } duet_visual_targets;
 
-/* First visual states (B, H) or, with partners, (2B, H) -> loss[DUET_CLASS_TERMS + 1], weights
- * included, the last the contrast; adds to dfirst, as large. */
+/* First visual states (b, H) or, with partners, (2b, H), of the b images of this part ->
+ * loss[DUET_CLASS_TERMS + 1] of all, weights included, the last the contrast; adds to dfirst, as
+ * large. Collective. */
 un_status un_duet_visual_losses(const duet_network *network, const un_params *params,
                                 const duet_visual_targets *targets, const float *first,
                                 double *loss, float *dfirst);

@@ -7,6 +7,7 @@
 
 #include "method/duet/duet.h"
 #include "method/duet/network.h"
+#include "nn/shared.h"
 #include "tensor/kernels.h"
 
 /* ---- the images, texts and targets of a mini-batch.
@@ -55,6 +56,7 @@ un_status un_duet_batch_create(duet_method *m) {
     UN_TRY(un_arena_alloc(a, B * UN_DUET_PAIRS + 1, sizeof *b->pair_begin, &b->pair_begin));
     UN_TRY(un_arena_alloc(a, rows + B * L, sizeof *b->pair_row, &b->pair_row));
     UN_TRY(un_arena_alloc(a, B, sizeof *b->group_weight, &b->group_weight));
+    UN_TRY(un_arena_alloc(a, B, sizeof *b->group_sample, &b->group_sample));
     UN_TRY(un_arena_alloc(a, rows, sizeof *b->place, &b->place));
     const size_t most[DUET_SIDES] = {rows, 2 * B};
     for (size_t s = 0; s < DUET_SIDES; s++) {
@@ -89,6 +91,11 @@ static un_status draw(duet_method *m, size_t epoch, size_t index) {
     return UNSEEN_OK;
 }
 
+/* Whether this rank does sample i. */
+static int is_own(const duet_method *m, size_t i) {
+    return i >= m->training.part.first && i - m->training.part.first < m->training.part.count;
+}
+
 un_status un_duet_plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
                        size_t *count) {
     duet_method *m = (duet_method *)method;
@@ -100,12 +107,12 @@ un_status un_duet_plan(un_method *method, size_t epoch, size_t step, const int64
             UN_TRY(draw(m, epoch - 1, m->training.steps * m->settings.accumulate + k));
         else
             UN_TRY(draw(m, epoch, step * m->settings.accumulate + k - before));
-        memcpy(m->training.planned + *count, b->image, b->pictures * sizeof *b->image);
-        *count += b->pictures;
+        for (size_t i = 0; i < b->pictures; i++)
+            if (is_own(m, i % b->samples)) m->training.planned[(*count)++] = b->image[i];
         if (!b->masked || !m->network.config.with_text) continue;
         for (size_t i = 0, groups = 0; i < b->samples && groups < contrast_limit(m); i++) {
             if (!m->training.sample[i].has_contrast) continue;
-            for (size_t p = 1; p < UN_DUET_PAIRS; p++)
+            for (size_t p = 1; p < UN_DUET_PAIRS && is_own(m, i); p++)
                 m->training.planned[(*count)++] = m->training.sample[i].pair[p].image;
             groups++;
         }
@@ -232,6 +239,7 @@ static un_status contrast_texts(duet_method *m, size_t i, double scale) {
             for (size_t k = begin[p]; k < begin[p + 1]; k++)
                 b->pair_row[k] += b->start[first + p] - before[p];
     }
+    b->group_sample[b->groups] = i;
     b->group_weight[b->groups++] =
         scale * m->settings.weight[DUET_TERM_ATTRIBUTES] * s->contrast_weight;
     return UNSEEN_OK;
@@ -253,7 +261,8 @@ static void want_vision(duet_method *m) {
     size_t count = b->partners ? 2 * b->samples : b->samples;
     for (size_t i = 0; i <= b->pictures; i++) start[i] = i < count ? i : count;
     for (size_t i = 0; i < count; i++) row[i] = i * m->network.image->tokens;
-    b->subset[DUET_VISION] = (un_query_subset){.sequences = {b->pictures, start}, .row = row};
+    b->subset[DUET_VISION].sequences = (un_sequences){b->pictures, start};
+    b->subset[DUET_VISION].row = row;
 }
 
 /* The rows of words to be named and of pairs, whose lists then tell places among them. One prompt
@@ -276,7 +285,8 @@ static void want_language(duet_batch *b) {
     for (size_t t = b->texts; t <= sequences; t++) start[t] = count;
     for (size_t i = 0; i < b->words; i++) b->word_row[i] = b->place[b->word_row[i]];
     for (size_t i = 0; i < pairs; i++) b->pair_row[i] = b->place[b->pair_row[i]];
-    b->subset[DUET_LANGUAGE] = (un_query_subset){.sequences = {sequences, start}, .row = row};
+    b->subset[DUET_LANGUAGE].sequences = (un_sequences){sequences, start};
+    b->subset[DUET_LANGUAGE].row = row;
 }
 
 un_status un_duet_batch_make(duet_method *m, size_t epoch, size_t index) {
@@ -292,6 +302,7 @@ un_status un_duet_batch_make(duet_method *m, size_t epoch, size_t index) {
         for (size_t i = 0; i < b->samples && b->groups < contrast_limit(m); i++)
             if (m->training.sample[i].has_contrast) UN_TRY(contrast_texts(m, i, scale));
     }
+    un_duet_batch_part(m, group_pairs(m));
     want_vision(m);
     want_language(b);
     return UNSEEN_OK;
@@ -364,8 +375,8 @@ static un_status image_input(duet_method *m, size_t epoch, size_t index, const f
     *features = m->training.features.data;
     if (!m->settings.augment || !image->pixels || image->frozen_count > 0) return UNSEEN_OK;
     UN_TRY(room_for(&m->training.changed, n * m->R * m->F));
-    un_duet_augment(m->settings.seed, epoch, index, m->training.features.data, n, side,
-                    m->training.changed.data);
+    un_duet_augment(m->settings.seed, epoch, index, m->training.batch.picture_rows,
+                    m->training.features.data, n, side, m->training.changed.data);
     *features = m->training.changed.data;
     return UNSEEN_OK;
 }
@@ -380,9 +391,10 @@ static un_status visual_losses(duet_method *m, double *losses) {
                                        .att = m->training.classes.att,
                                        .seen = m->training.classes.seen};
     const duet_visual_targets targets = {
+        .part = &m->training.part,
         .classes = &classes,
         .label = b->label,
-        .samples = b->samples,
+        .samples = m->training.part.total,
         .partners = b->partners,
         .weight = {scale * m->settings.weight[DUET_TERM_CLASS],
                    scale * m->settings.weight[DUET_TERM_MSE],
@@ -427,6 +439,8 @@ static un_status mini_batch(duet_method *m, size_t epoch, size_t index, double *
     const un_query_subset *const subset[DUET_SIDES] = {&b->subset[DUET_LANGUAGE],
                                                        &b->subset[DUET_VISION]};
     const float *features = NULL;
+    m->training.pass.picture_rows = b->picture_rows;
+    memcpy(m->training.pass.rows, b->rows, sizeof b->rows);
     UN_TRY(image_input(m, epoch, index, &features));
     UN_TRY(un_duet_forward(&m->training.pass, &m->base.params, features, b->pictures, &text,
                            &dropout, subset));
@@ -447,5 +461,10 @@ un_status un_duet_step(un_method *method, size_t epoch, size_t step, double *los
         UN_TRY(mini_batch(m, epoch - 1, m->training.steps * m->settings.accumulate + k, losses));
     for (size_t k = 0; k < m->settings.accumulate; k++)
         UN_TRY(mini_batch(m, epoch, step * m->settings.accumulate + k, losses));
+    /* The losses of texts, which each rank has its own of; those of pictures are whole. */
+    double texts[] = {losses[DUET_TERM_WORDS], losses[DUET_TERM_ATTRIBUTES]};
+    UN_TRY(un_shared_sum(m->training.part.ranks, texts, sizeof texts / sizeof *texts));
+    losses[DUET_TERM_WORDS] = texts[0];
+    losses[DUET_TERM_ATTRIBUTES] = texts[1];
     return UNSEEN_OK;
 }

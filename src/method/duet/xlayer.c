@@ -138,8 +138,9 @@ static un_status reserve_subset(duet_xlayer_pass *pass, size_t s) {
     const un_query_subset *subset = pass->context.subset[s];
     un_arena_free(&side->subset_arena);
     if (!subset || side->active == 0) return UNSEEN_OK;
-    side->subset =
-        (un_query_subset){.sequences = {side->active, subset->sequences.start}, .row = subset->row};
+    side->subset = (un_query_subset){.sequences = {side->active, subset->sequences.start},
+                                     .row = subset->row,
+                                     .rows = subset->rows};
     return un_query_subset_reserve(&side->subset, pass->layer->cross.width, pass->type,
                                    pass->training, &side->subset_arena);
 }
@@ -182,8 +183,10 @@ enum { PLACE_CROSS, PLACE_OUTPUT, PLACES };
 
 static un_dropout mask_of(const duet_xlayer_context *c, size_t s, size_t place) {
     float p = place == PLACE_CROSS ? c->dropout.attention : c->dropout.hidden;
-    return un_dropout_make(&c->dropout, p, "duet.cross",
-                           (c->layer * DUET_SIDES + s) * PLACES + place);
+    un_dropout mask =
+        un_dropout_make(&c->dropout, p, "duet.cross", (c->layer * DUET_SIDES + s) * PLACES + place);
+    mask.rows = c->rows[s];
+    return mask;
 }
 
 /* The queries of side s attend to the other side. */
@@ -212,11 +215,13 @@ static un_attention_view view_of(const duet_xlayer_pass *pass, size_t s) {
 
 static un_pass_context block_context(const duet_xlayer_pass *pass, size_t s) {
     const duet_xlayer_context *c = &pass->context;
+    un_dropout_source dropout = c->dropout;
+    dropout.rows = c->rows[s];
     return (un_pass_context){.params = c->params,
                              .type = c->type,
                              .sequences = {pass->side[s].active, c->sequences[s].start},
                              .key_mask = c->key_mask[s],
-                             .dropout = c->dropout,
+                             .dropout = dropout,
                              .subset = c->subset[s] ? &pass->side[s].subset : NULL};
 }
 

@@ -63,8 +63,8 @@ static size_t steps_before(const un_method *method, size_t epoch) {
 static un_status plan(un_method *method, size_t epoch, size_t step, const int64_t **images,
                       size_t *count) {
     msdn *n = (msdn *)method;
-    *images = un_draws_plan(&n->draws, epoch, step);
-    *count = n->draws.size;
+    *images = un_draws_plan(&n->draws, epoch, step) + n->part.first;
+    *count = n->part.count;
     return UNSEEN_OK;
 }
 
@@ -110,7 +110,7 @@ static void configure(msdn *n, const un_method_setup *setup) {
     n->shape = (un_region_shape){n->A, n->R, n->F, 2, un_precision_dtype(setup->precision)};
     n->seed = setup->seed;
     n->data = setup->data;
-    n->usual_rows = (n->data ? n->settings.draws.size : SCORE_IMAGES) * n->R;
+    n->usual_rows = (n->data ? n->settings.draws.size : SCORE_IMAGES) * n->R; /* or of a part */
 }
 
 static un_status declare(msdn *n) {
@@ -140,6 +140,7 @@ static un_status start_training(msdn *n, const un_method_setup *setup) {
                                  "MSDN"));
     UN_TRY(un_draws_create(&n->draws, &n->settings.draws, n->seed, n->data->labels, n->data->train,
                            n->trained.count, &n->arena));
+    UN_TRY(un_part_create(&n->part, setup->ranks, n->draws.size));
     return un_msdn_batch_create(n, &n->batch, &n->trained, n->draws.size, 1);
 }
 
@@ -173,16 +174,17 @@ done:
 
 static un_status step(un_method *method, size_t epoch, size_t number, double *losses) {
     msdn *n = (msdn *)method;
-    const int64_t *images = NULL;
-    size_t count = 0;
+    const int64_t *images = un_draws_plan(&n->draws, epoch, number);
+    size_t count = n->part.count, total = n->part.total;
     int32_t *labels = NULL;
-    UN_TRY(plan(method, epoch, number, &images, &count));
-    un_region_batch_gather(&n->batch.look, n->data->features, images, count);
+    un_region_batch_gather(&n->batch.look, n->data->features, images + n->part.first, count);
     UN_TRY(un_msdn_fold(n));
     UN_TRY(un_msdn_forward(n, &n->batch, count));
-    UN_TRY(un_alloc(count, sizeof *labels, &labels));
-    for (size_t i = 0; i < count; i++) labels[i] = n->data->labels[images[i]];
-    un_status status = un_msdn_losses(n, &n->batch, labels, count, losses);
+    UN_TRY(un_part_gather(&n->part, n->trained.count, n->batch.s1));
+    UN_TRY(un_part_gather(&n->part, n->trained.count, n->batch.s2));
+    UN_TRY(un_alloc(total, sizeof *labels, &labels));
+    for (size_t i = 0; i < total; i++) labels[i] = n->data->labels[images[i]];
+    un_status status = un_msdn_losses(n, &n->batch, labels, total, losses);
     free(labels);
     if (status) return status;
     double large = (double)count * (double)n->R * (double)(4 * n->A) * (double)n->F;
@@ -275,7 +277,8 @@ static const float *class_rows(const un_method *method) {
 
 static const char *const g_branches[] = {"from attribute to regions", "from regions to attribute"};
 
-static const un_method_learner g_learner = {.steps_before = steps_before,
+static const un_method_learner g_learner = {.splits = 1,
+                                            .steps_before = steps_before,
                                             .step = step,
                                             .step_flops = step_flops,
                                             .optimizer = optimizer,

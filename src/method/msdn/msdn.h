@@ -22,6 +22,7 @@
 #include "method/class_rows.h"
 #include "method/draws.h"
 #include "method/method.h"
+#include "method/part.h"
 #include "method/region_attention.h"
 
 typedef enum { MSDN_CE1, MSDN_CE2, MSDN_CAL1, MSDN_CAL2, MSDN_DISTILL, MSDN_LOSSES } msdn_loss_term;
@@ -41,6 +42,7 @@ typedef struct {
 /* One step's buffers. */
 typedef struct {
     const un_class_rows *classes;
+    size_t first;         /* row of s1 … ds2 of the first image of `look`, which may be a part */
     un_region_batch look; /* both directions */
     float *s1, *s2;       /* [B, C] */
     float *ds1, *ds2;     /* [B, C], training only */
@@ -68,6 +70,7 @@ typedef struct {
     const un_training_data *data;
     uint64_t seed;
     un_draws draws;
+    un_part part; /* of a step that this rank does */
     msdn_batch batch;
     double step_flops;
     un_arena arena;
@@ -76,12 +79,13 @@ typedef struct {
 extern const un_method_class un_method_msdn;
 
 /* msdn_network.c: forward and backward, and the losses in between. */
+/* For a training step, of which this rank does n->part, or for scoring `images`. */
 un_status un_msdn_batch_create(const msdn *n, msdn_batch *b, const un_class_rows *classes,
                                size_t images, int training);
 void un_msdn_batch_free(msdn_batch *b);
 /* Vn and Q from the parameters; must follow every change of them. */
 un_status un_msdn_fold(msdn *n);
-/* What comes in -> attention and scores of b->classes, bias included. */
+/* What comes in, `images` images -> attention and scores of b->classes, bias included. */
 un_status un_msdn_forward(msdn *n, msdn_batch *b, size_t images);
 /* b->ds1, ds2 -> all gradients. */
 un_status un_msdn_backward(msdn *n, msdn_batch *b, size_t images);

@@ -16,7 +16,9 @@ un_status un_msdn_batch_create(const msdn *n, msdn_batch *b, const un_class_rows
         UN_TRY(un_arena_alloc(&b->arena, scores, sizeof(float), &b->ds1));
         UN_TRY(un_arena_alloc(&b->arena, scores, sizeof(float), &b->ds2));
     }
-    return un_region_batch_create(&b->look, &n->shape, images, training ? n->data->features : NULL);
+    if (!training) return un_region_batch_create(&b->look, &n->shape, images, NULL);
+    b->first = n->part.first;
+    return un_region_batch_create(&b->look, &n->shape, n->part.count, n->data->features);
 }
 
 void un_msdn_batch_free(msdn_batch *b) {
@@ -52,8 +54,9 @@ un_status un_msdn_fold(msdn *n) {
 
 un_status un_msdn_forward(msdn *n, msdn_batch *b, size_t images) {
     UN_TRY(un_region_forward(&b->look, &n->folded, images));
-    UN_TRY(un_class_rows_score(b->classes, b->look.psi, images, b->s1));
-    return un_class_rows_score(b->classes, b->look.psi2, images, b->s2);
+    size_t at = b->first * b->classes->count;
+    UN_TRY(un_class_rows_score(b->classes, b->look.psi, images, b->s1 + at));
+    return un_class_rows_score(b->classes, b->look.psi2, images, b->s2 + at);
 }
 
 /* Through the normalisation of V's rows. */
@@ -66,8 +69,9 @@ static void vector_gradient(msdn *n) {
 
 un_status un_msdn_backward(msdn *n, msdn_batch *b, size_t images) {
     un_region_part part[4];
-    UN_TRY(un_class_rows_gradient(b->classes, b->ds1, images, b->look.dpsi));
-    UN_TRY(un_class_rows_gradient(b->classes, b->ds2, images, b->look.dpsi2));
+    size_t at = b->first * b->classes->count;
+    UN_TRY(un_class_rows_gradient(b->classes, b->ds1 + at, images, b->look.dpsi));
+    UN_TRY(un_class_rows_gradient(b->classes, b->ds2 + at, images, b->look.dpsi2));
     UN_TRY(un_region_backward(&b->look, &n->folded, images));
     blocks(n, part);
     memset(n->dvn, 0, n->A * n->E * sizeof *n->dvn);

@@ -370,8 +370,13 @@ static int draw_drop_path(un_swin_pass *pass, size_t s, size_t b) {
     if (pass->dropout.path <= 0 || number == 0) return 0;
     double p = (double)pass->dropout.path * (double)number / (double)(blocks - 1);
     un_rng rng = un_rng_stream(pass->dropout.seed, "swin.path", pass->dropout.draw << 16 | number);
-    for (size_t i = 0; i < pass->pictures; i++)
+    uint64_t drawn = 0;
+    for (size_t i = 0; i < pass->pictures; i++) {
+        uint64_t picture = un_mask_row(&pass->dropout.rows, i); /* ascending */
+        for (; drawn < picture; drawn++) (void)un_rng_uniform(&rng);
         pass->drop_path[i] = un_rng_uniform(&rng) < p ? 0 : (float)(1 / (1 - p));
+        drawn++;
+    }
     return 1;
 }
 
