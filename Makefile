@@ -44,8 +44,11 @@ endif
 
 # For tests of several ranks; `unseen` needs none of it.
 MPI_PACKAGES := openmpi-bin libopenmpi-dev
+# For the Python package and its tests; python3-cffi is what builds it.
+PYTHON_PACKAGES := python3 python3-cffi python3-numpy python3-pytest python3-sklearn python3-pandas \
+                   python3-venv python3-pip python3-setuptools python3-wheel
 
-.PHONY: all configure build build-all demo test fuzz fuzz-corpus bench lint install uninstall deb abi clean packages mpi-packages bench-packages lint-packages crash faults
+.PHONY: all configure build build-all demo test fuzz fuzz-corpus bench lint install uninstall deb abi clean packages mpi-packages python-packages bench-packages lint-packages crash faults
 
 all: build
 
@@ -84,11 +87,23 @@ mpi-packages: packages
 	fi; \
 	echo "No MPI ($(MPI_PACKAGES)): unseen-mpi is not built, and its tests are skipped"
 
+python-packages: packages
+	@if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then exit 0; fi; \
+	missing=$$(dpkg-query -W -f='$${Package} $${db:Status-Abbrev}\n' $(PYTHON_PACKAGES) 2>/dev/null | \
+		awk '$$2 == "ii" {print $$1}' | sort >/tmp/unseen-have.$$$$; \
+		printf '%s\n' $(PYTHON_PACKAGES) | sort | comm -23 - /tmp/unseen-have.$$$$; \
+		rm -f /tmp/unseen-have.$$$$); \
+	[ -n "$$missing" ] || exit 0; \
+	echo "Installing Debian packages:" $$missing; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+		--no-install-recommends $$missing >/dev/null || \
+	echo "Without them tests of the Python package are skipped"
+
 # The settings are CMake's from the next run on: it is asked again whenever one has changed, and
 # begins anew with another compiler, which it does not exchange in a folder.
 SETTINGS = CC=$(CC) PREFIX=$(PREFIX) SANITIZE=$(SANITIZE) SHARED=$(SHARED) WERROR=$(WERROR) \
-	MPI=$(shell command -v mpicc)
-configure: packages $(if $(filter build-all test crash faults lint,$(MAKECMDGOALS)),mpi-packages)
+	MPI=$(shell command -v mpicc) PYTHON=$(shell /usr/bin/python3 -c 'import cffi' 2>/dev/null && echo cffi)
+configure: packages $(if $(filter build-all test crash faults lint,$(MAKECMDGOALS)),mpi-packages python-packages)
 	@if [ "$$(cat "$(BUILD)/settings" 2>/dev/null)" != '$(SETTINGS)' ] || \
 		[ ! -f "$(BUILD)/build.ninja" ]; then \
 		case "$$(cat "$(BUILD)/settings" 2>/dev/null)" in \
@@ -105,7 +120,7 @@ configure: packages $(if $(filter build-all test crash faults lint,$(MAKECMDGOAL
 
 # The program and the libraries; a newcomer does not wait for the tests to be built.
 build: configure
-	cmake --build "$(BUILD)" --parallel $(JOBS) --target unseen unseen_static unseen_shared manual $$(grep -qs '^build unseen-mpi:' $(BUILD)/build.ninja && echo unseen-mpi)
+	cmake --build "$(BUILD)" --parallel $(JOBS) --target unseen unseen_static unseen_shared manual $$(grep -qs '^build unseen-mpi:' $(BUILD)/build.ninja && echo unseen-mpi) $$(grep -qs '^build python:' $(BUILD)/build.ninja && echo python)
 
 build-all: configure
 	cmake --build "$(BUILD)" --parallel $(JOBS)
@@ -165,7 +180,7 @@ uninstall:
 
 # Where Debian has its files; unseen-mpi, where there is an MPI, is a package of its own.
 deb: packages
-	$(call need,dpkg-dev)
+	$(call need,dpkg-dev python3 python3-cffi)
 	cmake -S . -B build-deb -G Ninja -DCMAKE_C_COMPILER="$(CC)" -DCMAKE_INSTALL_PREFIX=/usr \
 		-DUNSEEN_DEBIAN=ON -DUNSEEN_TESTS=OFF -DUNSEEN_WERROR=OFF > /dev/null
 	cmake --build build-deb --parallel $(JOBS)

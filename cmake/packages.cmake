@@ -9,6 +9,9 @@ set(FOLDERS ${CMAKE_INSTALL_BINDIR} ${CMAKE_INSTALL_LIBDIR}/pkgconfig
     ${CMAKE_INSTALL_LIBDIR}/cmake/unseen ${CMAKE_INSTALL_INCLUDEDIR} ${CMAKE_INSTALL_MANDIR}/man1
     ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
     ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+if(PYTHON_THERE)
+  list(APPEND FOLDERS ${PYTHON_FOLDER}/unseen)
+endif()
 foreach(when BEFORE AFTER)
   set(REMEMBER_${when} "
     set(BUILD \"${CMAKE_BINARY_DIR}\")
@@ -79,11 +82,9 @@ endif()
 
 # ---- Python ----
 
-set(PYTHON_THERE 0)
-if(UNSEEN_DEBIAN AND EXISTS ${CMAKE_SOURCE_DIR}/python/unseen)
-  set(PYTHON_THERE 1)
-  install(DIRECTORY python/unseen DESTINATION lib/python3/dist-packages COMPONENT python
-          PATTERN __pycache__ EXCLUDE)
+if(PYTHON_THERE)
+  install(FILES ${PYTHON_FILES} ${PYTHON_SOURCE}/unseen/py.typed ${PYTHON_INSTALL}/_interface.py
+          DESTINATION ${PYTHON_FOLDER}/unseen COMPONENT python)
 endif()
 
 # ---- Debian packages: each component is one. The library recommends what it loads when first used,
@@ -144,8 +145,8 @@ endif()
 if(PYTHON_THERE)
   debian_package(python python3-unseen python "zero-shot image classification, Python package"
     "The library ${LIBRARY_PACKAGE} for Python, with NumPy arrays.")
-  set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS
-      "${LIBRARY_PACKAGE} (>= ${PROJECT_VERSION}), python3, python3-cffi, python3-numpy")
+  set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS "${LIBRARY_PACKAGE} (>= ${PROJECT_VERSION}), python3, python3-cffi-backend, python3-numpy")
+  set(CPACK_DEBIAN_PYTHON_PACKAGE_RECOMMENDS "python3-sklearn, python3-tqdm, python3-pandas")
   set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)
 endif()
 include(CPack)

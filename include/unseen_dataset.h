@@ -29,7 +29,7 @@ typedef struct unseen_arrays {
     unseen_dtype dtype;             /* of features (default UNSEEN_F32) */
     const void *features;           /* (N, R, F), finite */
     int copy_features; /* 1: copied (default); 0: borrowed, and must stay as they are until the data
-                          set and all that was made of it is closed. All else is copied */
+                          set and its evaluations are closed. All else is copied */
     const int32_t *labels;          /* (N), class of each image, 0 to C - 1 */
     size_t class_count;             /* C, at least 2 */
     size_t attribute_count;         /* A, at least 1 */

@@ -1,0 +1,130 @@
+"""Data sets: arrays without copies, views that keep what they show, refusals."""
+import gc
+import threading
+
+import numpy as np
+import pytest
+import unseen
+from conftest import ATTRIBUTES, C, F, N, made
+
+
+def test_arrays_are_told(data, arrays):
+    features, labels, _ = arrays
+    assert len(data) == N and data.class_count == C
+    assert data.class_names[3] == "kind 3" and data.attribute_names() == ATTRIBUTES
+    assert (data.labels == labels).all()
+    assert data.class_seen.tolist() == [k not in (3, 5) for k in range(C)]
+    assert (data.features()[:, 0] == features).all()
+    assert (data.features([7, 2])[:, 0] == features[[7, 2]]).all()
+    assert data.feature_sets == ["features"] and data.feature_shape() == (1, F)
+    assert data.semantics().shape == (C, len(ATTRIBUTES))
+    roles = np.concatenate(data.split)
+    assert sorted(roles) == sorted(set(roles)) and set(labels[data.split.test_unseen]) == {3, 5}
+    assert len(data.folds) >= 1 and set(data.folds[0].trainval) < set(data.split.trainval)
+    assert data.image_names is None or len(data.image_names) == N
+    assert any("unseen" in note for note in data.notes)
+    assert data.check()["errors"] == []
+    assert "2 unseen" in repr(data)
+
+
+def test_rows_are_not_copied():
+    features, labels, attributes = made(2)
+    borrowed = unseen.Dataset.from_arrays(features, labels, attributes)
+    copied = unseen.Dataset.from_arrays(features, labels, attributes, copy=True)
+    features[4] = 77
+    assert (borrowed.features([4]) == 77).all() and (copied.features([4]) != 77).all()
+    # What had to be converted is the data set's own.
+    wide = features.astype(np.float64)
+    converted = unseen.Dataset.from_arrays(wide, labels, attributes)
+    wide[4] = 5
+    del wide, features
+    gc.collect()
+    assert (converted.features([4]) == 77).all()
+
+
+def test_bf16_and_strides():
+    features, labels, attributes = made(3)
+    halves = (features.view(np.uint32) >> 16).astype(np.uint16)
+    data = unseen.Dataset.from_arrays(halves, labels, attributes, dtype="bf16")
+    want = (halves.astype(np.uint32) << 16).view(np.float32)
+    assert (data.features()[:, 0] == want).all()
+    turned = unseen.Dataset.from_arrays(np.asfortranarray(features)[::2], labels[::2], attributes)
+    assert (turned.features()[:, 0] == features[::2]).all()
+
+
+def test_views_keep_their_data_set(arrays):
+    data = unseen.Dataset.from_arrays(*arrays)
+    labels, semantics = data.labels, data.semantics()
+    want = semantics.copy()
+    data.close()
+    del data
+    gc.collect()
+    unseen.Dataset.from_arrays(*made(9))  # where the memory would be, had it been released
+    assert (labels == arrays[1]).all() and (semantics == want).all()
+    with pytest.raises(ValueError):
+        labels[0] = 1
+
+
+def test_saved_and_opened(data, tmp_path):
+    data.save(tmp_path / "set")
+    with unseen.Dataset(tmp_path / "set") as opened:
+        assert opened.split_hash == data.split_hash
+        assert (opened.features() == data.features()).all()
+    with pytest.raises(unseen.ArgumentError, match="closed"):
+        len(opened)
+    assert "closed" in repr(opened)
+
+
+@pytest.mark.parametrize("change, sentence", [
+    ({"labels": np.full(N, C)}, "class"),
+    ({"labels": np.zeros(N)}, "integers"),
+    ({"labels": np.zeros(N - 1, int)}, "integers"),
+    ({"features": np.full((N, F), np.nan)}, "finite|NaN"),
+    ({"features": np.array(["a"] * N)}, "numbers"),
+    ({"attributes": np.ones(C)}, r"\(C, A\)"),
+    ({"class_names": ["one"]}, "1 class_names of 12"),
+    ({"unseen": ["nobody"]}, "nobody"),
+    ({"split": ([0],)}, "three lists"),
+    ({"split": ([0, N], [], [])}, str(N)),
+    ({"scale": "huge"}, "huge"),
+    ({"dtype": "bf16"}, "uint16"),
+    ({"dtype": "f8"}, "f8"),
+    ({"grid": (2, 2)}, "2 x 2"),
+])
+def test_refusals(arrays, change, sentence):
+    given = dict(zip(("features", "labels", "attributes"), arrays))
+    with pytest.raises(unseen.Error, match=sentence) as raised:
+        unseen.Dataset.from_arrays(**{**given, **change})
+    assert isinstance(raised.value, ValueError)
+
+
+def test_files_that_are_not_there(tmp_path):
+    with pytest.raises(unseen.FileError) as raised:
+        unseen.Dataset(tmp_path / "nowhere")
+    assert isinstance(raised.value, OSError) and "nowhere" in str(raised.value)
+
+
+def test_readers_share(data):
+    """Any number of threads, and one that changes it waits."""
+    inside = threading.Barrier(2, timeout=20)
+    def read():
+        with data._handle.shared:
+            inside.wait()
+    threads = [threading.Thread(target=read) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in threads)
+    assert data.feature_sets == ["features"]  # alone
+
+
+def test_extract(birds):
+    data = unseen.Dataset(birds)
+    told = []
+    result = data.extract(regions=False, progress=told.append)
+    assert result.images == len(data) and result.bad == 0 and result.pooled_name in data.feature_sets
+    assert told and told[-1].finished and told[-1].total == len(data)
+    assert data.extract(regions=False).already_there
+    with pytest.raises(unseen.ArgumentError, match="sideways"):
+        data.extract(orientation="sideways")

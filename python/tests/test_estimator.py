@@ -1,0 +1,82 @@
+"""The scikit-learn estimator."""
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import unseen
+from conftest import ATTRIBUTES, C, made
+
+sklearn = pytest.importorskip("sklearn", reason="scikit-learn (python3-sklearn) is not installed")
+from sklearn.base import clone  # noqa: E402
+from sklearn.model_selection import GridSearchCV  # noqa: E402
+from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
+from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
+
+
+def every_check():
+    estimators = (unseen.ZeroShotClassifier("dem", settings={"epochs": 30}),
+                  unseen.ZeroShotClassifier("eszsl"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for estimator in estimators:
+            for given, check in check_estimator(estimator, generate_only=True):
+                name = getattr(check, "func", check).__name__
+                yield pytest.param(given, check, id=f"{estimator.method}-{name}")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("estimator, check", list(every_check()))
+def test_scikit_learns_own(estimator, check):
+    check(estimator)
+
+
+def test_classes_without_images(arrays):
+    features, labels, attributes = arrays
+    names = np.array([f"kind {k}" for k in range(C)])
+    seen = (labels != 3) & (labels != 5)
+    described = dict(zip(names.tolist(), attributes))
+    estimator = unseen.ZeroShotClassifier(settings={"epochs": 20}, random_state=2)
+    estimator.fit(features[seen], names[labels[seen]], class_attributes=described,
+                  attribute_names=ATTRIBUTES)
+    assert sorted(estimator.classes_) == sorted(names)
+    assert estimator.predict_proba(features[:5]).sum(1) == pytest.approx(1)
+    among_unseen = estimator.decision_function(features[~seen])
+    columns = [estimator.classes_.tolist().index(k) for k in ("kind 3", "kind 5")]
+    guess = np.array(["kind 3", "kind 5"])[among_unseen[:, columns].argmax(1)]
+    assert (guess == names[labels[~seen]]).mean() > 0.8
+    again = pickle.loads(pickle.dumps(estimator))
+    assert (again.predict(features) == estimator.predict(features)).all()
+    estimator.add_class("my beast", {"big": 1})
+    assert estimator.decision_function(features[:2]).shape == (2, C + 1)
+    with pytest.raises(unseen.ArgumentError, match="already"):
+        estimator.add_class("my beast", {"big": 1})
+    with pytest.raises(unseen.ArgumentError, match="no class"):
+        estimator.fit(features, labels, class_attributes={0: [1, 2]})
+    with pytest.raises(unseen.ArgumentError, match="rows for"):
+        estimator.fit(features, labels, class_attributes=attributes[:3])
+
+
+def test_among_others_of_scikit_learn(arrays):
+    features, labels, attributes = arrays
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), unseen.ZeroShotClassifier("dem", random_state=1)),
+        {"zeroshotclassifier__settings": [{"epochs": 5}, {"epochs": 15}]}, cv=2)
+    search.fit(features, labels, zeroshotclassifier__class_attributes=attributes)
+    assert search.best_score_ > 0.5
+    copy = clone(search.best_estimator_)
+    assert copy[-1].get_params()["method"] == "dem" and not hasattr(copy[-1], "model_")
+
+
+def test_regions():
+    """Rows of regions, flat as scikit-learn wants them, are the same data."""
+    features, labels, attributes = made(6, regions=4)
+    rows = features.reshape(len(features), -1)
+    settings = {"epochs": 2, "vectors": "one-hot"}
+    estimator = unseen.ZeroShotClassifier("msdn", regions=4, settings=settings)
+    estimator.fit(rows, labels, class_attributes=attributes)
+    data = unseen.Dataset.from_arrays(features, labels, attributes,
+                                      split=(np.arange(len(rows)), [], []))
+    model = unseen.train("msdn", data, settings=settings)
+    assert (estimator.decision_function(rows) == model.score(features)).all()

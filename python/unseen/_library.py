@@ -1,0 +1,287 @@
+"""The shared library: where it is found, its calls with their failures as exceptions, its objects,
+arrays, options and progress. Calls give the interpreter free for other threads (cffi does)."""
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from types import TracebackType
+from typing import Any, Callable, Iterable, Mapping, Optional, Sequence, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import errors
+from ._interface import LIBRARY, VERSION, ffi
+
+Path = Union[str, "os.PathLike[str]"]
+Setting = Union[str, int, float, bool, Sequence[Any]]
+#: Called with phase, done, total, unit and seconds; a true answer stops the call.
+ProgressFunction = Callable[["Progress"], Any]
+
+
+def _open() -> Any:
+    """UNSEEN_LIBRARY, else where it was when this package was made: a path from here, or a name
+    that the system finds."""
+    path = os.environ.get("UNSEEN_LIBRARY") or LIBRARY
+    if path == LIBRARY and "/" in path:
+        path = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), path))
+    try:
+        library = ffi.dlopen(path)
+    except OSError as error:
+        raise ImportError(
+            f"unseen needs its library: {error}; install it, or say with the environment "
+            "variable UNSEEN_LIBRARY where it is") from None
+    found = ffi.string(library.unseen_version()).decode()
+    if found.split(".")[:2] != VERSION.split(".")[:2]:
+        raise ImportError(f"the package unseen is of version {VERSION}, {path} of {found}")
+    return library
+
+
+lib = _open()
+
+# ---- messages: to the logger "unseen" ----
+
+_LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+_logger = logging.getLogger("unseen")
+
+
+def _log(level: int, message: Any, _user: Any) -> None:
+    if _logger.isEnabledFor(_LEVELS[level]):
+        _logger.log(_LEVELS[level], "%s", text(message))
+
+
+# What was raised while a message was told, Ctrl-C perhaps, by thread: C does not pass it on.
+_pending: dict[int, BaseException] = {}
+
+
+def _log_failed(_kind: Any, raised: BaseException, _trace: Any) -> None:
+    _pending[threading.get_ident()] = raised
+
+
+def _raise_pending() -> None:
+    raised = _pending.pop(threading.get_ident(), None)
+    if raised is not None:
+        raise raised
+
+
+_log_callback = ffi.callback("unseen_log_function", _log, None, _log_failed)
+lib.unseen_set_log(_log_callback, ffi.NULL)
+
+
+@atexit.register
+def _end_log() -> None:
+    lib.unseen_set_log(ffi.NULL, ffi.NULL)
+
+
+# ---- failures ----
+
+def failure(status: int, sentence: Optional[str] = None) -> errors.Error:
+    """The exception for a status; of the thread's last call unless there is a sentence."""
+    kind = errors.BY_STATUS.get(status, errors.Error)
+    return kind(text(lib.unseen_last_error()) if sentence is None else sentence)
+
+
+def check(status: int) -> None:
+    """Raises what a call failed with, or what was raised in it."""
+    if _pending:
+        _raise_pending()
+    if status:
+        raise failure(status)
+
+
+# ---- texts ----
+
+def text(pointer: Any) -> str:
+    """A C string, "" for NULL."""
+    return str(ffi.string(pointer), "utf-8", "surrogateescape") if pointer else ""
+
+
+def name_or_none(pointer: Any) -> Optional[str]:
+    return text(pointer) if pointer else None
+
+
+def encode(value: Path) -> bytes:
+    """A name or path as the library takes it: UTF-8, or the bytes of the file system."""
+    return os.fsencode(value) if not isinstance(value, str) else value.encode(
+        "utf-8", "surrogateescape")
+
+
+def strings(values: Iterable[Path], keep: list[Any]) -> Any:
+    """A C array of strings; `keep` holds it."""
+    items = [ffi.new("char[]", encode(value)) for value in values]
+    array = ffi.new("const char *[]", items)
+    keep += [items, array]
+    return array
+
+
+def options(kind: str, keep: list[Any], **values: Any) -> Any:
+    """The structure unseen_KIND with the library's defaults, but for values that are not None.
+    `keep` holds what it points to."""
+    structure = ffi.new(f"unseen_{kind} *")
+    getattr(lib, f"unseen_{kind}_init")(structure, ffi.sizeof(structure[0]))
+    for name, value in values.items():
+        if value is None:
+            continue
+        if isinstance(value, (str, os.PathLike)):
+            value = ffi.new("char[]", encode(value))
+            keep.append(value)
+        setattr(structure, name, value)
+    return structure
+
+
+def setting_text(value: Setting) -> str:
+    """A setting as `--set KEY=VALUE` takes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return repr(float(value))
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return str(value)
+    return ",".join(setting_text(item) for item in value)
+
+
+def settings_list(settings: Optional[Mapping[str, Setting]]) -> list[str]:
+    return [f"{key}={setting_text(value)}" for key, value in (settings or {}).items()]
+
+
+def member(prefix: str, name: str, known: Sequence[str]) -> int:
+    """The value of an enumeration by its name in lower case."""
+    if name not in known:
+        raise errors.ArgumentError(f"{name!r} is none of {', '.join(known)}")
+    return int(getattr(lib, f"UNSEEN_{prefix}_{name.upper()}"))
+
+
+# ---- objects ----
+
+class Handle:
+    """An object of the library. It is used by one thread at a time: `with handle as pointer` waits
+    for others. Released when nothing refers to it any more, views of its arrays included."""
+
+    def __init__(self, pointer: Any, release: Any):
+        self.pointer = ffi.gc(pointer, release)
+        self._lock = threading.Lock()
+        self._owner: Optional[int] = None
+
+    def __enter__(self) -> Any:
+        me = threading.get_ident()
+        if self._owner == me:
+            raise RuntimeError("the object is being used by the call that is asking")
+        self._lock.acquire()  # pylint: disable=consider-using-with
+        self._owner = me
+        return self.pointer
+
+    def __exit__(self, kind: Optional[type[BaseException]], value: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        self._owner = None
+        self._lock.release()
+
+
+class SharedHandle(Handle):
+    """A data set: `with handle.shared as pointer` for any number of threads that read it, `with
+    handle as pointer` for one that changes it."""
+
+    def __init__(self, pointer: Any, release: Any):
+        super().__init__(pointer, release)
+        self.shared = _Readers(self)
+        self.arrays: tuple[Any, ...] = ()  # what is borrowed
+
+
+class _Readers:
+    def __init__(self, handle: SharedHandle):
+        self._pointer = handle.pointer
+        self._alone = handle._lock
+        self._handle = handle
+        self._count = 0
+        self._mutex = threading.Lock()
+
+    def __enter__(self) -> Any:
+        if self._handle._owner == threading.get_ident():
+            raise RuntimeError("the data set is being changed by the call that is asking")
+        with self._mutex:
+            if self._count == 0:
+                self._alone.acquire()  # released by the last reader, whichever thread it is
+            self._count += 1
+        return self._pointer
+
+    def __exit__(self, kind: Optional[type[BaseException]], value: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        with self._mutex:
+            self._count -= 1
+            if self._count == 0:
+                self._alone.release()
+
+
+# ---- arrays ----
+
+class _Memory:
+    """Memory of an object, for NumPy; it keeps the object."""
+
+    def __init__(self, owner: Any, address: int, shape: tuple[int, ...], kind: str):
+        self.owner = owner
+        self.__array_interface__ = {
+            "data": (address, True), "shape": shape, "typestr": kind, "version": 3}
+
+
+def view(owner: Any, pointer: Any, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """A read-only array on memory that belongs to `owner`, which lives as long as it does."""
+    kind = np.dtype(dtype)
+    if 0 in shape or not pointer:
+        return np.zeros(shape, kind)
+    address = int(ffi.cast("uintptr_t", pointer))
+    return np.asarray(_Memory(owner, address, shape, kind.str))
+
+
+def floats(values: Any) -> NDArray[np.float32]:
+    """Float32 in rows; the array itself where it is that already."""
+    return np.ascontiguousarray(values, dtype=np.float32)
+
+
+# ---- progress, and Ctrl-C ----
+
+class Progress:
+    """How far a call came: `phase` ("train dem, fold 1"), `unit` ("steps"), `done` of `total`,
+    `seconds` since the phase began, `finished`: the last report of the phase."""
+
+    __slots__ = ("phase", "unit", "done", "total", "seconds", "finished")
+
+    def __init__(self, given: Any):
+        self.phase = text(given.phase)
+        self.unit = text(given.unit)
+        self.done = int(given.done)
+        self.total = int(given.total)
+        self.seconds = float(given.seconds)
+        self.finished = bool(given.finished)
+
+    def __repr__(self) -> str:
+        return f"<{self.phase}: {self.done} of {self.total} {self.unit}>"
+
+
+class Watch:
+    """Progress of one call. The library asks ten times a second; an exception there, which Ctrl-C
+    raises, stops the call and is raised again when it has stopped."""
+
+    def __init__(self, progress: Union[None, bool, ProgressFunction]):
+        if progress is True:
+            from .progress import Bars
+            progress = Bars()
+        self._function = progress or None
+        self._raised: Optional[BaseException] = None
+        self.callback = ffi.callback("unseen_progress_function", self._report, 1,
+                                     self._failed)
+
+    def _report(self, given: Any, _user: Any) -> int:
+        _raise_pending()
+        return 1 if self._function and self._function(Progress(given)) else 0
+
+    def _failed(self, _kind: Any, raised: BaseException, _trace: Any) -> None:
+        self._raised = raised
+
+    def check(self, status: int) -> None:
+        """What became of the call."""
+        if self._function is not None and hasattr(self._function, "close"):
+            self._function.close()
+        if self._raised is not None:
+            raise self._raised from (failure(status) if status else None)
+        check(status)

@@ -1,0 +1,116 @@
+"""A scikit-learn estimator; needs scikit-learn (Debian: python3-sklearn)."""
+from __future__ import annotations
+
+from typing import Any, Mapping, Optional, Sequence, Union
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from ._library import Setting
+from .dataset import Dataset
+from .errors import ArgumentError
+from .model import Model, train
+
+try:  # scikit-learn 1.6 and later
+    from sklearn.utils.validation import validate_data as _validate
+except ImportError:
+    def _validate(estimator: Any, *arrays: Any, **how: Any) -> Any:
+        return estimator._validate_data(*arrays, **how)
+
+
+class ZeroShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Learns classes by their images and descriptions, and knows others by descriptions alone.
+
+    method, preset, settings, select, precision: as in `unseen.train`; None: the library's default.
+    random_state: the seed, an integer; None: the library's. regions: R, where a row of X is R
+    regions of width F, (R F). calibrated: whether gamma lowers the scores of seen classes.
+
+    Fitted: ``classes_`` (C) labels, ``model_`` the `Model`, ``n_features_in_``.
+    """
+
+    def __init__(self, method: str = "dem", *, preset: Optional[str] = None,
+                 settings: Optional[Mapping[str, Setting]] = None, select: Optional[str] = None,
+                 precision: Optional[str] = None, random_state: Optional[int] = None,
+                 regions: Optional[int] = None, calibrated: bool = True):
+        self.method = method
+        self.preset = preset
+        self.settings = settings
+        self.select = select
+        self.precision = precision
+        self.random_state = random_state
+        self.regions = regions
+        self.calibrated = calibrated
+
+    def fit(self, X: ArrayLike, y: ArrayLike,  # pylint: disable=invalid-name
+            class_attributes: Union[None, Mapping[Any, Sequence[float]], ArrayLike] = None,
+            attribute_names: Optional[Sequence[str]] = None) -> ZeroShotClassifier:
+        """Trains on X (n, D) and labels y (n) of any type.
+
+        class_attributes: a description of length A for each label, those without images too; or an
+        array (C, A) for the labels of y in sorted order. None: each class is its name and nothing
+        else, which makes an ordinary classifier.
+        """
+        rows, labels = _validate(self, X, y, dtype=np.float32)
+        check_classification_targets(labels)
+        seen = np.unique(labels)
+        if isinstance(class_attributes, Mapping):
+            missing = [label for label in seen.tolist() if label not in class_attributes]
+            if missing:
+                raise ArgumentError(f"class_attributes has no class {missing[0]!r}")
+            classes = np.unique(np.asarray(list(class_attributes)))
+            described = np.array([class_attributes[label] for label in classes.tolist()],
+                                 dtype=np.float32)
+        else:
+            classes = seen
+            described = (np.eye(len(seen), dtype=np.float32) if class_attributes is None
+                         else np.asarray(class_attributes, dtype=np.float32))
+            if len(described) != len(seen):
+                raise ArgumentError(f"class_attributes has {len(described)} rows for {len(seen)} "
+                                    "classes")
+        if self.regions is not None:
+            rows = rows.reshape(len(rows), self.regions, -1)
+        with Dataset.from_arrays(
+                rows, np.searchsorted(classes, labels), described,
+                class_names=[str(label) for label in classes.tolist()],
+                attribute_names=attribute_names,
+                split=(np.arange(len(rows)), (), ())) as data:
+            self.model_: Model = train(
+                self.method, data, preset=self.preset, settings=self.settings, select=self.select,
+                precision=self.precision, seed=self.random_state)
+        self.classes_ = classes
+        return self
+
+    def add_class(self, label: Any, attributes: Mapping[str, float]) -> None:
+        """Adds a class by its description, without training."""
+        check_is_fitted(self)
+        if label in self.classes_.tolist():
+            raise ArgumentError(f"there is a class {label!r} already")
+        self.model_.add_class(str(label), attributes)
+        self.classes_ = np.append(self.classes_, label)
+
+    def _scores(self, X: ArrayLike) -> NDArray[np.float32]:  # pylint: disable=invalid-name
+        check_is_fitted(self)
+        rows = _validate(self, X, dtype=np.float32, reset=False)
+        return self.model_.score(rows.reshape(len(rows), -1), self.calibrated)
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float32]:  # pylint: disable=invalid-name
+        """Scores (n, C) in the unit of the method, higher is better; of two classes (n), how much
+        better the second is."""
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:  # pylint: disable=invalid-name
+        """The labels (n) of the best classes."""
+        best = self._scores(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[best]
+        return labels
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # pylint: disable=invalid-name
+        """(n, C), the softmax of the scores: an order of the classes, no frequencies."""
+        scores = self._scores(X).astype(np.float64)
+        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        return np.asarray(shares)

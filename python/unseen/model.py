@@ -1,0 +1,662 @@
+"""Models: trained, opened, asked, given new classes."""
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence as SequenceOf
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Sequence, Union, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _library
+from ._interface import ffi
+from ._library import Handle, Path, ProgressFunction, Setting, Watch, check, lib, text
+from .dataset import Dataset
+from .errors import ArgumentError, Error
+from .result import Explanation, Result
+
+_AMONG = ("all", "seen", "unseen", "new")
+#: A picture: a file, a file's contents, or pixels (h, w, 3) uint8; also an image of Pillow.
+Picture = Union[str, "os.PathLike[str]", bytes, NDArray[np.uint8], Any]
+
+
+class Prediction(NamedTuple):
+    """A candidate; the score is in the unit of the method, higher is better."""
+
+    label: str
+    score: float
+    seen: bool
+    class_index: int
+
+
+class Answer(SequenceOf[Prediction]):
+    """The candidates for one picture, best first; none, and `error`, if it cannot be read."""
+
+    def __init__(self, predictions: Sequence[Prediction], error: Optional[Error],
+                 orientation_ignored: bool):
+        self._predictions = tuple(predictions)
+        #: What is wrong with the picture, or None.
+        self.error = error
+        #: Whether it has an EXIF orientation that was not honoured.
+        self.orientation_ignored = orientation_ignored
+
+    @overload
+    def __getitem__(self, i: int) -> Prediction: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[Prediction]: ...
+
+    def __getitem__(self, i: Union[int, slice]) -> Union[Prediction, Sequence[Prediction]]:
+        return self._predictions[i]
+
+    def __len__(self) -> int:
+        return len(self._predictions)
+
+    def __repr__(self) -> str:
+        if self.error is not None:
+            return f"<unseen.Answer: {self.error}>"
+        return "<unseen.Answer: " + ", ".join(
+            f"{p.label} {p.score:.4g}" for p in self._predictions) + ">"
+
+
+def _is_one(pictures: Any) -> bool:
+    return isinstance(pictures, (str, bytes, os.PathLike)) or hasattr(
+        pictures, "__array_interface__") and not _is_stack(pictures)
+
+
+def _is_stack(pictures: Any) -> bool:
+    return isinstance(pictures, np.ndarray) and pictures.ndim == 4
+
+
+def _pictures(pictures: Sequence[Picture], keep: list[Any]) -> Any:
+    """An array of unseen_picture; `keep` holds what they point to."""
+    out = ffi.new("unseen_picture[]", max(len(pictures), 1))
+    keep.append(out)
+    for i, picture in enumerate(pictures):
+        if isinstance(picture, (bytes, bytearray, memoryview)):
+            data = ffi.from_buffer(picture)
+            out[i].bytes, out[i].byte_count = ffi.cast("void *", data), len(data)
+            keep.append(data)
+        elif isinstance(picture, (str, os.PathLike)):
+            path = ffi.new("char[]", _library.encode(picture))
+            out[i].path = path
+            keep.append(path)
+        else:
+            if hasattr(picture, "convert"):  # Pillow's
+                picture = picture.convert("RGB")
+            pixels = np.asarray(picture)
+            if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+                raise ArgumentError(f"picture {i}: pixels are (h, w, 3) uint8, not {pixels.shape} "
+                                    f"{pixels.dtype}")
+            if pixels.strides[1:] != (3, 1) or pixels.strides[0] < 3 * pixels.shape[1]:
+                pixels = np.ascontiguousarray(pixels)
+            out[i].rgb = ffi.cast("const uint8_t *", pixels.ctypes.data)
+            out[i].height, out[i].width = pixels.shape[:2]
+            out[i].stride = pixels.strides[0]
+            keep.append(pixels)
+    return out
+
+
+class Model:
+    """A trained model. One thread at a time uses it, others wait; `clone` gives each thread its own,
+    with the weights in memory once. ``with`` closes it at the end."""
+
+    def __init__(self, path: Path, *, precision: Optional[str] = None,
+                 backbone: Optional[Path] = None):
+        """Opens a model file, and attaches a backbone. Raises `FileError` or `FormatError`.
+
+        precision: "auto" (as trained), "f32" or "bf16".
+        """
+        keep: list[Any] = []
+        out = ffi.new("unseen_model **")
+        check(lib.unseen_model_open_with(
+            _library.encode(path),
+            _library.options("model_options", keep, precision=precision), out))
+        self._open: Optional[Handle] = Handle(out[0], lib.unseen_model_close)
+        if backbone is not None:
+            self.attach_backbone(backbone)
+
+    @classmethod
+    def _of(cls, pointer: Any) -> Model:
+        model = cls.__new__(cls)
+        model._open = Handle(pointer, lib.unseen_model_close)
+        return model
+
+    # ---- life ----
+
+    @property
+    def _handle(self) -> Handle:
+        if self._open is None:
+            raise ArgumentError("the model is closed")
+        return self._open
+
+    def close(self) -> None:
+        """Lets go of the model."""
+        self._open = None
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def clone(self) -> Model:
+        """Another model that shares the weights, with classes and gamma of its own from now on;
+        without a backbone."""
+        out = ffi.new("unseen_model **")
+        with self._handle as model:
+            check(lib.unseen_model_clone(model, out))
+        return Model._of(out[0])
+
+    def __copy__(self) -> Model:
+        return self.clone()
+
+    def __deepcopy__(self, _memo: Any) -> Model:
+        return self.clone()
+
+    def save(self, path: Path) -> None:
+        """Writes the model with its classes and gamma as they are now, whole or not at all."""
+        with self._handle as model:
+            check(lib.unseen_model_save(model, _library.encode(path)))
+
+    def to_bytes(self) -> bytes:
+        """What `save` writes."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "model")
+            self.save(path)
+            with open(path, "rb") as file:
+                return file.read()
+
+    @classmethod
+    def from_bytes(cls, contents: bytes) -> Model:
+        """Opens a model file's contents."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "model")
+            with open(path, "wb") as file:
+                file.write(contents)
+            return cls(path)
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Model], tuple[bytes]]:
+        return Model.from_bytes, (self.to_bytes(),)
+
+    def __repr__(self) -> str:
+        if self._open is None:
+            return "<unseen.Model, closed>"
+        seen = int(self.class_seen.sum())
+        return (f"<unseen.Model {self.method}: {seen} seen and {self.class_count - seen} unseen "
+                f"classes, features of length {self.feature_length}>")
+
+    # ---- what it is ----
+
+    @property
+    def method(self) -> str:
+        return text(lib.unseen_model_method(self._handle.pointer))
+
+    @property
+    def class_count(self) -> int:
+        """C."""
+        return int(lib.unseen_model_class_count(self._handle.pointer))
+
+    @property
+    def class_names(self) -> list[str]:
+        """[C]"""
+        with self._handle as model:
+            return [text(lib.unseen_model_class_name(model, k))
+                    for k in range(int(lib.unseen_model_class_count(model)))]
+
+    @property
+    def class_seen(self) -> NDArray[np.bool_]:
+        """(C): whether the model was trained on the class."""
+        with self._handle as model:
+            return np.array([lib.unseen_model_class_seen(model, k) == 1
+                             for k in range(int(lib.unseen_model_class_count(model)))], dtype=bool)
+
+    @property
+    def attribute_names(self) -> list[Optional[str]]:
+        """[A]; empty if the model fuses several descriptions."""
+        model = self._handle.pointer
+        return [_library.name_or_none(lib.unseen_model_attribute_name(model, i))
+                for i in range(int(lib.unseen_model_attribute_count(model)))]
+
+    @property
+    def feature_length(self) -> int:
+        """D = R F, the length of an image's features."""
+        return int(lib.unseen_model_feature_length(self._handle.pointer))
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(h, w) of attention maps."""
+        height, width = ffi.new("size_t *"), ffi.new("size_t *")
+        lib.unseen_model_grid(self._handle.pointer, height, width)
+        return int(height[0]), int(width[0])
+
+    @property
+    def branch_count(self) -> int:
+        """Number of attention branches; 0 for methods that do not attend."""
+        return int(lib.unseen_model_branch_count(self._handle.pointer))
+
+    @property
+    def gamma(self) -> float:
+        """What is subtracted from the scores of seen classes; 0 if none was selected."""
+        return float(lib.unseen_model_gamma(self._handle.pointer))
+
+    @gamma.setter
+    def gamma(self, value: float) -> None:
+        with self._handle as model:
+            check(lib.unseen_model_set_gamma(model, value))
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Of the training: configuration, hashes, selection, accuracies."""
+        values: dict[str, Any] = json.loads(
+            text(lib.unseen_model_manifest(self._handle.pointer)))
+        return values
+
+    # ---- classes ----
+
+    @staticmethod
+    def _description(attributes: Mapping[str, float], keep: list[Any]) -> tuple[Any, Any, int]:
+        values = np.array(list(attributes.values()), dtype=np.float32)
+        keep.append(values)
+        return (_library.strings(attributes, keep), ffi.from_buffer("float[]", values)
+                if len(values) else ffi.NULL, len(values))
+
+    def add_class(self, name: str, attributes: Mapping[str, float]) -> None:
+        """Adds a class by its description, without training, or describes one anew: attributes by
+        name, in the unit of the table that the model was trained with, or from 0 to 1 where its
+        attributes are shares. `ArgumentError` names unknown attributes with the nearest known."""
+        keep: list[Any] = []
+        with self._handle as model:
+            check(lib.unseen_model_add_class(model, _library.encode(name),
+                                             *self._description(attributes, keep)))
+
+    def replace_class(self, k: int, attributes: Mapping[str, float],
+                      name: Optional[str] = None) -> None:
+        """Describes class k anew, perhaps under another name."""
+        keep: list[Any] = []
+        with self._handle as model:
+            check(lib.unseen_model_replace_class(
+                model, k, ffi.NULL if name is None else _library.encode(name),
+                *self._description(attributes, keep)))
+
+    def remove_class(self, k: int) -> None:
+        """Takes class k out; those behind it move up."""
+        with self._handle as model:
+            check(lib.unseen_model_remove_class(model, k))
+
+    def read_classes(self, path: Path) -> None:
+        """Adds or replaces the classes that a CSV or TSV file describes."""
+        with self._handle as model:
+            check(lib.unseen_model_read_classes(model, _library.encode(path)))
+
+    # ---- features to answers ----
+
+    def _rows(self, features: ArrayLike) -> tuple[NDArray[np.float32], bool]:
+        """(n, D) float32, and whether it was one row."""
+        rows = _library.floats(features)
+        length = self.feature_length
+        one = rows.ndim == 1 or rows.ndim == 2 and rows.size == length != rows.shape[1]
+        if one and rows.size == length:
+            return rows.reshape(1, -1), True
+        if rows.ndim not in (2, 3) or rows.size != rows.shape[0] * length:
+            raise ArgumentError(f"features are (n, {length}), not {rows.shape}")
+        return rows.reshape(rows.shape[0], length), False
+
+    def score(self, features: ArrayLike, calibrated: bool = True) -> NDArray[np.float32]:
+        """Scores (n, C) float32 of features (n, D) or (n, R, F), higher is better; (C) of (D).
+
+        calibrated: seen classes are lowered by gamma. Float32 in rows is read where it lies.
+        """
+        rows, one = self._rows(features)
+        with self._handle as model:
+            out = np.empty((len(rows), int(lib.unseen_model_class_count(model))), np.float32)
+            if len(rows):
+                check(lib.unseen_model_score(
+                    model, ffi.from_buffer("float[]", rows), len(rows), int(bool(calibrated)),
+                    ffi.from_buffer("float[]", out)))
+        return out.reshape(out.shape[1:]) if one else out
+
+    def _each(self, features: ArrayLike, function: Any,
+              shape: tuple[int, ...]) -> NDArray[np.float32]:
+        rows, one = self._rows(features)
+        out = np.empty((len(rows), *shape), np.float32)
+        with self._handle as model:
+            for row, place in zip(rows, out):
+                check(function(model, ffi.from_buffer("float[]", row),
+                               ffi.from_buffer("float[]", place)))
+        return out.reshape(out.shape[1:]) if one else out
+
+    def attribute_scores(self, features: ArrayLike) -> NDArray[np.float32]:
+        """How strongly each attribute was found: (n, A), or (A) of one image's features."""
+        return self._each(features, lib.unseen_model_attribute_scores,
+                          (len(self.attribute_names),))
+
+    def attention(self, features: ArrayLike) -> NDArray[np.float32]:
+        """Where each attribute was read, non-negative: (n, branches, A, h, w), of one image
+        without n. `UnsupportedError` for methods without attention."""
+        return self._each(features, lib.unseen_model_attention,
+                          (self.branch_count, len(self.attribute_names), *self.grid))
+
+    # ---- pictures to answers ----
+
+    def attach_backbone(self, weights: Optional[Path] = None) -> None:
+        """Attaches the weights file of the backbone that made the training features; None for the
+        built-in descriptor."""
+        with self._handle as model:
+            check(lib.unseen_model_attach_backbone(
+                model, ffi.NULL if weights is None else _library.encode(weights)))
+
+    def set_orientation(self, orientation: str) -> None:
+        """How pictures are turned: "model", "stored" or "exif"."""
+        with self._handle as model:
+            check(lib.unseen_model_set_orientation(model, _library.member(
+                "ORIENTATION", orientation, ("model", "stored", "exif"))))
+
+    @overload
+    def predict(self, pictures: Union[str, "os.PathLike[str]", bytes], top: Optional[int] = ..., *,
+                among: Optional[str] = ..., calibrated: Optional[bool] = ...,
+                progress: Union[None, bool, ProgressFunction] = ...) -> Answer: ...
+
+    @overload
+    def predict(self, pictures: Any, top: Optional[int] = ..., *, among: Optional[str] = ...,
+                calibrated: Optional[bool] = ...,
+                progress: Union[None, bool, ProgressFunction] = ...) -> Any: ...
+
+    def predict(self, pictures: Any, top: Optional[int] = None, *, among: Optional[str] = None,
+                calibrated: Optional[bool] = None,
+                progress: Union[None, bool, ProgressFunction] = None) -> Any:
+        """Classifies a picture, or a list of them, which are decoded in parallel.
+
+        pictures: paths, bytes of files, pixels (h, w, 3) uint8 or images of Pillow. Of one picture
+        the answer, or what is wrong with it is raised; of a list a list, in which a bad picture's
+        answer has its `error`. top: candidates of each. among: "all", "seen", "unseen" or "new"
+        classes. Needs a backbone.
+        """
+        one = _is_one(pictures) or hasattr(pictures, "convert")
+        given = [pictures] if one else list(pictures)
+        keep: list[Any] = []
+        watch = Watch(progress)
+        options = _library.options(
+            "classify_options", keep, top=top,
+            among=None if among is None else _library.member("AMONG", among, _AMONG),
+            calibration=None if calibrated is None else int(calibrated), progress=watch.callback)
+        top = int(options.top)
+        out = ffi.new("unseen_prediction[]", max(1, len(given) * top))
+        answers = ffi.new("unseen_answer[]", max(1, len(given)))
+        with self._handle as model:
+            watch.check(lib.unseen_model_classify(model, _pictures(given, keep), len(given),
+                                                  options, out, answers))
+            found = [Answer(
+                [Prediction(text(p.label), float(p.score), p.seen == 1, int(p.class_index))
+                 for p in (out[i * top + k] for k in range(answers[i].count))],
+                _library.failure(answers[i].status, text(answers[i].error))
+                if answers[i].status else None, bool(answers[i].ignored))
+                for i in range(len(given))]
+        if not one:
+            return found
+        if found[0].error is not None:
+            raise found[0].error
+        return found[0]
+
+    def features(self, pictures: Any) -> NDArray[np.float32]:
+        """What the model sees of pictures: (n, D) float32, (D) of one. A bad one is raised."""
+        one = _is_one(pictures) or hasattr(pictures, "convert")
+        given = [pictures] if one else list(pictures)
+        keep: list[Any] = []
+        out = np.zeros((len(given), self.feature_length), np.float32)
+        with self._handle as model:
+            check(lib.unseen_model_features(model, _pictures(given, keep), len(given),
+                                            ffi.from_buffer("float[]", out), ffi.NULL))
+        return out.reshape(out.shape[1:]) if one else out
+
+    def explain(self, picture: Picture, *, among: Optional[str] = None,
+                instead_of: Optional[str] = None, top: Optional[int] = None) -> Explanation:
+        """Why the model says what it says about a picture, against `instead_of` or the next best.
+        Needs a backbone."""
+        keep: list[Any] = []
+        options = _library.options(
+            "explain_options", keep, instead_of=instead_of, top=top,
+            among=None if among is None else _library.member("AMONG", among, _AMONG))
+        out = ffi.new("unseen_explanation **")
+        with self._handle as model:
+            check(lib.unseen_explain(model, _pictures([picture], keep), options, out))
+        return Explanation(Handle(out[0], lib.unseen_explanation_close))
+
+    # ---- a data set ----
+
+    def evaluate(self, data: Dataset, *, features: Optional[str] = None,
+                 gamma: Union[None, str, float] = None, localisation: Optional[bool] = None,
+                 recovery: Optional[bool] = None,
+                 progress: Union[None, bool, ProgressFunction] = None) -> Result:
+        """Tests the model on the test lists of a data set, whose classes and descriptions are
+        taken.
+
+        gamma: of U, S and H: "native", "selected", "validation" or a number; by default the
+        model's own. localisation: how often attention points at the part it speaks of.
+        """
+        keep: list[Any] = []
+        watch = Watch(progress)
+        options = _library.options(
+            "evaluate_options", keep, features=features,
+            gamma=None if gamma is None else _library.setting_text(gamma),
+            localisation=localisation, recovery=recovery, progress=watch.callback)
+        out = ffi.new("unseen_result **")
+        with self._handle as model, data._handle.shared as pointer:
+            watch.check(lib.unseen_evaluate(model, pointer, options, out))
+        return Result(Handle(out[0], lib.unseen_result_close), data._handle)
+
+
+class Models(SequenceOf[Model]):
+    """The models of several seeds."""
+
+    def __init__(self, models: Sequence[Model], results: Sequence[Result]):
+        self._models = tuple(models)
+        #: What each training came to.
+        self.results = tuple(results)
+
+    @overload
+    def __getitem__(self, i: int) -> Model: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[Model]: ...
+
+    def __getitem__(self, i: Union[int, slice]) -> Union[Model, Sequence[Model]]:
+        return self._models[i]
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+    @property
+    def best(self) -> Model:
+        """The one that did best on the validation folds, never on a test list; the first where
+        nothing was validated."""
+        def measured(model: Model) -> float:
+            value = (model.manifest.get("selection") or {}).get("mean_metric")
+            by_test = (model.manifest.get("selection") or {}).get("mode") != "validation"
+            return float("-inf") if value is None or by_test else float(value)
+        return max(self._models, key=measured)
+
+    def evaluate(self, data: Dataset, **options: Any) -> Results:
+        """Tests each as `Model.evaluate` does."""
+        return Results([model.evaluate(data, **options) for model in self._models])
+
+    def add_class(self, name: str, attributes: Mapping[str, float]) -> None:
+        """Adds the class to each."""
+        for model in self._models:
+            model.add_class(name, attributes)
+
+    def predict(self, pictures: Any, top: Optional[int] = None,
+                **options: Any) -> Any:
+        """Asks the `best`."""
+        return self.best.predict(pictures, top, **options)
+
+    def __repr__(self) -> str:
+        return f"<unseen.Models: {len(self)} seeds of {self._models[0]!r}>"
+
+
+class Results(SequenceOf[Result]):
+    """Results of several seeds; numbers are their means, `sd` has the deviations."""
+
+    def __init__(self, results: Sequence[Result]):
+        self._results = tuple(results)
+
+    @overload
+    def __getitem__(self, i: int) -> Result: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[Result]: ...
+
+    def __getitem__(self, i: Union[int, slice]) -> Union[Result, Sequence[Result]]:
+        return self._results[i]
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def mean(self, key: str) -> float:
+        """The mean of a number over the seeds."""
+        return float(np.mean([result[key] for result in self._results]))
+
+    def sd(self, key: str) -> float:
+        """Its sample standard deviation; NaN of one seed."""
+        values = [result[key] for result in self._results]
+        return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+    def __repr__(self) -> str:
+        return "<unseen.Results " + "  ".join(
+            f"{key} {100 * self.mean(key):.1f} ± {100 * self.sd(key):.1f}"
+            for key in ("T1", "U", "S", "H", "AUSUC")) + f", {len(self)} seeds>"
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(self._results)
+
+
+@overload
+def train(
+    method: str, data: Dataset, *, seeds: None = ...,
+    seed: Optional[int] = ..., preset: Optional[str] = ...,
+    settings: Optional[Mapping[str, Setting]] = ..., config: Optional[Path] = ...,
+    features: Optional[str] = ..., select: Optional[str] = ..., folds: Optional[int] = ...,
+    all_images: Optional[bool] = ..., precision: Optional[str] = ...,
+    max_steps: Optional[int] = ..., output: Optional[Path] = ..., log: Optional[Path] = ...,
+    resume: Optional[bool] = ..., checkpoint_seconds: Optional[float] = ...,
+    progress: Union[None, bool, ProgressFunction] = ...,
+) -> Model: ...
+
+
+@overload
+def train(
+    method: str, data: Dataset, *, seeds: Sequence[int],
+    seed: Optional[int] = ..., preset: Optional[str] = ...,
+    settings: Optional[Mapping[str, Setting]] = ..., config: Optional[Path] = ...,
+    features: Optional[str] = ..., select: Optional[str] = ..., folds: Optional[int] = ...,
+    all_images: Optional[bool] = ..., precision: Optional[str] = ...,
+    max_steps: Optional[int] = ..., output: Optional[Path] = ..., log: Optional[Path] = ...,
+    resume: Optional[bool] = ..., checkpoint_seconds: Optional[float] = ...,
+    progress: Union[None, bool, ProgressFunction] = ...,
+) -> Models: ...
+
+
+def train(
+    method: str, data: Dataset, *, seeds: Optional[Sequence[int]] = None,
+    seed: Optional[int] = None, preset: Optional[str] = None,
+    settings: Optional[Mapping[str, Setting]] = None, config: Optional[Path] = None,
+    features: Optional[str] = None, select: Optional[str] = None, folds: Optional[int] = None,
+    all_images: Optional[bool] = None, precision: Optional[str] = None,
+    max_steps: Optional[int] = None, output: Optional[Path] = None, log: Optional[Path] = None,
+    resume: Optional[bool] = None, checkpoint_seconds: Optional[float] = None,
+    progress: Union[None, bool, ProgressFunction] = None,
+) -> Union[Model, Models]:
+    """Trains a method, chooses its length and gamma, tests it once.
+
+    seeds: one model for each, `Models`. settings: by key, as ``unseen train METHOD --settings``
+    lists them. select: "validation", "test" (marked in every result) or "none". output: the model
+    file; stopped, by Ctrl-C too, its checkpoint is written, and ``resume=True`` goes on and ends
+    with the same bytes as a training that was never stopped. log: a CSV file. progress: True for a
+    bar, or a function of `Progress` whose true answer stops.
+
+    The model of one seed has the result on the test lists in `Model.manifest`; `Models` in
+    `Models.results`. Defaults are the library's. Raises `ArgumentError` where settings and data do
+    not go together.
+    """
+    keep: list[Any] = []
+    watch = Watch(progress)
+    chosen = _library.settings_list(settings)
+    options = _library.options(
+        "train_options", keep, preset=preset, config=config, features=features, select=select,
+        folds=folds, all=None if all_images is None else int(all_images), seed=seed,
+        precision=precision, max_steps=max_steps, output=output, log=log,
+        resume=None if resume is None else int(resume), checkpoint_seconds=checkpoint_seconds,
+        setting_count=len(chosen), progress=watch.callback)
+    if chosen:
+        options.settings = _library.strings(chosen, keep)
+    handle = data._handle
+    name = _library.encode(method)
+    count = 1 if seeds is None else len(seeds)
+    models = ffi.new("unseen_model *[]", max(count, 1))
+    results = ffi.new("unseen_result *[]", max(count, 1))
+    with handle.shared as pointer:
+        if seeds is None:
+            status = lib.unseen_train(name, pointer, options, models, results)
+        else:
+            status = lib.unseen_train_seeds(name, pointer, options, list(seeds), count, ffi.NULL,
+                                            ffi.NULL, models, results)
+    trained = [Model._of(models[i]) for i in range(count) if models[i]]
+    tested = [Result(Handle(results[i], lib.unseen_result_close), handle)
+              for i in range(count) if results[i]]
+    watch.check(status)
+    return trained[0] if seeds is None else Models(trained, tested)
+
+
+def report(data: Dataset, models: Sequence[Model], path: Path, *,
+           logs: Optional[Sequence[Path]] = None, features: Optional[str] = None,
+           gamma: Union[None, str, float] = None,
+           progress: Union[None, bool, ProgressFunction] = None) -> int:
+    """Writes an HTML page about models on a data set, whole or not at all; its size in bytes.
+    logs: CSV logs of training, of the first models."""
+    keep: list[Any] = []
+    watch = Watch(progress)
+    options = _library.options(
+        "report_options", keep, features=features, log_count=len(logs or ()),
+        gamma=None if gamma is None else _library.setting_text(gamma), progress=watch.callback)
+    if logs:
+        options.logs = _library.strings(logs, keep)
+    size = ffi.new("size_t *")
+    handles = list(dict.fromkeys(model._handle for model in models))
+    given = ffi.new("const unseen_model *[]", [model._handle.pointer for model in models])
+    held: list[Handle] = []
+    try:
+        for handle in sorted(handles, key=id):  # in one order, whoever asks
+            handle.__enter__()
+            held.append(handle)
+        with data._handle.shared as pointer:
+            watch.check(lib.unseen_report(pointer, given, len(models), options,
+                                          _library.encode(path), size))
+    finally:
+        for handle in held:
+            handle.__exit__(None, None, None)
+    return int(size[0])
+
+
+def methods() -> list[str]:
+    """Names of the methods."""
+    names: list[str] = []
+    while True:
+        name = lib.unseen_method_name(len(names))
+        if not name:
+            return names
+        names.append(text(name))
+
+
+def describe_method(method: str) -> dict[str, Any]:
+    """A method's title, unit of scores, input ("pooled", "regions", "pixels"), presets, settings."""
+    out = ffi.new("const char **")
+    check(lib.unseen_method_describe(_library.encode(method), out))
+    values: dict[str, Any] = json.loads(text(out[0]))
+    return values
+
+
+def set_threads(threads: int = 0) -> None:
+    """Number of threads for computation, of the process; 0: every processor."""
+    check(lib.unseen_set_threads(threads))
