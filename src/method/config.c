@@ -83,6 +83,9 @@ static int is_choice(const char *choices, const char *word) {
 static un_status wrong(const un_option *o, const char *where) {
     if (o->kind == UN_OPTION_CHOICE)
         return un_fail(UNSEEN_E_ARGUMENT, "%s: %s must be one of %s", where, o->key, o->choices);
+    if (o->kind == UN_OPTION_FILE && o->choices)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s: %s must be one of %s or the path of a file", where,
+                       o->key, o->choices);
     if (o->kind == UN_OPTION_TEXT || o->kind == UN_OPTION_FILE)
         return un_fail(UNSEEN_E_ARGUMENT, "%s: %s must be a text in UTF-8", where, o->key);
     if (o->kind == UN_OPTION_NAMES)
@@ -105,8 +108,8 @@ static json_t *item_from_text(const un_option *o, const char *text) {
     switch (o->kind) {
     case UN_OPTION_CHOICE: return is_choice(o->choices, text) ? json_string(text) : NULL;
     case UN_OPTION_NAMES: return *text ? json_string(text) : NULL;
-    case UN_OPTION_TEXT:
-    case UN_OPTION_FILE: return json_string(text);
+    case UN_OPTION_TEXT: return json_string(text);
+    case UN_OPTION_FILE: return *text || !o->choices ? json_string(text) : NULL;
     case UN_OPTION_NUMBER:
     case UN_OPTION_NUMBERS:
         if (is_choice(o->choices, text)) return json_string(text);

@@ -61,6 +61,14 @@ static void groups_of_a_file(void **state) {
     util_scene_free(&s);
 }
 
+static void groups_have_a_name(void **state) {
+    (void)state;
+    json_t *config = util_config(&un_method_dedn, NULL);
+    util_fails(un_config_set(&un_method_dedn, config, "groups="), UNSEEN_E_ARGUMENT,
+               "groups must be one of none|prefix|cub|awa2|sun or the path of a file");
+    json_decref(config);
+}
+
 /* What a model says of its groups is not believed. */
 static void damaged_groups(void **state) {
     (void)state;
@@ -90,6 +98,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_groups),
         cmocka_unit_test(groups_of_a_file),
+        cmocka_unit_test(groups_have_a_name),
         cmocka_unit_test(damaged_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
