@@ -137,6 +137,17 @@ static void long_transposed_products_match(void **state) {
     }
 }
 
+/* Large ones, whose right operand is packed in the call, and one next to them, whose is not. */
+static void large_products_match(void **state) {
+    (void)state;
+    un_rng rng = un_rng_stream(1, "gemm", 3);
+    for (unsigned bits = 0; bits < 4; bits++) {
+        const product p = {
+            .m = bits & 1 ? 520 : 500, .n = 513, .k = 530, .bias = 1, .relu = bits >> 1 & 1};
+        check_product(&p, &rng);
+    }
+}
+
 static void products_match_triple_loops(void **state) {
     (void)state;
     static const size_t sizes[][3] = {{17, 13, 9}, {1, 1, 1},    {1, 7, 3},     {5, 1, 2},
@@ -315,6 +326,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_match_triple_loops),
         cmocka_unit_test(long_transposed_products_match),
+        cmocka_unit_test(large_products_match),
         cmocka_unit_test(empty_products),
         cmocka_unit_test(epilogues_of_training),
         cmocka_unit_test(wrong_products_are_refused),
