@@ -48,7 +48,7 @@ MPI_PACKAGES := openmpi-bin libopenmpi-dev
 PYTHON_PACKAGES := python3 python3-cffi python3-numpy python3-pytest python3-sklearn python3-pandas \
                    python3-venv python3-pip python3-setuptools python3-wheel
 
-.PHONY: all configure build build-all demo test fuzz fuzz-corpus bench lint install uninstall deb abi clean packages mpi-packages python-packages bench-packages lint-packages crash faults
+.PHONY: all configure build build-all demo test fuzz fuzz-corpus bench lint install uninstall deb abi clean packages mpi-packages python-packages bench-packages lint-packages crash faults mpi-kills
 
 all: build
 
@@ -103,7 +103,7 @@ python-packages: packages
 # begins anew with another compiler, which it does not exchange in a folder.
 SETTINGS = CC=$(CC) PREFIX=$(PREFIX) SANITIZE=$(SANITIZE) SHARED=$(SHARED) WERROR=$(WERROR) \
 	MPI=$(shell command -v mpicc) PYTHON=$(shell /usr/bin/python3 -c 'import cffi' 2>/dev/null && echo cffi)
-configure: packages $(if $(filter build-all test crash faults lint,$(MAKECMDGOALS)),mpi-packages python-packages)
+configure: packages $(if $(filter build-all test crash faults mpi-kills lint,$(MAKECMDGOALS)),mpi-packages python-packages)
 	@if [ "$$(cat "$(BUILD)/settings" 2>/dev/null)" != '$(SETTINGS)' ] || \
 		[ ! -f "$(BUILD)/build.ninja" ]; then \
 		case "$$(cat "$(BUILD)/settings" 2>/dev/null)" in \
@@ -161,6 +161,10 @@ crash: build-all
 
 faults: build-all
 	UNSEEN="$(abspath $(BUILD))/unseen" FAULTS=$(or $(FAULTS),200) tests/cli/test_faults.sh
+
+mpi-kills: build-all
+	UNSEEN="$(abspath $(BUILD))/unseen" UNSEEN_MPI="$(abspath $(BUILD))/unseen-mpi" MPIEXEC=mpiexec \
+		KILLS=$(or $(KILLS),20) tests/cli/test_mpi_kills.sh
 
 lint: build-all lint-packages
 	clang-format --dry-run --Werror $$(git ls-files '*.c' '*.h')
