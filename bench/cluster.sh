@@ -1,6 +1,8 @@
 #!/bin/sh
-# What several ranks gain: 2 ranks of 1 thread beside 1 process of 2 threads, for extract and train;
-# with --network also two ranks in two network namespaces, 1 ms and 1 Gbit/s apart (root, iproute2).
+# What several ranks gain: 2 ranks of 1 thread beside 1 process of 2 threads, for extract, train with
+# runs dealt out, and train with each step shared; with --network also two ranks in two network
+# namespaces, 1 ms and 1 Gbit/s apart (root, iproute2, a kernel with sch_netem; without that the
+# namespaces are as fast as the kernel makes them, and the table says so).
 # Times are wall and processor seconds, the least of the rounds, which are interleaved; the files of
 # both are compared. The table at the end is computed.
 #
@@ -41,6 +43,8 @@ each=40 size=160 epochs=8
 extract="extract --backbone builtin:descriptor --data birds -q --image-size $size --name big"
 train="train msdn --data birds -q --seeds 1,2,3 --epochs $epochs"
 
+shared="train msdn --data birds -q --select none --epochs $epochs"
+
 # timed NAME COMMAND...: keeps the least wall and processor seconds of NAME.
 timed() {
     name=$1
@@ -68,6 +72,11 @@ runs() {
     mkdir -p "$name.files"
     timed "$name" "$@" $train --threads "$threads" -o m.model
     mv m-seed*.model "$name.files"
+}
+steps() { # one run; the two forms differ by rounding, so nothing is compared
+    name=$1 threads=$2 ranks=$3
+    shift 3
+    timed "$name" "$@" $shared --ranks-per-run "$ranks" --threads "$threads" -o s.model
 }
 same() {
     for file in "$1.files"/*; do cmp "$file" "$2.files/${file##*/}"; done
@@ -107,11 +116,16 @@ while [ $round -lt "$rounds" ]; do
     runs runs.alone 2 "$alone"
     # shellcheck disable=SC2086
     runs runs.two 1 $two
+    steps steps.alone 2 1 "$alone"
+    # shellcheck disable=SC2086
+    steps steps.two 1 2 $two
     [ $network = 0 ] || {
         # shellcheck disable=SC2086
         rows rows.far 1 $far
         # shellcheck disable=SC2086
         runs runs.far 1 $far
+        # shellcheck disable=SC2086
+        steps steps.far 1 2 $far
         same rows.alone rows.far && same runs.alone runs.far
     }
     same rows.alone rows.two && same runs.alone runs.two
@@ -122,7 +136,8 @@ import sys
 def read(name):
     return list(map(float, open(name).read().split()))
 print("%-34s %8s %10s %10s" % ("", "wall s", "processor", "efficiency"))
-for kind, what in (("rows", "extract"), ("runs", "train, 3 seeds")):
+for kind, what in (("rows", "extract"), ("runs", "train, 3 seeds"),
+                   ("steps", "train, steps shared")):
     alone = read(kind + ".alone")
     for form, label in (("alone", "1 process x 2 threads"), ("two", "2 ranks x 1 thread"),
                         ("far", sys.argv[1])):
@@ -159,4 +174,12 @@ def makespan(n, s, f):
 print("%10s %12s %12s %12s" % ("machines", "1 seed x 3", "5 seeds x 3", "20 seeds x 3"))
 for n in (2, 8, 64):
     print("%10d %12.1f %12.1f %12.1f" % (n, *[s * 4 / makespan(n, s, 3) for s in (1, 5, 20)]))
+print("""
+steps shared by n: T / (T / n + 8 P (n - 1) / (n link)); T of a step on one machine, P parameters. MSDN at
+CUB's size: 0.564 s, 2.55 M; DUET at full size: 178 s, 195 M (docs/CLUSTER.md).""")
+print("%10s %8s %8s %8s %8s %8s %8s" % ("machines", "MSDN 1", "10", "100 Gbit", "DUET 1", "10", "100 Gbit"))
+for n in (2, 8, 64):
+    print("%10d %8.1f %8.1f %8.1f %8.1f %8.1f %8.1f" % (n, *[
+        t / (t / n + 8 * p * (n - 1) / n / (g * 125e6))
+        for t, p in ((0.564, 2.55e6), (178, 195e6)) for g in (1, 10, 100)]))
 END
