@@ -176,10 +176,10 @@ for n in (2, 8, 64):
     print("%10d %12.1f %12.1f %12.1f" % (n, *[s * 4 / makespan(n, s, 3) for s in (1, 5, 20)]))
 print("""
 steps shared by n: T / (T / n + 8 P (n - 1) / (n link)); T of a step on one machine, P parameters. MSDN at
-CUB's size: 0.564 s, 2.55 M; DUET at full size: 178 s, 195 M (docs/CLUSTER.md).""")
+CUB's size: 0.564 s, 2.55 M; DUET at full size: 178 s, 237 M (docs/CLUSTER.md).""")
 print("%10s %8s %8s %8s %8s %8s %8s" % ("machines", "MSDN 1", "10", "100 Gbit", "DUET 1", "10", "100 Gbit"))
 for n in (2, 8, 64):
     print("%10d %8.1f %8.1f %8.1f %8.1f %8.1f %8.1f" % (n, *[
         t / (t / n + 8 * p * (n - 1) / n / (g * 125e6))
-        for t, p in ((0.564, 2.55e6), (178, 195e6)) for g in (1, 10, 100)]))
+        for t, p in ((0.564, 2.55e6), (178, 237e6)) for g in (1, 10, 100)]))
 END

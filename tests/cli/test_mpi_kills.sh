@@ -14,7 +14,7 @@ driver=$tools/unseen_faults.so
 # job NAME: the words of a command that writes into ./w
 job() {
     case $1 in
-    extract) echo extract --data w/birds --backbone builtin:descriptor --image-size 320 --batch 2 -q ;;
+    extract) echo extract --data w/birds --backbone builtin:descriptor --image-size 160 --batch 2 -q ;;
     runs) echo train dem --data toy --epochs 60 --set hidden=256 --quiet --seeds 1,2 --log w/m.csv \
         -o w/m.model --resume --checkpoint-every 0.05 ;;
     steps) echo train msdn --data maps --threads 1 -q --epochs 40 --set batch=10 --set \
