@@ -2,20 +2,22 @@
 # Debian packages of this checkout on a fresh Debian: built, installed, used and removed. As root:
 #
 #   bench/packages.sh FOLDER           Debian 13; SUITE=bookworm: Debian 12
+#   PACKAGES=build-deb/packages bench/packages.sh FOLDER    packages that are there, of that Debian
 #
 # FOLDER/build becomes the root where they are built (bench/debian13.sh), FOLDER/use the one where they
 # are installed; both are kept, so that the next run is quick. Needs debootstrap.
 set -euo pipefail
 
-[ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
-"$here/debian13.sh" "$folder/build" 'make deb'
+packages=${PACKAGES:-$folder/build/src/unseen/build-deb/packages}
+[ -n "${PACKAGES:-}" ] || "$here/debian13.sh" "$folder/build" 'make deb'
 "$here/debian13.sh" "$folder/use" 'true'
 mkdir -p "$folder/use/packages"
 rm -f "$folder/use/packages/"*
-cp "$folder/build/src/unseen/build-deb/packages/"*.deb "$folder/build/src/unseen/examples/score_features.c" \
+cp "$packages/"*.deb "$here/../examples/score_features.c" "$here/../examples/train_arrays.py" \
     "$folder/use/packages/"
 cat >"$folder/use/packages/try.sh" <<'EOF'
 set -euo pipefail
@@ -36,12 +38,12 @@ ldd /usr/lib/*/libunseen.so.0 | grep -q 'not found' && { echo "libunseen0 lacks 
 apt-get purge -y -qq libunseen0 >/dev/null
 # What they depend on first, so that only our own files make a difference.
 apt-get install -y -qq --no-install-recommends ./libunseen0_*.deb ./libunseen-dev_*.deb ./unseen_*.deb \
-    gcc libc6-dev pkg-config >/dev/null
+    ./python3-unseen_*.deb gcc libc6-dev pkg-config >/dev/null
 apt-mark manual $(dpkg-query -W -f '${Package}\n') >/dev/null
-apt-get purge -y -qq unseen libunseen-dev libunseen0 >/dev/null
+apt-get purge -y -qq python3-unseen unseen libunseen-dev libunseen0 >/dev/null
 files >/tmp/before
 apt-get install -y -qq --no-install-recommends ./libunseen0_*.deb ./libunseen-dev_*.deb ./unseen_*.deb \
-    >/dev/null
+    ./python3-unseen_*.deb >/dev/null
 [ -s /usr/share/man/man1/unseen-train.1 ] || [ -s /usr/share/man/man1/unseen-train.1.gz ] ||
     [ -e /etc/dpkg/dpkg.cfg.d/docker ] || { echo "no manual pages"; exit 1; }
 cd /tmp
@@ -52,8 +54,9 @@ unseen predict birds.model birds/images/*/001.png --csv answers.csv -q
 [ "$(wc -l <answers.csv)" -gt 60 ]
 cc /packages/score_features.c $(pkg-config --cflags --libs unseen) -o score
 head -c 100 /dev/zero | ./score birds.model >/dev/null || true
-rm -rf birds birds.model answers.csv score
-apt-get purge -y -qq unseen libunseen-dev libunseen0 >/dev/null
+python3 /packages/train_arrays.py arrays.model
+rm -rf birds birds.model arrays.model answers.csv score
+apt-get purge -y -qq python3-unseen unseen libunseen-dev libunseen0 >/dev/null
 files >/tmp/after
 diff /tmp/before /tmp/after || { echo "the packages leave something behind"; exit 1; }
 echo "installed, used and removed without a trace"

@@ -148,6 +148,8 @@ if(PYTHON_THERE)
   set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS "${LIBRARY_PACKAGE} (>= ${PROJECT_VERSION}), python3, python3-cffi-backend, python3-numpy")
   set(CPACK_DEBIAN_PYTHON_PACKAGE_RECOMMENDS "python3-sklearn, python3-tqdm, python3-pandas")
   set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)
+  set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_EXTRA ${HERE}/python3-unseen/postinst
+      ${HERE}/python3-unseen/prerm)
 endif()
 include(CPack)
 

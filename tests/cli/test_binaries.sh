@@ -21,6 +21,14 @@ if nm -D "$build/unseen" | grep -q __asan; then
     left_out "checked buffers and paths: a sanitised build has neither"
     finish
 fi
+case $(readelf -h "$build/unseen") in
+*X86-64*)
+    for file in unseen libunseen.so; do
+        [ "$(objdump -d "$build/$file" | grep -c endbr64)" -gt 500 ] ||
+            fail "$file: targets of jumps are not marked"
+    done
+    ;;
+esac
 for file in unseen libunseen.so libunseen.a; do
     for folder in "$build" "$source"; do
         strings -a "$build/$file" | grep -F "$folder" && fail "$file names $folder"

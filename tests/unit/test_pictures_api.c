@@ -398,9 +398,10 @@ static void the_hosts_settings_stay(void **state) {
 
 /* ---- nothing grows ---- */
 
+/* AddressSanitizer cannot tell by the size, and tells of leaks by itself. */
 static void ten_thousand_openings_leave_nothing(void **state) {
     (void)state;
-    enum { WARM = 500, TIMES = 10000, ALLOWED_KIB = 2048 };
+    enum { WARM = 500, TIMES = UTIL_ASAN ? 200 : 10000, ALLOWED_KIB = 2048 };
     const char *path = in_folder(g_model);
     size_t before = 0;
     for (size_t i = 0; i < TIMES; i++) {
@@ -412,7 +413,7 @@ static void ten_thousand_openings_leave_nothing(void **state) {
         if (i == WARM) before = un_memory_anonymous_kib();
     }
     size_t after = un_memory_anonymous_kib();
-    if (after > before + ALLOWED_KIB)
+    if (!UTIL_ASAN && after > before + ALLOWED_KIB)
         fail_msg("%d openings: %zu KiB became %zu", (int)TIMES, before, after);
 }
 

@@ -12,6 +12,7 @@
 #include "method/whiten.h"
 #include "model/model.h"
 #include "unit/dem_sample.h"
+#include "util.h"
 
 enum { C = 11, A = 7, MAX = 64 };
 
@@ -120,7 +121,7 @@ static void what_cannot_be_whitened_is_refused(void **state) {
 /* Far less than the images take. AddressSanitizer keeps what was freed, so it cannot tell. */
 static void memory_does_not_grow_with_images(void **state) {
     (void)state;
-#ifdef __SANITIZE_ADDRESS__
+#if UTIL_ASAN
     skip();
 #else
     enum { D = 32, N = 200000 };

@@ -18,6 +18,18 @@
 #include "base/rng.h"
 #include "method/method.h"
 
+/* 1 in a program under AddressSanitizer, which is slow and keeps what was freed. */
+#if defined(__SANITIZE_ADDRESS__)
+#define UTIL_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UTIL_ASAN 1
+#endif
+#endif
+#ifndef UTIL_ASAN
+#define UTIL_ASAN 0
+#endif
+
 /* The call must succeed. */
 #define util_ok(call)                                                                              \
     do {                                                                                           \
