@@ -10,8 +10,8 @@ groups), all losses, backward, RMSprop with weight decay and momentum. PyTorch r
   folded f32   one product for the region paths of all sets and two batched ones for the channel
                paths, maps normalised and laid out before, foreach RMSprop
   folded bf16  the same under bf16 autocast, maps stored in bf16
-so naive is the code people run and folded the best PyTorch can be made to do. The network is the one
-of tests/reference/dedn_reference.py, which is checked against golden data.
+so naive is the code people run and folded the best of the forms that were tried. The network is the
+one of tests/reference/dedn_reference.py, whose f32 forms are checked against golden data.
 """
 import os
 import sys

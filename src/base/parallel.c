@@ -136,11 +136,13 @@ static void run_thread(void *data) {
 
 static void run_region(region *r) {
     if (r->n == 0) return;
-    if (r->slots <= 1 || t_inside) {
+    int threads = un_thread_count(); /* fewer, where the number was lowered since they were cut */
+    if ((size_t)threads > r->slots) threads = (int)r->slots;
+    if (threads <= 1) {
         run_slots(r, 0, 1);
         return;
     }
-    GOMP_parallel(run_thread, r, (unsigned)use_pool((int)r->slots), 0);
+    GOMP_parallel(run_thread, r, (unsigned)use_pool(threads), 0);
 }
 
 size_t un_slot_count(size_t n, size_t grain) {

@@ -215,7 +215,7 @@ static un_status fail_one(size_t item, un_slot slot, void *context) {
     return item == BAD_ITEM ? un_fail(UNSEEN_E_FORMAT, "item %zu is bad", item) : UNSEEN_OK;
 }
 
-/* Whichever thread met it, the caller gets the sentence; and no thread goes on for long. */
+/* Whichever thread met it, the caller gets the sentence; one thread alone begins nothing after it. */
 static void failures_reach_the_caller(void **state) {
     (void)state;
     for (size_t t = 0; t < THREAD_NUMBERS; t++) {

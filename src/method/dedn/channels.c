@@ -31,7 +31,7 @@ static un_status reserve_slot(const dedn *n, dedn_channels *c, dedn_channel_slot
 }
 
 un_status un_dedn_channels_create(const dedn *n, dedn_channels *c) {
-    size_t images = n->data ? n->settings.draws.size : 1;
+    size_t images = n->data ? n->settings.draws.size : DEDN_SCORE_IMAGES;
     *c = (dedn_channels){.rows = piece_rows(n)};
     c->pieces = (2 * n->N + c->rows - 1) / c->rows;
     c->slots = un_slot_count(images * c->pieces, 1);
@@ -79,7 +79,8 @@ static void scale_rows(const piece *p) {
 }
 
 /* Pairs of rows, from logits and values to what the second product takes. */
-static void attend_rows(const piece *p, size_t begin, size_t end) {
+static void attend_rows(size_t begin, size_t end, void *context) {
+    const piece *p = context;
     size_t F = p->n->F;
     for (size_t i = begin; i < end; i++) {
         float *logit = p->slot->products + 2 * i * F;
@@ -91,7 +92,7 @@ static void attend_rows(const piece *p, size_t begin, size_t end) {
 static void attend_block(size_t block, void *context) {
     const piece *p = context;
     size_t first = block * DONE_ROWS / 2, end = first + DONE_ROWS / 2;
-    attend_rows(p, first, end < p->rows / 2 ? end : p->rows / 2);
+    attend_rows(first, end < p->rows / 2 ? end : p->rows / 2, context);
 }
 
 /* The regions of image i where they lie. */
@@ -121,7 +122,8 @@ static un_status attend_piece(piece *p, const un_region_batch *look, size_t i, f
         product.piece_context = p;
     }
     UN_TRY(un_gemm(&product));
-    if (n->shape.type == UN_F32) attend_rows(p, 0, p->rows / 2);
+    /* By this thread, unless the piece is all there is to do. */
+    if (n->shape.type == UN_F32) un_parallel_for(p->rows / 2, 1, attend_rows, p);
     if (!sums) return UNSEEN_OK;
     un_gemm_args pooled = {.m = p->rows,
                            .n = n->R,

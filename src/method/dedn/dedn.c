@@ -8,8 +8,6 @@
 #include "base/rng.h"
 #include "tensor/kernels.h"
 
-enum { SCORE_IMAGES = 32 };
-
 /* ---- settings ---- */
 
 static const un_option g_options[] = {
@@ -280,7 +278,7 @@ static un_status set_classes(un_method *method, const un_class_table *classes) {
     UN_TRY(un_class_rows_prepare(&n->scored, classes, n->A, n->settings.clip_negative, "DEDN"));
     UN_TRY(un_dedn_fold(n));
     dedn_batch fresh = {0};
-    un_status status = un_dedn_batch_create(n, &fresh, &n->scored, SCORE_IMAGES, 0);
+    un_status status = un_dedn_batch_create(n, &fresh, &n->scored, DEDN_SCORE_IMAGES, 0);
     if (status)
         un_dedn_batch_free(&fresh);
     else
@@ -300,7 +298,7 @@ static float share_of(const dedn *n, size_t expert, size_t path) {
     return (float)share;
 }
 
-/* Attribute scores of up to SCORE_IMAGES images. */
+/* Attribute scores of up to DEDN_SCORE_IMAGES images. */
 static un_status forward_features(dedn *n, const float *features, size_t images) {
     dedn_batch *b = &n->scoring;
     if (!b->mixed) return un_fail(UNSEEN_E_ARGUMENT, "no classes were set before scoring");
@@ -311,8 +309,8 @@ static un_status forward_features(dedn *n, const float *features, size_t images)
 static un_status score(un_method *method, const float *features, size_t images, float *scores) {
     dedn *n = (dedn *)method;
     dedn_batch *b = &n->scoring;
-    for (size_t at = 0; at < images; at += SCORE_IMAGES) {
-        size_t count = images - at < SCORE_IMAGES ? images - at : SCORE_IMAGES;
+    for (size_t at = 0; at < images; at += DEDN_SCORE_IMAGES) {
+        size_t count = images - at < DEDN_SCORE_IMAGES ? images - at : DEDN_SCORE_IMAGES;
         UN_TRY(forward_features(n, features + at * n->R * n->F, count));
         memset(b->mixed, 0, count * n->A * sizeof *b->mixed);
         for (size_t x = 0; x < DEDN_EXPERTS; x++)

@@ -29,6 +29,8 @@
 #include "method/part.h"
 #include "method/region_attention.h"
 
+enum { DEDN_SCORE_IMAGES = 32 }; /* that are scored at a time */
+
 typedef enum { DEDN_COARSE, DEDN_FINE, DEDN_EXPERTS } dedn_expert;
 typedef enum { DEDN_REGION, DEDN_CHANNEL, DEDN_PATHS } dedn_path;
 typedef enum {
@@ -70,7 +72,7 @@ typedef struct {
     size_t channel_values, channel_logits; /* (E, R) each */
 } dedn_set;
 
-/* What one thread makes a piece of the stack of an image with. */
+/* What one thread makes a piece of the stack of an image with: about 1 MiB in f32, 6 in bf16. */
 typedef struct {
     void *scaled;        /* (rows, R) u times the regions' factors, of the operand type */
     const void **blocks; /* where every 32 rows of it are */

@@ -110,8 +110,13 @@ static un_status do_if_small(size_t item, un_slot slot, void *context) {
 
 static un_status for_sets(dedn *n, set_function function) {
     sets_job j = {n, function};
-    for (size_t i = 0; i < n->sets; i++)
-        if (!is_small(n, &n->set[i])) UN_TRY(function(n, &n->set[i]));
+    size_t large = 0;
+    for (size_t i = 0; i < n->sets; i++) {
+        if (is_small(n, &n->set[i])) continue;
+        UN_TRY(function(n, &n->set[i]));
+        large++;
+    }
+    if (large == n->sets) return UNSEEN_OK;
     return un_parallel_try(n->sets, un_slot_count(n->sets, 1), do_if_small, &j);
 }
 
