@@ -20,9 +20,9 @@ from ._library import Progress
 from .dataset import Dataset, ExtractResult, Split
 from .errors import (ArgumentError, Error, FileError, FormatError, Interrupted, OutOfMemoryError,
                      UnsupportedError)
-from .model import (Answer, Model, Models, Prediction, Results, describe_method, methods, report,
-                    set_threads, train)
+from .model import Answer, Model, Prediction, describe_method, methods, set_threads
 from .result import Curve, Explanation, Result
+from .train import Models, Results, report, train
 
 if TYPE_CHECKING:
     from .estimator import ZeroShotClassifier

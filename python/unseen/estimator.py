@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from ._library import Setting
 from .dataset import Dataset
 from .errors import ArgumentError
-from .model import Model, train
+from .model import Model
+from .train import train
 
 try:  # scikit-learn 1.6 and later
     from sklearn.utils.validation import validate_data as _validate

@@ -5,14 +5,14 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence as SequenceOf
-from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Sequence, Union, overload
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, Union, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _library
 from ._interface import ffi
-from ._library import Handle, Path, ProgressFunction, Setting, Watch, check, lib, text
+from ._library import Handle, Path, ProgressFunction, Watch, check, lib, text
 from .dataset import Dataset
 from .errors import ArgumentError, Error
 from .result import Explanation, Result
@@ -446,197 +446,6 @@ class Model:
         with self._handle as model, data._handle.shared as pointer:
             watch.check(lib.unseen_evaluate(model, pointer, options, out))
         return Result(Handle(out[0], lib.unseen_result_close), data._handle)
-
-
-class Models(SequenceOf[Model]):
-    """The models of several seeds."""
-
-    def __init__(self, models: Sequence[Model], results: Sequence[Result]):
-        self._models = tuple(models)
-        #: What each training came to.
-        self.results = tuple(results)
-
-    @overload
-    def __getitem__(self, i: int) -> Model: ...
-
-    @overload
-    def __getitem__(self, i: slice) -> Sequence[Model]: ...
-
-    def __getitem__(self, i: Union[int, slice]) -> Union[Model, Sequence[Model]]:
-        return self._models[i]
-
-    def __len__(self) -> int:
-        return len(self._models)
-
-    @property
-    def best(self) -> Model:
-        """The one that did best on the validation folds, never on a test list; the first where
-        nothing was validated."""
-        def measured(model: Model) -> float:
-            value = (model.manifest.get("selection") or {}).get("mean_metric")
-            by_test = (model.manifest.get("selection") or {}).get("mode") != "validation"
-            return float("-inf") if value is None or by_test else float(value)
-        return max(self._models, key=measured)
-
-    def evaluate(self, data: Dataset, **options: Any) -> Results:
-        """Tests each as `Model.evaluate` does."""
-        return Results([model.evaluate(data, **options) for model in self._models])
-
-    def add_class(self, name: str, attributes: Mapping[str, float]) -> None:
-        """Adds the class to each."""
-        for model in self._models:
-            model.add_class(name, attributes)
-
-    def predict(self, pictures: Any, top: Optional[int] = None,
-                **options: Any) -> Any:
-        """Asks the `best`."""
-        return self.best.predict(pictures, top, **options)
-
-    def __repr__(self) -> str:
-        return f"<unseen.Models: {len(self)} seeds of {self._models[0]!r}>"
-
-
-class Results(SequenceOf[Result]):
-    """Results of several seeds; numbers are their means, `sd` has the deviations."""
-
-    def __init__(self, results: Sequence[Result]):
-        self._results = tuple(results)
-
-    @overload
-    def __getitem__(self, i: int) -> Result: ...
-
-    @overload
-    def __getitem__(self, i: slice) -> Sequence[Result]: ...
-
-    def __getitem__(self, i: Union[int, slice]) -> Union[Result, Sequence[Result]]:
-        return self._results[i]
-
-    def __len__(self) -> int:
-        return len(self._results)
-
-    def mean(self, key: str) -> float:
-        """The mean of a number over the seeds."""
-        return float(np.mean([result[key] for result in self._results]))
-
-    def sd(self, key: str) -> float:
-        """Its sample standard deviation; NaN of one seed."""
-        values = [result[key] for result in self._results]
-        return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-
-    def __repr__(self) -> str:
-        return "<unseen.Results " + "  ".join(
-            f"{key} {100 * self.mean(key):.1f} ± {100 * self.sd(key):.1f}"
-            for key in ("T1", "U", "S", "H", "AUSUC")) + f", {len(self)} seeds>"
-
-    def __iter__(self) -> Iterator[Result]:
-        return iter(self._results)
-
-
-@overload
-def train(
-    method: str, data: Dataset, *, seeds: None = ...,
-    seed: Optional[int] = ..., preset: Optional[str] = ...,
-    settings: Optional[Mapping[str, Setting]] = ..., config: Optional[Path] = ...,
-    features: Optional[str] = ..., select: Optional[str] = ..., folds: Optional[int] = ...,
-    all_images: Optional[bool] = ..., precision: Optional[str] = ...,
-    max_steps: Optional[int] = ..., output: Optional[Path] = ..., log: Optional[Path] = ...,
-    resume: Optional[bool] = ..., checkpoint_seconds: Optional[float] = ...,
-    progress: Union[None, bool, ProgressFunction] = ...,
-) -> Model: ...
-
-
-@overload
-def train(
-    method: str, data: Dataset, *, seeds: Sequence[int],
-    seed: Optional[int] = ..., preset: Optional[str] = ...,
-    settings: Optional[Mapping[str, Setting]] = ..., config: Optional[Path] = ...,
-    features: Optional[str] = ..., select: Optional[str] = ..., folds: Optional[int] = ...,
-    all_images: Optional[bool] = ..., precision: Optional[str] = ...,
-    max_steps: Optional[int] = ..., output: Optional[Path] = ..., log: Optional[Path] = ...,
-    resume: Optional[bool] = ..., checkpoint_seconds: Optional[float] = ...,
-    progress: Union[None, bool, ProgressFunction] = ...,
-) -> Models: ...
-
-
-def train(
-    method: str, data: Dataset, *, seeds: Optional[Sequence[int]] = None,
-    seed: Optional[int] = None, preset: Optional[str] = None,
-    settings: Optional[Mapping[str, Setting]] = None, config: Optional[Path] = None,
-    features: Optional[str] = None, select: Optional[str] = None, folds: Optional[int] = None,
-    all_images: Optional[bool] = None, precision: Optional[str] = None,
-    max_steps: Optional[int] = None, output: Optional[Path] = None, log: Optional[Path] = None,
-    resume: Optional[bool] = None, checkpoint_seconds: Optional[float] = None,
-    progress: Union[None, bool, ProgressFunction] = None,
-) -> Union[Model, Models]:
-    """Trains a method, chooses its length and gamma, tests it once.
-
-    seeds: one model for each, `Models`. settings: by key, as ``unseen train METHOD --settings``
-    lists them. select: "validation", "test" (marked in every result) or "none". output: the model
-    file; stopped, by Ctrl-C too, its checkpoint is written, and ``resume=True`` goes on and ends
-    with the same bytes as a training that was never stopped. log: a CSV file. progress: True for a
-    bar, or a function of `Progress` whose true answer stops.
-
-    The model of one seed has the result on the test lists in `Model.manifest`; `Models` in
-    `Models.results`. Defaults are the library's. Raises `ArgumentError` where settings and data do
-    not go together.
-    """
-    keep: list[Any] = []
-    watch = Watch(progress)
-    chosen = _library.settings_list(settings)
-    options = _library.options(
-        "train_options", keep, preset=preset, config=config, features=features, select=select,
-        folds=folds, all=None if all_images is None else int(all_images), seed=seed,
-        precision=precision, max_steps=max_steps, output=output, log=log,
-        resume=None if resume is None else int(resume), checkpoint_seconds=checkpoint_seconds,
-        setting_count=len(chosen), progress=watch.callback)
-    if chosen:
-        options.settings = _library.strings(chosen, keep)
-    handle = data._handle
-    name = _library.encode(method)
-    count = 1 if seeds is None else len(seeds)
-    models = ffi.new("unseen_model *[]", max(count, 1))
-    results = ffi.new("unseen_result *[]", max(count, 1))
-    with handle.shared as pointer:
-        if seeds is None:
-            status = lib.unseen_train(name, pointer, options, models, results)
-        else:
-            status = lib.unseen_train_seeds(name, pointer, options, list(seeds), count, ffi.NULL,
-                                            ffi.NULL, models, results)
-    trained = [Model._of(models[i]) for i in range(count) if models[i]]
-    tested = [Result(Handle(results[i], lib.unseen_result_close), handle)
-              for i in range(count) if results[i]]
-    watch.check(status)
-    return trained[0] if seeds is None else Models(trained, tested)
-
-
-def report(data: Dataset, models: Sequence[Model], path: Path, *,
-           logs: Optional[Sequence[Path]] = None, features: Optional[str] = None,
-           gamma: Union[None, str, float] = None,
-           progress: Union[None, bool, ProgressFunction] = None) -> int:
-    """Writes an HTML page about models on a data set, whole or not at all; its size in bytes.
-    logs: CSV logs of training, of the first models."""
-    keep: list[Any] = []
-    watch = Watch(progress)
-    options = _library.options(
-        "report_options", keep, features=features, log_count=len(logs or ()),
-        gamma=None if gamma is None else _library.setting_text(gamma), progress=watch.callback)
-    if logs:
-        options.logs = _library.strings(logs, keep)
-    size = ffi.new("size_t *")
-    handles = list(dict.fromkeys(model._handle for model in models))
-    given = ffi.new("const unseen_model *[]", [model._handle.pointer for model in models])
-    held: list[Handle] = []
-    try:
-        for handle in sorted(handles, key=id):  # in one order, whoever asks
-            handle.__enter__()
-            held.append(handle)
-        with data._handle.shared as pointer:
-            watch.check(lib.unseen_report(pointer, given, len(models), options,
-                                          _library.encode(path), size))
-    finally:
-        for handle in held:
-            handle.__exit__(None, None, None)
-    return int(size[0])
 
 
 def methods() -> list[str]:
