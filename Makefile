@@ -34,7 +34,8 @@ WERROR ?= $(if $(filter build-all test lint,$(MAKECMDGOALS)),1,$(if $(findstring
 	WERROR=1,$(shell cat $(BUILD)/settings 2>/dev/null)),1,0))
 
 PACKAGES := gcc cmake ninja-build pkg-config libdnnl-dev libhdf5-dev libjansson-dev \
-            zlib1g-dev libzip-dev libvips-dev libcairo2-dev libutf8proc-dev libcmocka-dev
+            zlib1g-dev libzip-dev libvips-dev libcairo2-dev libutf8proc-dev \
+            libmicrohttpd-dev libseccomp-dev libcmocka-dev
 ifneq ($(filter clang%,$(notdir $(CC))),)
 PACKAGES += clang
 ifeq ($(SANITIZE),1)

@@ -102,6 +102,8 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(VERSION_HERE "${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE}")
 list(REMOVE_DUPLICATES FOREIGN_PACKAGES)
 list(JOIN FOREIGN_PACKAGES ", " LOADED)
+set(PROGRAM_PACKAGES ${FOREIGN_PACKAGES} ${SERVE_PACKAGES})
+list(JOIN PROGRAM_PACKAGES ", " PROGRAM_LOADED)
 set(LIBRARY_PACKAGE libunseen${PROJECT_VERSION_MAJOR})
 
 # debian_package(COMPONENT NAME SECTION SUMMARY TEXT)
@@ -133,7 +135,7 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS
 debian_package(program unseen science "zero-shot image classification, program"
   "Goes the whole way from a folder of pictures, or from benchmark files, to features, to a trained model, to honest numbers, to an answer about a photo with the places where each attribute was seen.")
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS "${LOADED}")
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS "${PROGRAM_LOADED}")
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_RECOMMENDS "fonts-dejavu-core")
 
 if(TARGET unseen-mpi)
