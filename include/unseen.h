@@ -369,72 +369,8 @@ UNSEEN_API unseen_status unseen_model_attribute_scores(unseen_model *model, cons
 UNSEEN_API unseen_status unseen_model_attention(unseen_model *model, const float *features,
                                                 float *out);
 
-/* ---- pictures to answers ---- */
-
-/* Attaches a backbone: the weights file of the backbone that made its training features.
- * `weights` may be NULL for a model of the built-in descriptor. Fails with UNSEEN_E_ARGUMENT if
- * it is another backbone, UNSEEN_E_IO or UNSEEN_E_FORMAT. */
-UNSEEN_API unseen_status unseen_model_attach_backbone(unseen_model *model, const char *weights);
-
-/* How pictures are turned. Models of one's own
- * pictures learned from them turned as EXIF says, those of the published benchmarks and of version
- * 0.1 from the pixels as stored, and are asked likewise unless this says otherwise. (A TIFF's own
- * orientation, and a HEIF's, tells how its rows are stored and is always honoured.) Fails with
- * UNSEEN_E_ARGUMENT on a value that is none of the three. */
-UNSEEN_API unseen_status unseen_model_set_orientation(unseen_model *model,
-                                                      unseen_orientation orientation);
-
-/* A picture to be classified, in one of three forms; the others are NULL. JPEG, PNG, WebP, TIFF, GIF,
- * BMP or, where libvips reads it, HEIF. */
-typedef struct unseen_picture {
-    const char *path;  /* a file */
-    const void *bytes; /* a file's contents in memory, byte_count of them */
-    size_t byte_count;
-    const uint8_t *rgb; /* pixels (height, width, 3), `stride` bytes from row to row */
-    size_t width, height, stride;
-} unseen_picture;
-
-/* One candidate for a picture. */
-typedef struct unseen_prediction {
-    const char *label; /* name of the class; belongs to the model, valid until its classes change */
-    size_t class_index;
-    float score; /* in the unit of the method; higher is better */
-    int seen;    /* 1: trained on, 0: known by its description only */
-} unseen_prediction;
-
-/* What became of one picture of a call. */
-typedef struct unseen_answer {
-    unseen_status status; /* UNSEEN_E_IO: cannot be opened or read; UNSEEN_E_FORMAT: no intact
-                             picture; UNSEEN_E_UNSUPPORTED: one that is not read here (its form or
-                             its size); UNSEEN_E_MEMORY: its pixels need more than there is */
-    const char *error;    /* the sentence, which names it; NULL: it is well. Belongs to the model,
-                             valid until its next call about pictures */
-    size_t count;         /* candidates that were found */
-    int ignored;          /* 1: it has an EXIF orientation that was not honoured */
-} unseen_answer;
-
-typedef struct unseen_classify_options {
-    size_t size;
-    unseen_among among;                /* default UNSEEN_AMONG_ALL */
-    size_t top;                        /* candidates of each picture, at least 1 (default 5) */
-    unseen_calibration calibration;    /* default UNSEEN_CALIBRATED */
-    unseen_progress_function progress; /* NULL: none (default) */
-    void *user;
-} unseen_classify_options;
-UNSEEN_API void unseen_classify_options_init(unseen_classify_options *options, size_t size);
-
-/* Classifies n pictures, which are decoded in parallel while the network computes. The best `top`
- * candidates of picture i, best first, are out[i * top] to out[i * top + answers[i].count - 1]. A bad
- * picture has count 0 and says why in answers[i], the call still succeeds; with answers NULL it
- * fails with that picture's status, and pictures with fewer than `top` candidates end with entries
- * whose label is NULL. Needs a backbone. */
-UNSEEN_API unseen_status unseen_model_classify(unseen_model *model, const unseen_picture *pictures,
-                                               size_t n, const unseen_classify_options *options,
-                                               unseen_prediction *out, unseen_answer *answers);
-
-/* What the model sees of n pictures: out[n, D], zeros of a bad picture; `answers` as above. */
-UNSEEN_API unseen_status unseen_model_features(unseen_model *model, const unseen_picture *pictures,
-                                               size_t n, float *out, unseen_answer *answers);
+/* Pictures to answers. */
+#include "unseen_picture.h"
 
 /* ---- evaluate: a model on the test lists of a data set ---- */
 
@@ -493,8 +429,9 @@ typedef struct unseen_explain_options {
 UNSEEN_API void unseen_explain_options_init(unseen_explain_options *options, size_t size);
 
 /* Why the model says what it says about a picture: which attributes it found and where, and what
- * each does for the answer against another class. Needs a backbone. Released with
- * unseen_explanation_close. */
+ * each does for the answer against another class. Needs a backbone unless the picture is given as
+ * features: then "crop" of the JSON is null and there is nothing to draw a sheet on
+ * (UNSEEN_E_ARGUMENT), unless the crop is given, too. Released with unseen_explanation_close. */
 UNSEEN_API unseen_status unseen_explain(unseen_model *model, const unseen_picture *picture,
                                         const unseen_explain_options *options,
                                         unseen_explanation **out);

@@ -212,19 +212,18 @@ static un_status read_groups(un_classifier *c, const float *features, un_explana
     return UNSEEN_OK;
 }
 
-/* The crop, and the features of it. */
-static un_status extract_features(un_classifier *c, const unseen_picture *from, un_explanation *e,
-                                  float *features) {
-    un_image image = {0};
+/* The crop, and the features of it unless they are given. */
+static un_status see(un_classifier *c, const unseen_picture *from, un_explanation *e,
+                     float *features) {
     float *picture = NULL;
-    un_status status = UNSEEN_OK;
-    UN_GO(un_load_given(from, 0, &c->recipe, &image));
-    UN_GO(un_recipe_crop(&c->recipe, &image, &e->crop, &e->box));
-    UN_GO(un_alloc(c->recipe.crop * c->recipe.crop * 3, sizeof *picture, &picture));
+    if (from->features)
+        memcpy(features, from->features, c->model.regions * c->model.width * sizeof *features);
+    if (from->features && !from->cropped) return UNSEEN_OK;
+    UN_TRY(un_crop_given(from, 0, &c->recipe, 0, &e->crop, &e->where));
+    if (from->features) return UNSEEN_OK;
+    UN_TRY(un_alloc(c->recipe.crop * c->recipe.crop * 3, sizeof *picture, &picture));
     un_recipe_normalize(&c->recipe, &e->crop, picture);
-    UN_GO(un_classifier_features(c, picture, 1, features));
-done:
-    un_image_free(&image);
+    un_status status = un_classifier_features(c, picture, 1, features);
     free(picture);
     return status;
 }
@@ -242,7 +241,7 @@ un_status un_explain(un_classifier *c, const unseen_picture *picture,
     UN_GO(describe(c, e));
     UN_GO(un_alloc(c->model.regions * c->model.width, sizeof *features, &features));
     UN_GO(un_arena_alloc(&e->arena, c->classes.count, sizeof(float), &e->scores));
-    UN_GO(extract_features(c, picture, e, features));
+    UN_GO(see(c, picture, e, features));
     UN_GO(un_classifier_score(c, features, 1, 1, e->scores));
     UN_GO(select_classes(c, options, e));
     UN_GO(read_groups(c, features, e));

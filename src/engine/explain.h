@@ -16,8 +16,9 @@ typedef struct {
 } un_explain_options;
 
 typedef struct {
-    un_image crop;   /* what the network saw, before normalisation */
-    un_crop_box box; /* where that lies in the picture */
+    un_image crop;     /* what the network saw, before normalisation; empty if only features were
+                          given */
+    unseen_crop where; /* that lies in the picture */
     size_t attribute_count, grid_height, grid_width;
     un_class_semantics
         described;             /* the classes' descriptions as given, fused semantics side by side:
@@ -40,7 +41,7 @@ typedef struct {
     un_arena arena;
 } un_explanation;
 
-/* Fails with fewer than two candidates. */
+/* Fails with fewer than two candidates. Without a backbone the picture must have features. */
 un_status un_explain(un_classifier *classifier, const unseen_picture *picture,
                      const un_explain_options *options, un_explanation *out);
 void un_explanation_free(un_explanation *explanation);
@@ -103,7 +104,7 @@ double un_explain_constant(const un_explanation *explanation);
  *
  * Keys of the JSON: image, method, score_unit (of the method's own scores), calibration (what was
  * done to them, in words, or null), answer and instead_of {label, score, seen},
- * crop {x, y, width, height} in pixels of the picture, grid [h, w], branches, contribution_kind
+ * crop {x, y, width, height} in pixels of the picture, or null, grid [h, w], branches, contribution_kind
  * ("sum": score(answer) - score(other) = constant + sum of contributions; "log": the same of the
  * logarithms of probabilities before any gamma; "exchange": what the
  * answer's score loses if it is described as the other class in this attribute), constant,

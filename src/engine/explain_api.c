@@ -42,17 +42,28 @@ static un_status compare(unseen_explanation *x, const unseen_picture *picture,
                      o->instead_of);
 }
 
+static un_status check_picture(const unseen_model *model, const unseen_picture *picture) {
+    if (!model->classifier.backbone && !picture->features)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "the model has no backbone yet: unseen_model_attach_backbone");
+    UN_TRY(un_check_given(picture, 0, model->classifier.recipe.crop));
+    return picture->features ? un_features_check(model, picture->features, 1, 0) : UNSEEN_OK;
+}
+
 static un_status explain(unseen_explanation *x, const unseen_picture *picture,
                          const unseen_explain_options *o) {
     json_t *json = NULL;
-    UN_TRY(un_check_given(picture, 0));
+    UN_TRY(check_picture(x->model, picture));
     UN_TRY(un_among_check(o->among));
     if (o->top == 0 || o->top > MOST_SHOWN)
         return un_fail(UNSEEN_E_ARGUMENT, "1 to %d attributes of each list can be shown, not %zu",
                        MOST_SHOWN, o->top);
     x->top = o->top;
     x->changes = x->model->classifier.changes;
-    UN_TRY(un_format(&x->image, "%s", picture->path ? picture->path : "picture in memory"));
+    UN_TRY(un_format(&x->image, "%s",
+                     picture->path                            ? picture->path
+                     : picture->features && !picture->cropped ? "features in memory"
+                                                              : "picture in memory"));
     UN_TRY(compare(x, picture, o));
     UN_TRY(
         un_explain_json(&x->explanation, &x->model->classifier, x->image, x->note, x->top, &json));
@@ -68,9 +79,6 @@ unseen_status unseen_explain(unseen_model *model, const unseen_picture *picture,
     if (!model || !picture || !out)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_explain: a pointer is NULL");
     UN_TRY(un_options_take(options, "unseen_explain_options", &o, sizeof o));
-    if (!model->classifier.backbone)
-        return un_fail(UNSEEN_E_ARGUMENT,
-                       "the model has no backbone yet: unseen_model_attach_backbone");
     unseen_explanation *x = calloc(1, sizeof *x);
     if (!x) return un_fail_memory(sizeof *x);
     x->model = model;
@@ -92,12 +100,19 @@ static un_status check_unchanged(const unseen_explanation *x) {
                    "the classes or the gamma of the model have changed since: explain it again");
 }
 
+static un_status need_crop(const unseen_explanation *x) {
+    if (x->explanation.crop.pixels) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_ARGUMENT, "what is explained was given as features, so there is no "
+                                      "picture to draw on: give its crop beside them");
+}
+
 unseen_status unseen_explanation_write(const unseen_explanation *x, const char *directory,
                                        const char *name) {
     UN_LOCALE_C;
     if (!x || !directory || !name)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_explanation_write: a pointer is NULL");
     UN_TRY(check_unchanged(x));
+    UN_TRY(need_crop(x));
     return un_explain_write(&x->explanation, &x->model->classifier, x->image, x->note, x->top,
                             directory, name);
 }
@@ -111,6 +126,7 @@ unseen_status unseen_explanation_png(unseen_explanation *x, unseen_drawing drawi
     if (drawing != UNSEEN_DRAWING_SHEET && drawing != UNSEEN_DRAWING_CONTRIBUTIONS)
         return un_fail(UNSEEN_E_ARGUMENT, "%d is no unseen_drawing", (int)drawing);
     UN_TRY(check_unchanged(x));
+    if (drawing == UNSEEN_DRAWING_SHEET) UN_TRY(need_crop(x));
     UN_TRY(un_explain_png(&x->explanation, &x->model->classifier, x->note, x->top, drawing, &png,
                           size));
     free(x->png);

@@ -355,8 +355,10 @@ static un_status fill(json_t *out, const un_explanation *e, const un_classifier 
     UN_TRY(un_json_set(out, "answer", class_json(e, c, e->answer)));
     UN_TRY(un_json_set(out, "instead_of", class_json(e, c, e->other)));
     UN_TRY(un_json_set(out, "crop",
-                       json_pack("{s:f, s:f, s:f, s:f}", "x", e->box.x, "y", e->box.y, "width",
-                                 e->box.width, "height", e->box.height)));
+                       e->crop.pixels
+                           ? json_pack("{s:f, s:f, s:f, s:f}", "x", e->where.x, "y", e->where.y,
+                                       "width", e->where.width, "height", e->where.height)
+                           : json_null()));
     UN_TRY(un_json_set(out, "grid",
                        json_pack("[I, I]", (json_int_t)e->grid_height, (json_int_t)e->grid_width)));
     UN_TRY(un_json_set(out, "branches", json_integer((json_int_t)(e->maps ? e->branches : 0))));

@@ -34,10 +34,15 @@ struct unseen_model {
     atomic_size_t users; /* handles and explanations that need it */
     char **errors;       /* [error_count] sentences of the last call about pictures, or NULL */
     size_t error_count;
+    char *recipe; /* JSON of the backbone's, as pictures are turned now; NULL: there is none */
 };
 
 /* A handle on a classifier that was opened; it is released if there is no memory for one. */
 un_status un_model_handle(un_classifier *classifier, unseen_model **out);
+
+/* That n rows of D features, those of images `first` and on, are numbers. */
+un_status un_features_check(const unseen_model *model, const float *features, size_t n,
+                            size_t first);
 
 /* What a training or an evaluation came to. */
 struct unseen_result {

@@ -18,49 +18,25 @@
 
 /* ---- one picture ---- */
 
-un_status un_load_image(const char *root, const char *name, const un_recipe *recipe,
-                        un_image *out) {
-    const un_image_options options = {.orient = recipe->orientation == UN_ORIENTATION_EXIF};
+static un_status load_image(const char *root, const char *name, const un_image_options *options,
+                            un_image *out) {
     char *path = NULL;
     *out = (un_image){0};
     if (root) UN_TRY(un_path_below(root, name, &path));
-    un_status status = un_image_read(path ? path : name, &options, out);
+    un_status status = un_image_read(path ? path : name, options, out);
     free(path);
     return status;
 }
 
-un_status un_check_given(const unseen_picture *p, size_t number) {
-    int forms = (p->path != NULL) + (p->bytes != NULL) + (p->rgb != NULL);
-    if (forms != 1)
-        return un_fail(
-            UNSEEN_E_ARGUMENT,
-            "picture %zu is given in %d forms; path, bytes or rgb is set, the others are "
-            "NULL",
-            number, forms);
-    if (p->rgb && (p->width == 0 || p->height == 0 || p->width > 1u << 20 || p->height > 1u << 20 ||
-                   p->stride < 3 * p->width))
-        return un_fail(UNSEEN_E_ARGUMENT, "a picture of %zu x %zu pixels, %zu bytes a row",
-                       p->width, p->height, p->stride);
-    return UNSEEN_OK;
+static un_image_options image_options(const un_recipe *recipe, size_t max_pixels) {
+    return (un_image_options){.orient = recipe->orientation == UN_ORIENTATION_EXIF,
+                              .max_pixels = max_pixels};
 }
 
-/* A copy of the caller's pixels, dense. */
-static un_status copy_pixels(const unseen_picture *p, un_image *out) {
-    UN_TRY(un_image_create(p->width, p->height, out));
-    for (size_t y = 0; y < p->height; y++)
-        memcpy(out->pixels + y * p->width * 3, p->rgb + y * p->stride, p->width * 3);
-    return UNSEEN_OK;
-}
-
-un_status un_load_given(const unseen_picture *p, size_t number, const un_recipe *recipe,
+un_status un_load_image(const char *root, const char *name, const un_recipe *recipe,
                         un_image *out) {
-    const un_image_options options = {.orient = recipe->orientation == UN_ORIENTATION_EXIF};
-    char name[40];
-    *out = (un_image){0};
-    if (p->path) return un_load_image(NULL, p->path, recipe, out);
-    if (p->rgb) return copy_pixels(p, out);
-    snprintf(name, sizeof name, "picture %zu", number);
-    return un_image_decode(p->bytes, p->byte_count, name, &options, out);
+    const un_image_options options = image_options(recipe, 0);
+    return load_image(root, name, &options, out);
 }
 
 /* A decoded picture, cropped and normalised; releases it. */
@@ -79,6 +55,78 @@ un_status un_load_picture(const char *root, const char *name, const un_recipe *r
     un_image image = {0};
     UN_TRY(un_load_image(root, name, recipe, &image));
     return prepare(&image, recipe, out, ignored);
+}
+
+/* ---- one picture of a caller's ---- */
+
+static un_status check_cropped(const unseen_picture *p, size_t number, size_t side) {
+    if (!p->rgb || p->width != p->cropped->side || p->height != p->cropped->side)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "picture %zu is cropped to %zu pixels a side, but its rgb are %zu x %zu",
+                       number, p->cropped->side, p->rgb ? p->width : 0, p->rgb ? p->height : 0);
+    if (side != 0 && p->cropped->side != side)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "picture %zu is cropped to %zu pixels a side, the model's recipe to %zu",
+                       number, p->cropped->side, side);
+    return UNSEEN_OK;
+}
+
+un_status un_check_given(const unseen_picture *p, size_t number, size_t side) {
+    int forms = (p->path != NULL) + (p->bytes != NULL) + (p->rgb != NULL);
+    if (p->features && !p->cropped) forms++; /* a crop may stand beside them */
+    if (forms != 1)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "picture %zu is given in %d forms; path, bytes, rgb or features is set, the "
+                       "others are NULL",
+                       number, forms);
+    if (p->rgb && (p->width == 0 || p->height == 0 || p->width > 1u << 20 || p->height > 1u << 20 ||
+                   p->stride < 3 * p->width))
+        return un_fail(UNSEEN_E_ARGUMENT, "a picture of %zu x %zu pixels, %zu bytes a row",
+                       p->width, p->height, p->stride);
+    return p->cropped ? check_cropped(p, number, p->features ? 0 : side) : UNSEEN_OK;
+}
+
+/* A copy of the caller's pixels, dense. */
+static un_status copy_pixels(const unseen_picture *p, un_image *out) {
+    UN_TRY(un_image_create(p->width, p->height, out));
+    for (size_t y = 0; y < p->height; y++)
+        memcpy(out->pixels + y * p->width * 3, p->rgb + y * p->stride, p->width * 3);
+    return UNSEEN_OK;
+}
+
+static un_status load_given(const unseen_picture *p, size_t number, const un_image_options *options,
+                            un_image *out) {
+    char name[40];
+    *out = (un_image){0};
+    if (p->path) return load_image(NULL, p->path, options, out);
+    if (p->rgb) return copy_pixels(p, out);
+    snprintf(name, sizeof name, "picture %zu", number);
+    return un_image_decode(p->bytes, p->byte_count, name, options, out);
+}
+
+un_status un_crop_given(const unseen_picture *p, size_t number, const un_recipe *recipe,
+                        size_t max_pixels, un_image *out, unseen_crop *where) {
+    const un_image_options options = image_options(recipe, max_pixels);
+    un_image image = {0};
+    un_crop_box box;
+    *out = (un_image){0};
+    if (p->cropped) {
+        *where = *p->cropped;
+        return copy_pixels(p, out);
+    }
+    UN_TRY(load_given(p, number, &options, &image));
+    un_status status = un_recipe_crop(recipe, &image, out, &box);
+    if (!status)
+        *where = (unseen_crop){.side = recipe->crop,
+                               .x = box.x,
+                               .y = box.y,
+                               .width = box.width,
+                               .height = box.height,
+                               .picture_width = image.width,
+                               .picture_height = image.height,
+                               .ignored = image.ignored != 0};
+    un_image_free(&image);
+    return status;
 }
 
 /* ---- batches: a ring of them; threads take pictures in order ---- */
@@ -155,9 +203,13 @@ static un_status load_one(const un_loader_options *o, size_t i, float *out, int 
         UN_TRY(un_load_picture(o->root, o->names[i], &o->recipe, out, ignored));
         return hash ? hash_picture(o->root, o->names[i], hash) : UNSEEN_OK;
     }
-    un_image image = {0};
-    UN_TRY(un_load_given(&o->pictures[i], i, &o->recipe, &image));
-    return prepare(&image, &o->recipe, out, ignored);
+    un_image crop = {0};
+    unseen_crop where;
+    UN_TRY(un_crop_given(&o->pictures[i], i, &o->recipe, 0, &crop, &where));
+    *ignored = where.ignored;
+    un_recipe_normalize(&o->recipe, &crop, out);
+    un_image_free(&crop);
+    return UNSEEN_OK;
 }
 
 static void load(un_loader *loader, size_t i) {

@@ -24,7 +24,7 @@ enum { UN_LOADER_HASH = 32 };
 typedef struct {
     const char *root;   /* folder that the names are relative to; NULL: they are paths */
     char *const *names; /* [count]; or, where that is NULL: */
-    const unseen_picture *pictures; /* [count] as un_load_given takes them */
+    const unseen_picture *pictures; /* [count] as un_crop_given takes them */
     size_t count;
     size_t first; /* the first picture to load */
     size_t batch; /* pictures at a time, from 1 */
@@ -59,11 +59,14 @@ un_status un_load_image(const char *root, const char *name, const un_recipe *rec
 un_status un_load_picture(const char *root, const char *name, const un_recipe *recipe, float *out,
                           int *ignored);
 
-/* That a caller's picture is in one form, with a size that can be. */
-un_status un_check_given(const unseen_picture *picture, size_t number);
-/* The same as un_load_image; `number` is what sentences call one that is in memory. */
-un_status un_load_given(const unseen_picture *picture, size_t number, const un_recipe *recipe,
-                        un_image *out);
+/* That a caller's picture is in one form, with a size that can be; `side`: of crops, 0 where none will
+ * do. `number` is what sentences call one that is in memory. */
+un_status un_check_given(const unseen_picture *picture, size_t number, size_t side);
+/* What a network sees of it, (side, side, 3), and where that lies in it. A file of more than
+ * `max_pixels` (0: un_image_options's limit) is refused. Not for one that is given as features
+ * alone. */
+un_status un_crop_given(const unseen_picture *picture, size_t number, const un_recipe *recipe,
+                        size_t max_pixels, un_image *out, unseen_crop *where);
 
 /* ---- the pictures that someone named: files, folders, lists. ---- */
 

@@ -148,6 +148,7 @@ void unseen_model_close(unseen_model *model) {
     un_classifier_close(&model->classifier);
     for (size_t i = 0; i < model->error_count; i++) free(model->errors[i]);
     free(model->errors);
+    free(model->recipe);
     free(model);
 }
 
@@ -269,14 +270,14 @@ unseen_status unseen_model_read_classes(unseen_model *model, const char *path) {
 
 /* ---- features to answers ---- */
 
-/* That n rows of D features are numbers. */
-static un_status check_features(const unseen_model *model, const float *features, size_t n) {
+un_status un_features_check(const unseen_model *model, const float *features, size_t n,
+                            size_t first) {
     size_t D = unseen_model_feature_length(model);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < D; j++)
             if (!isfinite(features[i * D + j]))
                 return un_fail(UNSEEN_E_ARGUMENT, "feature %zu of image %zu is not a finite number",
-                               j, i);
+                               j, first + i);
     return UNSEEN_OK;
 }
 
@@ -288,7 +289,7 @@ unseen_status unseen_model_score(unseen_model *model, const float *features, siz
     if (calibration != UNSEEN_NATIVE && calibration != UNSEEN_CALIBRATED)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_score: %d is no unseen_calibration",
                        (int)calibration);
-    UN_TRY(check_features(model, features, n));
+    UN_TRY(un_features_check(model, features, n, 0));
     return un_classifier_score(&model->classifier, features, n, calibration == UNSEEN_CALIBRATED,
                                scores);
 }
@@ -307,7 +308,7 @@ unseen_status unseen_model_attribute_scores(unseen_model *model, const float *fe
     UN_LOCALE_C;
     if (!model || !features || !out)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_attribute_scores: a pointer is NULL");
-    UN_TRY(check_features(model, features, 1));
+    UN_TRY(un_features_check(model, features, 1, 0));
     return un_classifier_attribute_scores(&model->classifier, features, out);
 }
 
@@ -318,7 +319,7 @@ unseen_status unseen_model_attention(unseen_model *model, const float *features,
     const un_method_class *class = model->classifier.model.method->class;
     if (!class->maps)
         return un_fail(UNSEEN_E_UNSUPPORTED, "%s has no attention over regions", class->name);
-    UN_TRY(check_features(model, features, 1));
+    UN_TRY(un_features_check(model, features, 1, 0));
     return class->maps->attend(model->classifier.model.method, features, out);
 }
 

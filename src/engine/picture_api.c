@@ -9,11 +9,28 @@ enum { BATCH = 16 };
 
 /* ---- how a model sees pictures ---- */
 
+/* The text of the recipe as it is now. */
+static un_status tell_recipe(unseen_model *model) {
+    const un_classifier *c = &model->classifier;
+    char *text = NULL;
+    un_status status = UNSEEN_OK;
+    if (c->backbone) {
+        json_t *json = un_recipe_json(&c->recipe);
+        status = json ? un_json_text(json, &text) : un_fail_memory(0);
+        json_decref(json);
+    }
+    free(model->recipe);
+    model->recipe = text;
+    return status;
+}
+
 unseen_status unseen_model_attach_backbone(unseen_model *model, const char *weights) {
     UN_LOCALE_C;
     if (!model)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_attach_backbone: a pointer is NULL");
-    return un_classifier_attach(&model->classifier, weights);
+    un_status status = un_classifier_attach(&model->classifier, weights);
+    un_status told = tell_recipe(model); /* a failure may have left it without a backbone */
+    return status ? status : told;
 }
 
 unseen_status unseen_model_set_orientation(unseen_model *model, unseen_orientation orientation) {
@@ -23,13 +40,49 @@ unseen_status unseen_model_set_orientation(unseen_model *model, unseen_orientati
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_set_orientation: a pointer is NULL");
     UN_TRY(un_orientation_take(orientation, &own));
     un_classifier_orient(&model->classifier, own);
+    return tell_recipe(model);
+}
+
+const char *unseen_model_recipe(const unseen_model *model) { return model ? model->recipe : NULL; }
+
+static un_status crop_into(const un_recipe *recipe, const unseen_picture *picture,
+                           size_t max_pixels, uint8_t *rgb, size_t capacity, unseen_crop *out) {
+    un_image crop = {0};
+    unseen_crop where;
+    size_t need = 3 * recipe->crop * recipe->crop;
+    if (!picture) return un_fail(UNSEEN_E_ARGUMENT, "unseen_picture_crop: a pointer is NULL");
+    if (picture->cropped || picture->features)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "a picture to be cropped is given as path, bytes or rgb; cropped and "
+                       "features are NULL");
+    UN_TRY(un_check_given(picture, 0, 0));
+    if (capacity < need)
+        return un_fail(UNSEEN_E_ARGUMENT, "a crop of %zu pixels a side needs %zu bytes, not %zu",
+                       recipe->crop, need, capacity);
+    UN_TRY(un_crop_given(picture, 0, recipe, max_pixels, &crop, &where));
+    memcpy(rgb, crop.pixels, need);
+    un_image_free(&crop);
+    *out = where;
+    return UNSEEN_OK;
+}
+
+unseen_status unseen_picture_crop(const char *recipe, const unseen_picture *picture,
+                                  size_t max_pixels, uint8_t *rgb, size_t capacity,
+                                  unseen_crop *out) {
+    UN_LOCALE_C;
+    un_recipe own;
+    if (!recipe || !out)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_picture_crop: a pointer is NULL");
+    UN_TRY(un_recipe_parse(recipe, "the recipe", &own));
+    if (rgb) return crop_into(&own, picture, max_pixels, rgb, capacity, out);
+    *out = (unseen_crop){.side = own.crop};
     return UNSEEN_OK;
 }
 
 /* ---- many pictures ---- */
 
 /* Sees to the features of pictures first to first + count - 1, (count, D); the picture first + i is
- * bad where codes[i] is not UNSEEN_OK. */
+ * bad where codes[i] is not UNSEEN_OK. Looks at no pixels. */
 typedef un_status (*use_function)(void *context, const un_loaded *batch, const float *features);
 
 static void forget_errors(unseen_model *model) {
@@ -55,45 +108,102 @@ static un_status report_batch(unseen_model *model, const un_loaded *batch, unsee
 
 static un_status check_pictures(const unseen_model *model, const unseen_picture *pictures,
                                 size_t n) {
-    if (!model->classifier.backbone)
-        return un_fail(UNSEEN_E_ARGUMENT,
-                       "the model has no backbone yet: unseen_model_attach_backbone");
-    for (size_t i = 0; i < n; i++) UN_TRY(un_check_given(&pictures[i], i));
+    const un_classifier *c = &model->classifier;
+    for (size_t i = 0; i < n; i++) {
+        if (!c->backbone && !pictures[i].features)
+            return un_fail(UNSEEN_E_ARGUMENT,
+                           "the model has no backbone yet: unseen_model_attach_backbone");
+        UN_TRY(un_check_given(&pictures[i], i, c->recipe.crop));
+        if (pictures[i].features) UN_TRY(un_features_check(model, pictures[i].features, 1, i));
+    }
+    return UNSEEN_OK;
+}
+
+/* What a call does with pictures as they come. */
+typedef struct {
+    unseen_model *model;
+    const unseen_picture *pictures; /* [count] */
+    size_t count;
+    unseen_answer *answers; /* [count] or NULL */
+    float *features;        /* [BATCH, D] */
+    use_function use;
+    void *context;
+    const un_watch *watch;
+    un_progress progress;
+} journey;
+
+static un_status take_batch(journey *j, const un_loaded *batch) {
+    UN_TRY(report_batch(j->model, batch, j->answers));
+    UN_TRY(j->use(j->context, batch, j->features));
+    un_progress_update(&j->progress, batch->first + batch->count);
+    if (!*j->watch->stop) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_INTERRUPTED, "stopped after %zu of %zu pictures",
+                   batch->first + batch->count, j->count);
+}
+
+/* Pictures first to end - 1 through the network. */
+static un_status see(journey *j, size_t first, size_t end) {
+    un_classifier *c = &j->model->classifier;
+    un_loader *loader = NULL;
+    un_status status = UNSEEN_OK;
+    const un_loader_options options = {
+        .pictures = j->pictures, .first = first, .count = end, .batch = BATCH, .recipe = c->recipe};
+    UN_TRY(un_loader_open(&loader, &options));
+    for (;;) {
+        un_loaded batch;
+        UN_GO(un_loader_next(loader, &batch));
+        if (batch.count == 0) break;
+        UN_GO(un_classifier_features(c, batch.pictures, batch.count, j->features));
+        UN_GO(take_batch(j, &batch));
+    }
+done:
+    un_loader_close(loader);
+    return status;
+}
+
+/* Those whose features are given. */
+static un_status take_given(journey *j, size_t first, size_t end) {
+    static char *const no_errors[BATCH];
+    static const un_status codes[BATCH];
+    static const unsigned char turned[BATCH];
+    size_t D = unseen_model_feature_length(j->model);
+    for (size_t i = first; i < end; i += BATCH) {
+        const un_loaded batch = {.first = i,
+                                 .count = end - i < BATCH ? end - i : BATCH,
+                                 .errors = no_errors,
+                                 .codes = codes,
+                                 .turned = turned};
+        for (size_t k = 0; k < batch.count; k++)
+            memcpy(j->features + k * D, j->pictures[i + k].features, D * sizeof *j->features);
+        UN_TRY(take_batch(j, &batch));
+    }
     return UNSEEN_OK;
 }
 
 static un_status go_over(unseen_model *model, const unseen_picture *pictures, size_t n,
                          un_watch *watch, unseen_answer *answers, use_function use, void *context) {
-    un_classifier *c = &model->classifier;
-    un_loader *loader = NULL;
-    float *features = NULL;
-    un_progress progress;
+    journey j = {.model = model,
+                 .pictures = pictures,
+                 .count = n,
+                 .answers = answers,
+                 .use = use,
+                 .context = context,
+                 .watch = watch};
     un_status status = UNSEEN_OK;
-    const un_loader_options options = {
-        .pictures = pictures, .count = n, .batch = BATCH, .recipe = c->recipe};
     forget_errors(model);
     UN_TRY(check_pictures(model, pictures, n));
     UN_TRY(un_alloc(n, sizeof *model->errors, &model->errors));
     model->error_count = n;
-    un_progress_begin(&progress, "look at pictures", "pictures", n);
-    UN_GO(un_alloc(BATCH * c->model.regions * c->model.width, sizeof *features, &features));
-    UN_GO(un_loader_open(&loader, &options));
-    for (;;) {
-        un_loaded batch;
-        UN_GO(un_loader_next(loader, &batch));
-        if (batch.count == 0) break;
-        UN_GO(report_batch(model, &batch, answers));
-        UN_GO(un_classifier_features(c, batch.pictures, batch.count, features));
-        UN_GO(use(context, &batch, features));
-        un_progress_update(&progress, batch.first + batch.count);
-        if (*watch->stop)
-            UN_GO(un_fail(UNSEEN_E_INTERRUPTED, "stopped after %zu of %zu pictures",
-                          batch.first + batch.count, n));
+    un_progress_begin(&j.progress, "look at pictures", "pictures", n);
+    UN_GO(un_alloc(BATCH * unseen_model_feature_length(model), sizeof *j.features, &j.features));
+    for (size_t i = 0, end = 0; i < n; i = end) {
+        int given = pictures[i].features != NULL;
+        while (end < n && (pictures[end].features != NULL) == given) end++;
+        UN_GO(given ? take_given(&j, i, end) : see(&j, i, end));
     }
 done:
-    un_progress_end(&progress);
-    un_loader_close(loader);
-    free(features);
+    un_progress_end(&j.progress);
+    free(j.features);
     return status;
 }
 

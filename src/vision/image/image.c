@@ -41,7 +41,7 @@ un_status un_image_check_size(size_t width, size_t height, size_t limit, const c
         return un_fail(UNSEEN_E_FORMAT, "%s: the picture has no pixels (%zu x %zu)", name, width,
                        height);
     if (__builtin_mul_overflow(width, height, &count) || count > limit)
-        return un_fail(UNSEEN_E_FORMAT,
+        return un_fail(UNSEEN_E_UNSUPPORTED,
                        "%s: %zu x %zu pixels are more than the %zu accepted; reduce the picture",
                        name, width, height, limit);
     return UNSEEN_OK;

@@ -9,8 +9,8 @@
 #include "base/status.h"
 #include "vision/image/image.h"
 
-/* UNSEEN_E_FORMAT, with a sentence that names the picture, unless width x height pixels are
- * at least one and at most `limit`. */
+/* Unless width x height pixels are at least one (UNSEEN_E_FORMAT) and at most `limit`
+ * (UNSEEN_E_UNSUPPORTED) a sentence that names the picture. */
 un_status un_image_check_size(size_t width, size_t height, size_t limit, const char *name);
 
 /* Turns the picture as the EXIF orientation 1 to 8 demands; other values change nothing. */
