@@ -300,11 +300,40 @@ UNSEEN_API unseen_status unseen_model_set_gamma(unseen_model *model, double gamm
  * selection and accuracies. */
 UNSEEN_API const char *unseen_model_manifest(const unseen_model *model);
 
+/* The same for whoever is to ask it, as JSON. Accuracies are those of its training, at its gamma then:
+ * {"method", "title", "data_set" or null, "feature_length", "pictures": a backbone is attached,
+ * "class_count", "seen_count", "attribute_count", "classes": [{"name", "seen", "new": described
+ * after training}], "attribute_groups": [{"name": "wing color", "" for attributes without one,
+ * "attributes": [{"number", "name": "has_wing_color::blue", "value": "blue"}]}],
+ * "can_describe": classes can be added, else "why_not" is a sentence, "value_unit": {"kind":
+ * "share", "percent" or "other", "maximum": 1, 100 or null} of what a description of some
+ * attributes says, "grid": {"height", "width"}, "branches": [what each map of attention shows],
+ * "score_unit", "probabilities": scores without gamma are, "calibration": {"gamma", "source":
+ * "selected", "given" or null, "text": "less gamma 0.1 for seen classes" or null},
+ * "accuracies": {"T1", "U", "S", "H", "AUSUC", and what a guess has: "chance_T1", "chance_U",
+ * "chance_S", "chance_H"; null where there is none}, "selection": "validation", "selected on
+ * test" or "none", "selection_text": a sentence on it, "intended": sentences on what the model is
+ * for and what it is not for}.
+ * Valid until the next call of this function for the model. */
+UNSEEN_API unseen_status unseen_model_describe(unseen_model *model, const char **json);
+
 /* A, the number of attributes that describe a class; 0 if the model fuses several semantics. */
 UNSEEN_API size_t unseen_model_attribute_count(const unseen_model *model);
 
 /* Name of attribute i, 0 <= i < A; NULL if it has none or i is out of range. */
 UNSEEN_API const char *unseen_model_attribute_name(const unseen_model *model, size_t i);
+
+/* The description of class k, out[A], as the model's table has it: what explanations call
+ * "answer_value", and what unseen_model_nearest_class compares. Of models that bring descriptions
+ * to length 1 it has that. UNSEEN_E_UNSUPPORTED if the model fuses several semantics. */
+UNSEEN_API unseen_status unseen_model_class_description(const unseen_model *model, size_t k,
+                                                        float *out);
+
+/* The other class whose description is most like that of class k, the one that it is hardest to
+ * tell from: *nearest, and the cosine of the two descriptions, -1 to 1, 0 for one that is all
+ * zeros; ties go to the lower class. UNSEEN_E_ARGUMENT if there is no other. */
+UNSEEN_API unseen_status unseen_model_nearest_class(const unseen_model *model, size_t k,
+                                                    size_t *nearest, float *similarity);
 
 /* The grid of attention maps, h x w: the regions, or for methods that learn from pixels their
  * patches; 1 x 1 for models of pooled features. */

@@ -75,6 +75,14 @@ un_status un_classifier_replace(un_classifier *classifier, size_t k,
 /* Takes class k out; the last one stays. */
 un_status un_classifier_remove(un_classifier *classifier, size_t k);
 
+/* What people say of an attribute in a description of some of them. */
+typedef enum {
+    UN_VALUES_SHARES,  /* 0 to 1 */
+    UN_VALUES_PERCENT, /* 0 to 100 */
+    UN_VALUES_OTHER    /* of a unit that is each attribute's own, or none of these */
+} un_value_unit;
+un_value_unit un_classifier_value_unit(const un_classifier *classifier);
+
 /* out[i] = number of the attribute (of the only semantics) that names[i] means (base/names.h); an
  * error lists those that mean none, with the nearest. */
 un_status un_classifier_attributes(const un_classifier *classifier, char *const *names,

@@ -272,22 +272,38 @@ static un_status find_groups(describer *d, un_arena *arena) {
     return UNSEEN_OK;
 }
 
+/* The least value in the table or as given, but 0 if that is less, and likewise the largest. */
+static void value_extent(const un_class_table *known, double *bottom, double *top) {
+    const un_class_semantics *m = &known->semantics[0];
+    const un_scaling *s = m->scaling;
+    *bottom = *top = 0;
+    for (size_t i = 0; i < m->width && s; i++) {
+        *top = fmax(*top, s->largest[i]);
+        *bottom = fmin(*bottom, s->least[i]);
+    }
+    for (size_t i = 0; i < known->count * m->width && !s; i++) {
+        *top = fmax(*top, (double)m->values[i]);
+        *bottom = fmin(*bottom, (double)m->values[i]);
+    }
+}
+
+un_value_unit un_classifier_value_unit(const un_classifier *c) {
+    const un_scaling *s = c->model.classes.semantics[0].scaling;
+    double bottom = 0, top = 0;
+    if (!s) return UN_VALUES_SHARES; /* of a model of version 0.1, brought to what its rows are */
+    value_extent(&c->model.classes, &bottom, &top);
+    if (s->kind == UN_SCALING_RANGE || bottom < 0 || top > 100) return UN_VALUES_OTHER;
+    return top <= 1 ? UN_VALUES_SHARES : UN_VALUES_PERCENT;
+}
+
 /* What the values of the training classes are. */
 static un_status survey_values(describer *d, un_arena *arena) {
-    const un_scaling *s = d->m->scaling;
     size_t width = d->m->width;
     UN_TRY(un_arena_alloc(arena, width, 1, &d->stated));
     UN_TRY(un_arena_alloc(arena, width, 1, &d->group_stated));
     UN_TRY(un_arena_alloc(arena, width, sizeof *d->values, &d->values));
     d->unit_rows = has_unit_rows(d->known);
-    for (size_t i = 0; i < width && s; i++) {
-        d->top = fmax(d->top, s->largest[i]);
-        d->bottom = fmin(d->bottom, s->least[i]);
-    }
-    for (size_t i = 0; i < d->known->count * width && !s; i++) {
-        d->top = fmax(d->top, (double)d->m->values[i]);
-        d->bottom = fmin(d->bottom, (double)d->m->values[i]);
-    }
+    value_extent(d->known, &d->bottom, &d->top);
     return find_groups(d, arena);
 }
 

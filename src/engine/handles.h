@@ -34,7 +34,8 @@ struct unseen_model {
     atomic_size_t users; /* handles and explanations that need it */
     char **errors;       /* [error_count] sentences of the last call about pictures, or NULL */
     size_t error_count;
-    char *recipe; /* JSON of the backbone's, as pictures are turned now; NULL: there is none */
+    char *recipe;      /* JSON of the backbone's, as pictures are turned now; NULL: there is none */
+    char *description; /* JSON, as last asked for */
 };
 
 /* A handle on a classifier that was opened; it is released if there is no memory for one. */

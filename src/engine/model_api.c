@@ -149,6 +149,7 @@ void unseen_model_close(unseen_model *model) {
     for (size_t i = 0; i < model->error_count; i++) free(model->errors[i]);
     free(model->errors);
     free(model->recipe);
+    free(model->description);
     free(model);
 }
 
