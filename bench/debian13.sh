@@ -39,6 +39,7 @@ exec unshare --mount bash -euc '
     root=$1 shared=$2 command=$3
     mount -t proc proc "$root/proc"
     mount --rbind /dev "$root/dev"
+    mount -t sysfs -o ro sysfs "$root/sys"
     if [ -d "$shared" ]; then
         mount --bind "$shared" "$root/src/shared"
         mount -o remount,bind,ro "$root/src/shared"

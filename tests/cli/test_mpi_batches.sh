@@ -45,6 +45,10 @@ alike regions duet --data maps $duet --set cross_layers=2 --steps 4
 alike published duet --data maps $duet --duet-reference --set contrast_samples=3 --steps 4
 alike prompt duet --data maps $duet --set dropout=0 --steps 4
 alike pixels duet --data pictures $duet $swin --set recompute=yes --set batch=7 --steps 3
+alike dem dem --data toy --set batch=10 --steps 6
+alike means dem --data toy --set batching=class-means --steps 6
+alike short dem --data toy --set batch=33 --steps 8 # the last of an epoch is of one image
+alike cnzsl cnzsl --data toy --set batch=10 --set hidden=24 --steps 6
 alike alone duet --data pictures $duet $swin --set text=no --steps 3
 
 # Gradients in bf16 have 8 bits: other bytes, a loss near.
@@ -69,21 +73,26 @@ cmp kept teams/m-seed2.model || fail "one team makes another model than two"
 [ "$(cd teams && echo *)" = "m-seed1.csv m-seed1.model m-seed2.csv m-seed2.model" ] || fail "teams left $(ls teams)"
 
 # Killed in the middle of a step, or wherever, and stopped; resumed to the same bytes.
-for method in "msdn --set batch=10 --set epoch_images=10" "duet $duet"; do
-    long="train $method --data maps --threads 1 -q --epochs 40 --folds 1 --ranks-per-run 2"
+for method in "msdn --set batch=10 --set epoch_images=10 --epochs 300" "duet $duet --epochs 40"; do
+    long="train $method --data maps --threads 1 -q --folds 1 --ranks-per-run 2"
     ranks 2 $long -o whole.model >said 2>&1 || fail "whole: $(cat said)"
     for signal in KILL TERM; do
-        rm -f cut.*
-        "$MPIEXEC" -n 2 "$ranked" $long -o cut.model --checkpoint-every 0.05 >said 2>&1 &
-        job=$!
-        while ! there cut.model*.checkpoint && ! is_over $job; do sleep 0.01; done
-        sleep 0.1
-        if [ $signal = TERM ]; then
-            kill -TERM $job 2>/dev/null
-        else
-            kill -KILL "$(pgrep -P $job | sed -n 2p)" 2>/dev/null
-        fi
-        wait $job && fail "no job was stopped by $signal: the test is too fast"
+        # On a busy machine the signal may come when all is written: again, sooner.
+        for pause in 0.1 0.05 0.02 0; do
+            rm -f cut.*
+            "$MPIEXEC" -n 2 "$ranked" $long -o cut.model --checkpoint-every 0.05 >said 2>&1 &
+            job=$!
+            while ! there cut.model*.checkpoint && ! is_over $job; do sleep 0.01; done
+            sleep $pause
+            if [ $signal = TERM ]; then
+                kill -TERM $job 2>/dev/null
+            else
+                kill -KILL "$(pgrep -P $job | sed -n 2p)" 2>/dev/null
+            fi
+            wait $job
+            there cut.model*.checkpoint && [ ! -e cut.model ] && break
+        done
+        there cut.model*.checkpoint || fail "no job was stopped by $signal: the test is too fast"
         expect 1 "the number of ranks that share a step (was 2, is 3)" ranks 3 $long --ranks-per-run 3 \
             -o cut.model --resume
         ranks 2 $long -o cut.model --resume >said 2>&1 || fail "resuming after $signal: $(cat said)"
@@ -93,7 +102,6 @@ for method in "msdn --set batch=10 --set epoch_images=10" "duet $duet"; do
 done
 
 # What cannot be.
-expect 1 "a step of method dem cannot be split" ranks 2 train dem --data toy -q --ranks-per-run 2 -o x.model
 expect 1 "a step of method eszsl cannot be split" ranks 2 train eszsl --data toy -q --ranks-per-run 2 -o x.model
 expect 1 "3 ranks cannot be divided into teams of 2" ranks 3 train msdn --data maps -q --ranks-per-run 2 -o x.model
 expect 1 "1 rank cannot be divided into teams of 2" "$unseen" train msdn --data maps -q --ranks-per-run 2 -o x.model

@@ -84,8 +84,7 @@ mkdir elsewhere
 cp -r by2 elsewhere/by2
 rm -f by2/features/*
 cp resnet.safetensors elsewhere
-# shellcheck disable=SC2086
-expect 1 "rank 1 on" timeout 60 "$MPIEXEC" -n 1 "$ranked" $extract --data by2 : \
-    -n 1 sh -c "cd elsewhere && rm -f resnet.safetensors && exec '$ranked' $extract --data by2"
+expect 1 "rank 1 on" two "exec '$ranked' $extract --data by2" \
+    "cd elsewhere && rm -f resnet.safetensors && exec '$ranked' $extract --data by2"
 case $output in *"resnet.safetensors"*) ;; *) fail "it does not say what rank 1 lacks: $output" ;; esac
 finish

@@ -88,13 +88,12 @@ for name in runs steps; do
         call=${calls[RANDOM % ${#calls[@]}]}
         fault=$call:$((1 + RANDOM % 12)):KILL
         # A rank: the one whose calls these are; rank 0 writes what a team has.
-        # shellcheck disable=SC2046
+        well="exec '$ranked' $(job $name)"
+        ill="exec env LD_PRELOAD='$driver' UNSEEN_FAULT=$fault '$ranked' $(job $name)"
         if [ $name = steps ] || [ $((RANDOM % 2)) = 0 ]; then
-            timeout 120 "$MPIEXEC" -n 1 env LD_PRELOAD="$driver" UNSEEN_FAULT=$fault "$ranked" $(job $name) : \
-                -n 1 "$ranked" $(job $name) >said 2>&1 && continue
+            two "$ill" "$well" >said 2>&1 && continue
         else
-            timeout 120 "$MPIEXEC" -n 1 "$ranked" $(job $name) : -n 1 env LD_PRELOAD="$driver" \
-                UNSEEN_FAULT=$fault "$ranked" $(job $name) >said 2>&1 && continue
+            two "$well" "$ill" >said 2>&1 && continue
         fi
         there w/* || continue # before it had written anything
         done=$((done + 1))

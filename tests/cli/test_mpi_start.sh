@@ -25,8 +25,7 @@ once "unrecognized option" ranks 4 train --bogus
 # different WHAT FIRST SECOND: rank 0 starts as FIRST says, rank 1 as SECOND does.
 different() {
     what=$1 first=$2 second=$3
-    # shellcheck disable=SC2086
-    expect 1 "$what" timeout 60 "$MPIEXEC" -n 1 $first : -n 1 $second
+    expect 1 "$what" two "exec $first" "exec $second"
     case $output in *"rank 1 on "*"rank 0 on "*) ;; *) fail "$what: no ranks named: $output" ;; esac
 }
 cp "$ranked" other && echo >>other

@@ -93,19 +93,19 @@ cd ..
 mkdir elsewhere && cp -r toy elsewhere/toy && mkdir elsewhere/in
 "$tools/make_dataset" elsewhere/toy 90 256 || fail "make_dataset"
 other="train dem --data toy --epochs 2 --quiet -o other.model"
-expect 1 "it differs in" timeout 60 "$MPIEXEC" -n 1 "$ranked" $other : \
-    -n 1 sh -c "cd elsewhere && exec '$ranked' $other"
+expect 1 "it differs in" two "exec '$ranked' $other" \
+    "cd elsewhere && exec '$ranked' $other"
 case $output in *"rank 1 on"*) ;; *) fail "it does not say which rank: $output" ;; esac
 rm -rf elsewhere/toy
-expect 1 "rank 1 on" timeout 60 "$MPIEXEC" -n 1 "$ranked" $other : \
-    -n 1 sh -c "cd elsewhere && exec '$ranked' $other"
+expect 1 "rank 1 on" two "exec '$ranked' $other" \
+    "cd elsewhere && exec '$ranked' $other"
 case $output in *"toy"*) ;; *) fail "it does not say what is missing: $output" ;; esac
 
 # The disk of one rank is full: it says so alone, all end, and with room they go on.
 full="train dem --data toy --epochs 1 --set hidden=8192 --quiet --seeds 1,2"
 "$unseen" $full -o roomy.model >/dev/null || fail "one process, wide"
-expect 1 "rank 1 on" timeout 60 "$MPIEXEC" -n 1 "$ranked" $full -o full.model : \
-    -n 1 sh -c "ulimit -f 40000; exec '$ranked' $full -o full.model"
+expect 1 "rank 1 on" two "exec '$ranked' $full -o full.model" \
+    "ulimit -f 40000; exec '$ranked' $full -o full.model"
 case $output in *"full-seed"*) ;; *) fail "it does not say what has no room: $output" ;; esac
 ranks 2 $full -o full.model --resume >said 2>&1 || fail "going on with room: $(cat said)"
 for seed in 1 2; do cmp roomy-seed$seed.model full-seed$seed.model || fail "after a full disk: another model"; done

@@ -191,6 +191,7 @@ static un_status configure(cnzsl *n, const un_method_setup *setup) {
     }
     n->visual = setup->width;
     n->class_count = setup->classes->count;
+    n->ranks = setup->ranks;
     un_pooled_configure(&n->pooled, setup->config, setup->regions, setup->width, setup->data);
     return read_settings(n, setup->config);
 }
@@ -207,6 +208,9 @@ static un_status start_classes(cnzsl *n, const un_class_table *classes) {
                        "two of them at least; there %s",
                        seen == 1 ? "is one" : "are none");
     UN_TRY(un_cnzsl_pass_create(n, &n->pass, &n->arena, seen, 1));
+    if (seen < un_cluster_size(n->ranks))
+        return un_fail(UNSEEN_E_ARGUMENT, "%zu seen classes cannot be split over %zu ranks", seen,
+                       un_cluster_size(n->ranks));
     for (size_t c = 0; c < classes->count; c++)
         if (n->seen_row[c] >= 0) un_cnzsl_input(n, &n->pass, (size_t)n->seen_row[c], classes, c);
     return UNSEEN_OK;
@@ -314,9 +318,10 @@ static double step_flops(const un_method *method) {
     const cnzsl *n = (const cnzsl *)method;
     double A = (double)n->A, h = (double)n->settings.hidden, D = (double)n->visual;
     double S = (double)n->pass.rows, B = (double)n->step_images;
+    double own = (double)n->pass.own.count;
     double white = n->pooled.whitened ? 2 * B * D * D : 0;
     /* forward, gradients of weights, and of all inputs but the first layer's */
-    return white + 2 * S * (2 * A * h + 3 * h * h + 3 * h * D) + 4 * B * S * D;
+    return white + 2 * own * (2 * A * h + 3 * h * h + 3 * h * D) + 4 * B * S * D;
 }
 
 static void optimizer(const un_method *method, un_optimizer_settings *out) {
@@ -337,7 +342,8 @@ static int unit_rows(const json_t *config) {
 
 static const char *const g_losses[] = {"ce", NULL};
 
-static const un_method_learner g_learner = {.steps_before = steps_before,
+static const un_method_learner g_learner = {.splits = 1,
+                                            .steps_before = steps_before,
                                             .step = step,
                                             .step_flops = step_flops,
                                             .optimizer = optimizer,

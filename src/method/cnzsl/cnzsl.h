@@ -23,6 +23,7 @@
 #define UN_METHOD_CNZSL_H
 
 #include "method/batches.h"
+#include "method/part.h"
 #include "method/pooled.h"
 #include "nn/layers.h"
 #include "nn/standardise.h"
@@ -42,6 +43,7 @@ typedef struct {
 /* The network over a table of classes, and back. */
 typedef struct {
     size_t rows;        /* classes */
+    un_part own;        /* those that this rank takes through the layers; training */
     float *input;       /* [rows, A] */
     float *h1, *u, *s1; /* [rows, h] */
     float *h2, *s2;     /* [rows, h] */
@@ -66,6 +68,7 @@ typedef struct {
 
     /* training */
     un_arena arena;
+    un_cluster *ranks;  /* that share a step, borrowed; NULL: alone */
     cnzsl_pass pass;    /* over the seen classes, in the order of the table */
     size_t class_count; /* C of the training table */
     int32_t *seen_row;  /* [C] row in pass; -1: not seen */
@@ -95,11 +98,12 @@ un_status un_cnzsl_pass_create(const cnzsl *n, cnzsl_pass *pass, un_arena *arena
 void un_cnzsl_input(const cnzsl *n, const cnzsl_pass *pass, size_t row,
                     const un_class_table *classes, size_t class);
 /* The first `rows` rows of pass->input -> pass->prototype: by the statistics of the rows, which move
- * the running ones, if `training`, else by the running ones. */
+ * the running ones, if `training`, else by the running ones. Training: collective, `rows` all. */
 un_status un_cnzsl_forward(cnzsl *n, cnzsl_pass *pass, size_t rows, int training);
 /* Prototypes to length 1, and their norms to pass->norm. */
 void un_cnzsl_normalise(const cnzsl *n, cnzsl_pass *pass, size_t rows);
-/* All gradients from pass->d_prototype, that of the unit prototypes. */
+/* All gradients, of this rank's rows, from pass->d_prototype, that of the unit prototypes.
+ * Collective. */
 un_status un_cnzsl_backward(cnzsl *n, cnzsl_pass *pass);
 
 #endif

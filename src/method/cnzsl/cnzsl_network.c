@@ -64,7 +64,7 @@ un_status un_cnzsl_pass_create(const cnzsl *n, cnzsl_pass *pass, un_arena *arena
     float **const hidden[] = {&pass->h1,   &pass->u,    &pass->s1,  &pass->h2,  &pass->s2,
                               &pass->d_s2, &pass->d_h2, &pass->d_u, &pass->d_h1};
     enum { FORWARD = 5, ALL = 9 };
-    *pass = (cnzsl_pass){.rows = rows};
+    *pass = (cnzsl_pass){.rows = rows, .own = un_part_of(training ? n->ranks : NULL, rows)};
     UN_TRY(un_arena_alloc(arena, rows * n->A, f, &pass->input));
     for (size_t i = 0; i < (training ? ALL : FORWARD); i++)
         UN_TRY(un_arena_alloc(arena, rows * h, f, hidden[i]));
@@ -109,17 +109,23 @@ static void standardise(cnzsl *n, cnzsl_pass *pass, size_t k, const float *z, si
 
 un_status un_cnzsl_forward(cnzsl *n, cnzsl_pass *pass, size_t rows, int training) {
     const un_params *p = &n->base.params;
-    UN_TRY(un_dense_forward(&n->fc1, p, UN_F32, pass->input, rows, UN_DENSE_RELU, pass->h1, 0,
-                            UN_F32));
-    UN_TRY(
-        un_dense_forward(&n->fc2, p, UN_F32, pass->h1, rows, UN_DENSE_PLAIN, pass->u, 0, UN_F32));
+    size_t h = n->settings.hidden, D = n->visual;
+    const un_part own = training ? pass->own : un_part_of(NULL, rows);
+    size_t at = own.first * h;
+    UN_TRY(un_dense_forward(&n->fc1, p, UN_F32, pass->input + own.first * n->A, own.count,
+                            UN_DENSE_RELU, pass->h1 + at, 0, UN_F32));
+    UN_TRY(un_dense_forward(&n->fc2, p, UN_F32, pass->h1 + at, own.count, UN_DENSE_PLAIN,
+                            pass->u + at, 0, UN_F32));
+    /* Statistics are those of all classes. */
+    UN_TRY(un_part_gather(&own, h, pass->h1));
+    UN_TRY(un_part_gather(&own, h, pass->u));
     standardise(n, pass, 0, pass->u, rows, training, pass->s1);
-    for (size_t i = 0; i < rows * n->settings.hidden; i++)
-        pass->h2[i] = pass->s1[i] > 0 ? pass->s1[i] : 0;
+    for (size_t i = 0; i < rows * h; i++) pass->h2[i] = pass->s1[i] > 0 ? pass->s1[i] : 0;
     standardise(n, pass, 1, pass->h2, rows, training, pass->s2);
-    return un_dense_forward(&n->fc3, p, UN_F32, pass->s2, rows,
+    UN_TRY(un_dense_forward(&n->fc3, p, UN_F32, pass->s2 + at, own.count,
                             n->settings.final_relu ? UN_DENSE_RELU : UN_DENSE_PLAIN,
-                            pass->prototype, 0, UN_F32);
+                            pass->prototype + own.first * D, 0, UN_F32));
+    return un_part_gather(&own, D, pass->prototype);
 }
 
 void un_cnzsl_normalise(const cnzsl *n, cnzsl_pass *pass, size_t rows) {
@@ -136,10 +142,16 @@ static void backward_prototypes(const cnzsl *n, cnzsl_pass *pass) {
     if (n->settings.final_relu) un_relu_backward(pass->prototype, UN_F32, d, pass->rows * D);
 }
 
-/* From dy of a layer to its gradients and that of its input x; dx NULL: not wanted. */
+/* From dy of a layer to its gradients and that of its input x, of this rank's rows; dx NULL: not
+ * wanted. */
 static un_status backward_layer(const cnzsl *n, const un_dense *layer, const cnzsl_pass *pass,
                                 const float *x, const float *dy, float *dx) {
-    const un_dense_gradient g = {.x = x, .dy = dy, .rows = pass->rows, .replace = 1, .dx = dx};
+    size_t first = pass->own.first;
+    const un_dense_gradient g = {.x = x + first * layer->in,
+                                 .dy = dy + first * layer->out,
+                                 .rows = pass->own.count,
+                                 .replace = 1,
+                                 .dx = dx ? dx + first * layer->in : NULL};
     return un_dense_backward(layer, &n->base.params, UN_F32, &g);
 }
 
@@ -162,11 +174,13 @@ un_status un_cnzsl_backward(cnzsl *n, cnzsl_pass *pass) {
     un_standardise_form form = n->settings.form;
     backward_prototypes(n, pass);
     UN_TRY(backward_layer(n, &n->fc3, pass, pass->s2, pass->d_prototype, pass->d_s2));
+    UN_TRY(un_part_gather(&pass->own, h, pass->d_s2));
     un_standardise_backward(form, pass->h2, pass->rows, h, pass->d_s2, pass->d_h2);
     un_relu_backward(pass->h2, UN_F32, pass->d_h2, size);
     un_standardise_backward(form, pass->u, pass->rows, h, pass->d_h2, pass->d_u);
     UN_TRY(backward_layer(n, &n->fc2, pass, pass->h1, pass->d_u, pass->d_h1));
-    un_relu_backward(pass->h1, UN_F32, pass->d_h1, size);
+    size_t own = pass->own.first * h; /* the rest of d_h1 is other ranks' */
+    un_relu_backward(pass->h1 + own, UN_F32, pass->d_h1 + own, pass->own.count * h);
     UN_TRY(backward_layer(n, &n->fc1, pass, pass->input, pass->d_h1, NULL));
     clear_without_effect(n, pass);
     return UNSEEN_OK;

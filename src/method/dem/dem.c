@@ -7,6 +7,7 @@
 
 #include "base/parallel.h"
 #include "base/status.h"
+#include "nn/shared.h"
 #include "tensor/kernels.h"
 
 /* ---- settings ---- */
@@ -265,6 +266,7 @@ static un_status configure(dem *d, const un_method_setup *setup) {
     un_pooled_configure(&d->pooled, setup->config, averages ? setup->regions : 1, d->visual,
                         setup->data);
     d->seed = setup->seed;
+    d->ranks = setup->ranks;
     d->data = d->pooled.data;
     d->class_count = setup->classes->count;
     return UNSEEN_OK;
@@ -328,8 +330,14 @@ static un_status step(un_method *method, size_t epoch, size_t number, double *lo
             memcpy(d->input[m] + g * d->width[m],
                    d->semantics[m] + (size_t)d->rows.class[g] * d -> width[m],
                    d -> width[m] * sizeof(float));
-    UN_TRY(un_dem_network_forward(d, d->rows.rows, d->type));
-    return un_dem_network_backward(d, &losses[0]);
+    if (d->rows.rows > 0) {
+        UN_TRY(un_dem_network_forward(d, d->rows.rows, d->type));
+        UN_TRY(un_dem_network_backward(d, &losses[0]));
+    } else {
+        losses[0] = 0;
+        memset(d->base.params.grad, 0, d->base.params.trained * sizeof(float));
+    }
+    return un_shared_sum(d->ranks, losses, 1);
 }
 
 static double step_flops(const un_method *method) {
@@ -351,7 +359,8 @@ static void optimizer(const un_method *method, un_optimizer_settings *out) {
 
 static const char *const g_losses[] = {"fit", NULL};
 
-static const un_method_learner g_learner = {.steps_before = steps_before,
+static const un_method_learner g_learner = {.splits = 1,
+                                            .steps_before = steps_before,
                                             .step = step,
                                             .step_flops = step_flops,
                                             .optimizer = optimizer,

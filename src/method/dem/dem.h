@@ -23,6 +23,7 @@
 #ifndef UN_METHOD_DEM_H
 #define UN_METHOD_DEM_H
 
+#include "cluster/cluster.h"
 #include "method/batches.h"
 #include "method/pooled.h"
 #include "nn/layers.h"
@@ -49,11 +50,11 @@ typedef struct {
     double init_sd, init_bias;
 } dem_settings;
 
-/* One row per class that occurs in the step. */
+/* One row per class that occurs in this rank's part of the step. */
 typedef struct {
     size_t rows;     /* G */
     int32_t *class;  /* [G] row of the class table */
-    double *weight;  /* [G] images of that class / (B D) */
+    double *weight;  /* [G] images of that class / (B D), B those of all ranks */
     float *target;   /* [G, D] their mean */
     double constant; /* sum_b |x_b - mean_y|^2 / (B D) */
 } dem_rows;
@@ -74,6 +75,7 @@ typedef struct {
     /* training */
     const un_training_data *data; /* pooled.data */
     uint64_t seed;
+    un_cluster *ranks;                        /* that share a step, borrowed; NULL: alone */
     size_t class_count;                       /* C of the training table */
     float *semantics[UN_MAX_CLASS_SEMANTICS]; /* [C, A_m], scaled */
     un_batches batches;

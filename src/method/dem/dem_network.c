@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "method/dem/dem.h"
+#include "method/part.h"
 #include "nn/loss.h"
 #include "tensor/kernels.h"
 
@@ -192,7 +193,12 @@ un_status un_dem_rows_create(dem *d) {
     size_t most = d->settings.class_means || d->settings.batch > d->class_count ? d->class_count
                                                                                 : d->settings.batch;
     size_t gathered = d->settings.class_means ? CHUNK : d->settings.batch;
+    size_t train = d->data->train->count;
+    un_part whole;
     UN_TRY(un_batches_create(&d->batches, &d->arena, d->data->train, d->settings.batch, d->seed));
+    if (!d->settings.class_means)
+        UN_TRY(un_part_create(&whole, d->ranks,
+                              train < d->settings.batch ? train : d->settings.batch));
     UN_TRY(un_arena_alloc(&d->arena, gathered * d->visual, sizeof(float), &d->gathered));
     if (d->pooled.whitened)
         UN_TRY(un_arena_alloc(&d->arena, gathered * d->visual, sizeof(float), &d->raw));
@@ -261,6 +267,7 @@ static double means_columns(size_t begin, size_t end, void *context) {
     return spread;
 }
 
+/* `images` are those of the whole step. */
 static void finish_weights(dem *d, double spread, size_t images) {
     double elements = (double)images * (double)d->visual;
     for (size_t g = 0; g < d->rows.rows; g++) d->rows.weight[g] /= elements;
@@ -272,6 +279,9 @@ un_status un_dem_rows_plan(dem *d, size_t epoch, size_t step, const int64_t **im
     *count = 0;
     if (d->settings.class_means) return UNSEEN_OK;
     un_batches_plan(&d->batches, epoch, step, images, count);
+    un_part own = un_part_of(d->ranks, *count);
+    *images += own.first;
+    *count = own.count;
     return UNSEEN_OK;
 }
 
@@ -279,13 +289,28 @@ un_status un_dem_rows_fill(dem *d, size_t epoch, size_t step) {
     if (d->settings.class_means) return UNSEEN_OK; /* un_dem_rows_prepare filled them for good */
     const int64_t *images = NULL;
     size_t n = 0;
-    UN_TRY(un_dem_rows_plan(d, epoch, step, &images, &n));
+    un_batches_plan(&d->batches, epoch, step, &images, &n);
     if (n == 0) return un_fail(UNSEEN_E_ARGUMENT, "step %zu lies beyond the epoch", step);
-    UN_TRY(gather(d, images, n));
-    d->step_images = n;
-    number_rows(d, images, n);
-    means_job job = {.d = d, .images = images, .n = n};
+    un_part own = un_part_of(d->ranks, n);
+    images += own.first;
+    UN_TRY(gather(d, images, own.count));
+    d->step_images = own.count;
+    number_rows(d, images, own.count);
+    means_job job = {.d = d, .images = images, .n = own.count};
     finish_weights(d, un_parallel_sum(d->visual, 256, means_columns, &job), n);
+    return UNSEEN_OK;
+}
+
+/* Of the means of all classes those of this rank. */
+static un_status keep_part(dem *d) {
+    un_part own;
+    UN_TRY(un_part_create(&own, d->ranks, d->rows.rows));
+    memmove(d->rows.class, d->rows.class + own.first, own.count * sizeof *d->rows.class);
+    memmove(d->rows.weight, d->rows.weight + own.first, own.count * sizeof *d->rows.weight);
+    memmove(d->rows.target, d->rows.target + own.first * d->visual,
+            own.count * d->visual * sizeof *d->rows.target);
+    d->rows.rows = own.count;
+    if (own.first > 0) d->rows.constant = 0; /* it is the first rank's */
     return UNSEEN_OK;
 }
 
@@ -322,6 +347,7 @@ un_status un_dem_rows_prepare(dem *d) {
         }
     }
     free(sums);
-    if (!status) finish_weights(d, squares - explained, train->count);
-    return status;
+    if (status) return status;
+    finish_weights(d, squares - explained, train->count);
+    return keep_part(d);
 }
