@@ -90,6 +90,7 @@ static un_status print_explanation(const unseen_explanation *x, const char *fold
     const un_explanation *e = &x->explanation;
     const char *note = x->note;
     un_explain_selection selection;
+    const un_explain_model model = un_explain_model_of(c);
     un_explain_verdict verdict;
     un_status status = UNSEEN_OK;
     UN_TRY(un_explain_select(e, x->top, &selection));
@@ -100,7 +101,7 @@ static un_status print_explanation(const unseen_explanation *x, const char *fold
     if (note) printf("  %s\n", un_cli_name(note));
     if (!e->maps) printf("  %s has no attention maps\n", c->model.method->class->name);
     UN_GO(print_groups(&e->groups, c->model.method->class));
-    un_explain_judge(e, c, &verdict);
+    un_explain_judge(e, &model, &verdict);
     printf("  contribution  %sdescribed     other  attribute\n", e->found ? "   score " : "");
     printf("  speaks for %s: %+.3g in all\n", un_cli_name(c->classes.names[e->answer]),
            verdict.in_favour);

@@ -65,10 +65,11 @@ static const struct argp g_argp = {
     .options = g_options,
     .parser = parse,
     .args_doc = "MODEL... --data DIR -o FILE.html",
-    .doc = "Evaluates models on a data set and writes one HTML page about them: numbers, the "
-           "seen-unseen curve, classes, confused pairs, learning curves, pictures with attention "
-           "maps, manifests. It needs no network and no script. The maps come from the stored "
-           "features: no backbone is needed.",
+    .doc =
+        "Evaluates models on a data set and writes one HTML page about them: numbers beside "
+        "chance, pictures with attention maps, models side by side, seen-unseen curves, classes, "
+        "confusions, learning curves, manifests. It needs no network and works without its "
+        "script. The maps come from the stored features: no backbone is needed.",
     .children = un_cli_common_children};
 
 /* An exit code. */

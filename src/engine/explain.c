@@ -39,27 +39,30 @@ static un_status select_classes(const un_classifier *c, const un_explain_options
     return UNSEEN_OK;
 }
 
+un_explain_model un_explain_model_of(const un_classifier *c) {
+    return (un_explain_model){c->model.method->class, &c->classes, c->model.gamma};
+}
+
 /* The logarithm of a probability as the method gave it. */
-static double log_probability(const un_classifier *c, const un_explanation *e, size_t k) {
-    double p = (double)e->scores[k] + (c->classes.seen[k] ? c->model.gamma : 0);
+static double log_probability(const un_explain_model *m, const un_explanation *e, size_t k) {
+    double p = (double)e->scores[k] + (m->classes->seen[k] ? m->gamma : 0);
     return log(fmax(p, 1e-37));
 }
 
-static double gap_of(const un_classifier *c, const un_explanation *e) {
-    if (un_method_scores_are_probabilities(c->model.method->class) && e->found)
-        return log_probability(c, e, e->answer) - log_probability(c, e, e->other);
+static double gap_of(const un_explain_model *m, const un_explanation *e) {
+    if (un_method_scores_are_probabilities(m->class) && e->found)
+        return log_probability(m, e, e->answer) - log_probability(m, e, e->other);
     return (double)e->scores[e->answer] - (double)e->scores[e->other];
 }
 
-/* Contributions of methods whose scores are sums over attributes. */
-static void add_up(const un_classifier *c, un_explanation *e) {
+void un_explain_add_up(const un_method *method, const un_explain_model *m, un_explanation *e) {
     size_t A = e->attribute_count;
     double sum = 0;
-    e->rows = c->model.method->class->attribute_scores->class_rows(c->model.method);
+    e->gap = gap_of(m, e);
+    e->rows = m->class->attribute_scores->class_rows(method);
     for (size_t i = 0; i < A; i++) {
-        float found = 0;
-        for (size_t b = 0; b < e->attribute_branches; b++) found += e->found[b * A + i];
-        e->contribution[i] = found * (e->rows[e->answer * A + i] - e->rows[e->other * A + i]);
+        e->contribution[i] =
+            un_explain_found(e, i) * (e->rows[e->answer * A + i] - e->rows[e->other * A + i]);
         sum += (double)e->contribution[i];
     }
     e->constant = (float)(e->gap - sum);
@@ -172,6 +175,7 @@ done:
 
 static un_status read_attributes(un_classifier *c, const float *features, un_explanation *e) {
     const un_method_class *class = c->model.method->class;
+    const un_explain_model model = un_explain_model_of(c);
     size_t maps = e->branches * e->attribute_count * e->grid_height * e->grid_width;
     if (class->attribute_scores) {
         UN_TRY(un_arena_alloc(&e->arena, e->attribute_branches * e->attribute_count, sizeof(float),
@@ -189,9 +193,11 @@ static un_status read_attributes(un_classifier *c, const float *features, un_exp
         }
     }
     UN_TRY(un_arena_alloc(&e->arena, e->attribute_count, sizeof(float), &e->contribution));
-    e->gap = gap_of(c, e);
-    if (!class->attribute_scores) return swap_attributes(c, features, e);
-    add_up(c, e);
+    if (!class->attribute_scores) {
+        e->gap = gap_of(&model, e);
+        return swap_attributes(c, features, e);
+    }
+    un_explain_add_up(c->model.method, &model, e);
     return UNSEEN_OK;
 }
 
@@ -342,22 +348,22 @@ typedef struct {
     double rest;        /* of the constant: a bias, or what attributes do together */
 } remainder_of;
 
-static remainder_of remainder_parts(const un_explanation *e, const un_classifier *c) {
-    const unsigned char *seen = c->classes.seen;
-    remainder_of r = {.calibration = c->model.gamma * (seen[e->other] - seen[e->answer])};
+static remainder_of remainder_parts(const un_explanation *e, const un_explain_model *m) {
+    const unsigned char *seen = m->classes->seen;
+    remainder_of r = {.calibration = m->gamma * (seen[e->other] - seen[e->answer])};
     /* Logarithms are of probabilities before any gamma. */
-    int log_scale = e->found && un_method_scores_are_probabilities(c->model.method->class);
+    int log_scale = e->found && un_method_scores_are_probabilities(m->class);
     double rest = un_explain_constant(e) - (log_scale ? 0 : r.calibration);
     r.rest = fabs(rest) > 1e-4 * fmax(fabs(e->gap), fabs(r.calibration)) ? rest : 0;
     return r;
 }
 
 /* What decides, and the sentence about it. */
-static void describe_decision(const un_explanation *e, const un_classifier *c,
+static void describe_decision(const un_explanation *e, const un_explain_model *m,
                               un_explain_verdict *v) {
-    const char *answer = c->classes.names[e->answer], *other = c->classes.names[e->other];
+    const char *answer = m->classes->names[e->answer], *other = m->classes->names[e->other];
     size_t size = sizeof v->decides;
-    remainder_of r = remainder_parts(e, c);
+    remainder_of r = remainder_parts(e, m);
     if (e->scores[e->answer] < e->scores[e->other]) {
         v->decided_by = UN_DECIDED_BY_CANDIDATES;
         snprintf(v->decides, size, "%.80s scores higher, but is not among the classes asked for",
@@ -368,13 +374,14 @@ static void describe_decision(const un_explanation *e, const un_classifier *c,
     } else if (r.calibration >= r.rest) {
         v->decided_by = UN_DECIDED_BY_CALIBRATION;
         snprintf(v->decides, size,
-                 "calibration decides: gamma %.4g is taken from the scores of seen classes",
-                 c->model.gamma);
+                 "a bonus for %s classes won it: gamma %.4g is taken from the scores of seen "
+                 "classes",
+                 m->gamma < 0 ? "seen" : "unseen", m->gamma);
     } else if (e->found) {
         v->decided_by = UN_DECIDED_BY_BIAS;
         snprintf(v->decides, size,
-                 "the method's bias decides, which adds %.4g for unseen classes%s", r.rest,
-                 r.calibration > 0 ? ", with calibration" : "");
+                 "a bonus for unseen classes won it: the method adds %.4g to their scores%s",
+                 r.rest, r.calibration > 0 ? ", with calibration" : "");
     } else {
         v->decided_by = UN_DECIDED_BY_INTERACTION;
         snprintf(v->decides, size, "what they do together decides, %+.4g%s", r.rest,
@@ -382,7 +389,7 @@ static void describe_decision(const un_explanation *e, const un_classifier *c,
     }
 }
 
-void un_explain_judge(const un_explanation *e, const un_classifier *c, un_explain_verdict *out) {
+void un_explain_judge(const un_explanation *e, const un_explain_model *m, un_explain_verdict *out) {
     *out = (un_explain_verdict){.decided_by = UN_DECIDED_BY_ATTRIBUTES};
     for (size_t i = 0; i < e->attribute_count; i++) {
         double x = (double)e->contribution[i];
@@ -392,9 +399,9 @@ void un_explain_judge(const un_explanation *e, const un_classifier *c, un_explai
     if (sum > 0) return;
     if (sum < 0)
         snprintf(out->attributes, sizeof out->attributes, "%s attributes speak for %.80s (%+.3g)",
-                 e->found ? "The" : "One by one the", c->classes.names[e->other], sum);
+                 e->found ? "The" : "One by one the", m->classes->names[e->other], sum);
     else
         snprintf(out->attributes, sizeof out->attributes,
                  "The attributes speak for neither of the two");
-    describe_decision(e, c, out);
+    describe_decision(e, m, out);
 }

@@ -65,6 +65,21 @@ void un_explain_selection_free(un_explain_selection *selection);
 /* Whether the attribute `number` is in one of the lists that are shown. */
 int un_explain_shown(const un_explain_selection *selection, size_t number);
 
+/* What a verdict asks of a model: how its scores are made, and at which gamma they are. */
+typedef struct {
+    const un_method_class *class;
+    const un_class_table *classes; /* those that were scored */
+    double gamma;
+} un_explain_model;
+/* Borrows. */
+un_explain_model un_explain_model_of(const un_classifier *classifier);
+
+/* The contributions to an explanation by a method with attribute scores, `method` of model->class,
+ * that has attribute_count, attribute_branches, scores, answer, other, found and room for
+ * contribution [A]: fills those in, and rows, gap and constant. */
+void un_explain_add_up(const un_method *method, const un_explain_model *model,
+                       un_explanation *explanation);
+
 /* On which side the attributes are, and what decides. */
 typedef enum {
     UN_DECIDED_BY_ATTRIBUTES,
@@ -79,7 +94,7 @@ typedef struct {
     un_decided_by decided_by;
     char attributes[240], decides[240]; /* a sentence each; "" where the attributes decide */
 } un_explain_verdict;
-void un_explain_judge(const un_explanation *explanation, const un_classifier *classifier,
+void un_explain_judge(const un_explanation *explanation, const un_explain_model *model,
                       un_explain_verdict *out);
 
 /* The constant of the explanation; 0 where it is no more than rounding: less than 1e-4 of the

@@ -85,9 +85,10 @@ static un_status make_tiles(const un_explanation *e, const size_t *list, size_t 
 static size_t sheet_lines(const un_explanation *e, const un_classifier *c, const char *note,
                           char lines[LINES][LINE]) {
     const un_class_table *t = &c->classes;
+    const un_explain_model model = un_explain_model_of(c);
     un_explain_verdict verdict;
     size_t n = 0;
-    un_explain_judge(e, c, &verdict);
+    un_explain_judge(e, &model, &verdict);
     snprintf(lines[n++], LINE, "%s class, score %.4g", t->seen[e->answer] ? "seen" : "unseen",
              (double)e->scores[e->answer]);
     snprintf(lines[n++], LINE, "and not %.120s (%s), score %.4g", t->names[e->other],
@@ -159,6 +160,7 @@ static un_status write_bars(const un_explanation *e, const un_classifier *c,
     const char **names = NULL;
     char *name = NULL, *title = NULL, *yes = NULL, *no = NULL;
     float *values = NULL;
+    const un_explain_model model = un_explain_model_of(c);
     un_explain_verdict verdict;
     double rest = 0;
     size_t A = e->attribute_count, n = BARS_PER_TOP * selection->count;
@@ -180,7 +182,7 @@ static un_status write_bars(const un_explanation *e, const un_classifier *c,
     values[n] = (float)rest;
     names[n + 1] = "what does not come from attributes";
     values[n + 1] = (float)un_explain_constant(e);
-    un_explain_judge(e, c, &verdict);
+    un_explain_judge(e, &model, &verdict);
     UN_GO(un_format(
         &title, "Why %s%s", c->classes.names[e->answer],
         verdict.decided_by == UN_DECIDED_BY_ATTRIBUTES ? "" : ", though not for its attributes"));
@@ -332,8 +334,9 @@ static const char *decided_by_name(un_decided_by decided_by) {
 }
 
 static un_status add_verdict(json_t *out, const un_explanation *e, const un_classifier *c) {
+    const un_explain_model model = un_explain_model_of(c);
     un_explain_verdict v;
-    un_explain_judge(e, c, &v);
+    un_explain_judge(e, &model, &v);
     UN_TRY(un_json_set(out, "attributes_for", un_json_number(v.in_favour)));
     UN_TRY(un_json_set(out, "attributes_against", un_json_number(v.against)));
     UN_TRY(un_json_set(out, "decided_by", json_string(decided_by_name(v.decided_by))));

@@ -20,7 +20,8 @@
 enum {
     LARGEST = 5 * 1024 * 1024,     /* the page */
     IMAGE_BYTES = 3 * 1024 * 1024, /* JPEG, which base64 makes a third larger */
-    PICTURES = 12                  /* right, wrong, and pairs, of a single model */
+    PICTURES = 12,                 /* right, wrong, and pairs, of a single model */
+    LEAD_PICTURES = 4              /* of the model that comes first, at least */
 };
 
 /* A report in the making. */
@@ -35,6 +36,8 @@ typedef struct {
     size_t group_count;
     size_t *members; /* [models] of all groups */
     size_t done;     /* models that hold something */
+    size_t lead;     /* the model that comes first */
+    int by_fold;     /* as it was best on validation folds */
     un_arena arena;
 } maker;
 
@@ -81,6 +84,21 @@ static int is_first(const maker *m, size_t i) {
     for (size_t g = 0; g < m->group_count; g++)
         if (m->groups[g].models[0] == i) return 1;
     return 0;
+}
+
+/* The page begins with the model that was best on validation folds, before any test, if all can be
+ * compared by that; else with the first. */
+static void choose_lead(maker *m) {
+    double most = -INFINITY;
+    m->by_fold = m->options->model_count > 1;
+    for (size_t i = 0; i < m->options->model_count; i++)
+        if (isnan(un_report_fold(m->manifests[i]))) m->by_fold = 0;
+    for (size_t g = 0; g < m->group_count && m->by_fold; g++) {
+        size_t i = m->groups[g].models[0];
+        if (!(un_report_fold(m->manifests[i]) > most)) continue;
+        most = un_report_fold(m->manifests[i]);
+        m->lead = i;
+    }
 }
 
 /* Means over the runs of each group. */
@@ -269,7 +287,7 @@ static un_status add_model(maker *m, size_t i) {
     un_evaluation e;
     json_t *result = NULL;
     char *base = NULL, *name = NULL;
-    size_t each = PICTURES / m->group_count;
+    size_t each = PICTURES / m->group_count, least = i == m->lead ? LEAD_PICTURES : 2;
     un_status status = UNSEEN_OK;
     m->done = i + 1;
     UN_TRY(un_evaluation_make(&e, m->dataset, o->models[i], &options));
@@ -277,7 +295,7 @@ static un_status add_model(maker *m, size_t i) {
                                 .evaluation = &e,
                                 .arena = &m->arena,
                                 .budget = is_first(m, i) ? IMAGE_BYTES / m->group_count : 0,
-                                .each = each < 2 ? 2 : each,
+                                .each = each < least ? least : each,
                                 .model = model};
     UN_GO(un_path_base(o->models[i]->path, &base));
     UN_GO(un_arena_string(&m->arena, base, &name));
@@ -308,14 +326,21 @@ done:
 
 static un_status write_page(maker *m, const char *path, size_t *bytes) {
     const char *known = un_split_known_name(m->dataset->split_hash);
-    const un_report report = {.dataset = m->dataset->name,
-                              .split = known ? known : m->dataset->split_hash,
-                              .models = m->models,
-                              .count = m->options->model_count,
-                              .groups = m->groups,
-                              .group_count = m->group_count};
+    un_report report = {.dataset = m->dataset->name,
+                        .split = known ? known : m->dataset->split_hash,
+                        .models = m->models,
+                        .count = m->options->model_count,
+                        .groups = m->groups,
+                        .group_count = m->group_count,
+                        .lead = m->lead,
+                        .by_fold = m->by_fold};
     char *text = NULL;
     UN_TRY(un_report_html(&report, &text, bytes));
+    if (*bytes > LARGEST) {
+        free(text);
+        report.brief = 1;
+        UN_TRY(un_report_html(&report, &text, bytes));
+    }
     un_status status =
         *bytes > LARGEST
             ? un_fail(UNSEEN_E_UNSUPPORTED,
@@ -349,6 +374,7 @@ un_status un_report_make(const un_report_options *o, const char *path, size_t *b
     UN_GO(un_arena_alloc(&m.arena, n, sizeof(json_t *), &m.manifests));
     for (size_t i = 0; i < n; i++) m.manifests[i] = o->models[i]->model.manifest;
     UN_GO(make_groups(&m, m.manifests));
+    choose_lead(&m);
     for (size_t i = 0; i < n; i++) {
         UN_GO(add_model(&m, i));
         if (o->stop && *o->stop) UN_GO(un_fail(UNSEEN_E_INTERRUPTED, "the report was stopped"));

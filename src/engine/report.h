@@ -40,7 +40,7 @@ typedef struct {
     un_report_model *model; /* pairs and pictures are filled in */
 } report_pictures;
 
-/* Sets model->pairs, ->pictures and ->note. */
+/* Sets model->confusion, ->turned, ->pairs, ->pictures and ->note. */
 un_status un_report_add_pictures(report_pictures *pictures);
 void un_report_images_free(un_report_model *model);
 

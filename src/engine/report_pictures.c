@@ -2,18 +2,20 @@
 #include "engine/report.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "engine/explain.h"
 #include "engine/loader.h"
 #include "picture/canvas.h"
 #include "vision/image/image.h"
 #include "vision/image/recipe.h"
 
-enum { SIDE = 176, QUALITY = 80 };
+enum { SIDE = 224, QUALITY = 80, MOST_CLASSES = 1000 /* of a matrix that is shown */ };
 
 /* What is needed to show one picture. */
 typedef struct {
@@ -22,6 +24,7 @@ typedef struct {
     int has_maps;                   /* the method has attention, and the crop is the network's */
     float *row, *scores;            /* [R, F], [C] */
     float *maps, *found;            /* [branches, A, h, w], [attribute branches, A] */
+    float *contribution;            /* [A] */
     size_t grid_height, grid_width; /* h, w */
 } painter;
 
@@ -68,6 +71,7 @@ static un_status painter_open(painter *p, report_pictures *r) {
     UN_TRY(un_arena_alloc(r->arena, R * e->features.width, sizeof(float), &p->row));
     UN_TRY(un_arena_alloc(r->arena, e->task.classes.count, sizeof(float), &p->scores));
     UN_TRY(un_arena_alloc(r->arena, class->maps->branches * A * cells, sizeof(float), &p->maps));
+    UN_TRY(un_arena_alloc(r->arena, A, sizeof(float), &p->contribution));
     return un_arena_alloc(r->arena, class->attribute_scores->branches * A, sizeof(float),
                           &p->found);
 }
@@ -110,39 +114,47 @@ static un_status add_sample(painter *p, int64_t image, un_report_image *out) {
     return status;
 }
 
-/* The best class but `predicted`, at the report's gamma. */
+/* The best class but `predicted`, of calibrated scores. */
 static size_t runner_up(const painter *p, size_t predicted) {
-    const un_evaluation *e = p->r->evaluation;
-    const un_class_table *t = &e->task.classes;
+    const un_class_table *t = &p->r->evaluation->task.classes;
     size_t best = predicted;
     double most = -INFINITY;
     for (size_t k = 0; k < t->count; k++) {
-        double score = (double)p->scores[k] - (t->seen[k] ? e->context.gamma : 0);
-        if (k == predicted || !(score > most)) continue;
+        if (k == predicted || !((double)p->scores[k] > most)) continue;
         best = k;
-        most = score;
+        most = (double)p->scores[k];
     }
     return best;
 }
 
-/* The attribute that speaks most for class `predicted` against `other`; *against: none speaks for
- * it, this one the least against. */
-static size_t decisive(const painter *p, size_t predicted, size_t other, int *against) {
-    const un_method *method = p->r->evaluation->model.method;
-    const float *rows = method->class->attribute_scores->class_rows(method);
-    size_t A = p->r->evaluation->task.classes.semantics[0].width, best = 0;
-    float most = -INFINITY;
-    for (size_t i = 0; i < A; i++) {
-        float found = 0;
-        for (size_t b = 0; b < method->class->attribute_scores->branches; b++)
-            found += p->found[b * A + i];
-        float effect = found * (rows[predicted * A + i] - rows[other * A + i]);
-        if (!(effect > most)) continue;
-        most = effect;
-        best = i;
-    }
-    *against = most < 0;
-    return best;
+/* What attributes do for `predicted` against `truth`, or against the next best class where that is
+ * the same: the one whose maps are shown, and in words what won where they did not. */
+static un_status judge(painter *p, size_t predicted, size_t truth, size_t *attribute,
+                       un_report_picture *out) {
+    const un_evaluation *e = p->r->evaluation;
+    const un_method *method = e->model.method;
+    const un_explain_model model = {method->class, &e->task.classes, e->context.gamma};
+    size_t A = e->task.classes.semantics[0].width;
+    un_explain_verdict verdict;
+    char text[sizeof verdict.attributes + sizeof verdict.decides + 2];
+    for (size_t k = 0; k < e->task.classes.count; k++)
+        if (e->task.classes.seen[k]) p->scores[k] -= (float)e->context.gamma;
+    un_explanation x = {.attribute_count = A,
+                        .attribute_branches = method->class->attribute_scores->branches,
+                        .scores = p->scores,
+                        .found = p->found,
+                        .answer = predicted,
+                        .other = predicted == truth ? runner_up(p, predicted) : truth,
+                        .contribution = p->contribution};
+    un_explain_add_up(method, &model, &x);
+    *attribute = 0;
+    for (size_t i = 1; i < A; i++)
+        if (x.contribution[i] > x.contribution[*attribute]) *attribute = i;
+    out->attributes_against = x.contribution[*attribute] < 0;
+    un_explain_judge(&x, &model, &verdict);
+    if (verdict.decided_by == UN_DECIDED_BY_ATTRIBUTES) return UNSEEN_OK;
+    snprintf(text, sizeof text, "%s: %s", verdict.attributes, verdict.decides);
+    return un_arena_string(p->r->arena, text, (char **)&out->verdict);
 }
 
 static un_status add_maps(painter *p, int64_t image, const un_image *crop, size_t predicted,
@@ -150,7 +162,7 @@ static un_status add_maps(painter *p, int64_t image, const un_image *crop, size_
     const un_evaluation *e = p->r->evaluation;
     un_method *method = e->model.method;
     const un_class_semantics *m = &e->task.classes.semantics[0];
-    size_t A = m->width, cells = p->grid_height * p->grid_width;
+    size_t A = m->width, cells = p->grid_height * p->grid_width, attribute = 0;
     un_features_gather_f32(&e->features, &image, 1, p->row);
     UN_TRY(method->class->score(method, p->row, 1, p->scores));
     un_status attended = method->class->maps->attend(method, p->row, p->maps);
@@ -160,8 +172,7 @@ static un_status add_maps(painter *p, int64_t image, const un_image *crop, size_
     }
     UN_TRY(attended);
     UN_TRY(method->class->attribute_scores->score(method, p->row, p->found));
-    size_t attribute = decisive(p, predicted, predicted == truth ? runner_up(p, predicted) : truth,
-                                &out->attributes_against);
+    UN_TRY(judge(p, predicted, truth, &attribute, out));
     for (size_t b = 0; b < method->class->maps->branches && b + 1 < UN_REPORT_IMAGES; b++) {
         un_image heat;
         UN_TRY(un_heat_picture(crop, p->maps + (b * A + attribute) * cells, p->grid_height,
@@ -182,6 +193,7 @@ static un_status add_picture(painter *p, size_t i, un_report_picture *list, size
     const un_evaluation *e = p->r->evaluation;
     const un_class_table *t = &e->task.classes;
     size_t truth = (size_t)e->predictions.items[i].label, predicted = (size_t)decision(e, i);
+    size_t native = (size_t)un_prediction_decide(&e->predictions.items[i], 0);
     un_report_picture *out = &list[*count];
     un_image crop;
     if (p->r->budget == 0) return UNSEEN_OK;
@@ -190,7 +202,9 @@ static un_status add_picture(painter *p, size_t i, un_report_picture *list, size
     *out = (un_report_picture){.truth = t->names[truth],
                                .predicted = t->names[predicted],
                                .right = truth == predicted,
-                               .truth_seen = t->seen[truth]};
+                               .truth_seen = t->seen[truth],
+                               .predicted_seen = t->seen[predicted],
+                               .without_gamma = native == predicted ? NULL : t->names[native]};
     un_status status = to_jpeg(p->r, &crop, &out->image[0]);
     if (!status && p->has_maps && out->image[0].size > 0)
         status = add_maps(p, image_of(e, i), &crop, predicted, truth, out);
@@ -254,17 +268,23 @@ static un_status fill_pair(painter *p, size_t truth, size_t predicted, un_report
     return example >= 0 ? add_sample(p, example, &out->example) : UNSEEN_OK;
 }
 
-/* The largest cells of the confusion matrix off its diagonal; ties to the first. */
+/* The confusion matrix, where it can be looked through, and its largest cells off the diagonal; ties
+ * to the first. */
 static un_status add_pairs(painter *p, int with_pictures) {
     report_pictures *r = p->r;
     const un_class_table *t = &r->evaluation->task.classes;
     size_t C = t->count;
-    uint32_t *counts = NULL;
+    uint32_t *counts = NULL, *kept = NULL;
     un_report_pair *list = NULL;
     un_status status = UNSEEN_OK;
     UN_TRY(un_arena_alloc(r->arena, r->each, sizeof *list, &list));
     UN_TRY(un_alloc(C * C, sizeof *counts, &counts));
     un_confusion(&r->evaluation->predictions, r->evaluation->context.gamma, counts);
+    if (C <= MOST_CLASSES) {
+        UN_GO(un_arena_alloc(r->arena, C * C, sizeof *kept, &kept));
+        memcpy(kept, counts, C * C * sizeof *kept);
+        r->model->confusion = kept;
+    }
     r->model->pairs = list;
     while (r->model->pair_count < r->each) {
         size_t best = 0, of = 0;
@@ -293,10 +313,23 @@ done:
     return status;
 }
 
+/* What gamma does to the answers. */
+static void count_turned(const un_evaluation *e, un_report_model *model) {
+    for (size_t i = 0; i < e->predictions.count; i++) {
+        const un_prediction *p = &e->predictions.items[i];
+        int32_t native = un_prediction_decide(p, 0), answer = decision(e, i);
+        if (native == answer) continue;
+        model->turned++;
+        model->turned_right += answer == p->label;
+        model->turned_wrong += native == p->label;
+    }
+}
+
 un_status un_report_add_pictures(report_pictures *r) {
     painter p;
     int there = r->dataset->image_root && r->dataset->images;
     UN_TRY(painter_open(&p, r));
+    count_turned(r->evaluation, r->model);
     UN_TRY(add_pairs(&p, there && r->budget > 0));
     if (there && r->budget > 0) UN_TRY(add_gallery(&p));
     if (!there)

@@ -79,7 +79,8 @@ static void two_sides_are_told_apart(void **state) {
 
 static void judged(scene *s, un_decided_by decided_by, const char *words) {
     un_explain_verdict v;
-    un_explain_judge(&s->e, &s->classifier, &v);
+    const un_explain_model model = un_explain_model_of(&s->classifier);
+    un_explain_judge(&s->e, &model, &v);
     assert_int_equal(v.decided_by, decided_by);
     util_near(v.in_favour, 0.25, 1e-12);
     util_near(v.against, -1.5, 1e-12);
@@ -91,9 +92,9 @@ static void what_decides_is_said(void **state) {
     (void)state;
     scene s;
     make(&s, &un_method_eszsl, 1.5, against, 1.5);
-    judged(&s, UN_DECIDED_BY_CALIBRATION, "gamma 1.5");
+    judged(&s, UN_DECIDED_BY_CALIBRATION, "a bonus for unseen classes won it: gamma 1.5");
     make(&s, &un_method_msdn, 0, against, 2);
-    judged(&s, UN_DECIDED_BY_BIAS, "adds 2 for unseen classes");
+    judged(&s, UN_DECIDED_BY_BIAS, "a bonus for unseen classes won it: the method adds 2");
     make(&s, &un_method_msdn, 0.25, against, 2.25);
     judged(&s, UN_DECIDED_BY_BIAS, "with calibration");
     make(&s, &un_method_dem, 0, against, 2);
@@ -111,7 +112,8 @@ static void what_decides_is_said(void **state) {
     const float agreeing[A] = {1, -0.5F, 0, 0};
     un_explain_verdict v;
     make(&s, &un_method_eszsl, 0.5, agreeing, 0.5);
-    un_explain_judge(&s.e, &s.classifier, &v);
+    const un_explain_model model = un_explain_model_of(&s.classifier);
+    un_explain_judge(&s.e, &model, &v);
     assert_int_equal(v.decided_by, UN_DECIDED_BY_ATTRIBUTES);
     assert_string_equal(v.attributes, "");
     assert_string_equal(v.decides, "");

@@ -211,6 +211,14 @@ static void test_text(void **state) {
 
 /* ---- the page ---- */
 
+static void only_its_own_script(const char *text) {
+    const char *script = strstr(text, "<script");
+    assert_non_null(script);
+    assert_null(strstr(script + 1, "<script"));
+    assert_non_null(strstr(text, "script-src 'sha256-"));
+    assert_true(strstr(text, "script-src 'sha256-") < strstr(text, "<title>"));
+}
+
 static void test_page(void **state) {
     (void)state;
     const char *evil = "</title><script>alert(1)</script>";
@@ -224,16 +232,25 @@ static void test_page(void **state) {
         "name", "none", "seen", 1, "images", 0, "accuracy");
     json_t *manifest = json_pack("{s:s}", evil, evil);
     assert_non_null(result);
+    const uint32_t confusion[4] = {2, 1, 0, 0};
     const un_report_series series = {evil, 3, x, y}, nothing = {"empty", 0, x, y};
     const un_report_plot plots[] = {{evil, 1, &series, 1}, {"none", 0, &nothing, 1}};
     const un_report_pair pair = {.truth = evil, .predicted = evil, .count = 2, .of = 3};
     unsigned char bytes[] = {1, 2, 3};
-    const un_report_picture picture = {
-        .truth = evil, .predicted = evil, .image = {{bytes, 3}, {bytes, 3}}, .attribute = evil};
+    const un_report_picture picture = {.truth = evil,
+                                       .predicted = evil,
+                                       .image = {{bytes, 3}, {bytes, 3}},
+                                       .attribute = evil,
+                                       .verdict = evil,
+                                       .without_gamma = evil};
     const un_report_model model = {.name = evil,
                                    .result = result,
                                    .manifest = manifest,
                                    .curve = &curve,
+                                   .confusion = confusion,
+                                   .turned = 3,
+                                   .turned_right = 2,
+                                   .turned_wrong = 1,
                                    .pairs = &pair,
                                    .pictures = &picture,
                                    .plots = plots,
@@ -242,19 +259,34 @@ static void test_page(void **state) {
                                    .plot_count = 2};
     const size_t members[] = {0};
     const un_report_group group = {.method = evil, .features = evil, .models = members, .count = 1};
-    const un_report report = {evil, evil, &model, 1, &group, 1};
+    un_report report = {.dataset = evil,
+                        .split = evil,
+                        .models = &model,
+                        .count = 1,
+                        .groups = &group,
+                        .group_count = 1};
     char *text = NULL;
     size_t size = 0;
     util_ok(un_report_html(&report, &text, &size));
     assert_int_equal(strlen(text), size);
-    assert_null(strstr(text, "<script"));
+    only_its_own_script(text);
     assert_non_null(strstr(text, "&lt;script&gt;alert(1)"));
     assert_non_null(strstr(text, "selected on the test sets"));
     assert_non_null(strstr(text, "data:image/jpeg;base64,AQID"));
     assert_non_null(strstr(text, "62.5"));
+    assert_non_null(strstr(text, "unseen, 3</span></th><td class=\"n\">2</td><td>1 none</td>"));
+    assert_non_null(
+        strstr(text, "3 of the 3 answers are others than without it: 2 of them are right"));
+    assert_non_null(strstr(text, "Without gamma the answer is <b>&lt;/title"));
+    assert_non_null(strstr(text, "chance 50.0"));
     assert_null(strstr(text, "nan"));
     assert_null(strstr(text, "inf "));
     assert_non_null(strstr(text, "</html>"));
+    free(text);
+    report.brief = 1; /* where the page would be too large */
+    util_ok(un_report_html(&report, &text, &size));
+    assert_null(strstr(text, "<svg class=\"matrix\""));
+    assert_non_null(strstr(text, "would make the page too large"));
     free(text);
     json_decref(result);
     json_decref(manifest);
@@ -273,8 +305,8 @@ static void test_groups(void **state) {
         0.321, "in_group_prior", 0.123, "among_all", 0.25, "among_all_prior", 0.125,
         "group_attention", "images", 5, "of", evil, "groups", "name", evil, "share", 0.5, "even",
         0.2);
-    json_t *summary = json_pack("{s:{s:f}, s:{s:f}, s:s}", "mean", "T1", 0.456, "sd", "T1", 0.0123,
-                                "selection", "validation");
+    json_t *summary = json_pack("{s:{s:f}, s:{s:f}, s:i, s:s}", "mean", "T1", 0.456, "sd", "T1",
+                                0.0123, "n", 2, "selection", "validation");
     json_t *list = json_pack(
         "{s:i, s:[f, f], s:[f, f], s:f, s:f, s:f, s:[{s:s, s:i, s:[f, n], s:f}, {s:s, s:i}]}",
         "pairs", 4, "branches", 0.777, 0.111, "branches_sd", 0.0333, 0.0, "centre", 0.5, "uniform",
@@ -297,24 +329,34 @@ static void test_groups(void **state) {
     const size_t members[] = {0, 2, 1};
     const un_report_group groups[] = {{"msdn", "maps", members, 2, summary, localisation},
                                       {"dem", "rows", members + 2, 1, NULL, NULL}};
-    const un_report report = {"data", "split", models, 3, groups, 2};
+    const un_report report = {.dataset = "data",
+                              .split = "split",
+                              .models = models,
+                              .count = 3,
+                              .groups = groups,
+                              .group_count = 2,
+                              .lead = 1,
+                              .by_fold = 1};
     char *text = NULL;
     size_t size = 0;
     util_ok(un_report_html(&report, &text, &size));
-    assert_null(strstr(text, "<script"));
+    only_its_own_script(text);
     assert_non_null(strstr(text, "45.6 <span class=\"sd\">± 1.2</span>"));
     assert_non_null(strstr(text, "<b>77.7</b> <span class=\"sd\">± 3.3</span>")); /* better */
     assert_non_null(strstr(text, "<td class=\"n\">11.1 <span"));                  /* not bold */
     assert_non_null(strstr(text, "Map 1: &lt;script&gt;"));
     assert_non_null(strstr(text, "Grid: 3 × 5."));
-    assert_null(strstr(text, ">none</th>")); /* a part without pairs */
+    assert_null(strstr(text, "<tr><th scope=\"row\">none")); /* a part without pairs */
     assert_non_null(strstr(text, "<td class=\"n\">32.1</td><td class=\"n\">12.3</td>"));
     assert_non_null(strstr(text, "× 2.50"));
-    const char *again = strstr(text, "<details class=\"again\">");
-    assert_non_null(again);
-    assert_non_null(strstr(again, "<b>again</b>"));
-    assert_null(strstr(again + 1, "<details class=\"again\">"));
-    assert_non_null(strstr(text, "<h2>other</h2>"));
+    assert_non_null(strstr(text, "<th scope=\"row\">msdn, 2 seeds</th>"));
+    assert_non_null(strstr(text, "<b>other</b> is right on <b>50.0 %</b>")); /* the lead */
+    assert_non_null(strstr(text, "best on the validation folds"));
+    /* The best of 45.6 and 50.0 is marked, for eyes and for readers. */
+    assert_non_null(strstr(text, "<span class=\"best\">50.0</span><span class=\"hidden\"> best"));
+    assert_null(strstr(text, "<span class=\"best\">45.6"));
+    assert_non_null(strstr(text, "id=\"model-3\"><details><summary><h2>again</h2>"));
+    assert_non_null(strstr(text, "<a href=\"#model-3\">again</a>"));
     free(text);
     json_decref(result);
     json_decref(summary);
