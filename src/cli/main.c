@@ -14,6 +14,8 @@
 #include "base/parallel.h"
 #include "cli/cli.h"
 #include "cluster/cluster.h"
+#include "serve/decode.h"
+#include "serve/decode_wire.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"
 
@@ -220,6 +222,7 @@ static int run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    if (argc == 2 && !strcmp(argv[1], UN_DECODE_WORKER)) _exit(un_decode_worker(UN_DECODE_SOCKET));
     open_standard_streams();
     wait_passively(argv);
     un_status status = un_cluster_begin();
