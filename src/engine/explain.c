@@ -284,6 +284,12 @@ float un_explain_found(const un_explanation *e, size_t i) {
     return sum;
 }
 
+static int is_listed(const size_t *list, size_t count, size_t number) {
+    for (size_t k = 0; k < count; k++)
+        if (list[k] == number) return 1;
+    return 0;
+}
+
 un_status un_explain_select(const un_explanation *e, size_t top, un_explain_selection *out) {
     size_t A = e->attribute_count;
     un_status status = UNSEEN_OK;
@@ -312,6 +318,11 @@ un_status un_explain_select(const un_explanation *e, size_t top, un_explain_sele
                     (used - 1 - at) * sizeof *out->by_score);
             out->by_score[at] = i;
         }
+        UN_GO(un_arena_alloc(&out->arena, out->count, sizeof(size_t), &out->only_found));
+        for (size_t k = 0; k < out->count; k++)
+            if (!is_listed(out->for_answer, out->for_count, out->by_score[k]) &&
+                !is_listed(out->against, out->against_count, out->by_score[k]))
+                out->only_found[out->only_found_count++] = out->by_score[k];
     }
 done:
     if (status) un_explain_selection_free(out);
@@ -323,13 +334,10 @@ void un_explain_selection_free(un_explain_selection *selection) {
     *selection = (un_explain_selection){0};
 }
 
-int un_explain_shown(const un_explain_selection *selection, size_t number) {
-    int shown = 0;
-    for (size_t k = 0; selection->by_score && k < selection->count; k++)
-        shown |= selection->by_score[k] == number;
-    for (size_t k = 0; k < selection->for_count; k++) shown |= selection->for_answer[k] == number;
-    for (size_t k = 0; k < selection->against_count; k++) shown |= selection->against[k] == number;
-    return shown;
+int un_explain_shown(const un_explain_selection *s, size_t number) {
+    return is_listed(s->only_found, s->only_found_count, number) ||
+           is_listed(s->for_answer, s->for_count, number) ||
+           is_listed(s->against, s->against_count, number);
 }
 
 /* ---- on which side the attributes are, and what decides where they speak against the answer ----

@@ -51,8 +51,9 @@ typedef struct {
     size_t count;            /* of by_score, at most A */
     size_t *by_score;        /* [count]; NULL: the method has no attribute scores */
     size_t *by_contribution; /* [A], all of them by amount */
-    size_t for_count, against_count;
+    size_t for_count, against_count, only_found_count;
     size_t *for_answer, *against; /* [for_count], [against_count], the largest amount first */
+    size_t *only_found;           /* [only_found_count] of by_score, those in neither of the two */
     un_arena arena;
 } un_explain_selection;
 
@@ -110,7 +111,7 @@ double un_explain_constant(const un_explanation *explanation);
  *     crop.png             what the network saw
  *     maps/<rank>-<attribute>-branch<b>.png   the maps one by one
  *
- * Three lists of attributes are shown: the `top` that were found most strongly in the picture (the
+ * Three lists of attributes are shown, each attribute once in the sheet: the `top` that were found most strongly in the picture (the
  * highest scores, branches added up), the `top` that speak for the answer (the largest positive
  * contributions), and the `top` that speak against it, for the other class (the largest negative
  * ones). A method without attribute scores has the latter two only, one without attention no maps;

@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "data/stage.h"
 #include "engine/evaluation.h"
-#include "picture/canvas.h"
+#include "picture/sheet.h"
 
 enum { BARS_PER_TOP = 2, MAP_SIDE = 448, LINES = 7, LINE = 320, MOST_GROUPS = 40 };
 
@@ -74,7 +74,7 @@ static un_status make_tiles(const un_explanation *e, const size_t *list, size_t 
                  (double)m->values[e->answer * A + i], (double)m->values[e->other * A + i]);
         UN_TRY(value_name(e, i, arena, &title));
         UN_TRY(un_arena_string(arena, text, &detail));
-        tiles[k] = (un_sheet_tile){title, detail, e->maps + i * R, A * R};
+        tiles[k] = (un_sheet_tile){title, detail, e->maps ? e->maps + i * R : NULL, A * R};
     }
     section->tiles = tiles;
     section->count = n;
@@ -93,11 +93,15 @@ static size_t sheet_lines(const un_explanation *e, const un_classifier *c, const
              (double)e->scores[e->answer]);
     snprintf(lines[n++], LINE, "and not %.120s (%s), score %.4g", t->names[e->other],
              t->seen[e->other] ? "seen" : "unseen", (double)e->scores[e->other]);
-    snprintf(lines[n++], LINE, "%s %.4g, of which %.4g does not come from attributes",
-             un_method_scores_are_probabilities(c->model.method->class)
-                 ? "difference of the logarithms"
-                 : "difference",
-             e->gap, un_explain_constant(e));
+    const char *gap = un_method_scores_are_probabilities(c->model.method->class)
+                          ? "difference of the logarithms"
+                          : "difference";
+    double constant = un_explain_constant(e);
+    if (constant < 0 || constant > 0)
+        snprintf(lines[n++], LINE, "%s %.4g, of which %.4g does not come from attributes", gap,
+                 e->gap, constant);
+    else
+        snprintf(lines[n++], LINE, "%s %.4g, all of it from attributes", gap, e->gap);
     if (verdict.decided_by != UN_DECIDED_BY_ATTRIBUTES) {
         snprintf(lines[n++], LINE, "%s", verdict.attributes);
         snprintf(lines[n++], LINE, "%s", verdict.decides);
@@ -122,9 +126,9 @@ static un_status write_sheet(const un_explanation *e, const un_classifier *c,
         const size_t *list;
         size_t count;
     } lists[] = {
-        {"Found most strongly", selection->by_score, selection->by_score ? selection->count : 0},
         {for_title, selection->for_answer, selection->for_count},
-        {against_title, selection->against, selection->against_count}};
+        {against_title, selection->against, selection->against_count},
+        {"Also found strongly in the picture", selection->only_found, selection->only_found_count}};
     enum { LISTS = sizeof lists / sizeof *lists };
     un_sheet_section sections[LISTS];
     un_sheet sheet = {.crop = &e->crop,
@@ -140,7 +144,7 @@ static un_status write_sheet(const un_explanation *e, const un_classifier *c,
     snprintf(against_title, LINE, "What speaks against it, for %.120s", t->names[e->other]);
     for (size_t i = 0; i < sheet.line_count; i++) pointers[i] = lines[i];
     un_status status = UNSEEN_OK;
-    for (size_t l = 0; l < LISTS && e->maps; l++) {
+    for (size_t l = 0; l < LISTS; l++) {
         if (lists[l].count == 0) continue;
         un_sheet_section *section = &sections[sheet.section_count++];
         *section = (un_sheet_section){.title = lists[l].title};

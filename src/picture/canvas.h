@@ -1,6 +1,6 @@
 /*
- * canvas.h - drawing with cairo, as much of it as pictures of explanations need: text
- * that keeps to its width, boxes, pictures, heat maps, sheets, bar charts, PNG. Lengths are pixels.
+ * canvas.h - drawing with cairo, as much of it as pictures of explanations (sheet.h) need: text that
+ * keeps to its width, boxes, pictures, heat maps, PNG. Lengths are pixels.
  */
 #ifndef UN_PICTURE_CANVAS_H
 #define UN_PICTURE_CANVAS_H
@@ -30,6 +30,12 @@ typedef struct {
  * shown as "?". */
 un_status un_canvas_text(un_canvas *canvas, double x, double y, const char *text,
                          const un_text_style *style);
+/* Text over several lines, the base line of the first at y and each `step` below the one before:
+ * broken after blanks, "-", "_", "/" and colons, else anywhere, into at most `most` lines of
+ * style->width, the last ending in an ellipsis if there is more. Step 0 draws nothing. *lines (may be
+ * NULL) is how many there are, at least one. */
+un_status un_canvas_paragraph(un_canvas *canvas, double x, double y, double step, const char *text,
+                              const un_text_style *style, size_t most, size_t *lines);
 /* Scales the picture into the rectangle. */
 un_status un_canvas_picture(un_canvas *canvas, double x, double y, double width, double height,
                             const un_image *picture);
@@ -64,45 +70,5 @@ un_status un_heat_enlarge(const float *map, size_t h, size_t w, size_t width, si
  * zeros has the lowest. Both keep their proportions to each other: the map spans the picture. */
 un_status un_heat_picture(const un_image *picture, const float *map, size_t h, size_t w,
                           un_image *out);
-
-/* ---- one picture that shows why: what the network saw, where it read each
- * attribute, and a chart of what each attribute did for one class against another. ---- */
-
-/* An attribute and its maps, one for each branch. */
-typedef struct {
-    const char *title, *detail;
-    const float *maps; /* of the first branch, [h, w] */
-    size_t stride;     /* values from one branch to the next */
-} un_sheet_tile;
-
-typedef struct {
-    const char *title;
-    const un_sheet_tile *tiles;
-    size_t count;
-} un_sheet_section;
-
-typedef struct {
-    const un_image *crop;
-    const char *title;
-    const char *const *lines; /* beside the picture */
-    size_t line_count;
-    size_t branches, grid_height, grid_width;
-    const char *const *branch_titles; /* [branches] what each shows; NULL: numbers */
-    const un_sheet_section *sections;
-    size_t section_count;
-} un_sheet;
-
-/* A PNG file, atomically. Each map has its own scale, from 0 to its highest value. */
-un_status un_sheet_write(const un_sheet *sheet, const char *path);
-
-/* A bar for each of `count` named values, to the right of a common zero if positive, to the left
- * if negative; a PNG file, atomically. `for_text` and `against_text` say what the sides mean. */
-typedef struct {
-    const char *title, *for_text, *against_text;
-    const char *const *names;
-    const float *values;
-    size_t count;
-} un_bar_chart;
-un_status un_bar_chart_write(const un_bar_chart *chart, const char *path);
 
 #endif

@@ -77,6 +77,26 @@ static void two_sides_are_told_apart(void **state) {
     un_explain_selection_free(&selection);
 }
 
+/* What is found strongly is listed by itself only where neither side shows it. */
+static void each_attribute_is_shown_once(void **state) {
+    (void)state;
+    scene s;
+    un_explain_selection selection;
+    make(&s, &un_method_eszsl, 0, against, 2);
+    const float found[A] = {1, 2, 9, 0};
+    memcpy(s.found, found, sizeof found);
+    util_ok(un_explain_select(&s.e, 2, &selection));
+    assert_int_equal(selection.by_score[0], 2);
+    assert_int_equal(selection.by_score[1], 1); /* against the answer, too */
+    assert_int_equal(selection.only_found_count, 1);
+    assert_int_equal(selection.only_found[0], 2);
+    for (size_t i = 0; i < A; i++) assert_true(un_explain_shown(&selection, i));
+    un_explain_selection_free(&selection);
+    util_ok(un_explain_select(&s.e, 1, &selection));
+    assert_false(un_explain_shown(&selection, 3));
+    un_explain_selection_free(&selection);
+}
+
 static void judged(scene *s, un_decided_by decided_by, const char *words) {
     un_explain_verdict v;
     const un_explain_model model = un_explain_model_of(&s->classifier);
@@ -121,6 +141,7 @@ static void what_decides_is_said(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(two_sides_are_told_apart),
+                                       cmocka_unit_test(each_attribute_is_shown_once),
                                        cmocka_unit_test(what_decides_is_said)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include "engine/explain.h"
 #include "picture/canvas.h"
 #include "picture/report.h"
+#include "picture/sheet.h"
 #include "util.h"
 #include "vision/image/image.h"
 
@@ -142,6 +143,68 @@ static void test_files(void **state) {
     un_image_free(&back);
     un_image_free(&image);
     util_fails(un_bar_chart_write(&chart, "/nonexistent/x.png"), UNSEEN_E_IO, "/nonexistent");
+    util_ok(un_directory_remove(folder));
+}
+
+static size_t lines_of(un_canvas *canvas, const char *text, double width, size_t most) {
+    const un_text_style style = {.size = 14, .width = width};
+    size_t lines = 0;
+    util_ok(un_canvas_paragraph(canvas, 0, 0, 0, text, &style, most, &lines));
+    return lines;
+}
+
+static size_t height_of(const char *path) {
+    un_image image;
+    util_ok(un_image_read(path, NULL, &image));
+    size_t height = image.height;
+    un_image_free(&image);
+    return height;
+}
+
+/* What does not fit beside or over the maps takes more lines, and the sheet is higher for it. */
+static void test_nothing_is_cut(void **state) {
+    (void)state;
+    char folder[] = "/tmp/unseen-picture-XXXXXX", path[64];
+    un_canvas *canvas = NULL;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/a.png", folder);
+    util_ok(un_canvas_create(1, 1, &canvas));
+    assert_int_equal(lines_of(canvas, "", 100, 9), 1);
+    assert_int_equal(lines_of(canvas, "a b c", 1000, 9), 1);
+    assert_int_equal(lines_of(canvas, "has_underparts_color::iridescent", 150, 9), 2);
+    assert_int_equal(lines_of(canvas, "one two three", 1, 99), 11); /* a character each */
+    assert_int_equal(lines_of(canvas, "\xC3\xA4\xC3\xB6\xFF", 1, 99), 3);
+    assert_int_equal(lines_of(canvas, "one two three", 1, 4), 4);
+    un_canvas_free(canvas);
+
+    un_image image;
+    size_t height[2];
+    util_ok(un_image_create(8, 8, &image));
+    const float map[4] = {1, 2, 3, 4};
+    const char *const titles[] = {"first", "second"};
+    const char *const names[] = {"short", "has_underparts_color::iridescent_and_then_some_more"};
+    for (size_t i = 0; i < 2; i++) {
+        const un_sheet_tile tile = {names[i], "detail", map, 0};
+        const un_sheet_section section = {"section", &tile, 1};
+        const un_sheet sheet = {&image, "title", NULL, 0, 1, 2, 2, titles, &section, 1};
+        util_ok(un_sheet_write(&sheet, path));
+        height[i] = height_of(path);
+    }
+    assert_true(height[1] > height[0]);
+    const float value = 1;
+    for (size_t i = 0; i < 2; i++) {
+        const un_bar_chart chart = {"title", names[i], "no", names, &value, 1};
+        util_ok(un_bar_chart_write(&chart, path));
+        height[i] = height_of(path);
+    }
+    assert_true(height[1] > height[0]);
+    /* Of methods without maps: text alone. */
+    const un_sheet_tile tile = {"name", "detail", NULL, 0};
+    const un_sheet_section section = {"section", &tile, 1};
+    const un_sheet sheet = {&image, "title", NULL, 0, 0, 0, 0, NULL, &section, 1};
+    util_ok(un_sheet_write(&sheet, path));
+    assert_true(height_of(path) < height[0] + 400);
+    un_image_free(&image);
     util_ok(un_directory_remove(folder));
 }
 
@@ -366,10 +429,11 @@ static void test_groups(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scale_is_even), cmocka_unit_test(test_enlarge),
-        cmocka_unit_test(test_heat_picture),  cmocka_unit_test(test_files),
-        cmocka_unit_test(test_safe_names),    cmocka_unit_test(test_text),
-        cmocka_unit_test(test_page),          cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_scale_is_even),  cmocka_unit_test(test_enlarge),
+        cmocka_unit_test(test_heat_picture),   cmocka_unit_test(test_files),
+        cmocka_unit_test(test_nothing_is_cut), cmocka_unit_test(test_safe_names),
+        cmocka_unit_test(test_text),           cmocka_unit_test(test_page),
+        cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
