@@ -49,7 +49,7 @@ MPI_PACKAGES := openmpi-bin libopenmpi-dev
 PYTHON_PACKAGES := python3 python3-cffi python3-numpy python3-pytest python3-sklearn python3-pandas \
                    python3-venv python3-pip python3-setuptools python3-wheel
 
-.PHONY: all configure build build-all demo test fuzz fuzz-corpus bench lint install uninstall deb abi clean packages mpi-packages python-packages bench-packages lint-packages crash faults mpi-kills
+.PHONY: all configure build build-all demo test fuzz fuzz-corpus bench lint install uninstall deb abi clean packages mpi-packages python-packages web-packages bench-packages lint-packages crash faults mpi-kills
 
 all: build
 
@@ -100,11 +100,15 @@ python-packages: packages
 		--no-install-recommends $$missing >/dev/null || \
 	echo "Without them tests of the Python package are skipped"
 
+# A browser for the tests of the page.
+web-packages: packages
+	@[ ! -f tests/web/install.sh ] || sh tests/web/install.sh
+
 # The settings are CMake's from the next run on: it is asked again whenever one has changed, and
 # begins anew with another compiler, which it does not exchange in a folder.
 SETTINGS = CC=$(CC) PREFIX=$(PREFIX) SANITIZE=$(SANITIZE) SHARED=$(SHARED) WERROR=$(WERROR) \
 	MPI=$(shell command -v mpicc) PYTHON=$(shell /usr/bin/python3 -c 'import cffi' 2>/dev/null && echo cffi)
-configure: packages $(if $(filter build-all test crash faults mpi-kills lint,$(MAKECMDGOALS)),mpi-packages python-packages)
+configure: packages $(if $(filter build-all test crash faults mpi-kills lint,$(MAKECMDGOALS)),mpi-packages python-packages) $(if $(filter test,$(MAKECMDGOALS)),web-packages)
 	@if [ "$$(cat "$(BUILD)/settings" 2>/dev/null)" != '$(SETTINGS)' ] || \
 		[ ! -f "$(BUILD)/build.ninja" ]; then \
 		case "$$(cat "$(BUILD)/settings" 2>/dev/null)" in \

@@ -136,21 +136,15 @@ export function describe(model, classes, signal) {
   );
 }
 
-let waiting = null;
-
-/* Resolves when the server answers again; all who wait share one poll. */
-export function serverIsBack() {
-  waiting ??= (async () => {
-    for (;;) {
-      await pause(POLL);
-      try {
-        if ((await fetch("readyz", { cache: "no-store", signal: AbortSignal.timeout(POLL) })).ok)
-          break;
-      } catch {
-        /* still gone */
-      }
+/* Resolves when the server answers again. */
+export async function serverIsBack() {
+  for (;;) {
+    await pause(POLL);
+    try {
+      const limit = AbortSignal.timeout(POLL);
+      if ((await fetch("readyz", { cache: "no-store", signal: limit })).ok) return;
+    } catch {
+      /* still gone */
     }
-    waiting = null;
-  })();
-  return waiting;
+  }
 }

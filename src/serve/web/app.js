@@ -36,14 +36,20 @@ function toast(text, seconds = 0) {
   if (seconds > 0) toastTimer = setTimeout(() => ($("toast").hidden = true), 1000 * seconds);
 }
 
-/* A server that is gone is waited for; then `again` is called. */
+const afterwards = new Set(); /* what is done when the server is back */
+
+/* A server that is gone is waited for; then `again` is called, once however often it was given. */
 async function waitForServer(again) {
+  afterwards.add(again);
   toast(
     "The server does not answer. Your photo and classes stay here; this page tries again by itself.",
   );
+  if (afterwards.size > 1) return;
   await api.serverIsBack();
   toast("The server is back.", 4);
-  again();
+  const todo = [...afterwards];
+  afterwards.clear();
+  for (const action of todo) action();
 }
 
 /* ---- asking ---- */

@@ -169,7 +169,9 @@ export function read(text, attributes) {
       continue;
     }
     const rest = rows[0]?.fields.slice(1) ?? [];
-    const asTable = rest.filter((field) => find(field)).length;
+    const asTable = rest.filter(
+      (field) => attributes.includes(field) || (find(field) && !cut(field, find)),
+    ).length;
     const asList = rest.filter((field) => cut(field, find)).length;
     const merit = Math.max(asTable, asList);
     if (!best || merit > best.merit) best = { rows, delimiter, merit, table: asTable > 0 };
