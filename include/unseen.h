@@ -304,7 +304,8 @@ UNSEEN_API const char *unseen_model_manifest(const unseen_model *model);
  * {"method", "title", "data_set" or null, "feature_length", "pictures": a backbone is attached,
  * "class_count", "seen_count", "attribute_count", "classes": [{"name", "seen", "new": described
  * after training}], "attribute_groups": [{"name": "wing color", "" for attributes without one,
- * "attributes": [{"number", "name": "has_wing_color::blue", "value": "blue"}]}],
+ * "attributes": [{"number", "name": "has_wing_color::blue", "value": "blue", and the "least" and
+ * "largest" value in training where "value_unit" is "other" and they are known}]}],
  * "can_describe": classes can be added, else "why_not" is a sentence, "value_unit": {"kind":
  * "share", "percent" or "other", "maximum": 1, 100 or null} of what a description of some
  * attributes says, "grid": {"height", "width"}, "branches": [what each map of attention shows],

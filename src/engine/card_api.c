@@ -40,13 +40,24 @@ static const char *group_name(const un_attribute_groups *groups, char *const *at
     return "";
 }
 
-static json_t *group_json(const un_attribute_groups *groups, char *const *attributes, size_t g) {
+/* With the range of its values in training where these have a unit of their own. */
+static json_t *attribute_json(const un_classifier *c, const un_attribute_groups *groups, size_t i) {
+    const un_class_semantics *m = &c->classes.semantics[0];
+    json_t *out = json_pack("{s:I, s:s, s:s}", "number", (json_int_t)i, "name", m->attributes[i],
+                            "value", groups->names[i]);
+    if (out && m->scaling && un_classifier_value_unit(c) == UN_VALUES_OTHER) {
+        un_json_put(&out, "least", un_json_number(m->scaling->least[i]));
+        un_json_put(&out, "largest", un_json_number(m->scaling->largest[i]));
+    }
+    return out;
+}
+
+static json_t *group_json(const un_classifier *c, const un_attribute_groups *groups, size_t g) {
     json_t *out = json_array();
     for (size_t i = 0; i < groups->count; i++)
-        if (groups->group_of[i] == g)
-            un_json_push(&out, json_pack("{s:I, s:s, s:s}", "number", (json_int_t)i, "name",
-                                         attributes[i], "value", groups->names[i]));
-    return json_pack("{s:s, s:o}", "name", group_name(groups, attributes, g), "attributes", out);
+        if (groups->group_of[i] == g) un_json_push(&out, attribute_json(c, groups, i));
+    return json_pack("{s:s, s:o}", "name",
+                     group_name(groups, c->classes.semantics[0].attributes, g), "attributes", out);
 }
 
 /* A list; empty where attributes have no names. */
@@ -61,7 +72,7 @@ static un_status make_groups(const un_classifier *c, json_t **out) {
                                           &(un_attribute_groups_options){.table = NULL}, &arena,
                                           &groups);
         for (size_t g = 0; !status && g < groups.group_count; g++)
-            un_json_push(out, group_json(&groups, m->attributes, g));
+            un_json_push(out, group_json(c, &groups, g));
     }
     un_arena_free(&arena);
     return status;

@@ -110,12 +110,18 @@ un_status un_crop_given(const unseen_picture *p, size_t number, const un_recipe 
     un_image image = {0};
     un_crop_box box;
     *out = (un_image){0};
+    *where = (unseen_crop){0};
     if (p->cropped) {
         *where = *p->cropped;
         return copy_pixels(p, out);
     }
-    UN_TRY(load_given(p, number, &options, &image));
-    un_status status = un_recipe_crop(recipe, &image, out, &box);
+    un_status status = load_given(p, number, &options, &image);
+    if (status) {
+        where->picture_width = image.width;
+        where->picture_height = image.height;
+        return status;
+    }
+    status = un_recipe_crop(recipe, &image, out, &box);
     if (!status)
         *where = (unseen_crop){.side = recipe->crop,
                                .x = box.x,

@@ -63,8 +63,8 @@ un_status un_load_picture(const char *root, const char *name, const un_recipe *r
  * do. `number` is what sentences call one that is in memory. */
 un_status un_check_given(const unseen_picture *picture, size_t number, size_t side);
 /* What a network sees of it, (side, side, 3), and where that lies in it. A file of more than
- * `max_pixels` (0: un_image_options's limit) is refused. Not for one that is given as features
- * alone. */
+ * `max_pixels` (0: un_image_options's limit) is refused, with its size in *where. Not for one
+ * that is given as features alone. */
 un_status un_crop_given(const unseen_picture *picture, size_t number, const un_recipe *recipe,
                         size_t max_pixels, un_image *out, unseen_crop *where);
 

@@ -59,10 +59,11 @@ static un_status crop_into(const un_recipe *recipe, const unseen_picture *pictur
     if (capacity < need)
         return un_fail(UNSEEN_E_ARGUMENT, "a crop of %zu pixels a side needs %zu bytes, not %zu",
                        recipe->crop, need, capacity);
-    UN_TRY(un_crop_given(picture, 0, recipe, max_pixels, &crop, &where));
+    un_status status = un_crop_given(picture, 0, recipe, max_pixels, &crop, &where);
+    if (!status || where.picture_width > 0) *out = where;
+    UN_TRY(status);
     memcpy(rgb, crop.pixels, need);
     un_image_free(&crop);
-    *out = where;
     return UNSEEN_OK;
 }
 

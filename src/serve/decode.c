@@ -432,6 +432,7 @@ static outcome ask(const un_decode_pool *pool, const worker *w, const char *reci
     if (!is_plausible(pool, &reply, side)) return BROKEN;
     if (n > KEPT) madvise(file, n, MADV_REMOVE); /* the whole pages of it */
     out->status = (un_status)reply.status;
+    out->too_large = out->status == UNSEEN_E_UNSUPPORTED && reply.crop.picture_width > 0;
     if (out->status)
         (void)un_fail(out->status, "%s", reply.message);
     else
@@ -460,7 +461,8 @@ static un_status decode(un_decode_pool *pool, const char *recipe, const void *by
     UN_TRY(unseen_picture_crop(recipe, NULL, 0, NULL, 0, &out->crop)); /* its side */
     if (strlen(recipe) >= UN_DECODE_RECIPE)
         return un_fail(UNSEEN_E_ARGUMENT, "a recipe of %zu bytes", strlen(recipe));
-    if (n > pool->options.max_bytes)
+    out->too_large = n > pool->options.max_bytes;
+    if (out->too_large)
         return un_fail(UNSEEN_E_UNSUPPORTED, "a picture file of %zu bytes; at most %zu are taken",
                        n, pool->options.max_bytes);
     UN_TRY(un_alloc(3 * out->crop.side * out->crop.side, 1, &out->rgb));

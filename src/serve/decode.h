@@ -27,6 +27,7 @@ typedef struct {
 /* What became of a picture; status and message are those that unseen_picture_crop has for it. */
 typedef struct {
     un_status status;
+    int too_large;     /* 1: UNSEEN_E_UNSUPPORTED for its bytes or pixels alone */
     char message[512]; /* UTF-8; "" if it is well */
     unseen_crop crop;
     uint8_t *rgb; /* [side, side, 3], the caller's, released with free(); NULL unless UNSEEN_OK */

@@ -160,7 +160,12 @@ static void what_cannot_be_cropped(void **state) {
                    recipe, &(unseen_picture){.bytes = large.bytes, .byte_count = large.size},
                    limit - 1, rgb, n, &where),
                UNSEEN_E_UNSUPPORTED, "61 x 47");
-    assert_int_equal(where.side, 7); /* untouched by failures */
+    assert_int_equal(where.picture_width, WIDTH);
+    assert_int_equal(where.picture_height, HEIGHT);
+    assert_int_equal(where.side, 0);
+    where.side = 7;
+    util_fails(unseen_picture_crop(recipe, &cut, 0, rgb, n, &where), UNSEEN_E_FORMAT, "damaged");
+    assert_int_equal(where.side, 7); /* untouched by other failures */
     free(b.bytes);
     free(large.bytes);
 }

@@ -35,6 +35,7 @@ static void assert_same(un_decode_pool *pool, const char *recipe, const blob *b)
     un_decode(pool, recipe, b->bytes, b->size, &got);
     assert_int_equal(got.status, status);
     assert_string_equal(got.message, status ? un_error() : "");
+    assert_int_equal(got.too_large, where.picture_width * where.picture_height > 20 * (size_t)MIB);
     if (status) {
         assert_null(got.rgb);
         return;
@@ -126,6 +127,7 @@ static void damage_has_the_librarys_sentence(void **state) {
     unsigned char *large = calloc(9, MIB);
     un_decode(pool, g_recipe, large, 9 * (size_t)MIB, &got);
     assert_int_equal(got.status, UNSEEN_E_UNSUPPORTED);
+    assert_int_equal(got.too_large, 1);
     assert_non_null(strstr(got.message, "at most 8388608"));
     un_decode(pool, g_recipe, large, 8 * (size_t)MIB, &got);
     assert_int_equal(got.status, UNSEEN_E_FORMAT);
@@ -161,6 +163,7 @@ static void bombs_are_refused_from_their_head(void **state) {
     double started = un_now();
     un_decode(pool, g_recipe, b.bytes, b.size, &got);
     assert_int_equal(got.status, UNSEEN_E_UNSUPPORTED);
+    assert_int_equal(got.too_large, 1);
     assert_non_null(strstr(got.message, "50000 x 50000 pixels are more than"));
     assert_true(un_now() - started < 2);
     assert_same(pool, g_recipe, &b);

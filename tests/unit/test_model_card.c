@@ -121,6 +121,61 @@ static void old_models_describe_themselves(void **state) {
     unseen_model_close(model);
 }
 
+/* What a model says of itself whose attributes go from 0 to `most`. */
+static json_t *card_of_values(float most) {
+    static const char *const settings[] = {"gamma=1", "lambda=1"};
+    static float features[N * 5], attributes[C * A];
+    unseen_arrays a;
+    unseen_train_options t;
+    unseen_dataset *data = NULL;
+    unseen_model *model = NULL;
+    un_rng rng = un_rng_stream(3, "values", 0);
+    un_rng_fill_uniform(&rng, features, (size_t)N * 5, 0, 1);
+    for (size_t i = 0; i < C * A; i++) attributes[i] = most * g_attributes[i];
+    attributes[0] = most;
+    unseen_arrays_init(&a, sizeof a);
+    a.image_count = N, a.width = 5, a.features = features, a.labels = g_labels;
+    a.class_count = C, a.attribute_count = A, a.class_attributes = attributes;
+    a.attribute_names = g_attribute_names;
+    util_ok(unseen_dataset_from_arrays(&a, &data));
+    unseen_train_options_init(&t, sizeof t);
+    t.select = "none";
+    t.settings = settings;
+    t.setting_count = 2;
+    util_ok(unseen_train("eszsl", data, &t, &model, NULL));
+    json_t *card = describe(model);
+    unseen_model_close(model);
+    unseen_dataset_close(data);
+    return card;
+}
+
+static void units_of_descriptions_are_told(void **state) {
+    (void)state;
+    static const struct {
+        float most;
+        const char *kind;
+        long long maximum;
+    } units[] = {{1, "share", 1}, {100, "percent", 100}, {3000, "other", 0}};
+    for (size_t u = 0; u < 3; u++) {
+        json_t *card = card_of_values(units[u].most);
+        const json_t *unit = json_object_get(card, "value_unit");
+        const json_t *group = json_array_get(json_object_get(card, "attribute_groups"), 0);
+        const json_t *first = json_array_get(json_object_get(group, "attributes"), 0);
+        assert_string_equal(text_of(unit, "kind"), units[u].kind);
+        assert_string_equal(text_of(card, "selection"), "none");
+        assert_true(json_is_null(json_object_get(json_object_get(card, "calibration"), "source")));
+        if (u < 2) {
+            assert_int_equal(number_of(unit, "maximum"), units[u].maximum);
+            assert_null(json_object_get(first, "largest"));
+        } else {
+            assert_true(json_is_null(json_object_get(unit, "maximum")));
+            util_near(json_number_value(json_object_get(first, "largest")), 3000, 1e-3);
+            assert_true(json_number_value(json_object_get(first, "least")) < 3000);
+        }
+        json_decref(card);
+    }
+}
+
 static double cosine(const float *a, const float *b) {
     double ab = 0, aa = 0, bb = 0;
     for (size_t i = 0; i < A; i++) {
@@ -172,6 +227,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_model_describes_itself),
         cmocka_unit_test(old_models_describe_themselves),
+        cmocka_unit_test(units_of_descriptions_are_told),
         cmocka_unit_test(alike_descriptions_are_found),
     };
     return cmocka_run_group_tests(tests, make_model, remove_folder);

@@ -411,7 +411,7 @@ static un_status decode_once(const picture *p, un_image *out, int *failed) {
     *failed = open_loader(p, &image) != 0;
     if (*failed) goto done;
     size_t limit = p->options.max_pixels ? p->options.max_pixels : DEFAULT_MAX_PIXELS;
-    UN_GO(un_image_check_size((size_t)image->Xsize, (size_t)image->Ysize, limit, p->name));
+    UN_GO(un_image_check_size((size_t)image->Xsize, (size_t)image->Ysize, limit, p->name, out));
     UN_GO(check_fork(p, image));
     if (p->head) {
         layout l;

@@ -35,15 +35,18 @@ void un_image_free(un_image *image) {
     *image = (un_image){0};
 }
 
-un_status un_image_check_size(size_t width, size_t height, size_t limit, const char *name) {
+un_status un_image_check_size(size_t width, size_t height, size_t limit, const char *name,
+                              un_image *refused) {
     size_t count = 0;
     if (width == 0 || height == 0)
         return un_fail(UNSEEN_E_FORMAT, "%s: the picture has no pixels (%zu x %zu)", name, width,
                        height);
-    if (__builtin_mul_overflow(width, height, &count) || count > limit)
+    if (__builtin_mul_overflow(width, height, &count) || count > limit) {
+        *refused = (un_image){.width = width, .height = height};
         return un_fail(UNSEEN_E_UNSUPPORTED,
                        "%s: %zu x %zu pixels are more than the %zu accepted; reduce the picture",
                        name, width, height, limit);
+    }
     return UNSEEN_OK;
 }
 
@@ -166,7 +169,7 @@ static un_status read_info_header(bitmap *b, uint32_t *compression) {
     return UNSEEN_OK;
 }
 
-static un_status read_headers(bitmap *b, size_t limit) {
+static un_status read_headers(bitmap *b, size_t limit, un_image *refused) {
     uint32_t compression = COMPRESSION_NONE;
     if (b->size < FILE_HEADER + CORE_HEADER) return damaged(b, "its header is cut off");
     size_t header = little(b->bytes + FILE_HEADER, 4);
@@ -185,7 +188,7 @@ static un_status read_headers(bitmap *b, size_t limit) {
     if (b->bits != 1 && b->bits != 2 && b->bits != 4 && b->bits != 8 && b->bits != 16 &&
         b->bits != 24 && b->bits != 32)
         return damaged(b, "its number of bits a pixel is impossible");
-    UN_TRY(un_image_check_size(b->width, b->height, limit, b->name));
+    UN_TRY(un_image_check_size(b->width, b->height, limit, b->name, refused));
     UN_TRY(read_masks(b, header, compression));
     if (b->bits <= 8 && (b->palette_count == 0 || b->palette_count > (size_t)1 << b->bits))
         b->palette_count = (size_t)1 << b->bits;
@@ -227,7 +230,7 @@ static void mask_row(const bitmap *b, const unsigned char *in, unsigned char *ou
 un_status un_bmp_decode(const unsigned char *bytes, size_t size, const char *name, size_t limit,
                         un_image *out) {
     bitmap b = {.bytes = bytes, .size = size, .name = name};
-    UN_TRY(read_headers(&b, limit));
+    UN_TRY(read_headers(&b, limit, out));
     size_t need = 3 * b.width * b.height;
     UN_TRY(un_budget_take(need));
     un_status status = un_image_create(b.width, b.height, out);

@@ -46,7 +46,8 @@ int un_image_reads(un_file_kind kind);
 /* Decodes a file (JPEG, PNG, WebP, TIFF, GIF, BMP, and HEIF, which are
  * HEIC and AVIF, where libvips was built with it; the first frame of several). Fails with
  * UNSEEN_E_FORMAT, UNSEEN_E_UNSUPPORTED (a picture, but of a kind that is not read),
- * UNSEEN_E_IO or UNSEEN_E_MEMORY and a sentence that names the file; *out is then empty.
+ * UNSEEN_E_IO or UNSEEN_E_MEMORY and a sentence that names the file; *out is then empty, but has the
+ * size of a picture that is larger than is accepted (UNSEEN_E_UNSUPPORTED).
  * `options` may be NULL for all zero. Single-threaded; may run in many threads at once. */
 un_status un_image_read(const char *path, const un_image_options *options, un_image *out);
 /* The same from memory; `name` is for the sentence. */
