@@ -94,10 +94,13 @@ static void choose_lead(maker *m) {
     for (size_t i = 0; i < m->options->model_count; i++)
         if (isnan(un_report_fold(m->manifests[i]))) m->by_fold = 0;
     for (size_t g = 0; g < m->group_count && m->by_fold; g++) {
-        size_t i = m->groups[g].models[0];
-        if (!(un_report_fold(m->manifests[i]) > most)) continue;
-        most = un_report_fold(m->manifests[i]);
-        m->lead = i;
+        const un_report_group *group = &m->groups[g];
+        double mean = 0;
+        for (size_t k = 0; k < group->count; k++)
+            mean += un_report_fold(m->manifests[group->models[k]]) / (double)group->count;
+        if (!(mean > most)) continue;
+        most = mean;
+        m->lead = group->models[0];
     }
 }
 

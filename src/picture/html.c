@@ -17,7 +17,7 @@ static const char *entity(int32_t c) {
     }
 }
 
-void un_html_text(FILE *out, const char *text) {
+static void write_text(FILE *out, const char *text, int is_name) {
     size_t n = text ? strlen(text) : 0;
     for (size_t i = 0; i < n;) {
         int32_t c = -1;
@@ -33,8 +33,13 @@ void un_html_text(FILE *out, const char *text) {
         else if (!control)
             fwrite(text + i, 1, length, out);
         i += length;
+        if (is_name && (c == '_' || c == ':') && i < n && text[i] != ':') fputs("<wbr>", out);
     }
 }
+
+void un_html_text(FILE *out, const char *text) { write_text(out, text, 0); }
+
+void un_html_name(FILE *out, const char *name) { write_text(out, name, 1); }
 
 void un_html_base64(FILE *out, const void *bytes, size_t n) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

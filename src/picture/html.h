@@ -12,6 +12,8 @@
 /* Text as content or as a quoted attribute: < > & " ' are escaped, control characters but for
  * line ends and tabs left out, what is not UTF-8 shown as U+FFFD. NULL writes nothing. */
 void un_html_text(FILE *out, const char *text);
+/* The same of a name that has no blanks, perhaps: lines may break after "_" and ":". */
+void un_html_name(FILE *out, const char *name);
 /* The bytes in base64 (RFC 4648, padded). */
 void un_html_base64(FILE *out, const void *bytes, size_t n);
 

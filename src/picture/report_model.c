@@ -152,13 +152,13 @@ static void write_branches(FILE *out, const un_report_model *m) {
 
 static void write_answer(FILE *out, const un_report_picture *p) {
     fputs("<figcaption><b>", out);
-    un_html_text(out, p->truth);
+    un_html_name(out, p->truth);
     fprintf(out, "</b> <span class=\"kind\">%s</span><br>", un_report_kind(p->truth_seen));
     if (p->right) {
         fputs("<span class=\"right-answer\">✓ right</span>", out);
     } else {
         fputs("<span class=\"wrong-answer\">✗ taken for</span> <b>", out);
-        un_html_text(out, p->predicted);
+        un_html_name(out, p->predicted);
         fprintf(out, "</b> <span class=\"kind\">%s</span>", un_report_kind(p->predicted_seen));
     }
 }
@@ -167,11 +167,11 @@ static void write_answer(FILE *out, const un_report_picture *p) {
 static void write_reasons(FILE *out, const un_report_picture *p) {
     if (p->attribute) {
         fputs("<p class=\"soft\">Maps of <b>", out);
-        un_html_text(out, p->attribute);
+        un_html_name(out, p->attribute);
         fputs("</b>", out);
         if (p->attributes_against) {
             fputs(", which speaks least against ", out);
-            un_html_text(out, p->predicted);
+            un_html_name(out, p->predicted);
             fputs("; no attribute speaks for it", out);
         }
         fputs("</p>", out);
@@ -185,7 +185,7 @@ static void write_reasons(FILE *out, const un_report_picture *p) {
         fputs(p->verdict ? "<p>Without gamma the answer is <b>"
                          : "<p>The bonus of calibration won it: without gamma the answer is <b>",
               out);
-        un_html_text(out, p->without_gamma);
+        un_html_name(out, p->without_gamma);
         fputs("</b>.</p>", out);
     }
 }
@@ -265,10 +265,10 @@ static void write_pairs(FILE *out, const un_report_model *m) {
         image(out, &p->example, "an example of ", p->predicted);
         if (p->sample.size + p->example.size > 0) fputs("</div>", out);
         fputs("<figcaption><b>", out);
-        un_html_text(out, p->truth);
+        un_html_name(out, p->truth);
         fprintf(out, "</b> <span class=\"kind\">%s</span><br>taken for <b>",
                 un_report_kind(p->truth_seen));
-        un_html_text(out, p->predicted);
+        un_html_name(out, p->predicted);
         fprintf(
             out,
             "</b> <span class=\"kind\">%s</span><br>%zu of %zu pictures</figcaption></figure>\n",

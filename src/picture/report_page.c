@@ -41,12 +41,15 @@ static void write_counts(FILE *out, const un_report *report, const un_report_cou
         "Accuracies are means over classes.",
         n->unseen, n->unseen_pictures, n->seen, n->seen_pictures);
     if (report->count > 1) {
+        size_t g = un_report_group_of(report, report->lead);
         fprintf(out, " Of %zu models ", report->count);
-        un_report_name(out, &report->models[report->lead]);
+        un_report_group_name(out, report, g);
         fputs(report->by_fold
                   ? " comes first: it was best on the validation folds, before any test."
                   : " comes first, as it was given first.",
               out);
+        if (report->groups[g].count > 1)
+            fputs(" The figures here are those of its first seed.", out);
     }
     fputs("</p>\n", out);
 }

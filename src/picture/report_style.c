@@ -32,8 +32,8 @@ static const char g_text[] =
     "summary:focus-visible,a:focus-visible,button:focus-visible{outline:2px solid var(--link);"
     "outline-offset:2px}\n"
     ".model{margin:0;padding:.6rem 0}:not(.model)+.model{margin-top:2rem}.model>details{margin:0}"
-    "pre{background:var(--panel);border-radius:8px;padding:1rem;overflow-x:auto;"
-    "font-size:.9375rem;line-height:1.4;overflow-wrap:normal}\n";
+    "pre{background:var(--panel);border-radius:8px;padding:1rem;line-height:1.4;"
+    "white-space:pre-wrap}\n";
 
 static const char g_tables[] =
     ".scroll{overflow-x:auto;margin:.75rem 0}\n"
@@ -43,10 +43,12 @@ static const char g_tables[] =
     "thead th{overflow-wrap:normal;color:var(--soft);font-weight:500;border-bottom:1px solid "
     "var(--line)}"
     "tbody th{font-weight:500;min-width:4.5rem}tbody tr+tr>*{border-top:1px solid var(--panel)}"
-    ".n{text-align:right}td.n{white-space:nowrap}.sd,.rest{color:var(--soft)}"
-    ".rest>*{font-weight:400}tbody tr.rest>*{border-top:1px solid var(--line)}\n"
-    ".best{font-weight:700}.best::after{content:\"★\";color:var(--c1);font-size:.7em;"
-    "position:absolute;margin-left:.1em}.hidden{position:absolute;width:1px;height:1px;"
+    ".n{text-align:right}td.n{white-space:nowrap}.sd,.rest{color:var(--soft);font-weight:400}"
+    "td{overflow-wrap:normal}.taken "
+    "td{overflow-wrap:anywhere}.rest>*{font-weight:400;white-space:nowrap}tbody "
+    "tr.rest>*{border-top:1px solid var(--line)}\n"
+    ".best{font-weight:700;text-decoration:underline 2px "
+    "var(--c1);text-underline-offset:3px}.hidden{position:absolute;width:1px;height:1px;"
     "overflow:hidden;clip-path:inset(50%);white-space:nowrap}\n"
     ".bar{background:linear-gradient(var(--tint),var(--tint)) left .2rem/var(--p) 1.5em no-repeat;"
     "-webkit-print-color-adjust:exact;print-color-adjust:exact;min-width:3.5rem}"
@@ -82,8 +84,9 @@ static const char g_figures[] =
     ".matrix{display:block;width:min(100%,34rem);height:auto;background:var(--panel)}"
     ".matrix .right{fill:var(--c0)}.matrix .wrong{fill:var(--c1)}"
     ".matrix .edge{stroke:var(--soft);stroke-width:.15;fill:none}\n"
-    ".cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,15rem),1fr));"
-    "gap:.9rem}.cards.few{grid-template-columns:repeat(auto-fill,minmax(min(47%,12rem),1fr))}"
+    ".cards{display:grid;align-items:start;grid-template-columns:repeat(auto-fill,minmax(min(100%,"
+    "15rem),1fr));"
+    "gap:.9rem}.cards.few{grid-template-columns:repeat(auto-fit,minmax(min(47%,12rem),1fr))}"
     ".cards.maps{grid-template-columns:repeat(auto-fill,minmax(min(100%,26rem),1fr))}"
     ".card{background:var(--panel);border-radius:8px;overflow:hidden;break-inside:avoid}"
     ".card figcaption{padding:.5rem .75rem .75rem;line-height:1.4}"
@@ -91,19 +94,27 @@ static const char g_figures[] =
     ".strip.three{grid-template-columns:1fr 1fr 1fr}"
     "img{display:block;width:100%;height:auto;aspect-ratio:1;object-fit:cover}"
     ".card p{margin:.3rem 0 0}.wrong-answer{color:var(--c1);font-weight:600}"
-    ".right-answer{color:var(--c2);font-weight:600}\n"
+    ".right-answer{color:var(--c2);font-weight:600}\n";
+
+/* A phone: heads of many narrow columns stand upright, deviations under their means. */
+static const char g_small[] =
     "@media(max-width:34rem){body{padding:1rem 1rem 2rem}h1{font-size:1.6rem}"
-    "th,td{padding-right:.5rem}.sd{display:block}.bars .bar,.bars thead "
-    "th+th{min-width:2.75rem;padding-right:.2rem}.bars tbody th{min-width:6rem}"
-    ".bars td+td{border-left-width:.25rem}.numbers{grid-template-columns:repeat(auto-fit,"
-    "minmax(6.6rem,1fr));gap:.4rem}.numbers b{font-size:1.35rem}.parts th,.parts td{padding-right:"
-    ".35rem}.parts .n{padding-right:.3rem}tbody th{min-width:3.5rem}"
-    "section{margin-top:1.25rem;padding-top:1rem}}\n"
+    "section{margin-top:1.25rem;padding-top:1rem}"
+    "th,td{padding-right:.5rem}tbody th{min-width:3.5rem}.sd{display:block}"
+    ".bars .bar,.bars thead th+th{min-width:2.75rem;padding-right:.2rem}"
+    ".bars tbody th{min-width:6rem}.bars td+td{border-left-width:.25rem}"
+    ".parts th,.parts td,.figures th,.figures td{padding-right:.35rem}"
+    ".many thead th+th{writing-mode:vertical-rl;text-align:left;padding:.3rem 0}"
+    ".numbers{grid-template-columns:repeat(auto-fit,minmax(6.6rem,1fr));gap:.4rem}"
+    ".numbers div{padding:.5rem .6rem}.numbers b{font-size:1.35rem}}\n";
+
+/* Paper: light colours whatever the screen has, what is folded stays so. */
+static const char g_paper[] =
     "@media print{:root{color-scheme:light;--paper:#fff;--panel:#f3f5f8;--ink:#000;--soft:#444;"
     "--line:#bbb;--link:#000;--tint:#cfe0f3;--c0:#2166ac;--c1:#b2532b;--c2:#1a7f5a;--c3:#7d4ba3;"
     "--c4:#8a5c00;--c5:#c2337a}body{max-width:none;padding:0;font-size:11pt}.contents{display:none}"
     "figure,tr,.numbers{break-inside:avoid}h2,h3,summary{break-after:avoid}"
-    ".scroll,pre{overflow:visible}pre{white-space:pre-wrap}}\n";
+    ".scroll{overflow:visible}}\n";
 
 /* Sorting: a click on a head sorts by it, another turns the order round; what is no number stays
  * last. A link into a model's folded part opens it. */
@@ -155,8 +166,8 @@ un_status un_report_head(FILE *out, const char *title) {
     UN_TRY(script_hash(out));
     fputs("'\">\n<title>", out);
     un_html_text(out, title);
-    fprintf(out, ": zero-shot classification</title>\n<style>\n%s%s%s%s</style>\n</head>",
-            g_colours, g_text, g_tables, g_figures);
+    fprintf(out, ": zero-shot classification</title>\n<style>\n%s%s%s%s%s%s</style>\n</head>",
+            g_colours, g_text, g_tables, g_figures, g_small, g_paper);
     return UNSEEN_OK;
 }
 

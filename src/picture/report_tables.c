@@ -50,9 +50,9 @@ static void figure_cell(FILE *out, double value, double sd, double most, int sev
         return;
     }
     int best = several && lround(1000 * value) == lround(1000 * most);
-    fprintf(out, best ? "<td class=\"n\"><span class=\"best\">%.1f</span>" : "<td class=\"n\">%.1f",
+    fprintf(out, best ? "<td class=\"n\"><span class=\"best\">%.1f" : "<td class=\"n\">%.1f",
             100 * value);
-    if (best) fputs("<span class=\"hidden\"> best</span>", out);
+    if (best) fputs("</span><span class=\"hidden\"> best</span>", out);
     if (!isnan(sd)) fprintf(out, " <span class=\"sd\">± %.1f</span>", 100 * sd);
     fputs("</td>", out);
 }
@@ -106,14 +106,14 @@ static void origin_row(FILE *out, const un_report *report, size_t i) {
     const un_report_model *m = &report->models[i];
     fputs("<tr><th scope=\"row\">", out);
     un_report_name(out, m);
-    fputs("</th><td>", out);
+    fputs("<br><span class=\"kind free\">", out);
+    un_html_name(out, report->groups[un_report_group_of(report, i)].features);
+    fputs("</span></th><td>", out);
     un_html_text(out, un_report_text(m->result, "method"));
     fprintf(out, "</td><td class=\"n\">%lld</td><td class=\"n\">%.4g</td><td>",
             (long long)json_integer_value(json_object_get(m->result, "seed")),
             json_number_value(json_object_get(m->result, "gamma")));
     un_html_text(out, un_report_text(m->result, "selection"));
-    fputs("</td><td>", out);
-    un_html_text(out, report->groups[un_report_group_of(report, i)].features);
     fputs("</td></tr>\n", out);
 }
 
@@ -121,12 +121,11 @@ static void origin_row(FILE *out, const un_report *report, size_t i) {
 static void write_origins(FILE *out, const un_report *report) {
     fputs("<details><summary>Methods, features and gammas</summary>\n", out);
     un_html_table(out, "origins", "How the models came about, and the gamma of their U, S and H.");
-    un_html_column(out, NULL, "model");
+    un_html_column(out, NULL, "model, features");
     un_html_column(out, NULL, "method");
     un_html_column(out, "n", "seed");
     un_html_column(out, "n", "gamma");
     un_html_column(out, NULL, "selection");
-    un_html_column(out, NULL, "features");
     un_html_table_body(out);
     for (size_t i = 0; i < report->count; i++) origin_row(out, report, i);
     un_html_table_end(out);
@@ -145,9 +144,8 @@ void un_report_comparison(FILE *out, const un_report *report) {
     un_html_table_end(out);
     fputs("<p class=\"soft\">", out);
     if (report->group_count > 1)
-        fputs("<span class=\"best\" aria-hidden=\"true\">&#8203;</span>&emsp;The best of its "
-              "column on "
-              "these test pictures. ",
+        fputs("<span class=\"best\">Underlined</span>: the best of its column on these test "
+              "pictures. ",
               out);
     fputs(
         "T1: pictures of unseen classes, named among unseen classes only. U, S: pictures of unseen "
@@ -191,7 +189,7 @@ static void hit_cell(FILE *out, const json_t *p, size_t branch) {
 }
 
 static void map_heads(FILE *out, const char *caption, const char *rows, size_t branches) {
-    un_html_table(out, "parts", caption);
+    un_html_table(out, branches > 2 ? "parts many" : "parts", caption);
     un_html_column(out, NULL, rows);
     for (size_t b = 0; b < branches; b++) {
         char name[32];
@@ -379,7 +377,7 @@ static const json_t *class_of(const un_report_model *m, size_t k) {
 
 static void class_head(FILE *out, const json_t *class) {
     fputs("<tr><th scope=\"row\">", out);
-    un_html_text(out, un_report_text(class, "name"));
+    un_html_name(out, un_report_text(class, "name"));
     fprintf(out, " <span class=\"kind\">%s, %lld</span></th>",
             un_report_kind(json_is_true(json_object_get(class, "seen"))),
             (long long)json_integer_value(json_object_get(class, "images")));
@@ -455,7 +453,7 @@ static void answers(FILE *out, const un_report_model *m, uint32_t *row, size_t n
             return;
         }
         fprintf(out, "%s%u ", first ? "" : ", ", row[best]);
-        un_html_text(out, un_report_text(class_of(m, best), "name"));
+        un_html_name(out, un_report_text(class_of(m, best), "name"));
         row[best] = 0;
     }
 }

@@ -8,7 +8,7 @@ import re
 import sys
 from html.parser import HTMLParser
 
-VOID = {"meta", "br", "img", "path", "circle", "line", "rect"}
+VOID = {"meta", "br", "wbr", "img", "path", "circle", "line", "rect"}
 
 
 class Page(HTMLParser):
