@@ -70,6 +70,8 @@ UNSEEN_API size_t unseen_dataset_image_count(const unseen_dataset *data); /* N *
 UNSEEN_API size_t unseen_dataset_class_count(const unseen_dataset *data); /* C */
 /* NULL where i or k is out of range, or nothing has names. */
 UNSEEN_API const char *unseen_dataset_image_name(const unseen_dataset *data, size_t i);
+/* The folder in which the images have these names; NULL if unknown. */
+UNSEEN_API const char *unseen_dataset_image_folder(const unseen_dataset *data);
 UNSEEN_API const char *unseen_dataset_class_name(const unseen_dataset *data, size_t k);
 /* 1 if images of class k are in trainval, 0 if none is, -1 if k is out of range. */
 UNSEEN_API int unseen_dataset_class_seen(const unseen_dataset *data, size_t k);

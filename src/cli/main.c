@@ -37,6 +37,7 @@ static const struct {
     {"explain", un_cmd_explain, "show why: attributes, where they are, one class against another",
      0},
     {"report", un_cmd_report, "one HTML page about models: numbers, curves, pictures", 0},
+    {"serve", un_cmd_serve, "answer over HTTP, and on a page for people", 0},
     {"bench", un_cmd_bench, "measure the speed of a method on this machine", 0},
     {"completion", un_cmd_completion, "print what bash or zsh needs to complete all this", 0},
 };

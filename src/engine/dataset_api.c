@@ -112,6 +112,10 @@ const char *unseen_dataset_image_name(const unseen_dataset *data, size_t i) {
     return i < unseen_dataset_image_count(data) && data->data.images ? data->data.images[i] : NULL;
 }
 
+const char *unseen_dataset_image_folder(const unseen_dataset *data) {
+    return data ? data->data.image_root : NULL;
+}
+
 const char *unseen_dataset_class_name(const unseen_dataset *data, size_t k) {
     return k < unseen_dataset_class_count(data) ? data->data.classes[k] : NULL;
 }

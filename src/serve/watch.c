@@ -1,0 +1,160 @@
+/* watch.c - connections and their time; see watch.h. */
+#include "serve/watch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+enum { TICK_MS = 250 };
+
+struct un_connection {
+    un_connection *next, *previous;
+    int fd;
+    un_phase phase, cut; /* cut: UN_PHASES, or in which phase it was cut off */
+    double until;
+};
+
+struct un_watch_list {
+    const char *slow;
+    pthread_mutex_t lock; /* of all that follows */
+    pthread_cond_t end;
+    pthread_t thread;
+    int ending;
+    size_t count, phases[UN_PHASES];
+    un_connection *first;
+};
+
+/* The socket stays open, so that nobody gets its number meanwhile; its owner finds it ended. */
+static void cut(un_watch_list *list, un_connection *c) {
+    if (c->phase == UN_RECEIVING &&
+        send(c->fd, list->slow, strlen(list->slow), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        errno = 0; /* it does not even read */
+    c->cut = c->phase;
+    shutdown(c->fd, SHUT_RDWR);
+}
+
+static void look(un_watch_list *list) {
+    const double now = un_now();
+    for (un_connection *c = list->first; c; c = c->next)
+        if (c->phase != UN_WAITING && c->cut == UN_PHASES && now > c->until) cut(list, c);
+}
+
+static void *run(void *context) {
+    un_watch_list *list = context;
+    pthread_mutex_lock(&list->lock);
+    while (!list->ending) {
+        struct timespec next;
+        clock_gettime(CLOCK_MONOTONIC, &next);
+        next.tv_nsec += TICK_MS * 1000000L;
+        if (next.tv_nsec >= 1000000000L) {
+            next.tv_sec++;
+            next.tv_nsec -= 1000000000L;
+        }
+        pthread_cond_timedwait(&list->end, &list->lock, &next);
+        look(list);
+    }
+    pthread_mutex_unlock(&list->lock);
+    return NULL;
+}
+
+un_status un_watch_list_open(const char *slow, un_watch_list **out) {
+    pthread_condattr_t monotonic;
+    un_watch_list *list = calloc(1, sizeof *list);
+    if (!list) return un_fail_memory(sizeof *list);
+    list->slow = slow;
+    pthread_mutex_init(&list->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&list->end, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    const int code = pthread_create(&list->thread, NULL, run, list);
+    if (code) {
+        free(list);
+        return un_fail_errno(code, "cannot start a thread");
+    }
+    *out = list;
+    return UNSEEN_OK;
+}
+
+void un_watch_list_close(un_watch_list *list) {
+    if (!list) return;
+    pthread_mutex_lock(&list->lock);
+    list->ending = 1;
+    pthread_cond_signal(&list->end);
+    pthread_mutex_unlock(&list->lock);
+    pthread_join(list->thread, NULL);
+    pthread_cond_destroy(&list->end);
+    pthread_mutex_destroy(&list->lock);
+    free(list);
+}
+
+/* The lock is held. */
+static void enter(un_watch_list *list, un_connection *c, un_phase phase, double seconds) {
+    list->phases[c->phase]--;
+    list->phases[phase]++;
+    c->phase = phase;
+    c->until = un_now() + seconds;
+}
+
+un_connection *un_connection_add(un_watch_list *list, int fd) {
+    enum { FIRST_HEAD = 15 }; /* seconds */
+    un_connection *c = calloc(1, sizeof *c);
+    if (!c) return NULL;
+    *c = (un_connection){.fd = fd, .phase = UN_IDLE, .cut = UN_PHASES};
+    pthread_mutex_lock(&list->lock);
+    list->phases[UN_IDLE]++;
+    enter(list, c, UN_IDLE, FIRST_HEAD);
+    c->next = list->first;
+    if (c->next) c->next->previous = c;
+    list->first = c;
+    list->count++;
+    pthread_mutex_unlock(&list->lock);
+    return c;
+}
+
+void un_connection_remove(un_watch_list *list, un_connection *c) {
+    if (!c) return;
+    pthread_mutex_lock(&list->lock);
+    if (c->next) c->next->previous = c->previous;
+    if (c->previous)
+        c->previous->next = c->next;
+    else
+        list->first = c->next;
+    list->phases[c->phase]--;
+    list->count--;
+    pthread_mutex_unlock(&list->lock);
+    free(c);
+}
+
+int un_connection_turn(un_watch_list *list, un_connection *c, un_phase phase, double seconds) {
+    pthread_mutex_lock(&list->lock);
+    const int whole = c->cut == UN_PHASES;
+    enter(list, c, phase, seconds);
+    pthread_mutex_unlock(&list->lock);
+    return whole;
+}
+
+un_phase un_connection_was_cut(un_watch_list *list, un_connection *c) {
+    pthread_mutex_lock(&list->lock);
+    const un_phase phase = c->cut;
+    pthread_mutex_unlock(&list->lock);
+    return phase;
+}
+
+size_t un_connection_count(un_watch_list *list) {
+    pthread_mutex_lock(&list->lock);
+    const size_t n = list->count;
+    pthread_mutex_unlock(&list->lock);
+    return n;
+}
+
+size_t un_connection_owed(un_watch_list *list) {
+    pthread_mutex_lock(&list->lock);
+    const size_t n =
+        list->phases[UN_RECEIVING] + list->phases[UN_WAITING] + list->phases[UN_SENDING];
+    pthread_mutex_unlock(&list->lock);
+    return n;
+}
