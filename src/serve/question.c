@@ -140,6 +140,8 @@ static int take_json(un_question *q, const char *key, const json_t *value) {
     if (p->most && json_is_integer(value))
         return take_number(key, json_integer_value(value), p->least, p->most,
                            (size_t *)((char *)q + p->offset));
+    if (json_is_string(value) && !strcmp(key, "top"))
+        return un_question_parameter(q, key, json_string_value(value)); /* "all" */
     if (!p->most && json_is_string(value)) return take_text(q, key, json_string_value(value));
     return un_refuse(400, "\"%s\" must be a %s", key, p->most ? "whole number" : "string");
 }
