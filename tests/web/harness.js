@@ -68,9 +68,10 @@ export class Server {
       };
       server.process.stdout.on("data", hear);
       server.process.stderr.on("data", hear);
-      server.process.on("exit", (code) =>
-        fail(new Error(`the server ended with ${code}: ${said}`)),
-      );
+      server.process.on("exit", (code) => {
+        clearTimeout(timer);
+        fail(new Error(`the server ended with ${code}: ${said}`));
+      });
     });
     server.port = Number(new URL(server.url).port);
     return server;
@@ -188,6 +189,8 @@ export async function test(body, serverOptions = []) {
       const page = await context.newPage();
       pages.push(page);
       page.setDefaultTimeout(PATIENCE);
+      /* Dialogs for files are caught from the start: asking for it takes the browser a moment. */
+      page.on("filechooser", () => {});
       page.on("pageerror", (error) => errors.push(error.message));
       page.on("console", (message) => {
         if (message.type() === "error" && !expected?.test(message.text()))

@@ -42,10 +42,8 @@ await test(async ({ server, open, setServer }) => {
   setServer(again);
   await until(page, (name) => document.querySelector("#best")?.textContent === name, `${NAME} too`);
   await settled(page);
-  check(
-    (await page.textContent("#toast")).includes("is back"),
-    "the page does not say that it goes on",
-  );
+  await until(page, () => document.querySelector("#toast").textContent.includes("is back"));
+  await settled(page);
   await choose(page, first);
   const known = (await again.predict(first))[0].label;
   check([known, `${NAME} too`].includes(await best(page)), "the answer afterwards");
