@@ -235,3 +235,45 @@ def test_explanations(picture_model, birds, tmp_path):
     assert written["answer"]["label"] == said["answer"]["label"]
     size = unseen.report(data, [model], tmp_path / "report.html")
     assert size == (tmp_path / "report.html").stat().st_size
+
+
+def test_crops_stand_for_their_pictures(picture_model, birds):
+    data, model = picture_model
+    path = birds / "images" / data.image_names[0]
+    recipe = model.recipe
+    crop = unseen.crop(path, recipe)
+    assert crop.pixels.shape == (recipe["crop"], recipe["crop"], 3)
+    assert crop.picture_shape == (64, 64) and not crop.orientation_ignored
+    assert list(model.predict(crop)) == list(model.predict(path))
+    assert (model.features([crop, path])[0] == model.features(path)).all()
+    said = model.explain(path).to_dict()
+    assert {**model.explain(crop).to_dict(), "image": said["image"]} == said
+    clone = model.clone()
+    assert clone.recipe is None
+    clone.add_class("ours", {data.attribute_names()[0]: 1})
+    features = model.features(path)
+    other = clone.explain(crop, features=features, instead_of="ours").to_dict()
+    assert other["crop"] == said["crop"] and other["instead_of"]["label"] == "ours"
+    assert clone.explain(features=features).to_dict()["crop"] is None
+    with pytest.raises(unseen.ArgumentError, match="backbone"):
+        clone.predict(crop)
+    with pytest.raises(unseen.ArgumentError, match="a picture or its features"):
+        clone.explain()
+    with pytest.raises(unseen.UnsupportedError, match="64 x 64"):
+        unseen.crop(path.read_bytes(), json.dumps(recipe), max_pixels=4095)
+    with pytest.raises(unseen.FormatError, match="resiz"):
+        unseen.crop(path, {"resiz": 3})
+
+
+def test_a_model_describes_itself(model):
+    card = model.describe()
+    assert card["method"] == "dem" and card["class_count"] == C and card["pictures"] is False
+    assert card["accuracies"]["chance_T1"] == 0.5
+    assert [a["name"] for a in card["attribute_groups"][0]["attributes"]] == ATTRIBUTES
+    rows = np.array([model.class_description(k) for k in range(C)])
+    cosines = rows @ rows.T / np.outer(*[np.linalg.norm(rows, axis=1)] * 2)
+    np.fill_diagonal(cosines, -2)
+    nearest, similarity = model.nearest_class(4)
+    assert nearest == cosines[4].argmax() and similarity == pytest.approx(cosines[4].max(), abs=1e-5)
+    with pytest.raises(unseen.ArgumentError, match="99"):
+        model.nearest_class(99)

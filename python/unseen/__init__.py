@@ -21,6 +21,7 @@ from .dataset import Dataset, ExtractResult, Split
 from .errors import (ArgumentError, Error, FileError, FormatError, Interrupted, OutOfMemoryError,
                      UnsupportedError)
 from .model import Answer, Model, Prediction, describe_method, methods, set_threads
+from .picture import Crop, crop
 from .result import Curve, Explanation, Result
 from .train import Models, Results, report, train
 
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
     from .estimator import ZeroShotClassifier
 
 __all__ = [
-    "Answer", "ArgumentError", "Curve", "Dataset", "Error", "Explanation", "ExtractResult",
+    "Answer", "ArgumentError", "Crop", "Curve", "Dataset", "Error", "Explanation", "ExtractResult",
     "FileError", "FormatError", "Interrupted", "Model", "Models", "OutOfMemoryError", "Prediction",
     "Progress", "Result", "Results", "Split", "UnsupportedError", "ZeroShotClassifier",
-    "__version__", "describe_method", "methods", "report", "set_threads", "train",
+    "__version__", "crop", "describe_method", "methods", "report", "set_threads", "train",
 ]
 
 

@@ -15,11 +15,10 @@ from ._interface import ffi
 from ._library import Handle, Path, ProgressFunction, Watch, check, lib, text
 from .dataset import Dataset
 from .errors import ArgumentError, Error
+from .picture import Crop, Picture, _is_one, _pictures
 from .result import Explanation, Result
 
 _AMONG = ("all", "seen", "unseen", "new")
-#: A picture: a file, a file's contents, or pixels (h, w, 3) uint8; also an image of Pillow.
-Picture = Union[str, "os.PathLike[str]", bytes, NDArray[np.uint8], Any]
 
 
 class Prediction(NamedTuple):
@@ -59,44 +58,6 @@ class Answer(SequenceOf[Prediction]):
             return f"<unseen.Answer: {self.error}>"
         return "<unseen.Answer: " + ", ".join(
             f"{p.label} {p.score:.4g}" for p in self._predictions) + ">"
-
-
-def _is_one(pictures: Any) -> bool:
-    return isinstance(pictures, (str, bytes, os.PathLike)) or hasattr(
-        pictures, "__array_interface__") and not _is_stack(pictures)
-
-
-def _is_stack(pictures: Any) -> bool:
-    return isinstance(pictures, np.ndarray) and pictures.ndim == 4
-
-
-def _pictures(pictures: Sequence[Picture], keep: list[Any]) -> Any:
-    """An array of unseen_picture; `keep` holds what they point to."""
-    out = ffi.new("unseen_picture[]", max(len(pictures), 1))
-    keep.append(out)
-    for i, picture in enumerate(pictures):
-        if isinstance(picture, (bytes, bytearray, memoryview)):
-            data = ffi.from_buffer(picture)
-            out[i].bytes, out[i].byte_count = ffi.cast("void *", data), len(data)
-            keep.append(data)
-        elif isinstance(picture, (str, os.PathLike)):
-            path = ffi.new("char[]", _library.encode(picture))
-            out[i].path = path
-            keep.append(path)
-        else:
-            if hasattr(picture, "convert"):  # Pillow's
-                picture = picture.convert("RGB")
-            pixels = np.asarray(picture)
-            if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
-                raise ArgumentError(f"picture {i}: pixels are (h, w, 3) uint8, not {pixels.shape} "
-                                    f"{pixels.dtype}")
-            if pixels.strides[1:] != (3, 1) or pixels.strides[0] < 3 * pixels.shape[1]:
-                pixels = np.ascontiguousarray(pixels)
-            out[i].rgb = ffi.cast("const uint8_t *", pixels.ctypes.data)
-            out[i].height, out[i].width = pixels.shape[:2]
-            out[i].stride = pixels.strides[0]
-            keep.append(pixels)
-    return out
 
 
 class Model:
@@ -254,7 +215,30 @@ class Model:
             text(lib.unseen_model_manifest(self._handle.pointer)))
         return values
 
+    def describe(self) -> dict[str, Any]:
+        """What a model card says: classes, attributes in groups, the unit of descriptions, maps,
+        calibration, accuracies beside those of a guess, how they were selected, what it is for."""
+        out = ffi.new("const char **")
+        with self._handle as model:
+            check(lib.unseen_model_describe(model, out))
+            values: dict[str, Any] = json.loads(text(out[0]))
+        return values
+
     # ---- classes ----
+
+    def class_description(self, k: int) -> NDArray[np.float32]:
+        """(A): the description of class k, of length 1 in models that bring them to that."""
+        out = np.empty(len(self.attribute_names), np.float32)
+        with self._handle as model:
+            check(lib.unseen_model_class_description(model, k, ffi.from_buffer("float[]", out)))
+        return out
+
+    def nearest_class(self, k: int) -> tuple[int, float]:
+        """The other class whose description is most like that of class k, and their cosine."""
+        nearest, similarity = ffi.new("size_t *"), ffi.new("float *")
+        with self._handle as model:
+            check(lib.unseen_model_nearest_class(model, k, nearest, similarity))
+        return int(nearest[0]), float(similarity[0])
 
     @staticmethod
     def _description(attributes: Mapping[str, float], keep: list[Any]) -> tuple[Any, Any, int]:
@@ -348,6 +332,12 @@ class Model:
             check(lib.unseen_model_attach_backbone(
                 model, ffi.NULL if weights is None else _library.encode(weights)))
 
+    @property
+    def recipe(self) -> Optional[dict[str, Any]]:
+        """How the attached backbone wants its pictures, for `crop`; None without a backbone."""
+        recipe = lib.unseen_model_recipe(self._handle.pointer)
+        return json.loads(text(recipe)) if recipe else None
+
     def set_orientation(self, orientation: str) -> None:
         """How pictures are turned: "model", "stored" or "exif"."""
         with self._handle as model:
@@ -355,7 +345,8 @@ class Model:
                 "ORIENTATION", orientation, ("model", "stored", "exif"))))
 
     @overload
-    def predict(self, pictures: Union[str, "os.PathLike[str]", bytes], top: Optional[int] = ..., *,
+    def predict(self, pictures: Union[str, "os.PathLike[str]", bytes, Crop],
+                top: Optional[int] = ..., *,
                 among: Optional[str] = ..., calibrated: Optional[bool] = ...,
                 progress: Union[None, bool, ProgressFunction] = ...) -> Answer: ...
 
@@ -369,7 +360,7 @@ class Model:
                 progress: Union[None, bool, ProgressFunction] = None) -> Any:
         """Classifies a picture, or a list of them, which are decoded in parallel.
 
-        pictures: paths, bytes of files, pixels (h, w, 3) uint8 or images of Pillow. Of one picture
+        pictures: paths, bytes of files, pixels (h, w, 3) uint8, images of Pillow or what `crop` made. Of one picture
         the answer, or what is wrong with it is raised; of a list a list, in which a bad picture's
         answer has its `error`. top: candidates of each. among: "all", "seen", "unseen" or "new"
         classes. Needs a backbone.
@@ -411,17 +402,28 @@ class Model:
                                             ffi.from_buffer("float[]", out), ffi.NULL))
         return out.reshape(out.shape[1:]) if one else out
 
-    def explain(self, picture: Picture, *, among: Optional[str] = None,
-                instead_of: Optional[str] = None, top: Optional[int] = None) -> Explanation:
+    def explain(self, picture: Optional[Picture] = None, *, features: Optional[ArrayLike] = None,
+                among: Optional[str] = None, instead_of: Optional[str] = None,
+                top: Optional[int] = None) -> Explanation:
         """Why the model says what it says about a picture, against `instead_of` or the next best.
-        Needs a backbone."""
+        Needs a backbone, or the picture's features (D); beside these `picture` is what `crop` made
+        of it, only shown, or None: then there is no sheet."""
         keep: list[Any] = []
+        if picture is None and features is None:
+            raise ArgumentError("a picture or its features are to be explained")
+        given = _pictures([] if picture is None else [picture], keep)
+        if features is not None:
+            rows, one = self._rows(features)
+            if not one:
+                raise ArgumentError(f"features of one picture are explained, not of {len(rows)}")
+            keep.append(rows)
+            given[0].features = ffi.from_buffer("float[]", rows)
         options = _library.options(
             "explain_options", keep, instead_of=instead_of, top=top,
             among=None if among is None else _library.member("AMONG", among, _AMONG))
         out = ffi.new("unseen_explanation **")
         with self._handle as model:
-            check(lib.unseen_explain(model, _pictures([picture], keep), options, out))
+            check(lib.unseen_explain(model, given, options, out))
         return Explanation(Handle(out[0], lib.unseen_explanation_close))
 
     # ---- a data set ----

@@ -120,6 +120,7 @@ int un_decode_worker(int fd) {
     un_decode_reply reply = {0};
     ignore_signals();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NAME, "unseen-decode"); /* in lists of processes */
     if (!take(&w, &w.setup, sizeof w.setup)) return 1;
     reply.status = begin(&w, &reply);
     if (reply.status) snprintf(reply.message, sizeof reply.message, "%s", un_error());
