@@ -127,11 +127,25 @@ static void run_slots(const region *r, size_t first, size_t step) {
     }
 }
 
+/* ThreadSanitizer does not see how libgomp's threads wait for each other: what was written before a
+ * region happened before it, and what a thread of it writes before what follows the region. */
+#if defined(__SANITIZE_THREAD__)
+extern void __tsan_acquire(void *address);
+extern void __tsan_release(void *address);
+#define SEES(region) __tsan_acquire(region)
+#define SHOWS(region) __tsan_release(region)
+#else
+#define SEES(region) ((void)(region))
+#define SHOWS(region) ((void)(region))
+#endif
+
 /* What each thread of a region does. Only here is it certain that OpenMP speaks of that region. */
 static void run_thread(void *data) {
+    SEES(data);
     t_inside = 1;
     run_slots(data, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
     t_inside = 0;
+    SHOWS(data);
 }
 
 static void run_region(region *r) {
@@ -142,7 +156,9 @@ static void run_region(region *r) {
         run_slots(r, 0, 1);
         return;
     }
+    SHOWS(r);
     GOMP_parallel(run_thread, r, (unsigned)use_pool(threads), 0);
+    SEES(r);
 }
 
 size_t un_slot_count(size_t n, size_t grain) {

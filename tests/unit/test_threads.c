@@ -100,7 +100,7 @@ enum { WEIGHTS = CHANNELS * CHANNELS * WINDOW * WINDOW };
 
 static un_conv *make_conv(void) {
     un_conv *conv = NULL;
-    static float weights[WEIGHTS];
+    float weights[WEIGHTS]; /* 36 KB */
     float bias[CHANNELS] = {0};
     for (size_t i = 0; i < WEIGHTS; i++) weights[i] = whole(i);
     un_conv_spec spec = {.in = CHANNELS,
