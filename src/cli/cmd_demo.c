@@ -23,9 +23,11 @@ typedef struct {
     const char *output, *backbone;
     size_t images_per_class, epochs; /* 0: as the commands do */
     int full;
+    int serve;
+    unsigned port; /* to serve on */
 } arguments;
 
-enum { KEY_BACKBONE = 0x6001, KEY_IMAGES, KEY_EPOCHS, KEY_FULL };
+enum { KEY_BACKBONE = 0x6001, KEY_IMAGES, KEY_EPOCHS, KEY_FULL, KEY_SERVE };
 
 static const struct argp_option g_options[] = {
     {"output", 'o', "DIR", 0, "where data, models and report go (default: unseen-demo)", 1},
@@ -35,6 +37,10 @@ static const struct argp_option g_options[] = {
     {"epochs", KEY_EPOCHS, "N", 0,
      "at most so many epochs of each training, for a quick look (default: each method's)", 1},
     {"full", KEY_FULL, NULL, 0, "also train DUET, on regions and from pixels, which takes longer",
+     1},
+    {"serve", KEY_SERVE, "PORT", OPTION_ARG_OPTIONAL,
+     "at the end serve the models on a page, with pictures to try, until it is stopped (default "
+     "port: 8080; 0: any that is free)",
      1},
     {0}};
 
@@ -49,6 +55,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         return 0;
     case KEY_EPOCHS: a->epochs = un_cli_integer(state, "--epochs", text, 1, 10000); return 0;
     case KEY_FULL: a->full = 1; return 0;
+    case KEY_SERVE:
+        a->serve = 1;
+        if (text) a->port = (unsigned)un_cli_integer(state, "--serve", text, 0, 65535);
+        return 0;
     case ARGP_KEY_ARG: argp_error(state, "unexpected argument \"%s\"", text); return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -266,9 +276,9 @@ static void print_next(const char *words) {
     printf(" %s\n", words);
 }
 
-static int print_summary(const arguments *a, const models *all, double seconds) {
+/* fold[MAX_MODELS] becomes the area of each model on the validation fold. */
+static int print_summary(const arguments *a, const models *all, double seconds, double *fold) {
     char *page = NULL;
-    double fold[MAX_MODELS];
     printf("\n%-16s %6s  %6s %6s %6s  %6s %6s   percent, per class\n", "", "T1", "U", "S", "H",
            "AUSUC", "fold");
     for (size_t i = 0; i < all->count; i++) {
@@ -294,6 +304,29 @@ static int print_summary(const arguments *a, const models *all, double seconds) 
     print_next("predict mine.model PHOTO.jpg");
     free(page);
     return UN_EXIT_OK;
+}
+
+/* All models, the one that was best on the fold first, until a signal ends it, which is what was
+ * asked for. */
+static int serve(const arguments *a, const models *all, const double *fold) {
+    line l = {0};
+    int told[MAX_MODELS] = {0};
+    add_word(&l, "serve");
+    for (size_t n = 0; n < all->count; n++) {
+        size_t best = MAX_MODELS;
+        for (size_t i = 0; i < all->count; i++)
+            if (!told[i] && (best == MAX_MODELS || fold[i] > fold[best] || isnan(fold[best])))
+                best = i;
+        told[best] = 1;
+        add_word(&l, "%s/%s.model", a->output, all->items[best].name);
+    }
+    if (a->backbone) add_word(&l, "--backbone");
+    if (a->backbone) add_word(&l, "%s", a->backbone);
+    add_word(&l, "--data");
+    add_word(&l, "%s/birds", a->output);
+    add_word(&l, "--port=%u", a->port);
+    const int code = run(a, un_cmd_serve, &l);
+    return un_cli_stop ? UN_EXIT_OK : code;
 }
 
 static int steps(const arguments *a, models *all) {
@@ -341,7 +374,8 @@ static int check_files(const arguments *a) {
 }
 
 int un_cmd_demo(int argc, char **argv) {
-    arguments a = {.output = "unseen-demo"};
+    arguments a = {.output = "unseen-demo", .port = 8080};
+    double fold[MAX_MODELS];
     models all = {.count = 0};
     int code = UN_EXIT_OK;
     if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
@@ -353,6 +387,7 @@ int un_cmd_demo(int argc, char **argv) {
     if (code) return code;
     code = steps(&a, &all);
     if (!code) code = report(&a, &all);
-    if (!code) code = print_summary(&a, &all, un_now() - started);
+    if (!code) code = print_summary(&a, &all, un_now() - started, fold);
+    if (!code && a.serve) code = serve(&a, &all, fold);
     return code;
 }
