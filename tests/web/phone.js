@@ -26,9 +26,15 @@ async function checkFit(page, where) {
       .map((e) => [e.id || e.textContent.trim().slice(0, 30), e.getBoundingClientRect()])
       .filter(([, box]) => box.height < 24 || box.width < 24)
       .map(([name]) => name);
-    return { wide: document.documentElement.scrollWidth, small, tight };
+    /* What is cut off by its card does not widen the page. */
+    const cut = [...document.querySelectorAll("body *")]
+      .filter((e) => visible(e) && !e.closest("#sample-list, [role=tablist], .scroll, dialog"))
+      .filter((e) => e.getBoundingClientRect().right > innerWidth + 0.5)
+      .map((e) => e.id || e.className || e.tagName);
+    return { wide: document.documentElement.scrollWidth, small, tight, cut };
   });
   check(found.wide <= 390, `${where}: the page is ${found.wide} wide`);
+  equal(found.cut, [], `${where}: cut off at the right`);
   equal(found.small, [], `${where}: text below 16 pixels`);
   equal(found.tight, [], `${where}: controls below 24 pixels`);
 }
@@ -58,6 +64,13 @@ await test(async ({ open }) => {
   const item = await last.boundingBox();
   check(item.y + 1 >= stage.y + stage.height, "the photo hides the attribute that was tapped");
   await checkFit(page, "map");
+
+  /* A long title of a map, as DEDN has. */
+  await page.evaluate(() => {
+    const option = document.querySelector("#why .inline option");
+    option.textContent = "a coarse expert, what regions add by channels";
+  });
+  await checkFit(page, "long titles");
 
   await page.tap("#tab-about");
   await checkFit(page, "model");

@@ -3,10 +3,11 @@ import {
   $,
   announce,
   bar,
+  decimalsFor,
   el,
+  fixed,
   kindOf,
   KIND_TEXT,
-  number,
   percent,
   plural,
   put,
@@ -33,7 +34,12 @@ function lengths(predictions) {
   return (p) => (best > base ? (p.score - base) / (best - base) : p.score === best ? 1 : 0);
 }
 
-const figure = (p) => (p.probability === undefined ? number(p.score) : percent(p.probability));
+/* Scores as alike in their decimals as in a table. */
+function figures(predictions) {
+  const shown = predictions.slice(0, SHOWN);
+  const decimals = decimalsFor(Math.max(...shown.map((p) => Math.abs(p.score))));
+  return (p) => (p.probability === undefined ? fixed(p.score, decimals) : percent(p.probability));
+}
 
 function explainNumbers(card, predictions, native) {
   const isShare = predictions[0].probability !== undefined;
@@ -65,14 +71,14 @@ function explainNumbers(card, predictions, native) {
   );
 }
 
-function row(p, share, options) {
+function row(p, share, figure, options) {
   const main = el("span", { class: "name" }, p.label);
   return el(
     "li",
     { class: kindOf(p) },
     main,
     tag(p),
-    el("span", { class: "figure" }, figure(p)),
+    el("span", { class: "figure" }, figure),
     bar(share, kindOf(p)),
     options.compare &&
       el(
@@ -106,6 +112,7 @@ export function show(result, { card, truth, native, on }) {
   const predictions = result.predictions[0];
   const [best, second] = predictions;
   const length = lengths(predictions);
+  const figure = figures(predictions);
   const close = second && length(best) - length(second) < CLOSE;
   $("answer").setAttribute("aria-busy", "false");
   put(
@@ -126,7 +133,7 @@ export function show(result, { card, truth, native, on }) {
       { class: "ranking", "aria-label": "Best classes" },
       ...predictions
         .slice(0, SHOWN)
-        .map((p, i) => row(p, length(p), { compare: i > 0 && on.compare })),
+        .map((p, i) => row(p, length(p), figure(p), { compare: i > 0 && on.compare })),
     ),
     native
       ? el(

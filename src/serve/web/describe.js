@@ -97,6 +97,23 @@ function groupBlock(group, i, open) {
   );
 }
 
+/* Two columns, so that a group that opens moves its own column only. */
+function groupColumns() {
+  const c = own.all()[current];
+  const all = card.attribute_groups.length <= MANY_GROUPS;
+  const blocks = card.attribute_groups.map((group, i) => {
+    const said = group.attributes.some((a) => (own.level(c, a, card.value_unit) ?? 0) !== 0);
+    return groupBlock(group, i, all || said);
+  });
+  const half = Math.ceil(blocks.length / 2);
+  return el(
+    "div",
+    { class: "groups" },
+    el("div", null, ...blocks.slice(0, half)),
+    blocks.length > 1 && el("div", null, ...blocks.slice(half)),
+  );
+}
+
 function search() {
   if (attributes().length < SEARCH_FROM) return null;
   const input = el("input", {
@@ -324,7 +341,6 @@ function editor() {
     "aria-describedby": "name-trouble",
     oninput: () => rename(input),
   });
-  const open = card.attribute_groups.length <= MANY_GROUPS;
   return [
     el(
       "p",
@@ -336,17 +352,7 @@ function editor() {
     el("p", { id: "name-trouble", class: "trouble-text", role: "alert" }),
     el("p", { id: "own-status", class: "status", role: "status" }),
     search(),
-    el(
-      "div",
-      { class: "groups" },
-      ...card.attribute_groups.map((group, i) =>
-        groupBlock(
-          group,
-          i,
-          open || group.attributes.some((a) => (own.level(c, a, card.value_unit) ?? 0) !== 0),
-        ),
-      ),
-    ),
+    groupColumns(),
   ];
 }
 

@@ -16,8 +16,13 @@ function naming(card) {
     byNumber.get(a.number) ?? { group: "", value: a.name ?? `attribute ${a.number + 1}` };
 }
 
-const inWords = (name) =>
-  name.group ? `${name.group}: ${name.value.replaceAll("_", " ")}` : name.value;
+/* `not`: what speaks is that the photo lacks it. */
+const inWords = (name, not = "") =>
+  (name.group ? `${name.group}: ` : "") + not + name.value.replaceAll("_", " ");
+
+/* Whether the class that the attribute speaks for is described with less of it than the other: the
+ * photo speaks for it by not having the attribute. */
+const lacks = (a) => a.contribution * (a.answer_value - a.other_value) < 0;
 
 /* Shares of the largest value in the descriptions that are shown, as words. */
 function amount(value, top) {
@@ -88,10 +93,10 @@ function attributeItem(a, largest, top, name, side) {
   const values = el(
     "span",
     { class: "values" },
-    `${amount(a.answer_value, top)} ${a.answer_value.toFixed(2)}, other ${amount(a.other_value, top)} ${a.other_value.toFixed(2)}`,
+    `answer ${amount(a.answer_value, top)} ${a.answer_value.toFixed(2)}, other ${amount(a.other_value, top)} ${a.other_value.toFixed(2)}`,
   );
   const content = [
-    el("span", { class: "name" }, inWords(name)),
+    el("span", { class: "name" }, inWords(name, lacks(a) ? "not " : "")),
     el("span", { class: "figure" }, fixed(a.contribution, decimalsFor(largest), true)),
     bar(Math.abs(a.contribution) / largest, side),
     values,
@@ -177,7 +182,7 @@ function hint(e, hasMaps) {
     e.contribution_kind === "exchange"
       ? "A number says what the answer would lose if the attribute were described as in the other class."
       : "A number says what the attribute adds to the lead.";
-  return `${what} Below it stands how the answer is described, and how the other class is.${
+  return `${what} “Not” means that the photo lacks it. Below stands how the two classes are described.${
     hasMaps ? "" : " This model has no attention maps, so it cannot show where it looked."
   }`;
 }
