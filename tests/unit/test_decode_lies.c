@@ -13,7 +13,7 @@
 #include "serve/decode_wire.h"
 #include "util.h"
 
-enum { SIDE = 32, LIES = 300, MAX_BYTES = 1 << 20 };
+enum { SIDE = 32, LIES = 300, ENDLESS = 1000, MAX_BYTES = 1 << 20 };
 
 static const char g_recipe[] = "{\"resize\": 40, \"crop\": 32}";
 
@@ -74,6 +74,7 @@ static int be_a_liar(void) {
         memcpy(&k, shared + UN_DECODE_BEFORE_FILE, sizeof k); /* the "picture" */
         un_decode_reply reply = lie(k, &n);
         shared[0] = 1;
+        for (volatile int spin = 0; k == ENDLESS;) spin = !spin;
         if (k % 11 == 10) return 0; /* ends without a word */
         if (send(UN_DECODE_SOCKET, &reply, n, MSG_NOSIGNAL) != (ssize_t)n) return 1;
     }
@@ -112,6 +113,27 @@ static void liars_are_not_believed(void **state) {
     unsetenv("VIPS_TEST_LIAR");
     assert_true(refused >= expected + LIES / 11 - 1);
     assert_true(un_decode_pool_restarts(pool) + 1 >= refused);
+    un_decode_pool_close(pool);
+}
+
+/* One second of processor time is enough for a picture, whatever the clock says. */
+static void what_computes_too_long_is_ended(void **state) {
+    (void)state;
+    const un_decode_options o = {1, 1 << 20, MAX_BYTES, 1};
+    const size_t endless = ENDLESS, usual = 15;
+    un_decode_pool *pool = NULL;
+    un_decoded got;
+    assert_int_equal(setenv("VIPS_TEST_LIAR", "1", 1), 0);
+    util_ok(un_decode_pool_open(&o, &pool));
+    double started = un_now();
+    un_decode(pool, g_recipe, &endless, sizeof endless, &got);
+    assert_int_equal(got.status, UNSEEN_E_FORMAT);
+    assert_string_equal(got.message, "this picture could not be decoded");
+    assert_true(un_now() - started >= 0.9);
+    un_decode(pool, g_recipe, &usual, sizeof usual, &got); /* by its successor */
+    free(got.rgb);
+    assert_true(un_decode_pool_restarts(pool) >= 1);
+    unsetenv("VIPS_TEST_LIAR");
     un_decode_pool_close(pool);
 }
 
@@ -218,6 +240,7 @@ static void a_worker_takes_no_wrong_message(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(liars_are_not_believed),
+        cmocka_unit_test(what_computes_too_long_is_ended),
         cmocka_unit_test(a_worker_takes_no_wrong_message),
     };
     if (argc == 2 && !strcmp(argv[1], UN_DECODE_WORKER))

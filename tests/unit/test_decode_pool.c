@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "image_sample.h"
 #include "serve/decode.h"
 #include "serve/decode_samples.h"
@@ -327,6 +328,35 @@ static void workers_are_confined(void **state) {
     un_decode_pool_close(pool);
 }
 
+/* Where libseccomp cannot be loaded, the server can say so, and pictures are decoded all the same. */
+static void without_a_filter_limits_hold(void **state) {
+    (void)state;
+    char *before = getenv("LD_LIBRARY_PATH") ? strdup(getenv("LD_LIBRARY_PATH")) : NULL;
+    pid_t pid[4];
+    char value[64];
+    blob b = sample(0);
+    assert_int_equal(make_folder(state), 0);
+    write_bytes(in_folder("libseccomp.so.2"), "no library", 10);
+    assert_int_equal(setenv("LD_LIBRARY_PATH", g_folder, 1), 0); /* of workers only */
+    un_decode_pool *pool = open_pool(1, 10);
+    if (before)
+        setenv("LD_LIBRARY_PATH", before, 1);
+    else
+        unsetenv("LD_LIBRARY_PATH");
+    const char *lack = un_decode_pool_lack(pool);
+    if (!lack || !strstr(lack, "libseccomp")) fail_msg("lack: %s", lack ? lack : "none");
+    assert_same(pool, g_recipe, &b);
+    assert_int_equal(children(pid, 4), 1);
+    assert_int_equal(status_of(pid[0], "Seccomp:"), 0);
+    assert_int_equal(status_of(pid[0], "NoNewPrivs:"), 1);
+    limit_of(pid[0], "Max open files", value);
+    assert_string_equal(value, "0");
+    un_decode_pool_close(pool);
+    free(b.bytes);
+    free(before);
+    assert_int_equal(remove_folder(state), 0);
+}
+
 /* Nothing but the standard streams and the socket is open there, whatever is open here. */
 static void workers_inherit_nothing(void **state) {
     (void)state;
@@ -512,6 +542,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_killed_worker_costs_one_picture),
         cmocka_unit_test(a_stuck_worker_is_replaced),
         cmocka_unit_test(workers_are_confined),
+        cmocka_unit_test(without_a_filter_limits_hold),
         cmocka_unit_test(workers_inherit_nothing),
         cmocka_unit_test(workers_end_with_their_parent),
         cmocka_unit_test(two_thousand_pictures_leave_nothing),
