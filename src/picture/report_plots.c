@@ -8,7 +8,7 @@
 #include "picture/report.h"
 #include "protocol/report.h"
 
-enum { LEFT = 56, RIGHT = 14, TOP = 12, BOTTOM = 46, MOST_POINTS = 1000, COLOURS = 6 };
+enum { LEFT = 56, RIGHT = 20, TOP = 12, BOTTOM = 46, MOST_POINTS = 1000, COLOURS = 6 };
 
 /* A plot's frame in the units of the drawing. */
 typedef struct {
@@ -44,13 +44,13 @@ static void draw_ticks(FILE *out, const frame *f, int vertical, double factor) {
             fprintf(out,
                     "<line class=\"grid\" x1=\"%d\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text "
                     "x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.4g</text>",
-                    LEFT, LEFT + f->width, at_y(f, v), at_y(f, v), LEFT - 6, at_y(f, v) + 5,
+                    LEFT, LEFT + f->width, at_y(f, v), at_y(f, v), LEFT - 6, at_y(f, v) + 6,
                     v * factor);
         else
             fprintf(out,
                     "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%.1f\"/><text "
                     "x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.4g</text>",
-                    at_x(f, v), at_x(f, v), TOP, TOP + f->height, at_x(f, v), TOP + f->height + 18,
+                    at_x(f, v), at_x(f, v), TOP, TOP + f->height, at_x(f, v), TOP + f->height + 19,
                     v * factor);
     }
 }

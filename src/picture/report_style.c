@@ -68,7 +68,7 @@ static const char g_figures[] =
     "20rem),1fr));gap:1.25rem}.curve{display:flex;flex-wrap:wrap;gap:.5rem 2rem;"
     "align-items:center}.curve svg{flex:0 1 26rem;width:min(100%,26rem)}.curve "
     "figcaption{flex:1 1 14rem}\n"
-    ".plot{display:block;width:100%;height:auto}.plot text{fill:var(--soft);font-size:15px}"
+    ".plot{display:block;width:100%;height:auto}.plot text{fill:var(--soft);font-size:17px}"
     ".grid{stroke:var(--line);stroke-width:.6}"
     ".axis{fill:none;stroke:var(--soft)}.line{fill:none;stroke-width:2.5;stroke-linejoin:round}"
     ".chance{stroke:var(--soft);stroke-dasharray:1 3}.d1{stroke-dasharray:8 4}"
@@ -114,7 +114,7 @@ static const char g_paper[] =
     "--line:#bbb;--link:#000;--tint:#cfe0f3;--c0:#2166ac;--c1:#b2532b;--c2:#1a7f5a;--c3:#7d4ba3;"
     "--c4:#8a5c00;--c5:#c2337a}body{max-width:none;padding:0;font-size:11pt}.contents{display:none}"
     "figure,tr,.numbers{break-inside:avoid}h2,h3,summary{break-after:avoid}"
-    ".scroll{overflow:visible}}\n";
+    ".scroll{overflow:visible}.cards.maps{grid-template-columns:1fr 1fr}}\n";
 
 /* Sorting: a click on a head sorts by it, another turns the order round; what is no number stays
  * last. A link into a model's folded part opens it. */
