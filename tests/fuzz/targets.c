@@ -27,6 +27,7 @@
     X(phrases)                                                                                     \
     X(picture_size)                                                                                \
     X(reader_child)                                                                                \
+    X(request)                                                                                     \
     X(safetensors)                                                                                 \
     X(split_json)                                                                                  \
     X(states)                                                                                      \
