@@ -26,6 +26,21 @@ await test(
           if (!entry.hadRecentInput) window.shift += entry.value;
       }).observe({ type: "layout-shift", buffered: true });
     });
+    /* All of it comes from the server, in less than 150 KB. */
+    const loaded = await page.evaluate(() =>
+      [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+        .filter((e) => !e.name.includes("/v1/"))
+        .map((e) => [e.name, e.decodedBodySize]),
+    );
+    check(loaded.length > 10, `the page is ${loaded.length} files`);
+    equal(
+      loaded.filter(([name]) => !name.startsWith(server.url)),
+      [],
+      "what comes from elsewhere",
+    );
+    const bytes = loaded.reduce((sum, [, size]) => sum + size, 0);
+    check(bytes > 50e3 && bytes < 150e3, `the page has ${bytes} bytes`);
+
     const photo = pictures("own/red blue")[0];
     const want = await server.predict(photo);
     await drop(page, [photo]);

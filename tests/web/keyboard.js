@@ -67,6 +67,10 @@ await test(async ({ server, open }) => {
   await page.keyboard.press("Enter");
   await tabTo(page, (at) => at.id === "tab-why", "the tabs", "Shift+Tab");
   check(await page.isVisible("#heat"), "a kept map went away");
+  await tabTo(page, (at) => at.text === one.text, "the attribute again");
+  await page.keyboard.press("Escape");
+  check(await page.isHidden("#heat"), "Escape leaves the map");
+  await tabTo(page, (at) => at.id === "tab-why", "the tabs", "Shift+Tab");
 
   /* Tabs by arrows, then a class of one's own. */
   await page.keyboard.press("ArrowRight");

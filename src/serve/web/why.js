@@ -133,11 +133,19 @@ function listenToMaps(panel, byNumber, name) {
   list.addEventListener("pointerleave", back);
   list.addEventListener("focusin", show);
   list.addEventListener("focusout", back);
-  list.addEventListener("click", (event) => {
-    if (numberAt(event) === undefined) return;
-    pinned = pinned === Number(numberAt(event)) ? null : Number(numberAt(event));
+  const pin = (number) => {
+    pinned = number;
     for (const button of list.querySelectorAll("button.attribute"))
       button.setAttribute("aria-pressed", String(Number(button.dataset.number) === pinned));
+  };
+  list.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    pin(null);
+    photo.clearMap();
+  });
+  list.addEventListener("click", (event) => {
+    if (numberAt(event) === undefined) return;
+    pin(pinned === Number(numberAt(event)) ? null : Number(numberAt(event)));
     show(event);
     if (pinned === null) photo.clearMap();
   });
