@@ -13,7 +13,7 @@
 #include "serve/decode_wire.h"
 #include "util.h"
 
-enum { SIDE = 32, LIES = 300, ENDLESS = 1000, MAX_BYTES = 1 << 20 };
+enum { SIDE = 32, LIES = 120, ENDLESS = 1000, MAX_BYTES = 1 << 20 };
 
 static const char g_recipe[] = "{\"resize\": 40, \"crop\": 32}";
 
