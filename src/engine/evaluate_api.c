@@ -128,6 +128,7 @@ static un_status evaluate(unseen_result *result, const unseen_model *model,
                           const unseen_evaluate_options *o, const un_watch *watch) {
     const un_evaluation_options options = {.features = o->features, .gamma = o->gamma};
     const un_dataset *d = &result->data->data;
+    if (o->localisation) UN_TRY(un_localisable(model->classifier.model.method->class, d));
     UN_TRY(un_evaluation_make(&result->evaluation, d, &model->classifier, &options));
     un_log(UNSEEN_LOG_INFO, "%zu test images in %.2f s", result->evaluation.predictions.count,
            result->evaluation.seconds);

@@ -222,16 +222,15 @@ done:
     return status;
 }
 
-static un_status check_localisable(const localiser *l) {
-    const un_method_class *class = l->model->method->class;
+un_status un_localisable(const un_method_class *class, const un_dataset *dataset) {
     if (!class->maps)
         return un_fail(UNSEEN_E_UNSUPPORTED, "%s has no attention maps to measure", class->name);
-    if (!un_parts_exist(l->dataset->directory))
+    if (!un_parts_exist(dataset->directory))
         return un_fail(UNSEEN_E_ARGUMENT, "%s has no marked parts (parts.safetensors)",
-                       un_dataset_place(l->dataset));
-    if (!l->dataset->image_root || !l->dataset->images)
+                       un_dataset_place(dataset));
+    if (!dataset->image_root || !dataset->images)
         return un_fail(UNSEEN_E_ARGUMENT, "%s has no pictures, whose sizes are needed",
-                       un_dataset_place(l->dataset));
+                       un_dataset_place(dataset));
     return UNSEEN_OK;
 }
 
@@ -249,7 +248,7 @@ static un_status check_parts(const localiser *l) {
 }
 
 static un_status localiser_open(localiser *l) {
-    UN_TRY(check_localisable(l));
+    UN_TRY(un_localisable(l->model->method->class, l->dataset));
     UN_TRY(read_recipe(l));
     UN_TRY(un_parts_open(&l->parts, l->dataset->directory, l->dataset));
     UN_TRY(check_parts(l));

@@ -43,12 +43,15 @@ void un_evaluation_close(un_evaluation *evaluation);
  * and the image's class has the attribute: its value in the data set's table is above
  * the mean over all classes. ---- */
 
+/* Whether that can be measured at all, told before an evaluation: UNSEEN_E_UNSUPPORTED for methods
+ * without attention, UNSEEN_E_ARGUMENT for data sets without parts or without pictures. */
+un_status un_localisable(const un_method_class *class, const un_dataset *dataset);
 /* *out (new reference): {"measure", "kind" of marks, "tolerance" (points), "grid": [h, w],
  * "branches", "branch_titles", "test_unseen": …, "test_seen": …} as un_localisation_json gives
  * them, with "without_picture", the images whose picture cannot be read, where there are any. The
  * model's classes must be those of `task`, which must be of `dataset`. Pictures are only asked for
- * their size. UNSEEN_E_UNSUPPORTED for methods without attention, UNSEEN_E_ARGUMENT for data sets
- * without parts, without pictures, or with features of unknown preprocessing. */
+ * their size. Fails as un_localisable, and with UNSEEN_E_ARGUMENT on features of unknown
+ * preprocessing. */
 un_status un_localise(const un_model *model, const un_dataset *dataset, const un_features *features,
                       const un_task *task, json_t **out);
 

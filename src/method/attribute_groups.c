@@ -103,8 +103,7 @@ static un_status find_entry(const maker *m, json_t *file, json_t **out) {
         *out = value;
         return UNSEEN_OK;
     }
-    return un_fail(UNSEEN_E_ARGUMENT,
-                   "%s has neither \"groups\" nor an entry for the data set \"%s\"",
+    return un_fail(UNSEEN_E_ARGUMENT, "%s has neither \"groups\" nor an entry for \"%s\"",
                    m->options->table, m->out->dataset);
 }
 
