@@ -124,39 +124,58 @@ static json_t *bad_picture_json(const un_job *job, size_t i) {
     return un_error_json(d->too_large ? 413 : un_http_status(d->status), d->message);
 }
 
-/* [[{...}, ...], ...]; NULL: *status says why. */
-static json_t *predictions_json(const un_job *job, unseen_model *model, un_status *status) {
-    const un_question *q = &job->question;
-    const size_t C = unseen_model_class_count(model), top = q->top > 0 && q->top < C ? q->top : C;
-    const double gamma = q->calibration == UNSEEN_CALIBRATED ? unseen_model_gamma(model) : 0;
-    unseen_picture pictures[UN_MOST_ROWS];
-    unseen_answer answers[UN_MOST_ROWS];
-    unseen_prediction *best = NULL;
+/* The candidates of several jobs that ask the same model in the same way. */
+typedef struct {
+    size_t top;
+    double gamma;
+    unseen_prediction *best; /* [rows, top] */
+    unseen_answer *answers;  /* [rows] */
+} ranking;
+
+static void ranking_free(ranking *r) {
+    free(r->best);
+    free(r->answers);
+}
+
+/* One call for all rows: methods prepare much for each. */
+static un_status rank(unseen_model *model, un_job *const *jobs, size_t count, ranking *out) {
+    const un_question *q = &jobs[0]->question;
+    const size_t C = unseen_model_class_count(model);
+    unseen_picture *pictures = NULL;
     unseen_classify_options o;
-    json_t *out = json_array();
-    size_t n = 0;
+    size_t rows = 0, n = 0;
+    *out = (ranking){.top = q->top > 0 && q->top < C ? q->top : C};
+    out->gamma = q->calibration == UNSEEN_CALIBRATED ? unseen_model_gamma(model) : 0;
     unseen_classify_options_init(&o, sizeof o);
     o.among = q->among;
-    o.top = top;
+    o.top = out->top;
     o.calibration = q->calibration;
-    for (size_t i = 0; i < q->picture_count; i++)
-        if (job->rows[i]) pictures[n++] = (unseen_picture){.features = job->rows[i]};
-    *status = un_alloc(n * top + 1, sizeof *best, &best);
-    if (!*status && n > 0) *status = unseen_model_classify(model, pictures, n, &o, best, answers);
-    n = 0;
-    for (size_t i = 0; i < q->picture_count && !*status; i++) {
+    for (size_t j = 0; j < count; j++) rows += jobs[j]->question.picture_count;
+    UN_TRY(un_alloc(rows + 1, sizeof *pictures, &pictures));
+    for (size_t j = 0; j < count; j++)
+        for (size_t i = 0; i < jobs[j]->question.picture_count; i++)
+            if (jobs[j]->rows[i]) pictures[n++].features = jobs[j]->rows[i];
+    un_status status = un_alloc(n * out->top + 1, sizeof *out->best, &out->best);
+    if (!status) status = un_alloc(n + 1, sizeof *out->answers, &out->answers);
+    if (!status && n > 0)
+        status = unseen_model_classify(model, pictures, n, &o, out->best, out->answers);
+    free(pictures);
+    return status;
+}
+
+/* [[{...}, ...], ...] of a job whose rows are `r` from row *n on; NULL: no memory. */
+static json_t *predictions_json(const un_job *job, const ranking *r, size_t *n) {
+    json_t *out = json_array();
+    for (size_t i = 0; i < job->question.picture_count; i++) {
         json_t *list = job->rows[i] ? json_array() : bad_picture_json(job, i);
         if (job->rows[i]) {
-            for (size_t k = 0; k < answers[n].count; k++)
-                un_json_push(&list, prediction_json(job, &best[n * top + k], gamma));
-            n++;
+            for (size_t k = 0; k < r->answers[*n].count; k++)
+                un_json_push(&list, prediction_json(job, &r->best[*n * r->top + k], r->gamma));
+            (*n)++;
         }
         un_json_push(&out, list);
     }
-    free(best);
-    if (!*status && !out) *status = un_fail_memory(0);
-    if (*status) json_decref(out);
-    return *status ? NULL : out;
+    return out;
 }
 
 /* ---- explanations ---- */
@@ -237,26 +256,29 @@ static json_t *picture_json(const un_job *job) {
 
 /* ---- the answer ---- */
 
-static un_status fill(un_job *job, unseen_model *model, json_t *answer) {
-    un_status status = UNSEEN_OK;
-    json_t *explanation = NULL, *predictions = predictions_json(job, model, &status);
+static un_status fill(un_job *job, unseen_model *model, json_t *predictions, json_t *answer) {
+    json_t *explanation = NULL;
+    un_status status = un_json_set(answer, "model", json_string(job->served->name));
+    if (status) json_decref(predictions);
+    if (!status) status = un_json_set(answer, "predictions", predictions);
     UN_TRY(status);
-    UN_TRY(un_json_set(answer, "model", json_string(job->served->name)));
-    UN_TRY(un_json_set(answer, "predictions", predictions));
     if (job->question.class_count > 0)
         UN_TRY(un_json_set(answer, "classes", own_classes_json(job, model)));
     if (!job->question.explain) return UNSEEN_OK;
     UN_TRY(explain(job, model, &explanation));
-    status = un_json_set(answer, "explanation", explanation);
-    return status ? status : un_json_set(answer, "picture", picture_json(job));
+    UN_TRY(un_json_set(answer, "explanation", explanation));
+    return un_json_set(answer, "picture", picture_json(job));
 }
 
-void un_answer_make(un_job *job) {
-    asked a = {0};
-    un_status status = ask(job, &a);
-    json_t *answer = status ? NULL : json_object();
-    if (!status) status = answer ? fill(job, a.model, answer) : un_fail_memory(0);
-    unseen_model_close(a.copy);
+static void finish(un_job *job, unseen_model *model, json_t *predictions) {
+    json_t *answer = json_object();
+    un_status status = UNSEEN_OK;
+    if (answer) {
+        status = fill(job, model, predictions, answer);
+    } else {
+        json_decref(predictions);
+        status = un_fail_memory(0);
+    }
     if (status) {
         json_decref(answer);
         un_job_fail(job, model_status(status));
@@ -264,4 +286,37 @@ void un_answer_make(un_job *job) {
     }
     job->status = 200;
     job->answer = answer;
+}
+
+/* Answers jobs that ask alike; of one that has classes of its own, alone. */
+static void answer_group(un_job *const *jobs, size_t count) {
+    asked a = {0};
+    ranking r = {0};
+    size_t n = 0;
+    un_status status = ask(jobs[0], &a);
+    if (!status) status = rank(a.model, jobs, count, &r);
+    for (size_t j = 0; j < count; j++)
+        if (status)
+            un_job_fail(jobs[j], model_status(status));
+        else
+            finish(jobs[j], a.model, predictions_json(jobs[j], &r, &n));
+    ranking_free(&r);
+    unseen_model_close(a.copy);
+}
+
+static int ask_alike(const un_question *a, const un_question *b) {
+    return a->class_count == 0 && b->class_count == 0 && a->top == b->top && a->among == b->among &&
+           a->calibration == b->calibration;
+}
+
+void un_answer_make(un_job *const *jobs, size_t count, un_job **group) {
+    for (size_t i = 0; i < count; i++) {
+        size_t n = 0;
+        if (jobs[i]->status) continue;
+        group[n++] = jobs[i];
+        for (size_t j = i + 1; j < count; j++)
+            if (!jobs[j]->status && ask_alike(&jobs[i]->question, &jobs[j]->question))
+                group[n++] = jobs[j];
+        answer_group(group, n);
+    }
 }

@@ -121,13 +121,14 @@ static void *run_prepare(void *context) {
     for (;;) {
         un_job *job = pop(&e->answered);
         if (job) {
-            pthread_mutex_unlock(&e->lock);
-            write_down(job);
-            pthread_mutex_lock(&e->lock);
+            /* Before its sender knows: the next request must find the room. */
             if (--e->length == 0 && e->ending) {
                 pthread_cond_broadcast(&e->work);
                 pthread_cond_broadcast(&e->ready);
             }
+            pthread_mutex_unlock(&e->lock);
+            write_down(job);
+            pthread_mutex_lock(&e->lock);
         } else if ((job = pop(&e->asked)) != NULL) {
             if (e->ending)
                 refuse(e, job);
@@ -227,21 +228,35 @@ static un_status make_rows(const batch *b) {
     return UNSEEN_OK;
 }
 
-static void compute(const batch *b) {
+/* The working memory of a batch. */
+typedef struct {
+    unseen_picture *pictures; /* [batch.pictures] */
+    float *features;          /* [batch.pictures, D] */
+    un_job **jobs, **group;   /* [batch.count] */
+} workspace;
+
+static un_status workspace_make(workspace *w, const batch *b) {
     const size_t D = b->jobs.first->served->feature_length;
-    unseen_picture *pictures = NULL;
-    float *features = NULL;
+    size_t n = 0;
+    UN_TRY(un_alloc(b->pictures + 1, sizeof *w->pictures, &w->pictures));
+    UN_TRY(un_alloc(b->pictures * D + 1, sizeof *w->features, &w->features));
+    UN_TRY(un_alloc(b->count, sizeof(un_job *), &w->jobs));
+    UN_TRY(un_alloc(b->count, sizeof(un_job *), &w->group));
+    for (un_job *job = b->jobs.first; job; job = job->next) w->jobs[n++] = job;
+    return UNSEEN_OK;
+}
+
+static void compute(const batch *b) {
+    workspace w = {0};
     un_status status = make_rows(b);
-    if (!status && b->pictures > 0) status = un_alloc(b->pictures, sizeof *pictures, &pictures);
-    if (!status && b->pictures > 0) status = un_alloc(b->pictures * D, sizeof *features, &features);
-    if (!status && b->pictures > 0) status = see(b, pictures, features);
-    for (un_job *job = b->jobs.first; job; job = job->next)
-        if (status)
-            un_job_fail(job, 500);
-        else
-            un_answer_make(job);
-    free(features);
-    free(pictures);
+    if (!status) status = workspace_make(&w, b);
+    if (!status) status = see(b, w.pictures, w.features);
+    if (!status) un_answer_make(w.jobs, b->count, w.group);
+    for (un_job *job = b->jobs.first; job && status; job = job->next) un_job_fail(job, 500);
+    free(w.pictures);
+    free(w.features);
+    free(w.jobs);
+    free(w.group);
 }
 
 static void *run_compute(void *context) {
