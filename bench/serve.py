@@ -17,6 +17,7 @@ a whole before is answered. Ends with 1 if anything is not so.
 """
 import argparse
 import asyncio
+import atexit
 import json
 import os
 import re
@@ -46,6 +47,7 @@ class Server:
 
     def __init__(self, *command):
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        atexit.register(self.process.kill)
         line = self.process.stdout.readline()
         found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
         if not found:
