@@ -86,8 +86,8 @@ export class Server {
   }
 
   /* What the interface answers, without any page. */
-  async predict(file, model = "msdn") {
-    const response = await fetch(`${this.url}/v1/models/${model}/predict?top=100`, {
+  async predict(file, model = "msdn", more = "") {
+    const response = await fetch(`${this.url}/v1/models/${model}/predict?top=100${more}`, {
       method: "POST",
       headers: { "Content-Type": "image/png" },
       body: readFileSync(file),

@@ -27,7 +27,8 @@ async function checkFit(page, width, where) {
         ? drawing.getBoundingClientRect().width / drawing.viewBox.baseVal.width
         : 1;
       const size = scale * parseFloat(getComputedStyle(e).fontSize);
-      if (size < (e.closest("table") ? 14.9 : drawing ? 15.5 : 15.9)) small.push(`${t.data} (${size})`);
+      if (size < (e.closest("table") ? 14.9 : drawing ? 15.5 : 15.9))
+        small.push(`${t.data} (${size})`);
     }
     const cut = [...document.querySelectorAll(".scroll")]
       .filter((e) => e.scrollWidth > e.clientWidth)

@@ -20,11 +20,11 @@ const readable = (attribute) => (attribute.value ?? attribute.name).replaceAll("
 /* ---- one attribute ---- */
 
 /* In a group what is not ticked counts as absent once anything is ticked, so "none" is the state of
- * rest; an attribute that stands alone has a fourth one, not known. */
+ * rest; an attribute that stands alone has a fourth one, "?": not known. */
 function choices(group) {
   return inGroup(group)
     ? own.LEVELS.map((text, i) => [text, i === 0 ? null : i])
-    : [["not known", null], ...own.LEVELS.map((text, i) => [text, i])];
+    : [["?", null], ...own.LEVELS.map((text, i) => [text, i])];
 }
 
 function attributeRow(group, attribute) {
@@ -54,6 +54,7 @@ function attributeRow(group, attribute) {
             type: "radio",
             name: `attribute-${attribute.number}`,
             value: text,
+            "aria-label": text === "?" ? "not known" : text,
             checked: on(value),
             onchange: () => tick(group, attribute, value),
           }),
@@ -150,7 +151,7 @@ function statusParts() {
   if (!c) return [];
   if (Object.keys(c.attributes).length === 0)
     return [
-      "Tick what you see. A group that you leave out counts as not known, so a few are enough.",
+      `Tick what you see. ${card.attribute_groups.some(inGroup) ? "A group" : "An attribute"} that you leave out counts as not known, so a few are enough.`,
     ];
   if (last?.error) return [el("span", { class: "trouble-text" }, last.error)];
   const predictions = last?.result?.predictions?.[0];
