@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 export const work = process.env.WEB_WORK;
 export const unseen = process.env.UNSEEN;
 
-const PATIENCE = 30000; /* ms; a machine under sanitizers is slow */
+const PATIENCE = 60000; /* ms; a machine under sanitizers is slow */
 
 /* The pictures of one class, in order; `held` are those of the class that was left out. */
 export const pictures = (name) =>
