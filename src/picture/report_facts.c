@@ -100,7 +100,7 @@ void un_report_group_name(FILE *out, const un_report *report, size_t g) {
     }
     un_html_text(out, group->method);
     if (group->summary)
-        fprintf(out, ", %lld seeds",
+        fprintf(out, " (%lld seeds)",
                 (long long)json_integer_value(json_object_get(group->summary, "n")));
 }
 

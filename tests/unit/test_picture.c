@@ -412,7 +412,7 @@ static void test_groups(void **state) {
     assert_null(strstr(text, "<tr><th scope=\"row\">none")); /* a part without pairs */
     assert_non_null(strstr(text, "<td class=\"n\">32.1</td><td class=\"n\">12.3</td>"));
     assert_non_null(strstr(text, "× 2.50"));
-    assert_non_null(strstr(text, "<th scope=\"row\">msdn, 2 seeds</th>"));
+    assert_non_null(strstr(text, "<th scope=\"row\">msdn (2 seeds)</th>"));
     assert_non_null(strstr(text, "<b>other</b> is right on <b>50.0 %</b>")); /* the lead */
     assert_non_null(strstr(text, "best on the validation folds"));
     /* The best of 45.6 and 50.0 is marked, for eyes and for readers. */
