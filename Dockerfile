@@ -7,7 +7,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         make gcc cmake ninja-build pkg-config dpkg-dev python3-cffi libdnnl-dev libhdf5-dev libjansson-dev \
         zlib1g-dev libzip-dev libvips-dev libcairo2-dev libutf8proc-dev libmicrohttpd-dev \
-        libseccomp-dev libcmocka-dev \
+        libcmocka-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .

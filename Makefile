@@ -36,7 +36,7 @@ WERROR ?= $(if $(filter build-all test lint,$(MAKECMDGOALS)),1,$(if $(findstring
 
 PACKAGES := gcc cmake ninja-build pkg-config libdnnl-dev libhdf5-dev libjansson-dev \
             zlib1g-dev libzip-dev libvips-dev libcairo2-dev libutf8proc-dev \
-            libmicrohttpd-dev libseccomp-dev libcmocka-dev
+            libmicrohttpd-dev libcmocka-dev
 ifneq ($(filter clang%,$(notdir $(CC))),)
 PACKAGES += clang
 ifneq ($(filter 1 thread,$(SANITIZE)),)

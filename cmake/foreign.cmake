@@ -5,7 +5,7 @@ set(FOREIGN_MODULES "VIPS vips gmodule-no-export-2.0" "CAIRO cairo" "HDF5 hdf5" 
     "UTF8PROC libutf8proc")
 # The same for what only the program needs, to serve: it is loaded everywhere, so that libunseen.a asks
 # for no server. SERVE_LIBRARIES: their targets, for headers.
-set(SERVE_MODULES "MICROHTTPD libmicrohttpd" "SECCOMP libseccomp")
+set(SERVE_MODULES "MICROHTTPD libmicrohttpd")
 
 function(find_soname out files stem)
   set(${out} "" PARENT_SCOPE)

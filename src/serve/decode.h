@@ -4,7 +4,7 @@
  * picture that breaks its worker costs the sender an error and the server nothing.
  *
  * A worker is the program itself, started anew with the argument UN_DECODE_WORKER. Before it takes
- * its first picture it gives up what decoding does not need (confine.h). It ends with its parent.
+ * its first picture it gives up what decoding does not need (base/confine.h). It ends with its parent.
  * Bytes and pixels lie in memory that the two share; a short message each way says what is there
  * (decode_wire.h).
  */

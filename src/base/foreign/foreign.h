@@ -12,7 +12,7 @@
  *
  * tables.c has the tables, and is compiled twice: for libunseen.a they are filled when linked, with
  * the libraries' functions themselves; for libunseen.so and the programs when loaded. What only the
- * program's server needs (libmicrohttpd, libseccomp) is never linked.
+ * program's server needs (libmicrohttpd) is never linked.
  */
 #ifndef UN_BASE_FOREIGN_FOREIGN_H
 #define UN_BASE_FOREIGN_FOREIGN_H
@@ -27,7 +27,6 @@ typedef enum {
     UN_ZLIB,
     UN_UTF8PROC,
     UN_MICROHTTPD,
-    UN_SECCOMP,
     UN_FOREIGN_COUNT
 } un_foreign;
 

@@ -7,7 +7,6 @@
 #include "base/foreign/cairo.h"
 #include "base/foreign/hdf5.h"
 #include "base/foreign/microhttpd.h"
-#include "base/foreign/seccomp.h"
 #include "base/foreign/utf8proc.h"
 #include "base/foreign/vips.h"
 #include "base/foreign/zip.h"
@@ -84,9 +83,6 @@ LINKED(un_utf8proc_table, UN_UTF8PROC_FUNCTIONS)
 LOADED(un_microhttpd_table, UN_MICROHTTPD_FUNCTIONS)
 #define MICROHTTPD                                                                                 \
     LOADED_FROM("serving needs", UN_FILE_MICROHTTPD, UN_PACKAGE_MICROHTTPD, un_microhttpd_table)
-LOADED(un_seccomp_table, UN_SECCOMP_FUNCTIONS)
-#define SECCOMP                                                                                    \
-    LOADED_FROM("confining a process needs", UN_FILE_SECCOMP, UN_PACKAGE_SECCOMP, un_seccomp_table)
 
 const un_foreign_library un_foreign_libraries[UN_FOREIGN_COUNT] = {[UN_VIPS] = VIPS,
                                                                    [UN_CAIRO] = CAIRO,
@@ -94,5 +90,4 @@ const un_foreign_library un_foreign_libraries[UN_FOREIGN_COUNT] = {[UN_VIPS] = V
                                                                    [UN_ZIP] = ZIP,
                                                                    [UN_ZLIB] = ZLIB,
                                                                    [UN_UTF8PROC] = UTF8PROC,
-                                                                   [UN_MICROHTTPD] = MICROHTTPD,
-                                                                   [UN_SECCOMP] = SECCOMP};
+                                                                   [UN_MICROHTTPD] = MICROHTTPD};

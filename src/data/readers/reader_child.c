@@ -3,11 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +11,10 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/confine.h"
 #include "base/file.h"
 #include "data/readers/text.h"
 
@@ -161,30 +157,6 @@ un_status un_child_strings(const un_reader_child *child, const un_child_answer *
 
 /* ---- the child's side ---- */
 
-/* Address-space limits do not go together with a sanitizer's shadow memory. */
-static int limits_memory(void) {
-#if defined(__SANITIZE_ADDRESS__)
-    return 0;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-    return 0;
-#else
-    return 1;
-#endif
-#else
-    return 1;
-#endif
-}
-
-static size_t address_space(void) {
-    FILE *file = fopen("/proc/self/statm", "re");
-    size_t pages = 0;
-    if (!file) return 0;
-    if (fscanf(file, "%zu", &pages) != 1) pages = 0;
-    fclose(file);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 int un_child_confine(int socket, const char *path) {
     static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU, SIGSYS};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -199,11 +171,12 @@ int un_child_confine(int socket, const char *path) {
     close_range((unsigned)socket + 1, ~0u, 0);
     struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
-    struct rlimit space = {address_space() + MEMORY_LIMIT, address_space() + MEMORY_LIMIT};
-    if (limits_memory()) setrlimit(RLIMIT_AS, &space);
+    size_t memory = un_memory_limit(MEMORY_LIMIT);
+    const struct rlimit space = {memory, memory};
+    if (memory > 0) setrlimit(RLIMIT_AS, &space);
     int fd = un_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0) un_fail_errno(errno, "cannot read %s", path);
-    un_child_filter_calls();
+    un_filter_calls(0);
     return fd;
 }
 
@@ -231,99 +204,3 @@ un_status un_child_room(const char *path, uint64_t bytes) {
     return un_fail(UNSEEN_E_UNSUPPORTED, "%s: more than %zu MiB in one piece", path,
                    UN_CHILD_MEMORY >> 20);
 }
-
-/* ---- which system calls a reader's process may make; see reader_child.h.
- *
- * A list of what is allowed, as a BPF program for seccomp. Numbers of system calls come from
- * the system's headers, so the list is right for the architecture that this is built for; a
- * call made in the manner of another one ends the process. Refused calls fail with EPERM
- * instead of ending it: libraries ask for things that they can do without (a plug-in, the
- * time zone), and a sanitizer at its end for many.
- *
- * Only the forked child filters itself, and PR_SET_NO_NEW_PRIVS is set for it alone: the
- * host program is left as it was. ---- */
-
-#if defined(__x86_64__)
-#define ARCHITECTURE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCHITECTURE AUDIT_ARCH_AARCH64
-#endif
-
-#ifdef ARCHITECTURE
-
-#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-/* The lower half of an argument, on little-endian machines: both are. */
-#define LOAD_ARGUMENT(n) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[n]))
-#define RETURN(action) BPF_STMT(BPF_RET | BPF_K, (action))
-/* Allowed if it is system call `name`. */
-#define ALLOW(name)                                                                                \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_##name, 0, 1), RETURN(SECCOMP_RET_ALLOW)
-/* Allowed if it is `name` and no bit of `bits` is set in argument n. */
-#define ALLOW_WITHOUT(name, n, bits)                                                               \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_##name, 0, 4), LOAD_ARGUMENT(n),                      \
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (bits), 0, 1), RETURN(SECCOMP_RET_ERRNO | EPERM),     \
-        RETURN(SECCOMP_RET_ALLOW)
-/* Allowed if it is `name` and argument n is `value`. */
-#define ALLOW_ONLY(name, n, value)                                                                 \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_##name, 0, 4), LOAD_ARGUMENT(n),                      \
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 1, 0), RETURN(SECCOMP_RET_ERRNO | EPERM),     \
-        RETURN(SECCOMP_RET_ALLOW)
-
-int un_child_filter_calls(void) {
-    struct sock_filter program[] = {
-        LOAD(arch),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0),
-        RETURN(SECCOMP_RET_KILL_PROCESS),
-        LOAD(nr),
-        /* the file and the socket, which are open */
-        ALLOW(read),
-        ALLOW(pread64),
-        ALLOW(readv),
-        ALLOW(preadv),
-        ALLOW(lseek),
-        ALLOW(fstat),
-        ALLOW(write),
-        ALLOW(recvfrom),
-        ALLOW(sendto),
-        ALLOW(close),
-        /* memory, none of it to be executed */
-        ALLOW(brk),
-        ALLOW_WITHOUT(mmap, 2, PROT_EXEC),
-        ALLOW_WITHOUT(mprotect, 2, PROT_EXEC),
-        ALLOW(munmap),
-        ALLOW(mremap),
-        ALLOW(madvise),
-        /* its own limits (process 0), time, waiting, the end */
-        ALLOW_ONLY(prlimit64, 0, 0),
-        ALLOW(getrusage),
-        ALLOW(clock_gettime),
-        ALLOW(sysinfo),
-        ALLOW(getrandom),
-        ALLOW(getpid),
-        ALLOW(gettid),
-        ALLOW(futex),
-        ALLOW(sched_yield),
-        ALLOW(sched_getaffinity),
-        ALLOW(rt_sigaction),
-        ALLOW(rt_sigprocmask),
-        ALLOW(rt_sigreturn),
-        ALLOW(sigaltstack),
-        ALLOW(restart_syscall),
-        ALLOW_ONLY(tgkill, 0, (uint32_t)getpid()), /* abort() */
-        ALLOW(exit),
-        ALLOW(exit_group),
-#ifdef __NR_newfstatat
-        ALLOW_ONLY(newfstatat, 3, AT_EMPTY_PATH), /* how newer libraries call fstat */
-#endif
-        RETURN(SECCOMP_RET_ERRNO | EPERM),
-    };
-    const struct sock_fprog filter = {.len = sizeof program / sizeof *program, .filter = program};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return 0;
-    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0;
-}
-
-#else
-
-int un_child_filter_calls(void) { return 0; }
-
-#endif

@@ -77,9 +77,6 @@ un_status un_child_strings(const un_reader_child *child, const un_child_answer *
 /* Gives up files, output streams, signal handlers, core dumps, memory beyond a limit and
  * system calls. Returns `path`, open for reading; -1 with the sentence set if it cannot be. */
 int un_child_confine(int socket, const char *path);
-/* From now on only the system calls that reading takes succeed; others fail with EPERM.
- * Returns 0 where the system does not let filter them. Part of un_child_confine. */
-int un_child_filter_calls(void);
 /* Lets the next question take processor time in proportion to `bytes`. */
 void un_child_limit_time(uint64_t bytes);
 /* 0 when the parent has gone. */
