@@ -196,7 +196,7 @@ uninstall:
 
 # Where Debian has its files; unseen-mpi, where there is an MPI, is a package of its own.
 deb: packages
-	$(call need,dpkg-dev python3 python3-cffi)
+	$(call need,dpkg-dev file python3 python3-cffi)
 	cmake -S . -B build-deb -G Ninja -DCMAKE_C_COMPILER="$(CC)" -DCMAKE_INSTALL_PREFIX=/usr \
 		-DUNSEEN_DEBIAN=ON -DUNSEEN_TESTS=OFF -DUNSEEN_WERROR=OFF > /dev/null
 	cmake --build build-deb --parallel $(JOBS)
