@@ -102,7 +102,6 @@ static un_status start(un_http *http) {
 
 un_status un_http_open(const un_serve_options *options, const un_guard *guard, un_access_log *log,
                        const un_resources *resources, un_http **out, const char **address) {
-    UN_TRY(un_foreign_need(UN_MICROHTTPD));
     un_http *http = calloc(1, sizeof *http);
     if (!http) return un_fail_memory(sizeof *http);
     un_status status = UNSEEN_OK;

@@ -14,7 +14,7 @@
 
 typedef struct un_http un_http;
 
-/* Begins to serve; everything is borrowed. `address` becomes where, "http://127.0.0.1:8080", the
+/* Begins to serve, after un_foreign_need(UN_MICROHTTPD); everything is borrowed. `address` becomes where, "http://127.0.0.1:8080", the
  * http's. */
 un_status un_http_open(const un_serve_options *options, const un_guard *guard, un_access_log *log,
                        const un_resources *resources, un_http **out, const char **address);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/foreign/foreign.h"
 #include "base/parallel.h"
 #include "serve/engine.h"
 #include "serve/http.h"
@@ -101,6 +102,7 @@ static un_status begin(server *s, un_serve_options *o) {
                                       .max_pixels = o->max_pixels,
                                       .max_bytes = o->max_upload,
                                       .seconds = DECODE_SECONDS};
+    UN_TRY(un_foreign_need(UN_MICROHTTPD)); /* told before anything is loaded */
     UN_TRY(un_guard_open(&s->guard, o));
     UN_TRY(un_access_log_open(o->access_log, &s->log));
     UN_TRY(un_decode_pool_open(&decode, &s->resources.pool));

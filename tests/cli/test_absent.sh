@@ -13,7 +13,7 @@ for file in unseen libunseen.so; do
 done
 
 # Which names the loader is asked for.
-files=$(strings -a "$build/libunseen.so" | grep -E '^lib(vips|cairo|hdf5|zip|z|utf8proc)[-_a-z0-9.]*\.so')
+files=$(strings -a "$build/libunseen.so" | grep -E '^lib(vips|cairo|hdf5|zip|z|utf8proc|microhttpd)[-_a-z0-9.]*\.so')
 [ -n "$files" ] || { left_out "absent libraries: this build links them"; finish; }
 "$tools/make_dataset" toy || fail "make_dataset"
 "$tools/make_pictures" pictures >/dev/null 2>&1
@@ -32,6 +32,7 @@ without "$unseen" check toy >out 2>&1 || fail "check: $(cat out)"
 expect 1 "drawing needs libcairo.so" without "$unseen" demo -o demo
 expect 1 "cannot be loaded" without "$unseen" demo -o demo
 [ ! -e demo/report.html ] || fail "a demo without cairo"
+expect 1 "serving needs libmicrohttpd.so" without "$unseen" serve toy.model --port 0
 printf 'P6 1 1 255 abc' >picture.ppm
 printf '\377\330\377\340\000\020JFIF\000' >picture.jpg
 mkdir folder folder/a folder/b
