@@ -150,13 +150,16 @@ done
 # A token, another origin, another name.
 printf '0123456789abcdef0123456789\n' >token
 chmod 600 token
-start eszsl.model --token-file token --allow-origin http://friend.example --allow-host birds.example
+printf 'class,has_size::small\nTiny Thing,1\n' >new.csv
+start eszsl.model --classes new.csv --token-file token --allow-origin http://friend.example --allow-host birds.example
 ask 200 html "$url/"
 ask 401 token "$url/v1/models"
 ask 401 token "$url/metrics"
 ask 401 token "$url/v1/models" -H 'Authorization: Bearer 0123456789abcdef012345678'
 ask 401 token "$url/v1/models" -H 'Authorization: Bearer 0123456789abcdef01234567890'
 ask 200 eszsl "$url/v1/models" -H 'Authorization: Bearer 0123456789abcdef0123456789'
+ask 200 '"new":true' "$url/v1/models/eszsl/predict?among=new" -F image=@0.png -H 'Authorization: Bearer 0123456789abcdef0123456789'
+holds '[p["label"] for p in a["predictions"][0]] == ["Tiny Thing"]'
 ask 200 ok "$url/healthz" -H 'Host: birds.example'
 ask 204 '' -X OPTIONS "$url/v1/models/eszsl/predict" -H 'Origin: http://friend.example'
 curl -si "$url/readyz" -H 'Origin: http://friend.example' | grep -q 'Access-Control-Allow-Origin: http://friend.example' ||
