@@ -29,6 +29,7 @@ enum {
     PATIENCE = 10,      /* seconds by the clock for one of processor time */
     KEPT = 4 << 20      /* bytes of a file that stay in a worker's shared memory */
 };
+static const double LOOK_UP = 0.1; /* seconds after which a wait asks whether all is to end */
 
 typedef enum { DEAD, FREE, BUSY } worker_state;
 
@@ -48,8 +49,8 @@ struct un_decode_pool {
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t freed, died;
     pthread_t keeper;
-    int kept; /* the keeper runs */
-    int stop;
+    int kept;  /* the keeper runs */
+    int stop;  /* for good */
     int tried; /* all workers have been started once, or could not be */
     size_t restarts;
     int failures;      /* starts that failed one after the other */
@@ -176,10 +177,22 @@ done:
 
 /* ---- what a worker says ---- */
 
-/* 1: there is something to read, or an end; 0: not within `seconds`. */
-static int is_readable(int fd, double seconds) {
+static int is_stopped(un_decode_pool *pool) {
+    pthread_mutex_lock(&pool->lock);
+    int stopped = pool->stop;
+    pthread_mutex_unlock(&pool->lock);
+    return stopped;
+}
+
+/* 1: there is something to read, or an end; 0: not within `seconds`, or the pool was stopped. */
+static int is_readable(un_decode_pool *pool, int fd, double seconds) {
+    const double until = un_now() + seconds;
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    int n = poll(&p, 1, seconds > 0 ? (int)ceil(1000 * seconds) : 0);
+    int n = 0;
+    do {
+        double left = fmin(until - un_now(), LOOK_UP);
+        n = poll(&p, 1, left > 0 ? (int)ceil(1000 * left) : 0);
+    } while (n <= 0 && un_now() < until && !is_stopped(pool));
     return n > 0;
 }
 
@@ -201,14 +214,14 @@ static double processor_time(clockid_t clock) {
 
 /* Waits for a reply, or an end; 0: the worker has computed too long, or has not come to it for a
  * longer time. */
-static int await(const un_decode_pool *pool, const worker *w) {
+static int await(un_decode_pool *pool, const worker *w) {
     double most = pool->options.seconds, started = un_now(), left = most;
     clockid_t clock;
     if (clock_getcpuclockid(w->pid, &clock) != 0) return 1; /* there is no such process any more */
     double before = processor_time(clock);
-    while (!is_readable(w->fd, fmax(left, 0.02))) {
+    while (!is_readable(pool, w->fd, fmax(left, 0.02))) {
         left = most - (processor_time(clock) - before);
-        if (left <= 0 || un_now() - started > PATIENCE * most) return 0;
+        if (left <= 0 || un_now() - started > PATIENCE * most || is_stopped(pool)) return 0;
     }
     return 1;
 }
@@ -233,7 +246,7 @@ static int is_plausible(const un_decode_pool *pool, const un_decode_reply *reply
 static un_status greet(un_decode_pool *pool, worker *w) {
     un_decode_reply reply;
     un_status status = UNSEEN_OK;
-    if (!is_readable(w->fd, START_SECONDS) || !read_reply(w->fd, &reply))
+    if (!is_readable(pool, w->fd, START_SECONDS) || !read_reply(w->fd, &reply))
         status = un_fail(UNSEEN_E_UNSUPPORTED, "a process that decodes pictures ended as it began");
     else if (reply.status)
         status = un_fail(UNSEEN_E_UNSUPPORTED, "no process can decode pictures: %s", reply.message);
@@ -352,15 +365,18 @@ un_status un_decode_pool_open(const un_decode_options *options, un_decode_pool *
     return status;
 }
 
+void un_decode_pool_stop(un_decode_pool *pool) {
+    pthread_mutex_lock(&pool->lock);
+    pool->stop = 1;
+    pthread_cond_broadcast(&pool->died);
+    pthread_cond_broadcast(&pool->freed);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 void un_decode_pool_close(un_decode_pool *pool) {
     if (!pool) return;
-    if (pool->kept) {
-        pthread_mutex_lock(&pool->lock);
-        pool->stop = 1;
-        pthread_cond_broadcast(&pool->died);
-        pthread_mutex_unlock(&pool->lock);
-        pthread_join(pool->keeper, NULL);
-    }
+    un_decode_pool_stop(pool);
+    if (pool->kept) pthread_join(pool->keeper, NULL);
     for (int i = 0; i < MOST_WORKERS; i++) bury(pool, &pool->workers[i]);
     pthread_cond_destroy(&pool->died);
     pthread_cond_destroy(&pool->freed);
@@ -382,11 +398,16 @@ const char *un_decode_pool_lack(const un_decode_pool *pool) {
 
 /* ---- one picture ---- */
 
-/* A free worker; NULL, with a sentence, if there is none and none can be started. */
-static worker *take(un_decode_pool *pool) {
+static un_status fail_stopped(void) {
+    return un_fail(UNSEEN_E_INTERRUPTED, "the server is ending");
+}
+
+/* A free worker for *out; fails if there is none and none can be started, or all is to end. */
+static un_status take(un_decode_pool *pool, worker **out) {
     worker *found = NULL;
+    un_status status = UNSEEN_OK;
     pthread_mutex_lock(&pool->lock);
-    for (;;) {
+    while (!pool->stop) {
         int alive = 0;
         for (int i = 0; i < pool->options.workers && !found; i++) {
             if (pool->workers[i].state == FREE) found = &pool->workers[i];
@@ -398,9 +419,10 @@ static worker *take(un_decode_pool *pool) {
     if (found)
         found->state = BUSY;
     else
-        (void)un_fail(UNSEEN_E_MEMORY, "%s", pool->trouble);
+        status = pool->stop ? fail_stopped() : un_fail(UNSEEN_E_MEMORY, "%s", pool->trouble);
     pthread_mutex_unlock(&pool->lock);
-    return found;
+    *out = found;
+    return status;
 }
 
 /* One that broke, or is not believed, is ended by the keeper. */
@@ -416,8 +438,8 @@ static void give_back(un_decode_pool *pool, worker *w, int broken) {
 
 typedef enum { ANSWERED, BROKEN, NEVER_ASKED } outcome;
 
-static outcome ask(const un_decode_pool *pool, const worker *w, const char *recipe,
-                   const void *bytes, size_t n, un_decoded *out) {
+static outcome ask(un_decode_pool *pool, const worker *w, const char *recipe, const void *bytes,
+                   size_t n, un_decoded *out) {
     const un_decode_request request = {strlen(recipe), n};
     volatile unsigned char *mark = w->shared;
     unsigned char *file = w->shared + UN_DECODE_BEFORE_FILE;
@@ -447,13 +469,14 @@ static un_status ask_any(un_decode_pool *pool, const char *recipe, const void *b
                          un_decoded *out) {
     outcome what = NEVER_ASKED;
     for (int tries = 0; what == NEVER_ASKED && tries < MOST_TRIES; tries++) {
-        worker *w = take(pool);
-        if (!w) return UNSEEN_E_MEMORY;
+        worker *w = NULL;
+        UN_TRY(take(pool, &w));
         what = ask(pool, w, recipe, bytes, n, out);
         give_back(pool, w, what != ANSWERED);
     }
-    return what == ANSWERED ? out->status
-                            : un_fail(UNSEEN_E_FORMAT, "this picture could not be decoded");
+    if (what == ANSWERED) return out->status;
+    if (is_stopped(pool)) return fail_stopped();
+    return un_fail(UNSEEN_E_FORMAT, "this picture could not be decoded");
 }
 
 static un_status decode(un_decode_pool *pool, const char *recipe, const void *bytes, size_t n,

@@ -36,6 +36,9 @@ typedef struct {
 /* Starts the workers and waits until they are ready: 0.2 s or so. Fails with a sentence if they do
  * not start. */
 un_status un_decode_pool_open(const un_decode_options *options, un_decode_pool **out);
+/* From now on un_decode fails at once, with UNSEEN_E_INTERRUPTED, and calls in progress do so within
+ * 0.2 s. Any thread may call it, more than once. */
+void un_decode_pool_stop(un_decode_pool *pool);
 /* To be called when no picture is being decoded; NULL is allowed. */
 void un_decode_pool_close(un_decode_pool *pool);
 

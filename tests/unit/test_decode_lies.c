@@ -1,10 +1,12 @@
 /* test_decode_lies.c - the two sides of the decoding pool do not believe one another: replies that no
  * honest worker gives, and requests that no honest pool makes. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/names.h"
@@ -137,6 +139,55 @@ static void what_computes_too_long_is_ended(void **state) {
     un_decode_pool_close(pool);
 }
 
+/* ---- an end while a worker computes ---- */
+
+typedef struct {
+    un_decode_pool *pool;
+    un_decoded got;
+    double ended;
+} call;
+
+static void *ask_for_ever(void *context) {
+    call *c = context;
+    const size_t endless = ENDLESS;
+    un_decode(c->pool, g_recipe, &endless, sizeof endless, &c->got);
+    c->ended = un_now();
+    return NULL;
+}
+
+/* Of two calls for one worker one waits for its answer, the other for the worker. */
+static void a_stopped_pool_keeps_nobody(void **state) {
+    (void)state;
+    enum { CALLS = 2 };
+    const un_decode_options o = {1, 1 << 20, MAX_BYTES, 30};
+    const struct timespec under_way = {.tv_nsec = 300000000L};
+    un_decode_pool *pool = NULL;
+    pthread_t threads[CALLS];
+    call calls[CALLS];
+    assert_int_equal(setenv("VIPS_TEST_LIAR", "1", 1), 0);
+    util_ok(un_decode_pool_open(&o, &pool));
+    unsetenv("VIPS_TEST_LIAR");
+    for (size_t i = 0; i < CALLS; i++) {
+        calls[i] = (call){.pool = pool};
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_for_ever, &calls[i]), 0);
+    }
+    nanosleep(&under_way, NULL);
+    double stopped = un_now();
+    un_decode_pool_stop(pool);
+    for (size_t i = 0; i < CALLS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(calls[i].got.status, UNSEEN_E_INTERRUPTED);
+        assert_string_equal(calls[i].got.message, "the server is ending");
+        assert_true(calls[i].ended - stopped < 1); /* 0.2, and a busy machine */
+    }
+    un_decode_pool_stop(pool);
+    call late = {.pool = pool};
+    ask_for_ever(&late);
+    assert_int_equal(late.got.status, UNSEEN_E_INTERRUPTED);
+    un_decode_pool_close(pool);
+    assert_true(un_now() - stopped < 5);
+}
+
 /* ---- a pool that lies ---- */
 
 typedef struct {
@@ -241,6 +292,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(liars_are_not_believed),
         cmocka_unit_test(what_computes_too_long_is_ended),
+        cmocka_unit_test(a_stopped_pool_keeps_nobody),
         cmocka_unit_test(a_worker_takes_no_wrong_message),
     };
     if (argc == 2 && !strcmp(argv[1], UN_DECODE_WORKER))
