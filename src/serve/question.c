@@ -30,6 +30,7 @@ int un_http_status(un_status status) {
     case UNSEEN_E_ARGUMENT: return 422;
     case UNSEEN_E_FORMAT: return 400;
     case UNSEEN_E_UNSUPPORTED: return 415;
+    case UNSEEN_E_INTERRUPTED: return 503; /* the server ends */
     default: return 500;
     }
 }

@@ -123,6 +123,7 @@ static void end(server *s) {
         wait_for_answers(s, PATIENCE);
     }
     if (s->resources.models) un_models_stop(s->resources.models);
+    if (s->resources.pool) un_decode_pool_stop(s->resources.pool);
     un_engine_close(s->resources.engine);
     if (s->http) wait_for_answers(s, LAST_WORDS);
     un_http_close(s->http);
