@@ -363,6 +363,18 @@ UNSEEN_API unseen_status unseen_model_add_class(unseen_model *model, const char 
                                                 const char *const *attributes, const float *values,
                                                 size_t n);
 
+/* One class as it is described. */
+typedef struct unseen_description {
+    const char *name;
+    const char *const *attributes; /* [n] */
+    const float *values;           /* [n] */
+    size_t n;
+} unseen_description;
+/* The same for `count` classes of different names at once, all or none; much quicker than one by
+ * one. Whether values are in percent is decided for all of them together. */
+UNSEEN_API unseen_status unseen_model_add_classes(unseen_model *model,
+                                                  const unseen_description *classes, size_t count);
+
 /* The same for class k, which is called `name` from now on (NULL: as before); a class of another
  * name counts as never trained on. */
 UNSEEN_API unseen_status unseen_model_replace_class(unseen_model *model, size_t k, const char *name,

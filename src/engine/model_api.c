@@ -242,6 +242,32 @@ unseen_status unseen_model_add_class(unseen_model *model, const char *name,
     return status;
 }
 
+unseen_status unseen_model_add_classes(unseen_model *model, const unseen_description *classes,
+                                       size_t count) {
+    UN_LOCALE_C;
+    un_arena arena = {0};
+    un_description *d = NULL;
+    if (!model || (!classes && count > 0))
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_add_classes: a pointer is NULL");
+    if (count == 0) return UNSEEN_OK;
+    un_status status = un_arena_alloc(&arena, count, sizeof *d, &d);
+    for (size_t i = 0; i < count && !status; i++) {
+        const unseen_description *c = &classes[i];
+        for (size_t j = 0; j < i && c->name && !status; j++)
+            if (!strcmp(classes[j].name, c->name))
+                status =
+                    un_fail(UNSEEN_E_ARGUMENT, "two descriptions are of a class \"%s\"", c->name);
+        if (!c->name)
+            status = un_fail(UNSEEN_E_ARGUMENT, "unseen_model_add_classes: a name is NULL");
+        if (!status)
+            status = read_description(&model->classifier, c->name, c->attributes, c->values, c->n,
+                                      &arena, &d[i]);
+    }
+    if (!status) status = un_classifier_describe(&model->classifier, d, count);
+    un_arena_free(&arena);
+    return status;
+}
+
 unseen_status unseen_model_replace_class(unseen_model *model, size_t k, const char *name,
                                          const char *const *attributes, const float *values,
                                          size_t n) {

@@ -63,13 +63,15 @@ static un_status ask(const un_job *job, asked *out) {
     if (q->class_count == 0) return UNSEEN_OK;
     UN_TRY(unseen_model_clone(out->model, &out->copy));
     out->model = out->copy;
-    un_status status = UNSEEN_OK;
-    for (size_t i = 0; i < q->class_count && !status; i++) {
+    unseen_description *classes = NULL;
+    UN_TRY(un_alloc(q->class_count, sizeof *classes, &classes));
+    for (size_t i = 0; i < q->class_count; i++) {
         const un_own_class *c = &q->classes[i];
-        status = unseen_model_add_class(out->copy, c->name, (const char *const *)c->attributes,
-                                        c->values, c->count);
-        if (status) un_fail_prefix(status, "class \"%s\"", c->name);
+        classes[i] =
+            (unseen_description){c->name, (const char *const *)c->attributes, c->values, c->count};
     }
+    un_status status = unseen_model_add_classes(out->copy, classes, q->class_count);
+    free(classes);
     return status;
 }
 

@@ -42,12 +42,18 @@ static void on_message(void *user, const char *format, va_list values) {
     un_log(UNSEEN_LOG_DEBUG, "libmicrohttpd: %s", text);
 }
 
+static size_t most_connections(const un_serve_options *options) {
+    const size_t wanted = 4 * options->max_in_flight;
+    return wanted < CONNECTIONS_LEAST ? CONNECTIONS_LEAST : wanted;
+}
+
 static void on_connection(void *user, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode what) {
     un_shared *shared = user;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        un_connection_make_room(shared->watch, most_connections(shared->options));
         *context = info ? un_connection_add(shared->watch, info->connect_fd) : NULL;
     } else {
         un_connection_remove(shared->watch, *context);
@@ -81,8 +87,9 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
 
 static un_status start(un_http *http) {
     const un_serve_options *o = http->shared.options;
-    const size_t wanted = 4 * o->max_in_flight;
-    const unsigned most = (unsigned)(wanted < CONNECTIONS_LEAST ? CONNECTIONS_LEAST : wanted);
+    /* Never reached: libmicrohttpd stops to accept there, and with several threads may not begin
+     * again. Those that were cut to make room are counted until it has seen that. */
+    const unsigned most = (unsigned)(2 * IO_THREADS * most_connections(o)); /* shared by threads */
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
         on_request, &http->shared, MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL,

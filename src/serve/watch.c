@@ -144,6 +144,20 @@ un_phase un_connection_was_cut(un_watch_list *list, un_connection *c) {
     return phase;
 }
 
+void un_connection_make_room(un_watch_list *list, size_t most) {
+    un_connection *oldest = NULL;
+    pthread_mutex_lock(&list->lock);
+    size_t left = 0; /* that are not on their way out */
+    for (un_connection *c = list->first; c; c = c->next) {
+        if (c->cut != UN_PHASES) continue;
+        left++;
+        /* The list begins with the newest. */
+        if (c->phase == UN_IDLE || c->phase == UN_HEAD) oldest = c;
+    }
+    if (left >= most && oldest) cut(list, oldest);
+    pthread_mutex_unlock(&list->lock);
+}
+
 size_t un_connection_count(un_watch_list *list) {
     pthread_mutex_lock(&list->lock);
     const size_t n = list->count;

@@ -34,6 +34,9 @@ int un_connection_turn(un_watch_list *list, un_connection *connection, un_phase 
 un_phase un_connection_was_cut(un_watch_list *list, un_connection *connection);
 
 size_t un_connection_count(un_watch_list *list);
+/* Where there are `most` connections or more, the one is cut that has owed a head, or been idle, for
+ * longest: nobody shuts others out by opening many. */
+void un_connection_make_room(un_watch_list *list, size_t most);
 /* Connections that are owed an answer: whose request has been accepted. */
 size_t un_connection_owed(un_watch_list *list);
 

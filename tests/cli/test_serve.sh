@@ -116,6 +116,20 @@ curl -sI "$url/" | grep -q "default-src 'self'" || fail "no policy: $(curl -sI "
 ask 200 'unseen_requests_total{status="413"} 3' "$url/metrics"
 grep -q '"POST /v1/models/dedn/predict?topp=1" 400 ' access.log || fail "access log: $(tail -3 access.log)"
 
+# Someone who opens connections and says little shuts nobody out.
+python3 - "${url#http://}" >held <<'P' || fail "connections: $(cat held)"
+import socket, sys, urllib.request
+host, port = sys.argv[1].rsplit(':', 1)
+held = []
+for i in range(700):
+    s = socket.create_connection((host, int(port)), 5)
+    s.send(b'POST /v1')
+    held.append(s)
+    if i % 100 == 99:
+        assert urllib.request.urlopen('http://%s:%s/healthz' % (host, port), timeout=5).status == 200
+P
+ask 200 predictions "$model/predict" -H "$png" --data-binary @0.png
+
 # Loaded anew: a damaged file leaves the old model, a good one takes its place; the log is opened again.
 cp dedn.model kept
 printf 'damaged' >dedn.model

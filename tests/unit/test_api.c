@@ -357,6 +357,43 @@ static void old_models_take_shares_and_percent(void **state) {
     unseen_model_close(model);
 }
 
+static void several_classes_at_once_are_those_one_by_one(void **state) {
+    (void)state;
+    unseen_model *one = NULL, *many = NULL;
+    const float values[] = {0.5F, 0.25F, 1};
+    util_ok(unseen_model_open(UNSEEN_TEST_DATA "/v0.1/eszsl.model", &one));
+    util_ok(unseen_model_clone(one, &many));
+    const size_t count = unseen_model_class_count(one), length = unseen_model_feature_length(one);
+    const char *names[3];
+    for (size_t i = 0; i < 3; i++) names[i] = unseen_model_attribute_name(one, i);
+    const unseen_description classes[] = {
+        {"a", names, values, 3}, {"b", names + 1, values, 1}, {"a", names, values, 2}};
+    util_fails(unseen_model_add_classes(many, classes, 3), UNSEEN_E_ARGUMENT,
+               "two descriptions are of a class \"a\"");
+    const unseen_description wrong[] = {classes[0], {"c", (const char *[]){"nothing"}, values, 1}};
+    util_fails(unseen_model_add_classes(many, wrong, 2), UNSEEN_E_ARGUMENT, "nothing");
+    assert_int_equal(unseen_model_class_count(many), count);
+    util_ok(unseen_model_add_classes(many, NULL, 0));
+    util_ok(unseen_model_add_classes(many, classes, 2));
+    for (size_t i = 0; i < 2; i++)
+        util_ok(unseen_model_add_class(one, classes[i].name, classes[i].attributes,
+                                       classes[i].values, classes[i].n));
+    assert_int_equal(unseen_model_class_count(many), count + 2);
+    assert_string_equal(unseen_model_class_name(many, count + 1), "b");
+    float *row = calloc(length, sizeof *row), *a = calloc(count + 2, sizeof *a),
+          *b = calloc(count + 2, sizeof *b);
+    assert_true(row && a && b);
+    for (size_t i = 0; i < length; i++) row[i] = (float)(i % 7) - 3;
+    util_ok(unseen_model_score(one, row, 1, UNSEEN_NATIVE, a));
+    util_ok(unseen_model_score(many, row, 1, UNSEEN_NATIVE, b));
+    assert_memory_equal(a, b, (count + 2) * sizeof *a);
+    free(row);
+    free(a);
+    free(b);
+    unseen_model_close(one);
+    unseen_model_close(many);
+}
+
 static void other_backbones_are_refused(void **state) {
     (void)state;
     util_scene s;
@@ -552,6 +589,7 @@ int main(void) {
         cmocka_unit_test(rows_of_old_classes_score_as_they_do),
         cmocka_unit_test(classes_of_a_call_are_described_each_by_itself),
         cmocka_unit_test(old_models_take_shares_and_percent),
+        cmocka_unit_test(several_classes_at_once_are_those_one_by_one),
         cmocka_unit_test(other_backbones_are_refused),
         cmocka_unit_test(null_is_an_argument_error),
         cmocka_unit_test(pictures_do_not_ask_the_locale),
