@@ -12,6 +12,7 @@ make_models() {
 
 # start ARGUMENT...: a server on a free port; $url and $server, its process.
 start() {
+    : >serve.out # what an earlier server said there is not this one's
     "$unseen" serve "$@" --port 0 >serve.out 2>serve.err &
     server=$!
     tries=0
@@ -20,7 +21,10 @@ start() {
         sleep 0.1
     done
     url=$(sed -n 's/^unseen serve: listening on //p' serve.out)
-    [ -n "$url" ] || { fail "no server: $(cat serve.out serve.err)"; finish; }
+    [ -n "$url" ] && return
+    kill -0 $server 2>/dev/null || wait $server
+    fail "no server (its status: $?): $(cat serve.out serve.err)"
+    finish
 }
 
 # stop: by SIGTERM, which must end it with 0 within 10 seconds.
