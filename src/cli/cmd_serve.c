@@ -108,6 +108,11 @@ static size_t parse_size(struct argp_state *state, const char *option, const cha
     return value * factor;
 }
 
+static int is_origin(const char *text) {
+    size_t scheme = !strncmp(text, "https://", 8) ? 8 : !strncmp(text, "http://", 7) ? 7 : 0;
+    return !strcmp(text, "*") || (scheme > 0 && text[scheme] && !strpbrk(text + scheme, "/?# @"));
+}
+
 static error_t parse_serving(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
     un_serve_options *o = &a->serve;
@@ -117,7 +122,14 @@ static error_t parse_serving(int key, char *text, struct argp_state *state) {
     case KEY_TOKEN: o->token_file = text; return 0;
     case KEY_NO_TOKEN: o->no_token = 1; return 0;
     case KEY_ALLOW_HOST: add_word(state, &a->hosts, text, "--allow-host"); return 0;
-    case KEY_ALLOW_ORIGIN: add_word(state, &a->origins, text, "--allow-origin"); return 0;
+    case KEY_ALLOW_ORIGIN:
+        if (!is_origin(text))
+            argp_error(state,
+                       "--allow-origin must be * or as a browser says it, such as "
+                       "https://birds.example.org, without a path: not \"%s\"",
+                       text);
+        add_word(state, &a->origins, text, "--allow-origin");
+        return 0;
     case KEY_UPLOAD:
         o->max_upload = parse_size(state, "--max-upload", text, 1024, (size_t)1 << 30);
         return 0;

@@ -135,9 +135,16 @@ int un_question_parameter(un_question *q, const char *key, const char *value) {
     return take_number(key, number, p->least, p->most, (size_t *)((char *)q + p->offset));
 }
 
+/* JSON's strings may hold U+0000, which would end them here. */
+static int is_whole(const json_t *string) {
+    return strlen(json_string_value(string)) == json_string_length(string);
+}
+
 static int take_json(un_question *q, const char *key, const json_t *value) {
     const parameter *p = find_parameter(q, key);
     if (!p) return 400;
+    if (json_is_string(value) && !is_whole(value))
+        return un_refuse(400, "\"%s\" holds the character U+0000", key);
     if (p->most && json_is_integer(value))
         return take_number(key, json_integer_value(value), p->least, p->most,
                            (size_t *)((char *)q + p->offset));
@@ -163,9 +170,10 @@ static int take_attributes(un_own_class *c, const json_t *attributes) {
         return 500;
     /* jansson's macro wants an object that is not const, and leaves it as it is. */
     json_object_foreach((json_t *)(uintptr_t)attributes, name, value) {
-        if (!json_is_number(value) || !isfinite(json_number_value(value)))
-            return un_refuse(400, "class \"%s\": the value of \"%.*s\" must be a number", c->name,
-                             un_name_fit(name, UN_LONGEST_NAME), name);
+        if (!json_is_number(value) || !isfinite((float)json_number_value(value)))
+            return un_refuse(
+                400, "class \"%s\": the value of \"%.*s\" must be a number in the range of a float",
+                c->name, un_name_fit(name, UN_LONGEST_NAME), name);
         c->values[c->count] = (float)json_number_value(value);
         c->attributes[c->count] = strdup(name);
         if (!c->attributes[c->count++]) return un_refuse(500, "out of memory");
@@ -175,13 +183,16 @@ static int take_attributes(un_own_class *c, const json_t *attributes) {
 
 static int take_class(un_question *q, const json_t *given) {
     un_own_class *c = &q->classes[q->class_count];
-    const char *key = NULL, *name = json_string_value(json_object_get(given, "name"));
+    const json_t *text = json_object_get(given, "name");
+    const char *key = NULL, *name = json_string_value(text);
     json_t *value = NULL;
-    if (!name || !*name || strlen(name) > UN_LONGEST_NAME)
-        return un_refuse(400,
-                         "every one of \"classes\" must be an object with a \"name\", of at "
-                         "most %d bytes, and \"attributes\"",
-                         UN_LONGEST_NAME);
+    if (!name || !is_whole(text) || !name[strspn(name, " \t\r\n\v\f")] ||
+        strlen(name) > UN_LONGEST_NAME)
+        return un_refuse(
+            400,
+            "every one of \"classes\" must be an object with a \"name\", some letters of "
+            "at most %d bytes, and \"attributes\"",
+            UN_LONGEST_NAME);
     for (size_t i = 0; i < q->class_count; i++)
         if (!strcmp(q->classes[i].name, name))
             return un_refuse(422, "two of \"classes\" are called \"%s\"", name);

@@ -19,6 +19,7 @@ assert eval(sys.argv[1])" "$@" 2>err || fail "$1: $(tail -1 err): $(head -c 300 
 # Options that are refused before anything is served.
 expect 2 "which model?" "$unseen" serve
 expect 2 "either --token-file or --no-token" "$unseen" serve m.model --token-file t --no-token
+expect 2 "must be * or as a browser says it" "$unseen" serve m.model --allow-origin bogus
 expect 2 "from 0 to 65535" "$unseen" serve m.model --port 70000
 expect 1 "absent.model" "$unseen" serve absent.model --port 0
 expect 1 "two of the models are called" "$unseen" serve dedn.model ./dedn.model --port 0
@@ -115,6 +116,13 @@ tag=$(curl -sI "$url/" | tr -d '\r' | sed -n 's/^ETag: //p')
 curl -sI "$url/" | grep -q "default-src 'self'" || fail "no policy: $(curl -sI "$url/")"
 ask 200 'unseen_requests_total{status="413"} 3' "$url/metrics"
 grep -q '"POST /v1/models/dedn/predict?topp=1" 400 ' access.log || fail "access log: $(tail -3 access.log)"
+
+# What would be cut or lost on the way is refused.
+json='Content-Type: application/json'
+ask 400 'must be an object with a' "$model/predict" -H "$json" -d '{"features": [], "classes": [{"name": "A\u0000B", "attributes": {"x": 1}}]}'
+ask 400 'must be an object with a' "$model/predict" -H "$json" -d '{"features": [], "classes": [{"name": "  ", "attributes": {"x": 1}}]}'
+ask 400 'U+0000' "$model/predict" -H "$json" -d '{"features": [], "among": "unseen\u0000zzz"}'
+ask 400 'range of a float' "$model/predict" -H "$json" -d '{"features": [], "classes": [{"name": "A", "attributes": {"x": 1e308}}]}'
 
 # Someone who opens connections and says little shuts nobody out.
 python3 - "${url#http://}" >held <<'P' || fail "connections: $(cat held)"
