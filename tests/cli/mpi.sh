@@ -16,12 +16,12 @@ case $ranked in *' '*) ranked=$(dirname "$unseen")/$(basename "$ranked") ;; esac
 ranks() {
     count=$1
     shift
-    timeout 120 "$MPIEXEC" -n "$count" "$ranked" "$@"
+    timeout -k 5 120 "$MPIEXEC" -n "$count" "$ranked" "$@"
 }
 
 # two FIRST SECOND: two ranks, of which 0 does one shell command and 1 the other. (mpiexec has a form
 # for that, with a colon; Open MPI 5.0.7's ends with a segmentation fault.)
 two() {
-    timeout 120 "$MPIEXEC" -n 2 sh -c \
+    timeout -k 5 120 "$MPIEXEC" -n 2 sh -c \
         'case ${OMPI_COMM_WORLD_RANK:-$PMI_RANK} in 0) eval "$0" ;; *) eval "$1" ;; esac' "$1" "$2"
 }
