@@ -7,7 +7,7 @@
 #                  SANITIZE=thread: those with threads, under ThreadSanitizer
 #   make fuzz      SECONDS=60 over all readers of foreign bytes (clang's libFuzzer, sanitizers)
 #   make bench     compare speed with PyTorch (installs python3-torch and OpenBLAS): unseen-bench.json and
-#                  .txt; BENCH_ROUNDS=3: rounds of each; BENCH_ONLY="dem msdn": these; BENCH_QUICK=1: a minute
+#                  .txt; BENCH_ROUNDS=3: rounds of each; BENCH_ONLY="dem msdn": these; BENCH_QUICK=1: one or two minutes
 #   make crash      KILLS=100: kill every command that writes at random moments
 #   make faults     FAULTS=200: make system calls of every command fail
 #   make lint      clang-format, clang-tidy and cppcheck
