@@ -63,9 +63,9 @@ typedef struct unseen_picture {
  * says (unseen_model_recipe): rgb[side * side * 3]. Needs no model; may be called by several threads
  * at a time. `capacity` is the size of `rgb` in bytes; rgb NULL: only out->side is told, and
  * `picture` is not looked at. Fails with UNSEEN_E_UNSUPPORTED on a picture of more than `max_pixels`
- * pixels (0: 2^27), which is told from its first bytes before one is decoded: *out then has its size,
- * as it lies in the file, and is 0 otherwise; with UNSEEN_E_FORMAT on a recipe that is none; and as
- * unseen_answer says. */
+ * pixels (0: 2^27), those of `rgb` included; of a file this is told from its first bytes, before a
+ * pixel is decoded: *out then has its size, as it lies in the file, and is zeros after every other
+ * failure; with UNSEEN_E_FORMAT on a recipe that is none; and as unseen_answer says. */
 UNSEEN_API unseen_status unseen_picture_crop(const char *recipe, const unseen_picture *picture,
                                              size_t max_pixels, uint8_t *rgb, size_t capacity,
                                              unseen_crop *out);

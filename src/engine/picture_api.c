@@ -45,6 +45,18 @@ unseen_status unseen_model_set_orientation(unseen_model *model, unseen_orientati
 
 const char *unseen_model_recipe(const unseen_model *model) { return model ? model->recipe : NULL; }
 
+/* Of pixels that are there already; those of a file are counted as it is opened. */
+static un_status check_pixels(const unseen_picture *picture, size_t max_pixels, unseen_crop *out) {
+    un_image refused = {0};
+    if (!picture->rgb) return UNSEEN_OK;
+    un_status status =
+        un_image_check_size(picture->width, picture->height,
+                            max_pixels ? max_pixels : UN_IMAGE_MOST_PIXELS, "picture 0", &refused);
+    out->picture_width = refused.width;
+    out->picture_height = refused.height;
+    return status;
+}
+
 static un_status crop_into(const un_recipe *recipe, const unseen_picture *picture,
                            size_t max_pixels, uint8_t *rgb, size_t capacity, unseen_crop *out) {
     un_image crop = {0};
@@ -56,6 +68,7 @@ static un_status crop_into(const un_recipe *recipe, const unseen_picture *pictur
                        "a picture to be cropped is given as path, bytes or rgb; cropped and "
                        "features are NULL");
     UN_TRY(un_check_given(picture, 0, 0));
+    UN_TRY(check_pixels(picture, max_pixels, out));
     if (capacity < need)
         return un_fail(UNSEEN_E_ARGUMENT, "a crop of %zu pixels a side needs %zu bytes, not %zu",
                        recipe->crop, need, capacity);
@@ -72,6 +85,7 @@ unseen_status unseen_picture_crop(const char *recipe, const unseen_picture *pict
                                   unseen_crop *out) {
     UN_LOCALE_C;
     un_recipe own;
+    if (out) *out = (unseen_crop){0};
     if (!recipe || !out)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_picture_crop: a pointer is NULL");
     UN_TRY(un_recipe_parse(recipe, "the recipe", &own));

@@ -165,7 +165,18 @@ static void what_cannot_be_cropped(void **state) {
     assert_int_equal(where.side, 0);
     where.side = 7;
     util_fails(unseen_picture_crop(recipe, &cut, 0, rgb, n, &where), UNSEEN_E_FORMAT, "damaged");
-    assert_int_equal(where.side, 7); /* untouched by other failures */
+    assert_int_equal(where.side + where.picture_width, 0);
+    where.side = 7;
+    util_fails(unseen_picture_crop("{", &whole, 0, rgb, n, &where), UNSEEN_E_FORMAT, "recipe");
+    assert_int_equal(where.side, 0);
+    /* Pixels are counted like those of a file. */
+    const unseen_picture pixels = {.rgb = rgb, .width = 32, .height = 32, .stride = 96};
+    uint8_t out[32 * 32 * 3];
+    util_ok(unseen_picture_crop(recipe, &pixels, 1024, out, n, &where));
+    util_fails(unseen_picture_crop(recipe, &pixels, 1023, out, n, &where), UNSEEN_E_UNSUPPORTED,
+               "32 x 32 pixels are more than the 1023 accepted");
+    assert_int_equal(where.picture_width, 32);
+    assert_int_equal(where.side, 0);
     free(b.bytes);
     free(large.bytes);
 }

@@ -24,7 +24,7 @@
 #include "vision/image/image.h"
 #include "vision/image/image_parts.h"
 
-enum { DEFAULT_MAX_PIXELS = 1 << 27, STRIP_ROWS = 16, REASON_LENGTH = 200 };
+enum { STRIP_ROWS = 16, REASON_LENGTH = 200 };
 /* Bytes: of libvips and the libraries below it; once it is started with all modules that a
  * distribution has for it, twice what was measured; of HEIF's module; of a loader that has read a
  * picture's head. */
@@ -410,7 +410,7 @@ static un_status decode_once(const picture *p, un_image *out, int *failed) {
     UN_TRY(un_budget_take(opening));
     *failed = open_loader(p, &image) != 0;
     if (*failed) goto done;
-    size_t limit = p->options.max_pixels ? p->options.max_pixels : DEFAULT_MAX_PIXELS;
+    size_t limit = p->options.max_pixels ? p->options.max_pixels : UN_IMAGE_MOST_PIXELS;
     UN_GO(un_image_check_size((size_t)image->Xsize, (size_t)image->Ysize, limit, p->name, out));
     UN_GO(check_fork(p, image));
     if (p->head) {
@@ -460,7 +460,7 @@ static un_status decode(picture *p, const void *bytes, un_image *out) {
     un_status status = UNSEEN_OK;
     memcpy(&p->bytes, &bytes, sizeof bytes); /* libvips takes pointers to non-const */
     p->kind = un_kind_of(bytes, p->size);
-    size_t limit = p->options.max_pixels ? p->options.max_pixels : DEFAULT_MAX_PIXELS;
+    size_t limit = p->options.max_pixels ? p->options.max_pixels : UN_IMAGE_MOST_PIXELS;
     if (p->kind == UN_KIND_BMP) return un_bmp_decode(p->bytes, p->size, p->name, limit, out);
     UN_TRY(prepare(p->kind));
     if (!un_image_reads(p->kind)) return fail_unread(p);

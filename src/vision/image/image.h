@@ -37,6 +37,14 @@ typedef struct {
                           any pixel is decoded; 0: 128 Mpixel (2^27) */
 } un_image_options;
 
+/* The default of max_pixels. */
+#define UN_IMAGE_MOST_PIXELS ((size_t)1 << 27)
+
+/* Unless width x height pixels are at least one (UNSEEN_E_FORMAT) and at most `limit`
+ * (UNSEEN_E_UNSUPPORTED, the size in *refused) a sentence that names the picture. */
+un_status un_image_check_size(size_t width, size_t height, size_t limit, const char *name,
+                              un_image *refused);
+
 /* Starts the library that decodes (libvips), which decoding does by itself; called beforehand, a
  * lack of memory for it is told once: UNSEEN_E_MEMORY, or UNSEEN_E_UNSUPPORTED if it does not
  * start. */

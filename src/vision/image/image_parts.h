@@ -9,11 +9,6 @@
 #include "base/status.h"
 #include "vision/image/image.h"
 
-/* Unless width x height pixels are at least one (UNSEEN_E_FORMAT) and at most `limit`
- * (UNSEEN_E_UNSUPPORTED, the size in *refused) a sentence that names the picture. */
-un_status un_image_check_size(size_t width, size_t height, size_t limit, const char *name,
-                              un_image *refused);
-
 /* Turns the picture as the EXIF orientation 1 to 8 demands; other values change nothing. */
 un_status un_image_orient(un_image *image, int orientation);
 
