@@ -38,6 +38,11 @@ char *un_answer_text(const json_t *value) {
                  : NULL;
 }
 
+int un_picture_status(const un_decoded *d) {
+    if (d->busy) return 503;
+    return d->too_large ? 413 : un_http_status(d->status);
+}
+
 void un_job_fail(un_job *job, int status) {
     json_decref(job->answer);
     job->answer = un_error_json(status, un_error());
@@ -123,7 +128,7 @@ static json_t *prediction_json(const un_job *job, const unseen_prediction *p, do
 /* What became of picture i, which has no row. */
 static json_t *bad_picture_json(const un_job *job, size_t i) {
     const un_decoded *d = &job->decoded[i];
-    return un_error_json(d->too_large ? 413 : un_http_status(d->status), d->message);
+    return un_error_json(un_picture_status(d), d->message);
 }
 
 /* The candidates of several jobs that ask the same model in the same way. */

@@ -35,9 +35,10 @@ typedef enum { DEAD, FREE, BUSY } worker_state;
 
 typedef struct {
     worker_state state;
-    int was_ready; /* it has been before: starting it again is a restart */
-    pid_t pid;     /* 0: there is no process */
+    int broke; /* the one before did: its successor is a restart */
+    pid_t pid; /* 0: there is no process */
     int fd;
+    uint64_t asked;        /* requests so far */
     unsigned char *shared; /* decode_wire.h */
 } worker;
 
@@ -156,9 +157,11 @@ static void bury(un_decode_pool *pool, worker *w) {
 }
 
 static un_status launch(un_decode_pool *pool, worker *w) {
-    const un_decode_setup setup = {pool->options.max_pixels, pool->options.max_bytes};
+    const un_decode_setup setup = {pool->options.max_pixels, pool->options.max_bytes,
+                                   (uint64_t)pool->options.seconds};
     int ends[2] = {-1, -1}, theirs = -1, shared = -1;
     un_status status = UNSEEN_OK;
+    w->asked = 0;
     UN_GO(make_shared(pool->shared_size, &shared, &w->shared));
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         UN_GO(un_fail_errno(errno, "no socket to a process that decodes pictures"));
@@ -229,9 +232,11 @@ static int await(un_decode_pool *pool, const worker *w) {
 static int is_place(double x) { return isfinite(x) && x >= 0; }
 
 /* Whether it is a reply that an honest worker gives. */
-static int is_plausible(const un_decode_pool *pool, const un_decode_reply *reply, size_t side) {
+static int is_plausible(const un_decode_pool *pool, const worker *w, const un_decode_reply *reply,
+                        size_t side) {
     const unseen_crop *c = &reply->crop;
     size_t most = pool->options.max_pixels ? pool->options.max_pixels : SIZE_MAX, pixels = 0;
+    if (reply->number != w->asked) return 0;
     if (reply->status != UNSEEN_OK)
         return reply->status < UNSEEN_E_INTERRUPTED && reply->message[0];
     return c->side == side && is_place(c->x) && is_place(c->y) && is_place(c->width) &&
@@ -256,8 +261,8 @@ static un_status greet(un_decode_pool *pool, worker *w) {
     }
     pthread_mutex_lock(&pool->lock);
     if (!pool->tried) memcpy(pool->lack, reply.message, sizeof pool->lack);
-    pool->restarts += w->was_ready != 0;
-    w->was_ready = 1;
+    pool->restarts += w->broke != 0;
+    w->broke = 0;
     w->state = FREE;
     pthread_cond_broadcast(&pool->freed);
     pthread_mutex_unlock(&pool->lock);
@@ -268,11 +273,10 @@ static un_status greet(un_decode_pool *pool, worker *w) {
  * Called without the lock; nobody else touches a dead worker. */
 static int raise_dead(un_decode_pool *pool, const unsigned char *dead) {
     un_status status = UNSEEN_OK;
+    for (int i = 0; i < pool->options.workers; i++) /* all: who is met below is a new one */
+        if (dead[i]) bury(pool, &pool->workers[i]);
     for (int i = 0; i < pool->options.workers && !status; i++)
-        if (dead[i]) {
-            bury(pool, &pool->workers[i]);
-            status = launch(pool, &pool->workers[i]);
-        }
+        if (dead[i]) status = launch(pool, &pool->workers[i]);
     for (int i = 0; i < pool->options.workers; i++)
         if (dead[i] && pool->workers[i].pid > 0) {
             un_status one = greet(pool, &pool->workers[i]);
@@ -425,38 +429,51 @@ static un_status take(un_decode_pool *pool, worker **out) {
     return status;
 }
 
-/* One that broke, or is not believed, is ended by the keeper. */
+/* One that broke, or is not believed, or has served long enough, is replaced by the keeper. */
 static void give_back(un_decode_pool *pool, worker *w, int broken) {
     pthread_mutex_lock(&pool->lock);
-    w->state = broken ? DEAD : FREE;
-    if (broken)
+    w->broke = broken;
+    w->state = broken || w->asked >= UN_DECODE_PICTURES ? DEAD : FREE;
+    if (w->state == DEAD)
         pthread_cond_signal(&pool->died);
     else
         pthread_cond_signal(&pool->freed);
     pthread_mutex_unlock(&pool->lock);
 }
 
+/* Which of the pictures it is, the caller knows. */
+static const char *sentence(const char *message) {
+    static const char number[] = "picture 0: ";
+    return strncmp(message, number, strlen(number)) ? message : message + strlen(number);
+}
+
 typedef enum { ANSWERED, BROKEN, NEVER_ASKED } outcome;
 
-static outcome ask(un_decode_pool *pool, const worker *w, const char *recipe, const void *bytes,
-                   size_t n, un_decoded *out) {
-    const un_decode_request request = {strlen(recipe), n};
+/* A worker may do what it likes: one that speaks before it is asked does not get the picture, and one
+ * that does not listen is not waited for. */
+static outcome ask(un_decode_pool *pool, worker *w, const char *recipe, const void *bytes, size_t n,
+                   un_decoded *out) {
+    const un_decode_request request = {w->asked + 1, strlen(recipe), n};
     volatile unsigned char *mark = w->shared;
     unsigned char *file = w->shared + UN_DECODE_BEFORE_FILE;
     size_t side = out->crop.side;
     un_decode_reply reply;
+    if (is_readable(pool, w->fd, 0)) return NEVER_ASKED;
+    w->asked++;
     *mark = 0;
     memcpy(w->shared + UN_DECODE_MARK, recipe, request.recipe);
     if (n > 0) memcpy(file, bytes, n);
-    if (send(w->fd, &request, sizeof request, MSG_NOSIGNAL) != sizeof request) return NEVER_ASKED;
+    if (send(w->fd, &request, sizeof request, MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof request)
+        return NEVER_ASKED;
     if (!await(pool, w)) return BROKEN;
     if (!read_reply(w->fd, &reply)) return *mark ? BROKEN : NEVER_ASKED;
-    if (!is_plausible(pool, &reply, side)) return BROKEN;
+    if (!is_plausible(pool, w, &reply, side)) return BROKEN;
     if (n > KEPT) madvise(file, n, MADV_REMOVE); /* the whole pages of it */
     out->status = (un_status)reply.status;
-    out->too_large = out->status == UNSEEN_E_UNSUPPORTED && reply.crop.picture_width > 0;
+    out->too_large = out->status == UNSEEN_E_MEMORY ||
+                     (out->status == UNSEEN_E_UNSUPPORTED && reply.crop.picture_width > 0);
     if (out->status)
-        (void)un_fail(out->status, "%s", reply.message);
+        (void)un_fail(out->status, "%s", sentence(reply.message));
     else
         memcpy(out->rgb, file - UN_DECODE_PIXELS, 3 * side * side);
     out->crop = reply.crop;
@@ -470,12 +487,15 @@ static un_status ask_any(un_decode_pool *pool, const char *recipe, const void *b
     outcome what = NEVER_ASKED;
     for (int tries = 0; what == NEVER_ASKED && tries < MOST_TRIES; tries++) {
         worker *w = NULL;
+        out->busy = 1;
         UN_TRY(take(pool, &w));
+        out->busy = 0;
         what = ask(pool, w, recipe, bytes, n, out);
         give_back(pool, w, what != ANSWERED);
     }
     if (what == ANSWERED) return out->status;
-    if (is_stopped(pool)) return fail_stopped();
+    out->busy = is_stopped(pool);
+    if (out->busy) return fail_stopped();
     return un_fail(UNSEEN_E_FORMAT, "this picture could not be decoded");
 }
 

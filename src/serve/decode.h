@@ -24,10 +24,12 @@ typedef struct {
     int seconds;       /* of processor time for one picture, at least 1 */
 } un_decode_options;
 
-/* What became of a picture; status and message are those that unseen_picture_crop has for it. */
+/* What became of a picture; status and message are those that unseen_picture_crop has for it, but for
+ * the "picture 0: " before its sentences. */
 typedef struct {
     un_status status;
-    int too_large;     /* 1: UNSEEN_E_UNSUPPORTED for its bytes or pixels alone */
+    int too_large; /* 1: for its bytes, its pixels or the memory they need alone */
+    int busy;      /* 1: nobody looked at it: no worker can be started, or the pool was stopped */
     char message[512]; /* UTF-8; "" if it is well */
     unseen_crop crop;
     uint8_t *rgb; /* [side, side, 3], the caller's, released with free(); NULL unless UNSEEN_OK */

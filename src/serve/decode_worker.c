@@ -17,7 +17,7 @@
 
 /* Bytes for each pixel while it is decoded, the most that any kind needs, and beside pixels: threads
  * of the libraries, a file's copy, the crop. */
-enum { BYTES_PER_PIXEL = 18, NICENESS = 3 };
+enum { BYTES_PER_PIXEL = 18, NICENESS = 3, START_SECONDS = 60 };
 static const size_t BESIDE = (size_t)256 << 20, MOST_PIXELS = (size_t)1 << 27;
 
 typedef struct {
@@ -77,6 +77,14 @@ static void warm_up(const worker *w) {
         (void)decode(w, s->bytes, s->size, "{\"resize\": 8, \"crop\": 8}", &crop);
 }
 
+/* Where memory ends, a worker goes before anything else does. */
+static void go_first(void) {
+    FILE *file = fopen("/proc/self/oom_score_adj", "we");
+    if (!file) return;
+    fputs("1000", file);
+    fclose(file);
+}
+
 static size_t memory_limit(const worker *w) {
     size_t pixels = w->setup.max_pixels ? w->setup.max_pixels : MOST_PIXELS;
     return pixels * BYTES_PER_PIXEL + w->setup.max_bytes + BESIDE;
@@ -85,6 +93,7 @@ static size_t memory_limit(const worker *w) {
 static void answer(const worker *w, const un_decode_request *request, un_decode_reply *reply) {
     un_status status = UNSEEN_OK;
     memset(reply, 0, sizeof *reply);
+    reply->number = request->number;
     if (request->recipe >= UN_DECODE_RECIPE || request->bytes > w->setup.max_bytes) {
         status = un_fail(UNSEEN_E_ARGUMENT, "a request of %llu bytes, more than was agreed on",
                          (unsigned long long)request->bytes);
@@ -100,16 +109,21 @@ static un_status begin(worker *w, un_decode_reply *reply) {
     int filtered = 0;
     UN_TRY(map_shared(w));
     close(UN_DECODE_SHARED);
+    go_first();
     setpriority(PRIO_PROCESS, 0, NICENESS); /* the network goes first, as with threads */
     mallopt(M_ARENA_MAX, 1);                /* each would reserve address space */
     mallopt(M_MMAP_THRESHOLD, 1 << 20);     /* large buffers go back to the system */
     mallopt(M_TRIM_THRESHOLD, 16 << 20);
     warm_up(w);
-    UN_TRY(un_confine(memory_limit(w), &filtered));
+    UN_TRY(un_confine(memory_limit(w), START_SECONDS + UN_DECODE_PICTURES * w->setup.seconds,
+                      &filtered));
     if (!filtered)
-        snprintf(reply->message, sizeof reply->message,
-                 "this system does not filter the calls of "
-                 "processes that decode pictures; their limits hold: they open nothing");
+        snprintf(
+            reply->message, sizeof reply->message,
+            "this system does not filter the calls of processes that decode pictures: one that a "
+            "picture takes over opens no file and no connection, but it can start programs, "
+            "signal this user's processes, and rename, empty or remove this user's files; as "
+            "root it can lift its limits, too");
     return UNSEEN_OK;
 }
 

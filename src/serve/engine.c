@@ -55,20 +55,22 @@ static un_job *pop(queue *q) {
 
 /* ---- reading and decoding ---- */
 
-/* Of a single picture that is bad the request is. */
+/* Of a single picture that is bad the request is, and one that nobody can decode now is no bad one. */
 static void decode_all(un_engine *e, un_job *job) {
     const un_question *q = &job->question;
     if (un_alloc(q->picture_count, sizeof *job->decoded, &job->decoded)) {
         un_job_fail(job, 500);
         return;
     }
-    for (size_t i = 0; i < q->picture_count; i++)
-        un_decode(e->pool, job->served->recipe, q->pictures[i].bytes, q->pictures[i].size,
-                  &job->decoded[i]);
-    const un_decoded *only = job->decoded;
-    if (q->picture_count > 1 || !only->status) return;
-    un_fail(only->status, "%s", only->message);
-    un_job_fail(job, only->too_large ? 413 : un_http_status(only->status));
+    const un_decoded *bad = NULL;
+    for (size_t i = 0; i < q->picture_count && !(bad && bad->busy); i++) {
+        un_decoded *one = &job->decoded[i];
+        un_decode(e->pool, job->served->recipe, q->pictures[i].bytes, q->pictures[i].size, one);
+        if (one->busy || (one->status && q->picture_count == 1)) bad = one;
+    }
+    if (!bad) return;
+    un_fail(bad->status, "%s", bad->message);
+    un_job_fail(job, un_picture_status(bad));
 }
 
 static void prepare(un_engine *e, un_job *job) {

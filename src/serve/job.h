@@ -26,6 +26,8 @@ typedef struct un_job {
 void un_job_free(un_job *job);
 /* Ends with the calling thread's sentence and an HTTP status other than 200. */
 void un_job_fail(un_job *job, int status);
+/* The HTTP status of a picture. */
+int un_picture_status(const un_decoded *decoded);
 /* {"error": {"status", "message"}}; NULL: no memory. */
 json_t *un_error_json(int status, const char *message);
 /* A value as an answer's text, numbers as exact as a float is; NULL: no memory. */

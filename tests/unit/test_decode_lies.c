@@ -2,8 +2,10 @@
  * honest worker gives, and requests that no honest pool makes. */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -15,15 +17,19 @@
 #include "serve/decode_wire.h"
 #include "util.h"
 
-enum { SIDE = 32, LIES = 120, ENDLESS = 1000, MAX_BYTES = 1 << 20 };
+/* Numbers of lies: those by design, all, and what is no reply: to compute for ever, a reply more than
+ * was asked for, after a right one and after a wrong one. */
+enum { DESIGNED = 14, LIES = 120, ENDLESS = 1000, AHEAD, TWICE };
+enum { SIDE = 32, MAX_BYTES = 1 << 20 };
 
 static const char g_recipe[] = "{\"resize\": 40, \"crop\": 32}";
 
 /* ---- a worker that lies ---- */
 
 /* What an honest one says of a picture of 16 x 16. */
-static un_decode_reply honest(void) {
-    return (un_decode_reply){.crop = {.side = SIDE,
+static un_decode_reply honest(uint64_t number) {
+    return (un_decode_reply){.number = number,
+                             .crop = {.side = SIDE,
                                       .x = 1.6,
                                       .y = 1.6,
                                       .width = 12.8,
@@ -32,10 +38,10 @@ static un_decode_reply honest(void) {
                                       .picture_height = 16}};
 }
 
-/* Reply number k, of *n bytes. The first are lies by design, the rest by chance. */
-static un_decode_reply lie(size_t k, size_t *n) {
+/* Lie k to request `number`, of *n bytes. The first are by design, the rest by chance. */
+static un_decode_reply lie(size_t k, uint64_t number, size_t *n) {
     un_rng rng = un_rng_stream(11, "lie", k);
-    un_decode_reply r = honest();
+    un_decode_reply r = honest(number);
     unsigned char *bytes = (unsigned char *)&r;
     *n = sizeof r;
     switch (k) {
@@ -52,12 +58,25 @@ static un_decode_reply lie(size_t k, size_t *n) {
     case 10: *n = 0; break;
     case 11: *n = sizeof r - 1; break;
     case 12: r.status = UNSEEN_E_INTERRUPTED, strcpy(r.message, "stopped"); break;
+    case 13: r.number++; break;
+    case AHEAD: break;
+    case TWICE: r.status = 77; break;
     default:
         for (size_t i = 0; i < 1 + k % 5; i++)
             bytes[un_rng_below(&rng, sizeof r)] = (unsigned char)un_rng_u32(&rng);
         if (k % 7 == 0) *n = un_rng_below(&rng, sizeof r);
     }
     return r;
+}
+
+/* Answers each request without taking it from the socket. */
+static int be_deaf(volatile unsigned char *mark) {
+    for (uint64_t number = 1;; number++) {
+        const un_decode_reply reply = honest(number);
+        while (*mark) sched_yield(); /* the pool clears it as it asks */
+        *mark = 1;
+        if (send(UN_DECODE_SOCKET, &reply, sizeof reply, MSG_NOSIGNAL) != sizeof reply) return 1;
+    }
 }
 
 /* Says that it is ready, and to each request the lie whose number it holds in place of a picture. */
@@ -70,32 +89,58 @@ static int be_a_liar(void) {
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, UN_DECODE_SHARED, 0);
     if (shared == MAP_FAILED) return 1;
     if (recv(UN_DECODE_SOCKET, &setup, sizeof setup, 0) != sizeof setup) return 1;
+    shared[0] = 1;
     if (send(UN_DECODE_SOCKET, &ready, sizeof ready, MSG_NOSIGNAL) != sizeof ready) return 1;
+    if (getenv("VIPS_TEST_DEAF")) return be_deaf(shared);
     while (recv(UN_DECODE_SOCKET, &request, sizeof request, 0) == sizeof request) {
         size_t k = 0, n = 0;
         memcpy(&k, shared + UN_DECODE_BEFORE_FILE, sizeof k); /* the "picture" */
-        un_decode_reply reply = lie(k, &n);
+        un_decode_reply reply = lie(k, request.number, &n), more = honest(request.number + 1);
         shared[0] = 1;
         for (volatile int spin = 0; k == ENDLESS;) spin = !spin;
-        if (k % 11 == 10) return 0; /* ends without a word */
+        if (k < LIES && k % 11 == 10) return 0; /* ends without a word */
         if (send(UN_DECODE_SOCKET, &reply, n, MSG_NOSIGNAL) != (ssize_t)n) return 1;
+        if (k != AHEAD && k != TWICE) continue;
+        if (send(UN_DECODE_SOCKET, &more, sizeof more, MSG_NOSIGNAL) != sizeof more) return 1;
     }
     return 0;
 }
 
-static void liars_are_not_believed(void **state) {
-    (void)state;
-    const un_decode_options o = {1, 1 << 20, MAX_BYTES, 10};
+static un_decode_pool *open_liars(int workers, int seconds) {
+    const un_decode_options o = {workers, 1 << 20, MAX_BYTES, seconds};
     un_decode_pool *pool = NULL;
-    size_t refused = 0, expected = 0;
     assert_int_equal(setenv("VIPS_TEST_LIAR", "1", 1), 0); /* is passed on to workers */
     util_ok(un_decode_pool_open(&o, &pool));
+    return pool;
+}
+
+static void close_liars(un_decode_pool *pool) {
+    un_decode_pool_close(pool);
+    unsetenv("VIPS_TEST_LIAR"); /* while the pool lives, its workers are replaced by liars */
+}
+
+static void rest(int milliseconds) {
+    const struct timespec t = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+    nanosleep(&t, NULL);
+}
+
+/* Decodes a "picture" that asks for lie k. */
+static void ask_for(un_decode_pool *pool, size_t k, un_decoded *got) {
+    un_decode(pool, g_recipe, &k, sizeof k, got);
+    free(got->rgb);
+    got->rgb = NULL;
+}
+
+static void liars_are_not_believed(void **state) {
+    (void)state;
+    un_decode_pool *pool = open_liars(1, 10);
+    size_t refused = 0, expected = 0;
     for (size_t k = 0; k < LIES; k++) {
         un_decoded got;
         size_t n = 0;
-        un_decode_reply r = lie(k, &n);
+        un_decode_reply r = lie(k, 0, &n);
         un_decode(pool, g_recipe, &k, sizeof k, &got);
-        expected += k < 13 && k != 2;
+        expected += k < DESIGNED && k != 2;
         assert_true(got.status == UNSEEN_OK ||
                     (got.status >= UNSEEN_E_ARGUMENT && got.status <= UNSEEN_E_UNSUPPORTED));
         assert_int_equal(got.rgb != NULL, got.status == UNSEEN_OK);
@@ -109,34 +154,87 @@ static void liars_are_not_believed(void **state) {
         }
         int broke = !strcmp(got.message, "this picture could not be decoded");
         refused += broke && got.status == UNSEEN_E_FORMAT;
-        if (k < 13 && k != 2) assert_true(broke);
+        if (k < DESIGNED && k != 2) assert_true(broke);
         free(got.rgb);
     }
-    unsetenv("VIPS_TEST_LIAR");
     assert_true(refused >= expected + LIES / 11 - 1);
     assert_true(un_decode_pool_restarts(pool) + 1 >= refused);
-    un_decode_pool_close(pool);
+    close_liars(pool);
+}
+
+/* A reply that nobody asked for answers nobody, and its worker is asked no more. */
+static void replies_ahead_answer_nobody(void **state) {
+    (void)state;
+    un_decode_pool *pool = open_liars(1, 10);
+    un_decoded got;
+    for (size_t k = 0; k < 3; k++) {
+        ask_for(pool, AHEAD, &got);
+        assert_int_equal(got.status, UNSEEN_OK);
+        rest(200); /* until the second one is there */
+        assert_int_equal(un_decode_pool_restarts(pool), k);
+    }
+    close_liars(pool);
+}
+
+/* A worker that takes nothing from its socket, and answers, is replaced when the socket is full. */
+static void the_deaf_keep_nobody(void **state) {
+    (void)state;
+    assert_int_equal(setenv("VIPS_TEST_DEAF", "1", 1), 0);
+    un_decode_pool *pool = open_liars(1, 10);
+    un_decoded got;
+    for (size_t k = 0; k < UN_DECODE_PICTURES - 1 && un_decode_pool_restarts(pool) == 0; k++) {
+        ask_for(pool, 0, &got);
+        assert_int_equal(got.status, UNSEEN_OK);
+    }
+    assert_int_equal(un_decode_pool_restarts(pool), 1);
+    close_liars(pool);
+    unsetenv("VIPS_TEST_DEAF");
+}
+
+/* One that broke is not taken for its successor, whatever it still says, where no process can be
+ * started; nobody waits then, and all is well when they can be again. */
+static void the_dead_do_not_rise(void **state) {
+    (void)state;
+    un_decode_pool *pool = open_liars(2, 10);
+    struct rlimit usual, few;
+    un_decoded got;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    few = usual;
+    few.rlim_cur = 8;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (size_t k = 0; k < 2; k++) {
+        ask_for(pool, TWICE, &got);
+        assert_int_equal(got.status, UNSEEN_E_FORMAT);
+        assert_int_equal(got.busy, 0);
+    }
+    ask_for(pool, AHEAD, &got);
+    assert_int_equal(got.busy, 1);
+    assert_int_equal(got.too_large, 0);
+    assert_non_null(strstr(got.message, "no memory to share"));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    for (size_t k = 0; k < 50 && got.busy; k++) {
+        rest(100);
+        ask_for(pool, AHEAD, &got);
+    }
+    assert_int_equal(got.status, UNSEEN_OK);
+    assert_int_equal(got.busy, 0);
+    close_liars(pool);
 }
 
 /* One second of processor time is enough for a picture, whatever the clock says. */
 static void what_computes_too_long_is_ended(void **state) {
     (void)state;
-    const un_decode_options o = {1, 1 << 20, MAX_BYTES, 1};
-    const size_t endless = ENDLESS, usual = 15;
-    un_decode_pool *pool = NULL;
+    un_decode_pool *pool = open_liars(1, 1);
     un_decoded got;
-    assert_int_equal(setenv("VIPS_TEST_LIAR", "1", 1), 0);
-    util_ok(un_decode_pool_open(&o, &pool));
     double started = un_now();
-    un_decode(pool, g_recipe, &endless, sizeof endless, &got);
+    ask_for(pool, ENDLESS, &got);
     assert_int_equal(got.status, UNSEEN_E_FORMAT);
     assert_string_equal(got.message, "this picture could not be decoded");
     assert_true(un_now() - started >= 0.9);
-    un_decode(pool, g_recipe, &usual, sizeof usual, &got); /* by its successor */
-    free(got.rgb);
+    ask_for(pool, AHEAD, &got); /* by its successor */
+    assert_int_equal(got.status, UNSEEN_OK);
     assert_true(un_decode_pool_restarts(pool) >= 1);
-    unsetenv("VIPS_TEST_LIAR");
-    un_decode_pool_close(pool);
+    close_liars(pool);
 }
 
 /* ---- an end while a worker computes ---- */
@@ -149,8 +247,7 @@ typedef struct {
 
 static void *ask_for_ever(void *context) {
     call *c = context;
-    const size_t endless = ENDLESS;
-    un_decode(c->pool, g_recipe, &endless, sizeof endless, &c->got);
+    ask_for(c->pool, ENDLESS, &c->got);
     c->ended = un_now();
     return NULL;
 }
@@ -159,32 +256,28 @@ static void *ask_for_ever(void *context) {
 static void a_stopped_pool_keeps_nobody(void **state) {
     (void)state;
     enum { CALLS = 2 };
-    const un_decode_options o = {1, 1 << 20, MAX_BYTES, 30};
-    const struct timespec under_way = {.tv_nsec = 300000000L};
-    un_decode_pool *pool = NULL;
+    un_decode_pool *pool = open_liars(1, 30);
     pthread_t threads[CALLS];
     call calls[CALLS];
-    assert_int_equal(setenv("VIPS_TEST_LIAR", "1", 1), 0);
-    util_ok(un_decode_pool_open(&o, &pool));
-    unsetenv("VIPS_TEST_LIAR");
     for (size_t i = 0; i < CALLS; i++) {
         calls[i] = (call){.pool = pool};
         assert_int_equal(pthread_create(&threads[i], NULL, ask_for_ever, &calls[i]), 0);
     }
-    nanosleep(&under_way, NULL);
+    rest(300);
     double stopped = un_now();
     un_decode_pool_stop(pool);
     for (size_t i = 0; i < CALLS; i++) {
         pthread_join(threads[i], NULL);
         assert_int_equal(calls[i].got.status, UNSEEN_E_INTERRUPTED);
         assert_string_equal(calls[i].got.message, "the server is ending");
+        assert_int_equal(calls[i].got.busy, 1);
         assert_true(calls[i].ended - stopped < 1); /* 0.2, and a busy machine */
     }
     un_decode_pool_stop(pool);
     call late = {.pool = pool};
     ask_for_ever(&late);
     assert_int_equal(late.got.status, UNSEEN_E_INTERRUPTED);
-    un_decode_pool_close(pool);
+    close_liars(pool);
     assert_true(un_now() - stopped < 5);
 }
 
@@ -230,7 +323,7 @@ static int stop_worker(started *w) {
 }
 
 static void begin_worker(const started *w) {
-    const un_decode_setup setup = {1 << 20, MAX_BYTES};
+    const un_decode_setup setup = {1 << 20, MAX_BYTES, 10};
     un_decode_reply ready;
     assert_int_equal(send(w->fd, &setup, sizeof setup, 0), sizeof setup);
     assert_int_equal(recv(w->fd, &ready, sizeof ready, 0), sizeof ready);
@@ -239,10 +332,12 @@ static void begin_worker(const started *w) {
 }
 
 static un_decode_reply request_of(const started *w, uint64_t recipe, uint64_t bytes) {
-    const un_decode_request request = {recipe, bytes};
+    static uint64_t number;
+    const un_decode_request request = {++number, recipe, bytes};
     un_decode_reply reply;
     assert_int_equal(send(w->fd, &request, sizeof request, 0), sizeof request);
     assert_int_equal(recv(w->fd, &reply, sizeof reply, 0), sizeof reply);
+    assert_int_equal(reply.number, number);
     return reply;
 }
 
@@ -291,6 +386,9 @@ static void a_worker_takes_no_wrong_message(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(liars_are_not_believed),
+        cmocka_unit_test(replies_ahead_answer_nobody),
+        cmocka_unit_test(the_deaf_keep_nobody),
+        cmocka_unit_test(the_dead_do_not_rise),
         cmocka_unit_test(what_computes_too_long_is_ended),
         cmocka_unit_test(a_stopped_pool_keeps_nobody),
         cmocka_unit_test(a_worker_takes_no_wrong_message),
