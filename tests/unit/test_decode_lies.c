@@ -18,8 +18,8 @@
 #include "util.h"
 
 /* Numbers of lies: those by design, all, and what is no reply: to compute for ever, a reply more than
- * was asked for, after a right one and after a wrong one. */
-enum { DESIGNED = 14, LIES = 120, ENDLESS = 1000, AHEAD, TWICE };
+ * was asked for, after a right one and after a wrong one, and the truth that memory does not suffice. */
+enum { DESIGNED = 14, LIES = 120, ENDLESS = 1000, AHEAD, TWICE, NEEDY };
 enum { SIDE = 32, MAX_BYTES = 1 << 20 };
 
 static const char g_recipe[] = "{\"resize\": 40, \"crop\": 32}";
@@ -61,6 +61,7 @@ static un_decode_reply lie(size_t k, uint64_t number, size_t *n) {
     case 13: r.number++; break;
     case AHEAD: break;
     case TWICE: r.status = 77; break;
+    case NEEDY: r.status = UNSEEN_E_MEMORY, strcpy(r.message, "picture 0: too much"); break;
     default:
         for (size_t i = 0; i < 1 + k % 5; i++)
             bytes[un_rng_below(&rng, sizeof r)] = (unsigned char)un_rng_u32(&rng);
@@ -173,6 +174,23 @@ static void replies_ahead_answer_nobody(void **state) {
         rest(200); /* until the second one is there */
         assert_int_equal(un_decode_pool_restarts(pool), k);
     }
+    close_liars(pool);
+}
+
+/* A picture for which a worker's memory does not suffice is too large, and has no number. */
+static void what_needs_more_is_too_large(void **state) {
+    (void)state;
+    un_decode_pool *pool = open_liars(1, 10);
+    un_decoded got;
+    ask_for(pool, NEEDY, &got);
+    assert_int_equal(got.status, UNSEEN_E_MEMORY);
+    assert_int_equal(got.too_large, 1);
+    assert_int_equal(got.busy, 0);
+    assert_string_equal(got.message, "too much");
+    ask_for(pool, AHEAD, &got); /* by the same worker */
+    assert_int_equal(got.status, UNSEEN_OK);
+    assert_int_equal(got.too_large, 0);
+    assert_int_equal(un_decode_pool_restarts(pool), 0);
     close_liars(pool);
 }
 
@@ -387,6 +405,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(liars_are_not_believed),
         cmocka_unit_test(replies_ahead_answer_nobody),
+        cmocka_unit_test(what_needs_more_is_too_large),
         cmocka_unit_test(the_deaf_keep_nobody),
         cmocka_unit_test(the_dead_do_not_rise),
         cmocka_unit_test(what_computes_too_long_is_ended),
