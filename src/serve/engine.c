@@ -12,7 +12,8 @@
 #include "serve/answer.h"
 #include "serve/metrics.h"
 
-enum { MOST_THREADS = 34, OTHER_THREADS = 2 };
+/* Beside those who prepare: one who computes, one who writes answers down. */
+enum { MOST_THREADS = 36, OTHER_THREADS = 2 };
 
 /* First in, first out. */
 typedef struct {
@@ -23,8 +24,9 @@ struct un_engine {
     const un_serve_options *options;
     un_decode_pool *pool;
     pthread_mutex_t lock; /* of all that follows */
-    pthread_cond_t work;  /* for those who prepare: something is asked or answered, or all ends */
+    pthread_cond_t work;  /* for those who prepare: something is asked, or all ends */
     pthread_cond_t ready; /* for the one who computes */
+    pthread_cond_t made;  /* for the one who writes answers down */
     queue asked;          /* to be read and decoded */
     queue decoded;        /* to be computed */
     queue answered;       /* to be written down */
@@ -32,7 +34,7 @@ struct un_engine {
     size_t preparing;     /* of those, asked or being decoded */
     int ending;
     size_t thread_count;
-    pthread_t threads[MOST_THREADS]; /* the last one computes */
+    pthread_t threads[MOST_THREADS];
 };
 
 static void push(queue *q, un_job *job) {
@@ -54,6 +56,11 @@ static un_job *pop(queue *q) {
 }
 
 /* ---- reading and decoding ---- */
+
+static void fail_stopped(un_job *job) {
+    un_fail(UNSEEN_E_INTERRUPTED, "the server is being stopped");
+    un_job_fail(job, 503);
+}
 
 /* Of a single picture that is bad the request is, and one that nobody can decode now is no bad one. */
 static void decode_all(un_engine *e, un_job *job) {
@@ -87,6 +94,47 @@ static void prepare(un_engine *e, un_job *job) {
     job->body = NULL;
 }
 
+/* The lock is held. */
+static void finish(un_engine *e, un_job *job) {
+    push(&e->answered, job);
+    pthread_cond_signal(&e->made);
+}
+
+/* The lock is held before and after. */
+static void prepare_one(un_engine *e, un_job *job) {
+    if (e->ending) {
+        fail_stopped(job);
+    } else {
+        pthread_mutex_unlock(&e->lock);
+        prepare(e, job);
+        pthread_mutex_lock(&e->lock);
+    }
+    e->preparing--;
+    if (job->status)
+        finish(e, job);
+    else
+        push(&e->decoded, job);
+    pthread_cond_signal(&e->ready);
+}
+
+static void *run_prepare(void *context) {
+    un_engine *e = context;
+    pthread_mutex_lock(&e->lock);
+    for (;;) {
+        un_job *job = pop(&e->asked);
+        if (job)
+            prepare_one(e, job);
+        else if (e->ending)
+            break;
+        else
+            pthread_cond_wait(&e->work, &e->lock);
+    }
+    pthread_mutex_unlock(&e->lock);
+    return NULL;
+}
+
+/* ---- answers ---- */
+
 static void write_down(un_job *job) {
     job->text = un_answer_text(job->answer);
     if (!job->text) job->status = 500;
@@ -95,51 +143,21 @@ static void write_down(un_job *job) {
     job->done(job, job->user);
 }
 
-/* The lock is held before and after. */
-static void prepare_one(un_engine *e, un_job *job) {
-    pthread_mutex_unlock(&e->lock);
-    prepare(e, job);
-    pthread_mutex_lock(&e->lock);
-    e->preparing--;
-    if (job->status) {
-        push(&e->answered, job);
-        pthread_cond_signal(&e->work);
-    } else {
-        push(&e->decoded, job);
-    }
-    pthread_cond_signal(&e->ready);
-}
-
-static void refuse(un_engine *e, un_job *job) {
-    e->preparing--;
-    un_fail(UNSEEN_E_INTERRUPTED, "the server is being stopped");
-    un_job_fail(job, 503);
-    push(&e->answered, job);
-}
-
-static void *run_prepare(void *context) {
+/* A thread of its own: finished answers do not wait for slow pictures. */
+static void *run_write(void *context) {
     un_engine *e = context;
     pthread_mutex_lock(&e->lock);
     for (;;) {
         un_job *job = pop(&e->answered);
         if (job) {
-            /* Before its sender knows: the next request must find the room. */
-            if (--e->length == 0 && e->ending) {
-                pthread_cond_broadcast(&e->work);
-                pthread_cond_broadcast(&e->ready);
-            }
+            e->length--; /* before its sender knows: the next request must find the room */
             pthread_mutex_unlock(&e->lock);
             write_down(job);
             pthread_mutex_lock(&e->lock);
-        } else if ((job = pop(&e->asked)) != NULL) {
-            if (e->ending)
-                refuse(e, job);
-            else
-                prepare_one(e, job);
         } else if (e->ending && e->length == 0) {
             break;
         } else {
-            pthread_cond_wait(&e->work, &e->lock);
+            pthread_cond_wait(&e->made, &e->lock);
         }
     }
     pthread_mutex_unlock(&e->lock);
@@ -263,19 +281,25 @@ static void compute(const batch *b) {
 
 static void *run_compute(void *context) {
     un_engine *e = context;
+    un_job *job = NULL;
     pthread_mutex_lock(&e->lock);
     for (;;) {
         if (!e->decoded.first) {
-            if (e->ending && e->length == 0) break;
+            if (e->ending && e->preparing == 0) break;
             pthread_cond_wait(&e->ready, &e->lock);
             continue;
         }
-        batch b = next_batch(e);
-        pthread_mutex_unlock(&e->lock);
-        compute(&b);
-        pthread_mutex_lock(&e->lock);
-        for (un_job *job = NULL; (job = pop(&b.jobs)) != NULL;) push(&e->answered, job);
-        pthread_cond_broadcast(&e->work);
+        batch b = {.count = 0};
+        if (!e->ending) b = next_batch(e);
+        if (e->ending) { /* perhaps since */
+            while ((job = pop(&e->decoded)) != NULL) push(&b.jobs, job);
+            for (job = b.jobs.first; job; job = job->next) fail_stopped(job);
+        } else {
+            pthread_mutex_unlock(&e->lock);
+            compute(&b);
+            pthread_mutex_lock(&e->lock);
+        }
+        while ((job = pop(&b.jobs)) != NULL) finish(e, job);
     }
     pthread_mutex_unlock(&e->lock);
     return NULL;
@@ -303,12 +327,19 @@ size_t un_engine_length(un_engine *e) {
     return length;
 }
 
-int un_engine_has_room(un_engine *e) { return un_engine_length(e) < e->options->max_in_flight; }
+int un_engine_has_room(un_engine *e) {
+    pthread_mutex_lock(&e->lock);
+    const int room = !e->ending && e->length < e->options->max_in_flight;
+    pthread_mutex_unlock(&e->lock);
+    return room;
+}
 
 static un_status start_threads(un_engine *e, size_t preparing) {
-    for (size_t i = 0; i < preparing + 1; i++) {
-        const int code =
-            pthread_create(&e->threads[i], NULL, i < preparing ? run_prepare : run_compute, e);
+    for (size_t i = 0; i < preparing + OTHER_THREADS; i++) {
+        void *(*run)(void *) = i < preparing    ? run_prepare
+                               : i == preparing ? run_compute
+                                                : run_write;
+        const int code = pthread_create(&e->threads[i], NULL, run, e);
         if (code) return un_fail_errno(code, "cannot start a thread");
         e->thread_count++;
     }
@@ -316,6 +347,7 @@ static un_status start_threads(un_engine *e, size_t preparing) {
 }
 
 un_status un_engine_open(const un_serve_options *options, un_decode_pool *pool, un_engine **out) {
+    enum { MORE_THAN_DECODERS = 2 }; /* who read bodies while all decoders are busy */
     un_engine *e = calloc(1, sizeof *e);
     pthread_condattr_t monotonic;
     if (!e) return un_fail_memory(sizeof *e);
@@ -323,12 +355,13 @@ un_status un_engine_open(const un_serve_options *options, un_decode_pool *pool, 
     e->pool = pool;
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->work, NULL);
+    pthread_cond_init(&e->made, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&e->ready, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    size_t preparing = options->decoders + OTHER_THREADS;
-    if (preparing >= MOST_THREADS) preparing = MOST_THREADS - 1;
+    size_t preparing = options->decoders + MORE_THAN_DECODERS;
+    if (preparing > MOST_THREADS - OTHER_THREADS) preparing = MOST_THREADS - OTHER_THREADS;
     un_status status = start_threads(e, preparing);
     if (status)
         un_engine_close(e);
@@ -337,16 +370,24 @@ un_status un_engine_open(const un_serve_options *options, un_decode_pool *pool, 
     return status;
 }
 
-void un_engine_close(un_engine *e) {
+void un_engine_stop(un_engine *e) {
     if (!e) return;
     pthread_mutex_lock(&e->lock);
     e->ending = 1;
     pthread_cond_broadcast(&e->work);
     pthread_cond_broadcast(&e->ready);
+    pthread_cond_broadcast(&e->made);
     pthread_mutex_unlock(&e->lock);
     for (size_t i = 0; i < e->thread_count; i++) pthread_join(e->threads[i], NULL);
+    e->thread_count = 0;
+}
+
+void un_engine_close(un_engine *e) {
+    if (!e) return;
+    un_engine_stop(e);
     pthread_cond_destroy(&e->work);
     pthread_cond_destroy(&e->ready);
+    pthread_cond_destroy(&e->made);
     pthread_mutex_destroy(&e->lock);
     free(e);
 }

@@ -1,7 +1,7 @@
 /*
- * engine.h - jobs through threads. Several threads read bodies, have pictures decoded and write
- * answers down; one thread owns the models: it takes the pictures of the jobs that are ready, up to a
- * batch of one model, makes their features in one pass of the network, and asks the methods.
+ * engine.h - jobs through threads. Several threads read bodies and have pictures decoded; one thread
+ * owns the models: it takes the pictures of the jobs that are ready, up to a batch of one model, makes
+ * their features in one pass of the network, and asks the methods; one more writes answers down.
  */
 #ifndef UN_SERVE_ENGINE_H
 #define UN_SERVE_ENGINE_H
@@ -17,8 +17,11 @@ int un_engine_submit(un_engine *engine, un_job *job);
 /* Jobs that are on their way; whether there is room for one more. */
 size_t un_engine_length(un_engine *engine);
 int un_engine_has_room(un_engine *engine);
-/* Ends the threads: jobs that no thread has begun are answered with 503. Then nothing may be
- * submitted. */
+/* Ends the threads: jobs that are not being computed are answered with 503 soon, and nothing more is
+ * taken; what is being decoded ends with un_decode_pool_stop. The engine may still be asked. NULL is
+ * allowed. */
+void un_engine_stop(un_engine *engine);
+/* Stops it, and releases it: once nobody asks it any more. */
 void un_engine_close(un_engine *engine);
 
 #endif

@@ -132,8 +132,7 @@ done:
 void un_http_quiesce(un_http *http) {
     atomic_store(&http->shared.ending, 1);
     int fd = MHD_quiesce_daemon(http->daemon);
-    if (fd < 0) return;
-    for (;;) {
+    while (fd >= 0) {
         struct sockaddr_storage from;
         socklen_t size = sizeof from;
         int one = accept4(fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -141,7 +140,8 @@ void un_http_quiesce(un_http *http) {
         if (one < 0) break;
         MHD_add_connection(http->daemon, one, (struct sockaddr *)&from, size);
     }
-    close(fd);
+    if (fd >= 0) close(fd);
+    un_watch_hurry(http->shared.watch);
 }
 
 size_t un_http_owed(un_http *http) { return un_connection_owed(http->shared.watch); }

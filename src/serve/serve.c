@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/foreign/foreign.h"
 #include "base/parallel.h"
@@ -14,9 +17,11 @@
 #include "serve/http.h"
 #include "serve/metrics.h"
 
-enum { TICK_MS = 200, DECODERS_LEAST = 2, DECODERS_MOST = 8, DECODE_SECONDS = 10 };
+enum { TICK_MS = 200, SETTLE_MS = 200, DECODERS_LEAST = 2, DECODERS_MOST = 8, DECODE_SECONDS = 10 };
 /* From the signal to the end: what is in flight; what is left then is answered with 503. */
 static const double PATIENCE = 8, LAST_WORDS = 0.5;
+/* When all ends at once, whatever is going on: a network in its pass, a model that is being read. */
+static const time_t LAST_RESORT = 9;
 
 void un_serve_options_init(un_serve_options *options) {
     *options = (un_serve_options){.precision = "auto",
@@ -116,22 +121,50 @@ static un_status begin(server *s, un_serve_options *o) {
     return UNSEEN_OK;
 }
 
-/* What is in flight is finished first. */
-static void end(server *s) {
+/* What cannot be interrupted is not waited for. */
+static void *last_resort(void *context) {
+    sem_t *ended = context;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += LAST_RESORT;
+    while (sem_timedwait(ended, &until) != 0) {
+        if (errno != ETIMEDOUT) continue;
+        un_log(UNSEEN_LOG_ERROR, "the end did not come in time: what was not answered is cut off");
+        _exit(EXIT_FAILURE);
+    }
+    return NULL;
+}
+
+/* What is in flight is finished first. Whoever serves may ask the engine and the models until
+ * un_http_close. */
+static void end_serving(server *s) {
+    if (s->resources.models) un_models_stop(s->resources.models);
     if (s->http) {
         un_http_quiesce(s->http);
+        wait_ms(SETTLE_MS); /* what was sent before is read */
         wait_for_answers(s, PATIENCE);
     }
-    if (s->resources.models) un_models_stop(s->resources.models);
     if (s->resources.pool) un_decode_pool_stop(s->resources.pool);
-    un_engine_close(s->resources.engine);
+    un_engine_stop(s->resources.engine);
     if (s->http) wait_for_answers(s, LAST_WORDS);
     un_http_close(s->http);
     if (s->reload_started) pthread_join(s->reloading, NULL);
+}
+
+static void end(server *s) {
+    pthread_t watcher;
+    sem_t ended;
+    sem_init(&ended, 0, 0);
+    const int watched = pthread_create(&watcher, NULL, last_resort, &ended) == 0;
+    end_serving(s);
+    un_engine_close(s->resources.engine);
     un_models_close(s->resources.models);
     un_decode_pool_close(s->resources.pool);
     un_access_log_close(s->log);
     un_guard_close(&s->guard);
+    sem_post(&ended);
+    if (watched) pthread_join(watcher, NULL);
+    sem_destroy(&ended);
 }
 
 static size_t decoders(void) {

@@ -9,11 +9,13 @@
 #include <time.h>
 
 enum { TICK_MS = 250 };
+static const double HURRY = 1; /* seconds for a head, in the end */
 
 struct un_connection {
     un_connection *next, *previous;
     int fd;
     un_phase phase, cut; /* cut: UN_PHASES, or in which phase it was cut off */
+    int asked;           /* 1: a request has begun */
     double until;
 };
 
@@ -23,7 +25,8 @@ struct un_watch_list {
     pthread_cond_t end;
     pthread_t thread;
     int ending;
-    size_t count, phases[UN_PHASES];
+    int hurrying; /* 1: heads have little time */
+    size_t count;
     un_connection *first;
 };
 
@@ -91,12 +94,26 @@ void un_watch_list_close(un_watch_list *list) {
     free(list);
 }
 
+/* Connections whose first or present request has not come so far that its head is whole. */
+static int owes_head(const un_connection *c) {
+    return c->phase == UN_HEAD || (c->phase == UN_IDLE && !c->asked);
+}
+
 /* The lock is held. */
 static void enter(un_watch_list *list, un_connection *c, un_phase phase, double seconds) {
-    list->phases[c->phase]--;
-    list->phases[phase]++;
     c->phase = phase;
+    c->asked |= phase != UN_IDLE;
+    if (list->hurrying && owes_head(c) && seconds > HURRY) seconds = HURRY;
     c->until = un_now() + seconds;
+}
+
+void un_watch_hurry(un_watch_list *list) {
+    pthread_mutex_lock(&list->lock);
+    const double soon = un_now() + HURRY;
+    list->hurrying = 1;
+    for (un_connection *c = list->first; c; c = c->next)
+        if (owes_head(c) && c->until > soon) c->until = soon;
+    pthread_mutex_unlock(&list->lock);
 }
 
 un_connection *un_connection_add(un_watch_list *list, int fd) {
@@ -105,7 +122,6 @@ un_connection *un_connection_add(un_watch_list *list, int fd) {
     if (!c) return NULL;
     *c = (un_connection){.fd = fd, .phase = UN_IDLE, .cut = UN_PHASES};
     pthread_mutex_lock(&list->lock);
-    list->phases[UN_IDLE]++;
     enter(list, c, UN_IDLE, FIRST_HEAD);
     c->next = list->first;
     if (c->next) c->next->previous = c;
@@ -123,7 +139,6 @@ void un_connection_remove(un_watch_list *list, un_connection *c) {
         c->previous->next = c->next;
     else
         list->first = c->next;
-    list->phases[c->phase]--;
     list->count--;
     pthread_mutex_unlock(&list->lock);
     free(c);
@@ -166,9 +181,10 @@ size_t un_connection_count(un_watch_list *list) {
 }
 
 size_t un_connection_owed(un_watch_list *list) {
+    size_t n = 0;
     pthread_mutex_lock(&list->lock);
-    const size_t n =
-        list->phases[UN_RECEIVING] + list->phases[UN_WAITING] + list->phases[UN_SENDING];
+    for (const un_connection *c = list->first; c; c = c->next)
+        n += c->cut == UN_PHASES && (c->phase != UN_IDLE || !c->asked);
     pthread_mutex_unlock(&list->lock);
     return n;
 }

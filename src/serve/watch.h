@@ -24,6 +24,9 @@ un_status un_watch_list_open(const char *slow, un_watch_list **out);
 /* All connections must be gone. */
 void un_watch_list_close(un_watch_list *list);
 
+/* From now on heads have a second to come: all ends. */
+void un_watch_hurry(un_watch_list *list);
+
 /* A connection on a socket, idle; NULL: no memory. To be removed before the socket is closed. */
 un_connection *un_connection_add(un_watch_list *list, int fd);
 void un_connection_remove(un_watch_list *list, un_connection *connection);
@@ -37,7 +40,7 @@ size_t un_connection_count(un_watch_list *list);
 /* Where there are `most` connections or more, the one is cut that has owed a head, or been idle, for
  * longest: nobody shuts others out by opening many. */
 void un_connection_make_room(un_watch_list *list, size_t most);
-/* Connections that are owed an answer: whose request has been accepted. */
+/* Connections that are owed an answer: whose request has begun, or whose first one is to come. */
 size_t un_connection_owed(un_watch_list *list);
 
 #endif
