@@ -216,7 +216,10 @@ static json_t *shown_attributes(const json_t *explanation, size_t maps) {
         size_t k = 0;
         while (k < n && shown[k] != number) k++;
         if (k == n) continue;
-        if (k >= maps && json_object_set_new(attribute, "maps", json_null())) json_decref(out);
+        if (k >= maps && json_object_set_new(attribute, "maps", json_null())) {
+            json_decref(out);
+            return NULL;
+        }
         un_json_push(&out, json_incref(attribute));
     }
     return out;

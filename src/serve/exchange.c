@@ -27,12 +27,14 @@ struct un_exchange {
     char *target, method[16]; /* for the log */
     state state;
     un_route route;
-    uint64_t expected; /* bytes of the body; UINT64_MAX: it comes in chunks */
-    un_job *job;       /* of a question */
-    un_reply refusal;  /* status 0: none */
-    size_t room;       /* bytes of the job's body that are allocated */
-    size_t dropped;
-    int status; /* that was sent */
+    int closes; /* 1: where the request ends is not sure */
+    double body_began;
+    uint64_t expected;        /* bytes of the body; UINT64_MAX: it comes in chunks */
+    un_job *job;              /* of a question */
+    un_reply refusal;         /* status 0: none */
+    size_t room;              /* bytes of the job's body that are allocated */
+    size_t received, dropped; /* of the body; the latter of what nobody wants */
+    int status;               /* that was sent */
     size_t sent;
 };
 
@@ -93,7 +95,7 @@ static void add_headers(const un_exchange *x, struct MHD_Response *response, con
             add_header(response, "Access-Control-Max-Age", "600");
         }
     }
-    if (atomic_load(&x->shared->ending)) add_header(response, "Connection", "close");
+    if (x->closes || atomic_load(&x->shared->ending)) add_header(response, "Connection", "close");
 }
 
 /* libmicrohttpd wants bodies that it does not change without const. */
@@ -155,6 +157,36 @@ static void refuse_with(un_exchange *x, int status, const char *message) {
     refuse(x, un_reply_error(status, message));
 }
 
+/* How often headers occur that may do so once. */
+typedef struct {
+    size_t lengths, encodings, hosts;
+} head_counts;
+
+static enum MHD_Result count_header(void *user, enum MHD_ValueKind kind, const char *key,
+                                    const char *value) {
+    head_counts *counts = user;
+    (void)kind;
+    (void)value;
+    counts->lengths += !strcasecmp(key, "Content-Length");
+    counts->encodings += !strcasecmp(key, "Transfer-Encoding");
+    counts->hosts += !strcasecmp(key, "Host");
+    return MHD_YES;
+}
+
+/* A proxy may have understood such a request otherwise, so nothing behind it is read. */
+static int check_head(un_exchange *x) {
+    head_counts n = {0};
+    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, count_header, &n);
+    x->closes = n.lengths + n.encodings > 1 || n.hosts > 1;
+    if (n.hosts > 1)
+        refuse_with(x, 400, "a request has one Host");
+    else if (n.lengths > 0 && n.encodings > 0)
+        refuse_with(x, 400, "a request has either a Content-Length or a Transfer-Encoding");
+    else if (x->closes)
+        refuse_with(x, 400, "a request has one Content-Length or Transfer-Encoding");
+    return !x->refusal.status;
+}
+
 /* 1: nothing is wrong so far, of any request. */
 static int check_sender(un_exchange *x) {
     const char *host = header(x, "Host");
@@ -165,8 +197,6 @@ static int check_sender(un_exchange *x) {
     else if (!un_guard_knows_origin(x->shared->guard, header(x, "Origin"), host))
         refuse_with(x, 403,
                     "pages of this Origin may not ask this server; --allow-origin URL allows them");
-    else if (header(x, "Content-Length") && header(x, "Transfer-Encoding"))
-        refuse_with(x, 400, "a request has either a Content-Length or a Transfer-Encoding");
     return !x->refusal.status;
 }
 
@@ -267,26 +297,30 @@ static uint64_t body_length(const un_exchange *x) {
     return length ? strtoull(length, NULL, 10) : 0;
 }
 
+/* For a body, by what has come of it. 0: it was too slow. */
+static int allow_time(un_exchange *x) {
+    const double seconds = BODY_SECONDS + (double)x->received / SLOWEST;
+    return un_connection_turn(x->shared->watch, x->watched, UN_RECEIVING,
+                              x->body_began + seconds - un_now());
+}
+
 static enum MHD_Result take_head(un_exchange *x, const char *path, const char *method) {
     const un_serve_options *o = x->shared->options;
     const char *expect = header(x, "Expect");
     snprintf(x->method, sizeof x->method, "%s", method);
     x->expected = body_length(x);
     x->route = un_route_find(path);
-    if (check_sender(x) && check_resource(x) && un_route_computes(&x->route) &&
+    if (check_head(x) && check_sender(x) && check_resource(x) && un_route_computes(&x->route) &&
         strcmp(x->method, "OPTIONS") != 0)
         check_question(x);
     const uint64_t most = (uint64_t)DROPPED_UPLOADS * o->max_upload;
     /* Who waits for a word before sending, or sends too much, gets it now. */
-    if (x->refusal.status && ((expect && !strcasecmp(expect, "100-continue")) ||
+    if (x->refusal.status && (x->closes || (expect && !strcasecmp(expect, "100-continue")) ||
                               (x->expected != UINT64_MAX && x->expected > most)))
         return send_reply(x, take_refusal(x));
     x->state = x->job && !x->refusal.status ? RECEIVING : DROPPING;
-    const double size = (double)(x->expected < most ? x->expected : o->max_upload);
-    return un_connection_turn(x->shared->watch, x->watched, UN_RECEIVING,
-                              BODY_SECONDS + size / SLOWEST)
-               ? MHD_YES
-               : MHD_NO;
+    x->body_began = un_now();
+    return allow_time(x) ? MHD_YES : MHD_NO;
 }
 
 /* ---- the body ---- */
@@ -371,6 +405,8 @@ enum MHD_Result un_exchange_go(un_exchange *x, const char *path, const char *met
                                const char *bytes, size_t *size) {
     const size_t n = *size;
     *size = 0;
+    x->received += n;
+    if ((x->state == RECEIVING || x->state == DROPPING) && n > 0 && !allow_time(x)) return MHD_NO;
     switch (x->state) {
     case NEW: return take_head(x, path, method);
     case RECEIVING:

@@ -13,8 +13,14 @@ static un_status fail(const char *what) {
 /* The value of "; key=VALUE" or "; key=\"VALUE\"" in a header of n bytes; 0: it has none that fits. */
 static int parameter(const char *header, size_t n, const char *key, char *out, size_t size) {
     const size_t length = strlen(key);
+    int within = 0; /* a quoted value of another parameter */
     for (size_t i = 0; i < n; i++) {
-        if (header[i] != ';') continue;
+        if (within && header[i] == '\\')
+            i++;
+        else if (header[i] == '"')
+            within = !within;
+        if (i >= n) break;
+        if (header[i] != ';' || within) continue;
         size_t at = i + 1, used = 0;
         while (at < n && (header[at] == ' ' || header[at] == '\t')) at++;
         if (n - at <= length || strncasecmp(header + at, key, length) != 0 ||

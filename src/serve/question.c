@@ -120,8 +120,12 @@ static const parameter *find_parameter(const un_question *q, const char *key) {
         if (!strcmp(g_parameters[i].key, key)) return &g_parameters[i];
         names[n++] = g_parameters[i].key;
     }
-    un_refuse(400, "there is no parameter \"%.*s\"%s", un_name_fit(key, 60), key,
-              un_did_you_mean(key, names, n).text);
+    if (!strcmp(key, "classes") || !strcmp(key, "features"))
+        un_refuse(400, "\"%s\" is said in JSON%s, not here", key,
+                  *key == 'c' ? ", the body or the part \"request\" of a form" : " as the body");
+    else
+        un_refuse(400, "there is no parameter \"%.*s\"%s", un_name_fit(key, 60), key,
+                  un_did_you_mean(key, names, n).text);
     return NULL;
 }
 
@@ -269,6 +273,23 @@ static int take_object(un_question *q, const json_t *object, size_t D, int with_
     return status;
 }
 
+/* More lists and objects than any question has: parsed they take 50 times the room of their text.
+ * What is in strings is not counted. */
+static int has_too_many_parts(const char *text, size_t size) {
+    enum { OUTER = 3, MOST = OUTER + UN_MOST_ROWS + 2 * UN_MOST_CLASSES };
+    size_t n = 0;
+    int quoted = 0;
+    for (size_t i = 0; i < size && n <= MOST; i++) {
+        if (quoted && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            quoted = !quoted;
+        else
+            n += !quoted && (text[i] == '{' || text[i] == '[');
+    }
+    return n > MOST;
+}
+
 /* Large ones one after the other: parsed numbers take twenty times the room of their text. */
 static int read_json(un_question *q, const void *text, size_t size, size_t D, int with_features) {
     enum { LARGE = 64 * 1024 };
@@ -277,6 +298,9 @@ static int read_json(un_question *q, const void *text, size_t size, size_t D, in
     int status = 0;
     if (size > UN_MOST_JSON)
         return un_refuse(413, "a request in JSON has %d bytes at most", UN_MOST_JSON);
+    if (has_too_many_parts(text, size))
+        return un_refuse(400, "the request has more lists and objects than %d rows and %d classes",
+                         UN_MOST_ROWS, UN_MOST_CLASSES);
     if (size > LARGE) pthread_mutex_lock(&lock);
     if (un_json_parse(text, size, "the request", &object))
         status = 400;

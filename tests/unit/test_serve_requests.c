@@ -121,6 +121,11 @@ static void forms(void **state) {
     assert_memory_equal(parts[0].bytes, "one\r\n--xy", parts[0].size);
     assert_string_equal(parts[1].name, "request");
     assert_int_equal(parts[1].size, 0);
+    const char quoted[] =
+        "--xyz\r\nContent-Disposition: form-data; filename=\"a; name=b\\\"; name=c\"; "
+        "name=\"image\"\r\n\r\none\r\n--xyz--";
+    util_ok(un_multipart_split(type, quoted, sizeof quoted - 1, parts, 3, &n));
+    assert_string_equal(parts[0].name, "image");
     static const char *const damaged[] = {
         "",
         "--xyz",
@@ -195,6 +200,39 @@ static void questions(void **state) {
         0, 0);
 }
 
+/* The sentence, too. */
+static void refused_with(const char *sentence, const char *type, const char *body) {
+    refused(400, type, body, 0, 1);
+    if (!strstr(un_error(), sentence)) fail_msg("\"%s\" is not in: %s", sentence, un_error());
+}
+
+static void too_many_parts(void **state) {
+    (void)state;
+    enum { PARTS = 300 };
+    char body[4 * PARTS + 64] = "{\"features\": [[1, 2]], \"x\": [";
+    for (size_t i = 0; i < PARTS; i++) strcat(body, i > 0 ? ",{}" : "{}");
+    strcat(body, "]}");
+    refused_with("more lists and objects", "application/json", body);
+    char name[400] = "{\"features\": [[1, 2]], \"instead_of\": \"\\\"";
+    for (size_t i = 0; i < PARTS; i++) strcat(name, "{");
+    strcat(name, "\"}");
+    refused(400, "application/json", name, 1, 1);
+    assert_null(strstr(un_error(), "more lists and objects")); /* a name, which is too long */
+}
+
+static void places_of_parameters(void **state) {
+    (void)state;
+    static const char type[] = "multipart/form-data; boundary=xyz";
+    un_question q;
+    un_question_init(&q, 0);
+    assert_int_equal(un_question_parameter(&q, "classes", "[]"), 400);
+    assert_non_null(strstr(un_error(), "\"classes\" is said in JSON, the body or the part"));
+    un_question_free(&q);
+    refused_with("\"features\" is said in JSON as the body, not here", type,
+                 "--xyz\r\nContent-Disposition: form-data; name=request\r\n\r\n"
+                 "{\"features\": [[1, 2]]}\r\n--xyz--");
+}
+
 static void parameters(void **state) {
     (void)state;
     un_question q;
@@ -222,6 +260,8 @@ int main(void) {
                                        cmocka_unit_test(addresses),
                                        cmocka_unit_test(forms),
                                        cmocka_unit_test(questions),
+                                       cmocka_unit_test(too_many_parts),
+                                       cmocka_unit_test(places_of_parameters),
                                        cmocka_unit_test(parameters)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
