@@ -24,6 +24,11 @@ static void read_grid(un_classifier *c) {
     un_method_grid(c->model.method, &c->grid_height, &c->grid_width);
 }
 
+const char *un_classifier_name(const un_classifier *c) {
+    const char *slash = strrchr(c->path, '/');
+    return slash && slash[1] ? slash + 1 : c->path;
+}
+
 un_status un_classifier_begin(un_classifier *c, const char *path) {
     UN_TRY(un_format(&c->path, "%s", path));
     c->classes = c->model.classes; /* until describe.c replaces it */

@@ -29,6 +29,8 @@ typedef struct {
 un_status un_classifier_open(un_classifier *classifier, const char *model, un_precision precision);
 /* For what has its `model` already: the rest; `path` is for sentences. */
 un_status un_classifier_begin(un_classifier *classifier, const char *path);
+/* The model's file without its folder, for sentences that strangers get to read. */
+const char *un_classifier_name(const un_classifier *classifier);
 /* Another one with the same weights, classes and gamma, without a backbone. */
 un_status un_classifier_clone(const un_classifier *from, un_classifier *out);
 void un_classifier_close(un_classifier *classifier);

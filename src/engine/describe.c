@@ -30,7 +30,7 @@ static un_status check_semantics(const un_classifier *c) {
     if (table->semantics_count != 1)
         return un_fail(UNSEEN_E_UNSUPPORTED,
                        "%s fuses %zu semantics; classes can be added to models of one only",
-                       c->path, table->semantics_count);
+                       un_classifier_name(c), table->semantics_count);
     return UNSEEN_OK;
 }
 
@@ -42,17 +42,17 @@ un_status un_classifier_attributes(const un_classifier *c, char *const *names, s
     un_name_report report;
     if (!m->attributes)
         return un_fail(UNSEEN_E_ARGUMENT, "the semantics \"%s\" of %s have no attribute names",
-                       m->name, c->path);
+                       m->name, un_classifier_name(c));
     UN_TRY(un_name_index_make(&index, m->attributes, m->width));
     un_status status = un_names_match(&index, names, count, out, &report);
     un_name_index_free(&index);
     UN_TRY(status);
     if (report.missing.count > 0)
-        return un_fail(UNSEEN_E_ARGUMENT, "%s knows no attribute %s%s", c->path,
+        return un_fail(UNSEEN_E_ARGUMENT, "%s knows no attribute %s%s", un_classifier_name(c),
                        report.missing.text, un_name_list_more(&report.missing));
     if (report.alike.count > 0)
-        un_log(UNSEEN_LOG_WARNING, "attributes that %s spells otherwise: %s%s", c->path,
-               report.alike.text, un_name_list_more(&report.alike));
+        un_log(UNSEEN_LOG_WARNING, "attributes that %s spells otherwise: %s%s",
+               un_classifier_name(c), report.alike.text, un_name_list_more(&report.alike));
     return UNSEEN_OK;
 }
 
@@ -212,7 +212,7 @@ static void place(const describer *d, const un_class_table *table, size_t k, con
         un_log(UNSEEN_LOG_WARNING,
                "\"%s\" has a new description; %s was trained with another, and on pictures of the "
                "class",
-               name, c->path);
+               name, un_classifier_name(c));
     else
         un_log(UNSEEN_LOG_INFO, "\"%s\" has a new description in place of the one it had", name);
 }
@@ -235,7 +235,7 @@ static un_status match_names(const un_classifier *c, const un_description *descr
     un_name_index_free(&old);
     UN_TRY(status);
     if (report.alike.count > 0)
-        un_log(UNSEEN_LOG_WARNING, "classes that %s spells otherwise: %s%s", c->path,
+        un_log(UNSEEN_LOG_WARNING, "classes that %s spells otherwise: %s%s", un_classifier_name(c),
                report.alike.text, un_name_list_more(&report.alike));
     return UNSEEN_OK;
 }
@@ -371,7 +371,7 @@ un_status un_classifier_describe(un_classifier *c, const un_description *descrip
 
 static un_status check_class(const un_classifier *c, size_t k) {
     if (k < c->classes.count) return UNSEEN_OK;
-    return un_fail(UNSEEN_E_ARGUMENT, "%s has no class %zu, it has %zu", c->path, k,
+    return un_fail(UNSEEN_E_ARGUMENT, "%s has no class %zu, it has %zu", un_classifier_name(c), k,
                    c->classes.count);
 }
 
@@ -394,7 +394,7 @@ un_status un_classifier_remove(un_classifier *c, size_t k) {
     UN_TRY(check_class(c, k));
     if (c->classes.count == 1)
         return un_fail(UNSEEN_E_ARGUMENT, "\"%.200s\" is the only class of %s, it stays",
-                       c->classes.names[k], c->path);
+                       c->classes.names[k], un_classifier_name(c));
     un_status status = begin_table(c, 0, &t);
     if (status) {
         un_arena_free(&t.arena);

@@ -19,7 +19,8 @@ static un_status find_class(const un_classifier *c, const char *name, size_t *ou
     un_name_index_free(&index);
     UN_TRY(status);
     if (report.missing.count == 0) return UNSEEN_OK;
-    return un_fail(UNSEEN_E_ARGUMENT, "%s knows no class %s", c->path, report.missing.text);
+    return un_fail(UNSEEN_E_ARGUMENT, "%s knows no class %s", un_classifier_name(c),
+                   report.missing.text);
 }
 
 /* The answer and what it is compared with. */
@@ -27,7 +28,8 @@ static un_status select_classes(const un_classifier *c, const un_explain_options
                                 un_explanation *e) {
     size_t best[2] = {0};
     size_t count = un_classifier_top(c, e->scores, options->among, 2, best);
-    if (count == 0) return un_fail(UNSEEN_E_ARGUMENT, "%s has no such classes", c->path);
+    if (count == 0)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s has no such classes", un_classifier_name(c));
     e->answer = best[0];
     if (options->instead_of) {
         UN_TRY(find_class(c, options->instead_of, &e->other));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -84,6 +85,24 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
 }
 
 /* ---- begin and end ---- */
+
+un_status un_http_reserve(const un_serve_options *o) {
+    enum { OTHER_FILES = 128, FILES_OF_DECODER = 4 };
+    const rlim_t needed = most_connections(o) + OTHER_FILES + FILES_OF_DECODER * o->decoders;
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files)) return un_fail_errno(errno, "no limit of open files");
+    if (files.rlim_cur >= needed) return UNSEEN_OK;
+    if (files.rlim_max < needed)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "--max-in-flight %zu takes %llu open files, and the system allows %llu: "
+                       "lower it, or raise the limit (ulimit -n)",
+                       o->max_in_flight, (unsigned long long)needed,
+                       (unsigned long long)files.rlim_max);
+    files.rlim_cur = needed;
+    if (setrlimit(RLIMIT_NOFILE, &files))
+        return un_fail_errno(errno, "cannot raise the limit of open files");
+    return UNSEEN_OK;
+}
 
 static un_status start(un_http *http) {
     const un_serve_options *o = http->shared.options;

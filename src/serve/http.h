@@ -14,6 +14,8 @@
 
 typedef struct un_http un_http;
 
+/* Has the system allow as many open files as there may be connections, and fails if it does not. */
+un_status un_http_reserve(const un_serve_options *options);
 /* Begins to serve, after un_foreign_need(UN_MICROHTTPD); everything is borrowed. `address` becomes where, "http://127.0.0.1:8080", the
  * http's. */
 un_status un_http_open(const un_serve_options *options, const un_guard *guard, un_access_log *log,

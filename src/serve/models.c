@@ -197,6 +197,10 @@ static un_status open_one(un_models *m, const char *path, un_served **out) {
     unseen_model_options_init(&how, sizeof how);
     how.precision = o->precision;
     UN_GO(name_of(path, &s->name));
+    if (!un_text_is_utf8((const unsigned char *)s->name, strlen(s->name)))
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT,
+                      "%s: a model is asked for by its file's name, which is not UTF-8: rename it",
+                      path));
     s->url = un_url_encode(s->name);
     if (!s->url) UN_GO(un_fail_memory(0));
     UN_GO(unseen_model_open_with(path, &how, &s->model));

@@ -108,6 +108,7 @@ static un_status begin(server *s, un_serve_options *o) {
                                       .max_bytes = o->max_upload,
                                       .seconds = DECODE_SECONDS};
     UN_TRY(un_foreign_need(UN_MICROHTTPD)); /* told before anything is loaded */
+    UN_TRY(un_http_reserve(o));
     UN_TRY(un_guard_open(&s->guard, o));
     UN_TRY(un_access_log_open(o->access_log, &s->log));
     UN_TRY(un_decode_pool_open(&decode, &s->resources.pool));

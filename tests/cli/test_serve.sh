@@ -21,13 +21,18 @@ expect 2 "which model?" "$unseen" serve
 expect 2 "either --token-file or --no-token" "$unseen" serve m.model --token-file t --no-token
 expect 2 "must be * or as a browser says it" "$unseen" serve m.model --allow-origin bogus
 expect 2 "from 0 to 65535" "$unseen" serve m.model --port 70000
+odd=$(printf 'bird\377.model')
+cp eszsl.model "$odd"
+expect 1 "is not UTF-8: rename it" "$unseen" serve "$odd" --port 0
+expect 1 "open files, and the system allows 512" sh -c 'ulimit -n 512; exec "$0" "$@"' \
+    "$unseen" serve eszsl.model --max-in-flight 4096 --port 0
 expect 1 "absent.model" "$unseen" serve absent.model --port 0
 expect 1 "two of the models are called" "$unseen" serve dedn.model ./dedn.model --port 0
 expect 1 "give --token-file FILE" "$unseen" serve dedn.model --host 0.0.0.0 --port 0
 printf 'short' >token
 expect 1 "a token has 16 to 512 letters" "$unseen" serve dedn.model --token-file token --port 0
 
-start dedn.model eszsl.model --data birds --access-log access.log --max-upload 200K --max-pixels 1M
+start "$PWD/dedn.model" eszsl.model --data birds --access-log access.log --max-upload 200K --max-pixels 1M
 expect 1 "is taken by another program" "$unseen" serve dedn.model --port "${url##*:}"
 model=$url/v1/models/dedn
 for i in 0 1 2; do curl -s "$model/samples/$i" -o $i.png; done
@@ -69,6 +74,8 @@ holds 'a["predictions"][0][0]["label"] == "<b>Wren</b>" and a["predictions"][0][
 holds 'a["classes"][0]["name"] == "<b>Wren</b>" and -1 <= a["classes"][0]["nearest"]["similarity"] <= 1.0001'
 ask 200 '"classes"' "$model/explain" -F image=@0.png -F "request={\"instead_of\": \"<b>Wren</b>\", \"classes\": [$own]}"
 holds 'a["explanation"]["instead_of"]["label"] == "<b>Wren</b>"'
+ask 422 'dedn.model knows no attribute' "$model/predict" -F image=@0.png -F 'request={"classes": [{"name": "x", "attributes": {"has_no::such": 1}}]}'
+grep -q / answer && fail "a stranger is told of folders: $(cat answer)"
 ask 422 'did you mean' "$model/predict" -F image=@0.png -F 'request={"classes": [{"name": "x", "attributes": {"has_brest_color::red": 1}}]}'
 ask 422 'two of' "$model/predict" -F image=@0.png -F "request={\"classes\": [$own, $own]}"
 ask 200 predictions "$model/predict?top=all" -F image=@0.png
@@ -106,6 +113,25 @@ P
 ask 413 'pixels' "$model/predict" -H "$png" --data-binary @bomb.png
 ask 400 '"status":400' "$model/predict" -H 'Content-Type: application/json' --data-binary @deep
 ask 400 'damaged' "$model/predict" -H 'Content-Type: multipart/form-data; boundary=x' --data-binary 'nothing'
+# twice HEADER: a request that has such a line beside another one; one answer, and nothing is read behind.
+twice() {
+    python3 - "${url##*:}" "$1" >answer <<'P'
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 30)
+s.settimeout(10)
+s.sendall(f"POST /v1/models/dedn/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n{sys.argv[2]}\r\n"
+          "Content-Length: 5\r\n\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+text = b""
+while piece := s.recv(65536):
+    text += piece
+sys.stdout.write(text.decode())
+P
+    [ "$(grep -c '^HTTP/' answer)" = 1 ] && grep -q '^HTTP/1.1 400 ' answer && grep -qi '^connection: close' answer ||
+        fail "$1: $(head -c 600 answer)"
+}
+twice 'Transfer-Encoding: chunked'
+twice 'Content-Length: 3'
+twice 'Host: evil.example'
 ask 403 'Host' "$url/v1/models" -H 'Host: evil.example'
 ask 403 'Origin' "$model/predict" -H 'Origin: http://evil.example' -H "$png" --data-binary @0.png
 ask 403 'Origin' "$url/v1/models" -H 'Origin: null'
