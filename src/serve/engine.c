@@ -58,7 +58,7 @@ static un_job *pop(queue *q) {
 /* ---- reading and decoding ---- */
 
 static void fail_stopped(un_job *job) {
-    un_fail(UNSEEN_E_INTERRUPTED, "the server is being stopped");
+    un_fail(UNSEEN_E_INTERRUPTED, "the server is ending");
     un_job_fail(job, 503);
 }
 
