@@ -181,7 +181,27 @@ ask 200 '"method":"eszsl"' "$model"
 [ -s access.log ] || fail "the access log was not opened again"
 cp kept dedn.model
 
-# The end: what has been accepted is answered.
+# The end: who has connected is waited for a second, and is answered.
+python3 - "${url##*:}" $server >answer <<'P' &
+import os, signal, socket, sys, time
+port, server = map(int, sys.argv[1:])
+late, silent = (socket.create_connection(("127.0.0.1", port), 30) for _ in range(2))
+late.sendall(b"GET /healthz HTTP/1.1\r\n")
+time.sleep(0.3)
+os.kill(server, signal.SIGTERM)
+time.sleep(0.5)
+late.sendall(b"Host: localhost\r\n\r\n")
+sys.stdout.write(late.recv(65536).decode())
+P
+begun=$(date +%s)
+wait $server || fail "the server ended with $?: $(cat serve.err)"
+wait
+[ $(($(date +%s) - begun)) -le 5 ] || fail "a silent connection held the end for $(($(date +%s) - begun)) s"
+grep -q '^HTTP/1.1 200 ' answer || fail "a request that had begun got no answer: $(cat answer)"
+grep -qi '^connection: close' answer || fail "the connection stays: $(cat answer)"
+
+# What has been accepted is answered, too.
+start dedn.model eszsl.model
 for i in 1 2 3 4 5 6 7 8; do
     curl -s --max-time 30 -o last.$i -w '%{http_code}\n' "$url/v1/models/eszsl/predict" -F image=@0.png -F image=@1.png -F image=@2.png >code.$i &
 done
