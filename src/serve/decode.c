@@ -166,6 +166,8 @@ static un_status launch(un_decode_pool *pool, worker *w) {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         UN_GO(un_fail_errno(errno, "no socket to a process that decodes pictures"));
     w->fd = ends[0];
+    /* One that takes nothing is found out soon, whatever the system's usual size is. */
+    (void)setsockopt(w->fd, SOL_SOCKET, SO_SNDBUF, &(const int){4096}, sizeof(int));
     theirs = move_up(ends[1]);
     if (theirs < 0) UN_GO(un_fail_errno(errno, "no socket to a process that decodes pictures"));
     UN_GO(spawn(theirs, shared, &w->pid));
