@@ -5,7 +5,8 @@
  * A safetensors file with the metadata
  *     format "unseen-model", format_version "1"
  *     manifest    JSON: method, configuration (files by their base names), files (the names and
- *                 hashes of those), seed, precision, data and split hash,
+ *                 hashes of those), seed, precision, bf16_way (how it
+ *                 was multiplied; absent in f32), data and split hash,
  *                 input (kind, regions, width, feature set, hash, recipe), selection
  *                 (how, metric, epochs, gamma), metrics of the test sets, kept (what the
  *                 method must know beyond its configuration; method.h), gamma (one that was

@@ -191,4 +191,14 @@ else
 fi
 [ "$(ls odd)" = pipe ] || [ "$(ls odd | tr '\n' ' ')" = "null pipe " ] ||
     fail "files were placed beside a pipe or device: $(ls odd)"
+
+# How bf16 was multiplied stands in the model: sums are other ones on another way.
+"$tools/make_dataset" ways 60 64 || fail "make_dataset"
+for way in tiles portable; do
+    UNSEEN_ISA=$way "$unseen" train dem --data ways --epochs 1 --precision bf16 -q -o $way.model >/dev/null || fail "$way"
+    expect 0 "\"bf16_way\": \"$way\"" "$unseen" inspect $way.model
+done
+"$unseen" train dem --data ways --epochs 1 --precision f32 -q -o f32.model >/dev/null || fail "f32"
+inspected=$("$unseen" inspect f32.model)
+case $inspected in *bf16_way*) fail "a model in f32 names a way of bf16" ;; esac
 finish
