@@ -7,7 +7,7 @@
 #                  SANITIZE=thread: those with threads, under ThreadSanitizer
 #   make fuzz      SECONDS=60 over all readers of foreign bytes (clang's libFuzzer, sanitizers)
 #   make bench     compare speed with PyTorch (installs python3-torch and OpenBLAS): unseen-bench.json and
-#                  .txt; BENCH_ROUNDS=3: rounds of each; BENCH_ONLY="dem msdn": these; BENCH_QUICK=1: one or two minutes
+#                  .txt; BENCH_ROUNDS=3: rounds of each; BENCH_ONLY="dem msdn": these; BENCH_QUICK=1: a trial
 #   make crash      KILLS=100: kill every command that writes at random moments
 #   make faults     FAULTS=200: make system calls of every command fail
 #   make lint      clang-format, clang-tidy and cppcheck
@@ -29,7 +29,8 @@ PREFIX ?= /usr/local
 SANITIZE ?= 0
 JOBS ?= $(shell nproc)
 SHARED ?= $(CURDIR)/../shared
-BUILD ?= build$(if $(filter clang%,$(notdir $(CC))),-clang)$(if $(filter 1,$(SANITIZE)),-sanitize)$(if $(filter thread,$(SANITIZE)),-thread)
+BUILD ?= build$(if $(filter clang%,$(notdir $(CC))),-clang)$(if \
+	$(filter 1,$(SANITIZE)),-sanitize)$(if $(filter thread,$(SANITIZE)),-thread)
 # A user's newer compiler may warn of what ours does not know. Once asked for, it stays in a build.
 WERROR ?= $(if $(filter build-all test lint,$(MAKECMDGOALS)),1,$(if $(findstring \
 	WERROR=1,$(shell cat $(BUILD)/settings 2>/dev/null)),1,0))
@@ -209,4 +210,5 @@ abi: build
 	nm -D --defined-only "$(BUILD)/libunseen.so" | awk '{print $$3}' | LC_ALL=C sort > $(ABI_LIST)
 
 clean:
-	rm -rf build build-clang build-sanitize build-clang-sanitize build-fuzz build-deb
+	rm -rf build build-clang build-sanitize build-clang-sanitize build-thread build-clang-thread \
+		build-fuzz build-deb
