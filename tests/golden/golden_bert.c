@@ -29,8 +29,9 @@ static un_status make(golden *g, scene *s) {
     s->H = config.width;
     UN_TRY(un_bert_declare(&s->bert, &s->params, "bert.", &config));
     UN_TRY(un_dense_declare(&s->pooler, &s->params, "bert.pooler.dense", s->H, s->H));
-    UN_TRY(un_params_allocate(&s->params, 1, 0));
+    UN_TRY(un_params_allocate(&s->params, 1, g->type == UN_BF16));
     UN_TRY(un_bert_load(&s->bert, &s->params, g->file));
+    golden_refresh_params(g, &s->params);
     UN_TRY(golden_load_params(g, &s->params, s->pooler.weight, 2));
     size_t rows = s->B * s->L;
     UN_TRY(golden_i64(g, "in.input_ids", rows, &ids));
@@ -59,7 +60,7 @@ static un_status run(golden *g, scene *s, int recompute) {
     size_t count = s->B * s->L * s->H;
     double loss = 0, *reference = NULL;
     UN_TRY(golden_f32(g, "in.R", count, &R));
-    UN_TRY(un_bert_pass_create(&s->pass, &s->bert, UN_F32, 1, recompute));
+    UN_TRY(un_bert_pass_create(&s->pass, &s->bert, g->type, 1, recompute));
     UN_TRY(un_bert_forward(&s->pass, &s->params, &s->batch, NULL, &states));
     for (size_t l = 0; l <= s->bert.config.layers; l++) {
         snprintf(name, sizeof name, "out.hidden.%zu", l);

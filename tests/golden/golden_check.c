@@ -1,7 +1,10 @@
 /*
  * golden_check.c - compares the library with reference numbers.
  *
- *     golden_check FILE...
+ *     golden_check [--bf16] FILE...
+ *
+ * Products are of f32; with --bf16 of bf16, in the way that UNSEEN_ISA names: where this processor
+ * has not got it, nothing is compared, and the exit status is 77.
  *
  * The kind of a file is its name up to the first "_pub" or "_held", or one of the
  * prefixes "msdn_", "dedn_", "xlayer_" and "duet_attribute_tables" (names without a suffix). For each
@@ -17,27 +20,37 @@
 #include "base/json.h"
 #include "golden.h"
 
-static const struct {
+/* Of a kind in bf16: it has no products of bf16; its tolerances are by the roundings drawn
+ * (golden_spread.c), or counted by itself. */
+typedef enum { NO_PRODUCTS, DRAWN, COUNTED } golden_rounding;
+
+typedef struct {
     const char *kind;
     un_status (*check)(golden *g);
-} g_kinds[] = {
-    {"adam", golden_check_adam},
-    {"bert", golden_check_bert},
-    {"cnzsl", golden_check_cnzsl},
-    {"dedn", golden_check_dedn},
-    {"deit", golden_check_deit},
-    {"dem", golden_check_dem},
-    {"duet_step_contrast", golden_check_duet_contrast},
-    {"duet_step_masked", golden_check_duet_masked},
-    {"duet_step_nce", golden_check_duet_nce},
-    {"duet_step_prompt", golden_check_duet_prompt},
-    {"mlm_head", golden_check_mlm_head},
-    {"mobilenetv2", golden_check_mobilenetv2},
-    {"msdn", golden_check_msdn},
-    {"preprocess", golden_check_preprocess},
-    {"resnet", golden_check_resnet},
-    {"xlayer", golden_check_xlayer},
+    golden_rounding rounding;
+} golden_kind;
+
+static const golden_kind g_kinds[] = {
+    {"adam", golden_check_adam, NO_PRODUCTS},
+    {"bert", golden_check_bert, DRAWN},
+    {"cnzsl", golden_check_cnzsl, NO_PRODUCTS},
+    {"dedn", golden_check_dedn, DRAWN},
+    {"deit", golden_check_deit, DRAWN},
+    {"dem", golden_check_dem, DRAWN},
+    {"duet_step_contrast", golden_check_duet_contrast, DRAWN},
+    {"duet_step_masked", golden_check_duet_masked, DRAWN},
+    {"duet_step_nce", golden_check_duet_nce, DRAWN},
+    {"duet_step_prompt", golden_check_duet_prompt, DRAWN},
+    {"mlm_head", golden_check_mlm_head, DRAWN},
+    {"mobilenetv2", golden_check_mobilenetv2, COUNTED},
+    {"msdn", golden_check_msdn, DRAWN},
+    {"preprocess", golden_check_preprocess, NO_PRODUCTS},
+    {"resnet", golden_check_resnet, COUNTED},
+    {"xlayer", golden_check_xlayer, DRAWN},
 };
+
+/* Times that roundings are drawn. */
+enum { DRAWS = 16, SKIPPED = 77 };
 
 /* Those of JSON. */
 static const struct {
@@ -73,17 +86,39 @@ static un_status skip(const char *path, const char *kind) {
     return UNSEEN_OK;
 }
 
-/* Runs one check; *out is set if a tensor is out of tolerance. */
-static un_status run(const char *path, un_status (*check)(golden *g), int *out) {
-    un_safetensors file;
-    UN_TRY(un_safetensors_open(&file, path));
-    golden g = {.file = &file};
-    un_status status = check(&g);
+/* One check; *out is set if a tensor is out of tolerance. */
+static un_status run(const golden_kind *kind, golden g, int *out) {
+    un_status status = kind->check(&g);
     if (!status && g.compared == 0)
-        status = un_fail(UNSEEN_E_FORMAT, "%s: there was nothing to compare", path);
-    if (!status) printf("  %zu tensors, %zu out of tolerance\n", g.compared, g.out);
+        status = un_fail(UNSEEN_E_FORMAT, "%s: there was nothing to compare", g.file->path);
+    if (!status && !g.draw) printf("  %zu tensors, %zu out of tolerance\n", g.compared, g.out);
     *out = g.out > 0;
     un_arena_free(&g.arena);
+    return status;
+}
+
+static un_status run_bf16(const golden_kind *kind, const un_safetensors *file, int *out) {
+    golden g = {.file = file, .type = UN_F32};
+    un_status status = UNSEEN_OK;
+    if (kind->rounding == DRAWN) UN_TRY(golden_spread_create(&g.spread));
+    for (g.draw = 1; g.spread && g.draw <= DRAWS; g.draw++) UN_GO(run(kind, g, out));
+    g.draw = 0;
+    g.type = UN_BF16;
+    UN_GO(run(kind, g, out));
+done:
+    golden_spread_free(g.spread);
+    return status;
+}
+
+static un_status run_kind(const golden_kind *kind, const char *path, int bf16, int *out) {
+    un_safetensors file;
+    if (bf16 && kind->rounding == NO_PRODUCTS) {
+        printf("  skipped: it has no products of bf16\n");
+        return UNSEEN_OK;
+    }
+    UN_TRY(un_safetensors_open(&file, path));
+    un_status status =
+        bf16 ? run_bf16(kind, &file, out) : run(kind, (golden){.file = &file, .type = UN_F32}, out);
     un_safetensors_close(&file);
     return status;
 }
@@ -98,7 +133,7 @@ static un_status run_json(const char *path, un_status (*check)(golden *g, const 
     return status;
 }
 
-static un_status check_file(const char *path, int *out) {
+static un_status check_file(const char *path, int bf16, int *out) {
     char *name = NULL;
     UN_TRY(un_path_base(path, &name));
     size_t length = kind_length(name);
@@ -109,28 +144,42 @@ static un_status check_file(const char *path, int *out) {
                     "%s: the name tells no kind (up to \"_pub\" or \"_held\", or \"msdn_\")", path);
     } else {
         name[length] = 0;
-        un_status (*check)(golden * g) = NULL;
+        const golden_kind *kind = NULL;
         for (size_t i = 0; i < sizeof g_kinds / sizeof *g_kinds; i++)
-            if (!strcmp(g_kinds[i].kind, name)) check = g_kinds[i].check;
+            if (!strcmp(g_kinds[i].kind, name)) kind = &g_kinds[i];
         un_status (*check_json)(golden * g, const char *path) = NULL;
         for (size_t i = 0; i < sizeof g_json_kinds / sizeof *g_json_kinds; i++)
             if (!strcmp(g_json_kinds[i].kind, name)) check_json = g_json_kinds[i].check;
-        if (check_json)
+        if (check_json && !bf16)
             status = run_json(path, check_json, out);
         else
-            status = check ? run(path, check, out) : skip(path, name);
+            status = kind ? run_kind(kind, path, bf16, out) : skip(path, name);
     }
     free(name);
     return status;
 }
 
+/* Whether bf16 is multiplied as UNSEEN_ISA says. */
+static int has_way(void) {
+    double rate = 0;
+    const char *way = un_gemm_bf16_way(&rate), *asked = getenv("UNSEEN_ISA");
+    int has = !asked || !*asked || (way && !strcmp(way, asked));
+    if (has)
+        printf("bf16 by %s\n", way ? way : "nothing");
+    else
+        printf("skipped: this processor cannot multiply bf16 by %s\n", asked);
+    return has;
+}
+
 int main(int argc, char **argv) {
-    int failed = argc < 2;
-    if (failed) fprintf(stderr, "usage: golden_check FILE...\n");
-    for (int i = 1; i < argc; i++) {
+    int bf16 = argc > 1 && !strcmp(argv[1], "--bf16"), first = bf16 ? 2 : 1;
+    int failed = argc <= first;
+    if (failed) fprintf(stderr, "usage: golden_check [--bf16] FILE...\n");
+    if (bf16 && !has_way()) return SKIPPED;
+    for (int i = first; i < argc; i++) {
         int out = 0;
         printf("%s\n", argv[i]);
-        if (check_file(argv[i], &out) != UNSEEN_OK) {
+        if (check_file(argv[i], bf16, &out) != UNSEEN_OK) {
             fflush(stdout); /* the sentence belongs below its file */
             fprintf(stderr, "golden_check: %s\n", un_error());
             failed = 1;

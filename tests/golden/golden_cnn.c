@@ -124,7 +124,6 @@ static un_status compare(scene *s, const golden_block *blocks, size_t count, con
             un_arena_alloc(&g->arena, s->n * map.h * map.w * map.c, sizeof(float), &taps[i].out));
     }
     UN_TRY(un_cnn_forward(s->cnn, s->images, s->n, s->h, s->w, regions, pooled, taps, count));
-    printf("  %s\n", un_dtype_name(s->cnn->type));
     UN_TRY(compare_blocks(s, blocks, taps, count));
     float *turned = NULL;
     UN_TRY(channels_first(s, regions, &last, &turned));
@@ -135,7 +134,6 @@ static un_status compare(scene *s, const golden_block *blocks, size_t count, con
 
 un_status golden_check_cnn(golden *g, golden_opener open, const golden_block *blocks, size_t count,
                            const char *head) {
-    static const un_precision precisions[] = {UN_PRECISION_F32, UN_PRECISION_BF16};
     golden_block present[MAX_TAPS];
     size_t n = 0;
     scene s = {.g = g};
@@ -143,14 +141,11 @@ un_status golden_check_cnn(golden *g, golden_opener open, const golden_block *bl
         if (un_safetensors_find(g->file, blocks[i].reference)) present[n++] = blocks[i];
     if (n == 0) return un_fail(UNSEEN_E_FORMAT, "%s: no block's output to compare", g->file->path);
     UN_TRY(load_images(&s));
-    for (size_t p = 0; p < sizeof precisions / sizeof *precisions; p++) {
-        un_backbone *backbone = NULL;
-        /* Not un_backbone_open: the inputs and outputs beside the weights are no network's. */
-        UN_TRY(open(g->file, precisions[p], &backbone));
-        s.cnn = (un_cnn *)backbone;
-        un_status status = compare(&s, present, n, head);
-        un_backbone_close(backbone);
-        UN_TRY(status);
-    }
-    return UNSEEN_OK;
+    un_backbone *backbone = NULL;
+    /* Not un_backbone_open: the inputs and outputs beside the weights are no network's. */
+    UN_TRY(open(g->file, golden_precision(g), &backbone));
+    s.cnn = (un_cnn *)backbone;
+    un_status status = compare(&s, present, n, head);
+    un_backbone_close(backbone);
+    return status;
 }

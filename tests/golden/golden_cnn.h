@@ -15,7 +15,7 @@ typedef un_status (*golden_opener)(const un_safetensors *file, un_precision prec
                                    un_backbone **out);
 
 /* Compares the blocks that the file has, the pooled features, and the logits made of them with
- * the classifier `head`.weight, `head`.bias; in f32 and in bf16. */
+ * the classifier `head`.weight, `head`.bias. */
 un_status golden_check_cnn(golden *g, golden_opener open, const golden_block *blocks, size_t count,
                            const char *head);
 

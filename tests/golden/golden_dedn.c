@@ -70,7 +70,7 @@ static un_status make_method(golden *g, const golden_scene *s, un_method **out) 
     UN_GO(configure(g, s, config));
     snprintf(text, sizeof text, "groups=%s", path);
     UN_GO(un_config_set(&un_method_dedn, config, text));
-    UN_GO(golden_scene_method(s, &un_method_dedn, config, out));
+    UN_GO(golden_scene_method(g, s, &un_method_dedn, config, out));
 done:
     unlink(path);
     json_decref(config);
@@ -87,13 +87,24 @@ static void reference_name(const dedn *n, const char *prefix, const char *ours, 
         snprintf(out, size, "%sSnet%s%s", prefix, n->groups.names[atoi(ours + 4)], dot);
 }
 
-static un_status compare_parameters(golden *g, const dedn *n, const char *prefix, int gradients) {
+static un_status compare_gradients(golden *g, const dedn *n) {
     const un_params *p = &n->base.params;
     char name[96];
     for (size_t i = 0; i < p->count; i++) {
-        reference_name(n, prefix, p->item[i].name, name, sizeof name);
-        UN_TRY(golden_compare_f32(g, name, gradients ? un_param_grad(p, i) : un_param_value(p, i),
-                                  p->item[i].count, GOLDEN_GRADIENT));
+        reference_name(n, "grad.", p->item[i].name, name, sizeof name);
+        UN_TRY(golden_compare_f32(g, name, un_param_grad(p, i), p->item[i].count, GOLDEN_GRADIENT));
+    }
+    return UNSEEN_OK;
+}
+
+static un_status compare_parameters(golden *g, const dedn *n) {
+    const un_params *p = &n->base.params;
+    char name[96], initial[96];
+    for (size_t i = 0; i < p->count; i++) {
+        reference_name(n, "out.final.", p->item[i].name, name, sizeof name);
+        reference_name(n, "", p->item[i].name, initial, sizeof initial);
+        UN_TRY(golden_compare_trained(g, name, initial, un_param_value(p, i), p->item[i].count,
+                                      GOLDEN_GRADIENT));
     }
     return UNSEEN_OK;
 }
@@ -123,7 +134,7 @@ static un_status compare_attention(golden *g, const golden_scene *s, dedn *n, si
     UN_TRY(un_arena_alloc(&g->arena, s->images * A * F, sizeof(float), &channels));
     UN_TRY(un_arena_alloc(&g->arena, n->N, sizeof(float), &p));
     for (size_t i = 0; i < s->images; i++) {
-        un_region_batch_set(&b->look, (const float *)n->batch.look.gathered + i * R * F, 1);
+        un_region_batch_set(&b->look, n->batch.look.x + i * R * F, 1);
         UN_TRY(un_dedn_forward(n, b, 1));
         const un_attribute_attention image = un_region_attention(&b->look, 0);
         for (size_t r = 0; r < R; r++) {
@@ -192,7 +203,7 @@ static un_status run_steps(golden *g, const golden_scene *s, dedn *n) {
     UN_TRY(un_arena_alloc(&g->arena, s->images, sizeof *labels, &labels));
     UN_TRY(un_optimizer_create(&optimizer, &s->settings, &n->base.params));
     for (size_t step = 0; step < s->steps; step++) {
-        UN_GO(golden_scene_batch(g, s, step, n->batch.look.gathered, labels));
+        UN_GO(golden_scene_batch(g, s, step, &n->batch.look, labels));
         UN_GO(un_dedn_fold(n));
         UN_GO(un_dedn_forward(n, &n->batch, s->images));
         UN_GO(un_dedn_train_scores(n, &n->batch, s->images));
@@ -203,10 +214,10 @@ static un_status run_steps(golden *g, const golden_scene *s, dedn *n) {
         UN_GO(un_dedn_losses(n, &n->batch, labels, s->images, losses));
         UN_GO(compare_losses(g, n, step, losses));
         UN_GO(un_dedn_backward(n, &n->batch, s->images));
-        if (step == 0) UN_GO(compare_parameters(g, n, "grad.", 1));
+        if (step == 0) UN_GO(compare_gradients(g, n));
         un_optimizer_step(&optimizer, &n->base.params);
     }
-    UN_GO(compare_parameters(g, n, "out.final.", 0));
+    UN_GO(compare_parameters(g, n));
 done:
     un_optimizer_free(&optimizer);
     return status;

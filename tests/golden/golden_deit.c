@@ -28,8 +28,9 @@ static un_status make(golden *g, scene *s) {
     s->H = config.width;
     UN_TRY(un_vit_declare(&s->vit, &s->params, "deit.deit.", &config));
     UN_TRY(un_dense_declare(&s->classifier, &s->params, "deit.classifier", s->H, s->K));
-    UN_TRY(un_params_allocate(&s->params, 1, 0));
+    UN_TRY(un_params_allocate(&s->params, 1, g->type == UN_BF16));
     UN_TRY(un_vit_load(&s->vit, &s->params, g->file));
+    golden_refresh_params(g, &s->params);
     UN_TRY(golden_load_params(g, &s->params, s->classifier.weight, 2));
     s->T = un_vit_tokens(&s->vit, config.image / config.patch);
     float *planes = NULL;
@@ -93,7 +94,7 @@ static un_status run(golden *g, scene *s, int recompute) {
     UN_TRY(golden_f32(g, "in.R_hidden", count, &R_hidden));
     UN_TRY(golden_f32(g, "in.R_logits", s->n * s->K, &R_logits));
     UN_TRY(un_arena_alloc(&g->arena, s->n * s->K, sizeof *logits, &logits));
-    UN_TRY(un_vit_pass_create(&s->pass, &s->vit, UN_F32, 1, recompute));
+    UN_TRY(un_vit_pass_create(&s->pass, &s->vit, g->type, 1, recompute));
     UN_TRY(forward(g, s, &states, logits));
     double loss = 0, *reference = NULL;
     for (size_t i = 0; i < count; i++) loss += (double)states[i] * (double)R_hidden[i];

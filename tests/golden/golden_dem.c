@@ -1,5 +1,5 @@
 /*
- * golden_dem.c - golden data of kind "dem": six steps of training in f32 and the
+ * golden_dem.c - golden data of kind "dem": six steps of training and the
  * nearest prototypes after them, through the interface that training uses.
  *
  * The batches are given, our method samples its own: so each step has a method
@@ -58,6 +58,7 @@ static un_status load_weights(scene *s, un_params *params) {
         for (size_t i = 0; i < in; i++)
             for (size_t o = 0; o < out; o++) target[i * out + o] = source[o * in + i];
     }
+    un_params_refresh(params);
     return UNSEEN_OK;
 }
 
@@ -72,13 +73,14 @@ static un_status next_method(scene *s, const golden_batch *b) {
     const un_method_setup setup = {.classes = &s->classes,
                                    .regions = 1,
                                    .width = s->D,
-                                   .precision = UN_PRECISION_F32,
+                                   .precision = golden_precision(s->g),
                                    .config = s->config,
                                    .data = b ? &b->data : NULL};
     UN_TRY(un_method_dem.create(&setup, &method));
     s->method = method;
     if (!old) return load_weights(s, &method->params);
     memcpy(method->params.value, old->params.value, old->params.total * sizeof(float));
+    un_params_refresh(&method->params);
     un_method_dem.destroy(old);
     return UNSEEN_OK;
 }
@@ -107,10 +109,8 @@ static un_status compare_gradients(scene *s) {
         for (size_t i = 0; i < piece->count; i++)
             sum[i] = un_param_grad(params, k)[i] + piece->decay * un_param_value(params, k)[i];
         if (piece->rank == 2)
-            UN_TRY(golden_compare_weight(s->g, name, sum, piece->shape[0], piece->shape[1],
-                                         GOLDEN_GRADIENT));
-        else
-            UN_TRY(golden_compare_f32(s->g, name, sum, piece->count, GOLDEN_GRADIENT));
+            UN_TRY(golden_turn(s->g, sum, piece->shape[0], piece->shape[1], &sum));
+        UN_TRY(golden_compare_f32(s->g, name, sum, piece->count, GOLDEN_GRADIENT));
     }
     return UNSEEN_OK;
 }
@@ -151,14 +151,12 @@ static un_status compare_training(scene *s) {
     for (size_t k = 0; k < params->count; k++) {
         const un_param *piece = &params->item[k];
         char name[NAME_LENGTH];
+        float *values = un_param_value(params, k);
         if (!un_safetensors_find(g->file, piece->name)) continue;
         snprintf(name, sizeof name, "out.final.%s", piece->name);
-        const float *values = un_param_value(params, k);
         if (piece->rank == 2)
-            UN_TRY(golden_compare_weight(g, name, values, piece->shape[0], piece->shape[1],
-                                         GOLDEN_OUTPUT));
-        else
-            UN_TRY(golden_compare_f32(g, name, values, piece->count, GOLDEN_OUTPUT));
+            UN_TRY(golden_turn(g, values, piece->shape[0], piece->shape[1], &values));
+        UN_TRY(golden_compare_trained(g, name, piece->name, values, piece->count, GOLDEN_OUTPUT));
     }
     return UNSEEN_OK;
 }

@@ -43,7 +43,7 @@ static un_status open_weights(golden *g, un_safetensors *out) {
 static un_status declare(scene *s) {
     duet_pixels_config pixels = {
         .logit = 1, .mean = {0, 0, 0}, .deviation = {1.0f / 255, 1.0f / 255, 1.0f / 255}};
-    duet_network_config config = {.with_text = 1, .xlayers = 1, .type = UN_F32};
+    duet_network_config config = {.with_text = 1, .xlayers = 1, .type = s->g->type};
     double heads = 0;
     duet_image *image = NULL;
     UN_TRY(un_bert_config_read(&s->file, &config.text));
@@ -58,10 +58,11 @@ static un_status declare(scene *s) {
     s->V = config.text.vocabulary;
     UN_TRY(un_duet_pixels_create(&image, &s->params, &pixels));
     UN_TRY(un_duet_network_declare(&s->network, &s->params, image, &config));
-    UN_TRY(un_params_allocate(&s->params, 1, 0));
+    UN_TRY(un_params_allocate(&s->params, 1, s->g->type == UN_BF16));
     UN_TRY(golden_load_params(&s->weights, &s->params, 0, s->params.count));
+    un_params_refresh(&s->params);
     UN_TRY(un_duet_pass_create(&s->pass, &s->network, 1));
-    return un_duet_mlm_pass_create(&s->mlm, &s->network.mlm, UN_F32, 1);
+    return un_duet_mlm_pass_create(&s->mlm, &s->network.mlm, s->g->type, 1);
 }
 
 /* (n, 3, S, S) to (n, S, S, 3) */
@@ -96,6 +97,7 @@ static un_status make(golden *g, scene *s) {
     s->g = g;
     UN_TRY(open_weights(g, &s->file));
     s->weights.file = &s->file;
+    s->weights.draw = g->draw;
     UN_TRY(declare(s));
     UN_TRY(load_pixels(s));
     UN_TRY(load_texts(s));

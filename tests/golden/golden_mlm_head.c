@@ -27,8 +27,9 @@ static un_status make(golden *g, scene *s) {
     UN_TRY(golden_dimension(g, "in.hidden", 3, 2, &s->H));
     s->rows = s->B * s->L;
     UN_TRY(un_duet_mlm_declare(&s->head, &s->params, "cls.", s->H, s->V, 1e-12f));
-    UN_TRY(un_params_allocate(&s->params, 1, 0));
+    UN_TRY(un_params_allocate(&s->params, 1, g->type == UN_BF16));
     UN_TRY(golden_load_params(g, &s->params, 0, s->params.count));
+    un_params_refresh(&s->params);
     UN_TRY(golden_f32(g, "in.hidden", s->rows * s->H, &s->hidden));
     UN_TRY(golden_f32(g, "in.weight", s->B, &s->weight));
     UN_TRY(golden_i64(g, "in.labels", s->rows, &s->labels));
@@ -37,7 +38,7 @@ static un_status make(golden *g, scene *s) {
     UN_TRY(un_arena_alloc(&g->arena, s->rows * s->H, sizeof(float), &s->dhidden));
     UN_TRY(un_arena_alloc(&g->arena, s->rows, sizeof(double), &s->row_weight));
     UN_TRY(un_arena_alloc(&g->arena, s->rows, sizeof(double), &s->losses));
-    return un_duet_mlm_pass_create(&s->pass, &s->head, UN_F32, 1);
+    return un_duet_mlm_pass_create(&s->pass, &s->head, g->type, 1);
 }
 
 static un_status compare(golden *g, const char *name, const double *values, size_t n) {

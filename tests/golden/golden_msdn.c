@@ -42,7 +42,7 @@ static un_status make_method(golden *g, scene *s, un_method **out) {
     UN_GO(un_config_set(&un_method_msdn, config,
                         normalize && !strcmp(normalize, "True") ? "normalize_v=yes"
                                                                 : "normalize_v=no"));
-    UN_GO(golden_scene_method(&s->base, &un_method_msdn, config, out));
+    UN_GO(golden_scene_method(g, &s->base, &un_method_msdn, config, out));
 done:
     json_decref(config);
     return status;
@@ -90,14 +90,23 @@ static un_status compare_losses(golden *g, const scene *s, size_t step, const do
     return UNSEEN_OK;
 }
 
-/* All parameters (or gradients) against tensors of the given prefix. */
-static un_status compare_parameters(golden *g, const un_params *params, const char *prefix,
-                                    int gradients) {
+static un_status compare_gradients(golden *g, const un_params *params) {
     char name[64];
     for (size_t i = 0; i < params->count; i++) {
-        const float *values = gradients ? un_param_grad(params, i) : un_param_value(params, i);
-        snprintf(name, sizeof name, "%s.%s", prefix, g_parameters[i]);
-        UN_TRY(golden_compare_f32(g, name, values, params->item[i].count, MSDN_TOLERANCE));
+        snprintf(name, sizeof name, "grad0.%s", g_parameters[i]);
+        UN_TRY(golden_compare_f32(g, name, un_param_grad(params, i), params->item[i].count,
+                                  MSDN_TOLERANCE));
+    }
+    return UNSEEN_OK;
+}
+
+static un_status compare_parameters(golden *g, const un_params *params) {
+    char name[64], initial[64];
+    for (size_t i = 0; i < params->count; i++) {
+        snprintf(name, sizeof name, "final.%s", g_parameters[i]);
+        snprintf(initial, sizeof initial, "init.%s", g_parameters[i]);
+        UN_TRY(golden_compare_trained(g, name, initial, un_param_value(params, i),
+                                      params->item[i].count, MSDN_TOLERANCE));
     }
     return UNSEEN_OK;
 }
@@ -111,17 +120,17 @@ static un_status run_steps(golden *g, const scene *s, msdn *n) {
     UN_TRY(un_arena_alloc(&g->arena, s->base.images, sizeof *labels, &labels));
     UN_TRY(un_optimizer_create(&optimizer, &s->base.settings, params));
     for (size_t step = 0; step < s->base.steps; step++) {
-        UN_GO(golden_scene_batch(g, &s->base, step, n->batch.look.gathered, labels));
+        UN_GO(golden_scene_batch(g, &s->base, step, &n->batch.look, labels));
         UN_GO(un_msdn_fold(n));
         UN_GO(un_msdn_forward(n, &n->batch, s->base.images));
         UN_GO(compare_outputs(g, s, n, step));
         UN_GO(un_msdn_losses(n, &n->batch, labels, s->base.images, losses));
         UN_GO(compare_losses(g, s, step, losses));
         UN_GO(un_msdn_backward(n, &n->batch, s->base.images));
-        if (step == 0) UN_GO(compare_parameters(g, params, "grad0", 1));
+        if (step == 0) UN_GO(compare_gradients(g, params));
         un_optimizer_step(&optimizer, params);
     }
-    UN_GO(compare_parameters(g, params, "final", 0));
+    UN_GO(compare_parameters(g, params));
 done:
     un_optimizer_free(&optimizer);
     return status;

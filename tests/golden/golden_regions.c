@@ -67,12 +67,12 @@ un_status golden_scene_make(golden *g, const char *prefix, golden_scene *s) {
     return UNSEEN_OK;
 }
 
-un_status golden_scene_method(const golden_scene *s, const un_method_class *class,
+un_status golden_scene_method(const golden *g, const golden_scene *s, const un_method_class *class,
                               const json_t *config, un_method **out) {
     const un_method_setup setup = {.classes = &s->classes,
                                    .regions = s->regions,
                                    .width = s->width,
-                                   .precision = UN_PRECISION_F32,
+                                   .precision = golden_precision(g),
                                    .config = config,
                                    .data = &s->data};
     return class->create(&setup, out);
@@ -88,12 +88,15 @@ un_status golden_rows(golden *g, const golden_scene *s, const char *name, size_t
     return UNSEEN_OK;
 }
 
-un_status golden_scene_batch(golden *g, const golden_scene *s, size_t step, float *rows,
+un_status golden_scene_batch(golden *g, const golden_scene *s, size_t step, un_region_batch *batch,
                              int32_t *labels) {
     char name[64];
     int64_t *y = NULL;
+    float *rows = NULL;
+    UN_TRY(un_arena_alloc(&g->arena, s->images * s->regions * s->width, sizeof *rows, &rows));
     snprintf(name, sizeof name, "%sstep%zu.x", s->prefix, step);
     UN_TRY(golden_rows(g, s, name, s->images, rows));
+    un_region_batch_set(batch, rows, s->images);
     snprintf(name, sizeof name, "%sstep%zu.y", s->prefix, step);
     UN_TRY(golden_i64(g, name, s->images, &y));
     for (size_t b = 0; b < s->images; b++) labels[b] = (int32_t)y[b];

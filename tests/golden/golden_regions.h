@@ -7,6 +7,7 @@
 
 #include "golden.h"
 #include "method/method.h"
+#include "method/region_attention.h"
 
 /* What a network is made from. */
 typedef struct {
@@ -22,11 +23,11 @@ typedef struct {
 } golden_scene;
 
 un_status golden_scene_make(golden *g, const char *prefix, golden_scene *s);
-/* The method of these settings, the batch's size among them, in f32. */
-un_status golden_scene_method(const golden_scene *s, const un_method_class *class,
+/* The method of these settings, the batch's size among them. */
+un_status golden_scene_method(const golden *g, const golden_scene *s, const un_method_class *class,
                               const json_t *config, un_method **out);
-/* Step `step`'s features (B, F, h, w) as rows (B, R, F), and its labels [B]. */
-un_status golden_scene_batch(golden *g, const golden_scene *s, size_t step, float *rows,
+/* Step `step`'s features (B, F, h, w) as the regions of a batch, and its labels [B]. */
+un_status golden_scene_batch(golden *g, const golden_scene *s, size_t step, un_region_batch *batch,
                              int32_t *labels);
 /* Any features (n, F, h, w) as rows (n, R, F). */
 un_status golden_rows(golden *g, const golden_scene *s, const char *name, size_t n, float *rows);
