@@ -62,7 +62,7 @@ int un_cluster_is_apart(void);
 un_status un_cluster_split(un_cluster *group, size_t colour, un_cluster **out);
 void un_cluster_free(un_cluster *group);
 
-/* ---- traffic; all of it collective but for the last two ---- */
+/* ---- traffic; all of it collective but for messages from one rank to another ---- */
 
 un_status un_cluster_barrier(un_cluster *group);
 /* The bytes of rank `root` at all ranks. */
@@ -94,6 +94,12 @@ un_status un_cluster_post(un_cluster *group, size_t to, int tag, const void *dat
  * *stop (may be NULL). */
 un_status un_cluster_fetch(un_cluster *group, size_t from, int tag,
                            const volatile sig_atomic_t *stop, void **data, size_t *bytes);
+/* Whether there is a message with this tag that can be fetched, and which rank it is from. Returns at
+ * once; calling it now and then also brings on what this rank has posted. */
+un_status un_cluster_look(un_cluster *group, int tag, size_t *from, int *there);
+/* Waits until there is one. UNSEEN_E_INTERRUPTED when *stop (may be NULL). */
+un_status un_cluster_await(un_cluster *group, int tag, const volatile sig_atomic_t *stop,
+                           size_t *from);
 
 /* ---- agreeing; built on un_cluster_gather, in both forms (agree.c) ---- */
 

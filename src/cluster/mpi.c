@@ -370,18 +370,53 @@ un_status un_cluster_post(un_cluster *group, size_t to, int tag, const void *dat
     return UNSEEN_OK;
 }
 
+/* Looks for a message from rank `from`, or MPI_ANY_SOURCE, and brings on those of this rank. */
+static un_status look_for(un_cluster *group, int from, int tag, int *sender, int *there) {
+    MPI_Status found = {0};
+    UN_TRY(check(MPI_Iprobe(from, tag, group->comm, there, &found)));
+    *sender = *there ? found.MPI_SOURCE : 0;
+    return *there ? UNSEEN_OK : sweep();
+}
+
+static un_status wait_for(un_cluster *group, int from, int tag, const volatile sig_atomic_t *stop,
+                          int *sender) {
+    double start = un_now();
+    for (;;) {
+        int there = 0;
+        UN_TRY(look_for(group, from, tag, sender, &there));
+        if (there) return UNSEEN_OK;
+        if (stop && *stop && from == MPI_ANY_SOURCE)
+            return un_fail(UNSEEN_E_INTERRUPTED, "stopped while waiting for other ranks");
+        if (stop && *stop)
+            return un_fail(UNSEEN_E_INTERRUPTED, "stopped while waiting for rank %d", from);
+        rest(start);
+    }
+}
+
+un_status un_cluster_look(un_cluster *group, int tag, size_t *from, int *there) {
+    int sender = 0;
+    *from = 0;
+    *there = 0;
+    if (!group) return UNSEEN_OK;
+    UN_TRY(look_for(group, MPI_ANY_SOURCE, tag, &sender, there));
+    *from = (size_t)sender;
+    return UNSEEN_OK;
+}
+
+un_status un_cluster_await(un_cluster *group, int tag, const volatile sig_atomic_t *stop,
+                           size_t *from) {
+    int sender = 0;
+    if (!group) return un_fail(UNSEEN_E_ARGUMENT, "there is no other rank");
+    UN_TRY(wait_for(group, MPI_ANY_SOURCE, tag, stop, &sender));
+    *from = (size_t)sender;
+    return UNSEEN_OK;
+}
+
 static un_status fetch_piece(un_cluster *group, size_t from, int tag,
                              const volatile sig_atomic_t *stop, void *data, size_t bytes) {
     MPI_Request request = MPI_REQUEST_NULL;
-    double start = un_now();
-    for (int there = 0; !there;) {
-        UN_TRY(check(MPI_Iprobe((int)from, tag, group->comm, &there, MPI_STATUS_IGNORE)));
-        if (there) break;
-        if (stop && *stop)
-            return un_fail(UNSEEN_E_INTERRUPTED, "stopped while waiting for rank %zu", from);
-        UN_TRY(sweep());
-        rest(start);
-    }
+    int sender = 0;
+    UN_TRY(wait_for(group, (int)from, tag, stop, &sender));
     return finish(MPI_Irecv(data, (int)bytes, MPI_BYTE, (int)from, tag, group->comm, &request),
                   &request);
 }

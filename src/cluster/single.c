@@ -105,3 +105,20 @@ un_status un_cluster_fetch(un_cluster *group, size_t from, int tag,
     *bytes = 0;
     return nobody();
 }
+
+un_status un_cluster_look(un_cluster *group, int tag, size_t *from, int *there) {
+    (void)group;
+    (void)tag;
+    *from = 0;
+    *there = 0;
+    return UNSEEN_OK;
+}
+
+un_status un_cluster_await(un_cluster *group, int tag, const volatile sig_atomic_t *stop,
+                           size_t *from) {
+    (void)group;
+    (void)tag;
+    (void)stop;
+    *from = 0;
+    return nobody();
+}

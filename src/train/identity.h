@@ -46,6 +46,8 @@ typedef struct {
     int locked;                /* another rank holds the lock on the output */
     double checkpoint_seconds; /* between checkpoints; <= 0: only when stopped */
     const volatile sig_atomic_t *stop; /* set by a signal handler; NULL: never */
+    un_status (*between)(void *user);  /* called between steps; NULL: nothing to do */
+    void *between_user;
 } un_train_options;
 
 /* Trainings that choose length and gamma, before the final one: one for each validation fold used, one

@@ -1,18 +1,14 @@
 /*
  * several.c - the trainings of several seeds, by one process or by ranks; see train.h.
  *
- * Ranks are dealt out over runs: a selection run of a seed is a unit of work, and so is its final
- * run, which begins when the seed's selection runs are done. Who does what is laid down before the
- * first step (deal), as a simulation of ranks that take the next unit whenever they are free, the
- * longest selection run of a seed first; so every rank knows the plan, and there is no traffic but
- * the results: evaluations and curves of a selection run to the rank of the final run, and what the
- * final run gives to rank 0.
+ * Ranks are dealt out over runs (deal.h): a selection run of a seed is a unit of work, and so is its
+ * final run. Nothing travels but results: evaluations and curves of selection runs by way of rank 0
+ * to the rank of the final run, and what that gives to rank 0.
  *
  * Several ranks may share the steps of each run: then such teams of ranks take the place of ranks.
  *
  * The selection runs of a method in closed form depend on each other: its trainings are one unit.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,21 +16,11 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "cluster/cluster.h"
+#include "train/deal.h"
 #include "train/run.h"
 #include "train/train.h"
 
-/* ---- the plan ---- */
-
-typedef enum { SELECTION, FINAL, WHOLE } unit_kind;
-
-typedef struct {
-    unit_kind kind;
-    size_t training, run;
-    double cost; /* in images that are learned from */
-    int dealt;
-    size_t team; /* that does it */
-    double end;  /* as the simulation has it */
-} unit;
+/* ---- the units of work ---- */
 
 /* How a training stands at the beginning. */
 enum { OPEN = 0, IN_FINAL_RUN, FINISHED };
@@ -44,16 +30,12 @@ typedef struct {
     const un_training *trainings;
     size_t count;          /* trainings */
     size_t selection_runs; /* of each */
-    /* Ranks that share a run's steps are a team; its number stands for a rank's in the plan. */
-    size_t per_run, teams, team;
-    un_cluster *ranks;    /* this rank's team; NULL: it alone */
-    int first;            /* of all ranks */
-    unsigned char *state; /* [count] */
-    unit *units;          /* in the order in which the simulation began them */
-    size_t unit_count;
-    void **kept; /* [unit_count] results of this rank's own selection runs */
-    size_t *kept_bytes;
-    json_t **results; /* [count] of this rank's final runs; of all, at rank 0, in the end */
+    size_t per_run;        /* ranks that share a run's steps: a team */
+    un_cluster *ranks;     /* this rank's team; NULL: it alone */
+    int first;             /* of all ranks */
+    unsigned char *state;  /* [count] */
+    un_deal deal;
+    json_t **results; /* [count] of final runs, at rank 0, in the end */
     un_lock *locks;   /* [count] of rank 0 */
 } work;
 
@@ -64,86 +46,36 @@ static double images_of(const work *w, size_t run) {
     return (double)d->image_count;
 }
 
-/* When a final run can begin: once all selection runs of its training are done. INFINITY before
- * they are dealt out. */
-static double ready(const unit *units, size_t count, const unit *u) {
-    double end = 0;
-    for (size_t i = 0; i < count && u->kind == FINAL; i++) {
-        if (units[i].kind != SELECTION || units[i].training != u->training) continue;
-        if (!units[i].dealt) return (double)INFINITY;
-        if (units[i].end > end) end = units[i].end;
-    }
-    return end;
-}
-
-/* The unit for a rank that is free at `now`: a final run that can begin by then, else the longest
- * selection run of the first training that has one, else the final run that can begin first. */
-static unit *next_unit(unit *units, size_t count, double now) {
-    unit *first = NULL, *longest = NULL;
-    for (size_t i = 0; i < count; i++) {
-        unit *u = &units[i];
-        if (u->dealt) continue;
-        if (u->kind != SELECTION) {
-            if (!first || ready(units, count, u) < ready(units, count, first)) first = u;
-        } else if (!longest || (u->training == longest->training && u->cost > longest->cost)) {
-            longest = u;
-        }
-    }
-    return first && (!longest || ready(units, count, first) <= now) ? first : longest;
-}
-
-/* Deals out all units, and writes them down in the order of their beginnings. */
-static un_status deal(work *w, unit *units) {
-    double *busy = NULL;
-    UN_TRY(un_alloc(w->teams, sizeof *busy, &busy));
-    for (size_t n = 0; n < w->unit_count; n++) {
-        size_t rank = 0;
-        for (size_t r = 1; r < w->teams; r++)
-            if (busy[r] < busy[rank]) rank = r;
-        unit *u = next_unit(units, w->unit_count, busy[rank]);
-        double begin = ready(units, w->unit_count, u);
-        if (begin < busy[rank]) begin = busy[rank];
-        u->end = busy[rank] = begin + u->cost;
-        u->team = rank;
-        u->dealt = 1;
-        w->units[n] = *u;
-    }
-    free(busy);
-    return UNSEEN_OK;
-}
-
-static un_status plan(work *w) {
+static un_status make_units(const work *w, un_unit **out, size_t *count) {
     const int closed = w->options->class->closed_form != NULL;
-    size_t most = w->count * (w->selection_runs + 1);
-    unit *units = NULL;
-    un_status status = UNSEEN_OK;
-    UN_GO(un_alloc(most, sizeof *units, &units));
-    UN_GO(un_alloc(most, sizeof *w->units, &w->units));
-    UN_GO(un_alloc(most, sizeof *w->kept, &w->kept));
-    UN_GO(un_alloc(most, sizeof *w->kept_bytes, &w->kept_bytes));
+    un_unit *units = NULL;
+    size_t n = 0;
+    UN_TRY(un_alloc(w->count * (w->selection_runs + 1), sizeof *units, &units));
     for (size_t s = 0; s < w->count; s++) {
         if (w->state[s] == FINISHED) continue;
-        double all = images_of(w, w->selection_runs);
         for (size_t r = 0; r < w->selection_runs && !closed && w->state[s] == OPEN; r++)
-            units[w->unit_count++] =
-                (unit){.kind = SELECTION, .training = s, .run = r, .cost = images_of(w, r)};
-        units[w->unit_count++] = (unit){.kind = closed ? WHOLE : FINAL, .training = s, .cost = all};
+            units[n++] = (un_unit){UN_UNIT_SELECTION, s, r, images_of(w, r)};
+        units[n++] = (un_unit){closed ? UN_UNIT_WHOLE : UN_UNIT_FINAL, s, w->selection_runs,
+                               images_of(w, w->selection_runs)};
     }
-    UN_GO(deal(w, units));
-done:
-    free(units);
-    return status;
+    *out = units;
+    *count = n;
+    return UNSEEN_OK;
 }
 
 /* ---- units ---- */
 
-static un_train_options options_of(const work *w, size_t training) {
+static un_status serve(void *user) { return un_deal_serve(user); }
+
+static un_train_options options_of(work *w, size_t training) {
     un_train_options o = *w->options;
     o.seed = w->trainings[training].seed;
     o.output = w->trainings[training].output;
     o.log_path = w->trainings[training].log_path;
     o.locked = 1;
     o.ranks = w->ranks;
+    o.between = serve;
+    o.between_user = &w->deal;
     return o;
 }
 
@@ -168,8 +100,7 @@ static un_status run_part(trainer *t) {
     return un_checkpoint_save(t);
 }
 
-static un_status do_selection(work *w, size_t index) {
-    const unit *u = &w->units[index];
+static un_status do_selection(work *w, const un_unit *u, un_unit_result *result) {
     un_train_options o = options_of(w, u->training);
     trainer t;
     char *log = NULL;
@@ -179,7 +110,7 @@ static un_status do_selection(work *w, size_t index) {
     o.log_path = log;
     UN_GO(un_trainer_open(&t, &o));
     UN_GO(run_part(&t));
-    UN_GO(un_history_pack(&t, u->run, &w->kept[index], &w->kept_bytes[index]));
+    UN_GO(un_history_pack(&t, u->run, &result->data, &result->bytes));
 done:
     un_trainer_close(&t);
     free(log);
@@ -188,42 +119,13 @@ done:
 
 static int leads(const work *w) { return un_cluster_rank(w->ranks) == 0; }
 
-/* Where a unit's result goes: to the team of the final run. */
-static un_status send_selection(work *w, size_t index) {
-    const unit *u = &w->units[index];
-    size_t to = u->team;
-    for (size_t i = 0; i < w->unit_count; i++)
-        if (w->units[i].kind == FINAL && w->units[i].training == u->training) to = w->units[i].team;
-    if (to == w->team) return UNSEEN_OK;
-    if (leads(w))
-        UN_TRY(un_cluster_post(un_cluster_all(), to * w->per_run, (int)index, w->kept[index],
-                               w->kept_bytes[index]));
-    free(w->kept[index]);
-    w->kept[index] = NULL;
-    return UNSEEN_OK;
-}
-
-/* From another team to the first of this one, and to all of it. */
-static un_status receive_selection(work *w, size_t index) {
-    size_t from = w->units[index].team * w->per_run, bytes = 0;
-    if (leads(w))
-        UN_TRY(un_cluster_fetch(un_cluster_all(), from, (int)index, w->options->stop,
-                                &w->kept[index], &w->kept_bytes[index]));
-    bytes = w->kept_bytes[index];
-    UN_TRY(un_cluster_broadcast(w->ranks, 0, &bytes, sizeof bytes));
-    w->kept_bytes[index] = bytes;
-    if (!leads(w)) UN_TRY(un_alloc(bytes, 1, &w->kept[index]));
-    return un_cluster_broadcast(w->ranks, 0, w->kept[index], bytes);
-}
-
-static un_status receive_selections(work *w, trainer *t, size_t training) {
-    for (size_t i = 0; i < w->unit_count; i++) {
-        const unit *u = &w->units[i];
-        if (u->kind != SELECTION || u->training != training) continue;
-        if (u->team != w->team) UN_TRY(receive_selection(w, i));
-        UN_TRY(un_history_unpack(t, u->run, w->kept[i], w->kept_bytes[i]));
-        free(w->kept[i]);
-        w->kept[i] = NULL;
+/* What the selection runs gave came with the final run. */
+static un_status read_selections(const work *w, trainer *t, size_t training) {
+    for (size_t i = 0; i < w->deal.count; i++) {
+        const un_unit *u = &w->deal.units[i];
+        const un_unit_result *r = &w->deal.results[i];
+        if (u->kind == UN_UNIT_SELECTION && u->training == training)
+            UN_TRY(un_history_unpack(t, u->run, r->data, r->bytes));
     }
     return UNSEEN_OK;
 }
@@ -240,7 +142,7 @@ static un_status gather_logs(work *w, trainer *t, size_t training) {
     return UNSEEN_OK;
 }
 
-static un_status run_final(work *w, trainer *t, size_t training) {
+static un_status run_final(work *w, trainer *t, size_t training, json_t **result) {
     int found = 0;
     UN_TRY(un_checkpoint_load(t, &found));
     if (found && !un_run_is_final(t))
@@ -249,38 +151,49 @@ static un_status run_final(work *w, trainer *t, size_t training) {
                        "on with one, or remove it",
                        t->options->output);
     if (!found) {
-        UN_TRY(receive_selections(w, t, training));
+        UN_TRY(read_selections(w, t, training));
         UN_TRY(gather_logs(w, t, training));
         UN_TRY(un_train_begin_final(t));
     }
     UN_TRY(un_train_run(t));
-    return un_train_finish(t, NULL, &w->results[training]);
+    return un_train_finish(t, NULL, result);
 }
 
-static un_status do_final(work *w, size_t training) {
-    const un_train_options o = options_of(w, training);
+static un_status do_final(work *w, const un_unit *u, un_unit_result *result) {
+    const un_train_options o = options_of(w, u->training);
+    json_t *json = NULL;
+    char *text = NULL;
     trainer t;
-    un_status status = un_trainer_open(&t, &o);
-    if (!status) status = run_final(w, &t, training);
-    un_trainer_close(&t);
+    un_status status = UNSEEN_OK;
+    if (u->kind == UN_UNIT_WHOLE) {
+        UN_GO(un_train(&o, NULL, &json));
+    } else {
+        status = un_trainer_open(&t, &o);
+        if (!status) status = run_final(w, &t, u->training, &json);
+        un_trainer_close(&t);
+        if (status) goto done;
+    }
+    UN_GO(un_json_text(json, &text));
+    *result = (un_unit_result){text, strlen(text)};
+done:
+    json_decref(json);
     return status;
 }
 
 static un_status do_units(work *w) {
-    for (size_t i = 0; i < w->unit_count; i++) {
-        const unit *u = &w->units[i];
-        if (u->team != w->team) continue;
-        if (u->kind == SELECTION) {
-            UN_TRY(do_selection(w, i));
-            UN_TRY(send_selection(w, i));
-        } else if (u->kind == FINAL) {
-            UN_TRY(do_final(w, u->training));
-        } else {
-            const un_train_options o = options_of(w, u->training);
-            UN_TRY(un_train(&o, NULL, &w->results[u->training]));
+    un_unit_result result = {0};
+    long next = UN_NO_UNIT;
+    for (;;) {
+        UN_TRY(un_deal_next(&w->deal, next, leads(w) ? &result : NULL, &next));
+        if (next == UN_NO_UNIT) return UNSEEN_OK;
+        const un_unit *u = &w->deal.units[next];
+        un_status status = (u->kind == UN_UNIT_SELECTION ? do_selection : do_final)(w, u, &result);
+        if (status || !leads(w)) {
+            free(result.data);
+            result = (un_unit_result){0};
         }
+        UN_TRY(status);
     }
-    return UNSEEN_OK;
 }
 
 /* ---- before ---- */
@@ -356,7 +269,7 @@ done:
     return status;
 }
 
-static un_status make_identity(const work *w, char **text) {
+static un_status make_identity(work *w, char **text) {
     const un_train_options o = options_of(w, 0);
     trainer t;
     un_status status = un_trainer_open(&t, &o);
@@ -365,7 +278,7 @@ static un_status make_identity(const work *w, char **text) {
     return status;
 }
 
-static un_status compare_ranks(const work *w) {
+static un_status compare_ranks(work *w) {
     char *text = NULL, *first = NULL;
     un_gathered all = {0};
     un_status status = UNSEEN_OK;
@@ -383,28 +296,14 @@ done:
 
 /* ---- after ---- */
 
-/* The results of final runs, all to rank 0. */
-static un_status collect(work *w) {
-    un_cluster *all = un_cluster_all();
-    for (size_t i = 0; i < w->unit_count; i++) {
-        const unit *u = &w->units[i];
-        int tag = (int)(w->unit_count + u->training);
-        char *text = NULL;
-        size_t length = 0;
-        if (u->kind == SELECTION || u->team == 0) continue;
-        if (w->team == u->team && leads(w)) {
-            UN_TRY(un_json_text(w->results[u->training], &text));
-            un_status status = un_cluster_post(all, 0, tag, text, strlen(text));
-            free(text);
-            UN_TRY(status);
-        } else if (w->first) {
-            UN_TRY(un_cluster_fetch(all, u->team * w->per_run, tag, w->options->stop,
-                                    (void **)&text, &length));
-            un_status status =
-                un_json_parse(text, length, "the result of a rank", &w->results[u->training]);
-            free(text);
-            UN_TRY(status);
-        }
+/* Rank 0: the results of final runs. */
+static un_status read_results(work *w) {
+    for (size_t i = 0; i < w->deal.count; i++) {
+        const un_unit *u = &w->deal.units[i];
+        const un_unit_result *r = &w->deal.results[i];
+        if (u->kind != UN_UNIT_SELECTION)
+            UN_TRY(
+                un_json_parse(r->data, r->bytes, "the result of a rank", &w->results[u->training]));
     }
     return UNSEEN_OK;
 }
@@ -427,14 +326,11 @@ static un_status remove_parts(const work *w) {
 }
 
 static void close_work(work *w) {
-    for (size_t i = 0; w->kept && i < w->unit_count; i++) free(w->kept[i]);
     for (size_t s = 0; s < w->count; s++) {
         if (w->results) json_decref(w->results[s]);
         if (w->locks) un_lock_release(&w->locks[s]);
     }
-    free(w->kept);
-    free(w->kept_bytes);
-    free(w->units);
+    un_deal_close(&w->deal);
     free(w->state);
     free(w->results);
     free(w->locks);
@@ -464,10 +360,15 @@ static un_status make_teams(work *w) {
                        "%zu rank%s cannot be divided into teams of %zu: start a multiple of that "
                        "many (mpirun -n)",
                        ranks, ranks == 1 ? "" : "s", w->per_run);
-    w->teams = ranks / w->per_run;
-    w->team = rank / w->per_run;
     if (w->per_run == 1) return UNSEEN_OK;
-    return un_cluster_split(un_cluster_all(), w->team, &w->ranks);
+    return un_cluster_split(un_cluster_all(), rank / w->per_run, &w->ranks);
+}
+
+static un_status open_deal(work *w) {
+    un_unit *units = NULL;
+    size_t count = 0;
+    UN_TRY(make_units(w, &units, &count));
+    return un_deal_open(&w->deal, units, count, w->per_run, w->ranks, w->options->stop);
 }
 
 /* By all ranks. */
@@ -476,17 +377,17 @@ static un_status train_together(work *w) {
     UN_TRY(compare_ranks(w));
     UN_TRY(un_cluster_agree(w->first ? look_at_all(w) : UNSEEN_OK));
     UN_TRY(un_cluster_broadcast(un_cluster_all(), 0, w->state, w->count));
-    UN_TRY(un_cluster_agree(plan(w)));
+    UN_TRY(un_cluster_agree(open_deal(w)));
     un_cluster_set_apart(leads(w));
     un_status status = do_units(w);
-    if (!status) status = collect(w);
     un_cluster_set_apart(0);
+    if (!status && w->first) status = read_results(w);
     if (!status && w->first) status = remove_parts(w);
     return status;
 }
 
 /* By this process: each is told as soon as it is done. */
-static un_status train_in_turn(const work *w, int want_models, un_train_done done, void *user) {
+static un_status train_in_turn(work *w, int want_models, un_train_done done, void *user) {
     un_status status = UNSEEN_OK;
     for (size_t s = 0; s < w->count && !status; s++) {
         json_t *result = NULL;

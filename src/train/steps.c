@@ -86,6 +86,7 @@ static un_status agree(const trainer *t, int *stopped, int *due) {
 /* Writes a checkpoint when it is time; says so if the run is to stop now. */
 static un_status maybe_checkpoint(trainer *t) {
     const un_train_options *o = t->options;
+    if (o->between) UN_TRY(o->between(o->between_user));
     int stopped = o->stop && *o->stop;
     double now = un_now();
     int due = t->to_file && o->checkpoint_seconds > 0 &&

@@ -63,6 +63,8 @@ for name in extract runs steps; do
         timeout -k 5 60 "$MPIEXEC" -n 2 "$ranked" $(job $name) >said 2>&1 &
         pid=$!
         moment=$((RANDOM % took[$name]))
+        # From when the ranks are there: before, there is nobody to kill.
+        while [ -z "$(pgrep -f "^$ranked $(job $name)")" ] && ! is_over $pid; do sleep 0.01; done
         sleep $((moment / 1000)).$(printf %03d $((moment % 1000)))
         victim=$(pgrep -f "^$ranked $(job $name)" | sed -n $((1 + RANDOM % 2))p)
         [ -n "$victim" ] && kill -9 "$victim" 2>/dev/null

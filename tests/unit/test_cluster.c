@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "nn/shared.h"
 #include "tensor/kernels.h"
+#include "train/deal.h"
 
 static size_t rank(void) { return un_cluster_rank(un_cluster_all()); }
 static size_t size(void) { return un_cluster_size(un_cluster_all()); }
@@ -207,6 +209,72 @@ static void test_same(void **state) {
     assert_null(strstr(un_error(), "green"));
 }
 
+enum { TRAININGS = 3, SELECTIONS = 2, UNITS = TRAININGS * (SELECTIONS + 1) };
+
+/* What a unit gives: its training and run, over and over; in sizes that MPI sends differently. */
+static un_unit_result unit_gives(const un_unit *u) {
+    un_unit_result r = {.bytes = u->run == 1 ? 3 << 20 : 40};
+    r.data = malloc(r.bytes);
+    assert_non_null(r.data);
+    memset(r.data, (int)(16 * u->training + u->run + 1), r.bytes);
+    return r;
+}
+
+static void check_result(const un_unit *u, const un_unit_result *r) {
+    un_unit_result expected = unit_gives(u);
+    assert_int_equal(r->bytes, expected.bytes);
+    assert_memory_equal(r->data, expected.data, r->bytes);
+    free(expected.data);
+}
+
+/* A final run comes with what its training's selection runs gave. */
+static void do_unit(un_deal *deal, long index) {
+    const un_unit *u = &deal->units[index];
+    for (long i = 0; i < UNITS && u->kind == UN_UNIT_FINAL; i++)
+        if (deal->units[i].kind == UN_UNIT_SELECTION && deal->units[i].training == u->training)
+            check_result(&deal->units[i], &deal->results[i]);
+    for (int step = 0; step < 20; step++) {
+        const struct timespec time = {.tv_nsec = (long)(u->run + 1) * 500000};
+        assert_int_equal(un_deal_serve(deal), UNSEEN_OK);
+        nanosleep(&time, NULL);
+    }
+}
+
+/* All units are done, each by one rank, and rank 0 has all they gave. */
+static void test_deal(void **state) {
+    (void)state;
+    un_unit *units = calloc(UNITS, sizeof *units);
+    un_deal deal;
+    un_gathered all;
+    unsigned char mine[UNITS] = {0};
+    un_unit_result result = {0};
+    long unit = UN_NO_UNIT;
+    assert_non_null(units);
+    for (size_t i = 0; i < UNITS; i++)
+        units[i] = (un_unit){i % 3 == 2 ? UN_UNIT_FINAL : UN_UNIT_SELECTION, i / 3, i % 3,
+                             (double)(i % 3)};
+    assert_int_equal(un_deal_open(&deal, units, UNITS, 1, NULL, NULL), UNSEEN_OK);
+    for (;;) {
+        assert_int_equal(un_deal_next(&deal, unit, &result, &unit), UNSEEN_OK);
+        if (unit == UN_NO_UNIT) break;
+        do_unit(&deal, unit);
+        mine[unit]++;
+        result = unit_gives(&deal.units[unit]);
+    }
+    assert_int_equal(un_cluster_gather(un_cluster_all(), mine, sizeof mine, &all), UNSEEN_OK);
+    for (size_t i = 0; i < UNITS; i++) {
+        int times = 0;
+        for (size_t r = 0; r < size(); r++) times += all.data[r * UNITS + i];
+        assert_int_equal(times, 1);
+        if (rank() == 0) check_result(&deal.units[i], &deal.results[i]);
+    }
+    /* Others wait for selection runs: these come first, of a training the longest. */
+    assert_int_equal(deal.units[0].run, 1);
+    assert_int_equal(deal.units[UNITS - TRAININGS].kind, UN_UNIT_FINAL);
+    un_gathered_free(&all);
+    un_deal_close(&deal);
+}
+
 static void test_place(void **state) {
     (void)state;
     if (size() == 1) assert_string_equal(un_cluster_place(), "");
@@ -225,7 +293,7 @@ int main(void) {
         cmocka_unit_test(test_split),       cmocka_unit_test(test_exchange),
         cmocka_unit_test(test_shared_step), cmocka_unit_test(test_messages),
         cmocka_unit_test(test_agree),       cmocka_unit_test(test_same),
-        cmocka_unit_test(test_place),
+        cmocka_unit_test(test_deal),        cmocka_unit_test(test_place),
     };
     int code = 0, tell = 0, together = 0;
     if (un_cluster_begin() != UNSEEN_OK) return 1;
