@@ -1,9 +1,9 @@
 /*
  * gemm_onednn.c - products of f32 matrices through oneDNN's matmul primitive.
  *
- * A product is described by a `shape`; its primitive is created on first use and
- * kept in a table that is cleared when full (shapes are few: the batch sizes of a
- * network). Creation and look-up are serialised, execution is not.
+ * A product is described by a `shape`; its plan is made on first use and kept in a table, which
+ * forgets all when it is full (shapes are few: the batch sizes of a network). Making and look-up
+ * are serialised, execution is not.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -20,13 +20,18 @@ enum { TABLE_SIZE = 512, TABLE_LIMIT = 384 };
 typedef struct { /* the key; compared as bytes, so it is zeroed before it is filled */
     size_t m, n, k, lda, ldb, ldc;
     int threads, trans_a, trans_b, bias, relu, gelu, accumulate;
+    int packs;          /* B is plain, and packed in the call */
     int packed_threads; /* what the layout of a packed B was chosen for; 0: B is plain */
     size_t packed_m;
 } shape;
 
 typedef struct {
     shape key;
-    dnnl_primitive_t primitive; /* NULL: free slot */
+    dnnl_primitive_t product;
+    dnnl_primitive_t packing; /* of B, before the product; NULL: none */
+    size_t packed_bytes;
+    size_t users; /* executions under way */
+    int tabled;   /* else the last user destroys it */
 } plan;
 
 struct un_dnn_packed {
@@ -34,15 +39,18 @@ struct un_dnn_packed {
     size_t m, n, k;
     int threads;
     void *data;
+    struct { /* what put the values there last */
+        dnnl_primitive_t primitive;
+        size_t ldb;
+        int trans_b, threads;
+    } packing;
 };
 
 static const char CANNOT_MULTIPLY[] = "compute this matrix product on this processor";
 
 static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER;
-static plan g_table[TABLE_SIZE];
+static plan *g_table[TABLE_SIZE]; /* NULL: free slot */
 static size_t g_plans;
-/* Executions under way. The table owns the primitives: it is cleared only while there are none. */
-static size_t g_busy;
 
 /* A rows x columns matrix; `trans`: stored the other way round. */
 static un_status make_layout(un_dnn_layout **out, size_t rows, size_t columns, size_t ld,
@@ -72,17 +80,18 @@ static un_status describe_packing_gemm(un_dnn_operation operation, dnnl_primitiv
 }
 
 /* The implementation of this product; the choice depends on the shape and the processor only. */
-static un_status select_implementation(const shape *s, const un_dnn_operation *operation,
+static un_status select_implementation(const shape *s, const un_dnn_layout *packed,
+                                       const un_dnn_operation *operation,
                                        dnnl_primitive_desc_t *out) {
-    if (!s->packed_threads && is_long_sum(s->trans_a, s->m, s->n, s->k)) {
+    if (!packed && is_long_sum(s->trans_a, s->m, s->n, s->k)) {
         un_status status = describe_packing_gemm(*operation, out);
         if (status != UNSEEN_E_UNSUPPORTED) return status;
     }
     return un_dnn_describe(operation, CANNOT_MULTIPLY, out);
 }
 
-static un_status make_primitive(const shape *s, const un_dnn_packed *packed,
-                                dnnl_primitive_t *out) {
+/* The primitive of s, whose B lies as `packed` says; NULL: as s says. */
+static un_status make_product(const shape *s, const un_dnn_layout *packed, dnnl_primitive_t *out) {
     un_dnn_layout *a = NULL, *b = NULL, *c = NULL, *bias = NULL;
     dnnl_primitive_desc_t description = NULL;
     un_status status = make_layout(&a, s->m, s->k, s->lda, s->trans_a);
@@ -91,14 +100,14 @@ static un_status make_primitive(const shape *s, const un_dnn_packed *packed,
     if (!status && s->bias) status = make_layout(&bias, 1, s->n, s->n, 0);
     const un_dnn_operation operation = {.kind = UN_DNN_MATMUL,
                                         .x = a,
-                                        .weights = packed ? packed->layout : b,
+                                        .weights = packed ? packed : b,
                                         .bias = bias,
                                         .y = c,
                                         .add = s->accumulate,
                                         .activation = s->relu   ? dnnl_eltwise_relu
                                                       : s->gelu ? dnnl_eltwise_gelu_erf
                                                                 : dnnl_alg_kind_undef};
-    if (!status) status = select_implementation(s, &operation, &description);
+    if (!status) status = select_implementation(s, packed, &operation, &description);
     if (!status) status = un_dnn_create(description, CANNOT_MULTIPLY, out);
     if (description) dnnl_primitive_desc_destroy(description);
     un_dnn_layout_free(a);
@@ -108,10 +117,76 @@ static un_status make_primitive(const shape *s, const un_dnn_packed *packed,
     return status;
 }
 
+/* Asks oneDNN which layout of B it prefers for products of m rows. */
+static un_status preferred_layout(size_t m, size_t n, size_t k, un_dnn_layout **out) {
+    un_dnn_layout *a = NULL, *b = NULL, *c = NULL;
+    dnnl_primitive_desc_t description = NULL;
+    const dnnl_dims_t extents = {(dnnl_dim_t)k, (dnnl_dim_t)n};
+    un_status status = make_layout(&a, m, k, k, 0);
+    if (!status) status = make_layout(&c, m, n, n, 0);
+    dnnl_status_t code = dnnl_success;
+    if (!status) code = un_dnn_layout_by_tag(&b, 2, extents, dnnl_f32, dnnl_format_tag_any);
+    const un_dnn_operation operation = {.kind = UN_DNN_MATMUL, .x = a, .weights = b, .y = c};
+    if (!status && code == dnnl_success)
+        status = un_dnn_describe(&operation, CANNOT_MULTIPLY, &description);
+    if (description) {
+        code = un_dnn_layout_copy(
+            out, dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0));
+        dnnl_primitive_desc_destroy(description);
+    }
+    un_dnn_layout_free(a);
+    un_dnn_layout_free(b);
+    un_dnn_layout_free(c);
+    UN_TRY(status);
+    DNN_TRY(code, "describe a packed matrix");
+    return UNSEEN_OK;
+}
+
+/* What puts B (k, n) into the layout. */
+static un_status make_packing(size_t n, size_t k, int trans_b, size_t ldb,
+                              const un_dnn_layout *layout, dnnl_primitive_t *out) {
+    un_dnn_layout *plain = NULL;
+    UN_TRY(make_layout(&plain, k, n, ldb, trans_b));
+    un_status status = un_dnn_create_reorder(plain, layout, out);
+    un_dnn_layout_free(plain);
+    return status;
+}
+
+static void free_plan(plan *p) {
+    if (p->product) dnnl_primitive_destroy(p->product);
+    if (p->packing) dnnl_primitive_destroy(p->packing);
+    free(p);
+}
+
+static un_status make_plan(const shape *s, const un_dnn_packed *packed, plan **out) {
+    un_dnn_layout *layout = NULL;
+    un_status status = UNSEEN_OK;
+    plan *p = calloc(1, sizeof *p);
+    if (!p) return un_fail_memory(sizeof *p);
+    memcpy(&p->key, s, sizeof *s);
+    if (s->packs) {
+        UN_GO(preferred_layout(s->m, s->n, s->k, &layout));
+        p->packed_bytes = dnnl_memory_desc_get_size(layout);
+        UN_GO(make_packing(s->n, s->k, s->trans_b, s->ldb, layout, &p->packing));
+    }
+    UN_GO(make_product(s, packed ? packed->layout : layout, &p->product));
+    *out = p;
+done:
+    un_dnn_layout_free(layout);
+    if (status) free_plan(p);
+    return status;
+}
+
+/* ---- the table ---- */
+
+/* Forgets all plans; those that run are destroyed when they have. */
 static void clear_table(void) {
     for (size_t i = 0; i < TABLE_SIZE; i++) {
-        if (g_table[i].primitive) dnnl_primitive_destroy(g_table[i].primitive);
-        g_table[i] = (plan){0};
+        plan *p = g_table[i];
+        g_table[i] = NULL;
+        if (!p) continue;
+        p->tabled = 0;
+        if (p->users == 0) free_plan(p);
     }
     g_plans = 0;
 }
@@ -131,60 +206,55 @@ static int same_shape(const shape *a, const shape *b) {
 static void lock_table(void) { pthread_mutex_lock(&g_lock); }
 static void unlock_table(void) { pthread_mutex_unlock(&g_lock); }
 
-/* The other threads, and what they had under way, are not in the child. */
-static void unlock_in_child(void) {
-    g_busy = 0;
-    unlock_table();
-}
-
 /* After un_dnn_enter, whose lock is taken while this one is held: a fork takes them in the
- * opposite order of these registrations. */
-static void watch_forks(void) { pthread_atfork(lock_table, unlock_table, unlock_in_child); }
+ * opposite order of these registrations. What other threads had under way is not in the child:
+ * those plans stay in its memory when they are forgotten. */
+static void watch_forks(void) { pthread_atfork(lock_table, unlock_table, unlock_table); }
 
-/* The primitive for this shape; give it back with release_primitive. */
-static un_status acquire_primitive(const shape *s, const un_dnn_packed *packed,
-                                   dnnl_primitive_t *out) {
+/* The plan for this shape; give it back with release_plan. */
+static un_status acquire_plan(const shape *s, const un_dnn_packed *packed, plan **out) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
     lock_table();
-    if (g_plans >= TABLE_LIMIT && g_busy == 0) clear_table();
+    if (g_plans >= TABLE_LIMIT) clear_table();
     size_t i = (size_t)(hash_bytes(s, sizeof *s) % TABLE_SIZE);
-    size_t probes = 0;
-    while (probes < TABLE_SIZE && g_table[i].primitive && !same_shape(&g_table[i].key, s)) {
-        i = (i + 1) % TABLE_SIZE;
-        probes++;
-    }
+    while (g_table[i] && !same_shape(&g_table[i]->key, s)) i = (i + 1) % TABLE_SIZE;
     un_status status = UNSEEN_OK;
-    if (probes == TABLE_SIZE)
-        status = un_fail(UNSEEN_E_MEMORY, "too many matrix shapes in use at once");
-    else if (!g_table[i].primitive &&
-             (status = make_primitive(s, packed, &g_table[i].primitive)) == UNSEEN_OK) {
-        memcpy(&g_table[i].key, s, sizeof *s);
+    if (!g_table[i] && (status = make_plan(s, packed, &g_table[i])) == UNSEEN_OK) {
+        g_table[i]->tabled = 1;
         g_plans++;
     }
     if (!status) {
-        *out = g_table[i].primitive;
-        g_busy++;
+        *out = g_table[i];
+        (*out)->users++;
     }
     unlock_table();
     return status;
 }
 
-static void release_primitive(void) {
+static void release_plan(plan *p) {
     lock_table();
-    g_busy--;
+    if (--p->users == 0 && !p->tabled) free_plan(p);
     unlock_table();
 }
 
-static un_status execute(dnnl_primitive_t primitive, const un_gemm_args *args,
-                         const un_dnn_packed *packed) {
+static un_status execute(const plan *p, const un_gemm_args *args, const un_dnn_packed *packed) {
     const void *b = packed ? packed->data : args->b;
+    if (p->packing) {
+        void *room = NULL;
+        UN_TRY(un_dnn_room(p->packed_bytes, &room));
+        const un_dnn_operand ends[] = {{DNNL_ARG_FROM, b}, {DNNL_ARG_TO, room}};
+        UN_TRY(un_dnn_execute(p->packing, ends, 2, "pack a matrix"));
+        b = room;
+    }
     const un_dnn_operand operands[] = {{DNNL_ARG_SRC, args->a},
                                        {DNNL_ARG_WEIGHTS, b},
                                        {DNNL_ARG_DST, args->c},
                                        {DNNL_ARG_BIAS, args->bias}};
-    return un_dnn_execute(primitive, operands, args->bias ? 4 : 3, "multiply");
+    return un_dnn_execute(p->product, operands, args->bias ? 4 : 3, "multiply");
 }
+
+/* ---- products ---- */
 
 /* oneDNN 2.6 reads a plain f32 B of long rows where it lies, slower than one that is packed, and
  * packing costs as much for few rows of A as for many. On two Ice Lake cores packing in the call
@@ -215,12 +285,13 @@ static un_status multiply_dense(const un_gemm_args *args, const un_dnn_packed *p
     s.relu = args->relu != 0;
     s.gelu = args->gelu != 0;
     s.accumulate = args->accumulate != 0;
+    s.packs = worth_packing(args, packed);
     s.packed_threads = packed ? packed->threads : 0;
     s.packed_m = packed ? packed->m : 0;
-    dnnl_primitive_t primitive = NULL;
-    UN_TRY(acquire_primitive(&s, packed, &primitive));
-    un_status status = execute(primitive, args, packed);
-    release_primitive();
+    plan *p = NULL;
+    UN_TRY(acquire_plan(&s, packed, &p));
+    un_status status = execute(p, args, packed);
+    release_plan(p);
     return status;
 }
 
@@ -262,54 +333,36 @@ done:
 
 un_status un_dnn_gemm(const un_gemm_args *args, const un_dnn_packed *packed) {
     un_openmp_loan loan;
-    un_dnn_packed *own = NULL;
-    if (worth_packing(args, packed))
-        UN_TRY(un_dnn_gemm_pack(&own, 0, args->m, args->n, args->k, args->b, args->ldb));
-    un_status status = un_dnn_enter(&loan);
-    if (!status) {
-        status = multiply(args, own ? own : packed, loan.threads);
-        un_dnn_leave(loan);
-    }
-    un_dnn_packed_free(own);
+    UN_TRY(un_dnn_enter(&loan));
+    un_status status = multiply(args, packed, loan.threads);
+    un_dnn_leave(loan);
     return status;
 }
 
-/* Asks oneDNN which layout of B it prefers for products of m rows. */
-static un_status preferred_layout(size_t m, size_t n, size_t k, un_dnn_layout **out) {
-    un_dnn_layout *a = NULL, *b = NULL, *c = NULL;
-    dnnl_primitive_desc_t description = NULL;
-    const dnnl_dims_t extents = {(dnnl_dim_t)k, (dnnl_dim_t)n};
-    un_status status = make_layout(&a, m, k, k, 0);
-    if (!status) status = make_layout(&c, m, n, n, 0);
-    dnnl_status_t code = dnnl_success;
-    if (!status) code = un_dnn_layout_by_tag(&b, 2, extents, dnnl_f32, dnnl_format_tag_any);
-    const un_dnn_operation operation = {.kind = UN_DNN_MATMUL, .x = a, .weights = b, .y = c};
-    if (!status && code == dnnl_success)
-        status = un_dnn_describe(&operation, CANNOT_MULTIPLY, &description);
-    if (description) {
-        code = un_dnn_layout_copy(
-            out, dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0));
-        dnnl_primitive_desc_destroy(description);
-    }
-    un_dnn_layout_free(a);
-    un_dnn_layout_free(b);
-    un_dnn_layout_free(c);
-    UN_TRY(status);
-    DNN_TRY(code, "describe a packed matrix");
-    return UNSEEN_OK;
+/* ---- packed operands ---- */
+
+/* A reorder that was made for the same operand and number of threads is used again. */
+static un_status prepare_packing(un_dnn_packed *packed, int trans_b, size_t ldb, int threads) {
+    if (packed->packing.primitive && packed->packing.trans_b == trans_b &&
+        packed->packing.ldb == ldb && packed->packing.threads == threads)
+        return UNSEEN_OK;
+    if (packed->packing.primitive) dnnl_primitive_destroy(packed->packing.primitive);
+    packed->packing.primitive = NULL;
+    packed->packing.trans_b = trans_b;
+    packed->packing.ldb = ldb;
+    packed->packing.threads = threads;
+    return make_packing(packed->n, packed->k, trans_b, ldb, packed->layout,
+                        &packed->packing.primitive);
 }
 
 un_status un_dnn_gemm_repack(un_dnn_packed *packed, int trans_b, const float *b, size_t ldb) {
     un_openmp_loan loan;
-    un_dnn_layout *plain = NULL;
     if (ldb == 0) ldb = trans_b ? packed->k : packed->n;
-    UN_TRY(make_layout(&plain, packed->k, packed->n, ldb, trans_b));
-    un_status status = un_dnn_enter(&loan);
-    if (!status) {
-        status = un_dnn_reorder(plain, b, packed->layout, packed->data);
-        un_dnn_leave(loan);
-    }
-    un_dnn_layout_free(plain);
+    UN_TRY(un_dnn_enter(&loan));
+    un_status status = prepare_packing(packed, trans_b, ldb, loan.threads);
+    const un_dnn_operand ends[] = {{DNNL_ARG_FROM, b}, {DNNL_ARG_TO, packed->data}};
+    if (!status) status = un_dnn_execute(packed->packing.primitive, ends, 2, "pack a matrix");
+    un_dnn_leave(loan);
     return status;
 }
 
@@ -339,6 +392,7 @@ done:
 
 void un_dnn_packed_free(un_dnn_packed *packed) {
     if (!packed) return;
+    if (packed->packing.primitive) dnnl_primitive_destroy(packed->packing.primitive);
     un_dnn_layout_free(packed->layout);
     free(packed->data);
     free(packed);

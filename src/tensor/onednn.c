@@ -10,11 +10,16 @@
 static dnnl_engine_t g_engine;
 static dnnl_status_t g_engine_status;
 
+typedef struct {
+    void *data;
+    size_t bytes;
+} buffer;
+
 /* What a thread has of its own, released when it ends. */
 typedef struct {
     dnnl_stream_t stream;
-    void *scratch; /* the working memory of whichever primitive runs */
-    size_t scratch_bytes;
+    buffer scratch; /* the working memory of whichever primitive runs */
+    buffer room;    /* see un_dnn_room */
 } thread_state;
 
 static pthread_key_t g_key; /* for the release; t_state is found faster */
@@ -35,7 +40,8 @@ un_status un_dnn_failed(dnnl_status_t code, const char *what) {
 static void release_thread(void *data) {
     thread_state *state = data;
     if (state->stream) dnnl_stream_destroy(state->stream);
-    free(state->scratch);
+    free(state->scratch.data);
+    free(state->room.data);
     free(state);
     t_state = NULL;
 }
@@ -152,20 +158,30 @@ static const un_dnn_layout *layout_of(const_dnnl_primitive_desc_t description, i
     return dnnl_primitive_desc_query_md(description, dnnl_query_exec_arg_md, argument);
 }
 
+/* What it held is lost when it grows. */
+static un_status reserve(buffer *b, size_t bytes) {
+    if (b->bytes >= bytes) return UNSEEN_OK;
+    free(b->data);
+    *b = (buffer){0};
+    UN_TRY(un_alloc(bytes, 1, &b->data));
+    b->bytes = bytes;
+    return UNSEEN_OK;
+}
+
+un_status un_dnn_room(size_t bytes, void **out) {
+    UN_TRY(reserve(&t_state->room, bytes));
+    *out = t_state->room.data;
+    return UNSEEN_OK;
+}
+
 /* The working memory of a primitive as an operand; none needed: its data is NULL. */
 static un_status find_scratch(const_dnnl_primitive_desc_t description, un_dnn_operand *out) {
     const un_dnn_layout *layout = layout_of(description, DNNL_ARG_SCRATCHPAD);
     size_t bytes = layout ? dnnl_memory_desc_get_size(layout) : 0;
     *out = (un_dnn_operand){DNNL_ARG_SCRATCHPAD, NULL};
     if (bytes == 0) return UNSEEN_OK;
-    if (t_state->scratch_bytes < bytes) {
-        free(t_state->scratch);
-        t_state->scratch = NULL;
-        t_state->scratch_bytes = 0;
-        UN_TRY(un_alloc(bytes, 1, &t_state->scratch));
-        t_state->scratch_bytes = bytes;
-    }
-    out->data = t_state->scratch;
+    UN_TRY(reserve(&t_state->scratch, bytes));
+    out->data = t_state->scratch.data;
     return UNSEEN_OK;
 }
 
@@ -195,8 +211,8 @@ un_status un_dnn_execute(dnnl_primitive_t primitive, const un_dnn_operand *opera
 
 static const char CONVERT[] = "convert between these layouts";
 
-static un_status make_reorder(const un_dnn_layout *from, const un_dnn_layout *to,
-                              dnnl_primitive_t *out) {
+un_status un_dnn_create_reorder(const un_dnn_layout *from, const un_dnn_layout *to,
+                                dnnl_primitive_t *out) {
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t description = NULL;
     UN_TRY(make_attributes(&attributes));
@@ -214,7 +230,7 @@ static un_status make_reorder(const un_dnn_layout *from, const un_dnn_layout *to
 un_status un_dnn_reorder(const un_dnn_layout *from, const void *source, const un_dnn_layout *to,
                          void *target) {
     dnnl_primitive_t primitive = NULL;
-    UN_TRY(make_reorder(from, to, &primitive));
+    UN_TRY(un_dnn_create_reorder(from, to, &primitive));
     const un_dnn_operand operands[] = {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, target}};
     un_status status = un_dnn_execute(primitive, operands, 2, CONVERT);
     dnnl_primitive_destroy(primitive);

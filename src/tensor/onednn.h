@@ -52,7 +52,13 @@ typedef struct {
 /* Runs a primitive and waits; at most UN_DNN_MAX_ARGUMENTS operands. */
 un_status un_dnn_execute(dnnl_primitive_t primitive, const un_dnn_operand *operands, int n,
                          const char *what);
-/* Copies from one layout and type to another. */
+/* Memory of this thread for what goes from one primitive to the next: at least `bytes`, until it is
+ * asked for more or the thread ends. */
+un_status un_dnn_room(size_t bytes, void **out);
+/* A primitive that copies from one layout and type to another, DNNL_ARG_FROM to DNNL_ARG_TO. */
+un_status un_dnn_create_reorder(const un_dnn_layout *from, const un_dnn_layout *to,
+                                dnnl_primitive_t *out);
+/* Such a copy, with a primitive of its own. */
 un_status un_dnn_reorder(const un_dnn_layout *from, const void *source, const un_dnn_layout *to,
                          void *target);
 

@@ -6,6 +6,8 @@
  */
 #include <float.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "tensor/gemm.h"
 #include "util.h"
@@ -322,6 +324,47 @@ static void many_shapes(void **state) {
         check_product(&(product){.m = 1 + i % 450, .n = 3, .k = 2}, &rng);
 }
 
+enum { BUSY_THREADS = 3, BUSY_SIDE = 256 };
+
+/* One product after the other until *stop, each checked by one element. */
+static void *multiply_on_and_on(void *context) {
+    atomic_int *stop = context;
+    float *a = calloc((size_t)BUSY_SIDE * BUSY_SIDE, sizeof *a);
+    float *c = calloc((size_t)BUSY_SIDE * BUSY_SIDE, sizeof *c);
+    for (size_t i = 0; i < BUSY_SIDE; i++) a[i * BUSY_SIDE + i] = 2;
+    const un_gemm_args args = {
+        .m = BUSY_SIDE, .n = BUSY_SIDE, .k = BUSY_SIDE, .a = a, .b = a, .c = c};
+    int wrong = 0;
+    while (!atomic_load(stop) && !wrong) wrong = un_gemm(&args) || c[BUSY_SIDE + 1] != 4.0f;
+    free(a);
+    free(c);
+    return wrong ? context : NULL;
+}
+
+/* The same while there is no moment without a product under way. */
+static void many_shapes_beside_others(void **state) {
+    (void)state;
+    pthread_t thread[BUSY_THREADS];
+    atomic_int stop = 0;
+    float a[2048] = {0}, c[2048] = {0};
+    un_status status = UNSEEN_OK;
+    for (size_t i = 0; i < 2048; i++) a[i] = 1;
+    for (size_t i = 0; i < BUSY_THREADS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, multiply_on_and_on, &stop), 0);
+    for (size_t m = 1; m <= 600 && !status; m++) {
+        const un_gemm_args args = {.m = m, .n = 2, .k = 2, .a = a, .b = a, .c = c};
+        status = un_gemm(&args);
+        if (!status && c[2 * m - 1] != 2.0f) status = UNSEEN_E_FORMAT;
+    }
+    atomic_store(&stop, 1);
+    for (size_t i = 0; i < BUSY_THREADS; i++) {
+        void *wrong = NULL;
+        pthread_join(thread[i], &wrong);
+        assert_null(wrong);
+    }
+    if (status) fail_msg("status %d: %s", (int)status, un_error());
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_match_triple_loops),
@@ -331,6 +374,7 @@ int main(void) {
         cmocka_unit_test(epilogues_of_training),
         cmocka_unit_test(wrong_products_are_refused),
         cmocka_unit_test(many_shapes),
+        cmocka_unit_test(many_shapes_beside_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
