@@ -231,14 +231,12 @@ static un_status select_form(const void *layer, describer describe, const un_fea
         un_status status = describe(layer, p, description);
         if (status == UNSEEN_E_UNSUPPORTED) continue;
         UN_TRY(status);
-        if (!strstr(un_dnn_implementation(*description), "ref")) return UNSEEN_OK;
+        if (!un_dnn_is_slow(un_dnn_implementation(*description))) return UNSEEN_OK;
         dnnl_primitive_desc_destroy(*description);
         *description = NULL;
         if (!slow) slow = &forms[i];
     }
-    if (slow)
-        un_log(UNSEEN_LOG_WARNING,
-               "oneDNN has only its slow reference loop for a layer of %zu channels here", in->c);
+    if (slow) un_dnn_warn_slow("a layer of a network");
     UN_TRY(describe_ends(slow ? slow : &forms[0], in, out, p));
     return describe(layer, p, description);
 }

@@ -25,11 +25,16 @@ typedef struct { /* the key; compared as bytes, so it is zeroed before it is fil
     size_t packed_m;
 } shape;
 
+/* An operand that the product does not take as it lies is copied to or from one that it does. */
+typedef struct {
+    dnnl_primitive_t primitive; /* NULL: none */
+    size_t bytes;               /* of the one that it takes */
+} copying;
+
 typedef struct {
     shape key;
     dnnl_primitive_t product;
-    dnnl_primitive_t packing; /* of B, before the product; NULL: none */
-    size_t packed_bytes;
+    copying a, b, c_before, c_after;
     size_t users; /* executions under way */
     int tabled;   /* else the last user destroys it */
 } plan;
@@ -90,10 +95,10 @@ static un_status select_implementation(const shape *s, const un_dnn_layout *pack
     return un_dnn_describe(operation, CANNOT_MULTIPLY, out);
 }
 
-/* The primitive of s, whose B lies as `packed` says; NULL: as s says. */
-static un_status make_product(const shape *s, const un_dnn_layout *packed, dnnl_primitive_t *out) {
+/* How the product of s is computed, whose B lies as `packed` says; NULL: as s says. */
+static un_status describe_product(const shape *s, const un_dnn_layout *packed,
+                                  dnnl_primitive_desc_t *out) {
     un_dnn_layout *a = NULL, *b = NULL, *c = NULL, *bias = NULL;
-    dnnl_primitive_desc_t description = NULL;
     un_status status = make_layout(&a, s->m, s->k, s->lda, s->trans_a);
     if (!status && !packed) status = make_layout(&b, s->k, s->n, s->ldb, s->trans_b);
     if (!status) status = make_layout(&c, s->m, s->n, s->ldc, 0);
@@ -107,9 +112,7 @@ static un_status make_product(const shape *s, const un_dnn_layout *packed, dnnl_
                                         .activation = s->relu   ? dnnl_eltwise_relu
                                                       : s->gelu ? dnnl_eltwise_gelu_erf
                                                                 : dnnl_alg_kind_undef};
-    if (!status) status = select_implementation(s, packed, &operation, &description);
-    if (!status) status = un_dnn_create(description, CANNOT_MULTIPLY, out);
-    if (description) dnnl_primitive_desc_destroy(description);
+    if (!status) status = select_implementation(s, packed, &operation, out);
     un_dnn_layout_free(a);
     un_dnn_layout_free(b);
     un_dnn_layout_free(c);
@@ -142,7 +145,7 @@ static un_status preferred_layout(size_t m, size_t n, size_t k, un_dnn_layout **
     return UNSEEN_OK;
 }
 
-/* What puts B (k, n) into the layout. */
+/* Copies B as it is given into the layout. */
 static un_status make_packing(size_t n, size_t k, int trans_b, size_t ldb,
                               const un_dnn_layout *layout, dnnl_primitive_t *out) {
     un_dnn_layout *plain = NULL;
@@ -152,9 +155,62 @@ static un_status make_packing(size_t n, size_t k, int trans_b, size_t ldb,
     return status;
 }
 
+/* Copies between a matrix as it is given and a dense one. */
+static un_status make_copying(size_t rows, size_t columns, size_t ld, int trans, int back,
+                              copying *out) {
+    un_dnn_layout *given = NULL, *dense = NULL;
+    un_status status = make_layout(&given, rows, columns, ld, trans);
+    if (!status) status = make_layout(&dense, rows, columns, columns, 0);
+    if (!status)
+        status = un_dnn_create_reorder(back ? dense : given, back ? given : dense, &out->primitive);
+    if (!status) out->bytes = dnnl_memory_desc_get_size(dense);
+    un_dnn_layout_free(given);
+    un_dnn_layout_free(dense);
+    return status;
+}
+
+/* oneDNN 2.6 has only its reference loop, a hundred times slower than the rest, where B is packed
+ * and A is stored (K, M), or A or C has gaps. Returns the shape that a product of s takes, with A
+ * and then C dense where that helps. */
+static un_status avoid_slow_loop(const shape *s, const un_dnn_layout *packed, shape *taken,
+                                 dnnl_primitive_desc_t *out) {
+    shape forms[4] = {*s, *s, *s, *s};
+    forms[1].trans_a = forms[2].trans_a = 0;
+    forms[1].lda = forms[2].lda = s->k;
+    forms[2].ldc = s->n;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) { /* the last one as it is given */
+        if (*out) dnnl_primitive_desc_destroy(*out);
+        *out = NULL;
+        UN_TRY(describe_product(&forms[i], packed, out));
+        *taken = forms[i];
+        if (!un_dnn_is_slow(un_dnn_implementation(*out))) return UNSEEN_OK;
+    }
+    un_dnn_warn_slow("a matrix product");
+    return UNSEEN_OK;
+}
+
+static un_status make_product(const shape *s, const un_dnn_layout *packed, plan *p) {
+    dnnl_primitive_desc_t description = NULL;
+    shape taken;
+    un_status status = UNSEEN_OK;
+    UN_GO(avoid_slow_loop(s, packed, &taken, &description));
+    if (taken.trans_a != s->trans_a || taken.lda != s->lda)
+        UN_GO(make_copying(s->m, s->k, s->lda, s->trans_a, 0, &p->a));
+    if (taken.ldc != s->ldc) {
+        UN_GO(make_copying(s->m, s->n, s->ldc, 0, 1, &p->c_after));
+        if (s->accumulate) UN_GO(make_copying(s->m, s->n, s->ldc, 0, 0, &p->c_before));
+    }
+    status = un_dnn_create(description, CANNOT_MULTIPLY, &p->product);
+done:
+    if (description) dnnl_primitive_desc_destroy(description);
+    return status;
+}
+
 static void free_plan(plan *p) {
-    if (p->product) dnnl_primitive_destroy(p->product);
-    if (p->packing) dnnl_primitive_destroy(p->packing);
+    const dnnl_primitive_t owned[] = {p->product, p->a.primitive, p->b.primitive,
+                                      p->c_before.primitive, p->c_after.primitive};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        if (owned[i]) dnnl_primitive_destroy(owned[i]);
     free(p);
 }
 
@@ -166,10 +222,10 @@ static un_status make_plan(const shape *s, const un_dnn_packed *packed, plan **o
     memcpy(&p->key, s, sizeof *s);
     if (s->packs) {
         UN_GO(preferred_layout(s->m, s->n, s->k, &layout));
-        p->packed_bytes = dnnl_memory_desc_get_size(layout);
-        UN_GO(make_packing(s->n, s->k, s->trans_b, s->ldb, layout, &p->packing));
+        p->b.bytes = dnnl_memory_desc_get_size(layout);
+        UN_GO(make_packing(s->n, s->k, s->trans_b, s->ldb, layout, &p->b.primitive));
     }
-    UN_GO(make_product(s, packed ? packed->layout : layout, &p->product));
+    UN_GO(make_product(s, packed ? packed->layout : layout, p));
     *out = p;
 done:
     un_dnn_layout_free(layout);
@@ -238,20 +294,35 @@ static void release_plan(plan *p) {
     unlock_table();
 }
 
+static un_status copy_matrix(const copying *c, const void *from, const void *to) {
+    if (!c->primitive) return UNSEEN_OK;
+    const un_dnn_operand ends[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
+    return un_dnn_execute(c->primitive, ends, 2, "copy a matrix");
+}
+
+/* Where the copy lies, and the next one may begin. */
+static const void *place(const copying *c, char **next, const void *given) {
+    if (!c->primitive) return given;
+    const void *at = *next;
+    *next += (c->bytes + 63) / 64 * 64;
+    return at;
+}
+
 static un_status execute(const plan *p, const un_gemm_args *args, const un_dnn_packed *packed) {
-    const void *b = packed ? packed->data : args->b;
-    if (p->packing) {
-        void *room = NULL;
-        UN_TRY(un_dnn_room(p->packed_bytes, &room));
-        const un_dnn_operand ends[] = {{DNNL_ARG_FROM, b}, {DNNL_ARG_TO, room}};
-        UN_TRY(un_dnn_execute(p->packing, ends, 2, "pack a matrix"));
-        b = room;
-    }
-    const un_dnn_operand operands[] = {{DNNL_ARG_SRC, args->a},
-                                       {DNNL_ARG_WEIGHTS, b},
-                                       {DNNL_ARG_DST, args->c},
-                                       {DNNL_ARG_BIAS, args->bias}};
-    return un_dnn_execute(p->product, operands, args->bias ? 4 : 3, "multiply");
+    const void *given_b = packed ? packed->data : args->b;
+    size_t bytes = p->a.bytes + p->b.bytes + p->c_after.bytes;
+    void *room = NULL;
+    if (bytes > 0) UN_TRY(un_dnn_room(bytes + 3 * 64, &room));
+    char *next = room;
+    const void *a = place(&p->a, &next, args->a), *b = place(&p->b, &next, given_b),
+               *c = place(&p->c_after, &next, args->c);
+    UN_TRY(copy_matrix(&p->a, args->a, a));
+    UN_TRY(copy_matrix(&p->b, given_b, b));
+    UN_TRY(copy_matrix(&p->c_before, args->c, c));
+    const un_dnn_operand operands[] = {
+        {DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}, {DNNL_ARG_BIAS, args->bias}};
+    UN_TRY(un_dnn_execute(p->product, operands, args->bias ? 4 : 3, "multiply"));
+    return copy_matrix(&p->c_after, c, args->c);
 }
 
 /* ---- products ---- */

@@ -2,6 +2,7 @@
 #include "tensor/onednn.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +143,18 @@ const char *un_dnn_implementation(const_dnnl_primitive_desc_t description) {
     const char *name = NULL;
     dnnl_status_t code = dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &name);
     return code == dnnl_success && name ? name : "unknown";
+}
+
+int un_dnn_is_slow(const char *implementation) {
+    if (strncmp(implementation, "x64:", 4) == 0) implementation += 4;
+    return strncmp(implementation, "ref", 3) == 0 && strchr(":_", implementation[3]) != NULL;
+}
+
+void un_dnn_warn_slow(const char *what) {
+    static atomic_flag warned = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set(&warned)) return;
+    un_log(UNSEEN_LOG_WARNING,
+           "oneDNN has only its slow reference loop for %s here, and maybe for others", what);
 }
 
 /* ---- running ---- */

@@ -39,6 +39,11 @@ un_status un_dnn_create(const_dnnl_primitive_desc_t description, const char *wha
                         dnnl_primitive_t *out);
 /* Which of its ways oneDNN chose: "jit:avx512_core", "ref:any", … */
 const char *un_dnn_implementation(const_dnnl_primitive_desc_t description);
+/* Whether that is a reference loop: "ref:any", "ref_int8:any", which take an element at a time. Not
+ * "gemm:ref", a blocked product that the compiler vectorises: what 2.x has beyond x86. */
+int un_dnn_is_slow(const char *implementation);
+/* Says, once in a process, that nothing faster is there for `what`. */
+void un_dnn_warn_slow(const char *what);
 
 enum { UN_DNN_MAX_ARGUMENTS = 6 };
 
