@@ -1,7 +1,4 @@
-/*
- * gemm.c - matrix products: oneDNN multiplies f32, own loops multiply bf16, since oneDNN 2.6 does
- * that at half to two thirds of their speed, with AMX and without.
- */
+/* gemm.c - matrix products: oneDNN multiplies f32, own loops multiply bf16. */
 #include "tensor/gemm.h"
 
 #include <stdlib.h>
