@@ -254,12 +254,12 @@ static un_status read_params(un_model *model, const un_safetensors *file) {
     return UNSEEN_OK;
 }
 
-/* The precision that the model was trained in, where this processor has it. */
+/* The precision that the model was trained in, or f32 where bf16 is not native here. */
 static un_precision trained_precision(const json_t *manifest) {
     un_precision precision = UN_PRECISION_AUTO;
     const char *name = json_string_value(json_object_get(manifest, "precision"));
     if (!name || un_precision_parse(name, &precision) != UNSEEN_OK) return UN_PRECISION_AUTO;
-    return precision == UN_PRECISION_BF16 && !un_has_native_bf16() ? UN_PRECISION_F32 : precision;
+    return precision == UN_PRECISION_BF16 ? un_precision_resolve(UN_PRECISION_AUTO) : precision;
 }
 
 static size_t count_parameters(const un_safetensors *file) {

@@ -197,6 +197,15 @@ const un_bf16_way *un_bf16_way_at(size_t i) {
     return i < g_count ? &g_ways[i] : NULL;
 }
 
+un_precision un_precision_resolve(un_precision precision) {
+    if (precision != UN_PRECISION_AUTO) return precision;
+    return un_bf16_way_here()->native ? UN_PRECISION_BF16 : UN_PRECISION_F32;
+}
+
+un_dtype un_precision_dtype(un_precision precision) {
+    return un_precision_resolve(precision) == UN_PRECISION_BF16 ? UN_BF16 : UN_F32;
+}
+
 const char *un_gemm_bf16_way(double *rate) {
     select_way_once();
     *rate = g_here ? g_rate : 0;

@@ -74,4 +74,10 @@ const char *un_gemm_backend(void);
  * thread. */
 const char *un_gemm_bf16_way(double *rate);
 
+/* AUTO resolved for this process: bf16 where that way multiplies by bf16 instructions ("amx",
+ * "avx512bf16"); f32 where it widens to f32 or emulates tiles, since bf16 gains nothing there. */
+un_precision un_precision_resolve(un_precision precision);
+/* The element type that GEMM inputs have under `precision`. */
+un_dtype un_precision_dtype(un_precision precision);
+
 #endif

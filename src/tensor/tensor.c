@@ -41,24 +41,6 @@ un_status un_precision_parse(const char *name, un_precision *out) {
 
 const char *un_precision_name(un_precision precision) { return g_precisions[precision]; }
 
-int un_has_native_bf16(void) {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512bf16") != 0;
-#else
-    return 0;
-#endif
-}
-
-un_precision un_precision_resolve(un_precision precision) {
-    if (precision != UN_PRECISION_AUTO) return precision;
-    return un_has_native_bf16() ? UN_PRECISION_BF16 : UN_PRECISION_F32;
-}
-
-un_dtype un_precision_dtype(un_precision precision) {
-    return un_precision_resolve(precision) == UN_PRECISION_BF16 ? UN_BF16 : UN_F32;
-}
-
 un_tensor un_tensor_dense(un_dtype dtype, int rank, const size_t *shape, const void *data) {
     un_tensor t = {.dtype = dtype, .rank = rank, .data = data};
     size_t stride = 1;

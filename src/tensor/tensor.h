@@ -30,7 +30,7 @@ typedef enum {
 
 /* How GEMMs compute. Accumulation, losses and optimiser state are f32 in both. */
 typedef enum {
-    UN_PRECISION_AUTO = 0, /* bf16 where the processor multiplies it natively, else f32 */
+    UN_PRECISION_AUTO = 0, /* see un_precision_resolve (gemm.h) */
     UN_PRECISION_F32,
     UN_PRECISION_BF16
 } un_precision;
@@ -53,12 +53,6 @@ un_status un_dtype_parse(const char *name, un_dtype *out);
 
 un_status un_precision_parse(const char *name, un_precision *out);
 const char *un_precision_name(un_precision precision);
-/* Whether bf16 GEMMs run on bf16 instructions here. */
-int un_has_native_bf16(void);
-/* AUTO resolved for this processor. */
-un_precision un_precision_resolve(un_precision precision);
-/* The element type that GEMM inputs have under `precision`. */
-un_dtype un_precision_dtype(un_precision precision);
 
 /* Where element i of an array lies. */
 static inline void *un_element_at(void *array, un_dtype type, size_t i) {

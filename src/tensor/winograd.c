@@ -235,10 +235,11 @@ static void run_tiles(size_t begin, size_t end, un_slot slot, void *context) {
 /* Its products are dot products of pairs (VDPBF16PS), which tiles are far faster than: where the
  * processor has these, oneDNN's direct convolution is taken. */
 int un_winograd_fits(const un_conv_spec *s) {
+    if (s->type != UN_BF16 || s->kernel != 3 || s->stride != 1 || s->depthwise ||
+        s->in % LANES != 0 || s->out % COLUMNS != 0)
+        return 0;
     const un_bf16_way *way = un_bf16_way_here();
-    return un_has_native_bf16() && way->native && !way->begin && s->type == UN_BF16 &&
-           s->kernel == 3 && s->stride == 1 && !s->depthwise && s->in % LANES == 0 &&
-           s->out % COLUMNS == 0;
+    return way->native && !way->begin;
 }
 
 /* Strides of one picture's map: from pixel to pixel, from 16 channels to the next. */

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "nn/naming.h"
+#include "tensor/gemm.h"
 #include "tensor/sha256.h"
 #include "vision/transformer/swin.h"
 

@@ -197,6 +197,9 @@ fi
 for way in tiles portable; do
     UNSEEN_ISA=$way "$unseen" train dem --data ways --epochs 1 --precision bf16 -q -o $way.model >/dev/null || fail "$way"
     expect 0 "\"bf16_way\": \"$way\"" "$unseen" inspect $way.model
+    # These are no faster in bf16, whatever else the processor has: auto is f32.
+    UNSEEN_ISA=$way "$unseen" train dem --data ways --epochs 1 -q -o auto.model >/dev/null || fail "auto, $way"
+    expect 0 '"precision": "f32"' "$unseen" inspect auto.model
 done
 "$unseen" train dem --data ways --epochs 1 --precision f32 -q -o f32.model >/dev/null || fail "f32"
 inspected=$("$unseen" inspect f32.model)

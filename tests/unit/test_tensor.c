@@ -5,6 +5,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "tensor/bf16.h"
 #include "tensor/kernels_isa.h"
 #include "util.h"
 
@@ -140,9 +141,20 @@ static void dense_tensors(void **state) {
     assert_int_equal(un_tensor_count(&scalar), 1);
     un_precision p = UN_PRECISION_AUTO;
     util_ok(un_precision_parse("bf16", &p));
-    assert_int_equal(un_precision_dtype(p), UN_BF16);
-    assert_int_not_equal(un_precision_resolve(UN_PRECISION_AUTO), UN_PRECISION_AUTO);
+    assert_int_equal(p, UN_PRECISION_BF16);
     util_fails(un_precision_parse("fp32", &p), UNSEEN_E_ARGUMENT, "auto, f32 or bf16");
+}
+
+/* `auto` asks for the way in use, not for what the processor could do. */
+static void auto_is_bf16_where_the_way_is_native(void **state) {
+    (void)state;
+    const un_bf16_way *way = un_bf16_way_here();
+    int native = !strcmp(way->name, "amx") || !strcmp(way->name, "avx512bf16");
+    assert_int_equal(un_precision_resolve(UN_PRECISION_AUTO),
+                     native ? UN_PRECISION_BF16 : UN_PRECISION_F32);
+    assert_int_equal(un_precision_dtype(UN_PRECISION_AUTO), native ? UN_BF16 : UN_F32);
+    assert_int_equal(un_precision_resolve(UN_PRECISION_BF16), UN_PRECISION_BF16);
+    assert_int_equal(un_precision_dtype(UN_PRECISION_F32), UN_F32);
 }
 
 /* ---- kernels ---- */
@@ -442,6 +454,7 @@ int main(void) {
         cmocka_unit_test(every_bf16_survives),
         cmocka_unit_test(elements_of_every_type),
         cmocka_unit_test(dense_tensors),
+        cmocka_unit_test(auto_is_bf16_where_the_way_is_native),
         cmocka_unit_test(sums),
         cmocka_unit_test(elementwise),
         cmocka_unit_test(hyperbolic_tangent),

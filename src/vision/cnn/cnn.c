@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
+#include "tensor/gemm.h"
 
 /* ---- tensors of a file of weights ---- */
 
