@@ -89,16 +89,20 @@ typedef struct {
 /* Whether it multiplies in f32. */
 static inline int un_bf16_widens(const un_bf16_way *way) { return way->block == way->moves->block; }
 
+/* Of `count` ways (1 to 6; with instructions of their own first, the others by their speed) the one
+ * called `name`, or where there is none or `name` is NULL or empty the fastest: how fast those with
+ * instructions of their own are beside the best of the others is measured. */
+const un_bf16_way *un_bf16_choose(const un_bf16_way *ways, size_t count, const char *name);
 /* The way of this process: the one that UNSEEN_ISA names, else the fastest that this processor has
  * and that multiplied a ragged product right. */
 const un_bf16_way *un_bf16_way_here(void);
 /* Way i of those that this processor has, for tests and benches; NULL past the last. */
 const un_bf16_way *un_bf16_way_at(size_t i);
 
-/* What a product does at most: blocks of panels of zeros from the nearest cache, of panels that were
- * widened beforehand where the way multiplies in f32, as they are once for many blocks. On the calling
- * thread; returns the operations of all rounds. */
-double un_bf16_bare_loop(const un_bf16_way *way, size_t rounds);
+/* What a product does at most: one block again and again, from L1; of panels that were widened
+ * beforehand where the way multiplies in f32, as they are once for many blocks. On the calling
+ * thread; returns the operations of all `blocks`. */
+double un_bf16_bare_loop(const un_bf16_way *way, size_t blocks);
 
 /* As TDPBF16PS adds, on any processor. */
 void un_bf16_emulated_tiles(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab, int add);

@@ -11,7 +11,7 @@
 enum {
     LEAST_RUNS = 5,
     ROUNDS = 4096, /* of multiply-adds in a pass */
-    BLOCKS = 16,   /* of bf16 in a pass, each 16 steps long */
+    BLOCKS = 64,   /* of bf16 in a pass */
     LINE = 64 / sizeof(float),
     HUGE_PAGE = 1 << 21
 };

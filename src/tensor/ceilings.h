@@ -15,7 +15,7 @@ typedef struct {
 typedef struct {
     un_ceiling f32; /* operations a second: fused multiply-adds in registers, two each */
     un_ceiling
-        bf16; /* operations a second: blocks of un_gemm_bf16_way, from L1, where it multiplies
+        bf16; /* operations a second: blocks of un_gemm_bf16_way, from L1; where it multiplies
                           in f32 without the widening, which products do once for many blocks */
     un_ceiling read;   /* bytes a second, as all below */
     un_ceiling store;  /* written through the caches, which first read each line */

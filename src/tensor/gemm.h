@@ -70,8 +70,8 @@ void un_gemm_left_free(un_gemm_left *left);
 
 /* "oneDNN 2.6.3", which multiplies f32. */
 const char *un_gemm_backend(void);
-/* "amx", "avx512bf16", …: how bf16 is multiplied, and the measured rate, operations a second of one
- * thread. */
+/* "amx", "avx512bf16", …: how bf16 is multiplied. *rate, unless NULL: operations a second of one
+ * thread that bare blocks of it reach, which takes a millisecond to measure, once. */
 const char *un_gemm_bf16_way(double *rate);
 
 /* AUTO resolved for this process: bf16 where that way multiplies by bf16 instructions ("amx",

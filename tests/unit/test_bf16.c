@@ -417,12 +417,60 @@ static void tiles_add_as_emulated(void **state) {
     }
 }
 
+/* ---- the choice among ways ---- */
+
+static const un_bf16_way *way_called(const char *name) {
+    const un_bf16_way *way = NULL;
+    for (size_t i = 0; (way = un_bf16_way_at(i)); i++)
+        if (!strcmp(way->name, name)) return way;
+    return NULL;
+}
+
+static void portable_block(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab, int add) {
+    un_bf16_moves_baseline.block(a, b, steps, slab, add);
+}
+
+/* As if it multiplied by instructions of its own. */
+static un_bf16_way native(const char *name, un_bf16_block block) {
+    return (un_bf16_way){name, block, &un_bf16_moves_baseline, NULL, NULL, 1};
+}
+
+/* Whether a way has instructions of its own tells nothing about its speed. Emulated tiles are ten
+ * times as slow as the portable way or more, and that is as fast as itself. */
+static void the_fastest_way_is_taken(void **state) {
+    (void)state;
+    const un_bf16_way slow = native("slow", un_bf16_emulated_tiles),
+                      fast = native("fast", portable_block), *portable = way_called("portable"),
+                      *tiles = way_called("tiles");
+    const struct {
+        un_bf16_way ways[3];
+        size_t count;
+        const char *name, *taken;
+    } cases[] = {
+        {{fast, *tiles}, 2, NULL, "fast"},
+        {{slow, *portable, *tiles}, 3, NULL, "portable"},
+        {{fast, *portable, *tiles}, 3, NULL, "portable"},
+        {{slow, fast, *tiles}, 3, NULL, "fast"},
+        {{fast, slow, *tiles}, 3, NULL, "fast"},
+        {{slow, fast, *portable}, 3, "slow", "slow"},
+        {{fast, *tiles}, 2, "tiles", "tiles"},
+        {{fast, *tiles}, 2, "no such way", "fast"},
+        {{fast, *tiles}, 2, "", "fast"},
+        {{slow}, 1, NULL, "slow"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int again = 0; again < 5; again++)
+            assert_string_equal(un_bf16_choose(cases[i].ways, cases[i].count, cases[i].name)->name,
+                                cases[i].taken);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_multiplies_right),
         cmocka_unit_test(threads_do_not_change_the_bytes),
         cmocka_unit_test(nan_stays_where_it_is),
         cmocka_unit_test(tiles_add_as_emulated),
+        cmocka_unit_test(the_fastest_way_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
