@@ -91,10 +91,10 @@ static inline int un_bf16_widens(const un_bf16_way *way) { return way->block == 
 
 /* Of `count` ways (1 to 6; with instructions of their own first, the others by their speed) the one
  * called `name`, or where there is none or `name` is NULL or empty the fastest: how fast those with
- * instructions of their own are beside the best of the others is measured. */
+ * instructions of their own are beside the best of the others is measured. A way that multiplies a
+ * ragged product wrongly is passed over with a warning; if all do, the last one is taken. */
 const un_bf16_way *un_bf16_choose(const un_bf16_way *ways, size_t count, const char *name);
-/* The way of this process: the one that UNSEEN_ISA names, else the fastest that this processor has
- * and that multiplied a ragged product right. */
+/* The way of this process: chosen once, by the name in UNSEEN_ISA. */
 const un_bf16_way *un_bf16_way_here(void);
 /* Way i of those that this processor has, for tests and benches; NULL past the last. */
 const un_bf16_way *un_bf16_way_at(size_t i);

@@ -50,7 +50,7 @@ void un_bf16_emulated_tiles(const un_bf16 *a, const un_bf16 *b, size_t steps, fl
 
 /* ---- what this processor has ---- */
 
-enum { MOST_WAYS = 6, CHECK_STEPS = 3 };
+enum { MOST_WAYS = 6 };
 
 static un_bf16_way g_ways[MOST_WAYS];
 static size_t g_count;
@@ -59,35 +59,7 @@ static un_bf16 number(size_t i) {
     return un_bf16_from_float((float)((i * 2654435761u >> 7) % 2001) / 1000.0f - 1.0f);
 }
 
-/* A panel product with ragged zeros against the emulation. The sum of n products of exact bf16
- * values is off by at most n roundings of f32; 1e-6 of the sum of absolute values allows 8. */
-static int multiplies_right(const un_bf16_way *way) {
-    static un_bf16 a[CHECK_STEPS * BF16_STEP_SIZE] __attribute__((aligned(64)));
-    static un_bf16 b[CHECK_STEPS * BF16_STEP_SIZE] __attribute__((aligned(64)));
-    static float slab[1024] __attribute__((aligned(64))), right[1024] __attribute__((aligned(64)));
-    for (size_t i = 0; i < sizeof a / sizeof *a; i++) {
-        a[i] = i % 32 < 27 ? number(i) : 0;
-        b[i] = i / 32 % 16 < 13 ? number(i + 7) : 0;
-    }
-    if (way->begin) way->begin();
-    way->block(a, b, CHECK_STEPS - 1, slab, 0);
-    way->block(a + (CHECK_STEPS - 1) * BF16_STEP_SIZE, b + (CHECK_STEPS - 1) * BF16_STEP_SIZE, 1,
-               slab, 1);
-    if (way->end) way->end();
-    un_bf16_emulated_tiles(a, b, CHECK_STEPS, right, 0);
-    float most = CHECK_STEPS * BF16_STEP; /* of the sum of absolute values */
-    for (size_t i = 0; i < 1024; i++)
-        if (!(fabsf(slab[i] - right[i]) <= 1e-6f * most)) return 0;
-    return 1;
-}
-
-static void add(un_bf16_way way) {
-    if (multiplies_right(&way))
-        g_ways[g_count++] = way;
-    else
-        un_log(UNSEEN_LOG_WARNING, "this processor's %s multiplies bf16 wrongly; it is not used",
-               way.name);
-}
+static void add(un_bf16_way way) { g_ways[g_count++] = way; }
 
 /* Instructions of their own first, then the rest by speed. */
 static void find_ways(void) {
@@ -116,11 +88,13 @@ static void find_ways(void) {
 
 /* Two panels as they are and a slab: 20 KiB, which every processor's L1 holds. In f32 it is 36, of
  * which the 16 of B and the rows of A at hand, that are met again, stay there. */
-enum { BARE_STEPS = BF16_WIDE, TURNS = 31 };
+enum { BARE_STEPS = BF16_WIDE, LEAST_TURNS = 3, TURNS = 31 };
 
 /* Seconds of a run: a hundred times what asking the clock takes, and so short that a run and the next
  * one mostly find the processor the same. */
 static const double g_run = 4e-5;
+/* Seconds after which no turn begins, since a block of an emulation takes 20 runs' time. */
+static const double g_all = 6e-3;
 /* Operations of a block. */
 static const double g_block = 2.0 * BF16_PANEL * BF16_PANEL * BF16_STEP * BARE_STEPS;
 
@@ -179,6 +153,7 @@ static size_t count_blocks(const un_bf16_way *way) {
 }
 
 typedef struct {
+    size_t turns;
     double rate[MOST_WAYS][TURNS]; /* operations a second */
 } contest;
 
@@ -186,16 +161,84 @@ typedef struct {
 static void measure(const un_bf16_way *const *ways, size_t count, contest *out) {
     size_t blocks[MOST_WAYS];
     for (size_t i = 0; i < count; i++) blocks[i] = count_blocks(ways[i]);
-    for (size_t turn = 0; turn < TURNS; turn++)
+    double started = own_seconds();
+    for (size_t turn = 0; turn < TURNS; turn++) {
+        if (turn >= LEAST_TURNS && own_seconds() - started > g_all) break;
         for (size_t i = 0; i < count; i++) out->rate[i][turn] = rate_of(ways[i], blocks[i]);
+        out->turns = turn + 1;
+    }
 }
 
 /* Whether way i is `times` as fast as way j in most turns. */
 static int is_faster(const contest *c, size_t i, size_t j, double times) {
-    int turns = 0;
-    for (size_t turn = 0; turn < TURNS; turn++)
+    size_t turns = 0;
+    for (size_t turn = 0; turn < c->turns; turn++)
         turns += c->rate[i][turn] > times * c->rate[j][turn];
-    return turns > TURNS / 2;
+    return turns > c->turns / 2;
+}
+
+/* ---- whether it multiplies right ---- */
+
+enum { CHECK_M = 33, CHECK_N = 47, CHECK_K = 65 };
+
+/* Ragged operands as they are and transposed, and their product. */
+typedef struct {
+    un_bf16 a[2][CHECK_M * CHECK_K], b[2][CHECK_K * CHECK_N];
+    double right[CHECK_M * CHECK_N], size[CHECK_M * CHECK_N]; /* size: the sum of absolute values */
+} sample;
+
+static void fill_sample(sample *s) {
+    for (size_t i = 0; i < CHECK_M; i++)
+        for (size_t k = 0; k < CHECK_K; k++)
+            s->a[0][i * CHECK_K + k] = s->a[1][k * CHECK_M + i] = number(i * CHECK_K + k);
+    for (size_t k = 0; k < CHECK_K; k++)
+        for (size_t j = 0; j < CHECK_N; j++)
+            s->b[0][k * CHECK_N + j] = s->b[1][j * CHECK_K + k] = number(k * CHECK_N + j + 7);
+    for (size_t e = 0; e < CHECK_M * CHECK_N; e++) {
+        s->right[e] = s->size[e] = 0;
+        for (size_t k = 0; k < CHECK_K; k++) {
+            double x = (double)un_float_from_bf16(s->a[0][e / CHECK_N * CHECK_K + k]) *
+                       (double)un_float_from_bf16(s->b[0][k * CHECK_N + e % CHECK_N]);
+            s->right[e] += x;
+            s->size[e] += fabs(x);
+        }
+    }
+}
+
+/* The product as callers have it made: packed from either order of storage, to f32 and to bf16.
+ * Products of bf16 values are exact in f32, and 1e-6 of the sum of absolute values allows 16
+ * roundings of sums; bf16 rounds by 2^-9, and 2^-8 is allowed. */
+static int multiplies_right(const un_bf16_way *way, const sample *s) {
+    for (int turned = 0; turned < 2; turned++) {
+        float c[CHECK_M * CHECK_N];
+        un_dtype type = turned ? UN_BF16 : UN_F32;
+        const un_gemm_args args = {.m = CHECK_M,
+                                   .n = CHECK_N,
+                                   .k = CHECK_K,
+                                   .trans_a = turned,
+                                   .trans_b = turned,
+                                   .input = UN_BF16,
+                                   .output = type,
+                                   .a = s->a[turned],
+                                   .b = s->b[turned],
+                                   .c = c};
+        memset(c, 0xFF, sizeof c); /* NaN */
+        /* Without memory nothing is known against it. */
+        if (un_bf16_multiply(way, &args, NULL)) return 1;
+        for (size_t e = 0; e < CHECK_M * CHECK_N; e++) {
+            double allowed = 1e-6 * s->size[e] + (turned ? fabs(s->right[e]) / 256 : 0);
+            if (!(fabs(un_element(type, c, e) - s->right[e]) <= allowed)) return 0;
+        }
+    }
+    return 1;
+}
+
+/* People are told of a way that cannot be used. */
+static int may_take(const un_bf16_way *way, const sample *s) {
+    if (multiplies_right(way, s)) return 1;
+    un_log(UNSEEN_LOG_WARNING, "this processor's %s multiplies bf16 wrongly; it is not used",
+           way->name);
+    return 0;
 }
 
 /* ---- the choice ---- */
@@ -209,31 +252,44 @@ static int is_faster(const contest *c, size_t i, size_t j, double times) {
  * 4,000; by the best of five runs of 0.2 ms each, 1 choice of 100 was another one. */
 static const double g_worth = 1.4142;
 
-static const un_bf16_way *fastest(const un_bf16_way *ways, size_t count) {
+/* Of those that multiply right; NULL if none does. `wrong` is known to be so, or NULL. */
+static const un_bf16_way *fastest(const un_bf16_way *ways, size_t count, const un_bf16_way *wrong,
+                                  const sample *s) {
     const un_bf16_way *right[MOST_WAYS];
     contest rates;
     size_t n = 0, best = 0;
     /* Of those without, the first is the fastest. */
-    for (size_t i = 0; i < count && (n == 0 || right[n - 1]->native); i++) right[n++] = &ways[i];
+    for (size_t i = 0; i < count && (n == 0 || right[n - 1]->native); i++)
+        if (&ways[i] != wrong && may_take(&ways[i], s)) right[n++] = &ways[i];
+    if (n == 0) return NULL;
     if (n > 1) {
         measure(right, n, &rates);
         best = n - 1;
         for (size_t i = n - 1; i-- > 0;)
             if (is_faster(&rates, i, best, g_worth)) best = i;
     }
-    return n ? right[best] : NULL;
+    return right[best];
+}
+
+static const un_bf16_way *find(const un_bf16_way *ways, size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(ways[i].name, name)) return &ways[i];
+    un_log(UNSEEN_LOG_WARNING,
+           "UNSEEN_ISA=%s is not a way of this processor to multiply bf16; the fastest is taken",
+           name);
+    return NULL;
 }
 
 const un_bf16_way *un_bf16_choose(const un_bf16_way *ways, size_t count, const char *name) {
-    if (name && *name) {
-        for (size_t i = 0; i < count; i++)
-            if (!strcmp(ways[i].name, name)) return &ways[i];
-        un_log(
-            UNSEEN_LOG_WARNING,
-            "UNSEEN_ISA=%s is not a way of this processor to multiply bf16; the fastest is taken",
-            name);
-    }
-    return fastest(ways, count);
+    sample s;
+    fill_sample(&s);
+    const un_bf16_way *named = name && *name ? find(ways, count, name) : NULL;
+    if (named && may_take(named, &s)) return named;
+    const un_bf16_way *best = fastest(ways, count, named, &s);
+    if (best) return best;
+    un_log(UNSEEN_LOG_WARNING, "no way to multiply bf16 is right on this processor; %s is taken",
+           ways[count - 1].name);
+    return &ways[count - 1];
 }
 
 /* ---- of this process ---- */
@@ -273,7 +329,7 @@ un_dtype un_precision_dtype(un_precision precision) {
 static void measure_here(void) {
     contest alone;
     measure(&g_here, 1, &alone);
-    for (size_t turn = 0; turn < TURNS; turn++) g_rate = fmax(g_rate, alone.rate[0][turn]);
+    for (size_t turn = 0; turn < alone.turns; turn++) g_rate = fmax(g_rate, alone.rate[0][turn]);
 }
 
 const char *un_gemm_bf16_way(double *rate) {

@@ -464,6 +464,73 @@ static void the_fastest_way_is_taken(void **state) {
                                 cases[i].taken);
 }
 
+/* ---- ways that multiply wrongly ---- */
+
+static void off_in_one_place(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab,
+                             int add) {
+    un_bf16_moves_baseline.block(a, b, steps, slab, add);
+    slab[BF16_PANEL] += 0.01f;
+}
+
+static void off_in_sign(const un_bf16 *a, size_t steps, float *out) {
+    un_bf16_moves_baseline.widen_left(a, steps, out);
+    out[0] = -out[0];
+}
+
+static void without_last_column(const un_bf16 *in, size_t ld, size_t rows, size_t columns,
+                                un_bf16 *tile) {
+    un_bf16_moves_baseline.copy_rows(in, ld, rows, columns - 1, tile);
+}
+
+static void without_last_row(const un_bf16 *in, size_t ld, size_t rows, size_t columns,
+                             un_bf16 *tile) {
+    un_bf16_moves_baseline.pair_rows(in, ld, rows - 1, columns, tile);
+}
+
+static void only_inside(const un_bf16_output *out, const float *slab, size_t i, size_t j) {
+    if (j + BF16_PANEL <= out->n) un_bf16_moves_baseline.finish(out, slab, i, j);
+}
+
+static char g_said[2048];
+
+static void keep_message(unseen_log_level level, const char *message, void *user) {
+    (void)level;
+    (void)user;
+    size_t used = strlen(g_said);
+    snprintf(g_said + used, sizeof g_said - used, "%s\n", message);
+}
+
+/* Wherever on its way a product goes wrong, the next way is taken, and people are told. */
+static void a_wrong_way_is_not_taken(void **state) {
+    (void)state;
+    un_bf16_moves moves[5];
+    un_bf16_way wrong[5];
+    const un_bf16_way *portable = way_called("portable");
+    for (size_t i = 0; i < 5; i++) moves[i] = un_bf16_moves_baseline;
+    moves[1].widen_left = off_in_sign;
+    moves[2].copy_rows = without_last_column;
+    moves[3].pair_rows = without_last_row;
+    moves[4].finish = only_inside;
+    un_set_log(keep_message, NULL);
+    for (size_t i = 0; i < 5; i++) {
+        wrong[i] = (un_bf16_way){.name = "wrong", .block = moves[i].block, .moves = &moves[i]};
+        if (i == 0) wrong[i].block = off_in_one_place;
+        wrong[i].native = i == 0;
+        const un_bf16_way ways[] = {wrong[i], *portable};
+        for (int named = 0; named < 2; named++) {
+            *g_said = 0;
+            const un_bf16_way *taken = un_bf16_choose(ways, 2, named ? "wrong" : NULL);
+            assert_string_equal(taken->name, "portable");
+            assert_string_equal(g_said,
+                                "this processor's wrong multiplies bf16 wrongly; it is not used\n");
+        }
+    }
+    *g_said = 0;
+    assert_ptr_equal(un_bf16_choose(wrong, 5, NULL), &wrong[4]); /* there is no other */
+    assert_non_null(strstr(g_said, "no way to multiply bf16 is right"));
+    un_set_log(NULL, NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_multiplies_right),
@@ -471,6 +538,7 @@ int main(void) {
         cmocka_unit_test(nan_stays_where_it_is),
         cmocka_unit_test(tiles_add_as_emulated),
         cmocka_unit_test(the_fastest_way_is_taken),
+        cmocka_unit_test(a_wrong_way_is_not_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
