@@ -7,6 +7,7 @@
  * the parts, so that a block's panels stay in L2. Ways that multiply in f32 widen a block of A once
  * for all of B, and a chunk of B once for all panels of the block.
  */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,51 +25,99 @@ enum {
     CHUNK = 16,        /* steps of a B panel that stay in L1: 32 KiB; a multiple of BF16_WIDE */
     SLAB = BF16_PANEL * BF16_PANEL,
     STREAM_BYTES = 1 << 20, /* of C, from which on it would only push out what is read again */
-    HUGE_PAGE = 1 << 21
+    PAGE = 1 << 12,
+    HUGE_PAGE = 1 << 21,
+    KEPT_BYTES = 1 << 27, /* that a thread keeps at most */
+    PATIENCE = 1024       /* products, about as many as the longest training steps have */
 };
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-/* ---- working memory: one piece is kept for the next product ---- */
+/* ---- working memory: a thread keeps it for its next product, until it ends ---- */
 
 typedef struct {
     void *data;
-    int kept;
-} scratch;
-
-static struct {
-    atomic_flag busy;
-    void *data;
     size_t size;
-} g_kept = {.busy = ATOMIC_FLAG_INIT};
+    size_t products, largest; /* so many have been counted, and what the largest of them needed */
+    int registered, lent;
+} kept_memory;
 
-static un_status reserve(size_t size, scratch *out) {
-    int mine = !atomic_flag_test_and_set(&g_kept.busy);
-    if (mine && g_kept.size >= size) {
-        *out = (scratch){g_kept.data, 1};
-        return UNSEEN_OK;
+static _Thread_local kept_memory t_kept;
+static pthread_key_t g_key; /* for the end of threads */
+static int g_has_key;
+
+static void forget(kept_memory *kept) {
+    free(kept->data);
+    kept->data = NULL;
+    kept->size = 0;
+}
+
+static void end_thread(void *data) {
+    kept_memory *kept = data;
+    forget(kept);
+    kept->registered = 0;
+}
+
+static void create_key(void) { g_has_key = pthread_key_create(&g_key, end_thread) == 0; }
+
+/* A host may unload the library before its threads end. */
+__attribute__((destructor)) static void forget_threads(void) {
+    if (g_has_key) pthread_key_delete(g_key);
+}
+
+/* This thread's, if its end will free it. */
+static kept_memory *own_memory(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    kept_memory *kept = &t_kept;
+    if (!kept->registered) {
+        pthread_once(&once, create_key);
+        kept->registered = g_has_key && pthread_setspecific(g_key, kept) == 0;
     }
-    size = un_bf16_units(size, HUGE_PAGE) * HUGE_PAGE;
-    void *data = aligned_alloc(HUGE_PAGE, size);
-    if (!data) {
-        if (mine) atomic_flag_clear(&g_kept.busy);
-        return un_fail_memory(size);
+    return kept->registered && !kept->lent ? kept : NULL;
+}
+
+static void *allocate(size_t *size) {
+    const size_t unit = *size < HUGE_PAGE ? PAGE : HUGE_PAGE;
+    *size = un_bf16_units(*size + 1, unit) * unit; /* never nothing */
+    void *data = aligned_alloc(unit, *size);
+    if (data && unit == HUGE_PAGE)
+        madvise(data, *size, MADV_HUGEPAGE); /* a hint: fewer misses of address translation */
+    return data;
+}
+
+/* What is more than four times as much as PATIENCE products in turn needed is given back. */
+static void count_product(kept_memory *kept, size_t size) {
+    if (size > kept->largest) kept->largest = size;
+    if (++kept->products < PATIENCE) return;
+    if (kept->size > HUGE_PAGE && kept->size / 4 > kept->largest) forget(kept);
+    kept->products = kept->largest = 0;
+}
+
+/* Returned by the same thread with release(). */
+static un_status reserve(size_t size, void **out) {
+    kept_memory *kept = size <= KEPT_BYTES ? own_memory() : NULL;
+    if (kept) count_product(kept, size);
+    if (!kept || kept->size < size) {
+        if (kept) forget(kept);
+        void *data = allocate(&size);
+        if (!data) return un_fail_memory(size);
+        if (!kept) {
+            *out = data;
+            return UNSEEN_OK;
+        }
+        kept->data = data;
+        kept->size = size;
     }
-    madvise(data, size, MADV_HUGEPAGE); /* a hint: fewer misses of address translation */
-    if (mine) {
-        free(g_kept.data);
-        g_kept.data = data;
-        g_kept.size = size;
-    }
-    *out = (scratch){data, mine};
+    kept->lent = 1;
+    *out = kept->data;
     return UNSEEN_OK;
 }
 
-static void release(scratch s) {
-    if (s.kept)
-        atomic_flag_clear(&g_kept.busy);
+static void release(void *data) {
+    if (data == t_kept.data)
+        t_kept.lent = 0;
     else
-        free(s.data);
+        free(data);
 }
 
 /* ---- the product ---- */
@@ -86,6 +135,7 @@ typedef struct {
     size_t row_blocks, groups, group;         /* groups of `group` B panels */
     float *sums;     /* slabs that are kept between parts, [row panel][column panel]; or NULL */
     un_bf16 *packed; /* a block's panels, one place for each slot */
+    size_t place;    /* its elements; of a widened panel two for each float */
     float *squares;  /* of A's rows, or NULL */
     float *row_sums; /* to which A's rows are added, or NULL */
     /* Rows of C, in pieces, that somebody waits for; or NULL. */
@@ -236,7 +286,7 @@ static void run_slot(size_t begin, size_t end, un_slot slot, void *context) {
     nest *n = context;
     float slabs[BLOCK_PANELS * SLAB] __attribute__((aligned(64)));
     size_t before = SIZE_MAX, job;
-    un_bf16 *place = n->packed + slot.index * BLOCK_STEPS * BF16_STEP_SIZE;
+    un_bf16 *place = n->packed + slot.index * n->place;
     block b = {.slabs = slabs};
     (void)begin;
     (void)end;
@@ -273,6 +323,12 @@ static void divide(nest *n, size_t threads) {
         n->row_blocks >= 4 * threads ? 1 : un_bf16_units(4 * threads, n->row_blocks);
     n->group = un_bf16_units(n->column_panels, least(groups_needed, n->column_panels));
     n->groups = un_bf16_units(n->column_panels, n->group);
+}
+
+/* Elements that a block's panels take, unless they lie ready. */
+static size_t place_of(const nest *n) {
+    if (un_bf16_widens(n->way)) return n->panels * wide_steps(n) * BF16_WIDE_STEP * 2;
+    return n->made ? 0 : n->panels * n->steps * BF16_STEP_SIZE;
 }
 
 static int may_stream(const un_gemm_args *args, size_t ldc) {
@@ -337,14 +393,15 @@ un_status un_bf16_multiply(const un_bf16_way *way, const un_gemm_args *args, con
     n.steps = part;
     divide(&n, threads);
     size_t slots = un_slot_count(least(threads, n.row_blocks * n.groups), 1);
-    size_t left_size = slots * BLOCK_STEPS * BF16_STEP_SIZE * sizeof(un_bf16);
+    n.place = place_of(&n);
+    size_t left_size = slots * n.place * sizeof(un_bf16);
     size_t sums_size = parts > 1 ? n.row_panels * n.column_panels * SLAB * sizeof(float) : 0;
     size_t right_size = right ? 0 : n.column_panels * part * BF16_STEP_SIZE * sizeof(un_bf16);
     size_t pieces = args->piece_done ? un_bf16_units(args->m, args->piece_rows) : 0;
-    scratch memory = {0};
+    void *memory = NULL;
     UN_TRY(reserve(left_size + sums_size + right_size + pieces * sizeof(atomic_size_t), &memory));
-    char *at = memory.data;
-    n.packed = memory.data;
+    char *at = memory;
+    n.packed = memory;
     if (parts > 1) n.sums = (float *)(void *)(at + left_size);
     un_bf16 *own = (un_bf16 *)(void *)(at + left_size + sums_size);
     if (pieces)

@@ -4,7 +4,9 @@
  * f32 is off by some roundings of its partial sums: 1e-6 of the sum of absolute values allows 16 of
  * 2^-24, and blocks of 32 along k keep far below that. What is rounded to bf16 is off by 2^-9 more.
  */
+#include <malloc.h>
 #include <math.h>
+#include <pthread.h>
 
 #include "base/parallel.h"
 #include "tensor/bf16.h"
@@ -531,6 +533,63 @@ static void a_wrong_way_is_not_taken(void **state) {
     un_set_log(NULL, NULL);
 }
 
+/* ---- working memory ---- */
+
+static size_t memory_in_use(void) {
+    struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
+
+static void multiply_ones(size_t m, size_t n, size_t k) {
+    un_bf16 *a = NULL, *b = NULL;
+    float *c = NULL;
+    util_ok(un_alloc(m * k, sizeof *a, &a));
+    util_ok(un_alloc(k * n, sizeof *b, &b));
+    util_ok(un_alloc(m * n, sizeof *c, &c));
+    for (size_t i = 0; i < m * k; i++) a[i] = un_bf16_from_float(1);
+    for (size_t i = 0; i < k * n; i++) b[i] = un_bf16_from_float(1);
+    const un_gemm_args args = {
+        .m = m, .n = n, .k = k, .input = UN_BF16, .output = UN_F32, .a = a, .b = b, .c = c};
+    util_ok(un_gemm(&args));
+    for (size_t i = 0; i < m * n; i++) assert_true(c[i] == (float)k);
+    free(a);
+    free(b);
+    free(c);
+}
+
+/* What is in use beside what was, after one small product, a large one, and many small ones. */
+static void *products_of_a_thread(void *context) {
+    size_t *kept = context, before = memory_in_use();
+    multiply_ones(5, 6, 7);
+    kept[0] = memory_in_use() - before;
+    multiply_ones(32, 2048, 4096); /* its right panels alone are 16 MiB */
+    kept[1] = memory_in_use() - before;
+    for (int i = 0; i < 3000; i++) multiply_ones(5, 6, 7);
+    kept[2] = memory_in_use() - before;
+    return NULL;
+}
+
+/* A thread keeps working memory of its own, as much as its products need, and leaves none. */
+static void working_memory_is_given_back(void **state) {
+    (void)state;
+    pthread_t thread;
+    size_t kept[3] = {0};
+    util_ok(un_set_threads(1)); /* a pool takes memory, too */
+    un_bf16_way_here();
+    const size_t before = memory_in_use();
+    if (before == 0) {
+        print_message("no account of memory under a sanitizer\n");
+        return;
+    }
+    assert_int_equal(pthread_create(&thread, NULL, products_of_a_thread, kept), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    util_ok(un_set_threads(0));
+    assert_in_range(kept[0], 1, 256 << 10);
+    assert_in_range(kept[1], 16 << 20, 24 << 20); /* with what aligning it takes */
+    assert_in_range(kept[2], 1, 256 << 10);
+    assert_in_range(memory_in_use(), 0, before + (64 << 10));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_multiplies_right),
@@ -539,6 +598,7 @@ int main(void) {
         cmocka_unit_test(tiles_add_as_emulated),
         cmocka_unit_test(the_fastest_way_is_taken),
         cmocka_unit_test(a_wrong_way_is_not_taken),
+        cmocka_unit_test(working_memory_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
