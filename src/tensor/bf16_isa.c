@@ -201,6 +201,12 @@ static inline void *place(const void *array, size_t at) {
     return array ? (void *)((uintptr_t)array + at) : NULL;
 }
 
+/* A row of C's type. */
+typedef union {
+    float f32[BF16_PANEL];
+    un_bf16 bf16[BF16_PANEL];
+} output_row;
+
 /* Blocks at the matrix's edge go through copies of whole width. */
 static void finish_edge(const un_bf16_output *out, const float *slab, size_t i, size_t j,
                         size_t rows, size_t columns) {
@@ -211,19 +217,20 @@ static void finish_edge(const un_bf16_output *out, const float *slab, size_t i, 
     if (out->bias) memcpy(bias, out->bias + j, columns * sizeof *bias);
     for (size_t r = 0; r < rows; r++) {
         float row[BF16_PANEL];
-        float before[BF16_PANEL] = {0}, linear[BF16_PANEL],
-              slope[BF16_PANEL] = {0}; /* either type */
+        output_row before = {{0}}, linear, slope = {{0}}, finished;
         size_t at = ((i + r) * out->ldc + j) * size;
         char *c = place(out->c, at);
         memcpy(row, slab + r * BF16_PANEL, sizeof row);
-        if (out->before) memcpy(before, place(out->before, at), columns * size);
-        if (out->gelu_slope) memcpy(slope, place(out->gelu_slope, at), columns * size);
-        finish_row(out, row, bias, out->before ? before : NULL);
-        activate(&near, row, out->linear ? linear : NULL, out->gelu_slope ? slope : NULL);
-        if (out->linear) memcpy(place(out->linear, at), linear, columns * size);
-        un_bf16 rounded[BF16_PANEL];
-        for (size_t k = 0; k < BF16_PANEL; k++) rounded[k] = round_bf16(row[k]);
-        memcpy(c, out->type == UN_F32 ? (const void *)row : rounded, columns * size);
+        if (out->before) memcpy(&before, place(out->before, at), columns * size);
+        if (out->gelu_slope) memcpy(&slope, place(out->gelu_slope, at), columns * size);
+        finish_row(out, row, bias, out->before ? &before : NULL);
+        activate(&near, row, out->linear ? &linear : NULL, out->gelu_slope ? &slope : NULL);
+        if (out->linear) memcpy(place(out->linear, at), &linear, columns * size);
+        if (out->type == UN_F32)
+            put_f32(finished.f32, row, 0);
+        else
+            put_bf16(finished.bf16, row, 0);
+        memcpy(c, &finished, columns * size);
     }
 }
 

@@ -28,7 +28,7 @@ typedef struct {
 
 /* The layout in which convolutions of this type are fastest here. */
 un_map_layout un_conv_layout(un_dtype type);
-/* Bytes to reserve. UNSEEN_E_UNSUPPORTED if the map has more than 2^31 - 1 elements. */
+/* Bytes to reserve. UNSEEN_E_UNSUPPORTED if the map has more than 2^30 - 1 elements. */
 un_status un_feature_map_bytes(const un_feature_map *map, size_t *out);
 /* Copies between layouts and types; n, h, w, c agree. */
 un_status un_feature_map_convert(const un_feature_map *from, const void *in,
