@@ -119,8 +119,10 @@ static un_status fill(json_t *out, const un_train_options *o, const json_t *conf
     if (o->dataset->labels) UN_TRY(set_hash(out, "labels", add_labels, o->dataset));
     UN_TRY(un_json_set(out, "select", json_string(un_select_text(o->select))));
     if (o->select == UN_SELECT_VALIDATION) UN_TRY(set_hash(out, "folds", add_folds, o));
-    UN_TRY(un_json_set(out, "precision",
-                       json_string(un_precision_name(un_precision_resolve(o->precision)))));
+    un_precision precision = un_precision_resolve(o->precision);
+    UN_TRY(un_json_set(out, "precision", json_string(un_precision_name(precision))));
+    if (precision == UN_PRECISION_BF16)
+        UN_TRY(un_json_set(out, "bf16_way", json_string(un_gemm_bf16_way(NULL))));
     UN_TRY(un_json_set(out, "ranks", json_integer((json_int_t)un_cluster_size(o->ranks))));
     UN_TRY(un_json_set(out, "wire", json_string(o->wire == UN_BF16 ? "bf16" : "f32")));
     UN_TRY(un_json_set(out, "steps", json_integer((json_int_t)o->max_steps)));
@@ -218,6 +220,7 @@ static const struct {
                {NULL, "select", "what selects", 1},
                {NULL, "folds", "the validation folds of the data set", 0},
                {NULL, "precision", "the precision", 1},
+               {NULL, "bf16_way", "UNSEEN_ISA, the way to multiply bf16", 1},
                {NULL, "ranks", "the number of ranks that share a step", 1},
                {NULL, "wire", "the type of gradients between ranks", 1},
                {NULL, "steps", "the limit of steps", 1},

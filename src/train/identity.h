@@ -1,8 +1,9 @@
 /*
  * identity.h - a training as it is asked for, and what makes two of them one and the same: the
  * method with all its settings and the files that they name, data set (split, labels, folds,
- * descriptions), feature set, selection, precision, steps, seed and version of the program. A checkpoint is continued, a
- * model is "already trained", and models are seeds of one training only where these agree.
+ * descriptions), feature set, selection, precision (in bf16 the way to multiply it, too), steps, seed
+ * and version of the program. A checkpoint is continued, a model is "already trained", and models are
+ * seeds of one training only where these agree.
  *
  * An identity is a JSON object, flat but for groups of one kind, and holds no paths: data and
  * files are there by their SHA-256.

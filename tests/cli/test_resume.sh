@@ -47,6 +47,29 @@ $train -o stopped.model --resume >/dev/null || fail "resume"
 cmp whole.model stopped.model || fail "stopped and resumed differs"
 [ -e stopped.model.checkpoint ] && fail "the checkpoint was not removed"
 
+# Ways to multiply bf16 differ by rounding: in bf16 a run goes on in its own, in f32 in any.
+bf16="$train --precision bf16"
+UNSEEN_ISA=portable $bf16 -o way-whole.model >/dev/null || fail "bf16"
+interrupted TERM way.csv way.model \
+    env UNSEEN_ISA=portable $bf16 -o way.model --log way.csv --checkpoint-every 0
+UNSEEN_ISA=tiles expect 1 'UNSEEN_ISA, the way to multiply bf16 (was "portable", is "tiles")' \
+    $bf16 -o way.model --resume
+cp way.model.checkpoint other.model.checkpoint
+UNSEEN_ISA=portable $bf16 -o way.model --resume >/dev/null || fail "resuming in bf16"
+cmp way-whole.model way.model || fail "bf16, stopped and resumed, differs"
+# A checkpoint of before does not name its way.
+LC_ALL=C sed 's/\\"bf16_way\\":\\"portable\\",/                          /' other.model.checkpoint >old
+cmp -s old other.model.checkpoint && fail "the checkpoint does not name its way"
+[ $(wc -c <old) = $(wc -c <other.model.checkpoint) ] || fail "the old checkpoint has another size"
+mv old other.model.checkpoint
+UNSEEN_ISA=portable $bf16 -o other.model --resume >/dev/null || fail "resuming without a way"
+cmp way-whole.model other.model || fail "bf16, resumed without a way, differs"
+interrupted TERM any.csv any.model \
+    env UNSEEN_ISA=portable $train -o any.model --precision f32 --log any.csv --checkpoint-every 0
+UNSEEN_ISA=tiles $train -o any.model --precision f32 --resume >/dev/null || fail "f32 in another way"
+$train --precision f32 -o whole32.model >/dev/null || fail "f32"
+cmp whole32.model any.model || fail "f32, resumed in another way, differs"
+
 # Statistics that steps keep beside their weights go on, too: both are in the checkpoint.
 train="$unseen train cnzsl --data toy --epochs 40 --set hidden=128 --set batch=64 --quiet"
 $train -o running.model >/dev/null || fail "cnzsl"
