@@ -83,9 +83,13 @@ void un_log(unseen_log_level level, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    /* The function may call the library, whose failures are not those of the call under way. */
+    char error[UN_ERROR_LENGTH];
+    memcpy(error, g_error, sizeof error);
     un_locale_lend_host();
     g_log(level, message, g_log_user);
     un_locale_take_back();
+    memcpy(g_error, error, sizeof error);
 }
 
 double un_now(void) {

@@ -105,4 +105,26 @@ static inline int begin(void **state) {
     return un_image_decode("\xff\xd8\xff", 3, "start", NULL, &image) == UNSEEN_OK;
 }
 
+/* Good and damaged pictures by turns, on several threads. */
+typedef struct {
+    const blob *good, *bad;
+    int wrong[256];
+} shared_work;
+
+static inline void decode_some(size_t begin, size_t end, void *context) {
+    shared_work *w = context;
+    for (size_t i = begin; i < end; i++) {
+        const blob *b = i % 3 == 0 ? &w->bad[i % 2] : &w->good[i % FORMATS];
+        char name[32];
+        un_image image;
+        snprintf(name, sizeof name, "number-%zu-", i);
+        un_status status = decode(b, name, &image);
+        if (i % 3 != 0)
+            w->wrong[i] = status != UNSEEN_OK;
+        else
+            w->wrong[i] = status != UNSEEN_E_FORMAT || strncmp(un_error(), name, strlen(name)) != 0;
+        un_image_free(&image);
+    }
+}
+
 #endif

@@ -389,28 +389,6 @@ static void test_damaged(void **state) {
     }
 }
 
-typedef struct {
-    const blob *good, *bad;
-    const char *reason;
-    int wrong[256];
-} shared_work;
-
-static void decode_some(size_t begin, size_t end, void *context) {
-    shared_work *w = context;
-    for (size_t i = begin; i < end; i++) {
-        const blob *b = i % 3 == 0 ? &w->bad[i % 2] : &w->good[i % FORMATS];
-        char name[32];
-        un_image image;
-        snprintf(name, sizeof name, "number-%zu-", i);
-        un_status status = decode(b, name, &image);
-        if (i % 3 != 0)
-            w->wrong[i] = status != UNSEEN_OK;
-        else
-            w->wrong[i] = status != UNSEEN_E_FORMAT || strncmp(un_error(), name, strlen(name)) != 0;
-        un_image_free(&image);
-    }
-}
-
 static void test_threads(void **state) {
     (void)state;
     blob good[FORMATS], bad[2];
@@ -427,59 +405,6 @@ static void test_threads(void **state) {
     for (size_t f = 0; f < FORMATS; f++) free(good[f].bytes);
 }
 
-static _Atomic int g_stop;
-
-static void *decode_until_stopped(void *context) {
-    shared_work *w = context;
-    while (!g_stop) decode_some(0, 64, w);
-    return NULL;
-}
-
-/* A child of a process in which other threads decode can decode, or says
- * why it cannot. */
-static void test_fork(void **state) {
-    (void)state;
-    enum { OTHERS = 3, FORKS = 40 };
-    blob good[FORMATS], bad[2];
-    shared_work w[OTHERS];
-    pthread_t others[OTHERS];
-    for (size_t f = 0; f < FORMATS; f++) good[f] = sample(f);
-    bad[0] = (blob){good[0].bytes, good[0].size / 2};
-    bad[1] = (blob){good[1].bytes, good[1].size / 2};
-    g_stop = 0;
-    for (size_t i = 0; i < OTHERS; i++) {
-        w[i] = (shared_work){.good = good, .bad = bad};
-        assert_int_equal(pthread_create(&others[i], NULL, decode_until_stopped, &w[i]), 0);
-    }
-    for (int i = 0; i < FORKS; i++) {
-        int status = -1;
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0) {
-            shared_work own = {.good = good, .bad = bad};
-            alarm(60);
-            for (size_t f = 0; f < FORMATS; f++) {
-                int read = f < 2 || f == 5; /* JPEG, PNG, BMP */
-                un_image image;
-                un_status got = decode(&good[f], "a", &image);
-                if (got != (read ? UNSEEN_OK : UNSEEN_E_UNSUPPORTED)) _exit(2 + (int)f);
-                un_image_free(&image);
-            }
-            decode_some(0, 1, &own); /* a damaged one */
-            _exit(own.wrong[0]);
-        }
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_true(WIFEXITED(status));
-        assert_int_equal(WEXITSTATUS(status), 0);
-    }
-    g_stop = 1;
-    for (size_t i = 0; i < OTHERS; i++) {
-        assert_int_equal(pthread_join(others[i], NULL), 0);
-        for (size_t k = 0; k < 64; k++) assert_int_equal(w[i].wrong[k], 0);
-    }
-    for (size_t f = 0; f < FORMATS; f++) free(good[f].bytes);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heif),          cmocka_unit_test(test_formats),
@@ -487,7 +412,7 @@ int main(void) {
         cmocka_unit_test(test_plain_forms),   cmocka_unit_test(test_orientation),
         cmocka_unit_test(test_turned_points), cmocka_unit_test(test_wrong_files),
         cmocka_unit_test(test_limits),        cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_threads),       cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, begin, NULL);
 }

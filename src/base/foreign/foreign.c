@@ -9,6 +9,16 @@
 static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_int g_ready[UN_FOREIGN_COUNT];
 
+/* What another thread is loading at a fork would stay half loaded in the child, and the lock taken. */
+static void before_fork(void) { pthread_mutex_lock(&g_lock); }
+static void after_fork(void) { pthread_mutex_unlock(&g_lock); }
+static void watch_forks(void) { pthread_atfork(before_fork, after_fork, after_fork); }
+
+void un_foreign_watch_forks(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+}
+
 static un_status fail_load(const un_foreign_library *l) {
     const char *package = l->package[0] ? l->package : NULL;
     const char *why = dlerror();
@@ -34,6 +44,7 @@ static un_status load(const un_foreign_library *l) {
 un_status un_foreign_need(un_foreign library) {
     const un_foreign_library *l = &un_foreign_libraries[library];
     if (!l->file || atomic_load_explicit(&g_ready[library], memory_order_acquire)) return UNSEEN_OK;
+    un_foreign_watch_forks();
     pthread_mutex_lock(&g_lock);
     un_status status = UNSEEN_OK;
     if (!atomic_load_explicit(&g_ready[library], memory_order_relaxed)) status = load(l);

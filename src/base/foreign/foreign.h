@@ -34,6 +34,10 @@ typedef enum {
  * UNSEEN_E_UNSUPPORTED, telling what the library is for and which it is. */
 un_status un_foreign_need(un_foreign library);
 
+/* A fork waits until nothing is being loaded. un_foreign_need sees to it itself; who calls that under
+ * a lock of his own that forks wait for, too, calls this first, and only then pthread_atfork. */
+void un_foreign_watch_forks(void);
+
 /* ---- for the headers of the libraries, and for tables.c ---- */
 
 /* A member of a table: a function, or a variable. `name` may be a macro of the library's for it. */

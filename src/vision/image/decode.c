@@ -1,20 +1,14 @@
 /*
  * decode.c - pictures through libvips: telling the format, running its loader, 8-bit RGB.
  *
- * libvips is a library with a process-wide state that prints; this file tames it. It is
- * started once, with its operation cache off, all loaders blocked but those of JPEG, PNG,
- * WebP, TIFF, GIF and HEIF, and its warnings sent to the log. Of its modules only HEIF's is loaded,
- * with the first such picture. Pixels are pulled strip by strip in the calling thread, so that
- * libvips starts no threads of its own.
+ * Pixels are pulled strip by strip in the calling thread, so that libvips starts no threads of its
+ * own.
  *
- * Its error text is one buffer for all threads. So a picture that fails is decoded once more
+ * libvips's error text is one buffer for all threads. So a picture that fails is decoded once more
  * while no other is: what the buffer says then belongs to it.
  */
-#include <dlfcn.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/file.h"
@@ -25,10 +19,7 @@
 #include "vision/image/image_parts.h"
 
 enum { STRIP_ROWS = 16, REASON_LENGTH = 200 };
-/* Bytes: of libvips and the libraries below it; once it is started with all modules that a
- * distribution has for it, twice what was measured; of HEIF's module; of a loader that has read a
- * picture's head. */
-enum { LOAD_NEED = 112 << 20, START_NEED = 96 << 20, HEIF_NEED = 32 << 20, OPEN_NEED = 2 << 20 };
+enum { OPEN_NEED = 2 << 20 }; /* bytes, of a loader that has read a picture's head */
 
 /* What is being decoded. */
 typedef struct {
@@ -40,126 +31,11 @@ typedef struct {
     un_image_head *head; /* not NULL: only this is asked for */
 } picture;
 
-static pthread_mutex_t g_start_lock = PTHREAD_MUTEX_INITIALIZER;
-static enum { NOT_STARTED, STARTED, BROKEN } g_state;
-static char *g_modules; /* the folder of those that were left out at the start; NULL: none were */
-/* Readers decode; a writer has libvips to itself. Writers first, or a damaged picture would
- * wait until a whole folder is done. */
-static pthread_rwlock_t g_lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
-static _Thread_local int t_decoding;     /* this thread holds the lock */
-static _Thread_local const char *g_name; /* of the picture that warnings belong to */
-
-static void log_warning(const gchar *domain, GLogLevelFlags level, const gchar *message,
-                        gpointer user) {
-    (void)domain;
-    (void)level;
-    (void)user;
-    un_log(UNSEEN_LOG_DEBUG, "%s: %s", g_name ? g_name : "libvips", message);
-}
-
-/* A fork waits until no picture is being decoded: a child has none of the other threads, and what
- * they hold, libvips's and GLib's own locks among it, would stay locked there for ever. (A host
- * that forks out of a message about a picture is itself decoding.) */
-static void before_fork(void) {
-    if (!t_decoding) pthread_rwlock_wrlock(&g_lock);
-}
-
-static void after_fork(void) {
-    if (!t_decoding) pthread_rwlock_unlock(&g_lock);
-}
-
-static int g_forked; /* libvips was started in a parent of this process */
-
-/* Others may have been waiting for these. */
-static void in_child(void) {
-    static const pthread_rwlock_t lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
-    static const pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
-    g_forked = 1;
-    if (t_decoding) return;
-    g_lock = lock;
-    g_start_lock = start_lock;
-}
-
-/* The folder of libvips's modules, which is beside it; NULL where it has none. Released with
- * g_free(). */
-static char *find_modules(void) {
-    int (*function)(const char *) = vips_init;
-    void *address = NULL;
-    Dl_info library;
-    memcpy(&address, &function, sizeof address); /* a cast would not be standard C */
-    if (!dladdr(address, &library) || !library.dli_fname) return NULL;
-    char *folder = g_path_get_dirname(library.dli_fname);
-    char *modules =
-        g_strdup_printf("%s/vips-modules-%d.%d", folder, vips_version(0), vips_version(1));
-    g_free(folder);
-    if (access(modules, R_OK | X_OK) == 0) return modules;
-    g_free(modules);
-    return NULL;
-}
-
-/* libvips loads all its modules when it starts: ImageMagick, Poppler and more, with the libraries
- * below them, for kinds that are not read here. That takes longer than one picture. It looks for
- * them below $VIPSHOME, which it sets itself if nobody has, and so finds none. */
-static int start_without_modules(void) {
-    if (!getenv("VIPSHOME")) g_modules = find_modules();
-    if (g_modules) g_setenv("VIPSHOME", "/dev/null", TRUE);
-    int failed = vips_init("unseen") != 0;
-    if (g_modules) g_unsetenv("VIPSHOME");
-    return failed;
-}
-
-/* The caller holds the lock. A lack of memory may pass: later calls try again. */
-static un_status start(void) {
-    static const char *const allowed[] = {"VipsForeignLoadJpeg",  "VipsForeignLoadPng",
-                                          "VipsForeignLoadWebp",  "VipsForeignLoadTiff",
-                                          "VipsForeignLoadNsgif", "VipsForeignLoadHeif"};
-    if (g_state == STARTED) return UNSEEN_OK;
-    if (g_state == NOT_STARTED) UN_TRY(un_memory_check((size_t)LOAD_NEED + START_NEED));
-    UN_TRY(un_foreign_need(UN_VIPS));
-    if (g_state == NOT_STARTED) UN_TRY(un_memory_check(START_NEED));
-    if (g_state == BROKEN) return un_fail(UNSEEN_E_UNSUPPORTED, "libvips does not start");
-    g_state = BROKEN;
-    /* Everything below fatal errors: fatal ones are a lack of memory, and GLib ends then. */
-    g_log_set_handler("VIPS", G_LOG_LEVEL_MASK, log_warning, NULL);
-    if (start_without_modules()) return un_fail(UNSEEN_E_UNSUPPORTED, "libvips does not start");
-    pthread_atfork(before_fork, after_fork, in_child);
-    vips_concurrency_set(1);
-    vips_cache_set_max(0);
-    vips_block_untrusted_set(TRUE);
-    vips_operation_block_set("VipsForeignLoad", TRUE);
-    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
-        vips_operation_block_set(allowed[i], FALSE);
-    g_state = STARTED;
-    return UNSEEN_OK;
-}
-
-/* The caller holds the lock, and libvips was started. */
-static un_status load_heif(void) {
-    if (!g_modules) return UNSEEN_OK;
-    UN_TRY(un_memory_check(HEIF_NEED));
-    char *path = g_strdup_printf("%s/vips-heif." G_MODULE_SUFFIX, g_modules);
-    GModule *module = g_module_open(path, G_MODULE_BIND_LAZY);
-    if (module) g_module_make_resident(module); /* its types cannot be unloaded */
-    g_free(path);
-    g_free(g_modules); /* one attempt */
-    g_modules = NULL;
-    return UNSEEN_OK;
-}
-
-/* What decoding that kind needs of libvips. */
-static un_status prepare(un_file_kind kind) {
-    pthread_mutex_lock(&g_start_lock);
-    un_status status = start();
-    if (!status && kind == UN_KIND_HEIF) status = load_heif();
-    pthread_mutex_unlock(&g_start_lock);
-    return status;
-}
-
-un_status un_image_prepare(void) { return prepare(UN_KIND_UNKNOWN); }
+un_status un_image_prepare(void) { return un_vips_prepare(UN_KIND_UNKNOWN); }
 
 /* Whether this libvips was built with a loader for HEIF, which may be a module of its own. */
 static int reads_heif(void) {
-    return prepare(UN_KIND_HEIF) == UNSEEN_OK &&
+    return un_vips_prepare(UN_KIND_HEIF) == UNSEEN_OK &&
            vips_type_find("VipsForeignLoad", "heifload_buffer") != 0;
 }
 
@@ -393,7 +269,7 @@ done:
 /* libvips decodes some kinds on threads that it keeps for the next picture, and would wait in a
  * child for those that stayed in the parent. */
 static un_status check_fork(const picture *p, VipsImage *image) {
-    if (!g_forked || p->kind == UN_KIND_JPEG ||
+    if (!un_vips_was_forked() || p->kind == UN_KIND_JPEG ||
         (p->kind == UN_KIND_PNG && !says(image, "interlaced")))
         return UNSEEN_OK;
     return un_fail(UNSEEN_E_UNSUPPORTED,
@@ -431,26 +307,20 @@ done:
 
 static un_status decode_through_vips(const picture *p, un_image *out) {
     int failed = 0;
-    g_name = p->name;
-    pthread_rwlock_rdlock(&g_lock);
-    t_decoding = 1;
+    un_vips_take(p->name, 0);
     un_status status = decode_once(p, out, &failed);
-    t_decoding = 0;
-    pthread_rwlock_unlock(&g_lock);
+    un_vips_leave();
     if (failed) {
         char reason[REASON_LENGTH];
-        pthread_rwlock_wrlock(&g_lock);
-        t_decoding = 1;
+        un_vips_take(p->name, 1);
         vips_error_clear();
         status = decode_once(p, out, &failed);
         take_reason(reason);
-        t_decoding = 0;
-        pthread_rwlock_unlock(&g_lock);
+        un_vips_leave();
         if (failed)
             status = un_fail(UNSEEN_E_FORMAT, "%s: the picture is damaged: %s", p->name,
                              reason[0] ? reason : "it cannot be decoded");
     }
-    g_name = NULL;
     return status;
 }
 
@@ -462,7 +332,7 @@ static un_status decode(picture *p, const void *bytes, un_image *out) {
     p->kind = un_kind_of(bytes, p->size);
     size_t limit = p->options.max_pixels ? p->options.max_pixels : UN_IMAGE_MOST_PIXELS;
     if (p->kind == UN_KIND_BMP) return un_bmp_decode(p->bytes, p->size, p->name, limit, out);
-    UN_TRY(prepare(p->kind));
+    UN_TRY(un_vips_prepare(p->kind));
     if (!un_image_reads(p->kind)) return fail_unread(p);
     UN_GO(drop_transparency(p, &copy));
     status = decode_through_vips(p, out);
@@ -497,17 +367,21 @@ un_status un_image_jpeg(const un_image *image, int quality, unsigned char **byte
     void *buffer = NULL;
     size_t n = 0;
     UN_TRY(un_image_prepare());
+    un_vips_take(NULL, 0);
     VipsImage *saved =
         vips_image_new_from_memory(image->pixels, 3 * image->width * image->height,
                                    (int)image->width, (int)image->height, 3, VIPS_FORMAT_UCHAR);
-    if (!saved) return un_fail_memory(3 * image->width * image->height);
-    /* Without this libvips takes three bands of unknown meaning and warns. */
-    saved->Type = VIPS_INTERPRETATION_sRGB;
-    int failed = vips_jpegsave_buffer(saved, &buffer, &n, "Q", quality, "strip", TRUE,
+    int failed = 1;
+    if (saved) {
+        /* Without this libvips takes three bands of unknown meaning and warns. */
+        saved->Type = VIPS_INTERPRETATION_sRGB;
+        failed = vips_jpegsave_buffer(saved, &buffer, &n, "Q", quality, "strip", TRUE,
                                       "optimize_coding", TRUE, NULL);
-    g_object_unref(saved);
+        g_object_unref(saved);
+    }
+    un_vips_leave();
     if (failed)
-        return un_fail(UNSEEN_E_MEMORY, "a saved of %zu x %zu pixels cannot be written as JPEG",
+        return un_fail(UNSEEN_E_MEMORY, "a picture of %zu x %zu pixels cannot be written as JPEG",
                        image->width, image->height);
     un_status status = un_alloc(n, 1, bytes);
     if (!status) {

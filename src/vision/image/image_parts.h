@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "base/file_kind.h"
 #include "base/status.h"
 #include "vision/image/image.h"
 
@@ -22,6 +23,19 @@ un_status un_bmp_decode(const unsigned char *bytes, size_t size, const char *nam
 
 /* One row of n CMYK pixels, 0 = no ink, of `stride` bytes each, to RGB. */
 void un_cmyk_row(const unsigned char *in, size_t n, size_t stride, unsigned char *out);
+
+/* ---- libvips ---- */
+
+/* Loads and starts what decoding that kind needs of it. */
+un_status un_vips_prepare(un_file_kind kind);
+
+/* Between these two a thread is in libvips, to itself (alone) or beside others. What it says of the
+ * picture `name`, or NULL, goes to the log at the end, when no lock is held. They do not nest. */
+void un_vips_take(const char *name, int alone);
+void un_vips_leave(void);
+
+/* Whether it was started in a parent of this process. */
+int un_vips_was_forked(void);
 
 /* ---- memory for decoding, over all threads: how much may be held at once, and whether the
  * system would give it.
