@@ -1,7 +1,7 @@
 #!/bin/sh
-# Every way to multiply bf16 that this processor has, and the emulated tiles, train and score: the
-# same bytes again, which way it was stands in the model, and losses as near to each other as
-# rounding leaves them.
+# Every way to multiply bf16 that this processor has, and the emulated tiles, train, score and
+# extract: the same bytes again, which way it was stands in the model, and losses as near to each
+# other as rounding leaves them.
 . "$(dirname "$0")/common.sh"
 cd "$scratch" || exit 1
 "$tools/make_dataset" pooled 20 48 || fail "make_dataset"
@@ -76,6 +76,24 @@ every dedn maps dedn --epochs 2
 every duet maps duet $duet --epochs 2
 every pixels pictures duet $small --epochs 1
 every frozen pictures duet $small --epochs 1 --freeze-backbone
+
+# Features of pictures: the same bytes again.
+"$tools/make_pictures" own || fail "make_pictures"
+expect 0 "7 seen, 2 unseen" "$unseen" import folder own --attributes own.csv \
+    --unseen "blue blue,red green" -o photos -q
+"$tools/fuzz_replay" --make seeds >/dev/null || fail "no weights of small networks"
+for network in resnet vit swin; do cp seeds/backbone/$network $network.safetensors; done
+for way in $all; do
+    for network in resnet vit swin; do
+        for run in 1 2; do
+            UNSEEN_ISA=$way expect 0 "" "$unseen" extract --backbone "$network.safetensors" \
+                --data photos --image-size 32 --precision bf16 --regions --threads 2 -q \
+                --name $network-$way-$run
+        done
+        cmp photos/features/$network-$way-1.safetensors photos/features/$network-$way-2.safetensors ||
+            fail "$network by $way: two equal runs differ"
+    done
+done
 
 # A name that is none is told, and the fastest one computes.
 UNSEEN_ISA=abacus expect 0 "UNSEEN_ISA=abacus is not a way of this processor" \

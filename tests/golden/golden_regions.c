@@ -54,7 +54,10 @@ static un_status make_images(golden *g, golden_scene *s) {
 
 un_status golden_scene_make(golden *g, const char *prefix, golden_scene *s) {
     double steps = 0;
-    *s = (golden_scene){.prefix = prefix, .settings = {.kind = UN_RMSPROP}};
+    static const float nowhere = 0; /* batches come from the file, not from features */
+    *s = (golden_scene){.prefix = prefix,
+                        .features = {.data = (const unsigned char *)&nowhere},
+                        .settings = {.kind = UN_RMSPROP}};
     UN_TRY(make_classes(g, s));
     UN_TRY(make_images(g, s));
     UN_TRY(golden_number(g, "lr", &s->settings.lr));
