@@ -38,6 +38,11 @@ static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 typedef struct {
     void *data;
     size_t size;
+    int kept;
+} memory;
+
+typedef struct {
+    memory piece;
     size_t products, largest; /* so many have been counted, and what the largest of them needed */
     int registered, lent;
 } kept_memory;
@@ -46,15 +51,36 @@ static _Thread_local kept_memory t_kept;
 static pthread_key_t g_key; /* for the end of threads */
 static int g_has_key;
 
-static void forget(kept_memory *kept) {
-    free(kept->data);
-    kept->data = NULL;
-    kept->size = 0;
+/* Pages of the system's: what malloc gets back of such a size it learns to keep. */
+static void *map_huge(size_t size) {
+    char *room =
+        mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED) return NULL;
+    size_t before = (HUGE_PAGE - (uintptr_t)room % HUGE_PAGE) % HUGE_PAGE;
+    if (before) munmap(room, before);
+    munmap(room + before + size, HUGE_PAGE - before);
+    madvise(room + before, size, MADV_HUGEPAGE); /* a hint: fewer misses of address translation */
+    return room + before;
+}
+
+static memory allocate(size_t size) {
+    const size_t unit = size < HUGE_PAGE ? PAGE : HUGE_PAGE;
+    memory m = {.size = size ? un_bf16_units(size, unit) * unit : unit};
+    m.data = unit == PAGE ? aligned_alloc(PAGE, m.size) : map_huge(m.size);
+    return m;
+}
+
+static void give_back(memory *m) {
+    if (m->size < HUGE_PAGE)
+        free(m->data);
+    else
+        munmap(m->data, m->size);
+    *m = (memory){0};
 }
 
 static void end_thread(void *data) {
     kept_memory *kept = data;
-    forget(kept);
+    give_back(&kept->piece);
     kept->registered = 0;
 }
 
@@ -65,7 +91,7 @@ __attribute__((destructor)) static void forget_threads(void) {
     if (g_has_key) pthread_key_delete(g_key);
 }
 
-/* This thread's, if its end will free it. */
+/* This thread's, if its end will give it back. */
 static kept_memory *own_memory(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     kept_memory *kept = &t_kept;
@@ -76,48 +102,38 @@ static kept_memory *own_memory(void) {
     return kept->registered && !kept->lent ? kept : NULL;
 }
 
-static void *allocate(size_t *size) {
-    const size_t unit = *size < HUGE_PAGE ? PAGE : HUGE_PAGE;
-    *size = un_bf16_units(*size + 1, unit) * unit; /* never nothing */
-    void *data = aligned_alloc(unit, *size);
-    if (data && unit == HUGE_PAGE)
-        madvise(data, *size, MADV_HUGEPAGE); /* a hint: fewer misses of address translation */
-    return data;
-}
-
 /* What is more than four times as much as PATIENCE products in turn needed is given back. */
 static void count_product(kept_memory *kept, size_t size) {
     if (size > kept->largest) kept->largest = size;
     if (++kept->products < PATIENCE) return;
-    if (kept->size > HUGE_PAGE && kept->size / 4 > kept->largest) forget(kept);
+    if (kept->piece.size > HUGE_PAGE && kept->piece.size / 4 > kept->largest)
+        give_back(&kept->piece);
     kept->products = kept->largest = 0;
 }
 
 /* Returned by the same thread with release(). */
-static un_status reserve(size_t size, void **out) {
+static un_status reserve(size_t size, memory *out) {
     kept_memory *kept = size <= KEPT_BYTES ? own_memory() : NULL;
     if (kept) count_product(kept, size);
-    if (!kept || kept->size < size) {
-        if (kept) forget(kept);
-        void *data = allocate(&size);
-        if (!data) return un_fail_memory(size);
-        if (!kept) {
-            *out = data;
-            return UNSEEN_OK;
-        }
-        kept->data = data;
-        kept->size = size;
+    if (kept && kept->piece.data && kept->piece.size >= size) {
+        kept->lent = 1;
+        *out = kept->piece;
+        return UNSEEN_OK;
     }
-    kept->lent = 1;
-    *out = kept->data;
+    if (kept) give_back(&kept->piece);
+    *out = allocate(size);
+    if (!out->data) return un_fail_memory(size);
+    if (!kept) return UNSEEN_OK;
+    out->kept = kept->lent = 1;
+    kept->piece = *out;
     return UNSEEN_OK;
 }
 
-static void release(void *data) {
-    if (data == t_kept.data)
+static void release(memory *m) {
+    if (m->kept)
         t_kept.lent = 0;
     else
-        free(data);
+        give_back(m);
 }
 
 /* ---- the product ---- */
@@ -398,10 +414,10 @@ un_status un_bf16_multiply(const un_bf16_way *way, const un_gemm_args *args, con
     size_t sums_size = parts > 1 ? n.row_panels * n.column_panels * SLAB * sizeof(float) : 0;
     size_t right_size = right ? 0 : n.column_panels * part * BF16_STEP_SIZE * sizeof(un_bf16);
     size_t pieces = args->piece_done ? un_bf16_units(args->m, args->piece_rows) : 0;
-    void *memory = NULL;
-    UN_TRY(reserve(left_size + sums_size + right_size + pieces * sizeof(atomic_size_t), &memory));
-    char *at = memory;
-    n.packed = memory;
+    memory scratch = {0};
+    UN_TRY(reserve(left_size + sums_size + right_size + pieces * sizeof(atomic_size_t), &scratch));
+    char *at = scratch.data;
+    n.packed = scratch.data;
     if (parts > 1) n.sums = (float *)(void *)(at + left_size);
     un_bf16 *own = (un_bf16 *)(void *)(at + left_size + sums_size);
     if (pieces)
@@ -418,6 +434,6 @@ un_status un_bf16_multiply(const un_bf16_way *way, const un_gemm_args *args, con
         atomic_store(&n.next, 0);
         un_parallel_slots(slots, slots, run_slot, &n);
     }
-    release(memory);
+    release(&scratch);
     return UNSEEN_OK;
 }

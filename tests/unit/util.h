@@ -18,16 +18,24 @@
 #include "base/rng.h"
 #include "method/method.h"
 
-/* 1 in a program under AddressSanitizer, which is slow and keeps what was freed. */
+/* 1 in a program under AddressSanitizer, which is slow and keeps what was freed, and under either
+ * sanitizer that has memory of its own beside each byte. */
 #if defined(__SANITIZE_ADDRESS__)
 #define UTIL_ASAN 1
+#elif defined(__SANITIZE_THREAD__)
+#define UTIL_SHADOWED 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define UTIL_ASAN 1
+#elif __has_feature(thread_sanitizer)
+#define UTIL_SHADOWED 1
 #endif
 #endif
 #ifndef UTIL_ASAN
 #define UTIL_ASAN 0
+#endif
+#ifndef UTIL_SHADOWED
+#define UTIL_SHADOWED UTIL_ASAN
 #endif
 
 /* The call must succeed. */
