@@ -25,7 +25,8 @@ install(CODE "${REMEMBER_BEFORE}")
 
 install(TARGETS unseen_shared LIBRARY COMPONENT library NAMELINK_COMPONENT development)
 install(TARGETS unseen_static ARCHIVE COMPONENT development)
-install(FILES include/unseen.h include/unseen_dataset.h include/unseen_picture.h
+install(FILES include/unseen.h include/unseen_dataset.h include/unseen_files.h
+        include/unseen_picture.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 
 # An installed tree may be moved: both files find it from where they lie.

@@ -36,7 +36,7 @@ endif()
 function(interface folder library)
   add_custom_command(OUTPUT ${folder}/_interface.py VERBATIM
     DEPENDS ${PYTHON_SOURCE}/interface.py include/unseen.h include/unseen_dataset.h
-            include/unseen_picture.h
+            include/unseen_files.h include/unseen_picture.h
     COMMAND ${UNSEEN_PYTHON} ${PYTHON_SOURCE}/interface.py ${CMAKE_SOURCE_DIR}/include
             ${PROJECT_VERSION} ${library} ${folder}/_interface.py)
 endfunction()

@@ -47,8 +47,8 @@
  *   another afterwards, whichever created it; different objects by different threads at the same
  *   time. Clones of a model (unseen_model_clone) are objects of their own although they share their
  *   weights, and so are results and explanations. One data set may be used by several trainings,
- *   evaluations and accessors at once, but not while unseen_dataset_use_images or
- *   unseen_extract changes it.
+ *   evaluations and accessors at once, but not while unseen_dataset_use_images,
+ *   unseen_dataset_add_words or unseen_extract changes it.
  * - Messages go to one log function of the process, progress to the function of each call.
  * - A process may fork at any time when none of its other threads opens files through the library:
  *   the child can go on with the models that the forking thread could have used. A fork waits for
@@ -190,6 +190,9 @@ UNSEEN_API unseen_status unseen_method_describe(const char *method, const char *
 
 /* Data sets, and the features of their pictures. */
 #include "unseen_dataset.h"
+
+/* Other people's data sets, and what is in a file. */
+#include "unseen_files.h"
 
 /* ---- train ---- */
 

@@ -103,6 +103,33 @@ UNSEEN_API unseen_status unseen_dataset_semantics(const unseen_dataset *data, co
 UNSEEN_API const char *unseen_dataset_attribute_name(const unseen_dataset *data,
                                                      const char *semantics, size_t i);
 
+/* Word vectors of the attributes of a description, (A, E), which MSDN, DEDN and DUET start from;
+ * *vectors NULL and *width 0 where there are none. */
+UNSEEN_API unseen_status unseen_dataset_words(const unseen_dataset *data, const char *semantics,
+                                              const float **vectors, size_t *width);
+
+typedef struct unseen_words_options {
+    size_t size;
+    const char *tensor; /* of a safetensors file, or array of an .npz; NULL: the only one, or the
+                               one called like the data set (default) */
+    const char *attributes; /* file with the attributes' names: CUB's attributes.txt, a table of
+                               phrases (CSV with a column new_des), or one a line; NULL: those of
+                               the data set (default) */
+    const char *const *semantics; /* [semantics_count] descriptions that get the vectors; none: all
+                                     of that many attributes (default) */
+    size_t semantics_count;
+} unseen_words_options;
+UNSEEN_API void unseen_words_options_init(unseen_words_options *options, size_t size);
+
+/* Gives the attributes their word vectors, in the place of those that are there: the sum of the
+ * vectors of the words in an attribute's name. `vectors` is a file of GloVe or word2vec, one
+ * with a row for each attribute (safetensors, .npy, .npz), or "builtin:words", which needs no file and
+ * only tells words apart. The directory of one that was opened is written, too, with the folder of
+ * unseen_dataset_use_images. Fails with UNSEEN_E_FORMAT where none of the words has a vector, and
+ * leaves the data set as it was. */
+UNSEEN_API unseen_status unseen_dataset_add_words(unseen_dataset *data, const char *vectors,
+                                                  const unseen_words_options *options);
+
 /* Name of feature set i as the directory has it now, sorted; NULL behind the last. Valid until the
  * next call. */
 UNSEEN_API const char *unseen_dataset_feature_set(unseen_dataset *data, size_t i);

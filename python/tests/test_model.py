@@ -277,3 +277,25 @@ def test_a_model_describes_itself(model):
     assert nearest == cosines[4].argmax() and similarity == pytest.approx(cosines[4].max(), abs=1e-5)
     with pytest.raises(unseen.ArgumentError, match="99"):
         model.nearest_class(99)
+
+
+def test_many_classes_at_once(data, model, arrays):
+    """The same bytes as one by one, or none of them."""
+    rng = np.random.default_rng(5)
+    described = {f"new {k}": dict(zip(ATTRIBUTES, rng.random(len(ATTRIBUTES)).tolist()))
+                 for k in range(100)}
+    single = model.clone()
+    model.add_classes(described)
+    for name, attributes in described.items():
+        single.add_class(name, attributes)
+    assert model.class_names == single.class_names and model.class_count == C + 100
+    assert (model.score(arrays[0]) == single.score(arrays[0])).all()
+    described["wrong"] = {"bgi": 1}
+    before = model.score(arrays[0])
+    with pytest.raises(unseen.ArgumentError, match="big"):
+        model.add_classes({"first": {"big": 1}, **described})
+    assert model.class_count == C + 100 and (model.score(arrays[0]) == before).all()
+    model.add_classes({})
+    models = unseen.train("dem", data, seeds=[1, 2], settings={"epochs": 1})
+    models.add_classes({"my beast": {"big": 1}, "yours": {"small": 1}})
+    assert all(m.class_names[-2:] == ["my beast", "yours"] for m in models)

@@ -20,6 +20,7 @@ from ._library import Progress
 from .dataset import Dataset, ExtractResult, Split
 from .errors import (ArgumentError, Error, FileError, FormatError, Interrupted, OutOfMemoryError,
                      UnsupportedError)
+from .files import import_dataset, inspect
 from .model import Answer, Model, Prediction, describe_method, methods, set_threads
 from .picture import Crop, crop
 from .result import Curve, Explanation, Result
@@ -32,7 +33,8 @@ __all__ = [
     "Answer", "ArgumentError", "Crop", "Curve", "Dataset", "Error", "Explanation", "ExtractResult",
     "FileError", "FormatError", "Interrupted", "Model", "Models", "OutOfMemoryError", "Prediction",
     "Progress", "Result", "Results", "Split", "UnsupportedError", "ZeroShotClassifier",
-    "__version__", "crop", "describe_method", "methods", "report", "set_threads", "train",
+    "__version__", "crop", "describe_method", "import_dataset", "inspect", "methods", "report",
+    "set_threads", "train",
 ]
 
 

@@ -227,6 +227,11 @@ class Dataset:
         return None if None in names else [name or "" for name in names]
 
     @property
+    def image_folder(self) -> Optional[str]:
+        """The folder in which the images have these names, or None."""
+        return _library.name_or_none(lib.unseen_dataset_image_folder(self._handle.pointer))
+
+    @property
     def labels(self) -> Optional[NDArray[np.int32]]:
         """(N) int32, the class of each image, read-only; None if unknown."""
         handle = self._handle
@@ -288,6 +293,36 @@ class Dataset:
         data = self._handle.pointer
         return [_library.name_or_none(lib.unseen_dataset_attribute_name(
             data, _library.encode(semantics), i)) for i in range(self.semantics(semantics).shape[1])]
+
+    def words(self, semantics: str = "att") -> Optional[NDArray[np.float32]]:
+        """(A, E) float32, a word vector of each attribute of a description, read-only; None where
+        there are none."""
+        handle = self._handle
+        vectors, width = ffi.new("const float **"), ffi.new("size_t *")
+        check(lib.unseen_dataset_words(handle.pointer, _library.encode(semantics), vectors, width))
+        if not vectors[0]:
+            return None
+        rows = self.semantics(semantics).shape[1]
+        return _library.view(handle, vectors[0], (rows, int(width[0])), np.float32)
+
+    def add_words(self, vectors: Path, *, semantics: Optional[Sequence[str]] = None,
+                  attributes: Optional[Path] = None, tensor: Optional[str] = None) -> None:
+        """Gives the attributes their word vectors, which MSDN, DEDN and DUET start from.
+
+        vectors: a file of GloVe or word2vec, one with a row for each attribute (safetensors, .npy,
+        .npz; tensor: which of it), or "builtin:words", which needs no file and only tells words
+        apart. semantics: the descriptions that get them; by default all of that many attributes.
+        attributes: a file with their names, by default the data set's. The directory of one that
+        was opened is written, too.
+        """
+        keep: list[Any] = []
+        chosen = list(semantics or ())
+        options = _library.options("words_options", keep, tensor=tensor, attributes=attributes,
+                                   semantics_count=len(chosen))
+        if chosen:
+            options.semantics = _library.strings(chosen, keep)
+        with self._handle as data:
+            check(lib.unseen_dataset_add_words(data, _library.encode(vectors), options))
 
     # ---- features ----
 

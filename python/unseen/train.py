@@ -61,6 +61,11 @@ class Models(Seeds[Model]):
         for model in self._items:
             model.add_class(name, attributes)
 
+    def add_classes(self, classes: Mapping[str, Mapping[str, float]]) -> None:
+        """Adds the classes to each."""
+        for model in self._items:
+            model.add_classes(classes)
+
     def predict(self, pictures: Any, top: Optional[int] = None,
                 **options: Any) -> Any:
         """Asks the `best`."""

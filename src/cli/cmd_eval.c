@@ -284,6 +284,7 @@ static un_status evaluate(const arguments *a, const unseen_dataset *data, const 
     unseen_model *model = NULL;
     unseen_result *result = NULL;
     unseen_evaluate_options options;
+    json_t *manifest = NULL;
     un_status status = UNSEEN_OK;
     unseen_evaluate_options_init(&options, sizeof options);
     options.features = a->features;
@@ -293,10 +294,13 @@ static un_status evaluate(const arguments *a, const unseen_dataset *data, const 
     options.progress = un_cli_progress;
     UN_TRY(un_cli_model_open(&a->common, path, &model));
     UN_GO(unseen_evaluate(model, data, &options, &result));
-    UN_GO(un_identity_of_manifest(result->manifest, identity));
-    *out = json_incref(result->json);
+    const char *manifest_text = unseen_model_manifest(model), *text = unseen_result_json(result);
+    UN_GO(un_json_parse(manifest_text, strlen(manifest_text), path, &manifest));
+    UN_GO(un_identity_of_manifest(manifest, identity));
+    UN_GO(un_json_parse(text, strlen(text), "the result of an evaluation", out));
     UN_GO(write_files(a, result));
 done:
+    json_decref(manifest);
     unseen_result_close(result);
     unseen_model_close(model);
     return status;

@@ -1,7 +1,7 @@
 /*
  * cmd_import.c - `unseen import FORMAT …`: a foreign data set into a data set directory. Each
  * format is a table of the options that are its own, the groups of those it shares
- * (import_options.h), and a function that hands what was said to its reader.
+ * (import_options.h), and a function that looks at the files it is about to read and write.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -11,9 +11,7 @@
 #include "base/status.h"
 #include "cli/cli.h"
 #include "cli/import_options.h"
-#include "data/readers/import.h"
 #include "engine/loader.h"
-#include "tinybirds/tinybirds.h"
 
 enum { MOST_NEEDED = 3 };
 
@@ -26,8 +24,7 @@ typedef struct {
         size_t at; /* offset in un_import_arguments of what must be said */
         const char *missing;
     } needed[MOST_NEEDED];
-    un_dtype dtype; /* of the features, unless --dtype says otherwise */
-    int (*run)(un_import_arguments *a);
+    int (*run)(un_import_arguments *a, const char *name); /* an exit code */
 } format;
 
 /* What a format's parser fills. */
@@ -49,11 +46,11 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         }
         return 0;
     case ARGP_KEY_ARG:
-        if (!f->no_path || a->path) argp_error(state, "unexpected argument \"%s\"", text);
-        a->path = text;
+        if (!f->no_path || a->options.source) argp_error(state, "unexpected argument \"%s\"", text);
+        a->options.source = text;
         return 0;
     case ARGP_KEY_END:
-        if (f->no_path && !a->path) argp_error(state, "%s", f->no_path);
+        if (f->no_path && !a->options.source) argp_error(state, "%s", f->no_path);
         for (size_t i = 0; i < MOST_NEEDED && f->needed[i].missing; i++)
             if (!*(char *const *)((const char *)a + f->needed[i].at))
                 argp_error(state, "%s", f->needed[i].missing);
@@ -105,35 +102,6 @@ static const struct argp_child g_benchmark_groups[] = {
     {&un_cli_common_argp, 0, "Common options:", 100},
     {0}};
 
-static int import_benchmark(un_import_arguments *a, const char *features,
-                            un_status (*import)(const un_benchmark_options *options)) {
-    un_benchmark_options options = {.features = features,
-                                    .features_name = a->features_name,
-                                    .splits = a->split.file,
-                                    .semantics = a->semantics,
-                                    .semantics_count = a->semantics_count,
-                                    .validation = a->validation,
-                                    .validation_count = a->validation_count,
-                                    .dtype = a->dtype,
-                                    .name = a->name,
-                                    .output = a->output,
-                                    .images = a->images,
-                                    .allow_missing = a->allow_missing,
-                                    .orientation = a->orientation,
-                                    .finish = un_import_add_words,
-                                    .finish_user = &a->words};
-    if (a->layout && un_layout_parse(a->layout, &options.layout)) return un_cli_fail();
-    return un_import_show(import(&options), a->output);
-}
-
-static int import_xlsa17(un_import_arguments *a) {
-    return import_benchmark(a, a->features, un_import_xlsa17);
-}
-
-static int import_region_maps(un_import_arguments *a) {
-    return import_benchmark(a, a->path, un_import_region_maps);
-}
-
 /* ---- cub, awa2 and folder: folders of pictures ---- */
 
 static const struct argp_option g_folder_options[] = {
@@ -155,20 +123,13 @@ static const struct argp_child g_published_groups[] = {GROUPS_OF_PICTURES, {0}};
 static const struct argp_child g_folder_groups[] = {
     GROUPS_OF_PICTURES, {&un_import_values_argp, 0, NULL, 0}, {0}};
 
-static un_status finish_pictures(un_dataset *dataset, void *user) {
-    un_import_arguments *a = user;
-    for (size_t i = 0; i < a->semantics_count; i++)
-        UN_TRY(un_import_semantics_file(dataset, &a->semantics[i]));
-    return un_import_add_words(dataset, &a->words);
-}
-
 /* Names what is there in people's folders and cannot be read. *bad: kinds of pictures among it;
  * they are in the data set, where `extract` leaves them out, or reads them once it can. */
 static un_status report_unread(const char *output, int *bad) {
-    un_dataset dataset;
+    unseen_dataset *data = NULL;
     un_unread unread;
-    UN_TRY(un_dataset_open(&dataset, output));
-    un_status status = un_unread_find(&dataset, &unread);
+    UN_TRY(un_cli_dataset_open(output, NULL, &data));
+    un_status status = un_unread_find(&data->data, &unread);
     for (int kind = 0; kind < UN_KIND_COUNT && !status; kind++) {
         char *sentence = NULL;
         if (unread.count[kind] == 0) continue;
@@ -182,41 +143,20 @@ static un_status report_unread(const char *output, int *bad) {
         }
         free(sentence);
     }
-    un_dataset_close(&dataset);
+    unseen_dataset_close(data);
     return status;
 }
 
-static int import_pictures(un_import_arguments *a,
-                           un_status (*import)(const un_picture_set_options *options)) {
-    un_import_finish_split(a);
+static int import_pictures(un_import_arguments *a, const char *name) {
     un_cli_files files = {0};
-    un_cli_reads(&files, a->table);
-    int code = un_import_check_files(a, a->path, &files);
-    if (code) return code;
-    un_picture_set_options options = {
-        .root = a->path,
-        .attributes = a->table,
-        .values = {.unknown = a->unknown, .unknown_count = a->unknown_count},
-        .split = a->split,
-        .name = a->name,
-        .output = a->output,
-        .update = a->update,
-        .orientation = a->orientation,
-        .finish = finish_pictures,
-        .finish_user = a};
-    if (a->scale && un_scale_parse(a->scale, &options.values.scale)) return un_cli_fail();
-    return un_import_show(import(&options), a->output);
+    un_cli_reads(&files, a->options.table);
+    int code = un_import_check_files(a, a->options.source, &files);
+    return code ? code : un_import_run(a, name);
 }
 
-static int import_cub(un_import_arguments *a) { return import_pictures(a, un_import_cub); }
-
-static int import_awa2(un_import_arguments *a) { return import_pictures(a, un_import_awa2); }
-
-static int import_folder(un_import_arguments *a) {
+static int import_folder(un_import_arguments *a, const char *name) {
     int bad = 0;
-    /* The published sets have published vectors; people's own tables rarely have any. */
-    if (!a->words.vectors) a->words.vectors = UN_WORDS_BUILTIN;
-    int code = import_pictures(a, un_import_folder);
+    int code = import_pictures(a, name);
     if (code == UN_EXIT_OK && report_unread(a->output, &bad)) return un_cli_fail();
     return code == UN_EXIT_OK && bad ? UN_EXIT_FAILURE : code;
 }
@@ -230,26 +170,27 @@ static const struct argp_option g_tinybirds_options[] = {
     {"output", 'o', "DIR", 0, "Directory to make (required); it appears whole or not at all", 0},
     {0}};
 
-/* Word vectors, without which MSDN has nothing to start from. */
-static un_status add_builtin_words(un_dataset *dataset, void *user) {
-    const un_words_options words = {.vectors = UN_WORDS_BUILTIN};
-    (void)user;
-    return un_words_add(dataset, &words);
+static un_status print_birds(const char *output, double seconds) {
+    unseen_dataset *data = NULL;
+    const float *values = NULL;
+    size_t unseen_kinds = 0, attributes = 0;
+    UN_TRY(un_cli_dataset_open(output, NULL, &data));
+    const size_t kinds = unseen_dataset_class_count(data);
+    for (size_t k = 0; k < kinds; k++) unseen_kinds += unseen_dataset_class_seen(data, k) == 0;
+    un_status status = unseen_dataset_semantics(data, "att", &values, &attributes);
+    if (!status)
+        printf("%s: %zu images of %zu kinds (%zu unseen), %zu attributes, drawn in %.1f s\n",
+               output, unseen_dataset_image_count(data), kinds, unseen_kinds, attributes, seconds);
+    unseen_dataset_close(data);
+    return status;
 }
 
-static int import_tinybirds(un_import_arguments *a) {
-    const un_tinybirds_options options = {.images_per_class = a->images_per_class,
-                                          .size = a->size,
-                                          .name = a->name,
-                                          .seed = a->common.seed,
-                                          .finish = add_builtin_words};
-    double started = un_now();
-    if (un_tinybirds_make(&options, a->output)) return un_cli_fail();
-    size_t each = a->images_per_class ? a->images_per_class : UN_TINYBIRDS_IMAGES;
-    printf("%s: %zu images of %d kinds (%d unseen), %zu attributes, drawn in %.1f s\n", a->output,
-           each * UN_TINYBIRDS_KINDS, UN_TINYBIRDS_KINDS, UN_TINYBIRDS_UNSEEN_KINDS,
-           un_tinybirds_attribute_count(), un_now() - started);
-    return UN_EXIT_OK;
+static int import_tinybirds(un_import_arguments *a, const char *name) {
+    const double started = un_now();
+    a->options.seed = a->common.seed;
+    un_status status = unseen_import(name, a->output, &a->options);
+    if (!status) status = print_birds(a->output, un_now() - started);
+    return status ? un_cli_fail() : UN_EXIT_OK;
 }
 
 /* ---- arrays: features, labels and semantics of any origin ---- */
@@ -287,31 +228,13 @@ static const struct argp_child g_arrays_groups[] = {
     {&un_cli_common_argp, 0, "Common options:", 100},
     {0}};
 
-static int import_arrays(un_import_arguments *a) {
-    un_import_finish_split(a);
+static int import_arrays(un_import_arguments *a, const char *name) {
     un_cli_files files = {0};
-    un_cli_reads(&files, a->features);
-    un_cli_reads(&files, a->labels);
-    un_cli_reads(&files, a->class_names);
+    un_cli_reads(&files, a->options.features);
+    un_cli_reads(&files, a->options.labels);
+    un_cli_reads(&files, a->options.classes);
     int code = un_import_check_files(a, NULL, &files);
-    if (code) return code;
-    un_arrays_options options = {
-        .features = a->features,
-        .labels = a->labels,
-        .semantics = a->semantics,
-        .semantics_count = a->semantics_count,
-        .names = a->class_names,
-        .values = {.unknown = a->unknown, .unknown_count = a->unknown_count},
-        .split = a->split,
-        .features_name = a->features_name,
-        .dtype = a->dtype,
-        .name = a->name,
-        .output = a->output,
-        .finish = un_import_add_words,
-        .finish_user = &a->words};
-    if (a->scale && un_scale_parse(a->scale, &options.values.scale)) return un_cli_fail();
-    if (a->layout && un_layout_parse(a->layout, &options.layout)) return un_cli_fail();
-    return un_import_show(un_import_arrays(&options), a->output);
+    return code ? code : un_import_run(a, name);
 }
 
 /* ---- selection of the format ---- */
@@ -325,9 +248,8 @@ static const format g_formats[] = {
                      "MATLAB files like res101.mat and att_splits.mat, v5 or v7.3. Validation "
                      "folds are cut to trainval, whatever the published lists say.",
               .children = g_benchmark_groups},
-     .needed = {{offsetof(un_import_arguments, split.file), "--splits is missing"}},
-     .dtype = UN_F32,
-     .run = import_xlsa17},
+     .needed = {{offsetof(un_import_arguments, options.splits), "--splits is missing"}},
+     .run = un_import_run},
     {.name = "region-maps",
      .summary = "region features in HDF5: feature_map_ResNet_101_CUB.hdf5",
      .argp = {.options = g_region_maps_options,
@@ -340,8 +262,7 @@ static const format g_formats[] = {
                      "trainval, whatever the published lists say.",
               .children = g_benchmark_groups},
      .no_path = "the HDF5 file is missing",
-     .dtype = UN_BF16,
-     .run = import_region_maps},
+     .run = un_import_run},
     {.name = "cub",
      .summary = "the folder of Caltech-UCSD Birds: pictures, attributes, parts",
      .argp = {.parser = parse,
@@ -353,7 +274,7 @@ static const format g_formats[] = {
                      "as the published features do.",
               .children = g_published_groups},
      .no_path = "the data set's folder is missing",
-     .run = import_cub},
+     .run = import_pictures},
     {.name = "awa2",
      .summary = "the folder of Animals with Attributes 2",
      .argp = {.parser = parse,
@@ -365,7 +286,7 @@ static const format g_formats[] = {
                      "unless --image-files tells it.",
               .children = g_published_groups},
      .no_path = "the data set's folder is missing",
-     .run = import_awa2},
+     .run = import_pictures},
     {.name = "folder",
      .summary = "your pictures, a folder a class, and a table of attributes",
      .argp =
@@ -379,7 +300,7 @@ static const format g_formats[] = {
                  "is an unseen class that nothing tests. `unseen extract` makes the features.",
           .children = g_folder_groups},
      .no_path = "the data set's folder is missing",
-     .needed = {{offsetof(un_import_arguments, table), "--attributes is missing"}},
+     .needed = {{offsetof(un_import_arguments, options.table), "--attributes is missing"}},
      .run = import_folder},
     {.name = "tinybirds",
      .summary = "the built-in data set: drawn birds with attributes and true boxes",
@@ -399,10 +320,9 @@ static const format g_formats[] = {
                   "Imports anything that has a feature vector: features, labels and semantics as "
                   "NumPy arrays or safetensors. Memory does not grow with the number of rows.",
               .children = g_arrays_groups},
-     .needed = {{offsetof(un_import_arguments, features), "--features is missing"},
-                {offsetof(un_import_arguments, labels), "--labels is missing"},
+     .needed = {{offsetof(un_import_arguments, options.features), "--features is missing"},
+                {offsetof(un_import_arguments, options.labels), "--labels is missing"},
                 {offsetof(un_import_arguments, semantics), "--semantics is missing"}},
-     .dtype = UN_F32,
      .run = import_arrays},
 };
 
@@ -430,10 +350,11 @@ static int import(const format *f, int argc, char **argv) {
     char program[64]; /* what the parser calls itself */
     snprintf(program, sizeof program, "unseen import %s", f->name);
     argv[0] = program;
-    request r = {.format = f, .arguments.dtype = f->dtype};
+    request r = {.format = f};
     int code = UN_EXIT_OK;
+    un_import_begin(&r.arguments);
     if (!un_cli_begin(&f->argp, argc, argv, &r, &r.arguments.common, &code)) return code;
-    return f->run(&r.arguments);
+    return f->run(&r.arguments, f->name);
 }
 
 int un_cmd_import(int argc, char **argv) {

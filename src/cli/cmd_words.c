@@ -6,12 +6,11 @@
 
 #include "base/file.h"
 #include "cli/cli.h"
-#include "text/word_vectors.h"
 
 typedef struct {
     un_cli_common common;
-    const char *directory;
-    un_words_options words;
+    const char *directory, *vectors;
+    unseen_words_options words;
     const char *semantics[UN_MAX_SEMANTICS];
 } arguments;
 
@@ -40,7 +39,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
-    case KEY_VECTORS: a->words.vectors = text; return 0;
+    case KEY_VECTORS: a->vectors = text; return 0;
     case KEY_TENSOR: a->words.tensor = text; return 0;
     case KEY_ATTRIBUTES: a->words.attributes = text; return 0;
     case KEY_SEMANTICS:
@@ -55,7 +54,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         return 0;
     case ARGP_KEY_END:
         if (!a->directory) argp_error(state, "the data set directory is missing");
-        if (!a->words.vectors) argp_error(state, "--vectors is missing");
+        if (!a->vectors) argp_error(state, "--vectors is missing");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -71,28 +70,37 @@ static const struct argp g_argp = {
     NULL,
     NULL};
 
+static un_status print_words(const unseen_dataset *data, const char *semantics) {
+    const float *values = NULL;
+    size_t attributes = 0, width = 0;
+    UN_TRY(unseen_dataset_semantics(data, semantics, &values, &attributes));
+    UN_TRY(unseen_dataset_words(data, semantics, &values, &width));
+    if (width > 0)
+        printf("semantics     %s: %zu x %zu, word vectors of width %zu\n", semantics,
+               unseen_dataset_class_count(data), attributes, width);
+    return UNSEEN_OK;
+}
+
 int un_cmd_words(int argc, char **argv) {
     arguments a = {0};
     int code = UN_EXIT_OK;
+    unseen_words_options_init(&a.words, sizeof a.words);
     a.words.semantics = a.semantics;
     if (!un_cli_begin(&g_argp, argc, argv, &a, &a.common, &code)) return code;
     un_cli_files files = {0};
     char *output = NULL;
     if (un_path_join(a.directory, "dataset.safetensors", &output)) return un_cli_fail();
-    un_cli_reads(&files, a.words.vectors);
+    un_cli_reads(&files, a.vectors);
     un_cli_reads(&files, a.words.attributes);
     if (un_path_exists(output)) un_cli_writes(&files, output); /* else opening it tells */
     free(output);
     code = un_cli_check_files(&files);
     if (code) return code;
-    un_dataset d;
-    if (un_dataset_open(&d, a.directory)) return un_cli_fail();
-    un_status status = un_words_add(&d, &a.words);
-    if (!status) status = un_dataset_write(&d, a.directory);
-    for (size_t i = 0; i < d.semantics_count && !status; i++)
-        if (d.semantics[i].vectors)
-            printf("semantics     %s: %zu x %zu, word vectors of width %zu\n", d.semantics[i].name,
-                   d.class_count, d.semantics[i].width, d.semantics[i].vector_width);
-    un_dataset_close(&d);
+    unseen_dataset *data = NULL;
+    un_status status = un_cli_dataset_open(a.directory, NULL, &data);
+    if (!status) status = unseen_dataset_add_words(data, a.vectors, &a.words);
+    for (size_t i = 0; i < unseen_dataset_semantics_count(data) && !status; i++)
+        status = print_words(data, unseen_dataset_semantics_name(data, i));
+    unseen_dataset_close(data);
     return status ? un_cli_fail() : UN_EXIT_OK;
 }

@@ -12,7 +12,6 @@
 #include "base/file_kind.h"
 #include "base/status.h"
 #include "cli/cli.h"
-#include "data/dataset.h"
 
 typedef enum {
     ROLE_INPUT,
@@ -194,19 +193,20 @@ static int is_linked(const place *p, const char *directory) {
 /* Whether the file that is there is a picture of the data set. They are looked at one by one only
  * if a picture would be overwritten, not if an earlier result is. */
 static int is_picture_of(const place *p, const un_cli_file *set) {
-    un_dataset dataset;
+    unseen_dataset *data = NULL;
     int found = 0;
     if (p->held.st_ino == 0 || !p->real || !un_kind_is_picture(un_kind_of_file(p->real))) return 0;
-    if (un_dataset_open(&dataset, set->path)) return 0; /* it is opened again, and then told */
-    if (!un_dataset_use_images(&dataset, set->images) && dataset.images && dataset.image_root) {
-        for (size_t i = 0; i < dataset.image_count && !found; i++) {
-            char *path = NULL;
-            if (un_path_join(dataset.image_root, dataset.images[i], &path)) break;
-            found = is_input(p, path);
-            free(path);
-        }
+    /* What cannot be opened is opened again, and then told. */
+    if (un_cli_dataset_open(set->path, set->images, &data)) return 0;
+    const char *folder = unseen_dataset_image_folder(data);
+    for (size_t i = 0; folder && i < unseen_dataset_image_count(data) && !found; i++) {
+        const char *name = unseen_dataset_image_name(data, i);
+        char *path = NULL;
+        if (!name || un_path_join(folder, name, &path)) break;
+        found = is_input(p, path);
+        free(path);
     }
-    un_dataset_close(&dataset);
+    unseen_dataset_close(data);
     return found;
 }
 

@@ -104,82 +104,93 @@ static const struct argp_option g_update_options[] = {
      0},
     {0}};
 
-static void add_semantics(struct argp_state *state, un_import_arguments *a, char *text) {
-    char *equals = strchr(text, '=');
+void un_import_begin(un_import_arguments *a) {
+    unseen_import_options *o = &a->options;
+    unseen_import_options_init(o, sizeof *o);
+    o->validation = a->validation;
+    o->semantics = a->semantics;
+    o->unknown = a->unknown;
+}
+
+static void add_semantics(struct argp_state *state, un_import_arguments *a, const char *text) {
+    const char *equals = strchr(text, '=');
     if (!equals || equals == text || equals[1] == 0)
         argp_error(state, "--semantics takes NAME=FILE, not \"%s\"", text);
-    else if (a->semantics_count == UN_MAX_SEMANTICS)
+    else if (a->options.semantics_count == UN_MAX_SEMANTICS)
         argp_error(state, "at most %d --semantics", UN_MAX_SEMANTICS);
-    else {
-        *equals = 0;
-        a->semantics[a->semantics_count++] = (un_named_path){text, equals + 1};
-    }
+    else
+        a->semantics[a->options.semantics_count++] = text;
 }
 
 static void add_validation(struct argp_state *state, un_import_arguments *a, const char *path) {
-    if (a->validation_count == UN_IMPORT_FILES)
+    if (a->options.validation_count == UN_IMPORT_FILES)
         argp_error(state, "at most %d --validation", UN_IMPORT_FILES);
     else
-        a->validation[a->validation_count++] = path;
+        a->validation[a->options.validation_count++] = path;
 }
 
-static void add_unknown(struct argp_state *state, un_import_arguments *a, char *text) {
-    if (a->unknown_count == UN_IMPORT_UNKNOWN)
+static void add_unknown(struct argp_state *state, un_import_arguments *a, const char *text) {
+    if (a->options.unknown_count == UN_IMPORT_UNKNOWN)
         argp_error(state, "at most %d --unknown", UN_IMPORT_UNKNOWN);
     else
-        a->unknown[a->unknown_count++] = text;
+        a->unknown[a->options.unknown_count++] = text;
 }
 
 static void set_dtype(struct argp_state *state, un_import_arguments *a, const char *text) {
-    if (!strcmp(text, "f32"))
-        a->dtype = UN_F32;
-    else if (!strcmp(text, "bf16"))
-        a->dtype = UN_BF16;
-    else
+    if (strcmp(text, "f32") != 0 && strcmp(text, "bf16") != 0)
         argp_error(state, "--dtype must be f32 or bf16, not \"%s\"", text);
+    a->options.dtype = text;
+}
+
+static int is_blank(const char *text) { return text[strspn(text, " ")] == 0; }
+
+/* What --unseen or --unseen-count says in the end makes an earlier "none" of the other void. */
+static void set_unseen(un_import_arguments *a, const char *text) {
+    a->options.unseen = text;
+    if (!is_blank(text) && a->options.unseen_count == 0) a->options.unseen_count = -1;
 }
 
 static void set_count(struct argp_state *state, un_import_arguments *a, const char *text) {
-    size_t n = un_cli_integer(state, "--unseen-count", text, 0, INT32_MAX);
-    a->split.unseen_number = n;
-    a->split.no_unseen = n == 0;
+    a->options.unseen_count =
+        (ptrdiff_t)un_cli_integer(state, "--unseen-count", text, 0, INT32_MAX);
+    if (a->options.unseen && is_blank(a->options.unseen)) a->options.unseen = NULL;
 }
 
 error_t un_import_parse(int key, char *text, struct argp_state *state) {
     un_import_arguments *a = state->input;
+    unseen_import_options *o = &a->options;
     switch (key) {
-    case UN_KEY_NAME: a->name = text; return 0;
-    case UN_KEY_WORD_VECTORS: a->words.vectors = text; return 0;
-    case UN_KEY_TENSOR: a->words.tensor = text; return 0;
+    case UN_KEY_NAME: o->name = text; return 0;
+    case UN_KEY_WORD_VECTORS: o->word_vectors = text; return 0;
+    case UN_KEY_TENSOR: o->tensor = text; return 0;
     case UN_KEY_SEMANTICS: add_semantics(state, a, text); return 0;
-    case UN_KEY_ATTRIBUTES: a->words.attributes = text; return 0;
-    case UN_KEY_SPLITS: a->split.file = text; return 0;
-    case UN_KEY_IMAGE_FILES: a->split.image_files = text; return 0;
-    case UN_KEY_UNSEEN:
-        a->split.no_unseen = text[strspn(text, " ")] == 0;
-        a->split.unseen = a->split.no_unseen ? NULL : text;
-        return 0;
+    case UN_KEY_ATTRIBUTES: o->attributes = text; return 0;
+    case UN_KEY_SPLITS: o->splits = text; return 0;
+    case UN_KEY_IMAGE_FILES: o->image_files = text; return 0;
+    case UN_KEY_UNSEEN: set_unseen(a, text); return 0;
     case UN_KEY_UNSEEN_COUNT: set_count(state, a, text); return 0;
     case UN_KEY_VALIDATION: add_validation(state, a, text); return 0;
-    case UN_KEY_WRITE_SPLITS: a->split.write = text; return 0;
-    case UN_KEY_FEATURES_NAME: a->features_name = text; return 0;
+    case UN_KEY_WRITE_SPLITS: o->write_splits = text; return 0;
+    case UN_KEY_FEATURES_NAME: o->features_name = text; return 0;
     case UN_KEY_DTYPE: set_dtype(state, a, text); return 0;
-    case UN_KEY_IMAGES: a->images = text; return 0;
+    case UN_KEY_IMAGES: o->images = text; return 0;
     case UN_KEY_UNKNOWN: add_unknown(state, a, text); return 0;
-    case UN_KEY_ALLOW_MISSING: a->allow_missing = 1; return 0;
-    case UN_KEY_ORIENTATION: a->orientation = un_cli_parse_orientation(state, text); return 0;
-    case UN_KEY_UPDATE: a->update = 1; return 0;
-    case 'o': a->output = text; return 0;
-    case UN_KEY_FEATURES: a->features = text; return 0;
-    case UN_KEY_LABELS: a->labels = text; return 0;
-    case UN_KEY_CLASS_NAMES: a->class_names = text; return 0;
-    case UN_KEY_TABLE: a->table = text; return 0;
-    case UN_KEY_SCALE: a->scale = text; return 0;
-    case UN_KEY_LAYOUT: a->layout = text; return 0;
-    case UN_KEY_IMAGES_PER_CLASS:
-        a->images_per_class = un_cli_integer(state, "--images-per-class", text, 1, INT32_MAX);
+    case UN_KEY_ALLOW_MISSING: o->allow_missing = 1; return 0;
+    case UN_KEY_ORIENTATION:
+        o->orientation = un_cli_orientation(un_cli_parse_orientation(state, text));
         return 0;
-    case UN_KEY_SIZE: a->size = un_cli_integer(state, "--size", text, 1, INT32_MAX); return 0;
+    case UN_KEY_UPDATE: o->update = 1; return 0;
+    case 'o': a->output = text; return 0;
+    case UN_KEY_FEATURES: o->features = text; return 0;
+    case UN_KEY_LABELS: o->labels = text; return 0;
+    case UN_KEY_CLASS_NAMES: o->classes = text; return 0;
+    case UN_KEY_TABLE: o->table = text; return 0;
+    case UN_KEY_SCALE: o->scale = text; return 0;
+    case UN_KEY_LAYOUT: o->layout = text; return 0;
+    case UN_KEY_IMAGES_PER_CLASS:
+        o->images_per_class = un_cli_integer(state, "--images-per-class", text, 1, INT32_MAX);
+        return 0;
+    case UN_KEY_SIZE: o->image_size = un_cli_integer(state, "--size", text, 1, INT32_MAX); return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -205,30 +216,19 @@ const struct argp un_import_turn_argp = {.options = g_turn_options, .parser = un
 
 /* ---- before and after the import ---- */
 
-void un_import_finish_split(un_import_arguments *a) {
-    a->split.seed = a->common.seed;
-    a->split.validation = a->validation;
-    a->split.validation_count = a->validation_count;
-}
-
-un_status un_import_add_words(un_dataset *dataset, void *user) {
-    const un_words_options *words = user;
-    if (words->vectors) return un_words_add(dataset, words);
-    return words->attributes ? un_words_name(dataset, words) : UNSEEN_OK;
-}
-
-int un_import_check_files(const un_import_arguments *a, const char *root, un_cli_files *files) {
-    const char *unseen = a->split.unseen;
-    un_cli_reads_folder(files, root);
-    un_cli_reads(files, a->words.vectors);
-    un_cli_reads(files, a->words.attributes);
-    un_cli_reads(files, a->split.file);
-    un_cli_reads(files, a->split.image_files);
-    if (unseen && *unseen == '@') un_cli_reads(files, unseen + 1);
-    for (size_t i = 0; i < a->validation_count; i++) un_cli_reads(files, a->validation[i]);
-    for (size_t i = 0; i < a->semantics_count; i++) un_cli_reads(files, a->semantics[i].path);
+int un_import_check_files(const un_import_arguments *a, const char *folder, un_cli_files *files) {
+    const unseen_import_options *o = &a->options;
+    un_cli_reads_folder(files, folder);
+    un_cli_reads(files, o->word_vectors);
+    un_cli_reads(files, o->attributes);
+    un_cli_reads(files, o->splits);
+    un_cli_reads(files, o->image_files);
+    if (o->unseen && *o->unseen == '@') un_cli_reads(files, o->unseen + 1);
+    for (size_t i = 0; i < o->validation_count; i++) un_cli_reads(files, o->validation[i]);
+    for (size_t i = 0; i < o->semantics_count; i++)
+        un_cli_reads(files, strchr(o->semantics[i], '=') + 1);
     un_cli_makes(files, a->output);
-    un_cli_writes(files, a->split.write);
+    un_cli_writes(files, o->write_splits);
     return un_cli_check_files(files);
 }
 
@@ -300,10 +300,12 @@ static un_status print_summary(const un_dataset *d) {
     return UNSEEN_OK;
 }
 
-int un_import_show(un_status imported, const char *output) {
-    un_dataset dataset;
-    if (imported || un_dataset_open(&dataset, output)) return un_cli_fail();
-    un_status status = print_summary(&dataset);
-    un_dataset_close(&dataset);
+int un_import_run(un_import_arguments *a, const char *format) {
+    unseen_dataset *data = NULL;
+    a->options.seed = a->common.seed;
+    un_status status = unseen_import(format, a->output, &a->options);
+    if (!status) status = un_cli_dataset_open(a->output, NULL, &data);
+    if (!status) status = print_summary(&data->data);
+    unseen_dataset_close(data);
     return status ? un_cli_fail() : UN_EXIT_OK;
 }

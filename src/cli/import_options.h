@@ -6,36 +6,17 @@
 #define UN_CLI_IMPORT_OPTIONS_H
 
 #include "cli/cli.h"
-#include "data/readers/import.h"
-#include "data/readers/split_file.h"
-#include "text/word_vectors.h"
 
 enum { UN_IMPORT_FILES = 64, UN_IMPORT_UNKNOWN = 16 };
 
 /* One for all formats; a format offers the options that it has. */
 typedef struct {
     un_cli_common common;
-    const char *path; /* the argument: a file or a folder; NULL: the format has none */
-    const char *name, *output;
-    un_words_options words; /* vectors NULL: without */
+    const char *output;
+    unseen_import_options options; /* its lists are these: */
     const char *validation[UN_IMPORT_FILES];
-    size_t validation_count;
-    un_named_path semantics[UN_MAX_SEMANTICS];
-    size_t semantics_count;
-    char *unknown[UN_IMPORT_UNKNOWN]; /* what stands for unknown values */
-    size_t unknown_count;
-    const char *features_name;
-    un_dtype dtype;
-    const char *images;
-    int allow_missing;
-    un_orientation orientation;
-    int update;
-    un_split_options split;        /* file: of all formats; the rest of those with files or rows */
-    const char *features, *labels; /* arrays, or a feature file */
-    const char *class_names;       /* a file of them */
-    const char *table;             /* of classes and attributes */
-    const char *scale, *layout;
-    size_t images_per_class, size; /* of what is drawn; 0: as usual */
+    const char *semantics[UN_MAX_SEMANTICS]; /* "NAME=FILE" */
+    const char *unknown[UN_IMPORT_UNKNOWN];
 } un_import_arguments;
 
 /* Keys of the options. Their meaning is the same in all formats, whatever the table of a format
@@ -94,15 +75,12 @@ extern const struct argp un_import_store_argp;     /* --features-name, --dtype *
 extern const struct argp un_import_pictures_argp;  /* --images, --allow-missing */
 extern const struct argp un_import_turn_argp;      /* --orientation */
 
-/* Sets what the split options share with others; to be called once all are parsed. */
-void un_import_finish_split(un_import_arguments *a);
-/* Whether --write-splits is none of the inputs; `root` is the folder of other people's data, NULL
- * where there is none. An exit code; releases `files`, which the format's own inputs are in. */
-int un_import_check_files(const un_import_arguments *a, const char *root, un_cli_files *files);
-/* Called by an import before it writes: names and word vectors of the attributes; `user` is
- * the un_words_options. */
-un_status un_import_add_words(un_dataset *dataset, void *user);
-/* What an import ends with: prints what is there now; the exit code. */
-int un_import_show(un_status imported, const char *output);
+/* What is nothing until it is said. */
+void un_import_begin(un_import_arguments *a);
+/* Whether --write-splits is none of the inputs; `folder` is the one of other people's data, NULL where
+ * there is none. An exit code; releases `files`, which the format's own inputs are in. */
+int un_import_check_files(const un_import_arguments *a, const char *folder, un_cli_files *files);
+/* Imports, and prints what is there now; the exit code. */
+int un_import_run(un_import_arguments *a, const char *format);
 
 #endif

@@ -8,6 +8,7 @@
 #include "data/readers/import.h"
 #include "engine/handles.h"
 #include "engine/loader.h"
+#include "text/word_vectors.h"
 
 /* ---- making and releasing ---- */
 
@@ -197,6 +198,50 @@ const char *unseen_dataset_attribute_name(const unseen_dataset *data, const char
                                           size_t i) {
     const un_semantics *s = data && semantics ? un_dataset_semantics(&data->data, semantics) : NULL;
     return s && s->attributes && i < s->width ? s->attributes[i] : NULL;
+}
+
+/* ---- word vectors ---- */
+
+unseen_status unseen_dataset_words(const unseen_dataset *data, const char *semantics,
+                                   const float **vectors, size_t *width) {
+    UN_LOCALE_C;
+    const un_semantics *s = NULL;
+    if (!data || !semantics || !vectors || !width)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_dataset_words: a pointer is NULL");
+    UN_TRY(un_dataset_require_semantics(&data->data, semantics, &s));
+    *vectors = s->vectors;
+    *width = s->vector_width;
+    return UNSEEN_OK;
+}
+
+static const unseen_words_options g_words = {.size = sizeof g_words};
+
+void unseen_words_options_init(unseen_words_options *options, size_t size) {
+    un_options_init(options, size, &g_words, sizeof g_words);
+}
+
+unseen_status unseen_dataset_add_words(unseen_dataset *data, const char *vectors,
+                                       const unseen_words_options *options) {
+    UN_LOCALE_C;
+    unseen_words_options o = g_words;
+    un_semantics before[UN_MAX_SEMANTICS];
+    if (!data || !vectors)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_dataset_add_words: a pointer is NULL");
+    UN_TRY(un_options_take(options, "unseen_words_options", &o, sizeof o));
+    for (size_t i = 0; i < o.semantics_count; i++)
+        if (!o.semantics || !o.semantics[i])
+            return un_fail(UNSEEN_E_ARGUMENT, "semantics %zu is NULL", i);
+    const un_words_options words = {.vectors = vectors,
+                                    .tensor = o.tensor,
+                                    .attributes = o.attributes,
+                                    .semantics = o.semantics,
+                                    .semantics_count = o.semantics_count};
+    un_dataset *d = &data->data;
+    memcpy(before, d->semantics, sizeof before); /* all that it changes */
+    un_status status = un_words_add(d, &words);
+    if (!status && d->directory) status = un_dataset_write(d, d->directory);
+    if (status) memcpy(d->semantics, before, sizeof before);
+    return status;
 }
 
 /* ---- features ---- */
