@@ -5,7 +5,8 @@
 FROM debian:trixie-slim AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        make gcc cmake ninja-build pkg-config dpkg-dev python3-cffi libdnnl-dev libhdf5-dev libjansson-dev \
+        make gcc cmake ninja-build pkg-config dpkg-dev file python3 python3-cffi \
+        libdnnl-dev libhdf5-dev libjansson-dev \
         zlib1g-dev libzip-dev libvips-dev libcairo2-dev libutf8proc-dev libmicrohttpd-dev \
         libcmocka-dev \
     && rm -rf /var/lib/apt/lists/*

@@ -103,8 +103,17 @@ printf '#!/bin/sh\necho install ok installed\n' >"$scratch/bin/dpkg-query"
 succeeds
 keeps_from "apt-get" "sudo"
 
-# Nothing is asked for and nothing installed where that is wanted.
+# The image of the Dockerfile is built with what `make deb` would install.
 printf '#!/bin/sh\nexit 1\n' >"$scratch/bin/dpkg-query"
+does deb
+wanted=$(printf '%s\n' "$said" | sed -n 's/.*--no-install-recommends//p')
+for package in libvips-dev dpkg-dev $wanted; do
+    echo "$wanted" | grep -qw -- "$package" || fail "make deb does not want $package: $said"
+    sed -n '/ AS build/,/^WORKDIR/p' "$source/Dockerfile" | grep -qw -- "$package" ||
+        fail "the Dockerfile does not install $package"
+done
+
+# Nothing is asked for and nothing installed where that is wanted.
 succeeds PACKAGES=
 keeps_from "apt-get" "sudo"
 says "[--build]"
