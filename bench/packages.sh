@@ -55,7 +55,10 @@ unseen predict birds.model birds/images/*/001.png --csv answers.csv -q
 cc /packages/score_features.c $(pkg-config --cflags --libs unseen) -o score
 head -c 100 /dev/zero | ./score birds.model >/dev/null || true
 python3 /packages/train_arrays.py arrays.model
-rm -rf birds birds.model arrays.model answers.csv score
+# The whole way once, short: pictures, features, every method, the page.
+unseen demo -o demo --images-per-class 5 --epochs 1 -q >told
+grep -q '^Done in' told && [ "$(ls demo/*.model | wc -l)" -ge 5 ] && grep -q '</html>' demo/report.html
+rm -rf birds birds.model arrays.model answers.csv score demo told
 apt-get purge -y -qq python3-unseen unseen libunseen-dev libunseen0 >/dev/null
 files >/tmp/after
 diff /tmp/before /tmp/after || { echo "the packages leave something behind"; exit 1; }
