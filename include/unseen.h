@@ -59,10 +59,12 @@
  * - Left as it is: locale, umask, working directory, signal handlers, environment, OpenMP's
  *   settings (what libraries below need of them is set for the length of a call and put back).
  *   OpenMP's threads are kept for the next call, as OpenMP does.
- * - libvips is started when the first picture is decoded or drawn, and set for the process: its
- *   operation cache off, its concurrency 1, loaders of other formats than JPEG, PNG, WebP, TIFF, GIF
- *   and HEIF blocked, its GLib messages sent to the log. A host that uses libvips itself sets these
- *   anew after the library's first picture; no result depends on them.
+ * - libvips: where the host has started it (vips_init) before the library's first picture, all
+ *   settings are the host's and stay as they are, and its messages go where the host's go; its error
+ *   buffer is emptied when a picture is damaged. Otherwise the library starts it with the first
+ *   picture that is decoded or drawn, and sets it for the process: operation cache off, concurrency
+ *   1, loaders of other formats than JPEG, PNG, WebP, TIFF, GIF and HEIF blocked, GLib messages sent
+ *   to the log. No result depends on them.
  */
 #ifndef UNSEEN_H
 #define UNSEEN_H

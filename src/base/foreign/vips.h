@@ -10,7 +10,7 @@
 /* clang-format off */
 #define UN_VIPS_FUNCTIONS(X) \
     X(g_free) X(g_log_set_handler) X(g_module_make_resident) X(g_module_open) X(g_object_unref) \
-    X(g_path_get_dirname) X(g_setenv) X(g_strdup_printf) X(g_unsetenv) \
+    X(g_path_get_dirname) X(g_setenv) X(g_strdup_printf) X(g_type_from_name) X(g_unsetenv) \
     X(vips_band_format_get_type) X(vips_block_untrusted_set) X(vips_cache_set_max) \
     X(vips_concurrency_set) X(vips_enum_nick) X(vips_error_buffer_copy) X(vips_error_clear) \
     X(vips_gifload_buffer) X(vips_heifload_buffer) X(vips_image_get_int) \
@@ -28,6 +28,7 @@ UN_FOREIGN_TABLE(un_vips_table, UN_VIPS_FUNCTIONS)
 #define g_path_get_dirname un_vips_table.g_path_get_dirname
 #define g_setenv un_vips_table.g_setenv
 #define g_strdup_printf un_vips_table.g_strdup_printf
+#define g_type_from_name un_vips_table.g_type_from_name
 #define g_unsetenv un_vips_table.g_unsetenv
 #define vips_version un_vips_table.vips_version
 #undef g_free /* a macro since GLib 2.78 */

@@ -3,7 +3,8 @@
  *
  * It is started once, with its operation cache off, all loaders blocked but those of JPEG, PNG,
  * WebP, TIFF, GIF and HEIF, and its warnings sent to the log. Of its modules only HEIF's is loaded,
- * with the first such picture. Forks wait until nobody is in it.
+ * with the first such picture. Where the host has started it before, all of this is the host's and
+ * stays so. Forks wait until nobody is in it.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -156,6 +157,10 @@ static un_status start(void) {
     UN_TRY(un_foreign_need(UN_VIPS));
     if (g_state == NOT_STARTED) UN_TRY(un_memory_check(START_NEED));
     if (g_state == BROKEN) return un_fail(UNSEEN_E_UNSUPPORTED, "libvips does not start");
+    if (g_type_from_name("VipsOperation") != 0) { /* known from its start on: the host's */
+        g_state = STARTED;
+        return UNSEEN_OK;
+    }
     g_state = BROKEN;
     /* Everything below fatal errors: fatal ones are a lack of memory, and GLib ends then. */
     g_log_set_handler("VIPS", G_LOG_LEVEL_MASK, log_warning, NULL);
