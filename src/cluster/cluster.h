@@ -88,6 +88,24 @@ un_status un_cluster_exchange(un_cluster *group, const void *send, void *receive
 /* Every rank's block at all ranks, in the order of ranks, all of one size. */
 un_status un_cluster_share(un_cluster *group, const void *mine, void *all, size_t bytes);
 
+/* The same two as requests, which travel while this process computes. Both buffers are lent until it
+ * is done, or for good if it is given up. Ranks start the requests of a group in the same order as its
+ * other collective functions; a group of its own (un_cluster_split) lets them be started whenever one
+ * is ready. MPI moves bytes in its functions only: whoever computes for long asks un_cluster_test
+ * now and then. */
+typedef struct un_cluster_request un_cluster_request;
+un_status un_cluster_exchange_start(un_cluster *group, const void *send, void *receive,
+                                    size_t bytes, un_cluster_request **out);
+un_status un_cluster_share_start(un_cluster *group, const void *mine, void *all, size_t bytes,
+                                 un_cluster_request **out);
+/* Whether it is done, and then releases it: *request becomes NULL. NULL is done. */
+un_status un_cluster_test(un_cluster_request **request, int *done);
+/* Waits until one of n requests, none of them NULL, is done; un_cluster_test tells which. */
+un_status un_cluster_wait(un_cluster_request *const *requests, size_t n);
+/* Of a rank that fails: nobody waits for the request any more. This rank then leaves by
+ * un_cluster_abort, since the others may never come to it. */
+void un_cluster_give_up(un_cluster_request **request);
+
 /* Sends a copy to another rank; returns at once. Messages with one tag arrive in order. */
 un_status un_cluster_post(un_cluster *group, size_t to, int tag, const void *data, size_t bytes);
 /* Waits for a message from another rank; *data is released with free(). UNSEEN_E_INTERRUPTED when

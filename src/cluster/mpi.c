@@ -29,11 +29,12 @@ typedef struct posted {
 struct un_cluster {
     MPI_Comm comm;
     size_t rank, size;
+    int broken; /* a request of it was given up */
 };
 
 static un_cluster g_all;
 static MPI_Comm g_farewell; /* of those who leave, apart from all other traffic */
-static int g_begun, g_apart, g_neighbours = 1;
+static int g_begun, g_apart, g_broken, g_neighbours = 1;
 static char g_place[MPI_MAX_PROCESSOR_NAME + 32];
 static posted *g_posted;
 
@@ -151,7 +152,7 @@ void un_cluster_leave(int *code, const char *sentence, double patience, int *tel
     if (!g_begun || un_alloc(g_all.size, sizeof *all, &all) != UNSEEN_OK) return;
     snprintf(own.sentence, sizeof own.sentence, "%s", sentence);
     if (meet(&own, all, *code > 0 ? patience : -1)) {
-        *together = 1;
+        *together = !g_broken;
         for (size_t r = 0; r < g_all.size; r++) {
             if (all[r].code == UN_CLUSTER_IDLE) continue;
             if (own.code == UN_CLUSTER_IDLE) {
@@ -219,7 +220,7 @@ un_status un_cluster_split(un_cluster *group, size_t colour, un_cluster **out) {
 
 void un_cluster_free(un_cluster *group) {
     if (!group || group == &g_all) return;
-    if (g_begun) MPI_Comm_free(&group->comm);
+    if (g_begun && !group->broken) MPI_Comm_free(&group->comm);
     free(group);
 }
 
@@ -298,33 +299,115 @@ done:
     return status;
 }
 
-static un_status check_block(size_t bytes) {
-    if (bytes < PIECE) return UNSEEN_OK;
-    return un_fail(UNSEEN_E_ARGUMENT, "a block of %zu bytes is too large for ranks", bytes);
+/* ---- requests ---- */
+
+struct un_cluster_request {
+    un_cluster *group;
+    MPI_Request request;
+    int done;
+};
+
+/* Room for one, of blocks that MPI can count; *out stays NULL for a process alone. */
+static un_status make_request(un_cluster *group, size_t bytes, un_cluster_request **out) {
+    *out = NULL;
+    if (bytes >= PIECE)
+        return un_fail(UNSEEN_E_ARGUMENT, "a block of %zu bytes is too large for ranks", bytes);
+    if (!group) return UNSEEN_OK;
+    UN_TRY(un_alloc(1, sizeof **out, out));
+    (*out)->group = group;
+    (*out)->request = MPI_REQUEST_NULL;
+    return UNSEEN_OK;
 }
 
-un_status un_cluster_exchange(un_cluster *group, const void *send, void *receive, size_t bytes) {
-    MPI_Request request = MPI_REQUEST_NULL;
-    UN_TRY(check_block(bytes));
+static un_status started(int code, un_cluster_request **request) {
+    un_status status = check(code);
+    if (!status) return UNSEEN_OK;
+    free(*request);
+    *request = NULL;
+    return status;
+}
+
+un_status un_cluster_exchange_start(un_cluster *group, const void *send, void *receive,
+                                    size_t bytes, un_cluster_request **out) {
+    UN_TRY(make_request(group, bytes, out));
     if (!group) {
         if (bytes > 0) memcpy(receive, send, bytes);
         return UNSEEN_OK;
     }
-    return finish(MPI_Ialltoall(send, (int)bytes, MPI_BYTE, receive, (int)bytes, MPI_BYTE,
-                                group->comm, &request),
-                  &request);
+    return started(MPI_Ialltoall(send, (int)bytes, MPI_BYTE, receive, (int)bytes, MPI_BYTE,
+                                 group->comm, &(*out)->request),
+                   out);
 }
 
-un_status un_cluster_share(un_cluster *group, const void *mine, void *all, size_t bytes) {
-    MPI_Request request = MPI_REQUEST_NULL;
-    UN_TRY(check_block(bytes));
+un_status un_cluster_share_start(un_cluster *group, const void *mine, void *all, size_t bytes,
+                                 un_cluster_request **out) {
+    UN_TRY(make_request(group, bytes, out));
     if (!group) {
         if (bytes > 0) memcpy(all, mine, bytes);
         return UNSEEN_OK;
     }
-    return finish(MPI_Iallgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, group->comm,
-                                 &request),
-                  &request);
+    return started(MPI_Iallgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE,
+                                  group->comm, &(*out)->request),
+                   out);
+}
+
+static un_status look(un_cluster_request *r) {
+    return r->done ? UNSEEN_OK : check(MPI_Test(&r->request, &r->done, MPI_STATUS_IGNORE));
+}
+
+un_status un_cluster_test(un_cluster_request **request, int *done) {
+    *done = 1;
+    if (!*request) return UNSEEN_OK;
+    UN_TRY(look(*request));
+    *done = (*request)->done;
+    if (!*done) return UNSEEN_OK;
+    free(*request);
+    *request = NULL;
+    return UNSEEN_OK;
+}
+
+un_status un_cluster_wait(un_cluster_request *const *requests, size_t n) {
+    double start = un_now();
+    for (int done = n == 0; !done;) {
+        for (size_t i = 0; i < n; i++) {
+            UN_TRY(look(requests[i]));
+            done |= requests[i]->done;
+        }
+        if (!done) rest(start);
+    }
+    return UNSEEN_OK;
+}
+
+/* MPI has no way to cancel what all ranks do together: it may still write into the buffers, and
+ * neither the group nor MPI itself can be ended in order. */
+void un_cluster_give_up(un_cluster_request **request) {
+    if (!*request) return;
+    (*request)->group->broken = 1;
+    g_broken = 1;
+    free(*request);
+    *request = NULL;
+}
+
+static un_status complete(un_cluster_request *request) {
+    if (!request) return UNSEEN_OK;
+    un_status status = un_cluster_wait(&request, 1);
+    if (status)
+        un_cluster_give_up(&request);
+    else
+        free(request);
+    return status;
+}
+
+un_status un_cluster_exchange(un_cluster *group, const void *send, void *receive, size_t bytes) {
+    un_cluster_request *request = NULL;
+    UN_TRY(un_cluster_exchange_start(group, send, receive, bytes, &request));
+    return complete(request);
+}
+
+un_status un_cluster_share(un_cluster *group, const void *mine, void *all, size_t bytes) {
+    un_cluster_request *request = NULL;
+    UN_TRY(un_cluster_share_start(group, mine, all, bytes, &request));
+    return complete(request);
 }
 
 /* Frees what has arrived. */

@@ -84,6 +84,33 @@ un_status un_cluster_share(un_cluster *group, const void *mine, void *all, size_
     return un_cluster_exchange(group, mine, all, bytes);
 }
 
+/* What is started is done: out stays NULL. */
+un_status un_cluster_exchange_start(un_cluster *group, const void *send, void *receive,
+                                    size_t bytes, un_cluster_request **out) {
+    *out = NULL;
+    return un_cluster_exchange(group, send, receive, bytes);
+}
+
+un_status un_cluster_share_start(un_cluster *group, const void *mine, void *all, size_t bytes,
+                                 un_cluster_request **out) {
+    *out = NULL;
+    return un_cluster_share(group, mine, all, bytes);
+}
+
+un_status un_cluster_test(un_cluster_request **request, int *done) {
+    *request = NULL;
+    *done = 1;
+    return UNSEEN_OK;
+}
+
+un_status un_cluster_wait(un_cluster_request *const *requests, size_t n) {
+    (void)requests;
+    (void)n;
+    return UNSEEN_OK;
+}
+
+void un_cluster_give_up(un_cluster_request **request) { *request = NULL; }
+
 static un_status nobody(void) { return un_fail(UNSEEN_E_ARGUMENT, "there is no other rank"); }
 
 un_status un_cluster_post(un_cluster *group, size_t to, int tag, const void *data, size_t bytes) {

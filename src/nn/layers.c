@@ -68,6 +68,7 @@ un_status un_dense_forward_add(const un_dense *layer, const un_params *params, u
 
 un_status un_dense_backward(const un_dense *layer, const un_params *params, un_dtype type,
                             const un_dense_gradient *g) {
+    UN_TRY(un_params_poll(params));
     const void *operand = type == UN_BF16 ? (const void *)g->dy16 : (const void *)g->dy;
     size_t ld = g->lddy ? g->lddy : layer->out;
     int in_first = layer->in_first;

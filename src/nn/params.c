@@ -196,10 +196,20 @@ void un_params_refresh_part(un_params *params, size_t begin, size_t end) {
 
 void un_params_refresh(un_params *params) { un_params_refresh_part(params, 0, params->trained); }
 
+un_status un_params_ready(const un_params *params, size_t index) {
+    const un_params_watch *watch = &params->watch;
+    if (!watch->ready || params->unfinished) return UNSEEN_OK;
+    return watch->ready(watch->context, params->item[index].offset);
+}
+
+un_status un_params_poll(const un_params *params) {
+    const un_params_watch *watch = &params->watch;
+    return watch->ready ? watch->ready(watch->context, SIZE_MAX) : UNSEEN_OK;
+}
+
 un_status un_optimizer_create_part(un_optimizer *optimizer, const un_optimizer_settings *settings,
-                                   size_t begin, size_t end) {
-    *optimizer =
-        (un_optimizer){.settings = *settings, .begin = begin, .end = end, .total = end - begin};
+                                   size_t total) {
+    *optimizer = (un_optimizer){.settings = *settings, .total = total};
     un_status status =
         un_arena_alloc(&optimizer->arena, optimizer->total, sizeof(float), &optimizer->second);
     if (!status && (settings->kind != UN_RMSPROP || settings->momentum != 0))
@@ -211,7 +221,7 @@ un_status un_optimizer_create_part(un_optimizer *optimizer, const un_optimizer_s
 
 un_status un_optimizer_create(un_optimizer *optimizer, const un_optimizer_settings *settings,
                               const un_params *params) {
-    return un_optimizer_create_part(optimizer, settings, 0, params->trained);
+    return un_optimizer_create_part(optimizer, settings, params->trained);
 }
 
 void un_optimizer_free(un_optimizer *optimizer) {
@@ -247,18 +257,24 @@ static un_update constants(const un_optimizer_settings *s, uint64_t t) {
 }
 
 double un_optimizer_step(un_optimizer *optimizer, un_params *params) {
-    un_update u = constants(&optimizer->settings, ++optimizer->steps);
+    optimizer->steps++;
+    return un_optimizer_move(optimizer, params, 0, params->trained, 0);
+}
+
+double un_optimizer_move(un_optimizer *optimizer, un_params *params, size_t begin, size_t stop,
+                         size_t state) {
+    un_update u = constants(&optimizer->settings, optimizer->steps);
     double l2 = 0;
     for (size_t i = 0; i < params->count; i++) {
         const un_param *item = &params->item[i];
         size_t at = item->offset, end = at + item->count;
-        if (at >= params->trained) break; /* fixed ones come last */
-        if (at < optimizer->begin) at = optimizer->begin;
-        if (end > optimizer->end) end = optimizer->end;
+        if (at >= stop) break;
+        if (at < begin) at = begin;
+        if (end > stop) end = stop;
         if (at >= end) continue;
         un_bf16 *shadow = params->value16 ? params->value16 + at : NULL;
-        float *first = optimizer->first ? optimizer->first + (at - optimizer->begin) : NULL;
-        float *second = optimizer->second + (at - optimizer->begin);
+        float *first = optimizer->first ? optimizer->first + state + (at - begin) : NULL;
+        float *second = optimizer->second + state + (at - begin);
         double squares = 0;
         u.decay = item->decay;
         if (optimizer->settings.kind == UN_RMSPROP)

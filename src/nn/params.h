@@ -29,6 +29,13 @@ typedef struct {
 typedef struct un_param_panels un_param_panels;
 typedef struct un_param_values un_param_values;
 
+/* Who is told during a backward pass what is done with: trained elements from `from` on, none where
+ * that is SIZE_MAX; see un_params_ready. */
+typedef struct {
+    un_status (*ready)(void *context, size_t from); /* NULL: nobody */
+    void *context;
+} un_params_watch;
+
 typedef struct {
     size_t count;
     un_param *item;   /* [count]; moves when pieces are added */
@@ -42,6 +49,8 @@ typedef struct {
     float *grad;             /* [trained], NULL when only predicting */
     un_bf16 *value16; /* [trained], kept by the optimiser; NULL in f32 and when only predicting */
     un_param_panels **panels; /* [count]: when only predicting in bf16, packed weights instead */
+    un_params_watch watch;
+    int unfinished; /* gradients are added to by one more backward pass of this step, at least */
     un_arena arena;
 } un_params;
 
@@ -76,6 +85,14 @@ void un_params_refresh(un_params *params);
 /* The same after trained values begin .. end-1 alone were set. */
 void un_params_refresh_part(un_params *params, size_t begin, size_t end);
 
+/* A backward pass says that it is done with piece `index` and all behind it: in this step nothing is
+ * added to their gradients any more, and nobody reads their values, so that whoever watches may
+ * already move these. Layers are declared in the order in which they compute and go back in the
+ * opposite one. Nothing happens while the set is `unfinished`. By the thread that does the step. */
+un_status un_params_ready(const un_params *params, size_t index);
+/* Lets whoever watches work in between, with no news. */
+un_status un_params_poll(const un_params *params);
+
 /* ---- Adam (two forms) and RMSprop over a flat parameter set.
  *
  *   adam     torch.optim.Adam:  p -= lr/(1 - b1^t) m / (sqrt(v / (1 - b2^t)) + eps)
@@ -99,27 +116,31 @@ typedef struct {
 
 typedef struct {
     un_optimizer_settings settings;
-    uint64_t steps;    /* done so far */
-    size_t begin, end; /* of the flat arrays: what it moves, all of them or a part */
-    size_t total;      /* end - begin: elements of a state array */
-    float *first;      /* m, or the momentum buffer; NULL if there is none */
-    float *second;     /* v */
+    uint64_t steps; /* done so far */
+    size_t total;   /* elements of a state array: all trained ones, or those that it moves */
+    float *first;   /* m, or the momentum buffer; NULL if there is none */
+    float *second;  /* v */
     un_arena arena;
 } un_optimizer;
 
 /* Zero state for `params`, which must be allocated. */
 un_status un_optimizer_create(un_optimizer *optimizer, const un_optimizer_settings *settings,
                               const un_params *params);
-/* The same for elements begin .. end-1 alone; both are multiples of 16, or the end of all. */
+/* The same for `total` elements, those that this process moves, by un_optimizer_move. */
 un_status un_optimizer_create_part(un_optimizer *optimizer, const un_optimizer_settings *settings,
-                                   size_t begin, size_t end);
+                                   size_t total);
 void un_optimizer_free(un_optimizer *optimizer);
 
 /* Back to the state that un_optimizer_create made. */
 void un_optimizer_restart(un_optimizer *optimizer);
 
-/* One update of the optimiser's parameters from their gradients, and of their bf16 copy.
+/* One update of all parameters from their gradients, and of their bf16 copy.
  * Returns their L2 term sum decay/2 |p|^2 as it was before the update. */
 double un_optimizer_step(un_optimizer *optimizer, un_params *params);
+/* A part of an update: elements begin .. end-1, whose state begins at element `state`; begin is a
+ * multiple of 16, and so is end unless it is that of all. The update is number optimizer->steps,
+ * which the caller counts up before the first part. Returns the L2 term of these. */
+double un_optimizer_move(un_optimizer *optimizer, un_params *params, size_t begin, size_t end,
+                         size_t state);
 
 #endif

@@ -467,6 +467,7 @@ un_status un_encoder_backward(un_encoder_pass *pass, const un_pass_context *cont
             UN_TRY(un_block_forward(&e->block[l], context, e->site, l, pass->x[l], state, NULL));
         UN_TRY(un_block_backward(&e->block[l], context, e->site, l, pass->x[l], state,
                                  &pass->scratch, d));
+        UN_TRY(un_params_ready(context->params, e->block[l].attention.query.weight));
     }
     return UNSEEN_OK;
 }

@@ -117,15 +117,6 @@ static un_status take_state(void *context, size_t at, const float *piece, size_t
     return UNSEEN_OK;
 }
 
-/* Collective: one array of the optimiser's state, of which each rank has a stretch. */
-static un_status write_state(trainer *t, const float *mine, state_sink *sink) {
-    size_t trained = t->method->params.trained, ranks = un_cluster_size(t->options->ranks);
-    if (ranks == 1) return take_state(sink, 0, mine, trained);
-    for (size_t r = 0; r < ranks; r++)
-        UN_TRY(un_shared_spread(&t->shared, r, mine, trained, take_state, sink));
-    return UNSEEN_OK;
-}
-
 /* All arrays; `writer` is NULL at ranks that only tell their state. */
 static un_status write_arrays(un_st_writer *writer, trainer *t) {
     const un_params *p = &t->method->params;
@@ -136,7 +127,7 @@ static un_status write_arrays(un_st_writer *writer, trainer *t) {
     const float *const states[] = {t->optimizer.second, t->optimizer.first};
     for (size_t i = 0; i < 2; i++) {
         if (!states[i]) continue;
-        UN_TRY(write_state(t, states[i], &sink));
+        UN_TRY(un_shared_spread(&t->shared, states[i], take_state, &sink));
         sink.index++;
     }
     UN_TRY(sink.status);
@@ -193,17 +184,33 @@ static un_status damaged(const un_safetensors *file, const char *what) {
                    file->path, what);
 }
 
-/* Elements begin .. end-1 of an array of `total`. */
-static un_status load_array(const un_safetensors *file, const char *name, float *out, size_t total,
-                            size_t begin, size_t end) {
+/* The bytes of an array of `total` f32; the file may be unaligned. */
+static un_status find_array(const un_safetensors *file, const char *name, size_t total,
+                            const void **out) {
     const un_st_entry *entry = NULL;
-    if (!out) return UNSEEN_OK;
     UN_TRY(un_safetensors_require(file, name, 1, &entry));
     if (entry->tensor.shape[0] != total || entry->tensor.dtype != UN_F32)
         return damaged(file, "an array has the wrong shape");
-    /* the file may be unaligned */
-    memcpy(out, (const char *)entry->tensor.data + begin * sizeof *out,
-           (end - begin) * sizeof *out);
+    *out = entry->tensor.data;
+    return UNSEEN_OK;
+}
+
+/* Parameters, and this rank's part of the optimiser's state. */
+static un_status load_arrays(trainer *t, const un_safetensors *file) {
+    const un_params *p = &t->method->params;
+    const void *whole = NULL;
+    const struct {
+        const char *name;
+        float *mine;
+    } states[] = {{"second", t->optimizer.second}, {"first", t->optimizer.first}};
+    UN_TRY(find_array(file, "values", p->total, &whole));
+    memcpy(p->value, whole, p->total * sizeof *p->value);
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        if (!states[i].mine) continue;
+        UN_TRY(find_array(file, states[i].name, p->trained, &whole));
+        un_shared_pick(&t->shared, whole, states[i].mine);
+    }
+    un_params_refresh(&t->method->params);
     return UNSEEN_OK;
 }
 
@@ -323,12 +330,7 @@ static un_status restore(trainer *t, const un_safetensors *file) {
     if (un_run_is_final(t)) UN_GO(un_history_select(t));
     UN_GO(un_run_open(t));
     UN_GO(check_epochs(t, file));
-    const un_params *p = &t->method->params;
-    const un_optimizer *o = &t->optimizer;
-    UN_GO(load_array(file, "values", p->value, p->total, 0, p->total));
-    UN_GO(load_array(file, "second", o->second, p->trained, o->begin, o->end));
-    UN_GO(load_array(file, "first", o->first, p->trained, o->begin, o->end));
-    un_params_refresh(&t->method->params);
+    UN_GO(load_arrays(t, file));
     t->optimizer.steps = t->optimizer.settings.fresh ? t->step : t->steps_done;
     if (t->epoch > un_run_epochs(t) || t->step >= un_run_epoch_steps(t))
         UN_GO(damaged(file, "its position lies outside the run"));

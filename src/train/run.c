@@ -65,10 +65,9 @@ un_status un_run_open(trainer *t) {
     if (learner) {
         un_optimizer_settings settings;
         learner->optimizer(t->method, &settings);
-        size_t begin = 0, end = 0;
-        UN_TRY(un_shared_create(&t->shared, o->ranks, o->wire, t->method->params.trained, &begin,
-                                &end));
-        UN_TRY(un_optimizer_create_part(&t->optimizer, &settings, begin, end));
+        UN_TRY(
+            un_shared_create(&t->shared, o->ranks, o->wire, &t->method->params, UN_SHARED_WINDOW));
+        UN_TRY(un_optimizer_create_part(&t->optimizer, &settings, t->shared.own));
     }
     UN_TRY(un_method_prepare(t->method));
     t->run_started = un_now();
@@ -77,10 +76,10 @@ un_status un_run_open(trainer *t) {
 
 void un_run_close(trainer *t) {
     if (!t->run_is_open) return;
+    un_shared_free(&t->shared);
+    un_optimizer_free(&t->optimizer);
     if (t->method) t->options->class->destroy(t->method);
     t->method = NULL;
-    un_optimizer_free(&t->optimizer);
-    un_shared_free(&t->shared);
     un_task_free(&t->task);
     t->run_is_open = 0;
 }

@@ -83,7 +83,7 @@ typedef struct {
     un_task task;
     un_training_data data;
     un_method *method;
-    un_optimizer optimizer; /* of this rank's stretch */
+    un_optimizer optimizer; /* of this rank's elements */
     un_shared shared;       /* options->ranks and their traffic */
     double run_started, last_checkpoint;
     FILE *log;

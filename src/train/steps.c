@@ -30,11 +30,12 @@ static un_status train_step(trainer *t) {
     const un_method_learner *learner = t->options->class->learner;
     double losses[UN_MAX_LOSSES] = {0};
     if (t->optimizer.settings.fresh && t->step == 0) un_optimizer_restart(&t->optimizer);
-    UN_TRY(learner->step(t->method, t->epoch, t->step, losses));
     if (learner->learning_rate)
         t->optimizer.settings.lr = learner->learning_rate(t->method, t->epoch);
     double l2 = 0;
-    UN_TRY(un_shared_step(&t->shared, &t->optimizer, &t->method->params, &l2));
+    UN_TRY(un_shared_begin(&t->shared, &t->optimizer));
+    UN_TRY(learner->step(t->method, t->epoch, t->step, losses));
+    UN_TRY(un_shared_end(&t->shared, &l2));
     return add_losses(t, losses, l2);
 }
 

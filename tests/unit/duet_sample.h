@@ -121,6 +121,15 @@ static inline void check_piece(un_method *method, size_t index, const float *gra
     fail_msg("%s: slope %.6g, gradient %.6g", item->name, slope, length);
 }
 
+/* Each layer of a transformer, and of those between both sides, tells when it is done. */
+static inline size_t count_layers(const un_method *method) {
+    const duet_method *m = (const duet_method *)method;
+    size_t layers = m->settings.with_text ? m->settings.cross_layers + m->spec.text.layers : 1;
+    if (m->spec.swin.width == 0) return layers + (m->spec.vit.width > 0 ? m->spec.vit.layers : 0);
+    for (size_t s = 0; s < m->spec.swin.stages; s++) layers += m->spec.swin.depth[s];
+    return layers;
+}
+
 static inline void check_gradients(const char *const *sets, size_t regions, size_t width,
                                    size_t step) {
     util_scene s;
@@ -133,6 +142,7 @@ static inline void check_gradients(const char *const *sets, size_t regions, size
     memcpy(grad, method->params.grad, method->params.total * sizeof *grad);
     for (size_t i = 0; i < method->params.count; i++)
         check_piece(method, i, grad + method->params.item[i].offset, step);
+    util_check_done(method, step, count_layers(method));
     free(grad);
     un_method_duet.destroy(method);
     util_scene_free(&s);

@@ -102,49 +102,149 @@ static void make_params(un_params *p) {
     un_params_refresh(p);
 }
 
-/* A split step is a step with gradients that are added in the order of ranks. */
+/* Gradients of this rank, from the last piece to the first: what is done with is said; where not, at
+ * the end of all. */
+static void go_back(un_params *p, int tells) {
+    memset(p->grad, 0, p->trained * sizeof *p->grad);
+    for (size_t k = p->count; k-- > 0;) {
+        size_t begin = p->item[k].offset;
+        for (size_t i = 0; i < p->item[k].count; i++)
+            p->grad[begin + i] = gradient(rank(), begin + i);
+        assert_int_equal(un_params_poll(p), UNSEEN_OK);
+        if (tells) assert_int_equal(un_params_ready(p, k), UNSEEN_OK);
+    }
+}
+
+/* The sums of all ranks' gradients in their order; `owner` of an element sends it nobody. */
+static void add_gradients(un_params *p, const un_shared *shared, int narrow) {
+    memset(p->grad, 0, p->trained * sizeof *p->grad);
+    for (size_t k = 0; k < p->count; k++)
+        for (size_t i = p->item[k].offset; i < p->item[k].offset + p->item[k].count; i++)
+            for (size_t r = 0; r < size(); r++) {
+                size_t owner = size() > 1 ? i / shared->piece % size() : 0;
+                float g = gradient(r, i);
+                un_bf16 g16;
+                un_convert_to_bf16(&g, &g16, 1);
+                if (narrow && r != owner) un_widen(&g16, &g, 1);
+                p->grad[i] = r == 0 ? g : p->grad[i] + g;
+            }
+}
+
+/* The state of all ranks as un_shared_spread tells it. */
+typedef struct {
+    float whole[6000];
+    size_t next;
+} spread;
+
+static un_status take(void *context, size_t at, const float *piece, size_t n) {
+    spread *s = context;
+    assert_int_equal(at, s->next);
+    memcpy(s->whole + at, piece, n * sizeof *piece);
+    s->next += n;
+    return UNSEEN_OK;
+}
+
+static void check_state(un_shared *shared, const float *mine, const float *expected, size_t n) {
+    spread all = {.next = 0};
+    float picked[6000];
+    assert_int_equal(un_shared_spread(shared, mine, take, &all), UNSEEN_OK);
+    assert_int_equal(all.next, n);
+    assert_memory_equal(all.whole, expected, n * sizeof *expected);
+    un_shared_pick(shared, expected, picked);
+    assert_memory_equal(picked, mine, shared->own * sizeof *mine);
+}
+
+/* A shared step is a step with gradients that are added in the order of ranks, in however many windows
+ * and whenever they set out. */
+static void check_shared(int narrow, size_t window, int tells) {
+    const un_optimizer_settings adam = {UN_ADAM, 0.01, 0.9, 0.999, 1e-8, 0, 0};
+    un_params p, q;
+    un_optimizer whole, part;
+    un_shared shared;
+    double l2 = 0;
+    make_params(&p);
+    make_params(&q);
+    assert_int_equal(
+        un_shared_create(&shared, un_cluster_all(), narrow ? UN_BF16 : UN_F32, &q, window),
+        UNSEEN_OK);
+    assert_int_equal(un_optimizer_create(&whole, &adam, &p), UNSEEN_OK);
+    assert_int_equal(un_optimizer_create_part(&part, &adam, shared.own), UNSEEN_OK);
+    for (int step = 0; step < 3; step++) {
+        assert_int_equal(un_shared_begin(&shared, &part), UNSEEN_OK);
+        q.unfinished = 1; /* of two mini-batches the first says nothing */
+        go_back(&q, tells);
+        q.unfinished = 0;
+        go_back(&q, tells);
+        /* Windows have set out already. */
+        if (size() > 1 && shared.windows > 1) assert_int_equal(shared.sent > 0, tells);
+        assert_int_equal(un_shared_end(&shared, &l2), UNSEEN_OK);
+        add_gradients(&p, &shared, narrow);
+        double expected = un_optimizer_step(&whole, &p);
+        /* Lanes of f32 have 5000 / 16 terms in another order: 313 2^-24. */
+        assert_true(fabs(l2 - expected) <= 2e-5 * expected);
+        assert_memory_equal(p.value, q.value, p.trained * sizeof *p.value);
+        assert_memory_equal(p.value16, q.value16, p.trained * sizeof *p.value16);
+    }
+    check_state(&shared, part.second, whole.second, p.trained);
+    un_shared_free(&shared);
+    un_optimizer_free(&whole);
+    un_optimizer_free(&part);
+    un_params_free(&p);
+    un_params_free(&q);
+}
+
 static void test_shared_step(void **state) {
     (void)state;
-    const un_optimizer_settings adam = {UN_ADAM, 0.01, 0.9, 0.999, 1e-8, 0, 0};
-    for (int narrow = 0; narrow < 2; narrow++) {
-        un_params p, q;
-        un_optimizer whole, part;
-        un_shared shared;
-        size_t begin = 0, end = 0;
-        double l2 = 0;
-        make_params(&p);
-        make_params(&q);
-        assert_int_equal(un_shared_create(&shared, un_cluster_all(), narrow ? UN_BF16 : UN_F32,
-                                          q.trained, &begin, &end),
-                         UNSEEN_OK);
-        assert_int_equal(un_optimizer_create(&whole, &adam, &p), UNSEEN_OK);
-        assert_int_equal(un_optimizer_create_part(&part, &adam, begin, end), UNSEEN_OK);
-        for (int step = 0; step < 3; step++) {
-            for (size_t i = 0; i < p.trained; i++) {
-                size_t owner = i / shared.stretch;
-                p.grad[i] = 0;
-                for (size_t r = 0; r < size(); r++) {
-                    float g = gradient(r, i);
-                    un_bf16 g16;
-                    un_convert_to_bf16(&g, &g16, 1);
-                    if (narrow && r != owner) un_widen(&g16, &g, 1);
-                    p.grad[i] = r == 0 ? g : p.grad[i] + g;
-                }
-                q.grad[i] = gradient(rank(), i);
+    static const size_t windows[] = {UN_SHARED_WINDOW, 1000, 64}; /* one, 6, and some 80 */
+    for (size_t w = 0; w < sizeof windows / sizeof *windows; w++)
+        for (int narrow = 0; narrow < 2; narrow++)
+            for (int tells = 0; tells < 2; tells++) check_shared(narrow, windows[w], tells);
+}
+
+/* Requests of one group and of another are through in whatever order they are asked for. */
+static void test_requests(void **state) {
+    (void)state;
+    enum { MOST = 64, LONG = 1 << 16 };
+    un_cluster *other = NULL;
+    un_cluster_request *request[2] = {NULL};
+    uint32_t send[MOST] = {0}, receive[MOST] = {0};
+    unsigned char *mine = malloc(LONG), *all = malloc(LONG * size());
+    assert_non_null(mine);
+    assert_non_null(all);
+    memset(mine, (int)rank() + 1, LONG);
+    for (size_t r = 0; r < size(); r++) send[r] = (uint32_t)(1000 * rank() + r);
+    assert_int_equal(un_cluster_split(un_cluster_all(), 0, &other), UNSEEN_OK);
+    for (int turn = 0; turn < 2; turn++) {
+        un_status first = UNSEEN_OK;
+        if (rank() % 2) first = un_cluster_share_start(other, mine, all, LONG, &request[1]);
+        assert_int_equal(first, UNSEEN_OK);
+        assert_int_equal(
+            un_cluster_exchange_start(un_cluster_all(), send, receive, sizeof *send, &request[0]),
+            UNSEEN_OK);
+        if (rank() % 2 == 0) first = un_cluster_share_start(other, mine, all, LONG, &request[1]);
+        assert_int_equal(first, UNSEEN_OK);
+        for (int left = 3; left > 0;) {
+            un_cluster_request *pending[2];
+            size_t n = 0;
+            for (int i = 0; i < 2; i++)
+                if (request[i]) pending[n++] = request[i];
+            assert_int_equal(un_cluster_wait(pending, n), UNSEEN_OK);
+            for (int i = 0; i < 2; i++) {
+                int done = 0;
+                assert_int_equal(un_cluster_test(&request[i], &done), UNSEEN_OK);
+                assert_int_equal(done, request[i] == NULL);
+                if (done) left &= ~(1 << i);
             }
-            double expected = un_optimizer_step(&whole, &p);
-            assert_int_equal(un_shared_step(&shared, &part, &q, &l2), UNSEEN_OK);
-            /* Lanes of f32 have 5000 / 16 terms in another order: 313 2^-24. */
-            assert_true(fabs(l2 - expected) <= 2e-5 * expected);
-            assert_memory_equal(p.value, q.value, p.trained * sizeof *p.value);
-            assert_memory_equal(p.value16, q.value16, p.trained * sizeof *p.value16);
         }
-        un_shared_free(&shared);
-        un_optimizer_free(&whole);
-        un_optimizer_free(&part);
-        un_params_free(&p);
-        un_params_free(&q);
+        for (size_t r = 0; r < size(); r++) assert_int_equal(receive[r], 1000 * r + rank());
+        for (size_t i = 0; i < LONG * size(); i++)
+            if (all[i] != i / LONG + 1) fail_msg("byte %zu", i);
+        memset(receive, 0, sizeof receive);
+        memset(all, 0, LONG * size());
     }
+    un_cluster_free(other);
+    free(mine);
+    free(all);
 }
 
 /* A ring, two messages of one tag, one of them empty and one long. */
@@ -287,16 +387,45 @@ static void test_place(void **state) {
     assert_true(some >= 1 && some <= 64);
 }
 
-int main(void) {
+/* Rank 0 fails in the middle of a step, when gradients are on their way that it will not add up; the
+ * others wait for what it does not send. All end. */
+static int fail_in_step(void) {
+    const un_optimizer_settings adam = {UN_ADAM, 0.01, 0.9, 0.999, 1e-8, 0, 0};
+    un_params p;
+    un_optimizer optimizer;
+    un_shared shared;
+    double l2 = 0;
+    int code = 1, tell = 0, together = 0;
+    make_params(&p);
+    if (un_shared_create(&shared, un_cluster_all(), UN_F32, &p, 64) != UNSEEN_OK ||
+        un_optimizer_create_part(&optimizer, &adam, shared.own) != UNSEEN_OK ||
+        un_shared_begin(&shared, &optimizer) != UNSEEN_OK)
+        return 0;
+    un_status status = un_params_ready(&p, rank() > 0 ? 0 : 2);
+    if (status == UNSEEN_OK && rank() > 0) status = un_shared_end(&shared, &l2);
+    if (status == UNSEEN_OK && rank() > 0) return 0; /* it cannot be */
+    un_shared_free(&shared);
+    un_optimizer_free(&optimizer);
+    un_params_free(&p);
+    un_cluster_leave(&code, "failed", 1, &tell, &together);
+    if (together) return 0;
+    puts("ends");
+    fflush(stdout);
+    un_cluster_abort(3);
+}
+
+int main(int count, char **words) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_broadcast),   cmocka_unit_test(test_gather),
         cmocka_unit_test(test_split),       cmocka_unit_test(test_exchange),
         cmocka_unit_test(test_shared_step), cmocka_unit_test(test_messages),
         cmocka_unit_test(test_agree),       cmocka_unit_test(test_same),
         cmocka_unit_test(test_deal),        cmocka_unit_test(test_place),
+        cmocka_unit_test(test_requests),
     };
     int code = 0, tell = 0, together = 0;
     if (un_cluster_begin() != UNSEEN_OK) return 1;
+    if (count > 1 && !strcmp(words[1], "fail")) return fail_in_step();
     code = cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
     un_cluster_leave(&code, "", 10, &tell, &together);
     if (!together) un_cluster_abort(1);

@@ -223,6 +223,7 @@ static void check_step(size_t k, uint64_t seed) {
         free(slope);
     }
     free(value);
+    util_check_done(method, 0, 1);
     un_method_cnzsl.destroy(method);
     util_scene_free(&s);
 }

@@ -138,6 +138,7 @@ static void mini_batches_follow_the_definition(void **state) {
             assert_true(n > 0);
             check_step(method, &s, images, n, losses[0], g_cases[k].name);
         }
+        util_check_done(method, 0, 1);
         un_method_dem.destroy(method);
         util_scene_free(&s);
     }

@@ -5,6 +5,7 @@
 #ifndef UN_TESTS_UTIL_H
 #define UN_TESTS_UTIL_H
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -127,6 +128,48 @@ static inline json_t *util_config(const un_method_class *class, const char *cons
     util_ok(un_config_create(class, NULL, &config));
     for (size_t i = 0; sets && sets[i]; i++) util_ok(un_config_set(class, config, sets[i]));
     return config;
+}
+
+/* What a step says that it is done with (un_params_ready), held against its gradients. */
+typedef struct {
+    un_params *params;
+    const float *expected; /* gradients of the same step */
+    size_t from, times;
+} util_done;
+
+static inline un_status util_hear_done(void *context, size_t from) {
+    util_done *d = context;
+    if (from >= d->from) return UNSEEN_OK; /* no news */
+    assert_memory_equal(d->params->grad + from, d->expected + from,
+                        (d->from - from) * sizeof(float));
+    for (size_t i = from; i < d->from; i++) d->params->value[i] = NAN; /* nobody reads them */
+    un_params_refresh_part(d->params, from, d->from);
+    d->from = from;
+    d->times++;
+    return UNSEEN_OK;
+}
+
+/* Step `step` of epoch 0: gradients are final and values not read any more where the step says so,
+ * `times` times; the gradients of the last step stay. */
+static inline void util_check_done(un_method *method, size_t step, size_t times) {
+    un_params *p = &method->params;
+    double losses[UN_MAX_LOSSES] = {0};
+    float *grad = NULL, *value = NULL;
+    util_ok(un_alloc(p->trained, sizeof *grad, &grad));
+    util_ok(un_alloc(p->trained, sizeof *value, &value));
+    util_ok(method->class->learner->step(method, 0, step, losses));
+    memcpy(grad, p->grad, p->trained * sizeof *grad);
+    memcpy(value, p->value, p->trained * sizeof *value);
+    util_done done = {.params = p, .expected = grad, .from = p->trained};
+    p->watch = (un_params_watch){util_hear_done, &done};
+    util_ok(method->class->learner->step(method, 0, step, losses));
+    p->watch = (un_params_watch){0};
+    assert_int_equal(done.times, times);
+    assert_memory_equal(p->grad, grad, p->trained * sizeof *grad);
+    memcpy(p->value, value, p->trained * sizeof *value);
+    un_params_refresh(p);
+    free(grad);
+    free(value);
 }
 
 /* [n] numbers from -1 to 1, such as bf16 holds where asked for; released with free(). */

@@ -174,6 +174,7 @@ un_status un_cnzsl_backward(cnzsl *n, cnzsl_pass *pass) {
     un_standardise_form form = n->settings.form;
     backward_prototypes(n, pass);
     UN_TRY(backward_layer(n, &n->fc3, pass, pass->s2, pass->d_prototype, pass->d_s2));
+    UN_TRY(un_params_ready(&n->base.params, n->fc3.weight));
     UN_TRY(un_part_gather(&pass->own, h, pass->d_s2));
     un_standardise_backward(form, pass->h2, pass->rows, h, pass->d_s2, pass->d_h2);
     un_relu_backward(pass->h2, UN_F32, pass->d_h2, size);

@@ -181,6 +181,7 @@ un_status un_dem_network_backward(dem *d, double *fit) {
                                  .replace = 1,
                                  .dx = deeper ? d->d_middle : NULL};
     UN_TRY(un_dense_backward(&d->last, &d->base.params, d->type, &g));
+    UN_TRY(un_params_ready(&d->base.params, d->last.weight));
     for (size_t m = 0; deeper && m < d->semantics_count; m++) UN_TRY(backward_first(d, m, rows));
     return UNSEEN_OK;
 }

@@ -250,8 +250,10 @@ un_status un_duet_backward(duet_pass *p, float *dvis, float *dlang) {
         if (p->lang) memset(dlang, 0, rows * H * sizeof *dlang);
     }
     float *const d[DUET_SIDES] = {dlang, dvis};
-    for (size_t i = net->config.xlayers; i-- > 0;)
+    for (size_t i = net->config.xlayers; i-- > 0;) {
         UN_TRY(un_duet_xlayer_backward(&p->xlayer[i], d));
+        UN_TRY(un_params_ready(p->params, net->xlayer[i].cross.query.weight));
+    }
     UN_TRY(backward_text(p, dlang));
     return image->class->backward(p->image, dvis);
 }

@@ -423,7 +423,8 @@ static un_status text_losses(duet_method *m, double *losses) {
     return UNSEEN_OK;
 }
 
-static un_status mini_batch(duet_method *m, size_t epoch, size_t index, double *losses) {
+/* `last` of a step. */
+static un_status mini_batch(duet_method *m, size_t epoch, size_t index, int last, double *losses) {
     const duet_batch *b = &m->training.batch;
     int with_text = m->network.config.with_text;
     UN_TRY(un_duet_batch_make(m, epoch, index));
@@ -447,6 +448,7 @@ static un_status mini_batch(duet_method *m, size_t epoch, size_t index, double *
     UN_TRY(visual_losses(m, losses));
     if (with_text && b->masked) UN_TRY(text_losses(m, losses));
     m->training.step_flops += count_flops(m);
+    m->base.params.unfinished = !last;
     return un_duet_backward(&m->training.pass, m->training.dvis.data,
                             m->training.pass.lang ? m->training.dlang.data : NULL);
 }
@@ -458,9 +460,10 @@ un_status un_duet_step(un_method *method, size_t epoch, size_t step, double *los
     m->training.step_flops = 0;
     m->scoring.ready = 0; /* the parameters are about to change */
     for (size_t k = 0; step == 0 && epoch > 0 && k < m->training.leftover; k++)
-        UN_TRY(mini_batch(m, epoch - 1, m->training.steps * m->settings.accumulate + k, losses));
+        UN_TRY(mini_batch(m, epoch - 1, m->training.steps * m->settings.accumulate + k, 0, losses));
     for (size_t k = 0; k < m->settings.accumulate; k++)
-        UN_TRY(mini_batch(m, epoch, step * m->settings.accumulate + k, losses));
+        UN_TRY(mini_batch(m, epoch, step * m->settings.accumulate + k,
+                          k + 1 == m->settings.accumulate, losses));
     /* The losses of texts, which each rank has its own of; those of pictures are whole. */
     double texts[] = {losses[DUET_TERM_WORDS], losses[DUET_TERM_ATTRIBUTES]};
     UN_TRY(un_shared_sum(m->training.part.ranks, texts, sizeof texts / sizeof *texts));

@@ -435,6 +435,7 @@ static un_status stage_backward(un_swin_pass *pass, size_t s) {
                                  &pass->scratch, pass->d));
         un_position_bias_backward(pass->dbias, c->window[s], w, c->heads[s],
                                   un_param_grad(pass->params, stage->table[b]));
+        UN_TRY(un_params_ready(pass->params, stage->block[b].attention.query.weight));
     }
     return UNSEEN_OK;
 }
