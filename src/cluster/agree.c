@@ -20,13 +20,16 @@ static word word_of(const un_gathered *all, size_t rank) {
 }
 
 un_status un_cluster_agree(un_status mine) {
-    un_cluster *all = un_cluster_all();
-    if (un_cluster_size(all) == 1) return mine; /* its sentence stands as it is */
+    return un_cluster_agree_within(un_cluster_all(), mine);
+}
+
+un_status un_cluster_agree_within(un_cluster *group, un_status mine) {
+    if (un_cluster_size(group) == 1) return mine; /* its sentence stands as it is */
     word own = {.status = (int32_t)mine};
     un_gathered words;
     snprintf(own.place, sizeof own.place, "%s", un_cluster_place());
     if (mine) snprintf(own.sentence, sizeof own.sentence, "%s", un_error());
-    UN_TRY(un_cluster_gather(all, &own, sizeof own, &words));
+    UN_TRY(un_cluster_gather(group, &own, sizeof own, &words));
     size_t first = 0;
     while (first < words.count && word_of(&words, first).status == UNSEEN_OK) first++;
     if (first == words.count) {

@@ -124,6 +124,8 @@ un_status un_cluster_await(un_cluster *group, int tag, const volatile sig_atomic
 /* Collective over all ranks: fails everywhere if one rank comes with a failure, with the sentence of
  * the first such rank and its place, or where all say the same with that. */
 un_status un_cluster_agree(un_status mine);
+/* The same over the ranks of a group. */
+un_status un_cluster_agree_within(un_cluster *group, un_status mine);
 /* Collective over all ranks: fails everywhere unless all have the same text; `what` names it in
  * the sentence, which shows the two texts if `shown`. */
 un_status un_cluster_same(const char *what, const char *text, int shown);

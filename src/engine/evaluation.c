@@ -145,7 +145,8 @@ static un_status make(un_evaluation *e, const un_dataset *dataset, const un_mode
     e->context.seed = (uint64_t)json_integer_value(json_object_get(e->model.manifest, "seed"));
     double started = un_now();
     UN_TRY(method->class->set_classes(method, &e->task.classes));
-    UN_TRY(un_predictions_make(&e->predictions, method, &e->features, &e->task, e->context.gamma));
+    UN_TRY(un_predictions_make(&e->predictions, method, &e->features, &e->task, e->context.gamma,
+                               NULL));
     e->seconds = un_now() - started;
     return UNSEEN_OK;
 }

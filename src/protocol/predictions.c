@@ -1,12 +1,13 @@
 /* predictions.c - see metrics.h: what is kept of the scores of each test image. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/parallel.h"
 #include "protocol/metrics.h"
 #include "tensor/kernels.h"
 
-static const size_t CHUNK_BYTES = 32u * 1024 * 1024; /* of gathered features */
+static const size_t CHUNK_BYTES = 32u * 1024 * 1024, MOST_IMAGES = 512; /* gathered at a time */
 
 /* Whether score a of class i beats score b of class j. */
 static int beats(double a, int32_t i, double b, int32_t j) { return a > b || (a == b && i < j); }
@@ -133,41 +134,94 @@ done:
     return status;
 }
 
-/* Scores one list of images into items[at...]. */
-static un_status score_list(un_predictions *out, size_t at, un_method *method, const scan *s,
-                            const un_features *features, const un_task *task,
-                            const un_index_list *list, float *rows, float *scores, size_t chunk) {
-    for (size_t i = 0; i < list->count; i += chunk) {
-        size_t n = list->count - i < chunk ? list->count - i : chunk;
-        un_features_gather_f32(features, list->items + i, n, rows);
-        UN_TRY(method->class->score(method, rows, n, scores));
-        UN_TRY(predict_rows(
-            &(rows_job){s, scores, task->labels, list->items + i, out->items + at + i}, n));
+/* Images are scored some at a time. Where the cuts lie does not depend on the number of ranks, for
+ * the last bits of a score may depend on how many are scored together. */
+typedef struct {
+    const un_index_list *list;
+    size_t from, count; /* of the list */
+    size_t at;          /* among the predictions */
+} chunk;
+
+/* All chunks of a task. */
+typedef struct {
+    const un_task *task;
+    size_t most;        /* images of one */
+    size_t seen, count; /* of seen classes, of all */
+} cuts;
+
+static cuts cut(const un_features *features, const un_task *task) {
+    size_t most = CHUNK_BYTES / (features->regions * features->width * sizeof(float));
+    cuts c = {.task = task, .most = most < 1 ? 1 : most > MOST_IMAGES ? MOST_IMAGES : most};
+    c.seen = (task->seen.count + c.most - 1) / c.most;
+    c.count = c.seen + (task->unseen.count + c.most - 1) / c.most;
+    return c;
+}
+
+static chunk chunk_of(const cuts *c, size_t number) {
+    int seen = number < c->seen;
+    chunk k = {.list = seen ? &c->task->seen : &c->task->unseen,
+               .from = (seen ? number : number - c->seen) * c->most};
+    size_t rest = k.list->count - k.from;
+    k.count = rest < c->most ? rest : c->most;
+    k.at = k.from + (seen ? 0 : c->task->seen.count);
+    return k;
+}
+
+/* Where the predictions of a chunk begin; one behind the last, too. */
+static size_t place_of(const cuts *c, size_t number) {
+    return number < c->count ? chunk_of(c, number).at : c->task->seen.count + c->task->unseen.count;
+}
+
+/* Scores chunks begin .. end-1. */
+static un_status score_chunks(un_predictions *out, un_method *method, const scan *s,
+                              const un_features *features, const cuts *c, size_t begin,
+                              size_t end) {
+    float *rows = NULL, *scores = NULL;
+    un_status status = UNSEEN_OK;
+    if (begin == end) return UNSEEN_OK;
+    UN_GO(un_alloc(c->most * features->regions * features->width, sizeof *rows, &rows));
+    UN_GO(un_alloc(c->most * s->classes->count, sizeof *scores, &scores));
+    for (size_t i = begin; i < end; i++) {
+        chunk k = chunk_of(c, i);
+        const int64_t *images = k.list->items + k.from;
+        un_features_gather_f32(features, images, k.count, rows);
+        UN_GO(method->class->score(method, rows, k.count, scores));
+        UN_GO(predict_rows(&(rows_job){s, scores, c->task->labels, images, out->items + k.at},
+                           k.count));
     }
-    return UNSEEN_OK;
+done:
+    free(rows);
+    free(scores);
+    return status;
+}
+
+/* What the ranks have scored, at all of them. */
+static un_status gather(un_predictions *out, size_t begin, size_t end, un_cluster *ranks) {
+    un_gathered all;
+    size_t bytes = out->count * sizeof *out->items;
+    if (un_cluster_size(ranks) == 1) return UNSEEN_OK;
+    UN_TRY(un_cluster_gather(ranks, out->items + begin, (end - begin) * sizeof *out->items, &all));
+    un_status status = all.begin[all.count] == bytes
+                           ? UNSEEN_OK
+                           : un_fail(UNSEEN_E_ARGUMENT, "the ranks have scored other images");
+    if (!status) memcpy(out->items, all.data, bytes);
+    un_gathered_free(&all);
+    return status;
 }
 
 un_status un_predictions_make(un_predictions *out, un_method *method, const un_features *features,
-                              const un_task *task, double rank_gamma) {
-    size_t row = features->regions * features->width;
-    size_t chunk = CHUNK_BYTES / (row * sizeof(float));
-    if (chunk < 1) chunk = 1;
-    if (chunk > 512) chunk = 512;
-    float *rows = NULL, *scores = NULL;
+                              const un_task *task, double rank_gamma, un_cluster *ranks) {
+    size_t n = un_cluster_size(ranks), rank = un_cluster_rank(ranks);
+    const cuts c = cut(features, task);
+    const size_t first = c.count * rank / n, last = c.count * (rank + 1) / n;
     scan s = {0};
-    un_status status = UNSEEN_OK;
-    UN_TRY(begin(out, &task->classes, task->seen.count + task->unseen.count, task->seen.count,
-                 rank_gamma));
-    UN_GO(scan_create(&s, &task->classes, rank_gamma));
-    UN_GO(un_alloc(chunk * row, sizeof *rows, &rows));
-    UN_GO(un_alloc(chunk * task->classes.count, sizeof *scores, &scores));
-    UN_GO(score_list(out, 0, method, &s, features, task, &task->seen, rows, scores, chunk));
-    UN_GO(score_list(out, task->seen.count, method, &s, features, task, &task->unseen, rows, scores,
-                     chunk));
-done:
+    un_status status = begin(out, &task->classes, task->seen.count + task->unseen.count,
+                             task->seen.count, rank_gamma);
+    if (!status) status = scan_create(&s, &task->classes, rank_gamma);
+    if (!status) status = score_chunks(out, method, &s, features, &c, first, last);
+    status = un_cluster_agree_within(ranks, status);
+    if (!status) status = gather(out, place_of(&c, first), place_of(&c, last), ranks);
     scan_free(&s);
-    free(rows);
-    free(scores);
     if (status) un_predictions_free(out);
     return status;
 }

@@ -45,8 +45,9 @@ static un_status evaluate(trainer *t, int *stop) {
     if (un_run_is_final(t)) return un_train_log_row(t, NULL);
     un_predictions predictions;
     UN_TRY(o->class->set_classes(t->method, &t->task.classes));
-    /* selection asks for no ranks */
-    UN_TRY(un_predictions_make(&predictions, t->method, t->data.features, &t->task, (double)NAN));
+    /* selection does not ask where classes rank */
+    UN_TRY(un_predictions_make(&predictions, t->method, t->data.features, &t->task, (double)NAN,
+                               o->ranks));
     history *h = &t->history[t->run];
     evaluation *e = NULL;
     /* A run that is capped within an epoch has begun it: no length is 0. */

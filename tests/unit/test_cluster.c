@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "nn/shared.h"
+#include "protocol/metrics.h"
 #include "tensor/kernels.h"
 #include "train/deal.h"
 
@@ -247,6 +248,72 @@ static void test_requests(void **state) {
     free(all);
 }
 
+/* ---- images scored by all ranks together ---- */
+
+enum { KINDS = 3, SEEN = 1100, UNSEEN = 700, IMAGES = SEEN + UNSEEN };
+
+typedef struct {
+    un_method base;
+    size_t scored; /* images */
+    float bad;     /* the feature of an image whose scores are not finite; 0: none */
+} fake;
+
+/* How many are scored together shows in the scores, as it may in those of a real method. */
+static un_status fake_score(un_method *method, const float *features, size_t n, float *scores) {
+    fake *f = (fake *)method;
+    f->scored += n;
+    for (size_t i = 0; i < n * KINDS; i++) {
+        float x = features[i / KINDS];
+        scores[i] = x == f->bad ? NAN : x * (float)(i % KINDS) + (float)n;
+    }
+    return UNSEEN_OK;
+}
+
+static void test_predictions(void **state) {
+    (void)state;
+    static const un_method_class class = {.name = "fake", .score = fake_score};
+    static float rows[IMAGES];
+    static int32_t labels[IMAGES];
+    static int64_t images[IMAGES];
+    unsigned char seen[KINDS] = {1, 0, 1};
+    for (size_t i = 0; i < IMAGES; i++) {
+        rows[i] = (float)(i * 7919 % 1000) / 100 + 0.5f;
+        labels[i] = i < SEEN ? 2 * (int32_t)(i % 2) : 1;
+        images[i] = (int64_t)i;
+    }
+    rows[IMAGES - 1] = 99;
+    const un_features features = {.image_count = IMAGES,
+                                  .regions = 1,
+                                  .width = 1,
+                                  .dtype = UN_F32,
+                                  .data = (const unsigned char *)rows,
+                                  .row_bytes = sizeof *rows};
+    const un_task task = {.classes = {.count = KINDS, .seen = seen},
+                          .labels = labels,
+                          .image_count = IMAGES,
+                          .seen = {.items = images, .count = SEEN},
+                          .unseen = {.items = images + SEEN, .count = UNSEEN}};
+    fake f = {.base.class = &class};
+    un_predictions alone, together;
+    assert_int_equal(un_predictions_make(&alone, &f.base, &features, &task, 0.25, NULL), UNSEEN_OK);
+    assert_int_equal(f.scored, IMAGES);
+    f.scored = 0;
+    assert_int_equal(
+        un_predictions_make(&together, &f.base, &features, &task, 0.25, un_cluster_all()),
+        UNSEEN_OK);
+    assert_true(size() == 1 ? f.scored == IMAGES : f.scored < IMAGES);
+    assert_int_equal(together.count, IMAGES);
+    assert_memory_equal(together.items, alone.items, IMAGES * sizeof *alone.items);
+    un_predictions_free(&alone);
+    un_predictions_free(&together);
+    /* What one rank finds out all know. */
+    f.bad = 99;
+    assert_int_equal(
+        un_predictions_make(&together, &f.base, &features, &task, 0.25, un_cluster_all()),
+        UNSEEN_E_FORMAT);
+    assert_non_null(strstr(un_error(), "not finite"));
+}
+
 /* A ring, two messages of one tag, one of them empty and one long. */
 static void test_messages(void **state) {
     (void)state;
@@ -421,7 +488,7 @@ int main(int count, char **words) {
         cmocka_unit_test(test_shared_step), cmocka_unit_test(test_messages),
         cmocka_unit_test(test_agree),       cmocka_unit_test(test_same),
         cmocka_unit_test(test_deal),        cmocka_unit_test(test_place),
-        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_predictions), cmocka_unit_test(test_requests),
     };
     int code = 0, tell = 0, together = 0;
     if (un_cluster_begin() != UNSEEN_OK) return 1;
