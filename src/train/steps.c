@@ -187,5 +187,9 @@ un_status un_train_run(trainer *t) {
         if (!status && !stop) status = maybe_checkpoint(t);
     }
     un_progress_end(&progress);
+    if (t->shared.waited > 0)
+        un_log(UNSEEN_LOG_DEBUG,
+               "%s: %.2f s of %.2f waiting for gradients and values of other ranks", t->task.name,
+               t->shared.waited, un_now() - t->run_started);
     return status;
 }
