@@ -1,6 +1,5 @@
 """Data sets: arrays without copies, views that keep what they show, refusals."""
 import gc
-import threading
 
 import numpy as np
 import pytest
@@ -102,21 +101,6 @@ def test_files_that_are_not_there(tmp_path):
     with pytest.raises(unseen.FileError) as raised:
         unseen.Dataset(tmp_path / "nowhere")
     assert isinstance(raised.value, OSError) and "nowhere" in str(raised.value)
-
-
-def test_readers_share(data):
-    """Any number of threads, and one that changes it waits."""
-    inside = threading.Barrier(2, timeout=20)
-    def read():
-        with data._handle.shared:
-            inside.wait()
-    threads = [threading.Thread(target=read) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert not any(thread.is_alive() for thread in threads)
-    assert data.feature_sets == ["features"]  # alone
 
 
 def test_extract(birds):

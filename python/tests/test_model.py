@@ -142,14 +142,6 @@ def test_one_model_and_many_threads(model, arrays):
     assert not wrong
 
 
-def test_an_object_in_use_says_so(data):
-    """A callback that asks for the model that is being used would wait for itself."""
-    model = unseen.train("dem", data, settings={"epochs": 2})
-    with model._handle:
-        with pytest.raises(RuntimeError, match="being used"):
-            model.save("nowhere")
-
-
 def test_the_interpreter_is_free(data):
     """Python goes on in other threads while the library works."""
     done, count = threading.Event(), 0

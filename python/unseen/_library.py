@@ -6,7 +6,6 @@ import atexit
 import logging
 import os
 import threading
-from types import TracebackType
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence, Union
 
 import numpy as np
@@ -154,63 +153,68 @@ def member(prefix: str, name: str, known: Sequence[str]) -> int:
 
 
 # ---- objects ----
+#
+# Locks are taken and released by `with` on the lock itself, which is C: between the steps of Python
+# code that did it, Ctrl-C would leave a lock held for good.
 
 class Handle:
-    """An object of the library. It is used by one thread at a time: `with handle as pointer` waits
-    for others. Released when nothing refers to it any more, views of its arrays included."""
+    """An object of the library. One thread at a time uses it, others wait. Released when nothing
+    refers to it any more, views of its arrays included."""
 
     def __init__(self, pointer: Any, release: Any):
         self.pointer = ffi.gc(pointer, release)
-        self._lock = threading.Lock()
-        self._owner: Optional[int] = None
+        #: `with handle.lock:` for what a callback may ask while its own thread uses the object.
+        self.lock = threading.RLock()
 
-    def __enter__(self) -> Any:
-        me = threading.get_ident()
-        if self._owner == me:
+    @property
+    def alone(self) -> Any:
+        """`with handle.alone:` for all else."""
+        if _is_mine(self.lock):
             raise RuntimeError("the object is being used by the call that is asking")
-        self._lock.acquire()  # pylint: disable=consider-using-with
-        self._owner = me
-        return self.pointer
-
-    def __exit__(self, kind: Optional[type[BaseException]], value: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
-        self._owner = None
-        self._lock.release()
+        return self.lock
 
 
-class SharedHandle(Handle):
-    """A data set: `with handle.shared as pointer` for any number of threads that read it, `with
-    handle as pointer` for one that changes it."""
+class SharedHandle:
+    """A data set. Any number of threads read it, one at a time changes it."""
 
     def __init__(self, pointer: Any, release: Any):
-        super().__init__(pointer, release)
-        self.shared = _Readers(self)
+        self.pointer = ffi.gc(pointer, release)
         self.arrays: tuple[Any, ...] = ()  # what is borrowed
+        self._changing = threading.Lock()
+        self._users: dict[int, Any] = {}  # a thread's lock is held while it reads or changes
+
+    def _mine(self) -> Any:
+        me = threading.get_ident()
+        return self._users.get(me) or self._users.setdefault(me, threading.RLock())
+
+    def read(self, function: Callable[[Any], Any]) -> Any:
+        """function(pointer), beside other readers. A callback may read while its own thread reads
+        or changes the data set."""
+        mine = self._mine()
+        nested = _is_mine(mine)
+        while True:
+            with mine:
+                if nested or not self._changing.locked():
+                    return function(self.pointer)
+            with self._changing:  # until it is changed
+                pass
+
+    def change(self, function: Callable[[Any], Any]) -> Any:
+        """function(pointer), alone; not in a callback of a call that uses the data set."""
+        mine = self._mine()
+        if _is_mine(mine):
+            raise RuntimeError("the data set is being used by the call that is asking")
+        with self._changing:  # no reader begins from here on
+            for other in list(self._users.values()):
+                with other:  # until its thread has read
+                    pass
+            with mine:
+                return function(self.pointer)
 
 
-class _Readers:
-    def __init__(self, handle: SharedHandle):
-        self._pointer = handle.pointer
-        self._alone = handle._lock
-        self._handle = handle
-        self._count = 0
-        self._mutex = threading.Lock()
-
-    def __enter__(self) -> Any:
-        if self._handle._owner == threading.get_ident():
-            raise RuntimeError("the data set is being changed by the call that is asking")
-        with self._mutex:
-            if self._count == 0:
-                self._alone.acquire()  # released by the last reader, whichever thread it is
-            self._count += 1
-        return self._pointer
-
-    def __exit__(self, kind: Optional[type[BaseException]], value: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
-        with self._mutex:
-            self._count -= 1
-            if self._count == 0:
-                self._alone.release()
+def _is_mine(lock: Any) -> bool:
+    """Whether this thread holds an RLock; threading.Condition asks it the same."""
+    return bool(lock._is_owned())
 
 
 # ---- arrays ----
@@ -268,12 +272,19 @@ class Watch:
             progress = Bars()
         self._function = progress or None
         self._raised: Optional[BaseException] = None
+        self._telling = False
         self.callback = ffi.callback("unseen_progress_function", self._report, 1,
                                      self._failed)
 
     def _report(self, given: Any, _user: Any) -> int:
         _raise_pending()
-        return 1 if self._function and self._function(Progress(given)) else 0
+        if self._function is None or self._telling:
+            return 0
+        self._telling = True  # what the function asks of the library reports, too
+        try:
+            return 1 if self._function(Progress(given)) else 0
+        finally:
+            self._telling = False
 
     def _failed(self, _kind: Any, raised: BaseException, _trace: Any) -> None:
         self._raised = raised

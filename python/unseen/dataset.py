@@ -65,14 +65,16 @@ class Dataset:
     """N images of C classes, their features, and descriptions of the classes.
 
     Opened from a directory that ``unseen import`` or `save` made, or made of arrays. Any number of
-    threads may read one at the same time. ``with`` closes it at the end.
+    threads may read one at the same time, callbacks of its calls too; `use_images`, `add_words` and
+    `extract` wait for the others and are nothing for callbacks (RuntimeError). ``with`` closes it at the end.
     """
 
     def __init__(self, directory: Path):
         """Opens a directory. Raises `FileError` or `FormatError`."""
         out = ffi.new("unseen_dataset **")
-        check(lib.unseen_dataset_open(_library.encode(directory), out))
+        status = lib.unseen_dataset_open(_library.encode(directory), out)
         self._open: Optional[SharedHandle] = SharedHandle(out[0], lib.unseen_dataset_close)
+        check(status)
 
     @classmethod
     def from_arrays(
@@ -138,10 +140,11 @@ class Dataset:
         if split is not None:
             cls._set_split(given, split, keep)
         out = ffi.new("unseen_dataset **")
-        check(lib.unseen_dataset_from_arrays(given, out))
+        status = lib.unseen_dataset_from_arrays(given, out)
         data = cls.__new__(cls)
         data._open = SharedHandle(out[0], lib.unseen_dataset_close)
         data._open.arrays = () if copied else (rows,)
+        check(status)
         return data
 
     @staticmethod
@@ -182,13 +185,13 @@ class Dataset:
 
     def save(self, directory: Path) -> None:
         """Writes a data set in memory as a directory, whole or not at all."""
-        with self._handle.shared as data:
-            check(lib.unseen_dataset_save(data, _library.encode(directory)))
+        path = _library.encode(directory)
+        check(self._handle.read(lambda data: lib.unseen_dataset_save(data, path)))
 
     def use_images(self, folder: Path) -> None:
         """Takes the pictures from another folder from now on."""
-        with self._handle as data:
-            check(lib.unseen_dataset_use_images(data, _library.encode(folder)))
+        path = _library.encode(folder)
+        check(self._handle.change(lambda data: lib.unseen_dataset_use_images(data, path)))
 
     # ---- what is in it ----
 
@@ -229,7 +232,9 @@ class Dataset:
     @property
     def image_folder(self) -> Optional[str]:
         """The folder in which the images have these names, or None."""
-        return _library.name_or_none(lib.unseen_dataset_image_folder(self._handle.pointer))
+        folder: Optional[str] = self._handle.read(
+            lambda data: _library.name_or_none(lib.unseen_dataset_image_folder(data)))
+        return folder
 
     @property
     def labels(self) -> Optional[NDArray[np.int32]]:
@@ -290,16 +295,18 @@ class Dataset:
 
     def attribute_names(self, semantics: str = "att") -> list[Optional[str]]:
         """[A] names of the attributes of a description."""
-        data = self._handle.pointer
-        return [_library.name_or_none(lib.unseen_dataset_attribute_name(
-            data, _library.encode(semantics), i)) for i in range(self.semantics(semantics).shape[1])]
+        name, count = _library.encode(semantics), self.semantics(semantics).shape[1]
+        return list(self._handle.read(lambda data: [
+            _library.name_or_none(lib.unseen_dataset_attribute_name(data, name, i))
+            for i in range(count)]))
 
     def words(self, semantics: str = "att") -> Optional[NDArray[np.float32]]:
         """(A, E) float32, a word vector of each attribute of a description, read-only; None where
         there are none."""
         handle = self._handle
         vectors, width = ffi.new("const float **"), ffi.new("size_t *")
-        check(lib.unseen_dataset_words(handle.pointer, _library.encode(semantics), vectors, width))
+        name = _library.encode(semantics)
+        check(handle.read(lambda data: lib.unseen_dataset_words(data, name, vectors, width)))
         if not vectors[0]:
             return None
         rows = self.semantics(semantics).shape[1]
@@ -321,28 +328,30 @@ class Dataset:
                                    semantics_count=len(chosen))
         if chosen:
             options.semantics = _library.strings(chosen, keep)
-        with self._handle as data:
-            check(lib.unseen_dataset_add_words(data, _library.encode(vectors), options))
+        path = _library.encode(vectors)
+        check(self._handle.change(
+            lambda data: lib.unseen_dataset_add_words(data, path, options)))
 
     # ---- features ----
 
     @property
     def feature_sets(self) -> list[str]:
         """Names of the feature sets, as the directory has them now."""
-        names: list[str] = []
-        with self._handle as data:
+        def read(data: Any) -> list[str]:
+            names: list[str] = []
             while True:
                 name = lib.unseen_dataset_feature_set(data, len(names))
                 if not name:
                     return names
                 names.append(text(name))
+        return list(self._handle.read(read))
 
     def feature_shape(self, name: Optional[str] = None) -> tuple[int, int]:
         """(R, F) of a feature set; None: the only one."""
         regions, width = ffi.new("size_t *"), ffi.new("size_t *")
-        with self._handle.shared as data:
-            check(lib.unseen_dataset_feature_shape(
-                data, ffi.NULL if name is None else _library.encode(name), regions, width))
+        which = ffi.NULL if name is None else _library.encode(name)
+        check(self._handle.read(
+            lambda data: lib.unseen_dataset_feature_shape(data, which, regions, width)))
         return int(regions[0]), int(width[0])
 
     def features(self, images: Optional[ArrayLike] = None,
@@ -351,11 +360,10 @@ class Dataset:
         rows = np.arange(len(self)) if images is None else np.asarray(images).reshape(-1)
         rows = np.ascontiguousarray(rows, dtype=np.int64)
         out = np.empty((len(rows), *self.feature_shape(name)), np.float32)
-        with self._handle.shared as data:
-            check(lib.unseen_dataset_features(
-                data, ffi.NULL if name is None else _library.encode(name),
-                ffi.from_buffer("int64_t[]", rows), len(rows),
-                ffi.from_buffer("float[]", out, require_writable=True)))
+        which = ffi.NULL if name is None else _library.encode(name)
+        check(self._handle.read(lambda data: lib.unseen_dataset_features(
+            data, which, ffi.from_buffer("int64_t[]", rows), len(rows),
+            ffi.from_buffer("float[]", out, require_writable=True))))
         return out
 
     def extract(
@@ -388,8 +396,7 @@ class Dataset:
                 "ORIENTATION", orientation, ("model", "stored", "exif")),
             precision=precision, strict=strict, keep_going=keep_going, progress=watch.callback)
         result = ffi.new("unseen_extract_result *")
-        with self._handle as data:
-            watch.check(lib.unseen_extract(data, given, result))
+        watch.check(self._handle.change(lambda data: lib.unseen_extract(data, given, result)))
         return ExtractResult(
             images=result.images, taken_up=result.taken_up, kept=result.kept, bad=result.bad,
             unreadable=result.unreadable, ignored=result.ignored,
@@ -400,7 +407,9 @@ class Dataset:
     def check(self) -> Mapping[str, Any]:
         """Verifies all of it, as ``unseen check --json`` prints it: "errors", "warnings"."""
         out = ffi.new("const char **")
-        with self._handle as data:
+
+        def read(data: Any) -> str:
             check(lib.unseen_dataset_check(data, out))
-            report: Mapping[str, Any] = json.loads(text(out[0]))
+            return text(out[0])
+        report: Mapping[str, Any] = json.loads(self._handle.read(read))
         return report

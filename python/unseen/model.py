@@ -62,7 +62,8 @@ class Answer(SequenceOf[Prediction]):
 
 class Model:
     """A trained model. One thread at a time uses it, others wait; `clone` gives each thread its own,
-    with the weights in memory once. ``with`` closes it at the end."""
+    with the weights in memory once. A callback of a call may read what the model is, and asks no
+    more of it (RuntimeError). ``with`` closes it at the end."""
 
     def __init__(self, path: Path, *, precision: Optional[str] = None,
                  backbone: Optional[Path] = None):
@@ -72,10 +73,11 @@ class Model:
         """
         keep: list[Any] = []
         out = ffi.new("unseen_model **")
-        check(lib.unseen_model_open_with(
+        status = lib.unseen_model_open_with(
             _library.encode(path),
-            _library.options("model_options", keep, precision=precision), out))
+            _library.options("model_options", keep, precision=precision), out)
         self._open: Optional[Handle] = Handle(out[0], lib.unseen_model_close)
+        check(status)
         if backbone is not None:
             self.attach_backbone(backbone)
 
@@ -93,6 +95,11 @@ class Model:
             raise ArgumentError("the model is closed")
         return self._open
 
+    @property
+    def _pointer(self) -> Any:
+        """For calls, under a lock of the handle."""
+        return self._handle.pointer
+
     def close(self) -> None:
         """Lets go of the model."""
         self._open = None
@@ -107,9 +114,11 @@ class Model:
         """Another model that shares the weights, with classes and gamma of its own from now on;
         without a backbone."""
         out = ffi.new("unseen_model **")
-        with self._handle as model:
-            check(lib.unseen_model_clone(model, out))
-        return Model._of(out[0])
+        with self._handle.alone:
+            status = lib.unseen_model_clone(self._pointer, out)
+        clone = Model._of(out[0])
+        check(status)
+        return clone
 
     def __copy__(self) -> Model:
         return self.clone()
@@ -119,8 +128,8 @@ class Model:
 
     def save(self, path: Path) -> None:
         """Writes the model with its classes and gamma as they are now, whole or not at all."""
-        with self._handle as model:
-            check(lib.unseen_model_save(model, _library.encode(path)))
+        with self._handle.alone:
+            check(lib.unseen_model_save(self._pointer, _library.encode(path)))
 
     def to_bytes(self) -> bytes:
         """What `save` writes."""
@@ -153,75 +162,83 @@ class Model:
 
     @property
     def method(self) -> str:
-        return text(lib.unseen_model_method(self._handle.pointer))
+        with self._handle.lock:
+            return text(lib.unseen_model_method(self._pointer))
 
     @property
     def class_count(self) -> int:
         """C."""
-        return int(lib.unseen_model_class_count(self._handle.pointer))
+        with self._handle.lock:
+            return int(lib.unseen_model_class_count(self._pointer))
 
     @property
     def class_names(self) -> list[str]:
         """[C]"""
-        with self._handle as model:
-            return [text(lib.unseen_model_class_name(model, k))
-                    for k in range(int(lib.unseen_model_class_count(model)))]
+        with self._handle.lock:
+            return [text(lib.unseen_model_class_name(self._pointer, k))
+                    for k in range(self.class_count)]
 
     @property
     def class_seen(self) -> NDArray[np.bool_]:
         """(C): whether the model was trained on the class."""
-        with self._handle as model:
-            return np.array([lib.unseen_model_class_seen(model, k) == 1
-                             for k in range(int(lib.unseen_model_class_count(model)))], dtype=bool)
+        with self._handle.lock:
+            return np.array([lib.unseen_model_class_seen(self._pointer, k) == 1
+                             for k in range(self.class_count)], dtype=bool)
 
     @property
     def attribute_names(self) -> list[Optional[str]]:
         """[A]; empty if the model fuses several descriptions."""
-        model = self._handle.pointer
-        return [_library.name_or_none(lib.unseen_model_attribute_name(model, i))
-                for i in range(int(lib.unseen_model_attribute_count(model)))]
+        with self._handle.lock:
+            return [_library.name_or_none(lib.unseen_model_attribute_name(self._pointer, i))
+                    for i in range(int(lib.unseen_model_attribute_count(self._pointer)))]
 
     @property
     def feature_length(self) -> int:
         """D = R F, the length of an image's features."""
-        return int(lib.unseen_model_feature_length(self._handle.pointer))
+        with self._handle.lock:
+            return int(lib.unseen_model_feature_length(self._pointer))
 
     @property
     def grid(self) -> tuple[int, int]:
         """(h, w) of attention maps."""
         height, width = ffi.new("size_t *"), ffi.new("size_t *")
-        lib.unseen_model_grid(self._handle.pointer, height, width)
+        with self._handle.lock:
+            lib.unseen_model_grid(self._pointer, height, width)
         return int(height[0]), int(width[0])
 
     @property
     def branch_count(self) -> int:
         """Number of attention branches; 0 for methods that do not attend."""
-        return int(lib.unseen_model_branch_count(self._handle.pointer))
+        with self._handle.lock:
+            return int(lib.unseen_model_branch_count(self._pointer))
 
     @property
     def gamma(self) -> float:
         """What is subtracted from the scores of seen classes; 0 if none was selected."""
-        return float(lib.unseen_model_gamma(self._handle.pointer))
+        with self._handle.lock:
+            return float(lib.unseen_model_gamma(self._pointer))
 
     @gamma.setter
     def gamma(self, value: float) -> None:
-        with self._handle as model:
-            check(lib.unseen_model_set_gamma(model, value))
+        with self._handle.alone:
+            check(lib.unseen_model_set_gamma(self._pointer, value))
 
     @property
     def manifest(self) -> dict[str, Any]:
         """Of the training: configuration, hashes, selection, accuracies."""
-        values: dict[str, Any] = json.loads(
-            text(lib.unseen_model_manifest(self._handle.pointer)))
+        with self._handle.lock:
+            said = text(lib.unseen_model_manifest(self._pointer))
+        values: dict[str, Any] = json.loads(said)
         return values
 
     def describe(self) -> dict[str, Any]:
         """What a model card says: classes, attributes in groups, the unit of descriptions, maps,
         calibration, accuracies beside those of a guess, how they were selected, what it is for."""
         out = ffi.new("const char **")
-        with self._handle as model:
-            check(lib.unseen_model_describe(model, out))
-            values: dict[str, Any] = json.loads(text(out[0]))
+        with self._handle.alone:
+            check(lib.unseen_model_describe(self._pointer, out))
+            said = text(out[0])
+        values: dict[str, Any] = json.loads(said)
         return values
 
     # ---- classes ----
@@ -229,15 +246,16 @@ class Model:
     def class_description(self, k: int) -> NDArray[np.float32]:
         """(A): the description of class k, of length 1 in models that bring them to that."""
         out = np.empty(len(self.attribute_names), np.float32)
-        with self._handle as model:
-            check(lib.unseen_model_class_description(model, k, ffi.from_buffer("float[]", out)))
+        with self._handle.alone:
+            check(lib.unseen_model_class_description(
+                self._pointer, k, ffi.from_buffer("float[]", out)))
         return out
 
     def nearest_class(self, k: int) -> tuple[int, float]:
         """The other class whose description is most like that of class k, and their cosine."""
         nearest, similarity = ffi.new("size_t *"), ffi.new("float *")
-        with self._handle as model:
-            check(lib.unseen_model_nearest_class(model, k, nearest, similarity))
+        with self._handle.alone:
+            check(lib.unseen_model_nearest_class(self._pointer, k, nearest, similarity))
         return int(nearest[0]), float(similarity[0])
 
     @staticmethod
@@ -252,8 +270,8 @@ class Model:
         name, in the unit of the table that the model was trained with, or from 0 to 1 where its
         attributes are shares. `ArgumentError` names unknown attributes with the nearest known."""
         keep: list[Any] = []
-        with self._handle as model:
-            check(lib.unseen_model_add_class(model, _library.encode(name),
+        with self._handle.alone:
+            check(lib.unseen_model_add_class(self._pointer, _library.encode(name),
                                              *self._description(attributes, keep)))
 
     def add_classes(self, classes: Mapping[str, Mapping[str, float]]) -> None:
@@ -266,27 +284,27 @@ class Model:
             keep.append(label)
             place.name = label
             place.attributes, place.values, place.n = self._description(attributes, keep)
-        with self._handle as model:
-            check(lib.unseen_model_add_classes(model, given, len(classes)))
+        with self._handle.alone:
+            check(lib.unseen_model_add_classes(self._pointer, given, len(classes)))
 
     def replace_class(self, k: int, attributes: Mapping[str, float],
                       name: Optional[str] = None) -> None:
         """Describes class k anew, perhaps under another name."""
         keep: list[Any] = []
-        with self._handle as model:
+        with self._handle.alone:
             check(lib.unseen_model_replace_class(
-                model, k, ffi.NULL if name is None else _library.encode(name),
+                self._pointer, k, ffi.NULL if name is None else _library.encode(name),
                 *self._description(attributes, keep)))
 
     def remove_class(self, k: int) -> None:
         """Takes class k out; those behind it move up."""
-        with self._handle as model:
-            check(lib.unseen_model_remove_class(model, k))
+        with self._handle.alone:
+            check(lib.unseen_model_remove_class(self._pointer, k))
 
     def read_classes(self, path: Path) -> None:
         """Adds or replaces the classes that a CSV or TSV file describes."""
-        with self._handle as model:
-            check(lib.unseen_model_read_classes(model, _library.encode(path)))
+        with self._handle.alone:
+            check(lib.unseen_model_read_classes(self._pointer, _library.encode(path)))
 
     # ---- features to answers ----
 
@@ -307,21 +325,21 @@ class Model:
         calibrated: seen classes are lowered by gamma. Float32 in rows is read where it lies.
         """
         rows, one = self._rows(features)
-        with self._handle as model:
-            out = np.empty((len(rows), int(lib.unseen_model_class_count(model))), np.float32)
+        with self._handle.alone:
+            out = np.empty((len(rows), self.class_count), np.float32)
             if len(rows):
                 check(lib.unseen_model_score(
-                    model, ffi.from_buffer("float[]", rows), len(rows), int(bool(calibrated)),
-                    ffi.from_buffer("float[]", out)))
+                    self._pointer, ffi.from_buffer("float[]", rows), len(rows),
+                    int(bool(calibrated)), ffi.from_buffer("float[]", out)))
         return out.reshape(out.shape[1:]) if one else out
 
     def _each(self, features: ArrayLike, function: Any,
               shape: tuple[int, ...]) -> NDArray[np.float32]:
         rows, one = self._rows(features)
         out = np.empty((len(rows), *shape), np.float32)
-        with self._handle as model:
+        with self._handle.alone:
             for row, place in zip(rows, out):
-                check(function(model, ffi.from_buffer("float[]", row),
+                check(function(self._pointer, ffi.from_buffer("float[]", row),
                                ffi.from_buffer("float[]", place)))
         return out.reshape(out.shape[1:]) if one else out
 
@@ -341,20 +359,21 @@ class Model:
     def attach_backbone(self, weights: Optional[Path] = None) -> None:
         """Attaches the weights file of the backbone that made the training features; None for the
         built-in descriptor."""
-        with self._handle as model:
+        with self._handle.alone:
             check(lib.unseen_model_attach_backbone(
-                model, ffi.NULL if weights is None else _library.encode(weights)))
+                self._pointer, ffi.NULL if weights is None else _library.encode(weights)))
 
     @property
     def recipe(self) -> Optional[dict[str, Any]]:
         """How the attached backbone wants its pictures, for `crop`; None without a backbone."""
-        recipe = lib.unseen_model_recipe(self._handle.pointer)
-        return json.loads(text(recipe)) if recipe else None
+        with self._handle.lock:
+            said = text(lib.unseen_model_recipe(self._pointer))
+        return json.loads(said) if said else None
 
     def set_orientation(self, orientation: str) -> None:
         """How pictures are turned: "model", "stored" or "exif"."""
-        with self._handle as model:
-            check(lib.unseen_model_set_orientation(model, _library.member(
+        with self._handle.alone:
+            check(lib.unseen_model_set_orientation(self._pointer, _library.member(
                 "ORIENTATION", orientation, ("model", "stored", "exif"))))
 
     @overload
@@ -389,9 +408,9 @@ class Model:
         top = int(options.top)
         out = ffi.new("unseen_prediction[]", max(1, len(given) * top))
         answers = ffi.new("unseen_answer[]", max(1, len(given)))
-        with self._handle as model:
-            watch.check(lib.unseen_model_classify(model, _pictures(given, keep), len(given),
-                                                  options, out, answers))
+        with self._handle.alone:
+            watch.check(lib.unseen_model_classify(
+                self._pointer, _pictures(given, keep), len(given), options, out, answers))
             found = [Answer(
                 [Prediction(text(p.label), float(p.score), p.seen == 1, int(p.class_index))
                  for p in (out[i * top + k] for k in range(answers[i].count))],
@@ -410,9 +429,10 @@ class Model:
         given = [pictures] if one else list(pictures)
         keep: list[Any] = []
         out = np.zeros((len(given), self.feature_length), np.float32)
-        with self._handle as model:
-            check(lib.unseen_model_features(model, _pictures(given, keep), len(given),
-                                            ffi.from_buffer("float[]", out), ffi.NULL))
+        with self._handle.alone:
+            check(lib.unseen_model_features(
+                self._pointer, _pictures(given, keep), len(given),
+                ffi.from_buffer("float[]", out), ffi.NULL))
         return out.reshape(out.shape[1:]) if one else out
 
     def explain(self, picture: Optional[Picture] = None, *, features: Optional[ArrayLike] = None,
@@ -435,9 +455,11 @@ class Model:
             "explain_options", keep, instead_of=instead_of, top=top,
             among=None if among is None else _library.member("AMONG", among, _AMONG))
         out = ffi.new("unseen_explanation **")
-        with self._handle as model:
-            check(lib.unseen_explain(model, given, options, out))
-        return Explanation(Handle(out[0], lib.unseen_explanation_close))
+        with self._handle.alone:
+            status = lib.unseen_explain(self._pointer, given, options, out)
+        explanation = Explanation(Handle(out[0], lib.unseen_explanation_close), self._handle)
+        check(status)
+        return explanation
 
     # ---- a data set ----
 
@@ -458,9 +480,12 @@ class Model:
             gamma=None if gamma is None else _library.setting_text(gamma),
             localisation=localisation, recovery=recovery, progress=watch.callback)
         out = ffi.new("unseen_result **")
-        with self._handle as model, data._handle.shared as pointer:
-            watch.check(lib.unseen_evaluate(model, pointer, options, out))
-        return Result(Handle(out[0], lib.unseen_result_close), data._handle)
+        with self._handle.alone:
+            status = data._handle.read(
+                lambda pointer: lib.unseen_evaluate(self._pointer, pointer, options, out))
+        result = Result(Handle(out[0], lib.unseen_result_close), data._handle)
+        watch.check(status)
+        return result
 
 
 def methods() -> list[str]:

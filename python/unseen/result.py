@@ -103,9 +103,10 @@ class Result:
 
     def write(self, table: str, path: Path) -> None:
         """Writes the table "classes", "curve" or "confusion" as CSV, whole or not at all."""
-        with self._handle as result:
-            check(lib.unseen_result_write(result, _library.member("TABLE", table, _TABLES),
-                                          _library.encode(path)))
+        with self._handle.alone:
+            check(lib.unseen_result_write(
+                self._handle.pointer, _library.member("TABLE", table, _TABLES),
+                _library.encode(path)))
 
     def __repr__(self) -> str:
         def percent(key: str) -> str:
@@ -118,8 +119,9 @@ class Explanation:
     """Why a model says what it says about a picture: which attributes it found and where, and what
     each does for the answer against another class. A notebook shows the sheet."""
 
-    def __init__(self, handle: Handle):
+    def __init__(self, handle: Handle, model: Handle):
         self._handle = handle
+        self._model = model  # what is drawn is asked of it
 
     def to_dict(self) -> dict[str, Any]:
         """As the explanation.json of ``unseen explain``."""
@@ -131,16 +133,16 @@ class Explanation:
         """A PNG file: the "sheet", what the network saw and where it read each attribute, or
         "contributions", what each attribute did for the answer."""
         data, size = ffi.new("const void **"), ffi.new("size_t *")
-        with self._handle as explanation:
+        with self._model.alone, self._handle.alone:
             check(lib.unseen_explanation_png(
-                explanation, _library.member("DRAWING", drawing, _DRAWINGS), data, size))
+                self._handle.pointer, _library.member("DRAWING", drawing, _DRAWINGS), data, size))
             return bytes(ffi.buffer(data[0], size[0]))
 
     def write(self, directory: Path, name: str) -> None:
         """Makes the folder DIRECTORY/NAME of pictures and numbers; DIRECTORY must exist."""
-        with self._handle as explanation:
-            check(lib.unseen_explanation_write(explanation, _library.encode(directory),
-                                               _library.encode(name)))
+        with self._model.alone, self._handle.alone:
+            check(lib.unseen_explanation_write(
+                self._handle.pointer, _library.encode(directory), _library.encode(name)))
 
     def _repr_png_(self) -> bytes:
         return self.png()

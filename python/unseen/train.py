@@ -157,12 +157,13 @@ def train(
     count = 1 if seeds is None else len(seeds)
     models = ffi.new("unseen_model *[]", max(count, 1))
     results = ffi.new("unseen_result *[]", max(count, 1))
-    with handle.shared as pointer:
-        if seeds is None:
-            status = lib.unseen_train(name, pointer, options, models, results)
-        else:
-            status = lib.unseen_train_seeds(name, pointer, options, list(seeds), count, ffi.NULL,
-                                            ffi.NULL, models, results)
+    if seeds is None:
+        status = handle.read(
+            lambda pointer: lib.unseen_train(name, pointer, options, models, results))
+    else:
+        each = list(seeds)
+        status = handle.read(lambda pointer: lib.unseen_train_seeds(
+            name, pointer, options, each, count, ffi.NULL, ffi.NULL, models, results))
     trained = [Model._of(models[i]) for i in range(count) if models[i]]
     tested = [Result(Handle(results[i], lib.unseen_result_close), handle)
               for i in range(count) if results[i]]
@@ -184,17 +185,16 @@ def report(data: Dataset, models: Sequence[Model], path: Path, *,
     if logs:
         options.logs = _library.strings(logs, keep)
     size = ffi.new("size_t *")
-    handles = list(dict.fromkeys(model._handle for model in models))
-    given = ffi.new("const unseen_model *[]", [model._handle.pointer for model in models])
-    held: list[Handle] = []
-    try:
-        for handle in sorted(handles, key=id):  # in one order, whoever asks
-            handle.__enter__()
-            held.append(handle)
-        with data._handle.shared as pointer:
-            watch.check(lib.unseen_report(pointer, given, len(models), options,
-                                          _library.encode(path), size))
-    finally:
-        for handle in held:
-            handle.__exit__(None, None, None)
+    handles = [model._handle for model in models]
+    given = ffi.new("const unseen_model *[]", [handle.pointer for handle in handles])
+    name = _library.encode(path)
+
+    def write(waiting: Sequence[Handle]) -> Any:
+        """Under the locks of the handles, which are taken in one order, whoever asks."""
+        if waiting:
+            with waiting[0].alone:
+                return write(waiting[1:])
+        return data._handle.read(
+            lambda pointer: lib.unseen_report(pointer, given, len(models), options, name, size))
+    watch.check(write(sorted(set(handles), key=id)))
     return int(size[0])

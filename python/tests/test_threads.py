@@ -1,0 +1,151 @@
+"""Handles in several threads, in callbacks, and under Ctrl-C."""
+import logging
+import random
+import signal
+import threading
+
+import pytest
+import unseen
+from conftest import C, N
+
+
+def in_time(function, seconds=30):
+    """What function() returns in a thread of its own, which must end in time."""
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(function()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert not thread.is_alive(), "it waits for ever"
+    assert answers, "it raised"
+    return answers[0]
+
+
+def test_ctrl_c_leaves_no_handle_locked(data, model, arrays):
+    """Many times, wherever it comes: while a lock is taken, held or given back."""
+    rows = arrays[0][:2]
+    model.evaluate(data)
+    calls = (lambda: model.score(rows), lambda: data.features([1]), lambda: data.feature_sets,
+             lambda: data.use_images("nowhere"), lambda: model.class_names,
+             lambda: model.add_class("kind 3", {"big": 1}))
+    armed, come = False, 0
+
+    def interrupt(*_):
+        nonlocal armed
+        if armed:
+            armed = False
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    shuffled = random.Random(1)
+    try:
+        for k in range(1500):
+            call = calls[k % len(calls)]
+            try:
+                armed = True
+                signal.setitimer(signal.ITIMER_REAL, shuffled.uniform(2e-5, 4e-4))
+                while armed:
+                    try:
+                        call()
+                    except unseen.ArgumentError:  # no such folder
+                        pass
+            except KeyboardInterrupt:
+                come += 1
+            armed = False
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert come > 1000
+    for call in calls[:3] + calls[4:]:
+        in_time(call)
+    with pytest.raises(unseen.ArgumentError, match="no names"):
+        data.use_images("nowhere")
+    assert in_time(lambda: model.score(arrays[0])).shape == (N, C)
+
+
+def test_callbacks_read_and_change_nothing(data, model, caplog):
+    """A callback of a call may ask its data set and what its model is; what would have to wait for
+    the call itself says so."""
+    said, refused = [], []
+
+    def during_training(_progress):
+        said.append((data.feature_sets, data.check()["errors"], len(data.features([1, 2])),
+                     data.class_names[3]))
+        for call in (lambda: data.use_images("."), data.extract):
+            with pytest.raises(RuntimeError, match="being used by the call that is asking"):
+                call()
+            refused.append(call)
+    in_time(lambda: unseen.train("dem", data, settings={"epochs": 2}, progress=during_training))
+    assert said and len(refused) == 2 * len(said)
+    assert all(s == (["features"], [], 2, "kind 3") for s in said)
+
+    del said[:]
+
+    class DuringEvaluation(logging.Handler):
+        def emit(self, _record):
+            said.append((model.method, model.class_count, model.class_names[3], model.recipe,
+                         model.attribute_names[0], model.manifest["method"], model.gamma,
+                         model.class_seen.sum(), repr(model)))
+            with pytest.raises(RuntimeError, match="being used by the call that is asking"):
+                model.save("nowhere")
+    logger, handler = logging.getLogger("unseen"), DuringEvaluation()
+    logger.addHandler(handler)
+    try:
+        with caplog.at_level(logging.INFO, logger="unseen"):
+            in_time(lambda: model.evaluate(data))
+    finally:
+        logger.removeHandler(handler)
+    assert said and all(s[:6] == ("dem", C, "kind 3", None, "big", "dem") for s in said)
+
+
+def test_readers_do_not_wait_for_readers(data):
+    """Other threads read during a training; the one that changes the data set waits for all, and
+    they for it."""
+    answers, order = [], []
+
+    def during_training(_progress):
+        if not answers:
+            answers.append(in_time(lambda: (data.feature_sets, data.check()["errors"],
+                                            data.features([5]).shape)))
+    unseen.train("dem", data, settings={"epochs": 2}, progress=during_training)
+    assert answers == [(["features"], [], (1, 1, 16))]
+
+    handle = data._handle
+    inside, go = threading.Barrier(3, timeout=60), threading.Event()
+
+    def read():
+        def hold(_pointer):
+            inside.wait()
+            go.wait(60)
+            order.append("read")
+        handle.read(hold)
+    changed = lambda: handle.change(lambda _pointer: order.append("changed"))  # noqa: E731
+    threads = [threading.Thread(target=read) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    inside.wait()
+    threads.append(threading.Thread(target=changed))
+    threads[-1].start()
+    while not handle._changing.locked():
+        threads[-1].join(0.001)
+    threads.append(threading.Thread(target=lambda: handle.read(lambda _: order.append("later"))))
+    threads[-1].start()
+    threads[-1].join(0.05)
+    assert order == []
+    go.set()
+    for thread in threads:
+        thread.join(60)
+    assert order == ["read", "read", "changed", "later"]
+
+
+def test_what_a_model_is_waits_for_what_changes_it(model):
+    """Texts belong to the model; another thread that changes it would release them."""
+    names = ("method", "class_count", "class_names", "class_seen", "attribute_names", "gamma",
+             "manifest", "recipe", "feature_length", "grid", "branch_count")
+    for name in names:
+        with model._handle.lock:
+            thread = threading.Thread(target=getattr, args=(model, name))
+            thread.start()
+            thread.join(0.05)
+            assert thread.is_alive(), name
+        thread.join(60)
+        assert not thread.is_alive(), name
