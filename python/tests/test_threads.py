@@ -1,4 +1,6 @@
 """Handles in several threads, in callbacks, and under Ctrl-C."""
+import ctypes
+import gc
 import logging
 import random
 import signal
@@ -7,6 +9,7 @@ import threading
 import pytest
 import unseen
 from conftest import C, N
+from unseen import _library
 
 
 def in_time(function, seconds=30):
@@ -149,3 +152,52 @@ def test_what_a_model_is_waits_for_what_changes_it(model):
             assert thread.is_alive(), name
         thread.join(60)
         assert not thread.is_alive(), name
+
+
+def test_what_a_logger_raises_in_a_thread_of_the_library(arrays, monkeypatch):
+    """It is told as that of any thread, and reaches no call of a later thread of that number."""
+    class Failing:
+        def isEnabledFor(self, _level):
+            raise KeyError("of the logger")
+    told = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_value))
+    libc = ctypes.CDLL(None)
+    create = libc.pthread_create
+    create.argtypes = [ctypes.POINTER(ctypes.c_ulong), ctypes.c_void_p, ctypes.c_void_p,
+                       ctypes.c_void_p]
+    libc.pthread_join.argtypes = [ctypes.c_ulong, ctypes.c_void_p]
+    number = ctypes.c_ulong()
+    log = int(_library.ffi.cast("uintptr_t", _library._log_callback))
+    with monkeypatch.context() as patched:
+        patched.setattr(_library, "_logger", Failing())
+        assert create(ctypes.byref(number), None, log, None) == 0  # level 0, and a text unread
+        assert libc.pthread_join(number, None) == 0
+    assert [repr(e) for e in told] == ["KeyError('of the logger')"]
+    numbers = []
+    for _ in range(50):
+        numbers.append(in_time(lambda: (unseen.Dataset.from_arrays(*arrays),
+                                        threading.get_ident())[1]))
+        if numbers[-1] == number.value:
+            break
+    assert len(told) == 1
+
+
+def test_what_was_made_when_a_logger_raised_is_released(arrays, monkeypatch):
+    """The call succeeded, and its object reaches nobody."""
+    class Failing:
+        def isEnabledFor(self, _level):
+            raise KeyError("of the logger")
+    released = []
+    close = _library.lib.unseen_dataset_close
+
+    class Lib:
+        def __getattr__(self, name):
+            if name == "unseen_dataset_close":
+                return lambda pointer: (released.append(bool(pointer)), close(pointer))
+            return getattr(_library.lib, name)
+    monkeypatch.setattr("unseen.dataset.lib", Lib())
+    monkeypatch.setattr(_library, "_logger", Failing())
+    with pytest.raises(KeyError, match="of the logger"):
+        unseen.Dataset.from_arrays(*arrays)
+    gc.collect()  # the exception refers to where it was raised
+    assert released == [True]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 import threading
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence, Union
 
@@ -51,16 +52,26 @@ def _log(level: int, message: Any, _user: Any) -> None:
         _logger.log(_LEVELS[level], "%s", text(message))
 
 
-# What was raised while a message was told, Ctrl-C perhaps, by thread: C does not pass it on.
-_pending: dict[int, BaseException] = {}
+class _Pending(threading.local):
+    """What was raised while a message was told, Ctrl-C perhaps: C does not pass it on."""
+
+    raised: Optional[BaseException] = None
 
 
-def _log_failed(_kind: Any, raised: BaseException, _trace: Any) -> None:
-    _pending[threading.get_ident()] = raised
+_pending = _Pending()
+
+
+def _log_failed(kind: Any, raised: BaseException, trace: Any) -> None:
+    if sys._getframe().f_back is None:
+        # A thread of the library's own: no call of Python's is below.
+        threading.excepthook(threading.ExceptHookArgs(
+            (kind, raised, trace, None)))
+    else:
+        _pending.raised = raised
 
 
 def _raise_pending() -> None:
-    raised = _pending.pop(threading.get_ident(), None)
+    raised, _pending.raised = _pending.raised, None
     if raised is not None:
         raise raised
 
@@ -84,7 +95,7 @@ def failure(status: int, sentence: Optional[str] = None) -> errors.Error:
 
 def check(status: int) -> None:
     """Raises what a call failed with, or what was raised in it."""
-    if _pending:
+    if _pending.raised is not None:
         _raise_pending()
     if status:
         raise failure(status)
@@ -294,5 +305,6 @@ class Watch:
         if self._function is not None and hasattr(self._function, "close"):
             self._function.close()
         if self._raised is not None:
+            _pending.raised = None
             raise self._raised from (failure(status) if status else None)
         check(status)
