@@ -58,6 +58,45 @@ def test_classes_without_images(arrays):
         estimator.fit(features, labels, class_attributes=attributes[:3])
 
 
+@pytest.mark.parametrize("labels, more, others", [
+    (np.arange(C), 40, ("new", 3.5, None, [1])),
+    (np.arange(C, dtype=np.uint64), 40, ("new", 2**70)),
+    (np.array([f"kind {k:02}" for k in range(C)]), "a kind with a long name", (3, b"new", None)),
+    (np.array([f"kind {k:02}" for k in range(C)], dtype=object), "new", (3, None)),
+    (np.arange(C) + 0.0, 40.0, ("new", 40)),
+])
+def test_labels_stay_of_their_kind(arrays, labels, more, others):
+    """A class of another kind would turn all labels into texts."""
+    features, numbers, attributes = arrays
+    y = labels[numbers]
+    estimator = unseen.ZeroShotClassifier("eszsl").fit(
+        features, y, class_attributes=attributes, attribute_names=ATTRIBUTES)
+    kind, score = estimator.classes_.dtype.kind, estimator.score(features, y)
+    assert score > 0.5
+    for other in others:
+        with pytest.raises(unseen.ArgumentError, match="labels are of the type"):
+            estimator.add_class(other, {"big": 1})
+    with pytest.raises(unseen.ArgumentError, match="labels are of the type"):
+        estimator.add_classes({more: {"big": 1}, others[0]: {"big": 1}})
+    assert estimator.model_.class_count == len(estimator.classes_) == C
+    estimator.add_class(more, {"big": 1e-3})
+    assert estimator.classes_.dtype.kind in (kind, "i") and estimator.classes_[-1] == more
+    assert set(estimator.predict(features).tolist()) <= {*labels.tolist(), more}
+    assert estimator.score(features, y) > 0.4
+    again = unseen.ZeroShotClassifier("eszsl").fit(
+        features, y, class_attributes=attributes, attribute_names=ATTRIBUTES)
+    again.add_classes({more: {"big": 1e-3}})
+    assert (again.classes_ == estimator.classes_).all()
+    assert again.classes_.dtype == estimator.classes_.dtype
+
+
+def test_labels_of_descriptions_are_of_one_kind(arrays):
+    features, labels, attributes = arrays
+    described = {**dict(enumerate(attributes)), "new": attributes[0]}
+    with pytest.raises(unseen.ArgumentError, match="of different kinds"):
+        unseen.ZeroShotClassifier("eszsl").fit(features, labels, class_attributes=described)
+
+
 def test_among_others_of_scikit_learn(arrays):
     features, labels, attributes = arrays
     search = GridSearchCV(

@@ -22,6 +22,12 @@ except ImportError:
         return estimator._validate_data(*arrays, **how)
 
 
+def _kind(labels: Any) -> str:
+    """The kind of labels, as of a dtype; of those in an array of objects, too."""
+    kind = np.asarray(labels).dtype.kind
+    return "i" if kind == "u" else kind
+
+
 class ZeroShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Learns classes by their images and descriptions, and knows others by descriptions alone.
 
@@ -62,6 +68,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if missing:
                 raise ArgumentError(f"class_attributes has no class {missing[0]!r}")
             classes = np.unique(np.asarray(list(class_attributes)))
+            if any(label not in class_attributes for label in classes.tolist()):
+                raise ArgumentError("labels of class_attributes are of different kinds")
             described = np.array([class_attributes[label] for label in classes.tolist()],
                                  dtype=np.float32)
         else:
@@ -85,23 +93,32 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def add_class(self, label: Any, attributes: Mapping[str, float]) -> None:
-        """Adds a class by its description, without training."""
+        """Adds a class by its description, without training. Its label is of the kind of the
+        others: where they are integers, an integer."""
         check_is_fitted(self)
-        if label in self.classes_.tolist():
-            raise ArgumentError(f"there is a class {label!r} already")
+        classes = self._classes_and([label])
         self.model_.add_class(str(label), attributes)
-        self.classes_ = np.append(self.classes_, label)
+        self.classes_ = classes
 
     def add_classes(self, class_attributes: Mapping[Any, Mapping[str, float]]) -> None:
         """Adds many at once, all or none; much quicker than one by one."""
         check_is_fitted(self)
-        known = set(self.classes_.tolist())
-        for label in class_attributes:
-            if label in known:
-                raise ArgumentError(f"there is a class {label!r} already")
+        classes = self._classes_and(list(class_attributes))
         self.model_.add_classes({str(k): values for k, values in class_attributes.items()})
-        if class_attributes:
-            self.classes_ = np.append(self.classes_, list(class_attributes))
+        self.classes_ = classes
+
+    def _classes_and(self, labels: Sequence[Any]) -> NDArray[Any]:
+        """classes_ and more labels, of the same kind."""
+        known = self.classes_.tolist()
+        there, kind = set(known), _kind(known)
+        for label in labels:
+            if np.ndim(label) or _kind([label]) != kind:
+                raise ArgumentError(
+                    f"labels are of the type {self.classes_.dtype}, {label!r} is not")
+            if label in there:
+                raise ArgumentError(f"there is a class {label!r} already")
+        return np.array([*known, *labels],
+                        dtype=object if self.classes_.dtype == object else None)
 
     def _scores(self, X: ArrayLike) -> NDArray[np.float32]:  # pylint: disable=invalid-name
         check_is_fitted(self)
