@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from . import _library
 from ._interface import ffi
 from ._library import Handle, Path, check, lib, text
+from .errors import Error
 
 _TABLES = ("classes", "curve", "confusion")
 _DRAWINGS = ("sheet", "contributions")
@@ -117,7 +118,7 @@ class Result:
 
 class Explanation:
     """Why a model says what it says about a picture: which attributes it found and where, and what
-    each does for the answer against another class. A notebook shows the sheet."""
+    each does for the answer against another class. A notebook shows a drawing of it."""
 
     def __init__(self, handle: Handle, model: Handle):
         self._handle = handle
@@ -144,8 +145,15 @@ class Explanation:
             check(lib.unseen_explanation_write(
                 self._handle.pointer, _library.encode(directory), _library.encode(name)))
 
-    def _repr_png_(self) -> bytes:
-        return self.png()
+    def _repr_png_(self) -> Optional[bytes]:
+        """The sheet; the contributions where there is no picture to draw on, and nothing where the
+        model has changed since."""
+        for drawing in _DRAWINGS:
+            try:
+                return self.png(drawing)
+            except Error:
+                pass
+        return None
 
     def __repr__(self) -> str:
         said = self.to_dict()
