@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import unseen
 from conftest import ATTRIBUTES, C, F, N, made
+from unseen._library import in_rows
 
 
 def test_arrays_are_told(data, arrays):
@@ -49,6 +50,58 @@ def test_bf16_and_strides():
     assert (data.features()[:, 0] == want).all()
     turned = unseen.Dataset.from_arrays(np.asfortranarray(features)[::2], labels[::2], attributes)
     assert (turned.features()[:, 0] == features[::2]).all()
+
+
+def test_bf16_is_two_bytes_of_a_number():
+    features, labels, attributes = made(3)
+    halves = (features.view(np.uint32) >> 16).astype(np.uint16)
+    want = unseen.Dataset.from_arrays(halves, labels, attributes, dtype="bf16").features()
+    swapped = halves.astype(halves.dtype.newbyteorder())
+    data = unseen.Dataset.from_arrays(swapped, labels, attributes, dtype="bf16")
+    assert (data.features() == want).all()
+    for kind in ("S2", np.int16, np.float16, "V2"):
+        with pytest.raises(unseen.ArgumentError, match="uint16"):
+            unseen.Dataset.from_arrays(halves.view(kind), labels, attributes, dtype="bf16")
+
+
+def unaligned(array):
+    """The same at an address that no number of its type would have."""
+    memory = np.empty(array.nbytes + 1, np.uint8)
+    moved = memory[1:].view(array.dtype).reshape(array.shape)
+    moved[...] = array
+    assert not moved.flags.aligned
+    return moved
+
+
+def test_arrays_anywhere(arrays):
+    """What is not aligned is copied: C would read it as if it were."""
+    features, labels, attributes = arrays
+    numbers = np.arange(5, dtype=np.int64)
+    for given in (features, labels, numbers):
+        moved = in_rows(unaligned(given), given.dtype)
+        assert moved.flags.aligned and (moved == given).all()
+    assert in_rows(features, np.float32) is features
+    data = unseen.Dataset.from_arrays(*(unaligned(array) for array in arrays))
+    assert data._open.arrays[0].flags.aligned
+    assert (data.features(unaligned(numbers))[:, 0] == features[:5]).all()
+
+
+def test_images_by_mask_and_number(arrays):
+    """A mask is a mask, and not the images 0 and 1."""
+    features, labels, attributes = arrays
+    seen = np.arange(N) % 3 > 0
+    data = unseen.Dataset.from_arrays(features, labels, attributes,
+                                      split=(seen & (labels > 1), seen & (labels <= 1), ~seen))
+    assert (data.split.trainval == np.flatnonzero(seen & (labels > 1))).all()
+    assert (data.features(labels == 3)[:, 0] == features[labels == 3]).all()
+    assert (data.features((labels == 3).tolist())[:, 0] == features[labels == 3]).all()
+    assert (data.features(np.array([7], np.uint8))[:, 0] == features[7]).all()
+    assert data.features([]).shape == data.features(labels > 99).shape == (0, 1, F)
+    for wrong in (np.array([1.0]), seen[:-1], ["1"], np.array([1], dtype=object)):
+        with pytest.raises(unseen.ArgumentError, match="images are integers, or a mask of .600."):
+            data.features(wrong)
+        with pytest.raises(unseen.ArgumentError, match="images are integers, or a mask of .600."):
+            unseen.Dataset.from_arrays(*arrays, split=(wrong, [], []))
 
 
 def test_views_keep_their_data_set(arrays):

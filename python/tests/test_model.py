@@ -187,7 +187,10 @@ def test_pictures(picture_model, birds, tmp_path):
     assert [len(a) for a in answers] == [3] * len(paths)
     assert answers[0][0].score >= answers[0][1].score
     one = model.predict(paths[0], top=3)
-    assert list(one) == list(answers[0]) == list(model.predict(paths[0].read_bytes(), top=3))
+    contents = paths[0].read_bytes()
+    for given in (contents, bytearray(contents), memoryview(contents)):
+        assert list(model.predict(given, top=3)) == list(one) == list(answers[0])
+        assert model.features(given).shape == (model.feature_length,)
     features = model.features(paths[:2])
     assert np.allclose(model.score(features[0]).max(), one[0].score)
     seen = model.predict(paths[0], top=60, among="unseen")
@@ -227,6 +230,18 @@ def test_explanations(picture_model, birds, tmp_path):
     assert written["answer"]["label"] == said["answer"]["label"]
     size = unseen.report(data, [model], tmp_path / "report.html")
     assert size == (tmp_path / "report.html").stat().st_size
+
+
+def test_a_notebook_shows_what_there_is(model, arrays):
+    """Without a picture the contributions, and no traceback when the model has changed."""
+    explanation = model.explain(features=arrays[0][5])
+    assert explanation._repr_png_() == explanation.png("contributions")
+    with pytest.raises(unseen.ArgumentError, match="no picture"):
+        explanation.png()
+    model.gamma = 0.125
+    assert explanation._repr_png_() is None and "rather than" in repr(explanation)
+    with pytest.raises(unseen.ArgumentError, match="changed"):
+        explanation.png("contributions")
 
 
 def test_crops_stand_for_their_pictures(picture_model, birds):

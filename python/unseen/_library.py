@@ -248,9 +248,15 @@ def view(owner: Any, pointer: Any, shape: tuple[int, ...], dtype: Any) -> NDArra
     return np.asarray(_Memory(owner, address, shape, kind.str))
 
 
+def in_rows(values: Any, dtype: Any) -> NDArray[Any]:
+    """An array in rows, aligned, in the machine's order of bytes; the array itself where it is that
+    already."""
+    return np.require(values, dtype, ["C", "A", "E"])
+
+
 def floats(values: Any) -> NDArray[np.float32]:
-    """Float32 in rows; the array itself where it is that already."""
-    return np.ascontiguousarray(values, dtype=np.float32)
+    """Float32 `in_rows`."""
+    return in_rows(values, np.float32)
 
 
 # ---- progress, and Ctrl-C ----

@@ -50,15 +50,28 @@ def _features(values: Any, dtype: Optional[str], copy: Optional[bool]) -> tuple[
     if dtype not in _DTYPES:
         raise ArgumentError(f"{dtype!r} is none of {', '.join(_DTYPES)}")
     if dtype == "bf16":
-        if array.dtype.itemsize != 2 or array.dtype.kind in "fib":
+        if array.dtype.name == "bfloat16":
+            array = array.view(np.uint16)
+        elif array.dtype.kind != "u" or array.dtype.itemsize != 2:
             raise ArgumentError("features of dtype bf16 come as uint16, the upper halves of float32")
-        rows = np.ascontiguousarray(array.view(np.uint16))
+        rows = _library.in_rows(array, np.uint16)
     else:
         if array.dtype.kind not in "fiub":
             raise ArgumentError(f"features are numbers, not {array.dtype}")
-        rows = np.ascontiguousarray(array, dtype=np.float32)
+        rows = _library.floats(array)
     # Rows that were made here belong to nobody else.
     return rows, _DTYPES[dtype], bool(copy) and np.shares_memory(rows, array)
+
+
+def _images(given: ArrayLike, count: int) -> NDArray[np.int64]:
+    """Numbers of images, of numbers or of a mask of all."""
+    images = np.asarray(given)
+    if images.dtype.kind == "b" and images.shape == (count,):
+        images = np.flatnonzero(images)
+    if images.size and images.dtype.kind not in "iu":
+        raise ArgumentError(f"images are integers, or a mask of ({count}) booleans, not "
+                            f"{images.shape} of {images.dtype}")
+    return _library.in_rows(images.reshape(-1), np.int64)
 
 
 class Dataset:
@@ -95,7 +108,8 @@ class Dataset:
         labels: (N) integers, 0 to C - 1.
         attributes: (C, A) descriptions of the classes; NaN is unknown, the mean of the others.
         unseen: names of the classes that are to be unseen, or how many are chosen; by default a
-        fifth is. split: instead, the lists trainval, test_seen and test_unseen of images.
+        fifth is. split: instead, the lists trainval, test_seen and test_unseen of images, each of
+        numbers or a mask (N).
         grid: (h, w), R = h w. scale: "auto", "none", "range" or "as-given", as ``unseen import``.
         """
         keep: list[Any] = []
@@ -108,7 +122,7 @@ class Dataset:
                                 f"{classes.dtype}")
         if classes.size and not 0 <= classes.min() <= classes.max() < 2**31:
             raise ArgumentError("labels are numbers of classes, from 0")
-        classes = np.ascontiguousarray(classes, dtype=np.int32)
+        classes = _library.in_rows(classes, np.int32)
         described = _library.floats(attributes)
         if described.ndim != 2:
             raise ArgumentError(f"attributes are (C, A), not {described.shape}")
@@ -132,13 +146,13 @@ class Dataset:
             if len(values) != count:
                 raise ArgumentError(f"there are {len(values)} {field} of {count}")
             setattr(given, field, _library.strings(values, keep))
-        if isinstance(unseen, int):
-            given.unseen_count = unseen
+        if isinstance(unseen, (int, np.integer)):
+            given.unseen_count = int(unseen)
         elif unseen is not None:
             given.unseen = _library.strings(unseen, keep)
             given.unseen_count = len(unseen)
         if split is not None:
-            cls._set_split(given, split, keep)
+            cls._set_split(given, [_images(images, len(rows)) for images in split], keep)
         out = ffi.new("unseen_dataset **")
         status = lib.unseen_dataset_from_arrays(given, out)
         data = cls.__new__(cls)
@@ -148,11 +162,10 @@ class Dataset:
         return data
 
     @staticmethod
-    def _set_split(given: Any, split: Sequence[ArrayLike], keep: list[Any]) -> None:
+    def _set_split(given: Any, split: Sequence[NDArray[np.int64]], keep: list[Any]) -> None:
         if len(split) != len(_LISTS):
             raise ArgumentError(f"a split is three lists of images: {', '.join(_LISTS)}")
-        for field, values in zip(_LISTS, split):
-            images = np.ascontiguousarray(values, dtype=np.int64).reshape(-1)
+        for field, images in zip(_LISTS, split):
             # An empty list has a place, too: NULL says that there is none.
             place = images if images.size else np.zeros(1, np.int64)
             keep.append(place)
@@ -356,9 +369,9 @@ class Dataset:
 
     def features(self, images: Optional[ArrayLike] = None,
                  name: Optional[str] = None) -> NDArray[np.float32]:
-        """(n, R, F) float32, rows of these images, by default of all; zeros of an image without."""
-        rows = np.arange(len(self)) if images is None else np.asarray(images).reshape(-1)
-        rows = np.ascontiguousarray(rows, dtype=np.int64)
+        """(n, R, F) float32, rows of these images, by default of all; zeros of an image without.
+        images: numbers, or a mask (N)."""
+        rows = _images(np.arange(len(self)) if images is None else images, len(self))
         out = np.empty((len(rows), *self.feature_shape(name)), np.float32)
         which = ffi.NULL if name is None else _library.encode(name)
         check(self._handle.read(lambda data: lib.unseen_dataset_features(

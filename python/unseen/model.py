@@ -377,7 +377,7 @@ class Model:
                 "ORIENTATION", orientation, ("model", "stored", "exif"))))
 
     @overload
-    def predict(self, pictures: Union[str, "os.PathLike[str]", bytes, Crop],
+    def predict(self, pictures: Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, Crop],
                 top: Optional[int] = ..., *,
                 among: Optional[str] = ..., calibrated: Optional[bool] = ...,
                 progress: Union[None, bool, ProgressFunction] = ...) -> Answer: ...
@@ -392,9 +392,9 @@ class Model:
                 progress: Union[None, bool, ProgressFunction] = None) -> Any:
         """Classifies a picture, or a list of them, which are decoded in parallel.
 
-        pictures: paths, bytes of files, pixels (h, w, 3) uint8, images of Pillow or what `crop` made. Of one picture
-        the answer, or what is wrong with it is raised; of a list a list, in which a bad picture's
-        answer has its `error`. top: candidates of each. among: "all", "seen", "unseen" or "new"
+        pictures: paths, bytes of files, pixels (h, w, 3) uint8, images of Pillow or what `crop`
+        made. Of one picture the answer, or what is wrong with it is raised; of a list a list, in
+        which a bad picture's answer has its `error`. top: candidates of each. among: "all", "seen", "unseen" or "new"
         classes. Needs a backbone.
         """
         one = _is_one(pictures) or hasattr(pictures, "convert")

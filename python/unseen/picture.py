@@ -28,12 +28,13 @@ class Crop(NamedTuple):
     orientation_ignored: bool
 
 
+_CONTENTS = (bytes, bytearray, memoryview)
 #: A picture: a file, a file's contents, pixels (h, w, 3) uint8 or a `Crop`; also an image of Pillow.
-Picture = Union[str, "os.PathLike[str]", bytes, NDArray[np.uint8], Crop, Any]
+Picture = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, NDArray[np.uint8], Crop, Any]
 
 
 def _is_one(pictures: Any) -> bool:
-    return isinstance(pictures, (str, bytes, os.PathLike, Crop)) or hasattr(
+    return isinstance(pictures, (str, os.PathLike, Crop, *_CONTENTS)) or hasattr(
         pictures, "__array_interface__") and not _is_stack(pictures)
 
 
@@ -56,7 +57,7 @@ def _pictures(pictures: Sequence[Picture], keep: list[Any]) -> Any:
     out = ffi.new("unseen_picture[]", max(len(pictures), 1))
     keep.append(out)
     for i, picture in enumerate(pictures):
-        if isinstance(picture, (bytes, bytearray, memoryview)):
+        if isinstance(picture, _CONTENTS):
             data = ffi.from_buffer(picture)
             out[i].bytes, out[i].byte_count = ffi.cast("void *", data), len(data)
             keep.append(data)
