@@ -36,6 +36,11 @@ def unseen_run(a, precision):
     return figures.run(command)
 
 
+def moved(a, run):
+    """Bytes of a batch: weights, of which the file has four a value, and pictures."""
+    return run["weights_bytes"] * figures.element(run) / 4 + a.batch * a.image_size ** 2 * 3 * 4
+
+
 def best_of(peers, others):
     """The fastest form of each round: of the network as published, and with all that can be folded."""
     best = {}
@@ -87,7 +92,8 @@ def main():
     for precision, runs in engine.items():
         times = [r["step_ms"]["median"] for r in runs]
         entries.append(figures.entry(f"{a.arch} batch {a.batch}, --precision {precision}", "ms", runs, times,
-                                     best, runs[0]["gflop_per_image"] * 1e9 * a.batch))
+                                     best, runs[0]["gflop_per_image"] * 1e9 * a.batch,
+                                     moved(a, runs[0])))
         print(f"  unseen {precision:27s} {figures.spread(times, '.0f')} ms, {runs[0]['precision']}, "
               f"{statistics.median(r['images_per_s'] for r in runs):.1f} images/s, "
               f"{statistics.median(r['gflops'] for r in runs):.0f} GFLOP/s")

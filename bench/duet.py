@@ -110,14 +110,15 @@ def make_peers(a):
 
 def entries_of(precision, runs, mine, others):
     """A result for each kind of mini-batch, and for their mixture."""
-    found = []
+    found, one = [], runs["prompt"][0]
+    moved = figures.batch_bytes(one) + figures.GRADIENT_BYTES * one["parameters"]
     for kind in KINDS:
         found.append(figures.entry(f"DUET {kind}, --precision {precision}", "ms", runs[kind], mine[kind],
                                    {name: theirs[kind] for name, theirs in others.items()},
-                                   statistics.median(r["flops"] for r in runs[kind])))
+                                   statistics.median(r["flops"] for r in runs[kind]), moved))
     flop = MASK_PRO * found[0]["flop"] + (1 - MASK_PRO) * found[1]["flop"]
     found.append(figures.entry(f"DUET mixed, --precision {precision}", "ms", runs["prompt"], mixed(mine),
-                               {name: mixed(theirs) for name, theirs in others.items()}, flop))
+                               {name: mixed(theirs) for name, theirs in others.items()}, flop, moved))
     return found
 
 

@@ -2,8 +2,9 @@
 
 A result is {name, unit, precision, ours: [...], peers: {name: [...]}, flop, bytes}: what was
 measured in each round, ours and PyTorch's of the same round at the same place; `unit` is ms, or
-something a second; `flop` and `bytes` are of one operation, null where nobody counted them. A file
-has {machine, ceilings, entries, notes}.
+something a second; `flop` and `bytes` are of one operation: of its matrix products, and what it takes
+from memory and gives to it at least, each array once, nothing between layers. Files of before have null
+in their place where nobody counted. A file has {machine, ceilings, entries, notes}.
 """
 import ctypes
 import json
@@ -17,6 +18,9 @@ FORMAT = "unseen bench 1"
 REFERENCE_BLAS = "the reference BLAS, plain loops: ratios to PyTorch's f32 say nothing; install OpenBLAS"
 AVX512 = {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
 SET_HERE = []                               # of the environment, for PyTorch only
+# Of a training step, for each parameter: read forward, the gradient written and read, the value and two
+# states of the optimiser read and written. Without the optimiser: read, the gradient written.
+STEP_BYTES, GRADIENT_BYTES = 4 + 2 * 4 + 6 * 4, 4 + 4
 
 
 def processor():
@@ -74,7 +78,28 @@ def run(command):
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout)
 
 
-def probe(torch, dtype, side=1024, runs=5):
+def element(run):
+    """Bytes of an operand of the products."""
+    return 2 if run["precision"] == "bf16" else 4
+
+
+def batch_bytes(run):
+    """Of the features of a step, which benches keep in the type of the products."""
+    shape = run["shape"]
+    return shape["batch"] * shape["regions"] * shape["features"] * element(run)
+
+
+PROBE_SIDE = 1024
+
+
+def probe_entry(precision, values, peers):
+    """The rate of one square product."""
+    run = {"precision": precision}
+    return entry(f"product {PROBE_SIDE} x {PROBE_SIDE} x {PROBE_SIDE}", "GFLOP/s", [run], values, peers,
+                 2 * PROBE_SIDE ** 3, PROBE_SIDE ** 2 * (2 * element(run) + 4))
+
+
+def probe(torch, dtype, side=PROBE_SIDE, runs=5):
     """PyTorch's own rate of one square product, GFLOP/s."""
     x, times = torch.rand(side, side).to(dtype), []
     for _ in range(runs):
@@ -96,10 +121,11 @@ def version(torch):
 
 # ---- results ----
 
-def entry(name, unit, runs, ours, peers, flop=None):
-    """`runs` are the program's own results, which tell the precision that it computed in."""
+def entry(name, unit, runs, ours, peers, flop, moved):
+    """`runs` are the program's own results, which tell the precision that it computed in; `moved`: the
+    bytes of an operation."""
     return {"name": name, "unit": unit, "precision": runs[0]["precision"], "ours": ours,
-            "peers": peers, "flop": flop, "bytes": None}
+            "peers": peers, "flop": flop, "bytes": moved}
 
 
 def write(path, torch, threads, entries):
@@ -152,11 +178,18 @@ def ceiling(document, key):
     return max(c[key][which_threads(document)] for c in document["ceilings"])
 
 
-def share(e, document):
-    """Of the ceiling of the precision that was computed in; None where no operations were counted."""
-    middle = statistics.median(e["ours"])
-    rate = middle if e["unit"] == "GFLOP/s" else e["flop"] and e["flop"] / middle / 1e6
-    return rate / ceiling(document, e["precision"]) if rate else None
+def giga_per_s(e, key):
+    """Billions of operations or bytes a second; None where nobody counted them."""
+    middle, each = statistics.median(e["ours"]), e.get(key)
+    if e["unit"] == "GFLOP/s":
+        return middle if key == "flop" else each and each * middle / e["flop"]
+    return each and (each * middle / 1e9 if is_rate(e) else each / middle / 1e6)
+
+
+def share(e, document, key="flop"):
+    """Of the ceiling of the precision that was computed in; with "bytes", of memory that is read."""
+    rate = giga_per_s(e, key)
+    return rate / ceiling(document, e["precision"] if key == "flop" else "read") if rate else None
 
 
 def table(document):
@@ -170,10 +203,11 @@ def table(document):
     for key, first in document["ceilings"][0].items():
         one, every = (max(c[key][which] for c in document["ceilings"]) for which in ("one_thread", "all_threads"))
         lines.append(f"  {key + ', ' + first['unit']:42s} {one:12.1f} {every:12.1f}")
-    lines += ["", f"{'operation':44s} {'median (least to most)':>34s} {'of ceiling':>12s}"]
+    lines += ["", f"{'operation':44s} {'median (least to most)':>34s} {'of ceiling':>12s} {'of memory':>12s}"]
     for e in document["entries"]:
-        part = share(e, document)
+        parts = [share(e, document, key) for key in ("flop", "bytes")]
+        shares = " ".join(f"{f'{100 * part:.0f} %' if part else '':>12s}" for part in parts)
         name, values = f"{e['name']}, {e['precision']}", f"{spread(e['ours'], '.1f')} {e['unit']}"
-        lines.append(f"{name:44s} {values:>34s} {f'{100 * part:.0f} %' if part else '':>12s}")
+        lines.append(f"{name:44s} {values:>34s} {shares}".rstrip())
         lines += [f"    {spread(ratios(e, peer), '.2f')} x PyTorch {peer}" for peer in e["peers"]]
     return "\n".join(lines)

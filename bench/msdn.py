@@ -96,6 +96,11 @@ def unseen_run(a, precision):
     return figures.run(command)
 
 
+def score_flop(a):
+    """Of one image: the products of its regions with both branches' matrices, and of both scores."""
+    return 2 * a.regions * 4 * a.attributes * a.features + 2 * 2 * a.attributes * a.classes
+
+
 def make_peers(a):
     if not torch:
         return {}
@@ -150,8 +155,7 @@ def main():
     entries = []
     for t in ("f32", "bf16") if engine else ():
         values = [r["probe_gflops"][t] for r in engine["auto"]]
-        entries.append(figures.entry("product 1024 x 1024 x 1024", "GFLOP/s", [{"precision": t}], values,
-                                     {f"{t}": probes[t]} if torch else {}))
+        entries.append(figures.probe_entry(t, values, {f"{t}": probes[t]} if torch else {}))
         print(f"product of 1024 x 1024 matrices, {t}: unseen {figures.spread(values, '.0f')} GFLOP/s" +
               (f", PyTorch {figures.spread(probes[t], '.0f')}" if torch else ""))
     for name, times in others.items():
@@ -159,14 +163,16 @@ def main():
     for precision, runs in engine.items():
         times = [r["step_ms"]["median"] for r in runs]
         entries.append(figures.entry(f"MSDN step, --precision {precision}", "ms", runs, times, others,
-                                     runs[0]["gflops"] * times[0] * 1e6))
+                                     runs[0]["gflops"] * times[0] * 1e6,
+                                     figures.batch_bytes(runs[0]) + figures.STEP_BYTES * runs[0]["parameters"]))
         report(entries[-1], "ms a step")
     print("scoring")
     for name, rates in scoring.items():
         print(f"  PyTorch {name:13s} {figures.spread(rates, '.1f')} images/s")
     for precision, runs in engine.items():
         entries.append(figures.entry(f"MSDN scoring, --precision {precision}", "images/s", runs,
-                                     [r["score_images_per_s"] for r in runs], scoring))
+                                     [r["score_images_per_s"] for r in runs], scoring,
+                                     score_flop(a), figures.batch_bytes(runs[0]) / a.batch + 4 * a.classes))
         report(entries[-1], "images/s")
     if a.json:
         figures.write(a.json, torch, a.threads, entries)

@@ -7,8 +7,9 @@ Writes NAME.json and NAME.txt (default unseen-bench). Before each comparison and
 program measures the ceilings of the machine, `unseen bench ceilings`: bare f32 and bf16 loops,
 memory read, written, and written past the caches. The table has, of each operation, the median of
 the rounds and what they spread over; the ratio to each form of PyTorch, the median of the ratios of
-rounds; and the share of the ceiling, which is operations a second over the best bare loop of the
-same precision. --quick runs one round of one step of the smaller comparisons, about a minute: whether
+rounds; and the shares of two ceilings: operations of products a second over the best bare loop of the
+same precision, and bytes a second that have to come from memory or go to it over memory that is read
+(the least: each array once, nothing between layers). --quick runs one round of one step of the smaller comparisons, about a minute: whether
 all runs, not how fast. Where PyTorch is not installed the program runs alone.
 """
 import argparse

@@ -65,7 +65,8 @@ def compare(torch, method, shape, make_peers, precisions, rounds=7, steps=30, be
         times = [r["step_ms"]["median"] for r in runs]
         everybody = {**others, f"unseen's {beside}": other[precision]} if beside else others
         entries.append(figures.entry(f"{method.upper()} step, --precision {precision}", "ms", runs, times,
-                                     everybody, runs[0]["gflops"] * times[0] * 1e6))
+                                     everybody, runs[0]["gflops"] * times[0] * 1e6,
+                                     figures.batch_bytes(runs[0]) + figures.STEP_BYTES * runs[0]["parameters"]))
         print(f"  unseen {precision:12s} {statistics.median(times):7.2f} ms a step")
         for name in everybody:
             who = name if name not in others else f"PyTorch {name}"

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -302,7 +303,13 @@ static un_status write_random(const char *path, un_status (*list)(author *a), ui
     return status;
 }
 
-static un_status open_random(const arguments *a, un_backbone **out) {
+/* 0 for what is built in. */
+static double file_bytes(const char *path) {
+    struct stat about;
+    return stat(path, &about) == 0 ? (double)about.st_size : 0;
+}
+
+static un_status open_random(const arguments *a, un_backbone **out, double *bytes) {
     un_status (*list)(author * a) = NULL;
     for (size_t i = 0; i < sizeof g_architectures / sizeof *g_architectures; i++)
         if (!strcmp(g_architectures[i].name, a->architecture)) list = g_architectures[i].put;
@@ -322,6 +329,7 @@ static un_status open_random(const arguments *a, un_backbone **out) {
     }
     UN_GO(un_path_join(directory, "weights.safetensors", &path));
     UN_GO(write_random(path, list, a->common.seed));
+    *bytes = file_bytes(path);
     UN_GO(un_backbone_open(path, precision, out));
 done:
     if (status)
@@ -337,7 +345,8 @@ done:
 
 typedef struct {
     un_bench_times batch;
-    double flops; /* of a batch */
+    double flops;         /* of a batch */
+    double weights_bytes; /* of the weights' file */
     size_t height, width;
 } figures;
 
@@ -411,15 +420,16 @@ static int print(const un_backbone *b, const arguments *a, const figures *f, con
     double anonymous = (double)un_memory_anonymous_kib() / 1024;
     json_t *ways = count_ways(b);
     json_t *result = json_pack(
-        "{s:s, s:{s:I, s:I, s:I, s:I, s:I}, s:s, s:i, s:{s:f, s:f, s:f}, s:f, s:f, s:f, s:f, "
+        "{s:s, s:{s:I, s:I, s:I, s:I, s:I}, s:s, s:i, s:{s:f, s:f, s:f}, s:f, s:I, s:f, s:f, s:f, "
         "s:{s:f, s:f}, s:O}",
         "backbone", b->architecture, "shape", "batch", (json_int_t)a->batch, "image_size",
         (json_int_t)a->size, "grid_height", (json_int_t)f->height, "grid_width",
         (json_int_t)f->width, "features", (json_int_t)b->width, "precision",
         un_precision_name(b->precision), "threads", un_thread_count(), "step_ms", "min",
         f->batch.min, "median", f->batch.median, "max", f->batch.max, "gflop_per_image",
-        f->flops / (double)a->batch / 1e9, "gflops", gflops, "images_per_s", rate, "rss_anon_mib",
-        anonymous, "probe_gflops", "f32", probes[0], "bf16", probes[1], "layers", ways);
+        f->flops / (double)a->batch / 1e9, "weights_bytes", (json_int_t)f->weights_bytes, "gflops",
+        gflops, "images_per_s", rate, "rss_anon_mib", anonymous, "probe_gflops", "f32", probes[0],
+        "bf16", probes[1], "layers", ways);
     int code = UN_EXIT_OK;
     if (a->json) code = un_cli_write_json(a->json, result);
     json_decref(result);
@@ -455,8 +465,9 @@ static int run(const arguments *a) {
     if (code) goto done;
     code = UN_EXIT_FAILURE;
     UN_GO(un_precision_parse(a->common.precision, &precision));
+    if (a->weights) f.weights_bytes = file_bytes(a->weights);
     UN_GO(a->weights ? un_backbone_open(a->weights, precision, &backbone)
-                     : open_random(a, &backbone));
+                     : open_random(a, &backbone, &f.weights_bytes));
     UN_GO(un_bench_probe(probes));
     UN_GO(measure(backbone, a, &f));
     code = print(backbone, a, &f, probes);

@@ -207,6 +207,7 @@ static un_status make_images(scene *s, const arguments *a, un_dtype dtype, un_rn
 typedef struct {
     un_bench_times step; /* or fit */
     double flops, update_ms, images;
+    size_t parameters; /* that steps change */
     double score_images_per_s;
     double prepare_ms; /* the pass over the training images before the first step or fit */
 } figures;
@@ -310,15 +311,16 @@ static int print(const arguments *a, const figures *f, un_precision precision, c
     double at_probe = f->flops / rate / 1e6; /* ms, had the products run at the probe's rate */
     json_t *result = json_pack(
         "{s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:s, s:i, s:{s:f, s:f, s:f}, s:f, s:f, s:f, s:f, "
-        "s:f, s:f, s:f, s:{s:f, s:f}}",
+        "s:I, s:f, s:f, s:f, s:{s:f, s:f}}",
         "method", a->method, "shape", "attributes", (json_int_t)a->attributes, "classes",
         (json_int_t)a->classes, "features", (json_int_t)a->width, "regions", (json_int_t)a->regions,
         "batch", (json_int_t)batch, "images", (json_int_t)a->images, "precision",
         un_precision_name(precision), "threads", un_thread_count(), "step_ms", "min", f->step.min,
         "median", f->step.median, "max", f->step.max, "update_ms", f->update_ms,
         "products_at_probe_ms", at_probe, "prepare_ms", f->prepare_ms, "gflops", gflops,
-        "images_per_s", f->images / pass_ms * 1e3, "score_images_per_s", f->score_images_per_s,
-        "rss_anon_mib", anonymous, "probe_gflops", "f32", probes[0], "bf16", probes[1]);
+        "parameters", (json_int_t)f->parameters, "images_per_s", f->images / pass_ms * 1e3,
+        "score_images_per_s", f->score_images_per_s, "rss_anon_mib", anonymous, "probe_gflops",
+        "f32", probes[0], "bf16", probes[1]);
     int code = UN_EXIT_OK;
     if (a->json) code = un_cli_write_json(a->json, result);
     json_decref(result);
@@ -388,6 +390,7 @@ static int run(arguments *a) {
     UN_GO(class->create(&setup, &method));
     UN_GO(un_bench_probe(probes));
     UN_GO(class->closed_form ? measure_fits(method, a, &f) : measure_steps(method, a, &f));
+    f.parameters = method->params.trained;
     UN_GO(measure_scoring(method, &s, a->scored, &f));
     code = print(a, &f, precision, probes, un_config_integer(config, "batch"));
 done:

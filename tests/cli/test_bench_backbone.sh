@@ -8,7 +8,7 @@ export TMPDIR
 expect 0 "--image-size" "$unseen" bench backbone --help
 expect 0 "\"backbone\": \"mobilenet_v2\"" "$unseen" bench backbone --arch mobilenet_v2 --batch 2 \
     --image-size 64 --steps 1 --json - --quiet
-for key in step_ms gflops images_per_s rss_anon_mib precision threads probe_gflops; do
+for key in step_ms weights_bytes gflops images_per_s rss_anon_mib precision threads probe_gflops; do
     case $output in
     *"\"$key\""*) ;;
     *) fail "no $key in $output" ;;

@@ -1,0 +1,51 @@
+#!/bin/sh
+# Results of `make bench`: the shares of both ceilings, two files side by side, and a file of before,
+# in which nobody had counted bytes.
+. "$(dirname "$0")/common.sh"
+bench=$(cd "$(dirname "$0")/../../bench" && pwd)
+python=
+for p in /usr/bin/python3 python3; do
+    [ -n "$python" ] || ! "$p" -c "" 2>/dev/null || python=$p
+done
+if [ -z "$python" ]; then
+    echo "skipped: no python3"
+    exit 77
+fi
+cd "$scratch" || exit 1
+
+# document NAME BYTES: of 20 GFLOP/s in f32, 10 GB/s of memory
+document() {
+    cat >"$1" <<EOF
+{"format": "unseen bench 1", "notes": [],
+ "machine": {"cpu": "c", "threads": 2, "unseen": "u", "backend": "b", "bf16_way": "w", "pytorch": null},
+ "ceilings": [{"f32": {"unit": "GFLOP/s", "one_thread": 10, "all_threads": 20},
+               "read": {"unit": "GB/s", "one_thread": 5, "all_threads": 10}}],
+ "entries": [
+  {"name": "step", "unit": "ms", "precision": "f32", "ours": [100, 100], "peers": {}, "flop": 1e9, "bytes": $2},
+  {"name": "scoring", "unit": "images/s", "precision": "f32", "ours": [50, 50], "peers": {}, "flop": $3, "bytes": $2},
+  {"name": "product", "unit": "GFLOP/s", "precision": "f32", "ours": [5, 5], "peers": {}, "flop": $3, "bytes": $2}]}
+EOF
+}
+document before.json null null
+document after.json 2e8 3e8
+show() {
+    PYTHONPATH=$bench "$python" -B -c "import figures, sys; print(figures.table(figures.read(sys.argv[1])))" "$1"
+}
+expect 0 "step, f32" show before.json
+case $output in
+*" 50 %"*) ;; # 1 GFLOP in 100 ms of 20 GFLOP/s
+*) fail "a step's share: $output" ;;
+esac
+# 15 of 20 GFLOP/s, 10 of 10 GB/s; 5 of 20 GFLOP/s, and 3.3 GB/s
+expect 0 "of memory" show after.json
+text=$(echo "$output" | tr -s ' ')
+for line in "ms 50 % 20 %" "images/s 75 % 100 %" "GFLOP/s 25 % 33 %"; do
+    case $text in
+    *"$line"*) ;;
+    *) fail "no \"$line\" in $output" ;;
+    esac
+done
+expect 0 "scoring, f32" "$python" -B "$bench/compare" before.json after.json
+echo "{}" >other.json
+expect 1 "no results of" "$python" -B "$bench/compare" before.json other.json
+finish
