@@ -48,12 +48,10 @@ static void pool_region(const un_attribute_attention *a, size_t r) {
 static void pool_attributes(const un_attribute_attention *a, size_t r) {
     size_t A = a->attributes;
     const float *restrict value = a->y + r * 4 * A + 2 * A, *restrict logit = value + A;
-    float *restrict psi = a->psi2, *restrict e = a->scratch, by = a->factor[r], most = -INFINITY;
-    for (size_t i = 0; i < A; i++) {
-        float x = by * logit[i];
-        most = x > most ? x : most;
-    }
-    for (size_t i = 0; i < A; i++) e[i] = exponential(by * logit[i] - most);
+    float *restrict psi = a->psi2, *restrict e = a->scratch, by = a->factor[r];
+    for (size_t i = 0; i < A; i++) e[i] = by * logit[i];
+    float most = largest_of(e, A);
+    for (size_t i = 0; i < A; i++) e[i] = exponential(e[i] - most);
     float share = (float)(1.0 / sum_row(e, A));
     for (size_t i = 0; i < A; i++) psi[i] += share * e[i] * (by * value[i]);
     a->largest2[r] = most;
@@ -129,8 +127,7 @@ static void attend_backward(const un_attribute_attention *a, size_t r, float *re
 }
 
 static float attend_channels(float *restrict logit, float *restrict value, size_t n) {
-    float most = -INFINITY, lane[LANES] = {0};
-    for (size_t f = 0; f < n; f++) most = logit[f] > most ? logit[f] : most;
+    float most = largest_of(logit, n), lane[LANES] = {0};
     for (size_t f = 0; f < n; f++) logit[f] = exponential(logit[f] - most);
     float share = (float)(1.0 / sum_row(logit, n));
     size_t f = 0;

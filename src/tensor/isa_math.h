@@ -121,8 +121,7 @@ static inline void scale_row(float a, float *x, size_t n) {
 }
 
 static inline void softmax_row(float *x, size_t n) {
-    float largest = -INFINITY;
-    for (size_t i = 0; i < n; i++) largest = x[i] > largest ? x[i] : largest;
+    float largest = largest_of(x, n);
     for (size_t i = 0; i < n; i++) x[i] = exponential(x[i] - largest);
     scale_row((float)(1.0 / sum_row(x, n)), x, n);
 }
