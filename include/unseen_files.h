@@ -77,7 +77,7 @@ typedef struct unseen_import_options {
 UNSEEN_API void unseen_import_options_init(unseen_import_options *options, size_t size);
 
 /* Makes the data set directory `directory`, which must not exist or be empty but for an update; it
- * appears whole or not at all. Memory does not grow with the number of images. What was found and
+ * appears whole or not at all. Features pass through memory piece by piece. What was found and
  * decided is told in unseen_dataset_notes of what unseen_dataset_open then opens. Fails with
  * UNSEEN_E_ARGUMENT on an unknown format, and on a field that is needed, or set where the format
  * does not have it; with UNSEEN_E_FORMAT, naming the place, on what cannot be right. */

@@ -41,7 +41,7 @@ void un_foreign_watch_forks(void);
 /* ---- for the headers of the libraries, and for tables.c ---- */
 
 /* A member of a table: a function, or a variable. `name` may be a macro of the library's for it. */
-#define UN_FOREIGN_MEMBER(name) __typeof__(name) *name;
+#define UN_FOREIGN_MEMBER(name) __typeof__(name) *(name);
 #define UN_FOREIGN_TABLE(table, list)                                                              \
     struct table {                                                                                 \
         list(UN_FOREIGN_MEMBER)                                                                    \
