@@ -14,7 +14,6 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "cli/cli.h"
-#include "method/methods.h"
 
 enum { MAX_WORDS = 32, MAX_MODELS = 8 };
 
@@ -238,14 +237,24 @@ static int print_row(const arguments *a, const char *name, double *fold) {
     return UN_EXIT_OK;
 }
 
+/* 1: the method takes regions, 0: anything else, -1: it cannot be told. */
+static int takes_regions(const char *method) {
+    const char *text = NULL;
+    json_t *said = NULL;
+    if (unseen_method_describe(method, &text) || un_json_parse(text, strlen(text), method, &said))
+        return -1;
+    const char *input = json_string_value(json_object_get(said, "input"));
+    const int regions = input && !strcmp(input, "regions");
+    json_decref(said);
+    return regions;
+}
+
 /* Which of the models on regions, or of those on one vector a picture, was best on the fold;
  * MAX_MODELS: none. */
 static size_t best_of(const models *all, const double *fold, int regions) {
     size_t best = MAX_MODELS;
     for (size_t i = 0; i < all->count; i++) {
-        const un_method_class *class = NULL;
-        if (un_method_find(all->items[i].method, &class) || isnan(fold[i])) continue;
-        if ((class->input == UN_FEATURES_REGIONS) != regions) continue;
+        if (isnan(fold[i]) || takes_regions(all->items[i].method) != regions) continue;
         if (best == MAX_MODELS || fold[i] > fold[best]) best = i;
     }
     return best;

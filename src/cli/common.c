@@ -16,7 +16,6 @@
 #include "base/status.h"
 #include "cli/cli.h"
 #include "cluster/cluster.h"
-#include "method/methods.h"
 #include "model/model.h"
 #include "protocol/report.h"
 
@@ -266,10 +265,11 @@ un_orientation un_cli_parse_orientation(struct argp_state *state, const char *te
 
 void un_cli_miss_method(struct argp_state *state, const char *command) {
     un_name_list names = {0};
-    for (const un_method_class *const *m = un_methods; *m; m++)
-        un_name_list_say(&names, SIZE_MAX, "%s", (*m)->name);
+    const char *name = NULL;
+    for (size_t i = 0; (name = unseen_method_name(i)) != NULL; i++)
+        un_name_list_say(&names, SIZE_MAX, "%s", name);
     argp_error(state, "which method: %s%s? For example: unseen %s %s", names.text,
-               un_name_list_more(&names), command, un_methods[0]->name);
+               un_name_list_more(&names), command, unseen_method_name(0));
 }
 
 int un_cli_parse(const struct argp *argp, int argc, char **argv, void *input, int *exit_code) {
