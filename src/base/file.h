@@ -26,6 +26,7 @@ typedef struct {
     char *target;    /* where links lead */
     char *temporary; /* where the bytes go until commit; NULL: a file without a name */
     int fd;          /* -1: not open */
+    int held;        /* has the lock of a file that was shared; or -1 */
     int keep;        /* the temporary file outlives un_atomic_abort */
     int descriptor;  /* open descriptor that the target names, or -1 */
     int through;     /* descriptor of a target that is written to, not replaced; or -1 */
@@ -35,7 +36,7 @@ typedef struct {
 
 /* Nothing is open. */
 #define UN_ATOMIC_NONE                                                                             \
-    (un_atomic_file) { .fd = -1, .descriptor = -1, .through = -1 }
+    (un_atomic_file) { .fd = -1, .held = -1, .descriptor = -1, .through = -1 }
 
 /* Begins a file that may be written in any order. A pipe or device gets it whole at commit. */
 un_status un_atomic_open(un_atomic_file *file, const char *path);
@@ -51,7 +52,12 @@ un_status un_atomic_open_stream(un_atomic_file *file, const char *path);
  * with what an earlier run left in it and stays if this run does not commit. Fails if another
  * process is writing it, or if PATH.partial is a link. */
 un_status un_atomic_open_partial(un_atomic_file *file, const char *path);
-/* The same file, which another process that holds it writes to as well; commit is for that one. */
+/* The partial file is for others to join from here on: what was written is on the disk, and bytes can
+ * be written but not read, until all others have synced and closed it and un_atomic_regain follows,
+ * which does nothing to a file that was not shared. Works over NFS: partial.c says how. */
+un_status un_atomic_share(un_atomic_file *file);
+un_status un_atomic_regain(un_atomic_file *file);
+/* The same file, which another process has shared; bytes can be written, and commit is for that one. */
 un_status un_atomic_join_partial(un_atomic_file *file, const char *path);
 /* What was written is on the disk when this returns. */
 un_status un_atomic_sync(un_atomic_file *file);

@@ -1,4 +1,5 @@
-/* output.c - files that appear whole or not at all; see file.h. */
+/* output.c - files that appear whole or not at all; see file.h. Those that outlive their writer, and
+ * those of several writers, are opened in partial.c. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -414,50 +415,6 @@ done:
     return status;
 }
 
-/* Whether the open partial file is the one of its name, and nobody else's: a link that somebody
- * put there would have us write over what it leads to. */
-static un_status check_partial(const un_atomic_file *file) {
-    struct stat held, named;
-    int there = fstat(file->fd, &held) == 0 && lstat(file->temporary, &named) == 0;
-    /* Who held the lock may have renamed the file in between. */
-    if (!there || held.st_ino != named.st_ino || held.st_dev != named.st_dev)
-        return un_fail(UNSEEN_E_ARGUMENT, "another process is writing %s; wait for it", file->path);
-    if (!S_ISREG(held.st_mode) || held.st_nlink != 1)
-        return un_fail(UNSEEN_E_ARGUMENT,
-                       "%s is no file of an earlier run but a link or a device; remove it",
-                       file->temporary);
-    return un_check_owner(file->temporary, &held);
-}
-
-/* `flags`: O_CREAT, and the lock is taken; or 0, and whoever made the file holds it. */
-static un_status open_partial(un_atomic_file *file, const char *path, int flags) {
-    un_status status = UNSEEN_OK;
-    *file = UN_ATOMIC_NONE;
-    file->keep = 1;
-    UN_GO(un_format(&file->path, "%s", path));
-    UN_GO(un_path_follow(path, &file->target));
-    UN_GO(un_format(&file->temporary, "%s.partial", file->target));
-    file->fd = un_open(file->temporary, O_RDWR | O_NOFOLLOW | O_NONBLOCK | flags, 0666);
-    if (file->fd < 0 && errno == ELOOP)
-        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s is a link, which is not followed; remove it",
-                      file->temporary));
-    if (file->fd < 0) UN_GO(un_fail_errno(errno, "cannot write %s", file->temporary));
-    if (flags && un_lock_open_file(file->fd, file->temporary) == UN_LOCK_BUSY)
-        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "another process is writing %s; wait for it", path));
-    UN_GO(check_partial(file));
-done:
-    if (status) un_atomic_abort(file);
-    return status;
-}
-
-un_status un_atomic_open_partial(un_atomic_file *file, const char *path) {
-    return open_partial(file, path, O_CREAT);
-}
-
-un_status un_atomic_join_partial(un_atomic_file *file, const char *path) {
-    return open_partial(file, path, 0);
-}
-
 /* ---- writing ---- */
 
 un_status un_atomic_sync(un_atomic_file *file) {
@@ -506,6 +463,7 @@ un_status un_atomic_write(un_atomic_file *file, const void *data, size_t n, uint
 
 void un_atomic_abort(un_atomic_file *file) {
     if (file->fd >= 0) close(file->fd);
+    if (file->held >= 0) close(file->held);
     if (file->through >= 0) close(file->through);
     if (file->temporary && !file->keep) unlink(file->temporary);
     free(file->temporary);

@@ -104,7 +104,8 @@ typedef struct {
     const char *journal; /* the file that vouches for them; where none is taken up it is removed
                             before the first is overwritten, but not before it is certain that no
                             other process writes them */
-    int joins; /* 1: another process has begun the file and completes it; this one adds rows */
+    int shared; /* 1: other processes add rows; take_over follows when they have closed the file */
+    int joins;  /* 1: another process has begun the file and completes it; this one adds rows */
 } un_features_resumption;
 /* Writes PATH.partial, which outlives un_features_writer_abort; nothing resumed starts anew. */
 un_status un_features_writer_resume(un_features_writer **out, const char *path,

@@ -99,13 +99,14 @@ static un_status writer_open(un_features_writer **out, const char *path,
     UN_GO(un_st_writer_begin(writer->file));
     if (resumed) {
         uint64_t bytes = (uint64_t)resumed->done * writer->row * un_dtype_size(d->dtype);
-        if (resumed->more || resumed->joins) UN_GO(un_st_writer_check_found(writer->file));
+        if (resumed->more) UN_GO(un_st_writer_check_found(writer->file));
         UN_GO(un_st_writer_take_up(writer->file, FEATURES, bytes, writer->hash));
         if (d->pictured)
             UN_GO(un_st_writer_take_up(writer->file, PICTURES,
                                        (uint64_t)resumed->done * UN_PICTURE_HASH, NULL));
         writer->done = resumed->done;
         writer->hashed = bytes;
+        if (resumed->shared) UN_GO(un_st_writer_share(writer->file));
     }
     *out = writer;
     writer = NULL;

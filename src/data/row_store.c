@@ -231,8 +231,9 @@ un_status un_row_store_begin(un_row_store *store, const un_features_description 
 }
 
 un_status un_row_store_begin_rows(un_row_store *store, const un_features_description *description,
-                                  const unsigned char *there, json_t *notes) {
-    un_features_resumption resumed = {.done = prefix_of(store, there), .journal = store->journal};
+                                  const unsigned char *there, json_t *notes, int shared) {
+    un_features_resumption resumed = {
+        .done = prefix_of(store, there), .journal = store->journal, .shared = shared};
     for (size_t i = resumed.done; i < store->row_count && !resumed.more; i++)
         resumed.more = there[i];
     UN_TRY(begin(store, description, &resumed));
@@ -247,6 +248,13 @@ un_status un_row_store_join(un_row_store *store, const un_features_description *
     free(store->journal);
     store->journal = own;
     return begin(store, description, &(const un_features_resumption){.joins = 1});
+}
+
+un_status un_row_store_leave(un_row_store *store) {
+    un_status status = un_features_writer_sync(store->writer);
+    un_features_writer_abort(store->writer);
+    store->writer = NULL;
+    return status;
 }
 
 un_status un_row_store_commit(un_row_store *store) {

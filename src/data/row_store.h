@@ -39,12 +39,14 @@ size_t un_row_store_left(const un_row_store *store, json_t **journal);
  * the disk ([row_count], zeroed by the caller); *journals, a new list, is what their journals say. */
 un_status un_row_store_find(const un_row_store *store, unsigned char *there, json_t **journals);
 /* As un_row_store_begin, of rows in any order; makes one journal of those that were found, with
- * `notes`. */
+ * `notes`. `shared`: other ranks may join when this returns; before the commit they have left. */
 un_status un_row_store_begin_rows(un_row_store *store, const un_features_description *description,
-                                  const unsigned char *there, json_t *notes);
+                                  const unsigned char *there, json_t *notes, int shared);
 /* Adds rows, as this rank, to what rank 0 has begun. */
 un_status un_row_store_join(un_row_store *store, const un_features_description *description,
                             size_t rank);
+/* This rank's rows are on the disk, where who opens the file from now on finds them. */
+un_status un_row_store_leave(un_row_store *store);
 /* As un_row_store_save, of rows in any order. */
 un_status un_row_store_save_rows(un_row_store *store, const unsigned char *there, json_t *notes);
 /* Makes the partial file, or goes on after the first `done` of the rows that are left; 0 starts

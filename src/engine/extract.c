@@ -235,7 +235,8 @@ done:
 static un_status commit(extraction *x) {
     size_t N = x->dataset->image_count;
     int first = un_cluster_rank(un_cluster_all()) == 0;
-    if (un_cluster_size(un_cluster_all()) > 1) UN_TRY(un_extract_write_journals(x)); /* syncs */
+    if (un_cluster_size(un_cluster_all()) > 1) UN_TRY(un_extract_write_journals(x));
+    if (!first) UN_TRY(un_extract_leave_outputs(x));
     UN_TRY(exchange_notes(x));
     count_bad(x);
     if (x->result->bad == N) {

@@ -116,6 +116,8 @@ un_status un_extract_read_journals(extraction *x);
 int un_extract_journals_due(const extraction *x);
 /* Syncs the rows that are there and says so. */
 un_status un_extract_write_journals(extraction *x);
+/* This rank's rows are there, and it has closed the files. Of ranks but the first. */
+un_status un_extract_leave_outputs(extraction *x);
 /* All rows are there: the files get their names. Of rank 0. */
 un_status un_extract_commit_outputs(extraction *x);
 /* What the outputs depend on, as text: the same at all ranks. Released with free(). */

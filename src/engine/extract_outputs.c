@@ -247,7 +247,8 @@ static un_status open_writer(extraction *x, int k) {
     if (rank > 0) return un_row_store_join(&out->store, &description, rank);
     json_t *notes = make_notes(x);
     if (!notes) return un_fail_memory(0);
-    un_status status = un_row_store_begin_rows(&out->store, &description, x->there, notes);
+    un_status status = un_row_store_begin_rows(&out->store, &description, x->there, notes,
+                                               un_cluster_size(un_cluster_all()) > 1);
     json_decref(notes);
     return status;
 }
@@ -274,6 +275,12 @@ un_status un_extract_write_journals(extraction *x) {
             status = un_row_store_save_rows(&x->output[k].store, x->there, notes);
     json_decref(notes);
     return status;
+}
+
+un_status un_extract_leave_outputs(extraction *x) {
+    for (int k = 0; k < OUTPUTS; k++)
+        if (x->output[k].store.writer) UN_TRY(un_row_store_leave(&x->output[k].store));
+    return UNSEEN_OK;
 }
 
 int un_extract_journals_due(const extraction *x) {

@@ -282,6 +282,7 @@ struct un_st_writer {
     uint64_t header_bytes; /* 0 until begin; includes the length word */
     uint64_t data_bytes;
     uint64_t found; /* bytes of the file when it was opened */
+    int joins;      /* another process has begun it */
 };
 
 static un_status writer_open(un_st_writer **out, const char *path,
@@ -313,7 +314,9 @@ un_status un_st_writer_open_partial(un_st_writer **out, const char *path) {
 }
 
 un_status un_st_writer_join_partial(un_st_writer **out, const char *path) {
-    return writer_open(out, path, un_atomic_join_partial);
+    UN_TRY(writer_open(out, path, un_atomic_join_partial));
+    (*out)->joins = 1;
+    return UNSEEN_OK;
 }
 
 un_status un_st_writer_add(un_st_writer *writer, const char *name, un_dtype dtype, int rank,
@@ -401,24 +404,34 @@ static un_status write_header(un_st_writer *writer, const char *text) {
     return status;
 }
 
+/* Tells of a full disk before hours of work; the gaps read as zeros. Where the file system cannot
+ * reserve, posix_fallocate would write into every block instead, over NFS the whole file. */
+static un_status reserve(un_st_writer *writer) {
+    off_t size = (off_t)(writer->header_bytes + writer->data_bytes);
+    while (fallocate(writer->file.fd, 0, 0, size) != 0) {
+        if (errno == EINTR) continue;
+        if (errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS) break;
+        return un_fail_errno(errno, "cannot reserve %" PRIu64 " bytes for %s",
+                             writer->header_bytes + writer->data_bytes, writer->file.path);
+    }
+    if (ftruncate(writer->file.fd, size) != 0) /* what an earlier run left may be longer */
+        return un_fail_errno(errno, "cannot write %s", writer->file.path);
+    return UNSEEN_OK;
+}
+
 un_status un_st_writer_begin(un_st_writer *writer) {
     char *text = NULL;
     UN_TRY(render_header(writer, &text));
     uint64_t used = 8 + strlen(text);
     writer->header_bytes = (used + DATA_ALIGNMENT - 1) / DATA_ALIGNMENT * DATA_ALIGNMENT;
-    un_status status = write_header(writer, text);
+    un_status status =
+        writer->joins ? un_st_writer_check_found(writer) : write_header(writer, text);
     free(text);
-    if (status) return status;
-    /* Reserving tells of a full disk before hours of work; the gaps read as zeros. */
-    off_t size = (off_t)(writer->header_bytes + writer->data_bytes);
-    int code = posix_fallocate(writer->file.fd, 0, size);
-    if (code != 0 && code != EINVAL && code != EOPNOTSUPP)
-        return un_fail_errno(code, "cannot reserve %" PRIu64 " bytes for %s",
-                             writer->header_bytes + writer->data_bytes, writer->file.path);
-    if (ftruncate(writer->file.fd, size) != 0) /* what an earlier run left may be longer */
-        return un_fail_errno(errno, "cannot write %s", writer->file.path);
-    return UNSEEN_OK;
+    if (status || writer->joins) return status;
+    return reserve(writer);
 }
+
+un_status un_st_writer_share(un_st_writer *writer) { return un_atomic_share(&writer->file); }
 
 un_status un_st_writer_write(un_st_writer *writer, size_t index, uint64_t offset, const void *data,
                              size_t bytes) {
@@ -451,6 +464,9 @@ static un_status hash_bytes(un_st_writer *writer, const declared *item, uint64_t
 
 un_status un_st_writer_check_found(const un_st_writer *writer) {
     if (writer->found == writer->header_bytes + writer->data_bytes) return UNSEEN_OK;
+    if (writer->joins)
+        return un_fail(UNSEEN_E_FORMAT, "%s has not the size that rank 0 gave it",
+                       writer->file.temporary);
     return un_fail(UNSEEN_E_FORMAT, "%s is not what an earlier run left; run this again",
                    writer->file.temporary);
 }
@@ -472,6 +488,7 @@ un_status un_st_writer_take_over(un_st_writer *writer, size_t index, uint64_t fr
     if (!item || from > item->bytes)
         return un_fail(UNSEEN_E_ARGUMENT, "%s: a tensor is shorter than that", writer->file.path);
     item->written = item->bytes;
+    UN_TRY(un_atomic_regain(&writer->file));
     return hash_bytes(writer, item, from, item->bytes, hash);
 }
 

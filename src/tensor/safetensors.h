@@ -72,11 +72,14 @@ un_status un_st_writer_open(un_st_writer **out, const char *path);
 /* Writes into PATH.partial, which outlives un_st_writer_abort, so that long work can be taken up
  * again: declared the same way, the file has the same layout (un_atomic_open_partial). */
 un_status un_st_writer_open_partial(un_st_writer **out, const char *path);
-/* The same PATH.partial, which another process has begun and goes on writing to: all rows of a long
- * work, each by whoever made it. Declared and begun the same way; commit is for the other one. */
+/* After begin: others may join. From then on until take_over nothing can be read back. */
+un_status un_st_writer_share(un_st_writer *writer);
+/* The same PATH.partial, which another process has shared and goes on writing to: all rows of a long
+ * work, each by whoever made it. Declared the same way; begin then writes nothing, but fails with
+ * UNSEEN_E_FORMAT unless the file has this layout's size. Commit is for the other one. */
 un_status un_st_writer_join_partial(un_st_writer **out, const char *path);
-/* After begin, and once the others are done: bytes `from` on of tensor `index` are there, whoever
- * wrote them. Feeds them to `hash` (NULL: no hash). */
+/* After begin, and once the others have synced and closed the file: bytes `from` on of tensor `index`
+ * are there, whoever wrote them. Feeds them to `hash` (NULL: no hash). */
 un_status un_st_writer_take_over(un_st_writer *writer, size_t index, uint64_t from,
                                  un_sha256 *hash);
 /* After begin: UNSEEN_E_FORMAT unless the partial file had this layout's size when it was opened. */
@@ -92,7 +95,8 @@ un_status un_st_writer_add(un_st_writer *writer, const char *name, un_dtype dtyp
 /* Sets a metadata string. After un_st_writer_begin only existing keys may be
  * set, to values that are not longer when written as JSON. */
 un_status un_st_writer_metadata(un_st_writer *writer, const char *key, const char *value);
-/* Fixes the layout and reserves the space; a full disk is told here. */
+/* Fixes the layout and reserves the space; a full disk is told here, unless its file system, such as
+ * NFS before 4.2, cannot reserve. */
 un_status un_st_writer_begin(un_st_writer *writer);
 /* Writes bytes of tensor `index` at `offset` within it. */
 un_status un_st_writer_write(un_st_writer *writer, size_t index, uint64_t offset, const void *data,

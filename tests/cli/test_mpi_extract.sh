@@ -78,6 +78,36 @@ for signal in TERM KILL; do
     rm -rf cut
 done
 
+# Who joins writes its rows and nothing else: it neither allocates, nor cuts, nor can read.
+rm -f by2/features/*
+cp -r by2 plain
+if command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null; then
+    "$unseen" $extract --data plain -q >/dev/null || fail "one process, anew"
+    traced="exec strace -f -o calls -e trace=openat,fallocate,ftruncate,pwrite64,fsync,fdatasync,close"
+    two "exec '$ranked' $extract --data by2" "$traced '$ranked' $extract --data by2" >said 2>&1 ||
+        fail "traced ranks: $(cat said)"
+    for file in plain/features/*; do
+        cmp "$file" "by2/features/$(basename "$file")" || fail "traced ranks made another file"
+    done
+    sed -n '/safetensors.partial"/,$p' calls >since # MPI has files of its own before
+    grep 'openat.*safetensors.partial"' since >opened
+    if [ "$(wc -l <opened)" != 2 ] || [ "$(grep -c O_WRONLY opened)" != 2 ]; then
+        fail "who joins the files of pooled rows and of regions opens: $(cat opened)"
+    fi
+    for fd in $(sed 's/.* = //' opened); do
+        grep "fallocate($fd,\|ftruncate($fd," since && fail "who joins allocates or cuts"
+        grep "pwrite64($fd," since >written
+        [ -s written ] || fail "who joins writes nothing"
+        grep ', 0) *=' written && fail "who joins writes the header"
+        awk -v fd="$fd" 'index($0, "pwrite64(" fd ",") { synced = closed = 0 }
+            index($0, "sync(" fd ")") { synced = 1 }
+            index($0, "close(" fd ")") { closed = synced } END { exit !closed }' since ||
+            fail "who joins does not sync and close"
+    done
+else
+    echo "the calls of a rank that joins are not looked at, for lack of strace; test_row_store has them in small"
+fi
+
 # A folder that ranks do not share, a rank without the backbone, and an unknown one: told, and over.
 expect 1 "no-such" ranks 3 extract --backbone no-such.safetensors --data by2
 mkdir elsewhere

@@ -4,6 +4,9 @@
  */
 #include "unit/data_sample.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "data/row_store.h"
 #include "tensor/sha256.h"
 
@@ -55,18 +58,13 @@ static void interrupt(size_t appended, size_t saved, json_t *notes) {
     assert_int_equal(un_path_exists(g_journal), saved > 0);
 }
 
-/* Goes on where `expected` rows are left, and looks at the whole. */
-static void finish(size_t expected) {
+/* Completes the file, and looks at the whole. */
+static void commit(un_row_store *store) {
     static char whole[65];
     char hash[65];
-    un_row_store store;
     un_features features;
-    open_store(&store, 1);
-    assert_int_equal(un_row_store_left(&store, NULL), expected);
-    assert_int_equal(un_row_store_begin(&store, &g_description, expected), UNSEEN_OK);
-    append(&store, expected, ROWS, 0);
-    assert_int_equal(un_row_store_commit(&store), UNSEEN_OK);
-    un_row_store_close(&store);
+    assert_int_equal(un_row_store_commit(store), UNSEEN_OK);
+    un_row_store_close(store);
     assert_false(un_path_exists(g_partial));
     assert_false(un_path_exists(g_journal));
     assert_int_equal(un_features_open_file(&features, g_path), UNSEEN_OK);
@@ -75,6 +73,16 @@ static void finish(size_t expected) {
     if (!whole[0]) memcpy(whole, hash, sizeof whole); /* the first one is never interrupted */
     assert_string_equal(hash, whole);
     assert_int_equal(unlink(g_path), 0);
+}
+
+/* Goes on where `expected` rows are left. */
+static void finish(size_t expected) {
+    un_row_store store;
+    open_store(&store, 1);
+    assert_int_equal(un_row_store_left(&store, NULL), expected);
+    assert_int_equal(un_row_store_begin(&store, &g_description, expected), UNSEEN_OK);
+    append(&store, expected, ROWS, 0);
+    commit(&store);
 }
 
 static void test_in_one_go(void **state) {
@@ -192,6 +200,77 @@ static void test_too_few_rows(void **state) {
     finish(4); /* they were not lost with it */
 }
 
+/* How many open descriptors of the partial file there are, and how many can read. */
+static void count_descriptors(size_t *open, size_t *reading) {
+    *open = *reading = 0;
+    for (int fd = 0; fd < 64; fd++) {
+        char link[64], target[700] = "";
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        if (readlink(link, target, sizeof target - 1) < 0 || !strstr(target, ".partial")) continue;
+        ++*open;
+        *reading += (fcntl(fd, F_GETFL) & O_ACCMODE) != O_WRONLY;
+    }
+}
+
+/* Bytes of the header, where a rank that joins has nothing to write. */
+static void swap_header(char *bytes) {
+    char before[64];
+    FILE *file = fopen(g_partial, "r+");
+    assert_non_null(file);
+    assert_int_equal(fread(before, 1, sizeof before, file), sizeof before);
+    rewind(file);
+    assert_int_equal(fwrite(bytes, 1, sizeof before, file), sizeof before);
+    assert_int_equal(fclose(file), 0);
+    memcpy(bytes, before, sizeof before);
+}
+
+/* One file of two writers, who see nothing of each other's pages: see base/partial.c. */
+static void test_shared(void **state) {
+    (void)state;
+    static const unsigned char there[ROWS] = {1, 1};
+    char bytes[64] = "not ours", kept[64];
+    size_t open = 0, reading = 0;
+    un_row_store first, other;
+    interrupt(2, 2, NULL);
+    open_store(&first, 1);
+    open_store(&other, 1);
+    assert_int_equal(un_row_store_begin_rows(&first, &g_description, there, NULL, 1), UNSEEN_OK);
+    count_descriptors(&open, &reading);
+    assert_int_equal(open, 2);
+    assert_int_equal(reading, 1); /* holds the lock, and nothing is done through it */
+    memcpy(kept, bytes, sizeof kept);
+    swap_header(bytes);
+    assert_int_equal(un_row_store_join(&other, &g_description, 1), UNSEEN_OK);
+    count_descriptors(&open, &reading);
+    assert_int_equal(open, 3);
+    assert_int_equal(reading, 1);
+    un_features_writer_go_to(other.writer, 4);
+    append(&other, 4, ROWS, 0);
+    append(&first, 2, 4, 0);
+    assert_int_equal(un_row_store_leave(&other), UNSEEN_OK);
+    count_descriptors(&open, &reading);
+    assert_int_equal(open, 2);
+    swap_header(bytes);
+    assert_memory_equal(bytes, kept, sizeof kept);
+    un_row_store_close(&other);
+    assert_int_equal(un_features_writer_take_over(first.writer), UNSEEN_OK);
+    commit(&first);
+    count_descriptors(&open, &reading);
+    assert_int_equal(open, 0);
+
+    /* What is there is not what the first one began: a folder that is not shared. */
+    interrupt(2, 2, NULL);
+    assert_int_equal(truncate(g_partial, 500), 0);
+    open_store(&other, 1);
+    util_fails(un_row_store_join(&other, &g_description, 1), UNSEEN_E_FORMAT, "rank 0");
+    un_row_store_close(&other);
+    struct stat st;
+    assert_int_equal(stat(g_partial, &st), 0);
+    assert_int_equal(st.st_size, 500);
+    assert_int_equal(unlink(g_partial), 0);
+    assert_int_equal(unlink(g_journal), 0);
+}
+
 static void test_arguments(void **state) {
     (void)state;
     un_row_store store;
@@ -210,6 +289,7 @@ int main(void) {
         cmocka_unit_test(test_notes),           cmocka_unit_test(test_other_identity),
         cmocka_unit_test(test_damaged_journal), cmocka_unit_test(test_damaged_rows),
         cmocka_unit_test(test_too_few_rows),    cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_shared),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
