@@ -65,6 +65,9 @@ un_status un_atomic_sync(un_atomic_file *file);
 un_status un_atomic_read(un_atomic_file *file, void *data, size_t n, uint64_t offset);
 /* Writes all `n` bytes at `offset`. */
 un_status un_atomic_write(un_atomic_file *file, const void *data, size_t n, uint64_t offset);
+/* Syncs, and gives the file its temporary name already, by which others can open it. Not of a pipe or
+ * device. */
+un_status un_atomic_name(un_atomic_file *file);
 /* Syncs and renames; on failure the temporary file is removed. Always closes. */
 un_status un_atomic_commit(un_atomic_file *file);
 /* Removes the temporary file and closes; harmless after commit and on UN_ATOMIC_NONE. */

@@ -501,6 +501,16 @@ static un_status sync_file(un_atomic_file *file) {
     return UNSEEN_OK;
 }
 
+/* Whatever the way to a name: all bytes are on the disk. */
+un_status un_atomic_name(un_atomic_file *file) {
+    if (file->spooled || file->through >= 0)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s is no file", file->path);
+    UN_TRY(sync_file(file));
+    if (file->temporary) return UNSEEN_OK;
+    UN_TRY(give_name(file));
+    return sync_file(file); /* a copy, or nothing to do */
+}
+
 un_status un_atomic_commit(un_atomic_file *file) {
     un_status status = UNSEEN_OK;
     char *directory = NULL;
@@ -510,11 +520,7 @@ un_status un_atomic_commit(un_atomic_file *file) {
         goto done;
     }
     if (file->through >= 0) goto done;
-    UN_GO(sync_file(file));
-    if (!file->temporary) {
-        UN_GO(give_name(file));
-        UN_GO(sync_file(file)); /* a copy, or nothing to do */
-    }
+    UN_GO(un_atomic_name(file));
     if (rename(file->temporary, file->target) != 0)
         UN_GO(un_fail_errno(errno, "cannot rename to %s", file->path));
     free(file->temporary);

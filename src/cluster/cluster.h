@@ -129,5 +129,8 @@ un_status un_cluster_agree_within(un_cluster *group, un_status mine);
 /* Collective over all ranks: fails everywhere unless all have the same text; `what` names it in
  * the sentence, which shows the two texts if `shown`. */
 un_status un_cluster_same(const char *what, const char *text, int shown);
+/* Collective over all ranks: fails everywhere unless the folder of `path` is one that all share. Rank 0
+ * puts a file beside `path` for that long, which all others have to find (folder.c). */
+un_status un_cluster_same_folder(const char *path);
 
 #endif

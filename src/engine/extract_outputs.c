@@ -262,6 +262,8 @@ static un_status open_all_writers(extraction *x) {
 
 un_status un_extract_open_writers(extraction *x) {
     size_t first = un_cluster_rank(un_cluster_all()) == 0;
+    /* Else a rank would join what an earlier run left in a folder of its own machine. */
+    UN_TRY(un_cluster_same_folder(x->output[x->output[POOLED].open ? POOLED : REGIONS].path));
     UN_TRY(un_cluster_agree(first ? open_all_writers(x) : UNSEEN_OK));
     return un_cluster_agree(first ? UNSEEN_OK : open_all_writers(x));
 }

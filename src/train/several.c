@@ -150,6 +150,10 @@ static un_status run_final(work *w, trainer *t, size_t training, json_t **result
                        "%s.checkpoint is of one process, which was stopped before its last run: go "
                        "on with one, or remove it",
                        t->options->output);
+    if (!found && w->state[training] == IN_FINAL_RUN)
+        return un_fail(UNSEEN_E_IO,
+                       "%s.checkpoint was there for rank 0 when the ranks began, and is not now",
+                       t->options->output);
     if (!found) {
         UN_TRY(read_selections(w, t, training));
         UN_TRY(gather_logs(w, t, training));
@@ -246,7 +250,13 @@ static un_status make_frozen(work *w) {
 
 static un_status look_at_all(work *w) {
     for (size_t s = 0; s < w->count; s++) UN_TRY(look(w, s));
-    return make_frozen(w);
+    return UNSEEN_OK;
+}
+
+/* Models, logs and checkpoints go where all ranks see them. */
+static un_status compare_folders(const work *w) {
+    UN_TRY(un_cluster_same_folder(w->trainings[0].output));
+    return w->trainings[0].log_path ? un_cluster_same_folder(w->trainings[0].log_path) : UNSEEN_OK;
 }
 
 /* In what this rank's first training differs from rank 0's, as a failure. */
@@ -376,6 +386,8 @@ static un_status train_together(work *w) {
     UN_TRY(un_cluster_agree(open_work(w)));
     UN_TRY(compare_ranks(w));
     UN_TRY(un_cluster_agree(w->first ? look_at_all(w) : UNSEEN_OK));
+    UN_TRY(compare_folders(w));
+    UN_TRY(un_cluster_agree(w->first ? make_frozen(w) : UNSEEN_OK));
     UN_TRY(un_cluster_broadcast(un_cluster_all(), 0, w->state, w->count));
     UN_TRY(un_cluster_agree(open_deal(w)));
     un_cluster_set_apart(leads(w));

@@ -108,7 +108,16 @@ else
     echo "the calls of a rank that joins are not looked at, for lack of strace; test_row_store has them in small"
 fi
 
-# A folder that ranks do not share, a rank without the backbone, and an unknown one: told, and over.
+# A folder that ranks do not share, also where an earlier run left what looks the same there.
+mkdir apart
+cp -r one apart/set && cp -r one set && cp resnet.safetensors apart
+rm -f apart/set/features/* set/features/*
+head -c 40000 /dev/zero >apart/set/features/resnet.safetensors.partial
+expect 1 "rank 1 on" two "exec '$ranked' $extract --data set" "cd apart && exec '$ranked' $extract --data set"
+case $output in *"apart/set/features is not the one that rank 0 writes"*) ;; *) fail "it does not say which folder: $output" ;; esac
+[ -z "$(ls set/features)" ] || fail "left: $(ls set/features)"
+
+# A rank without the backbone, and an unknown one: told, and over.
 expect 1 "no-such" ranks 3 extract --backbone no-such.safetensors --data by2
 mkdir elsewhere
 cp -r by2 elsewhere/by2

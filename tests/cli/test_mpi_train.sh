@@ -101,6 +101,16 @@ expect 1 "rank 1 on" two "exec '$ranked' $other" \
     "cd elsewhere && exec '$ranked' $other"
 case $output in *"toy"*) ;; *) fail "it does not say what is missing: $output" ;; esac
 
+# The same data on each machine, but no folder that they share: a model would lie on another one.
+cp -r toy elsewhere/toy
+expect 1 "rank 1 on" two "exec '$ranked' $other --seeds 1,2" \
+    "cd elsewhere && exec '$ranked' $other --seeds 1,2"
+case $output in
+*"/elsewhere is not the one that rank 0 writes other-seed1.model into"*) ;;
+*) fail "it does not say which folder: $output" ;;
+esac
+there other-seed* || there elsewhere/other-seed* && fail "left: $(ls . elsewhere)"
+
 # The disk of one rank is full: it says so alone, all end, and with room they go on.
 full="train dem --data toy --epochs 1 --set hidden=8192 --quiet --seeds 1,2"
 "$unseen" $full -o roomy.model >/dev/null || fail "one process, wide"
