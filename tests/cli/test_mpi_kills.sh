@@ -81,32 +81,42 @@ for name in extract runs steps; do
     [ $done = "$kills" ] || fail "$name: only $done of $kills kills came in time"
 done
 
-# Within the calls that make a checkpoint.
+# Within the calls that make a checkpoint, of which there is one each but for pwrite, and remove it.
 if [ ! -e "$driver" ]; then
     left_out "kills within a checkpoint: a sanitizer has calls of its own"
     finish
 fi
-calls=(rename fsync write pwrite ftruncate close)
+calls=(open rename fsync pwrite pwrite ftruncate close unlink)
 for name in runs steps; do
     done=0 tries=0
     while [ $done -lt "$kills" ] && [ $tries -lt $((20 * kills)) ]; do
         tries=$((tries + 1))
         fresh $name
+        rm -f told
         call=${calls[RANDOM % ${#calls[@]}]}
-        fault=$call:$((1 + RANDOM % 12)):KILL
+        most=3
+        [ $call != pwrite ] || most=24
+        fault=$call:$((1 + RANDOM % most)):KILL
         # A rank: the one whose calls these are; rank 0 writes what a team has.
         well="exec '$ranked' $(job $name)"
-        ill="exec env LD_PRELOAD='$driver' UNSEEN_FAULT=$fault '$ranked' $(job $name)"
+        ill="exec env LD_PRELOAD='$driver' UNSEEN_FAULT=$fault UNSEEN_FAULT_PATH=.checkpoint \
+            UNSEEN_FAULT_TOLD='$scratch/told' '$ranked' $(job $name)"
         if [ $name = steps ] || [ $((RANDOM % 2)) = 0 ]; then
-            two "$ill" "$well" >said 2>&1 && continue
+            two "$ill" "$well" >said 2>&1
         else
-            two "$well" "$ill" >said 2>&1 && continue
+            two "$well" "$ill" >said 2>&1
         fi
-        there w/* || continue # before it had written anything
+        status=$?
+        if [ ! -s told ]; then # so many calls were not made
+            [ $status = 0 ] || fail "$name ended by itself: $(cat said)"
+            continue
+        fi
+        [ $status != 0 ] || fail "$name ended well, although a rank was killed within $fault"
+        grep -Eqi "signal:? 9" said || fail "$name ended otherwise than by $fault: $(cat said)"
         done=$((done + 1))
-        again $name "of $fault"
+        again $name "within $fault"
     done
-    echo "$name, within calls: $done kills in $tries jobs"
+    echo "$name, within a checkpoint: $done kills in $tries jobs"
     [ $done = "$kills" ] || fail "$name: only $done of $kills kills were within a checkpoint"
 done
 finish

@@ -6,7 +6,11 @@
  *                                 ftruncate exchange (renameat2) unlink getline; WHAT an errno's
  *                                 name, "short" for short counts, "KILL": the program ends there,
  *                                 or, for mmap, "cut": the file is emptied under its map
- *     UNSEEN_FAULT_COUNT=FILE     instead: how many calls of each kind there were
+ *     UNSEEN_FAULT_PATH=PART      only calls on files whose path contains this are counted: a path
+ *                                 that is given, or that of a descriptor. Files without a name
+ *                                 (O_TMPFILE) are refused then, as NFS does, for they have no path
+ *     UNSEEN_FAULT_TOLD=FILE      is written when the call fails or the program ends there
+ *     UNSEEN_FAULT_COUNT=FILE     how many calls of each kind there were, at the end
  *
  * Calls of the program itself count, and of jansson for malloc; what other libraries do about a
  * lack of memory is not ours to mend.
@@ -22,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -47,6 +52,7 @@ static const char *const g_names[KINDS] = {"open",     "read",   "write",  "pwri
 static atomic_long g_count[KINDS];
 static int g_kind = -1, g_errno, g_short, g_kill, g_cut, g_ready;
 static long g_number;
+static const char *g_part, *g_told;
 static struct { uintptr_t begin, end; } g_ours[2];
 
 static int find_ours(struct dl_phdr_info *info, size_t size, void *data) {
@@ -72,6 +78,8 @@ __attribute__((constructor)) static void prepare(void) {
         {"EIO", EIO}, {"ENOSPC", ENOSPC}, {"ENOMEM", ENOMEM}, {"EINTR", EINTR}, {"EINVAL", EINVAL}};
     const char *fault = getenv("UNSEEN_FAULT");
     int n = 0;
+    g_part = getenv("UNSEEN_FAULT_PATH");
+    g_told = getenv("UNSEEN_FAULT_TOLD");
     dl_iterate_phdr(find_ours, &n);
     if (fault) {
         const char *colon = strchr(fault, ':'), *last = strrchr(fault, ':');
@@ -98,18 +106,50 @@ __attribute__((destructor)) static void report(void) {
     fclose(file);
 }
 
+/* What a call works on. */
+typedef struct {
+    const char *path; /* NULL: none is given */
+    int fd;           /* -1: none */
+} subject;
+
+static int is_meant(subject s) {
+    char link[64], target[4096];
+    if (!g_part) return 1;
+    if (s.path) return strstr(s.path, g_part) != NULL;
+    if (s.fd < 0) return 0;
+    int code = errno;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", s.fd);
+    ssize_t n = readlink(link, target, sizeof target - 1);
+    errno = code;
+    if (n < 0) return 0;
+    target[n] = 0;
+    return strstr(target, g_part) != NULL;
+}
+
+static void tell(int kind) {
+    int fd = g_told ? (int)syscall(SYS_openat, AT_FDCWD, g_told, O_WRONLY | O_CREAT, 0666) : -1;
+    if (fd < 0) return;
+    dprintf(fd, "%s %ld\n", g_names[kind], g_number);
+    syscall(SYS_close, fd);
+}
+
 /* Whether this call is the one; counts it. */
-static int strikes(int kind, const void *caller) {
+static int strikes(int kind, subject s, const void *caller) {
     uintptr_t at = (uintptr_t)caller;
     int ours = 0;
     if (!g_ready) return 0;
     for (int i = 0; i < 2; i++) ours |= at >= g_ours[i].begin && at < g_ours[i].end;
-    if (!ours || atomic_fetch_add(&g_count[kind], 1) + 1 != g_number || g_kind != kind) return 0;
+    if (!ours || !is_meant(s)) return 0;
+    if (atomic_fetch_add(&g_count[kind], 1) + 1 != g_number || g_kind != kind) return 0;
+    if (kind != MALLOC) tell(kind);
     if (g_kill) kill(getpid(), SIGKILL);
     return 1;
 }
 
-#define HIT(kind) strikes(kind, __builtin_return_address(0))
+#define HIT_ON(kind, ...) strikes(kind, (subject){__VA_ARGS__}, __builtin_return_address(0))
+#define HIT_PATH(kind, path) HIT_ON(kind, path, -1)
+#define HIT_FD(kind, fd) HIT_ON(kind, NULL, fd)
+#define HIT(kind) HIT_ON(kind, NULL, -1)
 #define REAL(name) __typeof__(&name) real = (__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name)
 
 int open(const char *path, int flags, ...) {
@@ -118,7 +158,11 @@ int open(const char *path, int flags, ...) {
     mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(list, mode_t) : 0;
     va_end(list);
     REAL(open);
-    if (HIT(OPEN) && !g_short) {
+    if (g_part && (flags & O_TMPFILE) == O_TMPFILE) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    if (HIT_PATH(OPEN, path) && !g_short) {
         errno = g_errno;
         return -1;
     }
@@ -127,7 +171,7 @@ int open(const char *path, int flags, ...) {
 
 ssize_t read(int fd, void *data, size_t n) {
     REAL(read);
-    if (HIT(READ)) {
+    if (HIT_FD(READ, fd)) {
         if (g_short) return real(fd, data, n > 1 ? n / 2 : n);
         errno = g_errno;
         return -1;
@@ -137,7 +181,7 @@ ssize_t read(int fd, void *data, size_t n) {
 
 ssize_t write(int fd, const void *data, size_t n) {
     REAL(write);
-    if (HIT(WRITE)) {
+    if (HIT_FD(WRITE, fd)) {
         if (g_short) return real(fd, data, n > 1 ? n / 2 : n);
         errno = g_errno;
         return -1;
@@ -147,7 +191,7 @@ ssize_t write(int fd, const void *data, size_t n) {
 
 ssize_t pwrite(int fd, const void *data, size_t n, off_t offset) {
     REAL(pwrite);
-    if (HIT(PWRITE)) {
+    if (HIT_FD(PWRITE, fd)) {
         if (g_short) return real(fd, data, n > 1 ? n / 2 : n, offset);
         errno = g_errno;
         return -1;
@@ -155,34 +199,47 @@ ssize_t pwrite(int fd, const void *data, size_t n, off_t offset) {
     return real(fd, data, n, offset);
 }
 
-#define FAIL_OR(kind, name, declaration, call, failed)                                             \
-    name declaration {                                                                             \
-        if (HIT(kind) && !g_short) {                                                               \
-            errno = g_errno;                                                                       \
-            return failed;                                                                         \
-        }                                                                                          \
-        return call;                                                                               \
-    }
-
 #define NEXT(name) ((__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name))
+#define FAIL_IF(hit)                                                                               \
+    do {                                                                                           \
+        if ((hit) && !g_short) {                                                                   \
+            errno = g_errno;                                                                       \
+            return -1;                                                                             \
+        }                                                                                          \
+    } while (0)
 
-/* clang-format off: it takes these for one expression. */
-int FAIL_OR(FSYNC, fsync, (int fd), NEXT(fsync)(fd), -1) int FAIL_OR(
-    FSYNC, fdatasync, (int fd), NEXT(fdatasync)(fd),
-    -1) int FAIL_OR(RENAME, rename, (const char *from, const char *to), NEXT(rename)(from, to),
-                    -1) int FAIL_OR(EXCHANGE, renameat2,
-                                    (int from_at, const char *from, int to_at, const char *to,
-                                     unsigned flags),
-                                    NEXT(renameat2)(from_at, from, to_at, to, flags),
-                                    -1) int FAIL_OR(UNLINK, unlink, (const char *path),
-                                                    NEXT(unlink)(path),
-                                                    -1) int FAIL_OR(FTRUNCATE, ftruncate,
-                                                                    (int fd, off_t n),
-                                                                    NEXT(ftruncate)(fd, n), -1)
-    /* clang-format on */
+int fsync(int fd) {
+    FAIL_IF(HIT_FD(FSYNC, fd));
+    return NEXT(fsync)(fd);
+}
 
-    /* Whoever has the file open for writing may do so at any time. */
-    static void cut(int fd) {
+int fdatasync(int fd) {
+    FAIL_IF(HIT_FD(FSYNC, fd));
+    return NEXT(fdatasync)(fd);
+}
+
+int rename(const char *from, const char *to) {
+    FAIL_IF(HIT_PATH(RENAME, to));
+    return NEXT(rename)(from, to);
+}
+
+int renameat2(int from_at, const char *from, int to_at, const char *to, unsigned flags) {
+    FAIL_IF(HIT_PATH(EXCHANGE, to));
+    return NEXT(renameat2)(from_at, from, to_at, to, flags);
+}
+
+int unlink(const char *path) {
+    FAIL_IF(HIT_PATH(UNLINK, path));
+    return NEXT(unlink)(path);
+}
+
+int ftruncate(int fd, off_t n) {
+    FAIL_IF(HIT_FD(FTRUNCATE, fd));
+    return NEXT(ftruncate)(fd, n);
+}
+
+/* Whoever has the file open for writing may do so at any time. */
+static void cut(int fd) {
     char link[64];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     if (truncate(link, 0) != 0) perror("the file under the map cannot be cut");
@@ -190,7 +247,7 @@ int FAIL_OR(FSYNC, fsync, (int fd), NEXT(fsync)(fd), -1) int FAIL_OR(
 
 void *mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset) {
     REAL(mmap);
-    int hit = HIT(MMAP);
+    int hit = HIT_FD(MMAP, fd);
     if (hit && !g_cut) {
         errno = g_errno;
         return MAP_FAILED;
@@ -203,7 +260,7 @@ void *mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset) {
 /* What getline is where the compiler takes the header's word for it. */
 ssize_t __getdelim(char **line, size_t *room, int end, FILE *stream) {
     REAL(__getdelim);
-    if (HIT(GETLINE)) {
+    if (HIT_FD(GETLINE, fileno(stream))) {
         errno = g_errno;
         return -1;
     }
@@ -212,7 +269,7 @@ ssize_t __getdelim(char **line, size_t *room, int end, FILE *stream) {
 
 ssize_t getline(char **line, size_t *room, FILE *stream) {
     REAL(getline);
-    if (HIT(GETLINE)) {
+    if (HIT_FD(GETLINE, fileno(stream))) {
         errno = g_errno;
         return -1;
     }
@@ -221,7 +278,7 @@ ssize_t getline(char **line, size_t *room, FILE *stream) {
 
 int close(int fd) {
     REAL(close);
-    int hit = HIT(CLOSE) && !g_short;
+    int hit = HIT_FD(CLOSE, fd) && !g_short;
     int result = real(fd);
     if (!hit) return result;
     errno = g_errno;
