@@ -108,9 +108,10 @@ typedef struct {
      * every image of setup->data, once, into a file that later runs take up, and gives it as the
      * feature store (owned by the method) that step and score take from then on in place of
      * setup->data's; the caller points setup->data there. *out stays NULL where there is none.
-     * UNSEEN_E_INTERRUPTED when *stop (may be NULL): the next call goes on from there. Called
-     * right after create. */
-    un_status (*freeze)(un_method *method, const volatile sig_atomic_t *stop,
+     * UNSEEN_E_INTERRUPTED when *stop (may be NULL): the next call goes on from there. `made`: the
+     * file is there, another rank has made it, and it is an error if it cannot be opened; else one
+     * that cannot be kept is no error but a warning. Called right after create. */
+    un_status (*freeze)(un_method *method, int made, const volatile sig_atomic_t *stop,
                         const un_features **out);
 } un_method_learner;
 

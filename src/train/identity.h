@@ -20,6 +20,10 @@ typedef enum { UN_SELECT_VALIDATION, UN_SELECT_TEST, UN_SELECT_NONE } un_select;
 /* "validation", "selected on test", "none". */
 const char *un_select_text(un_select select);
 
+/* What a method makes of what it leaves as it is (un_method_learner.freeze): of ranks all use the one
+ * that rank 0 has made or, where it could not be kept, none, for bytes would differ. */
+typedef enum { UN_FROZEN_MAKE = 0, UN_FROZEN_MADE, UN_FROZEN_NONE } un_train_frozen;
+
 /* What is asked of a training; everything is borrowed. */
 typedef struct {
     const un_method_class *class;
@@ -44,6 +48,7 @@ typedef struct {
                                           NULL: this process alone */
     size_t ranks_per_run;      /* for un_train_several, which makes `ranks` of it; 0: 1 */
     un_dtype wire;             /* of gradients between them: UN_F32, UN_BF16 */
+    un_train_frozen frozen;    /* set by un_train_several */
     int locked;                /* another rank holds the lock on the output */
     double checkpoint_seconds; /* between checkpoints; <= 0: only when stopped */
     const volatile sig_atomic_t *stop; /* set by a signal handler; NULL: never */

@@ -52,9 +52,9 @@ un_status un_run_open(trainer *t) {
     UN_TRY(o->class->create(&setup, &t->method));
     const un_method_learner *learner = o->class->learner;
     const un_method_closed_form *closed_form = o->class->closed_form;
-    if (learner && learner->freeze) {
+    if (learner && learner->freeze && o->frozen != UN_FROZEN_NONE) {
         const un_features *states = NULL;
-        UN_TRY(learner->freeze(t->method, o->stop, &states));
+        UN_TRY(learner->freeze(t->method, o->frozen == UN_FROZEN_MADE, o->stop, &states));
         if (states) t->data.features = states;
     }
     if (closed_form && t->selection_runs == 0 && closed_form->points(t->method) != 1)

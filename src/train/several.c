@@ -34,6 +34,7 @@ typedef struct {
     un_cluster *ranks;     /* this rank's team; NULL: it alone */
     int first;             /* of all ranks */
     unsigned char *state;  /* [count] */
+    un_train_frozen frozen;
     un_deal deal;
     json_t **results; /* [count] of final runs, at rank 0, in the end */
     un_lock *locks;   /* [count] of rank 0 */
@@ -73,6 +74,7 @@ static un_train_options options_of(work *w, size_t training) {
     o.output = w->trainings[training].output;
     o.log_path = w->trainings[training].log_path;
     o.locked = 1;
+    o.frozen = w->frozen;
     o.ranks = w->ranks;
     o.between = serve;
     o.between_user = &w->deal;
@@ -234,7 +236,7 @@ done:
     return status;
 }
 
-/* What all runs share and one of them computes first (freeze) is computed by rank 0. */
+/* Rank 0: what all runs share and one of them computes first (freeze). */
 static un_status make_frozen(work *w) {
     const un_method_learner *learner = w->options->class->learner;
     size_t s = 0;
@@ -244,6 +246,7 @@ static un_status make_frozen(work *w) {
     trainer t;
     un_status status = un_trainer_open(&t, &o);
     if (!status) status = un_run_open(&t);
+    if (!status) w->frozen = t.data.features != o.features ? UN_FROZEN_MADE : UN_FROZEN_NONE;
     un_trainer_close(&t);
     return status;
 }
@@ -388,6 +391,7 @@ static un_status train_together(work *w) {
     UN_TRY(un_cluster_agree(w->first ? look_at_all(w) : UNSEEN_OK));
     UN_TRY(compare_folders(w));
     UN_TRY(un_cluster_agree(w->first ? make_frozen(w) : UNSEEN_OK));
+    UN_TRY(un_cluster_broadcast(un_cluster_all(), 0, &w->frozen, sizeof w->frozen));
     UN_TRY(un_cluster_broadcast(un_cluster_all(), 0, w->state, w->count));
     UN_TRY(un_cluster_agree(open_deal(w)));
     un_cluster_set_apart(leads(w));

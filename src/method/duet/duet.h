@@ -254,7 +254,7 @@ un_status un_duet_save_spec(const un_method *method, json_t **out);
 un_status un_duet_load_spec(duet_method *m, const json_t *json);
 
 /* ... and the states of a frozen image side, computed once. */
-un_status un_duet_freeze(un_method *method, const volatile sig_atomic_t *stop,
+un_status un_duet_freeze(un_method *method, int made, const volatile sig_atomic_t *stop,
                          const un_features **out);
 
 /* part.c: from the batch of all ranks to this rank's part, before anything is said of the outputs'

@@ -273,6 +273,7 @@ typedef struct {
     duet_method *m;
     const un_features *features;
     const volatile sig_atomic_t *stop;
+    int made; /* by another rank */
     json_t *recipe;
     char *recipe_text, *path;
     un_dtype dtype;
@@ -398,10 +399,12 @@ static void release(freezing *f) {
     free(f->rows);
 }
 
-/* The store of the states, made if it is not there. */
+/* The store of the states, made if it is not there and nobody else has. */
 static un_status open_states(freezing *f, un_features *out) {
     UN_TRY(make_recipe(f));
     int there = un_path_exists(f->path);
+    if (!there && f->made)
+        return un_fail(UNSEEN_E_IO, "there is no %s, where rank 0 keeps states", f->path);
     if (!there) UN_TRY(make(f));
     UN_TRY(un_features_open_file(out, f->path));
     if (strcmp(out->recipe, f->recipe_text) != 0 || out->image_count != f->features->image_count ||
@@ -418,13 +421,14 @@ static un_status open_states(freezing *f, un_features *out) {
     return UNSEEN_OK;
 }
 
-un_status un_duet_freeze(un_method *method, const volatile sig_atomic_t *stop,
+un_status un_duet_freeze(un_method *method, int made, const volatile sig_atomic_t *stop,
                          const un_features **out) {
     duet_method *m = (duet_method *)method;
     duet_image *image = m->network.image;
     freezing f = {.m = m,
                   .features = m->training.data->features,
                   .stop = stop,
+                  .made = made,
                   .dtype = m->settings.states_dtype};
     *out = NULL;
     if (image->state_tokens == 0 || !image->class->states || !m->settings.keep_states ||
@@ -432,7 +436,7 @@ un_status un_duet_freeze(un_method *method, const volatile sig_atomic_t *stop,
         return UNSEEN_OK;
     un_status status = open_states(&f, &m->training.states);
     release(&f);
-    if (status == UNSEEN_E_IO) { /* no room or no right to write: slower, but as good */
+    if (status == UNSEEN_E_IO && !made) { /* no room or no right to write: slower, but as good */
         un_log(UNSEEN_LOG_WARNING,
                "the states of the frozen image side are computed anew for every use: %s",
                un_error());
