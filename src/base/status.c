@@ -12,12 +12,24 @@
 
 static _Thread_local char g_error[UN_ERROR_LENGTH];
 
+/* Takes back a letter of UTF-8 that the end of the buffer cut in two. */
+static void mend_end(void) {
+    size_t length = strlen(g_error), at = length;
+    if (length + 1 < sizeof g_error) return;
+    while (at > 0 && length - at < 3 && ((unsigned char)g_error[at - 1] & 0xC0) == 0x80) at--;
+    if (at == 0) return;
+    unsigned char first = (unsigned char)g_error[at - 1];
+    size_t letter = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC0 ? 2 : 1;
+    if (length - (at - 1) < letter) g_error[at - 1] = 0;
+}
+
 static void append_errno(int code) {
     char text[128];
     /* The GNU variant returns the string, which may or may not be `text`. */
     const char *reason = strerror_r(code, text, sizeof text);
     size_t used = strlen(g_error);
     snprintf(g_error + used, sizeof g_error - used, ": %s", reason);
+    mend_end();
 }
 
 un_status un_fail(un_status status, const char *format, ...) {
@@ -25,6 +37,7 @@ un_status un_fail(un_status status, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(g_error, sizeof g_error, format, arguments);
     va_end(arguments);
+    mend_end();
     return status;
 }
 
@@ -33,6 +46,7 @@ un_status un_fail_errno(int code, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(g_error, sizeof g_error, format, arguments);
     va_end(arguments);
+    mend_end();
     append_errno(code);
     return code == ENOMEM ? UNSEEN_E_MEMORY : UNSEEN_E_IO;
 }
@@ -49,11 +63,13 @@ un_status un_fail_prefix(un_status status, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(g_error, sizeof g_error, format, arguments);
     va_end(arguments);
+    mend_end();
     size_t used = strlen(g_error);
     if (used + 3 >= sizeof g_error) return status; /* the prefix alone filled the buffer */
     /* A cut tail is better than a failure about a failure. */
     int room = (int)(sizeof g_error - used - 3);
     snprintf(g_error + used, sizeof g_error - used, ": %.*s", room, rest);
+    mend_end();
     return status;
 }
 

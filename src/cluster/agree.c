@@ -45,6 +45,30 @@ un_status un_cluster_agree_within(un_cluster *group, un_status mine) {
     return un_fail((un_status)bad.status, "%s: %s", bad.place, bad.sentence);
 }
 
+/* Messages of un_cluster_meet; other tags are those of whoever posts. */
+enum { MEETING = 1000 };
+
+static un_status await_message(size_t from, const volatile sig_atomic_t *stop) {
+    void *nothing = NULL;
+    size_t bytes = 0;
+    UN_TRY(un_cluster_fetch(un_cluster_all(), from, MEETING, stop, &nothing, &bytes));
+    free(nothing);
+    return UNSEEN_OK;
+}
+
+/* A collective function of MPI cannot be left, so: all tell rank 0, which tells all. */
+un_status un_cluster_meet(const volatile sig_atomic_t *stop) {
+    un_cluster *all = un_cluster_all();
+    size_t size = un_cluster_size(all);
+    if (un_cluster_rank(all) > 0) {
+        UN_TRY(un_cluster_post(all, 0, MEETING, NULL, 0));
+        return await_message(0, stop);
+    }
+    for (size_t r = 1; r < size; r++) UN_TRY(await_message(r, stop));
+    for (size_t r = 1; r < size; r++) UN_TRY(un_cluster_post(all, r, MEETING, NULL, 0));
+    return UNSEEN_OK;
+}
+
 /* The text of a rank, which ends with a NUL, and then its place. */
 static const char *text_of(const un_gathered *all, size_t rank) {
     return (const char *)all->data + all->begin[rank];

@@ -126,6 +126,9 @@ un_status un_cluster_await(un_cluster *group, int tag, const volatile sig_atomic
 un_status un_cluster_agree(un_status mine);
 /* The same over the ranks of a group. */
 un_status un_cluster_agree_within(un_cluster *group, un_status mine);
+/* Collective over all ranks: returns when all are here. One that waits has UNSEEN_E_INTERRUPTED when
+ * *stop (may be NULL), also where others never come because they were stopped elsewhere. */
+un_status un_cluster_meet(const volatile sig_atomic_t *stop);
 /* Collective over all ranks: fails everywhere unless all have the same text; `what` names it in
  * the sentence, which shows the two texts if `shown`. */
 un_status un_cluster_same(const char *what, const char *text, int shown);

@@ -51,6 +51,8 @@ static un_status open_inputs(extraction *x) {
     return UNSEEN_OK;
 }
 
+static int is_alone(void) { return un_cluster_size(un_cluster_all()) == 1; }
+
 /* ---- pictures that cannot be used ---- */
 
 static void warn_of(extraction *x, unsigned char state, const char *sentence) {
@@ -95,14 +97,25 @@ static un_status give_up(extraction *x, const char *sentence) {
     for (size_t i = x->good; i < x->next; i++) x->there[x->rows[i]] = 0;
     if (before > 0) {
         UN_TRY(un_extract_write_journals(x));
-    } else if (un_cluster_size(un_cluster_all()) == 1) {
+    } else if (is_alone()) {
         for (int k = 0; k < OUTPUTS; k++) un_row_store_discard(&x->output[k].store);
     }
-    return un_fail(UNSEEN_E_IO,
-                   "%d pictures in a row could not be read, the last: %s. Is the drive with %s "
-                   "there? The same command goes on after the %zu images before them; "
-                   "--keep-going leaves such pictures out",
-                   UN_PICTURE_FAILURES, last, x->dataset->image_root, before);
+    char done[64] = "what all ranks have done"; /* which none of them knows */
+    if (is_alone()) snprintf(done, sizeof done, "the %zu images before them", before);
+    return un_fail(
+        UNSEEN_E_IO,
+        "%d pictures in a row could not be read, the last: %s. Is the drive with %s "
+        "there? The same command goes on after %s; --keep-going leaves such pictures out",
+        UN_PICTURE_FAILURES, last, x->dataset->image_root, done);
+}
+
+static un_status say_stopped(const extraction *x) {
+    if (!is_alone())
+        return un_fail(UNSEEN_E_INTERRUPTED,
+                       "stopped; the same command goes on after what all ranks have done");
+    return un_fail(UNSEEN_E_INTERRUPTED,
+                   "stopped after %zu of %zu images; the same command goes on from there",
+                   x->taken_up + x->next, x->dataset->image_count);
 }
 
 /* ---- rows ---- */
@@ -167,7 +180,7 @@ static un_status compute_batch(extraction *x, const un_loaded *batch) {
 
 /* Where the user stops, all ranks keep what they have, also one that has finished its rows. */
 static int is_stopped(const extraction *x) {
-    int more = x->next < x->row_count || un_cluster_size(un_cluster_all()) > 1;
+    int more = x->next < x->row_count || !is_alone();
     return x->options->stop && *x->options->stop && more;
 }
 
@@ -185,10 +198,7 @@ static un_status compute(extraction *x, un_loader *loader) {
         un_progress_update(&progress, computed);
         int stop = is_stopped(x);
         if (stop || un_extract_journals_due(x)) UN_GO(un_extract_write_journals(x));
-        if (stop)
-            UN_GO(un_fail(UNSEEN_E_INTERRUPTED,
-                          "stopped after %zu of %zu images; the same command goes on from there",
-                          x->taken_up + x->next, N));
+        if (stop) UN_GO(say_stopped(x));
     }
     UN_GO(copy_rows(x, N));
 done:
@@ -235,8 +245,10 @@ done:
 static un_status commit(extraction *x) {
     size_t N = x->dataset->image_count;
     int first = un_cluster_rank(un_cluster_all()) == 0;
-    if (un_cluster_size(un_cluster_all()) > 1) UN_TRY(un_extract_write_journals(x));
+    if (!is_alone()) UN_TRY(un_extract_write_journals(x));
     if (!first) UN_TRY(un_extract_leave_outputs(x));
+    un_status met = un_cluster_meet(x->options->stop);
+    if (met) return met == UNSEEN_E_INTERRUPTED ? say_stopped(x) : met;
     UN_TRY(exchange_notes(x));
     count_bad(x);
     if (x->result->bad == N) {

@@ -59,6 +59,35 @@ static void *other_thread(void *seen) {
     return NULL;
 }
 
+/* A sentence that is too long ends with a whole letter. */
+static void cut_sentences(void **state) {
+    (void)state;
+    static const char *const letters[] = {"x", "\xC3\xA4", "\xE2\x82\xAC", "\xF0\x9F\x90\xA6"};
+    for (size_t i = 0; i < 4; i++) {
+        char filler[4 * UN_ERROR_LENGTH] = "";
+        size_t n = strlen(letters[i]);
+        for (size_t k = 0; k + n < sizeof filler; k += n) memcpy(filler + k, letters[i], n + 1);
+        for (int before = 0; before < 4; before++) {
+            for (int way = 0; way < 4; way++) {
+                size_t head = (size_t)before;
+                if (way == 0) un_fail(UNSEEN_E_IO, "%.*s%s", before, "123", filler);
+                if (way == 1) un_fail_errno(EIO, "%.*s%s", before, "123", filler);
+                if (way == 2) un_fail_prefix(UNSEEN_E_IO, "%.*s%s", before, "123", filler);
+                if (way == 3) {
+                    un_fail(UNSEEN_E_IO, "%s", filler);
+                    un_fail_prefix(UNSEEN_E_IO, "%.*s", before, "123");
+                    head += 2;
+                }
+                size_t length = strlen(un_error());
+                /* Behind a prefix or sentence that was cut there may be room for a byte or two. */
+                while ((way == 1 || way == 2) && strchr(": Inp1", un_error()[length - 1])) length--;
+                assert_true(length + n + 5 >= UN_ERROR_LENGTH && length < UN_ERROR_LENGTH);
+                assert_int_equal((length - head) % n, 0);
+            }
+        }
+    }
+}
+
 static void error_sentences(void **state) {
     (void)state;
     char filler[3 * UN_ERROR_LENGTH];
@@ -356,6 +385,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arena),
         cmocka_unit_test(error_sentences),
+        cmocka_unit_test(cut_sentences),
         cmocka_unit_test(atomic_files),
         cmocka_unit_test(closed_standard_streams),
         cmocka_unit_test(a_file_system_without_locks),

@@ -481,6 +481,27 @@ static int fail_in_step(void) {
     un_cluster_abort(3);
 }
 
+static void test_folder(void **state) {
+    (void)state;
+    assert_int_equal(un_cluster_same_folder("/tmp/unseen-test_cluster.model"), UNSEEN_OK);
+    un_status status = un_cluster_same_folder("/no-such-folder/unseen.model");
+    assert_int_equal(status, size() == 1 ? UNSEEN_OK : UNSEEN_E_IO);
+}
+
+/* The last one, for messages of ranks that gave up waiting stay. */
+static void test_meet(void **state) {
+    (void)state;
+    const volatile sig_atomic_t stop = 1;
+    const struct timespec late = {.tv_nsec = 50000000};
+    for (size_t i = 0; i < 3; i++) {
+        if (rank() == i) nanosleep(&late, NULL);
+        assert_int_equal(un_cluster_meet(NULL), UNSEEN_OK);
+    }
+    if (size() == 1) return;
+    if (rank() + 1 < size()) assert_int_equal(un_cluster_meet(&stop), UNSEEN_E_INTERRUPTED);
+    assert_int_equal(un_cluster_barrier(un_cluster_all()), UNSEEN_OK);
+}
+
 int main(int count, char **words) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_broadcast),   cmocka_unit_test(test_gather),
@@ -489,6 +510,7 @@ int main(int count, char **words) {
         cmocka_unit_test(test_agree),       cmocka_unit_test(test_same),
         cmocka_unit_test(test_deal),        cmocka_unit_test(test_place),
         cmocka_unit_test(test_predictions), cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_folder),      cmocka_unit_test(test_meet),
     };
     int code = 0, tell = 0, together = 0;
     if (un_cluster_begin() != UNSEEN_OK) return 1;
