@@ -155,11 +155,14 @@ for kind, what in (("rows", "extract"), ("runs", "train, 3 seeds"),
         print("%-34s %8.2f %10.2f %10.2f   %s" % (label, wall, used, alone[0] / wall, what))
 print("""
 Expected of more machines; n: machines.
-extract: n / max(1, n p b / link); p pictures/s of one machine (30, ResNet-101), b bytes of a
-picture read and its row written (0.3 MB, regions in bf16), link of the file server.""")
+extract: 1 / (max(1 / n, p b / link) + (1 - 1 / n) p w (1 / link + 1 / h)); p pictures/s of one machine
+(30, ResNet-101), b bytes of a picture read and its row written (0.3 MB, regions in bf16), w of these of
+the row (0.2 MB), link of the file server and of rank 0. At the end rank 0 reads what others wrote and
+hashes it, h bytes/s (1.2e9, SHA-256 by the processor's instructions).""")
 print("%10s %8s %8s %8s" % ("machines", "1 Gbit", "10 Gbit", "100 Gbit"))
 for n in (2, 8, 64):
-    speed = [n / max(1, n * 30 * 0.3e6 / (g * 125e6)) for g in (1, 10, 100)]
+    speed = [1 / (max(1 / n, 30 * 0.3e6 / (g * 125e6)) +
+                  (1 - 1 / n) * 30 * 0.2e6 * (1 / (g * 125e6) + 1 / 1.2e9)) for g in (1, 10, 100)]
     print("%10d %8.1f %8.1f %8.1f" % (n, *speed))
 print("""
 train, s seeds on f folds, a machine for each run at most: total / longest of the ranks; all runs
