@@ -77,14 +77,36 @@ EOF
     ./by_shared toy.model <features.f32 >by_shared.out || fail "by_shared"
     cmp shared.out by_shared.out || fail "by_shared answers otherwise"
 }
+# imports PREFIX: the Python package there, and no other, loads the library there.
+imports() {
+    interface=$(find "$(realpath "$1")" -path '*/unseen/_interface.py')
+    interpreter=$(sed -n 's/^UNSEEN_PYTHON:[A-Z]*=//p' "$build/CMakeCache.txt")
+    if [ -z "$interface" ] || ! "$interpreter" -c 'import numpy' 2>/dev/null; then
+        left_out "the Python package, without python3-cffi or python3-numpy"
+        return
+    fi
+    found=$(cd / && env -u LD_LIBRARY_PATH -u UNSEEN_LIBRARY PYTHONDONTWRITEBYTECODE=1 \
+        PYTHONPATH="$(dirname "$(dirname "$interface")")" "$interpreter" -c '
+import unseen, unseen._library
+assert "dem" in unseen.methods()
+print(unseen.__file__)
+print(next(l.split(None, 5)[5].strip() for l in open("/proc/self/maps") if "/libunseen.so" in l))
+' 2>&1)
+    want="$(dirname "$interface")/__init__.py
+$(realpath "$(find "$1" -name libunseen.so)")"
+    [ "$found" = "$want" ] || fail "the Python package below $1: $found"
+}
 if nm -D "$library/libunseen.so" | grep -q __asan; then
-    left_out "the examples, which are built without sanitizers"
+    left_out "the examples and the Python package, which run without sanitizers"
+    imports() { :; }
 else
     consumers
 fi
+imports "$prefix"
 
 # Moved as a whole, it is found where it lies now.
 mv "$prefix" moved
+imports moved
 [ "$(PKG_CONFIG_PATH=$(dirname "$(find moved -name unseen.pc)") pkg-config --variable=prefix unseen |
     xargs realpath)" = "$(realpath moved)" ] || fail "unseen.pc does not move with its tree"
 mv moved "$prefix"
