@@ -146,8 +146,8 @@ class Explanation:
                 self._handle.pointer, _library.encode(directory), _library.encode(name)))
 
     def _repr_png_(self) -> Optional[bytes]:
-        """The sheet; the contributions where there is no picture to draw on, and nothing where the
-        model has changed since."""
+        """The sheet; the contributions where there is no picture to draw on; None where neither can
+        be drawn."""
         for drawing in _DRAWINGS:
             try:
                 return self.png(drawing)
