@@ -159,6 +159,24 @@ void un_progress_end(un_progress *progress) {
     if (is_watched()) report(progress, un_now());
 }
 
+static un_status look_at_stop(const un_progress *progress) {
+    const unseen_progress *p = &progress->state;
+    const volatile sig_atomic_t *stop = t_watch ? t_watch->stop : g_stop;
+    if (!stop || !*stop) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_INTERRUPTED, "stopped (%s) after %zu of %zu %s", p->phase, p->done,
+                   p->total, p->unit);
+}
+
+un_status un_progress_step(un_progress *progress, size_t done) {
+    un_progress_update(progress, done);
+    return look_at_stop(progress);
+}
+
+un_status un_progress_finish(un_progress *progress, un_status status) {
+    un_progress_end(progress);
+    return status ? status : look_at_stop(progress);
+}
+
 /* ---- the version, set by the build. ---- */
 
 const char *unseen_version(void) { return UNSEEN_VERSION; }

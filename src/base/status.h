@@ -83,6 +83,10 @@ typedef struct {
 void un_progress_begin(un_progress *progress, const char *phase, const char *unit, size_t total);
 /* Cheap: reports at most ten times a second. */
 void un_progress_update(un_progress *progress, size_t done);
+/* The same for work of which nothing is kept when it is stopped: UNSEEN_E_INTERRUPTED if it is to. */
+un_status un_progress_step(un_progress *progress, size_t done);
+/* un_progress_end of such work, which came to `status`: that, or UNSEEN_E_INTERRUPTED. */
+un_status un_progress_finish(un_progress *progress, un_status status);
 void un_progress_end(un_progress *progress);
 
 /* Monotonic clock, seconds. */

@@ -125,7 +125,7 @@ static un_status complete(unseen_result *result) {
 }
 
 static un_status evaluate(unseen_result *result, const unseen_model *model,
-                          const unseen_evaluate_options *o, const un_watch *watch) {
+                          const unseen_evaluate_options *o) {
     const un_evaluation_options options = {.features = o->features, .gamma = o->gamma};
     const un_dataset *d = &result->data->data;
     if (o->localisation) UN_TRY(un_localisable(model->classifier.model.method->class, d));
@@ -133,7 +133,6 @@ static un_status evaluate(unseen_result *result, const unseen_model *model,
     un_log(UNSEEN_LOG_INFO, "%zu test images in %.2f s", result->evaluation.predictions.count,
            result->evaluation.seconds);
     UN_TRY(measure(&result->evaluation, d, o, &result->json));
-    if (*watch->stop) return un_fail(UNSEEN_E_INTERRUPTED, "the evaluation was stopped");
     return complete(result);
 }
 
@@ -149,7 +148,7 @@ unseen_status unseen_evaluate(const unseen_model *model, const unseen_dataset *d
     if (!result) return un_fail_memory(sizeof *result);
     result->data = un_dataset_share(data);
     un_watch_begin(&watch, o.progress, o.user);
-    un_status status = evaluate(result, model, &o, &watch);
+    un_status status = evaluate(result, model, &o);
     un_watch_end(&watch);
     if (status)
         unseen_result_close(result);

@@ -146,7 +146,7 @@ static un_status make(un_evaluation *e, const un_dataset *dataset, const un_mode
     double started = un_now();
     UN_TRY(method->class->set_classes(method, &e->task.classes));
     UN_TRY(un_predictions_make(&e->predictions, method, &e->features, &e->task, e->context.gamma,
-                               NULL));
+                               NULL, "evaluate"));
     e->seconds = un_now() - started;
     return UNSEEN_OK;
 }
@@ -363,20 +363,20 @@ static un_status localise_list(localiser *l, const un_index_list *list, const ch
         un_image_head head;
         if (read_head(l, image, &head)) {
             if (missing++ == 0) un_log(UNSEEN_LOG_WARNING, "%s", un_error());
-            continue;
+        } else {
+            place_parts(l, image, &head);
+            un_features_gather_f32(l->features, &list->items[i], 1, l->row);
+            UN_GO(l->model->method->class->maps->attend(l->model->method, l->row, l->maps));
+            add_image(l, image, &sum);
         }
-        place_parts(l, image, &head);
-        un_features_gather_f32(l->features, &list->items[i], 1, l->row);
-        UN_GO(l->model->method->class->maps->attend(l->model->method, l->row, l->maps));
-        add_image(l, image, &sum);
-        un_progress_update(&progress, i + 1);
+        UN_GO(un_progress_step(&progress, i + 1));
     }
     json_t *result = un_localisation_json(&sum, l->parts.names);
     UN_GO(un_json_set(out, name, result));
     if (missing > 0)
         UN_GO(un_json_set(result, "without_picture", json_integer((json_int_t)missing)));
 done:
-    un_progress_end(&progress);
+    status = un_progress_finish(&progress, status);
     un_localisation_free(&sum);
     return status;
 }
@@ -485,22 +485,27 @@ static un_status average_groups(const un_evaluation *e, un_arena *arena, size_t 
                                 un_group_attention *mean) {
     un_method *method = e->model.method;
     size_t tests = e->task.seen.count + e->task.unseen.count;
+    un_progress progress;
+    un_status status = UNSEEN_OK;
     un_group_attention one;
     float *row = NULL, *share = NULL;
     double *sums = NULL;
     UN_TRY(un_arena_alloc(arena, e->features.regions * e->features.width, sizeof *row, &row));
+    un_progress_begin(&progress, "attention to groups", "images", n);
     for (size_t i = 0; i < n; i++) {
         int64_t image = test_image(&e->task, i * tests / n);
         un_features_gather_f32(&e->features, &image, 1, row);
-        UN_TRY(method->class->group_attention->attend(method, row, &one));
-        if (!sums) UN_TRY(un_arena_alloc(arena, one.count, sizeof *sums, &sums));
+        UN_GO(method->class->group_attention->attend(method, row, &one));
+        if (!sums) UN_GO(un_arena_alloc(arena, one.count, sizeof *sums, &sums));
         for (size_t g = 0; g < one.count; g++) sums[g] += (double)one.share[g] / (double)n;
+        UN_GO(un_progress_step(&progress, i + 1));
     }
-    UN_TRY(un_arena_alloc(arena, one.count, sizeof *share, &share));
+    UN_GO(un_arena_alloc(arena, one.count, sizeof *share, &share));
     for (size_t g = 0; g < one.count; g++) share[g] = (float)sums[g];
     *mean = one;
     mean->share = share;
-    return UNSEEN_OK;
+done:
+    return un_progress_finish(&progress, status);
 }
 
 un_status un_grounding_groups(const un_evaluation *e, json_t **out) {

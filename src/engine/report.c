@@ -378,10 +378,7 @@ un_status un_report_make(const un_report_options *o, const char *path, size_t *b
     for (size_t i = 0; i < n; i++) m.manifests[i] = o->models[i]->model.manifest;
     UN_GO(make_groups(&m, m.manifests));
     choose_lead(&m);
-    for (size_t i = 0; i < n; i++) {
-        UN_GO(add_model(&m, i));
-        if (o->stop && *o->stop) UN_GO(un_fail(UNSEEN_E_INTERRUPTED, "the report was stopped"));
-    }
+    for (size_t i = 0; i < n; i++) UN_GO(add_model(&m, i));
     UN_GO(summarise(&m));
     UN_GO(write_page(&m, path, bytes));
 done:

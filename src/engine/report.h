@@ -18,8 +18,7 @@ typedef struct {
     size_t model_count;      /* at least 1 */
     const char *const *logs; /* CSV logs of training, of the first models; NULL: none */
     size_t log_count;
-    const char *features, *gamma;      /* as un_evaluation_options */
-    const volatile sig_atomic_t *stop; /* non-zero: give up between two models */
+    const char *features, *gamma; /* as un_evaluation_options */
 } un_report_options;
 
 /* Writes the page whole or not at all, at most 5 MiB: pictures are left out before it grows
@@ -34,9 +33,10 @@ typedef struct {
     const un_dataset *dataset;
     const un_evaluation *evaluation;
     un_arena *arena;
-    size_t budget;          /* bytes of images that may still be made */
-    size_t each;            /* right pictures, and wrong ones; pairs */
-    size_t unreadable;      /* pictures that were not */
+    size_t budget;     /* bytes of images that may still be made */
+    size_t each;       /* right pictures, and wrong ones; pairs */
+    size_t unreadable; /* pictures that were not */
+    un_progress progress;
     un_report_model *model; /* pairs and pictures are filled in */
 } report_pictures;
 

@@ -31,8 +31,7 @@ unseen_status unseen_report(const unseen_dataset *data, const unseen_model *cons
                                      .logs = o.logs,
                                      .log_count = o.log_count,
                                      .features = o.features,
-                                     .gamma = o.gamma,
-                                     .stop = watch.stop};
+                                     .gamma = o.gamma};
     un_status status = UNSEEN_OK;
     for (size_t i = 0; i < n && !status; i++) {
         if (!models[i]) status = un_fail(UNSEEN_E_ARGUMENT, "unseen_report: model %zu is NULL", i);

@@ -226,6 +226,7 @@ static un_status add_some(painter *p, size_t begin, size_t end, int right, size_
         if (seen++ < taken * n / each + n / each / 2) continue; /* the middle of its share */
         taken++;
         UN_TRY(add_picture(p, i, list, count));
+        UN_TRY(un_progress_step(&p->r->progress, p->r->progress.state.done + 1));
     }
     return UNSEEN_OK;
 }
@@ -306,7 +307,9 @@ static un_status add_pairs(painter *p, int with_pictures) {
                                  .predicted_seen = t->seen[predicted],
                                  .count = most,
                                  .of = of};
-        if (with_pictures) UN_GO(fill_pair(p, truth, predicted, pair));
+        if (!with_pictures) continue;
+        UN_GO(fill_pair(p, truth, predicted, pair));
+        UN_GO(un_progress_step(&r->progress, r->progress.state.done + 1));
     }
 done:
     free(counts);
@@ -327,16 +330,21 @@ static void count_turned(const un_evaluation *e, un_report_model *model) {
 
 un_status un_report_add_pictures(report_pictures *r) {
     painter p;
-    int there = r->dataset->image_root && r->dataset->images;
+    un_status status = UNSEEN_OK;
+    int there = r->dataset->image_root && r->dataset->images, drawn = there && r->budget > 0;
     UN_TRY(painter_open(&p, r));
     count_turned(r->evaluation, r->model);
-    UN_TRY(add_pairs(&p, there && r->budget > 0));
-    if (there && r->budget > 0) UN_TRY(add_gallery(&p));
+    /* Pairs, and right and wrong pictures: fewer where there are not as many. */
+    size_t total = drawn ? r->each + 4 * ((r->each + 1) / 2) : 0;
+    un_progress_begin(&r->progress, "draw pictures", "pictures", total);
+    UN_GO(add_pairs(&p, drawn));
+    if (drawn) UN_GO(add_gallery(&p));
     if (!there)
         r->model->note = "The data set has no pictures, only features, so none are shown.";
     else if (r->model->picture_count == 0)
         r->model->note = "The pictures of the data set could not be read, so none are shown.";
-    return UNSEEN_OK;
+done:
+    return drawn ? un_progress_finish(&r->progress, status) : status;
 }
 
 void un_report_images_free(un_report_model *model) {

@@ -42,9 +42,11 @@ int32_t un_prediction_decide(const un_prediction *prediction, double gamma);
 /* Scores all test images of `task` with the method's present parameters. Borrows
  * task->classes. NaN scores are an error. Collective over `ranks` (NULL: this process alone), which
  * have the same parameters: each scores a share of the images, and all get all, the same bytes as one
- * process. */
+ * process. Its progress is told as that of `phase`, and it is stopped when its caller wants that;
+ * NULL, as where there are several ranks: neither. */
 un_status un_predictions_make(un_predictions *out, un_method *method, const un_features *features,
-                              const un_task *task, double rank_gamma, un_cluster *ranks);
+                              const un_task *task, double rank_gamma, un_cluster *ranks,
+                              const char *phase);
 /* The same from a given score matrix (n, C): labels of n images, the first
  * seen_count of them test_seen. */
 un_status un_predictions_from_scores(un_predictions *out, const un_class_table *classes,

@@ -174,8 +174,8 @@ static size_t place_of(const cuts *c, size_t number) {
 
 /* Scores chunks begin .. end-1. */
 static un_status score_chunks(un_predictions *out, un_method *method, const scan *s,
-                              const un_features *features, const cuts *c, size_t begin,
-                              size_t end) {
+                              const un_features *features, const cuts *c, size_t begin, size_t end,
+                              un_progress *progress) {
     float *rows = NULL, *scores = NULL;
     un_status status = UNSEEN_OK;
     if (begin == end) return UNSEEN_OK;
@@ -188,6 +188,7 @@ static un_status score_chunks(un_predictions *out, un_method *method, const scan
         UN_GO(method->class->score(method, rows, k.count, scores));
         UN_GO(predict_rows(&(rows_job){s, scores, c->task->labels, images, out->items + k.at},
                            k.count));
+        if (progress) UN_GO(un_progress_step(progress, k.at + k.count));
     }
 done:
     free(rows);
@@ -210,15 +211,19 @@ static un_status gather(un_predictions *out, size_t begin, size_t end, un_cluste
 }
 
 un_status un_predictions_make(un_predictions *out, un_method *method, const un_features *features,
-                              const un_task *task, double rank_gamma, un_cluster *ranks) {
+                              const un_task *task, double rank_gamma, un_cluster *ranks,
+                              const char *phase) {
+    un_progress progress, *told = phase ? &progress : NULL;
     size_t n = un_cluster_size(ranks), rank = un_cluster_rank(ranks);
     const cuts c = cut(features, task);
     const size_t first = c.count * rank / n, last = c.count * (rank + 1) / n;
     scan s = {0};
     un_status status = begin(out, &task->classes, task->seen.count + task->unseen.count,
                              task->seen.count, rank_gamma);
+    if (told) un_progress_begin(told, phase, "images", out->count);
     if (!status) status = scan_create(&s, &task->classes, rank_gamma);
-    if (!status) status = score_chunks(out, method, &s, features, &c, first, last);
+    if (!status) status = score_chunks(out, method, &s, features, &c, first, last, told);
+    if (told) status = un_progress_finish(told, status);
     status = un_cluster_agree_within(ranks, status);
     if (!status) status = gather(out, place_of(&c, first), place_of(&c, last), ranks);
     scan_free(&s);

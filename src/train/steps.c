@@ -47,7 +47,7 @@ static un_status evaluate(trainer *t, int *stop) {
     UN_TRY(o->class->set_classes(t->method, &t->task.classes));
     /* selection does not ask where classes rank */
     UN_TRY(un_predictions_make(&predictions, t->method, t->data.features, &t->task, (double)NAN,
-                               o->ranks));
+                               o->ranks, NULL));
     history *h = &t->history[t->run];
     evaluation *e = NULL;
     /* A run that is capped within an epoch has begun it: no length is 0. */

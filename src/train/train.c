@@ -22,7 +22,7 @@ static un_status test(trainer *t, json_t **result) {
     un_predictions predictions;
     UN_TRY(o->class->set_classes(t->method, &t->task.classes));
     UN_TRY(un_predictions_make(&predictions, t->method, t->data.features, &t->task,
-                               t->selected.gamma, o->ranks));
+                               t->selected.gamma, o->ranks, NULL));
     un_result_context context = {.method = o->class->name,
                                  .score_unit = o->class->score_unit,
                                  .selection = un_select_text(o->select),

@@ -295,11 +295,12 @@ static void test_predictions(void **state) {
                           .unseen = {.items = images + SEEN, .count = UNSEEN}};
     fake f = {.base.class = &class};
     un_predictions alone, together;
-    assert_int_equal(un_predictions_make(&alone, &f.base, &features, &task, 0.25, NULL), UNSEEN_OK);
+    assert_int_equal(un_predictions_make(&alone, &f.base, &features, &task, 0.25, NULL, NULL),
+                     UNSEEN_OK);
     assert_int_equal(f.scored, IMAGES);
     f.scored = 0;
     assert_int_equal(
-        un_predictions_make(&together, &f.base, &features, &task, 0.25, un_cluster_all()),
+        un_predictions_make(&together, &f.base, &features, &task, 0.25, un_cluster_all(), NULL),
         UNSEEN_OK);
     assert_true(size() == 1 ? f.scored == IMAGES : f.scored < IMAGES);
     assert_int_equal(together.count, IMAGES);
@@ -309,7 +310,7 @@ static void test_predictions(void **state) {
     /* What one rank finds out all know. */
     f.bad = 99;
     assert_int_equal(
-        un_predictions_make(&together, &f.base, &features, &task, 0.25, un_cluster_all()),
+        un_predictions_make(&together, &f.base, &features, &task, 0.25, un_cluster_all(), NULL),
         UNSEEN_E_FORMAT);
     assert_non_null(strstr(un_error(), "not finite"));
 }

@@ -317,6 +317,92 @@ static void a_stopped_training_goes_on(void **state) {
     unseen_dataset_close(data);
 }
 
+/* Evaluations tell how far they are, and stop when they are asked to. */
+static void an_evaluation_is_stopped(void **state) {
+    (void)state;
+    static const char *const settings[] = {"epochs=2"};
+    unseen_dataset *data = make_data(1);
+    unseen_model *model = NULL;
+    unseen_result *result = NULL;
+    unseen_train_options t;
+    unseen_evaluate_options e;
+    unseen_report_options r;
+    watcher w = {0};
+    const char *page = in_folder("stopped.html");
+    size_t bytes = 7;
+    unseen_train_options_init(&t, sizeof t);
+    t.settings = settings;
+    t.setting_count = 1;
+    util_ok(unseen_train("dem", data, &t, &model, NULL));
+    const unseen_model *models[] = {model};
+    unseen_evaluate_options_init(&e, sizeof e);
+    e.progress = watch;
+    e.user = &w;
+    util_ok(unseen_evaluate(model, data, &e, &result));
+    unseen_result_close(result);
+    result = NULL;
+    assert_true(w.calls > 0);
+    w = (watcher){.stop_at = 1};
+    util_fails(unseen_evaluate(model, data, &e, &result), UNSEEN_E_INTERRUPTED, "evaluate");
+    assert_null(result);
+    assert_true(w.calls <= 2); /* and at the end of the phase */
+    unseen_report_options_init(&r, sizeof r);
+    r.progress = watch;
+    r.user = &w;
+    w = (watcher){.stop_at = 1};
+    util_fails(unseen_report(data, models, 1, &r, page, &bytes), UNSEEN_E_INTERRUPTED, "evaluate");
+    assert_false(un_path_exists(page));
+    assert_int_equal(bytes, 7);
+    assert_true(w.calls <= 2);
+    w = (watcher){0};
+    util_ok(unseen_report(data, models, 1, &r, page, &bytes));
+    assert_true(w.calls > 0);
+    assert_true(un_path_exists(page));
+    unseen_model_close(model);
+    unseen_dataset_close(data);
+}
+
+/* The images that are scored in one go are the most that are still done. */
+static void a_long_evaluation_ends_at_once(void **state) {
+    (void)state;
+    enum { IMAGES = 4096, CLASSES = 4 };
+    static float features[IMAGES * 3];
+    static int32_t labels[IMAGES];
+    static const float rows[CLASSES * 2] = {1, 0, 0, 1, 1, 1, 2, 1};
+    static const char *const unseen[] = {"class_004"};
+    volatile sig_atomic_t stop = 0;
+    unseen_arrays a;
+    unseen_dataset *data = NULL;
+    unseen_model *model = NULL;
+    unseen_result *result = NULL;
+    for (size_t i = 0; i < IMAGES; i++) {
+        labels[i] = (int32_t)(i % CLASSES);
+        for (size_t k = 0; k < 3; k++)
+            features[3 * i + k] = (float)((i * 7 + k * (i % CLASSES)) % 11);
+    }
+    unseen_arrays_init(&a, sizeof a);
+    a.image_count = IMAGES;
+    a.width = 3;
+    a.features = features;
+    a.labels = labels;
+    a.class_count = CLASSES;
+    a.attribute_count = 2;
+    a.class_attributes = rows;
+    a.unseen = unseen;
+    a.unseen_count = 1;
+    util_ok(unseen_dataset_from_arrays(&a, &data));
+    util_ok(unseen_train("eszsl", data, NULL, &model, NULL));
+    un_set_progress(NULL, NULL, &stop); /* as a signal of the program's does */
+    stop = 1;
+    util_fails(unseen_evaluate(model, data, NULL, &result), UNSEEN_E_INTERRUPTED, "after 512 of");
+    stop = 0;
+    util_ok(unseen_evaluate(model, data, NULL, &result));
+    un_set_progress(NULL, NULL, NULL);
+    unseen_result_close(result);
+    unseen_model_close(model);
+    unseen_dataset_close(data);
+}
+
 /* ---- several seeds ---- */
 
 static void note_seed(size_t i, const unseen_result *result, void *user) {
@@ -417,10 +503,16 @@ static void methods_tell_their_settings(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_and_files_agree),      cmocka_unit_test(directories_train_alike),
-        cmocka_unit_test(classes_come_and_go),         cmocka_unit_test(gamma_can_be_given),
-        cmocka_unit_test(clones_share_weights_only),   cmocka_unit_test(a_stopped_training_goes_on),
-        cmocka_unit_test(several_seeds_are_trained),   cmocka_unit_test(bad_trainings_are_refused),
+        cmocka_unit_test(memory_and_files_agree),
+        cmocka_unit_test(directories_train_alike),
+        cmocka_unit_test(classes_come_and_go),
+        cmocka_unit_test(gamma_can_be_given),
+        cmocka_unit_test(clones_share_weights_only),
+        cmocka_unit_test(a_stopped_training_goes_on),
+        cmocka_unit_test(an_evaluation_is_stopped),
+        cmocka_unit_test(a_long_evaluation_ends_at_once),
+        cmocka_unit_test(several_seeds_are_trained),
+        cmocka_unit_test(bad_trainings_are_refused),
         cmocka_unit_test(methods_tell_their_settings),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

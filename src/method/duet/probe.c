@@ -435,9 +435,14 @@ un_status un_duet_masked_prediction(un_method *method, const un_class_table *cla
     if (!m->network.config.with_text)
         return un_fail(UNSEEN_E_UNSUPPORTED, "only DUET with text recovers masked attributes");
     masked_evaluation e = {.m = m, .features = features, .labels = labels, .out = out};
+    un_progress progress;
     un_status status = UNSEEN_OK;
+    un_progress_begin(&progress, "masked attributes", "images", images->count);
     UN_GO(prepare(&e, classes, images));
-    for (size_t i = 0; i < images->count; i++) UN_GO(add_image(&e, i, images->items[i]));
+    for (size_t i = 0; i < images->count; i++) {
+        UN_GO(add_image(&e, i, images->items[i]));
+        UN_GO(un_progress_step(&progress, i + 1));
+    }
     UN_GO(predict_batch(&e));
     if (out->count == 0) UN_GO(un_fail(UNSEEN_E_ARGUMENT, "no image's class has an attribute"));
     out->in_group /= (double)out->count;
@@ -445,6 +450,7 @@ un_status un_duet_masked_prediction(un_method *method, const un_class_table *cla
     out->in_group_prior = prior(&e, 1);
     out->among_all_prior = prior(&e, 0);
 done:
+    status = un_progress_finish(&progress, status);
     un_duet_mlm_pass_free(&e.mlm);
     un_duet_pass_free(&e.pass);
     un_duet_sampler_free(e.sampler);
