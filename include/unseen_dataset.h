@@ -130,8 +130,8 @@ UNSEEN_API void unseen_words_options_init(unseen_words_options *options, size_t 
 UNSEEN_API unseen_status unseen_dataset_add_words(unseen_dataset *data, const char *vectors,
                                                   const unseen_words_options *options);
 
-/* Name of feature set i as the directory has it now, sorted; NULL behind the last. Valid until the
- * next call. */
+/* Name of feature set i as the directory has it now, sorted; NULL behind the last. Valid as
+ * long as the data set, as what unseen_dataset_check answers. */
 UNSEEN_API const char *unseen_dataset_feature_set(unseen_dataset *data, size_t i);
 /* R and F of a feature set (NULL: the only one). */
 UNSEEN_API unseen_status unseen_dataset_feature_shape(const unseen_dataset *data,
@@ -142,7 +142,7 @@ UNSEEN_API unseen_status unseen_dataset_features(const unseen_dataset *data, con
                                                  const int64_t *images, size_t n, float *out);
 
 /* Verifies all of a data set, as `unseen check --json` prints it: what is wrong is in "errors" and
- * "warnings", and the call still succeeds. *json is valid until the next check of this data set. */
+ * "warnings", and the call still succeeds. */
 UNSEEN_API unseen_status unseen_dataset_check(unseen_dataset *data, const char **json);
 
 /* ---- extract: features of a data set's pictures ---- */
@@ -166,6 +166,7 @@ typedef struct unseen_extract_options {
 UNSEEN_API void unseen_extract_options_init(unseen_extract_options *options, size_t size);
 
 typedef struct unseen_extract_result {
+    size_t size;       /* set by the caller: sizeof(unseen_extract_result) */
     size_t images;     /* of the data set */
     size_t taken_up;   /* of those, done by an earlier run that was stopped */
     size_t kept;       /* rows that were there already */

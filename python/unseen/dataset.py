@@ -409,6 +409,7 @@ class Dataset:
                 "ORIENTATION", orientation, ("model", "stored", "exif")),
             precision=precision, strict=strict, keep_going=keep_going, progress=watch.callback)
         result = ffi.new("unseen_extract_result *")
+        result.size = ffi.sizeof("unseen_extract_result")
         watch.check(self._handle.change(lambda data: lib.unseen_extract(data, given, result)))
         return ExtractResult(
             images=result.images, taken_up=result.taken_up, kept=result.kept, bad=result.bad,

@@ -53,7 +53,6 @@ static const struct argp g_argp = {
     .children = un_cli_pictures_children};
 
 static void print_attribute(const un_explanation *e, size_t i) {
-    const un_class_semantics *m = &e->described;
     size_t A = e->attribute_count;
     printf("    %+9.3g  ", (double)e->contribution[i]);
     if (e->found) {
@@ -61,12 +60,8 @@ static void print_attribute(const un_explanation *e, size_t i) {
         for (size_t b = 0; b < e->attribute_branches; b++) found += (double)e->found[b * A + i];
         printf("%8.3g  ", found);
     }
-    printf("%8.3g  %8.3g  ", (double)m->values[e->answer * A + i],
-           (double)m->values[e->other * A + i]);
-    if (m->attributes)
-        printf("%s\n", un_cli_name(m->attributes[i]));
-    else
-        printf("%s %zu\n", un_cli_name(m->name), i);
+    printf("%8.3g  %8.3g  %s\n", (double)e->described[UN_ANSWER][i],
+           (double)e->described[UN_OTHER][i], un_cli_name(e->attributes[i]));
 }
 
 /* The picture's attention over the text: the largest shares. */
@@ -86,27 +81,25 @@ static un_status print_groups(const un_group_attention *g, const un_method_class
 }
 
 static un_status print_explanation(const unseen_explanation *x, const char *folder) {
-    const un_classifier *c = &x->model->classifier;
     const un_explanation *e = &x->explanation;
     const char *note = x->note;
     un_explain_selection selection;
-    const un_explain_model model = un_explain_model_of(c);
+    const un_explain_model *m = &e->model;
     un_explain_verdict verdict;
     un_status status = UNSEEN_OK;
     UN_TRY(un_explain_select(e, x->top, &selection));
     printf("%s\n  %s (%s, %.4g) and not %s (%s, %.4g)\n", un_cli_name(x->image),
-           un_cli_name(c->classes.names[e->answer]), c->classes.seen[e->answer] ? "seen" : "unseen",
-           (double)e->scores[e->answer], un_cli_name(c->classes.names[e->other]),
-           c->classes.seen[e->other] ? "seen" : "unseen", (double)e->scores[e->other]);
+           un_cli_name(m->names[UN_ANSWER]), m->seen[UN_ANSWER] ? "seen" : "unseen",
+           (double)e->scores[e->answer], un_cli_name(m->names[UN_OTHER]),
+           m->seen[UN_OTHER] ? "seen" : "unseen", (double)e->scores[e->other]);
     if (note) printf("  %s\n", un_cli_name(note));
-    if (!e->maps) printf("  %s has no attention maps\n", c->model.method->class->name);
-    UN_GO(print_groups(&e->groups, c->model.method->class));
-    un_explain_judge(e, &model, &verdict);
+    if (!e->maps) printf("  %s has no attention maps\n", m->class->name);
+    UN_GO(print_groups(&e->groups, m->class));
+    un_explain_judge(e, &verdict);
     printf("  contribution  %sdescribed     other  attribute\n", e->found ? "   score " : "");
-    printf("  speaks for %s: %+.3g in all\n", un_cli_name(c->classes.names[e->answer]),
-           verdict.in_favour);
+    printf("  speaks for %s: %+.3g in all\n", un_cli_name(m->names[UN_ANSWER]), verdict.in_favour);
     for (size_t k = 0; k < selection.for_count; k++) print_attribute(e, selection.for_answer[k]);
-    printf("  speaks against it, for %s: %+.3g in all\n", un_cli_name(c->classes.names[e->other]),
+    printf("  speaks against it, for %s: %+.3g in all\n", un_cli_name(m->names[UN_OTHER]),
            verdict.against);
     for (size_t k = 0; k < selection.against_count; k++) print_attribute(e, selection.against[k]);
     printf("    %+9.3g  does not come from attributes\n", un_explain_constant(e));

@@ -139,7 +139,7 @@ int un_cmd_extract(int argc, char **argv) {
     arguments a = {0};
     char *regions_name = NULL;
     unseen_dataset *data = NULL;
-    unseen_extract_result result;
+    unseen_extract_result result = {.size = sizeof result};
     int code = UN_EXIT_OK;
     unseen_extract_options *o = &a.extract;
     unseen_extract_options_init(o, sizeof *o);

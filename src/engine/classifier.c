@@ -158,10 +158,7 @@ un_status un_classifier_score(un_classifier *c, const float *features, size_t n,
 }
 
 void un_classifier_score_unit(const un_classifier *c, char *out, size_t size) {
-    const un_method_class *class = c->model.method->class;
-    char calibration[96];
-    un_method_calibration_text(class, c->model.gamma, calibration, sizeof calibration);
-    snprintf(out, size, "%s%s%s", class->score_unit, *calibration ? ", " : "", calibration);
+    un_method_score_unit(c->model.method->class, c->model.gamma, out, size);
 }
 
 un_status un_classifier_attribute_scores(un_classifier *c, const float *features, float *out) {

@@ -15,7 +15,6 @@ typedef struct {
     un_model model;                 /* its classes are those of the file */
     un_class_table classes;         /* those to score: of the file and, after them, added ones */
     unsigned char *described;       /* [C] 1: described after training; NULL: as in the file */
-    size_t changes;                 /* how often the table was changed */
     un_precision precision;         /* as asked for; of a backbone, too */
     un_arena arena;                 /* of the table */
     un_backbone *backbone;          /* NULL until attached */

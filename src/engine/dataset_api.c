@@ -21,11 +21,38 @@ unseen_dataset *un_dataset_share(const unseen_dataset *data) {
 void unseen_dataset_close(unseen_dataset *data) {
     if (!data || atomic_fetch_sub(&data->users, 1) > 1) return;
     un_dataset_close(&data->data);
-    un_names_free(data->sets);
+    for (size_t i = 0; i < data->answer_count; i++) free(data->answers[i]);
+    free(data->answers);
+    pthread_mutex_destroy(&data->lock);
     free(data->notes);
-    free(data->check);
     free(data->seen);
     free(data);
+}
+
+/* Takes a text that came from malloc(); *out is a kept one that says the same. The caller holds the
+ * lock. */
+static un_status add_answer(unseen_dataset *data, char *text, const char **out) {
+    for (size_t i = 0; i < data->answer_count; i++) {
+        if (strcmp(data->answers[i], text) != 0) continue;
+        free(text);
+        *out = data->answers[i];
+        return UNSEEN_OK;
+    }
+    char **longer = realloc(data->answers, (data->answer_count + 1) * sizeof *longer);
+    if (!longer) {
+        free(text);
+        return un_fail_memory((data->answer_count + 1) * sizeof *longer);
+    }
+    data->answers = longer;
+    *out = data->answers[data->answer_count++] = text;
+    return UNSEEN_OK;
+}
+
+static un_status keep_answer(unseen_dataset *data, char *text, const char **out) {
+    pthread_mutex_lock(&data->lock);
+    un_status status = add_answer(data, text, out);
+    pthread_mutex_unlock(&data->lock);
+    return status;
 }
 
 /* What accessors need beside the data set itself. */
@@ -46,6 +73,7 @@ static un_status finish(un_dataset *d, unseen_dataset **out) {
     }
     data->data = *d;
     atomic_init(&data->users, 1);
+    pthread_mutex_init(&data->lock, NULL);
     un_status status = survey(data);
     if (status)
         unseen_dataset_close(data);
@@ -248,14 +276,14 @@ unseen_status unseen_dataset_add_words(unseen_dataset *data, const char *vectors
 
 const char *unseen_dataset_feature_set(unseen_dataset *data, size_t i) {
     UN_LOCALE_C;
-    char **names = NULL;
+    char **names = NULL, *name = NULL;
+    const char *kept = NULL;
     size_t count = 0;
     if (!data) return NULL;
     if (un_dataset_features_list(&data->data, &names, &count)) return NULL;
-    un_names_free(data->sets);
-    data->sets = names;
-    data->set_count = count;
-    return i < count ? names[i] : NULL;
+    if (i < count && !un_format(&name, "%s", names[i])) (void)keep_answer(data, name, &kept);
+    un_names_free(names);
+    return kept;
 }
 
 unseen_status unseen_dataset_feature_shape(const unseen_dataset *data, const char *features,
@@ -316,8 +344,5 @@ unseen_status unseen_dataset_check(unseen_dataset *data, const char **json) {
     if (!status) status = warn_of_unread(&data->data, report);
     if (!status) status = un_json_text(report, &text);
     json_decref(report);
-    UN_TRY(status);
-    free(data->check);
-    *json = data->check = text;
-    return UNSEEN_OK;
+    return status ? status : keep_answer(data, text, json);
 }

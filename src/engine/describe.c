@@ -333,7 +333,6 @@ static un_status use_table(un_classifier *c, new_table *t) {
     c->arena = t->arena;
     c->classes = t->table;
     c->described = t->described;
-    c->changes++;
     return UNSEEN_OK;
 }
 

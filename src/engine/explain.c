@@ -41,30 +41,45 @@ static un_status select_classes(const un_classifier *c, const un_explain_options
     return UNSEEN_OK;
 }
 
-un_explain_model un_explain_model_of(const un_classifier *c) {
-    return (un_explain_model){c->model.method->class, &c->classes, c->model.gamma};
+un_explain_model un_explain_model_of(const un_method_class *class, double gamma,
+                                     const un_class_table *classes, size_t answer, size_t other) {
+    return (un_explain_model){.class = class,
+                              .gamma = gamma,
+                              .names = {classes->names[answer], classes->names[other]},
+                              .seen = {classes->seen[answer], classes->seen[other]}};
+}
+
+static un_status keep_model(const un_classifier *c, un_explanation *e) {
+    e->model = un_explain_model_of(c->model.method->class, c->model.gamma, &c->classes, e->answer,
+                                   e->other);
+    for (int k = 0; k < 2; k++) {
+        char *name = NULL;
+        UN_TRY(un_arena_string(&e->arena, e->model.names[k], &name));
+        e->model.names[k] = name;
+    }
+    return UNSEEN_OK;
 }
 
 /* The logarithm of a probability as the method gave it. */
-static double log_probability(const un_explain_model *m, const un_explanation *e, size_t k) {
-    double p = (double)e->scores[k] + (m->classes->seen[k] ? m->gamma : 0);
-    return log(fmax(p, 1e-37));
+static double log_probability(const un_explanation *e, int side) {
+    double p = (double)e->scores[side == UN_ANSWER ? e->answer : e->other];
+    return log(fmax(p + (e->model.seen[side] ? e->model.gamma : 0), 1e-37));
 }
 
-static double gap_of(const un_explain_model *m, const un_explanation *e) {
-    if (un_method_scores_are_probabilities(m->class) && e->found)
-        return log_probability(m, e, e->answer) - log_probability(m, e, e->other);
+static double gap_of(const un_explanation *e) {
+    if (un_method_scores_are_probabilities(e->model.class) && e->found)
+        return log_probability(e, UN_ANSWER) - log_probability(e, UN_OTHER);
     return (double)e->scores[e->answer] - (double)e->scores[e->other];
 }
 
-void un_explain_add_up(const un_method *method, const un_explain_model *m, un_explanation *e) {
+void un_explain_add_up(const un_method *method, un_explanation *e) {
     size_t A = e->attribute_count;
     double sum = 0;
-    e->gap = gap_of(m, e);
-    e->rows = m->class->attribute_scores->class_rows(method);
+    e->gap = gap_of(e);
+    const float *rows = e->model.class->attribute_scores->class_rows(method);
     for (size_t i = 0; i < A; i++) {
         e->contribution[i] =
-            un_explain_found(e, i) * (e->rows[e->answer * A + i] - e->rows[e->other * A + i]);
+            un_explain_found(e, i) * (rows[e->answer * A + i] - rows[e->other * A + i]);
         sum += (double)e->contribution[i];
     }
     e->constant = (float)(e->gap - sum);
@@ -78,44 +93,44 @@ static int is_used(const un_classifier *c, size_t m) {
     return !made || !made->made_of || made->made_of(method, m);
 }
 
-/* "kg 17" for values without names. */
-static un_status name_values(const un_class_semantics *m, un_arena *arena, char **out) {
+static un_status copy_names(const un_class_semantics *m, un_arena *arena, char **out) {
     for (size_t i = 0; i < m->width; i++) {
-        char *text = NULL;
-        if (m->attributes) {
-            out[i] = m->attributes[i];
-            continue;
-        }
-        UN_TRY(un_format(&text, "%s %zu", m->name, i));
-        un_status status = un_arena_string(arena, text, &out[i]);
-        free(text);
-        UN_TRY(status);
+        char text[128];
+        snprintf(text, sizeof text, "%.90s %zu", m->name, i);
+        UN_TRY(un_arena_string(arena, m->attributes ? m->attributes[i] : text, &out[i]));
     }
     return UNSEEN_OK;
 }
 
+static void copy_values(const un_class_semantics *m, size_t classes, size_t at, un_explanation *e) {
+    size_t bytes = m->width * sizeof(float);
+    memcpy(e->described[UN_ANSWER] + at, m->values + e->answer * m->width, bytes);
+    memcpy(e->described[UN_OTHER] + at, m->values + e->other * m->width, bytes);
+    for (size_t k = 0; k < classes; k++)
+        for (size_t i = 0; i < m->width; i++)
+            e->mean[at + i] += (double)m->values[k * m->width + i] / (double)classes;
+}
+
+/* Names and values of the attributes, of the semantics that scores are made of. */
 static un_status describe(const un_classifier *c, un_explanation *e) {
     const un_class_table *t = &c->classes;
-    un_class_semantics *d = &e->described;
-    size_t used = 0, A = 0, at = 0;
+    size_t A = 0, at = 0, used = 0;
     for (size_t m = 0; m < t->semantics_count; m++) {
         if (!is_used(c, m)) continue;
-        *d = t->semantics[m];
-        A += d->width;
+        A += t->semantics[m].width;
         used++;
     }
     e->attribute_count = A;
-    if (used == 1) return UNSEEN_OK;
-    *d = (un_class_semantics){.name = "semantics", .width = A};
-    UN_TRY(un_arena_alloc(&e->arena, t->count * A, sizeof *d->values, &d->values));
-    UN_TRY(un_arena_alloc(&e->arena, A, sizeof *d->attributes, (void *)&d->attributes));
+    UN_TRY(un_arena_alloc(&e->arena, A, sizeof *e->attributes, &e->attributes));
+    UN_TRY(un_arena_alloc(&e->arena, A, sizeof *e->mean, &e->mean));
+    for (int k = 0; k < 2; k++)
+        UN_TRY(un_arena_alloc(&e->arena, A, sizeof(float), &e->described[k]));
     for (size_t m = 0; m < t->semantics_count; m++) {
         const un_class_semantics *from = &t->semantics[m];
         if (!is_used(c, m)) continue;
-        UN_TRY(name_values(from, &e->arena, d->attributes + at));
-        for (size_t k = 0; k < t->count; k++)
-            memcpy(d->values + k * A + at, from->values + k * from->width,
-                   from->width * sizeof *d->values);
+        e->has_names |= from->attributes || used > 1;
+        UN_TRY(copy_names(from, &e->arena, e->attributes + at));
+        copy_values(from, t->count, at, e);
         at += from->width;
     }
     return UNSEEN_OK;
@@ -167,7 +182,6 @@ static un_status swap_attributes(un_classifier *c, const float *features, un_exp
         sum += (double)e->contribution[i];
     }
     e->constant = (float)(e->gap - sum);
-    e->rows = e->described.values;
 done:
     un_arena_free(&arena);
     if (method->class->set_classes(method, &c->classes) && !status)
@@ -177,7 +191,6 @@ done:
 
 static un_status read_attributes(un_classifier *c, const float *features, un_explanation *e) {
     const un_method_class *class = c->model.method->class;
-    const un_explain_model model = un_explain_model_of(c);
     size_t maps = e->branches * e->attribute_count * e->grid_height * e->grid_width;
     if (class->attribute_scores) {
         UN_TRY(un_arena_alloc(&e->arena, e->attribute_branches * e->attribute_count, sizeof(float),
@@ -196,10 +209,10 @@ static un_status read_attributes(un_classifier *c, const float *features, un_exp
     }
     UN_TRY(un_arena_alloc(&e->arena, e->attribute_count, sizeof(float), &e->contribution));
     if (!class->attribute_scores) {
-        e->gap = gap_of(&model, e);
+        e->gap = gap_of(e);
         return swap_attributes(c, features, e);
     }
-    un_explain_add_up(c->model.method, &model, e);
+    un_explain_add_up(c->model.method, e);
     return UNSEEN_OK;
 }
 
@@ -208,6 +221,7 @@ static un_status read_groups(un_classifier *c, const float *features, un_explana
     un_method *method = c->model.method;
     un_group_attention g;
     float *share = NULL, *even = NULL;
+    const char **names = NULL;
     if (!method->class->group_attention) return UNSEEN_OK;
     un_status status = method->class->group_attention->attend(method, features, &g);
     if (status == UNSEEN_E_UNSUPPORTED) return UNSEEN_OK;
@@ -216,7 +230,13 @@ static un_status read_groups(un_classifier *c, const float *features, un_explana
     UN_TRY(un_arena_alloc(&e->arena, g.count, sizeof *even, &even));
     memcpy(share, g.share, g.count * sizeof *share);
     memcpy(even, g.even, g.count * sizeof *even);
-    e->groups = (un_group_attention){g.count, g.names, share, even};
+    UN_TRY(un_arena_alloc(&e->arena, g.count, sizeof *names, &names));
+    for (size_t i = 0; i < g.count; i++) {
+        char *name = NULL;
+        UN_TRY(un_arena_string(&e->arena, g.names[i], &name));
+        names[i] = name;
+    }
+    e->groups = (un_group_attention){g.count, names, share, even};
     return UNSEEN_OK;
 }
 
@@ -246,12 +266,13 @@ un_status un_explain(un_classifier *c, const unseen_picture *picture,
                               class->attribute_scores ? class->attribute_scores->branches : 0,
                           .grid_height = c->grid_height,
                           .grid_width = c->grid_width};
-    UN_GO(describe(c, e));
     UN_GO(un_alloc(c->model.regions * c->model.width, sizeof *features, &features));
     UN_GO(un_arena_alloc(&e->arena, c->classes.count, sizeof(float), &e->scores));
     UN_GO(see(c, picture, e, features));
     UN_GO(un_classifier_score(c, features, 1, 1, e->scores));
     UN_GO(select_classes(c, options, e));
+    UN_GO(keep_model(c, e));
+    UN_GO(describe(c, e));
     UN_GO(read_groups(c, features, e));
     UN_GO(read_attributes(c, features, e));
 done:
@@ -358,9 +379,9 @@ typedef struct {
     double rest;        /* of the constant: a bias, or what attributes do together */
 } remainder_of;
 
-static remainder_of remainder_parts(const un_explanation *e, const un_explain_model *m) {
-    const unsigned char *seen = m->classes->seen;
-    remainder_of r = {.calibration = m->gamma * (seen[e->other] - seen[e->answer])};
+static remainder_of remainder_parts(const un_explanation *e) {
+    const un_explain_model *m = &e->model;
+    remainder_of r = {.calibration = m->gamma * (m->seen[UN_OTHER] - m->seen[UN_ANSWER])};
     /* Logarithms are of probabilities before any gamma. */
     int log_scale = e->found && un_method_scores_are_probabilities(m->class);
     double rest = un_explain_constant(e) - (log_scale ? 0 : r.calibration);
@@ -369,11 +390,11 @@ static remainder_of remainder_parts(const un_explanation *e, const un_explain_mo
 }
 
 /* What decides, and the sentence about it. */
-static void describe_decision(const un_explanation *e, const un_explain_model *m,
-                              un_explain_verdict *v) {
-    const char *answer = m->classes->names[e->answer], *other = m->classes->names[e->other];
+static void describe_decision(const un_explanation *e, un_explain_verdict *v) {
+    const un_explain_model *m = &e->model;
+    const char *answer = m->names[UN_ANSWER], *other = m->names[UN_OTHER];
     size_t size = sizeof v->decides;
-    remainder_of r = remainder_parts(e, m);
+    remainder_of r = remainder_parts(e);
     if (e->scores[e->answer] < e->scores[e->other]) {
         v->decided_by = UN_DECIDED_BY_CANDIDATES;
         snprintf(v->decides, size, "%.80s scores higher, but is not among the classes asked for",
@@ -399,7 +420,7 @@ static void describe_decision(const un_explanation *e, const un_explain_model *m
     }
 }
 
-void un_explain_judge(const un_explanation *e, const un_explain_model *m, un_explain_verdict *out) {
+void un_explain_judge(const un_explanation *e, un_explain_verdict *out) {
     *out = (un_explain_verdict){.decided_by = UN_DECIDED_BY_ATTRIBUTES};
     for (size_t i = 0; i < e->attribute_count; i++) {
         double x = (double)e->contribution[i];
@@ -409,9 +430,9 @@ void un_explain_judge(const un_explanation *e, const un_explain_model *m, un_exp
     if (sum > 0) return;
     if (sum < 0)
         snprintf(out->attributes, sizeof out->attributes, "%s attributes speak for %.80s (%+.3g)",
-                 e->found ? "The" : "One by one the", m->classes->names[e->other], sum);
+                 e->found ? "The" : "One by one the", e->model.names[UN_OTHER], sum);
     else
         snprintf(out->attributes, sizeof out->attributes,
                  "The attributes speak for neither of the two");
-    describe_decision(e, m, out);
+    describe_decision(e, out);
 }

@@ -15,21 +15,38 @@ typedef struct {
     const char *instead_of; /* the class to compare with; NULL: the runner-up */
 } un_explain_options;
 
+/* Which of the two classes of an explanation. */
+enum { UN_ANSWER, UN_OTHER };
+
+/* How the scores of the two are made. */
 typedef struct {
+    const un_method_class *class;
+    double gamma;         /* at which they are */
+    const char *names[2]; /* of the classes */
+    int seen[2];
+} un_explain_model;
+/* Of two classes of a table, whose names are borrowed. */
+un_explain_model un_explain_model_of(const un_method_class *class, double gamma,
+                                     const un_class_table *classes, size_t answer, size_t other);
+
+/* An object of its own: nothing is borrowed of the classifier, whose classes may change. */
+typedef struct {
+    un_explain_model model;
     un_image crop;     /* what the network saw, before normalisation; empty if only features were
                           given */
     unseen_crop where; /* that lies in the picture */
     size_t attribute_count, grid_height, grid_width;
-    un_class_semantics
-        described;             /* the classes' descriptions as given, fused semantics side by side:
-                                  A values of each class; names NULL where there are none */
+    char **attributes;         /* [A] names, "kg 17" for values without */
+    int has_names;             /* whether any of them is the data set's own */
+    float *described[2];       /* [A] the two classes' descriptions as given, fused semantics one
+                            behind the other */
+    double *mean;              /* [A] over all classes */
     size_t branches;           /* of attention: maps */
     size_t attribute_branches; /* of attribute scores: found */
     float *scores;             /* [C] calibrated */
     size_t answer, other;      /* the best candidate, and what it is compared with */
-    float *found;      /* [attribute_branches, A] attribute scores; NULL: the method has none */
-    float *maps;       /* [branches, A, R] where they were read; NULL: none */
-    const float *rows; /* [C, A] class attributes as the scores use them; borrowed */
+    float *found; /* [attribute_branches, A] attribute scores; NULL: the method has none */
+    float *maps;  /* [branches, A, R] where they were read; NULL: none */
     /* gap = constant + sum of contribution, for methods with attribute scores; the gap is
      * score(answer) - score(other), of probabilities that of their logarithms before any gamma. For
      * other methods contribution[i] is what the answer's score loses if its attribute i is
@@ -66,20 +83,10 @@ void un_explain_selection_free(un_explain_selection *selection);
 /* Whether the attribute `number` is in one of the lists that are shown. */
 int un_explain_shown(const un_explain_selection *selection, size_t number);
 
-/* What a verdict asks of a model: how its scores are made, and at which gamma they are. */
-typedef struct {
-    const un_method_class *class;
-    const un_class_table *classes; /* those that were scored */
-    double gamma;
-} un_explain_model;
-/* Borrows. */
-un_explain_model un_explain_model_of(const un_classifier *classifier);
-
-/* The contributions to an explanation by a method with attribute scores, `method` of model->class,
- * that has attribute_count, attribute_branches, scores, answer, other, found and room for
- * contribution [A]: fills those in, and rows, gap and constant. */
-void un_explain_add_up(const un_method *method, const un_explain_model *model,
-                       un_explanation *explanation);
+/* The contributions to an explanation by a method with attribute scores, `method` of its model's
+ * class, that has model, attribute_count, attribute_branches, scores, answer, other, found and room for
+ * contribution [A]: fills those in, and gap and constant. */
+void un_explain_add_up(const un_method *method, un_explanation *explanation);
 
 /* On which side the attributes are, and what decides. */
 typedef enum {
@@ -95,8 +102,7 @@ typedef struct {
     un_decided_by decided_by;
     char attributes[240], decides[240]; /* a sentence each; "" where the attributes decide */
 } un_explain_verdict;
-void un_explain_judge(const un_explanation *explanation, const un_explain_model *model,
-                      un_explain_verdict *out);
+void un_explain_judge(const un_explanation *explanation, un_explain_verdict *out);
 
 /* The constant of the explanation; 0 where it is no more than rounding: less than 1e-4 of the
  * scores, whose sums over attributes are in bf16 or f32. */
@@ -136,17 +142,15 @@ double un_explain_constant(const un_explanation *explanation);
 
 /* Makes the folder DIRECTORY/NAME, whole or not at all; an explanation that is there already is
  * replaced, any other folder of that name is an error. DIRECTORY must exist. `note` may be NULL. */
-un_status un_explain_write(const un_explanation *explanation, const un_classifier *classifier,
-                           const char *image, const char *note, size_t top, const char *directory,
-                           const char *name);
+un_status un_explain_write(const un_explanation *explanation, const char *image, const char *note,
+                           size_t top, const char *directory, const char *name);
 
 /* The JSON of that folder, a new reference. */
-un_status un_explain_json(const un_explanation *explanation, const un_classifier *classifier,
-                          const char *image, const char *note, size_t top, json_t **out);
+un_status un_explain_json(const un_explanation *explanation, const char *image, const char *note,
+                          size_t top, json_t **out);
 /* The sheet, or the contributions, as a PNG file in memory, released with free(). */
-un_status un_explain_png(const un_explanation *explanation, const un_classifier *classifier,
-                         const char *note, size_t top, unseen_drawing drawing, char **bytes,
-                         size_t *size);
+un_status un_explain_png(const un_explanation *explanation, const char *note, size_t top,
+                         unseen_drawing drawing, char **bytes, size_t *size);
 
 /* A file name made of a path or a name: the last component, letters, digits, "-", "_" and inner
  * dots kept, everything else "_", at most 80 bytes, never empty; `without_extension`: 1 drops what

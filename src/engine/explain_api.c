@@ -19,7 +19,6 @@ void unseen_explain_options_init(unseen_explain_options *options, size_t size) {
 void unseen_explanation_close(unseen_explanation *x) {
     if (!x) return;
     un_explanation_free(&x->explanation);
-    unseen_model_close(x->model);
     free(x->image);
     free(x->note);
     free(x->json);
@@ -29,10 +28,9 @@ void unseen_explanation_close(unseen_explanation *x) {
 
 /* The explanation, against the next best class where the other one is the answer itself: there is
  * nothing to say about a class and itself. */
-static un_status compare(unseen_explanation *x, const unseen_picture *picture,
+static un_status compare(unseen_explanation *x, un_classifier *c, const unseen_picture *picture,
                          const unseen_explain_options *o) {
     un_explain_options options = {.among = o->among, .instead_of = o->instead_of};
-    un_classifier *c = &x->model->classifier;
     UN_TRY(un_explain(c, picture, &options, &x->explanation));
     if (x->explanation.answer != x->explanation.other) return UNSEEN_OK;
     un_explanation_free(&x->explanation);
@@ -50,23 +48,21 @@ static un_status check_picture(const unseen_model *model, const unseen_picture *
     return picture->features ? un_features_check(model, picture->features, 1, 0) : UNSEEN_OK;
 }
 
-static un_status explain(unseen_explanation *x, const unseen_picture *picture,
+static un_status explain(unseen_explanation *x, unseen_model *model, const unseen_picture *picture,
                          const unseen_explain_options *o) {
     json_t *json = NULL;
-    UN_TRY(check_picture(x->model, picture));
+    UN_TRY(check_picture(model, picture));
     UN_TRY(un_among_check(o->among));
     if (o->top == 0 || o->top > MOST_SHOWN)
         return un_fail(UNSEEN_E_ARGUMENT, "1 to %d attributes of each list can be shown, not %zu",
                        MOST_SHOWN, o->top);
     x->top = o->top;
-    x->changes = x->model->classifier.changes;
     UN_TRY(un_format(&x->image, "%s",
                      picture->path                            ? picture->path
                      : picture->features && !picture->cropped ? "features in memory"
                                                               : "picture in memory"));
-    UN_TRY(compare(x, picture, o));
-    UN_TRY(
-        un_explain_json(&x->explanation, &x->model->classifier, x->image, x->note, x->top, &json));
+    UN_TRY(compare(x, &model->classifier, picture, o));
+    UN_TRY(un_explain_json(&x->explanation, x->image, x->note, x->top, &json));
     un_status status = un_json_text(json, &x->json);
     json_decref(json);
     return status;
@@ -81,9 +77,7 @@ unseen_status unseen_explain(unseen_model *model, const unseen_picture *picture,
     UN_TRY(un_options_take(options, "unseen_explain_options", &o, sizeof o));
     unseen_explanation *x = calloc(1, sizeof *x);
     if (!x) return un_fail_memory(sizeof *x);
-    x->model = model;
-    atomic_fetch_add(&model->users, 1);
-    un_status status = explain(x, picture, &o);
+    un_status status = explain(x, model, picture, &o);
     if (status)
         unseen_explanation_close(x);
     else
@@ -92,13 +86,6 @@ unseen_status unseen_explain(unseen_model *model, const unseen_picture *picture,
 }
 
 const char *unseen_explanation_json(const unseen_explanation *x) { return x ? x->json : NULL; }
-
-/* What is drawn tells of classes and gamma as they were. */
-static un_status check_unchanged(const unseen_explanation *x) {
-    if (x->changes == x->model->classifier.changes) return UNSEEN_OK;
-    return un_fail(UNSEEN_E_ARGUMENT,
-                   "the classes or the gamma of the model have changed since: explain it again");
-}
 
 static un_status need_crop(const unseen_explanation *x) {
     if (x->explanation.crop.pixels) return UNSEEN_OK;
@@ -111,10 +98,8 @@ unseen_status unseen_explanation_write(const unseen_explanation *x, const char *
     UN_LOCALE_C;
     if (!x || !directory || !name)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_explanation_write: a pointer is NULL");
-    UN_TRY(check_unchanged(x));
     UN_TRY(need_crop(x));
-    return un_explain_write(&x->explanation, &x->model->classifier, x->image, x->note, x->top,
-                            directory, name);
+    return un_explain_write(&x->explanation, x->image, x->note, x->top, directory, name);
 }
 
 unseen_status unseen_explanation_png(unseen_explanation *x, unseen_drawing drawing,
@@ -125,10 +110,8 @@ unseen_status unseen_explanation_png(unseen_explanation *x, unseen_drawing drawi
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_explanation_png: a pointer is NULL");
     if (drawing != UNSEEN_DRAWING_SHEET && drawing != UNSEEN_DRAWING_CONTRIBUTIONS)
         return un_fail(UNSEEN_E_ARGUMENT, "%d is no unseen_drawing", (int)drawing);
-    UN_TRY(check_unchanged(x));
     if (drawing == UNSEEN_DRAWING_SHEET) UN_TRY(need_crop(x));
-    UN_TRY(un_explain_png(&x->explanation, &x->model->classifier, x->note, x->top, drawing, &png,
-                          size));
+    UN_TRY(un_explain_png(&x->explanation, x->note, x->top, drawing, &png, size));
     free(x->png);
     *bytes = x->png = png;
     return UNSEEN_OK;

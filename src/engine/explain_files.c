@@ -18,15 +18,6 @@
 
 enum { BARS_PER_TOP = 2, MAP_SIDE = 448, LINES = 7, LINE = 320, MOST_GROUPS = 40 };
 
-/* "name", or "kg 17" where the semantics kg have no names. */
-static un_status value_name(const un_explanation *e, size_t i, un_arena *arena, char **out) {
-    const un_class_semantics *m = &e->described;
-    if (m->attributes) return un_arena_string(arena, m->attributes[i], out);
-    char text[128];
-    snprintf(text, sizeof text, "%.90s %zu", m->name, i);
-    return un_arena_string(arena, text, out);
-}
-
 /* ---- file names from other people's names ---- */
 
 enum { LONGEST = 80 }; /* bytes of a name */
@@ -59,22 +50,21 @@ un_status un_safe_name(const char *text, int without_extension, char **out) {
 
 static un_status make_tiles(const un_explanation *e, const size_t *list, size_t n, un_arena *arena,
                             un_sheet_section *section) {
-    const un_class_semantics *m = &e->described;
     size_t A = e->attribute_count, R = e->grid_height * e->grid_width;
     un_sheet_tile *tiles = NULL;
     UN_TRY(un_arena_alloc(arena, n, sizeof *tiles, &tiles));
     for (size_t k = 0; k < n; k++) {
         size_t i = list[k];
-        char *title = NULL, *detail = NULL, text[LINE];
+        char *detail = NULL, text[LINE];
         int length = 0;
         if (e->found)
             length = snprintf(text, sizeof text, "score %.3g, ", (double)un_explain_found(e, i));
         snprintf(text + length, sizeof text - (size_t)length,
                  "effect %+.3g; class %.3g, other %.3g", (double)e->contribution[i],
-                 (double)m->values[e->answer * A + i], (double)m->values[e->other * A + i]);
-        UN_TRY(value_name(e, i, arena, &title));
+                 (double)e->described[UN_ANSWER][i], (double)e->described[UN_OTHER][i]);
         UN_TRY(un_arena_string(arena, text, &detail));
-        tiles[k] = (un_sheet_tile){title, detail, e->maps ? e->maps + i * R : NULL, A * R};
+        tiles[k] =
+            (un_sheet_tile){e->attributes[i], detail, e->maps ? e->maps + i * R : NULL, A * R};
     }
     section->tiles = tiles;
     section->count = n;
@@ -82,20 +72,17 @@ static un_status make_tiles(const un_explanation *e, const size_t *list, size_t 
 }
 
 /* The lines beside the picture; returns how many. */
-static size_t sheet_lines(const un_explanation *e, const un_classifier *c, const char *note,
-                          char lines[LINES][LINE]) {
-    const un_class_table *t = &c->classes;
-    const un_explain_model model = un_explain_model_of(c);
+static size_t sheet_lines(const un_explanation *e, const char *note, char lines[LINES][LINE]) {
+    const un_explain_model *m = &e->model;
     un_explain_verdict verdict;
     size_t n = 0;
-    un_explain_judge(e, &model, &verdict);
-    snprintf(lines[n++], LINE, "%s class, score %.4g", t->seen[e->answer] ? "seen" : "unseen",
+    un_explain_judge(e, &verdict);
+    snprintf(lines[n++], LINE, "%s class, score %.4g", m->seen[UN_ANSWER] ? "seen" : "unseen",
              (double)e->scores[e->answer]);
-    snprintf(lines[n++], LINE, "and not %.120s (%s), score %.4g", t->names[e->other],
-             t->seen[e->other] ? "seen" : "unseen", (double)e->scores[e->other]);
-    const char *gap = un_method_scores_are_probabilities(c->model.method->class)
-                          ? "difference of the logarithms"
-                          : "difference";
+    snprintf(lines[n++], LINE, "and not %.120s (%s), score %.4g", m->names[UN_OTHER],
+             m->seen[UN_OTHER] ? "seen" : "unseen", (double)e->scores[e->other]);
+    const char *gap = un_method_scores_are_probabilities(m->class) ? "difference of the logarithms"
+                                                                   : "difference";
     double constant = un_explain_constant(e);
     if (constant < 0 || constant > 0)
         snprintf(lines[n++], LINE, "%s %.4g, of which %.4g does not come from attributes", gap,
@@ -106,21 +93,20 @@ static size_t sheet_lines(const un_explanation *e, const un_classifier *c, const
         snprintf(lines[n++], LINE, "%s", verdict.attributes);
         snprintf(lines[n++], LINE, "%s", verdict.decides);
     }
-    int length = snprintf(lines[n], LINE, "method %s; scores: ", c->model.method->class->name);
-    un_classifier_score_unit(c, lines[n] + length, LINE - (size_t)length);
+    int length = snprintf(lines[n], LINE, "method %s; scores: ", m->class->name);
+    un_method_score_unit(m->class, m->gamma, lines[n] + length, LINE - (size_t)length);
     n++;
     if (note || !e->maps)
         snprintf(lines[n++], LINE, "%s", note ? note : "this model has no attention maps");
     return n;
 }
 
-static un_status write_sheet(const un_explanation *e, const un_classifier *c,
-                             const un_explain_selection *selection, const char *note,
-                             const char *path) {
+static un_status write_sheet(const un_explanation *e, const un_explain_selection *selection,
+                             const char *note, const char *path) {
     char lines[LINES][LINE], for_title[LINE], against_title[LINE];
     const char *pointers[LINES];
     un_arena arena = {0};
-    const un_class_table *t = &c->classes;
+    const char *const *names = e->model.names;
     const struct {
         const char *title;
         const size_t *list;
@@ -132,16 +118,16 @@ static un_status write_sheet(const un_explanation *e, const un_classifier *c,
     enum { LISTS = sizeof lists / sizeof *lists };
     un_sheet_section sections[LISTS];
     un_sheet sheet = {.crop = &e->crop,
-                      .title = t->names[e->answer],
+                      .title = names[UN_ANSWER],
                       .lines = pointers,
-                      .line_count = sheet_lines(e, c, note, lines),
+                      .line_count = sheet_lines(e, note, lines),
                       .branches = e->maps ? e->branches : 0,
-                      .branch_titles = un_method_map_titles(c->model.method->class),
+                      .branch_titles = un_method_map_titles(e->model.class),
                       .grid_height = e->grid_height,
                       .grid_width = e->grid_width,
                       .sections = sections};
-    snprintf(for_title, LINE, "What speaks for %.120s", t->names[e->answer]);
-    snprintf(against_title, LINE, "What speaks against it, for %.120s", t->names[e->other]);
+    snprintf(for_title, LINE, "What speaks for %.120s", names[UN_ANSWER]);
+    snprintf(against_title, LINE, "What speaks against it, for %.120s", names[UN_OTHER]);
     for (size_t i = 0; i < sheet.line_count; i++) pointers[i] = lines[i];
     un_status status = UNSEEN_OK;
     for (size_t l = 0; l < LISTS; l++) {
@@ -158,13 +144,12 @@ done:
 
 /* ---- bars and maps ---- */
 
-static un_status write_bars(const un_explanation *e, const un_classifier *c,
-                            const un_explain_selection *selection, const char *path) {
+static un_status write_bars(const un_explanation *e, const un_explain_selection *selection,
+                            const char *path) {
     un_arena arena = {0};
     const char **names = NULL;
-    char *name = NULL, *title = NULL, *yes = NULL, *no = NULL;
+    char *title = NULL, *yes = NULL, *no = NULL;
     float *values = NULL;
-    const un_explain_model model = un_explain_model_of(c);
     un_explain_verdict verdict;
     double rest = 0;
     size_t A = e->attribute_count, n = BARS_PER_TOP * selection->count;
@@ -178,20 +163,19 @@ static un_status write_bars(const un_explanation *e, const un_classifier *c,
             rest += (double)e->contribution[i];
             continue;
         }
-        UN_GO(value_name(e, i, &arena, &name));
-        names[k] = name;
+        names[k] = e->attributes[i];
         values[k] = e->contribution[i];
     }
     names[n] = "all other attributes";
     values[n] = (float)rest;
     names[n + 1] = "what does not come from attributes";
     values[n + 1] = (float)un_explain_constant(e);
-    un_explain_judge(e, &model, &verdict);
+    un_explain_judge(e, &verdict);
     UN_GO(un_format(
-        &title, "Why %s%s", c->classes.names[e->answer],
+        &title, "Why %s%s", e->model.names[UN_ANSWER],
         verdict.decided_by == UN_DECIDED_BY_ATTRIBUTES ? "" : ", though not for its attributes"));
-    UN_GO(un_format(&yes, "for %s", c->classes.names[e->answer]));
-    UN_GO(un_format(&no, "for %s", c->classes.names[e->other]));
+    UN_GO(un_format(&yes, "for %s", e->model.names[UN_ANSWER]));
+    UN_GO(un_format(&no, "for %s", e->model.names[UN_OTHER]));
     const un_bar_chart chart = {title, yes, no, names, values, n + 2};
     UN_GO(un_bar_chart_write(&chart, path));
 done:
@@ -234,11 +218,9 @@ done:
 /* The maps of one attribute, over the crop at a size that is worth looking at. */
 static un_status write_maps(const un_explanation *e, const un_image *backdrop, size_t rank,
                             size_t i, const char *folder) {
-    un_arena arena = {0};
-    char *title = NULL, *safe = NULL;
+    char *safe = NULL;
     size_t A = e->attribute_count, R = e->grid_height * e->grid_width;
-    un_status status = value_name(e, i, &arena, &title);
-    if (!status) status = un_safe_name(title, 0, &safe);
+    un_status status = un_safe_name(e->attributes[i], 0, &safe);
     for (size_t b = 0; b < e->branches && !status; b++) {
         un_image heat = {0};
         char *path = NULL;
@@ -251,7 +233,6 @@ static un_status write_maps(const un_explanation *e, const un_image *backdrop, s
         free(path);
     }
     free(safe);
-    un_arena_free(&arena);
     return status;
 }
 
@@ -275,9 +256,10 @@ done:
 
 /* ---- the JSON ---- */
 
-static json_t *class_json(const un_explanation *e, const un_classifier *c, size_t k) {
-    return json_pack("{s:s, s:o, s:b}", "label", c->classes.names[k], "score",
-                     un_json_number((double)e->scores[k]), "seen", (int)c->classes.seen[k]);
+static json_t *class_json(const un_explanation *e, int side) {
+    double score = (double)e->scores[side == UN_ANSWER ? e->answer : e->other];
+    return json_pack("{s:s, s:o, s:b}", "label", e->model.names[side], "score",
+                     un_json_number(score), "seen", e->model.seen[side]);
 }
 
 static json_t *numbers_json(const size_t *list, size_t n) {
@@ -305,25 +287,20 @@ static json_t *maps_json(const un_explanation *e, size_t attribute) {
     return branches;
 }
 
-static json_t *attribute_json(const un_explanation *e, const un_classifier *c, size_t i,
-                              int with_maps) {
-    const un_class_semantics *m = &e->described;
+static json_t *attribute_json(const un_explanation *e, size_t i, int with_maps) {
     size_t A = e->attribute_count;
     json_t *scores = json_null();
-    double mean = 0;
-    for (size_t k = 0; k < c->classes.count; k++)
-        mean += (double)m->values[k * A + i] / (double)c->classes.count;
     if (e->found) {
         scores = json_array();
         for (size_t b = 0; b < e->attribute_branches; b++)
             un_json_push(&scores, un_json_number((double)e->found[b * A + i]));
     }
     return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "number", (json_int_t)i, "name",
-                     m->attributes ? json_string(m->attributes[i]) : json_null(), "contribution",
+                     e->has_names ? json_string(e->attributes[i]) : json_null(), "contribution",
                      un_json_number((double)e->contribution[i]), "score", scores, "answer_value",
-                     un_json_number((double)m->values[e->answer * A + i]), "other_value",
-                     un_json_number((double)m->values[e->other * A + i]), "mean_value",
-                     un_json_number(mean), "maps",
+                     un_json_number((double)e->described[UN_ANSWER][i]), "other_value",
+                     un_json_number((double)e->described[UN_OTHER][i]), "mean_value",
+                     un_json_number(e->mean[i]), "maps",
                      e->maps && with_maps ? maps_json(e, i) : json_null());
 }
 
@@ -337,10 +314,9 @@ static const char *decided_by_name(un_decided_by decided_by) {
     return names[decided_by];
 }
 
-static un_status add_verdict(json_t *out, const un_explanation *e, const un_classifier *c) {
-    const un_explain_model model = un_explain_model_of(c);
+static un_status add_verdict(json_t *out, const un_explanation *e) {
     un_explain_verdict v;
-    un_explain_judge(e, &model, &v);
+    un_explain_judge(e, &v);
     UN_TRY(un_json_set(out, "attributes_for", un_json_number(v.in_favour)));
     UN_TRY(un_json_set(out, "attributes_against", un_json_number(v.against)));
     UN_TRY(un_json_set(out, "decided_by", json_string(decided_by_name(v.decided_by))));
@@ -350,17 +326,17 @@ static un_status add_verdict(json_t *out, const un_explanation *e, const un_clas
                            : json_sprintf("%s: %s", v.attributes, v.decides));
 }
 
-static un_status fill(json_t *out, const un_explanation *e, const un_classifier *c,
-                      const char *note, const un_explain_selection *selection) {
-    const un_method_class *class = c->model.method->class;
+static un_status fill(json_t *out, const un_explanation *e, const char *note,
+                      const un_explain_selection *selection) {
+    const un_method_class *class = e->model.class;
     int sum = class->attribute_scores != NULL;
     UN_TRY(un_json_set(out, "method", json_string(class->name)));
     char calibration[96];
-    un_method_calibration_text(class, c->model.gamma, calibration, sizeof calibration);
+    un_method_calibration_text(class, e->model.gamma, calibration, sizeof calibration);
     UN_TRY(un_json_set(out, "score_unit", json_string(class->score_unit)));
     UN_TRY(un_json_set(out, "calibration", *calibration ? json_string(calibration) : json_null()));
-    UN_TRY(un_json_set(out, "answer", class_json(e, c, e->answer)));
-    UN_TRY(un_json_set(out, "instead_of", class_json(e, c, e->other)));
+    UN_TRY(un_json_set(out, "answer", class_json(e, UN_ANSWER)));
+    UN_TRY(un_json_set(out, "instead_of", class_json(e, UN_OTHER)));
     UN_TRY(un_json_set(out, "crop",
                        e->crop.pixels
                            ? json_pack("{s:f, s:f, s:f, s:f}", "x", e->where.x, "y", e->where.y,
@@ -374,7 +350,7 @@ static un_status fill(json_t *out, const un_explanation *e, const un_classifier 
                                    : un_method_scores_are_probabilities(class) ? "log"
                                                                                : "sum")));
     UN_TRY(un_json_set(out, "constant", un_json_number((double)e->constant)));
-    UN_TRY(add_verdict(out, e, c));
+    UN_TRY(add_verdict(out, e));
     UN_TRY(un_json_set(
         out, "note",
         note ? json_string(note)
@@ -393,18 +369,18 @@ static un_status fill(json_t *out, const un_explanation *e, const un_classifier 
     UN_TRY(un_json_set(out, "attributes", list));
     for (size_t k = 0; k < e->attribute_count; k++) {
         size_t i = selection->by_contribution[k];
-        UN_TRY(un_json_append(list, attribute_json(e, c, i, un_explain_shown(selection, i))));
+        UN_TRY(un_json_append(list, attribute_json(e, i, un_explain_shown(selection, i))));
     }
     return UNSEEN_OK;
 }
 
-static un_status make_json(const un_explanation *e, const un_classifier *c, const char *image,
-                           const char *note, const un_explain_selection *selection, json_t **out) {
+static un_status make_json(const un_explanation *e, const char *image, const char *note,
+                           const un_explain_selection *selection, json_t **out) {
     json_t *json = json_object();
     char *name = NULL;
     un_status status = un_utf8_repair(image, &name);
     if (!status) status = un_json_set(json, "image", json_string(name));
-    if (!status) status = fill(json, e, c, note, selection);
+    if (!status) status = fill(json, e, note, selection);
     free(name);
     if (status)
         json_decref(json);
@@ -415,9 +391,8 @@ static un_status make_json(const un_explanation *e, const un_classifier *c, cons
 
 /* ---- the folder ---- */
 
-static un_status write_files(const un_explanation *e, const un_classifier *c, const char *image,
-                             const char *note, const un_explain_selection *selection,
-                             const char *folder) {
+static un_status write_files(const un_explanation *e, const char *image, const char *note,
+                             const un_explain_selection *selection, const char *folder) {
     static const char *const names[] = {"sheet.png", "contributions.png", "crop.png",
                                         "maps",      "groups.png",        "explanation.json"};
     char *path[sizeof names / sizeof *names] = {0};
@@ -425,13 +400,13 @@ static un_status write_files(const un_explanation *e, const un_classifier *c, co
     un_status status = UNSEEN_OK;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         UN_GO(un_path_join(folder, names[i], &path[i]));
-    UN_GO(write_sheet(e, c, selection, note, path[0]));
-    UN_GO(write_bars(e, c, selection, path[1]));
+    UN_GO(write_sheet(e, selection, note, path[0]));
+    UN_GO(write_bars(e, selection, path[1]));
     UN_GO(un_image_write_png(&e->crop, path[2]));
     if (e->maps) UN_GO(write_all_maps(e, selection, path[3]));
-    UN_GO(make_json(e, c, image, note, selection, &json));
+    UN_GO(make_json(e, image, note, selection, &json));
     if (e->groups.count > 0)
-        UN_GO(write_groups(e, c->model.method->class->group_attention->title, path[4]));
+        UN_GO(write_groups(e, e->model.class->group_attention->title, path[4]));
     UN_GO(un_json_write(path[5], json));
 done:
     json_decref(json);
@@ -451,8 +426,8 @@ static un_status check_old(const char *folder) {
                          folder);
 }
 
-un_status un_explain_write(const un_explanation *e, const un_classifier *c, const char *image,
-                           const char *note, size_t top, const char *directory, const char *name) {
+un_status un_explain_write(const un_explanation *e, const char *image, const char *note, size_t top,
+                           const char *directory, const char *name) {
     un_explain_selection selection = {0};
     un_stage stage = UN_STAGE_NONE;
     char *folder = NULL;
@@ -461,7 +436,7 @@ un_status un_explain_write(const un_explanation *e, const un_classifier *c, cons
     if (un_path_exists(folder)) UN_GO(check_old(folder));
     UN_GO(un_stage_open_over(&stage, folder, "explain"));
     UN_GO(un_explain_select(e, top, &selection));
-    UN_GO(write_files(e, c, image, note, &selection, stage.partial));
+    UN_GO(write_files(e, image, note, &selection, stage.partial));
     UN_GO(un_stage_commit(&stage));
 done:
     un_stage_abort(&stage);
@@ -472,11 +447,11 @@ done:
 
 /* ---- the same in memory ---- */
 
-un_status un_explain_json(const un_explanation *e, const un_classifier *c, const char *image,
-                          const char *note, size_t top, json_t **out) {
+un_status un_explain_json(const un_explanation *e, const char *image, const char *note, size_t top,
+                          json_t **out) {
     un_explain_selection selection = {0};
     UN_TRY(un_explain_select(e, top, &selection));
-    un_status status = make_json(e, c, image, note, &selection, out);
+    un_status status = make_json(e, image, note, &selection, out);
     un_explain_selection_free(&selection);
     return status;
 }
@@ -494,8 +469,8 @@ static un_status read_back(int fd, char **bytes, size_t *size) {
     return UNSEEN_OK;
 }
 
-un_status un_explain_png(const un_explanation *e, const un_classifier *c, const char *note,
-                         size_t top, unseen_drawing drawing, char **bytes, size_t *size) {
+un_status un_explain_png(const un_explanation *e, const char *note, size_t top,
+                         unseen_drawing drawing, char **bytes, size_t *size) {
     un_explain_selection selection = {0};
     char path[40];
     int fd = memfd_create("drawing", MFD_CLOEXEC);
@@ -503,9 +478,9 @@ un_status un_explain_png(const un_explanation *e, const un_classifier *c, const 
     snprintf(path, sizeof path, "/dev/fd/%d", fd); /* outputs write through what is open */
     un_status status = un_explain_select(e, top, &selection);
     if (!status && drawing == UNSEEN_DRAWING_SHEET)
-        status = write_sheet(e, c, &selection, note, path);
+        status = write_sheet(e, &selection, note, path);
     else if (!status)
-        status = write_bars(e, c, &selection, path);
+        status = write_bars(e, &selection, path);
     if (!status) status = read_back(fd, bytes, size);
     un_explain_selection_free(&selection);
     close(fd);

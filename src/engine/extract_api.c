@@ -1,5 +1,6 @@
 /* extract_api.c - the public interface (unseen_dataset.h): features of a data set's pictures. */
 #include <stdio.h>
+#include <string.h>
 
 #include "engine/extract.h"
 #include "engine/handles.h"
@@ -45,17 +46,19 @@ static un_status extract(const un_dataset *dataset, const unseen_extract_options
         un_precision_parse(o->precision ? o->precision : g_options.precision, &options.precision));
     UN_TRY(un_extract(&options, &r));
     if (!result) return UNSEEN_OK;
-    *result = (unseen_extract_result){.images = r.images,
-                                      .taken_up = r.taken_up,
-                                      .kept = r.kept,
-                                      .bad = r.bad,
-                                      .unreadable = r.unreadable,
-                                      .ignored = r.ignored,
-                                      .already_there = r.already_there,
-                                      .seconds = r.seconds,
-                                      .network_seconds = r.network_seconds};
-    snprintf(result->pooled_name, sizeof result->pooled_name, "%s", r.names[POOLED]);
-    snprintf(result->regions_name, sizeof result->regions_name, "%s", r.names[REGIONS]);
+    unseen_extract_result all = {.size = result->size,
+                                 .images = r.images,
+                                 .taken_up = r.taken_up,
+                                 .kept = r.kept,
+                                 .bad = r.bad,
+                                 .unreadable = r.unreadable,
+                                 .ignored = r.ignored,
+                                 .already_there = r.already_there,
+                                 .seconds = r.seconds,
+                                 .network_seconds = r.network_seconds};
+    snprintf(all.pooled_name, sizeof all.pooled_name, "%s", r.names[POOLED]);
+    snprintf(all.regions_name, sizeof all.regions_name, "%s", r.names[REGIONS]);
+    memcpy(result, &all, all.size < sizeof all ? all.size : sizeof all);
     return UNSEEN_OK;
 }
 
@@ -66,6 +69,8 @@ unseen_status unseen_extract(unseen_dataset *data, const unseen_extract_options 
     un_watch watch;
     if (!data) return un_fail(UNSEEN_E_ARGUMENT, "unseen_extract: a pointer is NULL");
     UN_TRY(un_options_take(options, "unseen_extract_options", &o, sizeof o));
+    if (result && result->size < sizeof result->size)
+        return un_fail(UNSEEN_E_ARGUMENT, "unseen_extract: the result has no size");
     un_watch_begin(&watch, o.progress, o.user);
     un_status status = extract(&data->data, &o, &watch, result);
     un_watch_end(&watch);

@@ -6,6 +6,7 @@
 #ifndef UN_ENGINE_HANDLES_H
 #define UN_ENGINE_HANDLES_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/locale.h"
@@ -20,10 +21,12 @@ struct unseen_dataset {
     un_dataset data;
     atomic_size_t users; /* handles and results that need it */
     char *notes;         /* JSON; NULL: not asked for yet */
-    char *check;         /* JSON of the last check */
-    char **sets;         /* names of the feature sets as last asked for */
-    size_t set_count;
     unsigned char *seen; /* [C] 1: it has images in trainval */
+    /* Answers of accessors that look anew each time, as long as it is open; several threads may ask
+     * at once. */
+    pthread_mutex_t lock;
+    char **answers; /* [answer_count] different ones */
+    size_t answer_count;
 };
 
 /* One user more, and one less: the last one releases it; NULL is allowed. */
@@ -31,8 +34,7 @@ unseen_dataset *un_dataset_share(const unseen_dataset *data);
 
 struct unseen_model {
     un_classifier classifier;
-    atomic_size_t users; /* handles and explanations that need it */
-    char **errors;       /* [error_count] sentences of the last call about pictures, or NULL */
+    char **errors; /* [error_count] sentences of the last call about pictures, or NULL */
     size_t error_count;
     char *recipe;      /* JSON of the backbone's, as pictures are turned now; NULL: there is none */
     char *description; /* JSON, as last asked for */
@@ -59,9 +61,7 @@ struct unseen_result {
 
 struct unseen_explanation {
     un_explanation explanation;
-    unseen_model *model; /* shared */
-    size_t changes;      /* of its classes and gamma, when it was explained */
-    char *image, *note;  /* NULL: there is nothing to note */
+    char *image, *note; /* NULL: there is nothing to note */
     size_t top;
     char *json;
     char *png; /* the last one asked for */

@@ -101,7 +101,6 @@ un_status un_model_handle(un_classifier *classifier, unseen_model **out) {
         return un_fail_memory(sizeof *model);
     }
     model->classifier = *classifier;
-    atomic_init(&model->users, 1);
     *out = model;
     return UNSEEN_OK;
 }
@@ -144,7 +143,7 @@ unseen_status unseen_model_save(const unseen_model *model, const char *path) {
 }
 
 void unseen_model_close(unseen_model *model) {
-    if (!model || atomic_fetch_sub(&model->users, 1) > 1) return;
+    if (!model) return;
     un_classifier_close(&model->classifier);
     for (size_t i = 0; i < model->error_count; i++) free(model->errors[i]);
     free(model->errors);
@@ -180,9 +179,7 @@ double unseen_model_gamma(const unseen_model *model) {
 unseen_status unseen_model_set_gamma(unseen_model *model, double gamma) {
     UN_LOCALE_C;
     if (!model) return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_set_gamma: a pointer is NULL");
-    UN_TRY(un_model_set_gamma(&model->classifier.model, gamma));
-    model->classifier.changes++;
-    return UNSEEN_OK;
+    return un_model_set_gamma(&model->classifier.model, gamma);
 }
 
 const char *unseen_model_manifest(const unseen_model *model) {

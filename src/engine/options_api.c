@@ -3,6 +3,8 @@
 
 #include "engine/handles.h"
 
+enum { LARGEST = 4096 }; /* bytes, of a structure of any version: more is no size */
+
 void un_options_init(void *options, size_t size, const void *defaults, size_t known) {
     if (!options || size < sizeof size) return;
     memset(options, 0, size);
@@ -16,6 +18,9 @@ un_status un_options_take(const void *options, const char *name, void *out, size
     memcpy(&size, options, sizeof size);
     if (size < sizeof size)
         return un_fail(UNSEEN_E_ARGUMENT, "%s has no size: call %s_init first", name, name);
+    if (size > LARGEST)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s cannot have %zu bytes: call %s_init first", name,
+                       size, name);
     for (size_t i = known; i < size; i++)
         if (((const unsigned char *)options)[i] != 0)
             return un_fail(UNSEEN_E_UNSUPPORTED,

@@ -133,25 +133,27 @@ static un_status judge(painter *p, size_t predicted, size_t truth, size_t *attri
                        un_report_picture *out) {
     const un_evaluation *e = p->r->evaluation;
     const un_method *method = e->model.method;
-    const un_explain_model model = {method->class, &e->task.classes, e->context.gamma};
     size_t A = e->task.classes.semantics[0].width;
     un_explain_verdict verdict;
     char text[sizeof verdict.attributes + sizeof verdict.decides + 2];
     for (size_t k = 0; k < e->task.classes.count; k++)
         if (e->task.classes.seen[k]) p->scores[k] -= (float)e->context.gamma;
-    un_explanation x = {.attribute_count = A,
+    size_t other = predicted == truth ? runner_up(p, predicted) : truth;
+    un_explanation x = {.model = un_explain_model_of(method->class, e->context.gamma,
+                                                     &e->task.classes, predicted, other),
+                        .attribute_count = A,
                         .attribute_branches = method->class->attribute_scores->branches,
                         .scores = p->scores,
                         .found = p->found,
                         .answer = predicted,
-                        .other = predicted == truth ? runner_up(p, predicted) : truth,
+                        .other = other,
                         .contribution = p->contribution};
-    un_explain_add_up(method, &model, &x);
+    un_explain_add_up(method, &x);
     *attribute = 0;
     for (size_t i = 1; i < A; i++)
         if (x.contribution[i] > x.contribution[*attribute]) *attribute = i;
     out->attributes_against = x.contribution[*attribute] < 0;
-    un_explain_judge(&x, &model, &verdict);
+    un_explain_judge(&x, &verdict);
     if (verdict.decided_by == UN_DECIDED_BY_ATTRIBUTES) return UNSEEN_OK;
     snprintf(text, sizeof text, "%s: %s", verdict.attributes, verdict.decides);
     return un_arena_string(p->r->arena, text, (char **)&out->verdict);

@@ -53,6 +53,12 @@ void un_method_calibration_text(const un_method_class *class, double gamma, char
                  un_method_scores_are_probabilities(class) ? ": no probability then" : "");
 }
 
+void un_method_score_unit(const un_method_class *class, double gamma, char *out, size_t size) {
+    char calibration[96];
+    un_method_calibration_text(class, gamma, calibration, sizeof calibration);
+    snprintf(out, size, "%s%s%s", class->score_unit, *calibration ? ", " : "", calibration);
+}
+
 size_t un_method_loss_count(const un_method_class *class) {
     size_t n = 0;
     while (class->losses[n]) n++;

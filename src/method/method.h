@@ -246,6 +246,8 @@ int un_method_scores_are_probabilities(const un_method_class *class);
 /* What calibrated scores are beside score_unit, in words: "less gamma 0.1 for seen classes"; ""
  * where gamma is 0. */
 void un_method_calibration_text(const un_method_class *class, double gamma, char *out, size_t size);
+/* The unit of calibrated scores, that of the method and those words. */
+void un_method_score_unit(const un_method_class *class, double gamma, char *out, size_t size);
 /* Number of terms in class->losses. */
 size_t un_method_loss_count(const un_method_class *class);
 

@@ -89,7 +89,7 @@ static inline unseen_model *open_model(void) {
 static inline int make_model(void **state) {
     unseen_dataset *data = NULL;
     unseen_extract_options e;
-    unseen_extract_result made;
+    unseen_extract_result made = {.size = sizeof made};
     if (make_folder(state) != 0) return -1;
     save_set();
     util_ok(unseen_dataset_open(in_folder("set"), &data));

@@ -252,6 +252,8 @@ static void options_grow(void **state) {
     unseen_dataset_close(data);
     memset(&smaller, 0, sizeof smaller);
     util_fails(unseen_dataset_from_arrays(&smaller, &data), UNSEEN_E_ARGUMENT, "init");
+    memset(&smaller, 0x55, sizeof smaller); /* nor is what lies there a size */
+    util_fails(unseen_dataset_from_arrays(&smaller, &data), UNSEEN_E_ARGUMENT, "init");
 }
 
 int main(void) {

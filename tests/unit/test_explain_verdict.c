@@ -14,30 +14,23 @@ enum { A = 4, SEEN = 0, UNSEEN = 1 };
 
 /* The answer is the unseen class, compared with the seen one. */
 typedef struct {
-    un_method method;
-    un_classifier classifier;
     un_explanation e;
     float contribution[A], scores[2], found[A];
-    char *names[2];
-    unsigned char seen[2];
 } scene;
-
-static char g_horse[] = "horse", g_zebra[] = "zebra";
 
 /* score(answer) - score(other) is what the contributions and `constant` add up to. */
 static void make(scene *s, const un_method_class *class, double gamma, const float *contribution,
                  double constant) {
-    *s = (scene){.method = {.class = class}, .names = {g_horse, g_zebra}, .seen = {1, 0}};
+    *s = (scene){0};
     double sum = 0;
     for (size_t i = 0; i < A; i++) sum += (double)(s->contribution[i] = contribution[i]);
     s->scores[UNSEEN] = 1 + (float)(sum + constant);
     s->scores[SEEN] = 1;
-    s->classifier.model.method = &s->method;
-    s->classifier.model.gamma = gamma;
-    s->classifier.classes.count = 2;
-    s->classifier.classes.names = s->names;
-    s->classifier.classes.seen = s->seen;
-    s->e = (un_explanation){.attribute_count = A,
+    s->e = (un_explanation){.model = {.class = class,
+                                      .gamma = gamma,
+                                      .names = {[UN_ANSWER] = "zebra", [UN_OTHER] = "horse"},
+                                      .seen = {[UN_ANSWER] = 0, [UN_OTHER] = 1}},
+                            .attribute_count = A,
                             .scores = s->scores,
                             .answer = UNSEEN,
                             .other = SEEN,
@@ -99,8 +92,7 @@ static void each_attribute_is_shown_once(void **state) {
 
 static void judged(scene *s, un_decided_by decided_by, const char *words) {
     un_explain_verdict v;
-    const un_explain_model model = un_explain_model_of(&s->classifier);
-    un_explain_judge(&s->e, &model, &v);
+    un_explain_judge(&s->e, &v);
     assert_int_equal(v.decided_by, decided_by);
     util_near(v.in_favour, 0.25, 1e-12);
     util_near(v.against, -1.5, 1e-12);
@@ -132,8 +124,7 @@ static void what_decides_is_said(void **state) {
     const float agreeing[A] = {1, -0.5F, 0, 0};
     un_explain_verdict v;
     make(&s, &un_method_eszsl, 0.5, agreeing, 0.5);
-    const un_explain_model model = un_explain_model_of(&s.classifier);
-    un_explain_judge(&s.e, &model, &v);
+    un_explain_judge(&s.e, &v);
     assert_int_equal(v.decided_by, UN_DECIDED_BY_ATTRIBUTES);
     assert_string_equal(v.attributes, "");
     assert_string_equal(v.decides, "");
