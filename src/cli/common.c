@@ -71,6 +71,7 @@ static void print_progress(const unseen_progress *p) {
 }
 
 volatile sig_atomic_t un_cli_stop;
+int un_cli_rank_threads;
 
 int un_cli_progress(const unseen_progress *progress, void *user) {
     (void)user;
@@ -111,7 +112,9 @@ int un_cli_usage(const char *format, ...) {
 }
 
 int un_cli_leave(int code) {
-    enum { PATIENCE = 2, STOP_PATIENCE = 20 }; /* seconds; others may be keeping their state */
+    /* Seconds. After a stop others may have a long step to end, and then keep their state; who does not want
+     * to wait for that stops a second time. */
+    enum { PATIENCE = 2, STOP_PATIENCE = 3600 };
     static int left;
     int tell = 0, together = 0;
     if (left) return code;
@@ -131,8 +134,8 @@ int un_cli_start(const un_cli_common *common) {
     g_shows_progress =
         !common->quiet && un_cluster_rank(un_cluster_all()) == 0 && isatty(STDERR_FILENO);
     un_set_progress(un_cli_progress, NULL, &un_cli_stop);
-    int threads = common->threads, all = un_processor_count();
-    if (threads == 0 && un_cluster_processors(all) < all) threads = un_cluster_processors(all);
+    int threads = common->threads;
+    if (threads == 0 && un_cluster_size(un_cluster_all()) > 1) threads = un_cli_rank_threads;
     return un_set_threads(threads) == UNSEEN_OK ? UN_EXIT_OK : un_cli_fail();
 }
 

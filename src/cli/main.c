@@ -159,10 +159,40 @@ static void silence_others(void) {
     if (nowhere >= 0) close(nowhere);
 }
 
+/* Arguments behind each other, those with blanks in quotes. */
+static un_status join_arguments(int argc, char **argv, char **out) {
+    un_status status = un_format(out, "%s", "");
+    for (int i = 1; i < argc && !status; i++) {
+        char *before = *out;
+        const char *quote = *argv[i] && !strpbrk(argv[i], " \t\n'") ? "" : "'";
+        *out = NULL;
+        status = un_format(out, "%s%s%s%s%s", before, i > 1 ? " " : "", quote, argv[i], quote);
+        free(before);
+    }
+    return status;
+}
+
+/* Sums depend on the number of threads, and which rank does what may depend on who is free: so all
+ * take as many as the one that has fewest processors. */
+static un_status share_threads(void) {
+    const int32_t mine = (int32_t)un_cluster_processors(un_processor_count());
+    un_gathered all;
+    int least = mine;
+    UN_TRY(un_cluster_gather(un_cluster_all(), &mine, sizeof mine, &all));
+    for (size_t r = 0; r < all.count; r++) {
+        int32_t other = 0;
+        memcpy(&other, all.data + all.begin[r], sizeof other);
+        if (other < least) least = other;
+    }
+    un_gathered_free(&all);
+    un_cli_rank_threads = least;
+    return UNSEEN_OK;
+}
+
 /* Ranks that differ in what they are would differ in what they compute. */
 static un_status compare_ranks(int argc, char **argv) {
     unsigned char digest[32];
-    char program[2 * sizeof digest + 1] = "", processor[512], line[4096] = "";
+    char program[2 * sizeof digest + 1] = "", processor[512], *line = NULL;
     if (un_cluster_size(un_cluster_all()) == 1) return UNSEEN_OK;
     UN_TRY(un_cluster_agree(un_file_sha256("/proc/self/exe", digest)));
     for (size_t i = 0; i < sizeof digest; i++) snprintf(program + 2 * i, 3, "%02x", digest[i]);
@@ -172,11 +202,11 @@ static un_status compare_ranks(int argc, char **argv) {
     snprintf(processor, sizeof processor, "%s; loops for %s; f32 by %s, bf16 by %s",
              un_cpu_features(), un_kernels_isa(), un_gemm_backend(), way);
     UN_TRY(un_cluster_same("processor type", processor, 1));
-    for (int i = 1; i < argc; i++) {
-        size_t used = strlen(line);
-        snprintf(line + used, sizeof line - used, "%s%s", i > 1 ? " " : "", argv[i]);
-    }
-    return un_cluster_same("command line", line, 1);
+    UN_TRY(share_threads());
+    UN_TRY(un_cluster_agree(join_arguments(argc, argv, &line)));
+    un_status status = un_cluster_same("command line", line, 1);
+    free(line);
+    return status;
 }
 
 /* argv[0] becomes what argp calls itself in messages. */

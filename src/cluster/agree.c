@@ -78,6 +78,30 @@ static const char *place_of(const un_gathered *all, size_t rank) {
     return text_of(all, rank) + strlen(text_of(all, rank)) + 1;
 }
 
+/* Where two texts differ, with a little of what stands before. */
+static const char *from_difference(const char *text, const char *other) {
+    enum { BEFORE = 60 };
+    size_t at = 0;
+    while (text[at] && text[at] == other[at]) at++;
+    if (at <= BEFORE) return text;
+    at -= BEFORE;
+    while (at > 0 && ((unsigned char)text[at] & 0xC0) == 0x80) at--; /* not within a letter */
+    return text + at;
+}
+
+static un_status differ(const un_gathered *all, size_t rank, const char *what, int shown) {
+    const char *text = text_of(all, rank), *first = text_of(all, 0);
+    if (!shown)
+        return un_fail(UNSEEN_E_ARGUMENT, "%s has another %s than %s; all ranks need the same",
+                       place_of(all, rank), what, place_of(all, 0));
+    const char *shown_text = from_difference(text, first),
+               *shown_first = from_difference(first, text);
+    return un_fail(UNSEEN_E_ARGUMENT,
+                   "%s has another %s (%s%.200s) than %s (%s%.200s); all ranks need the same",
+                   place_of(all, rank), what, shown_text > text ? "..." : "", shown_text,
+                   place_of(all, 0), shown_first > first ? "..." : "", shown_first);
+}
+
 un_status un_cluster_same(const char *what, const char *text, int shown) {
     const char *place = un_cluster_place();
     size_t length = strlen(text) + 1, total = length + strlen(place) + 1;
@@ -89,15 +113,7 @@ un_status un_cluster_same(const char *what, const char *text, int shown) {
     memcpy(own + length, place, strlen(place) + 1);
     UN_GO(un_cluster_gather(un_cluster_all(), own, total, &all));
     for (size_t r = 1; r < all.count && !status; r++) {
-        if (!strcmp(text_of(&all, r), text_of(&all, 0))) continue;
-        status =
-            shown ? un_fail(UNSEEN_E_ARGUMENT,
-                            "%s has another %s (%.200s) than %s (%.200s); all ranks need the "
-                            "same",
-                            place_of(&all, r), what, text_of(&all, r), place_of(&all, 0),
-                            text_of(&all, 0))
-                  : un_fail(UNSEEN_E_ARGUMENT, "%s has another %s than %s; all ranks need the same",
-                            place_of(&all, r), what, place_of(&all, 0));
+        if (strcmp(text_of(&all, r), text_of(&all, 0))) status = differ(&all, r, what, shown);
     }
 done:
     un_gathered_free(&all);

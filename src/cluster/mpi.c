@@ -29,12 +29,12 @@ typedef struct posted {
 struct un_cluster {
     MPI_Comm comm;
     size_t rank, size;
-    int broken; /* a request of it was given up */
 };
 
 static un_cluster g_all;
 static MPI_Comm g_farewell; /* of those who leave, apart from all other traffic */
-static int g_begun, g_apart, g_broken, g_neighbours = 1;
+static int g_begun, g_apart, g_neighbours = 1;
+static int g_broken; /* a request was given up */
 static char g_place[MPI_MAX_PROCESSOR_NAME + 32];
 static posted *g_posted;
 
@@ -72,23 +72,27 @@ static un_status finish(int code, MPI_Request *request) {
 
 /* ---- life ---- */
 
-/* Ranks on this machine that may run on the same processors. */
-static void count_neighbours(void) {
+/* Ranks on this machine that may run on the same processors. A launcher that gives ranks processors of
+ * their own, or a socket to several of them, gives others different ones. */
+static un_status count_neighbours(void) {
     MPI_Comm machine;
     int count = 1;
-    unsigned lowest = 0, highest = 0;
-    cpu_set_t mine;
+    cpu_set_t mine, *all = NULL;
     CPU_ZERO(&mine);
-    MPI_Comm_split_type(g_all.comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
+    sched_getaffinity(0, sizeof mine, &mine);
+    UN_TRY(
+        check(MPI_Comm_split_type(g_all.comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine)));
     MPI_Comm_size(machine, &count);
-    /* Where a launcher gave each rank processors of its own, their first ones differ. */
-    if (sched_getaffinity(0, sizeof mine, &mine) == 0)
-        while (lowest < CPU_SETSIZE && !CPU_ISSET(lowest, &mine)) lowest++;
-    MPI_Allreduce(&lowest, &highest, 1, MPI_UNSIGNED, MPI_MAX, machine);
-    int same = highest == lowest, all = 0;
-    MPI_Allreduce(&same, &all, 1, MPI_INT, MPI_LAND, machine);
-    g_neighbours = all ? count : 1;
+    un_status status = un_alloc((size_t)count, sizeof *all, &all);
+    if (!status)
+        status = check(MPI_Allgather(&mine, (int)sizeof mine, MPI_BYTE, all, (int)sizeof mine,
+                                     MPI_BYTE, machine));
+    g_neighbours = 0;
+    for (int i = 0; i < count && !status; i++) g_neighbours += CPU_EQUAL(&all[i], &mine);
+    if (status) g_neighbours = 1;
+    free(all);
     MPI_Comm_free(&machine);
+    return status;
 }
 
 un_status un_cluster_begin(void) {
@@ -108,9 +112,8 @@ un_status un_cluster_begin(void) {
     g_all.rank = (size_t)rank;
     g_all.size = (size_t)size;
     if (size > 1) snprintf(g_place, sizeof g_place, "rank %d on %s", rank, host);
-    count_neighbours();
     g_begun = 1;
-    return UNSEEN_OK;
+    return count_neighbours();
 }
 
 /* What a rank says as it leaves. */
@@ -151,7 +154,8 @@ void un_cluster_leave(int *code, const char *sentence, double patience, int *tel
     *together = 0;
     if (!g_begun || un_alloc(g_all.size, sizeof *all, &all) != UNSEEN_OK) return;
     snprintf(own.sentence, sizeof own.sentence, "%s", sentence);
-    if (meet(&own, all, *code > 0 ? patience : -1)) {
+    int met = meet(&own, all, *code > 0 ? patience : -1);
+    if (met) {
         *together = !g_broken;
         for (size_t r = 0; r < g_all.size; r++) {
             if (all[r].code == UN_CLUSTER_IDLE) continue;
@@ -165,7 +169,7 @@ void un_cluster_leave(int *code, const char *sentence, double patience, int *tel
             if (!same && own.code != 0) *together = 0;
         }
     }
-    free(all);
+    if (met) free(all); /* else MPI may still write into it */
 }
 
 void un_cluster_end(void) {
@@ -220,7 +224,7 @@ un_status un_cluster_split(un_cluster *group, size_t colour, un_cluster **out) {
 
 void un_cluster_free(un_cluster *group) {
     if (!group || group == &g_all) return;
-    if (g_begun && !group->broken) MPI_Comm_free(&group->comm);
+    /* MPI_Comm_free is collective, and a rank that failed alone comes here, too: MPI_Finalize does it. */
     free(group);
 }
 
@@ -382,7 +386,6 @@ un_status un_cluster_wait(un_cluster_request *const *requests, size_t n) {
  * neither the group nor MPI itself can be ended in order. */
 void un_cluster_give_up(un_cluster_request **request) {
     if (!*request) return;
-    (*request)->group->broken = 1;
     g_broken = 1;
     free(*request);
     *request = NULL;

@@ -313,19 +313,50 @@ static un_status check_identity(const trainer *t, const un_safetensors *file, co
     return status;
 }
 
-static un_status restore(trainer *t, const un_safetensors *file) {
+/* The state of a checkpoint of this very training; a new reference. */
+static un_status open_state(const trainer *t, const un_safetensors *file, json_t **out) {
     const char *text = un_safetensors_metadata(file, "state");
     json_t *state = NULL;
-    size_t log_at = 0;
-    un_status status = UNSEEN_OK;
     if (!text) return damaged(file, "it has no state");
     UN_TRY(un_json_parse(text, strlen(text), file->path, &state));
     const char *format = json_string_value(json_object_get(state, "format"));
-    if (!format || strcmp(format, FORMAT) != 0) {
+    un_status status = !format || strcmp(format, FORMAT) != 0
+                           ? damaged(file, "its format is another version's")
+                           : check_identity(t, file, json_object_get(state, "identity"));
+    if (status)
         json_decref(state);
-        return damaged(file, "its format is another version's");
-    }
-    UN_GO(check_identity(t, file, json_object_get(state, "identity")));
+    else
+        *out = state;
+    return status;
+}
+
+/* One that is found is not expected without --resume. */
+static un_status expect(const trainer *t, const char *path, int found) {
+    if (!found || t->options->resume) return UNSEEN_OK;
+    return un_fail(UNSEEN_E_ARGUMENT,
+                   "%s is left from a training that was stopped: go on with --resume, or remove it",
+                   path);
+}
+
+un_status un_checkpoint_examine(const trainer *t, const char *path, int *found, size_t *run) {
+    un_safetensors file;
+    json_t *state = NULL;
+    *found = un_path_exists(path);
+    if (!*found) return UNSEEN_OK;
+    UN_TRY(expect(t, path, *found));
+    UN_TRY(un_safetensors_load(&file, path));
+    un_status status = open_state(t, &file, &state);
+    if (!status) status = un_json_get_size(state, "run", path, run);
+    json_decref(state);
+    un_safetensors_close(&file);
+    return status;
+}
+
+static un_status restore(trainer *t, const un_safetensors *file) {
+    json_t *state = NULL;
+    size_t log_at = 0;
+    un_status status = UNSEEN_OK;
+    UN_TRY(open_state(t, file, &state));
     UN_GO(load_position(t, file, state, &log_at));
     if (un_run_is_final(t)) UN_GO(un_history_select(t));
     UN_GO(un_run_open(t));
@@ -349,11 +380,7 @@ un_status un_checkpoint_load(trainer *t, int *found) {
     *found = un_path_exists(path);
     un_status status = UNSEEN_OK;
     UN_GO(un_cluster_broadcast(t->options->ranks, 0, found, sizeof *found));
-    if (*found && !t->options->resume)
-        UN_GO(un_fail(UNSEEN_E_ARGUMENT,
-                      "%s is left from a training that was stopped: go on with --resume, or "
-                      "remove it",
-                      path));
+    UN_GO(expect(t, path, *found));
     if (!*found) goto done;
     UN_GO(un_safetensors_load(&file, path));
     status = restore(t, &file);

@@ -11,7 +11,9 @@ enum { OPEN = 0, BEGUN, DONE }; /* units */
 enum { ASK, ANSWER };           /* tags */
 
 /* Messages: the number of a unit, then for as many units as have results their number, their bytes
- * and these. ASK: the unit that was done. ANSWER: the next one. */
+ * and these. ASK, to rank 0: the unit that was done. ANSWER, from there: the next one. Either may be
+ * STOP instead, at any time. */
+enum { STOP = UN_NO_UNIT - 1 };
 typedef struct {
     int64_t unit;
     uint64_t bytes;
@@ -41,8 +43,8 @@ static un_status take_part(un_deal *deal, const message *m, size_t *at, long *un
     if (m->bytes - *at < sizeof head) return un_fail(UNSEEN_E_FORMAT, "a message of ranks is cut");
     memcpy(&head, m->data + *at, sizeof head);
     *at += sizeof head;
-    if (head.bytes > m->bytes - *at || head.unit < UN_NO_UNIT ||
-        head.unit >= (int64_t)deal->count || (head.unit < 0 && head.bytes > 0))
+    if (head.bytes > m->bytes - *at || head.unit < STOP || head.unit >= (int64_t)deal->count ||
+        (head.unit < 0 && head.bytes > 0))
         return un_fail(UNSEEN_E_FORMAT, "a message of ranks is wrong");
     *unit = (long)head.unit;
     if (head.bytes == 0) return UNSEEN_OK;
@@ -56,7 +58,7 @@ static un_status take_part(un_deal *deal, const message *m, size_t *at, long *un
     return UNSEEN_OK;
 }
 
-/* ---- rank 0 ---- */
+/* ---- rank 0: dealing ---- */
 
 static int is_first(void) { return un_cluster_rank(un_cluster_all()) == 0; }
 
@@ -106,35 +108,101 @@ static un_status answer_waiting(un_deal *deal) {
         free(m.data);
         UN_TRY(status);
         deal->waits[t] = 0;
-        if (unit == UN_NO_UNIT) deal->finished++;
+        if (unit == UN_NO_UNIT)
+            deal->finished++;
+        else if (deal->units[unit].kind == UN_UNIT_FINAL)
+            un_deal_forget(deal, deal->units[unit].training);
     }
     return UNSEEN_OK;
 }
 
-static un_status hear(un_deal *deal, size_t from) {
+void un_deal_forget(un_deal *deal, size_t training) {
+    for (size_t i = 0; i < deal->count; i++) {
+        if (deal->units[i].kind != UN_UNIT_SELECTION || deal->units[i].training != training)
+            continue;
+        free(deal->results[i].data);
+        deal->results[i] = (un_unit_result){0};
+    }
+}
+
+/* ---- the wish to stop ---- */
+
+static int is_stopped(const un_deal *deal) { return deal->stop && *deal->stop; }
+
+static un_status post_stop(size_t to) {
+    message m = {0};
+    un_status status = add_part(&m, STOP, NULL);
+    if (!status)
+        status = un_cluster_post(un_cluster_all(), to, is_first() ? ANSWER : ASK, m.data, m.bytes);
+    free(m.data);
+    return status;
+}
+
+/* Once: to rank 0, and from there to all. */
+static un_status pass_on(un_deal *deal) {
+    if (!is_stopped(deal) || deal->passed_on) return UNSEEN_OK;
+    deal->passed_on = 1;
+    if (!is_first()) return post_stop(0);
+    for (size_t t = 1; t < deal->teams; t++) UN_TRY(post_stop(t * deal->per_team));
+    return UNSEEN_OK;
+}
+
+/* ---- hearing ---- */
+
+/* A message that is there; its parts are in the deal. */
+static un_status receive(un_deal *deal, size_t from, long *unit) {
     message m = {0};
     size_t at = 0;
-    long done = UN_NO_UNIT;
-    UN_TRY(un_cluster_fetch(un_cluster_all(), from, ASK, deal->stop, (void **)&m.data, &m.bytes));
-    un_status status = take_part(deal, &m, &at, &done);
+    long part = 0;
+    UN_TRY(un_cluster_fetch(un_cluster_all(), from, is_first() ? ASK : ANSWER, NULL,
+                            (void **)&m.data, &m.bytes));
+    un_status status = take_part(deal, &m, &at, unit);
+    while (!status && at < m.bytes) status = take_part(deal, &m, &at, &part);
     free(m.data);
-    UN_TRY(status);
+    if (!status && *unit == STOP && deal->stop) *deal->stop = 1;
+    return status;
+}
+
+/* Rank 0: what a team has to say. */
+static un_status hear(un_deal *deal, size_t from) {
+    long done = UN_NO_UNIT;
+    UN_TRY(receive(deal, from, &done));
+    if (done == STOP) return UNSEEN_OK;
     if (done != UN_NO_UNIT) deal->state[done] = DONE;
     deal->waits[from / deal->per_team] = 1;
     return UNSEEN_OK;
 }
 
 un_status un_deal_serve(un_deal *deal) {
-    size_t from = 0;
-    int there = 1;
-    if (!is_first() || deal->teams <= 1) return UNSEEN_OK;
+    if (deal->teams <= 1 || un_cluster_rank(deal->team) != 0) return UNSEEN_OK;
     for (;;) {
-        UN_TRY(un_cluster_look(un_cluster_all(), ASK, &from, &there));
+        size_t from = 0;
+        int there = 0;
+        long unit = UN_NO_UNIT;
+        UN_TRY(un_cluster_look(un_cluster_all(), is_first() ? ASK : ANSWER, &from, &there));
         if (!there) break;
-        UN_TRY(hear(deal, from));
+        if (is_first())
+            UN_TRY(hear(deal, from));
+        else
+            UN_TRY(receive(deal, from, &unit)); /* nobody has asked: STOP */
     }
-    return answer_waiting(deal);
+    UN_TRY(pass_on(deal));
+    return is_first() ? answer_waiting(deal) : UNSEEN_OK;
 }
+
+/* Waits for a message of another rank; fails when this one is to stop, or hears that it is. */
+static un_status await(un_deal *deal, size_t *from) {
+    un_status status =
+        un_cluster_await(un_cluster_all(), is_first() ? ASK : ANSWER, deal->stop, from);
+    if (status == UNSEEN_E_INTERRUPTED) UN_TRY(pass_on(deal));
+    return status;
+}
+
+static un_status stopped(void) {
+    return un_fail(UNSEEN_E_INTERRUPTED, "stopped while waiting for other ranks");
+}
+
+/* ---- the next unit ---- */
 
 static void keep_result(un_deal *deal, long done, un_unit_result *result) {
     free(deal->results[done].data);
@@ -150,10 +218,11 @@ static un_status choose_own(un_deal *deal, long done, un_unit_result *result, lo
     for (;;) {
         int wait = 0;
         UN_TRY(un_deal_serve(deal));
+        if (deal->teams > 1 && is_stopped(deal)) return stopped();
         *next = choose(deal, &wait);
         if (*next != UN_NO_UNIT) break;
         if (!wait && deal->finished + 1 == deal->teams) return UNSEEN_OK;
-        UN_TRY(un_cluster_await(un_cluster_all(), ASK, deal->stop, &from));
+        UN_TRY(await(deal, &from));
         UN_TRY(hear(deal, from));
     }
     deal->state[*next] = BEGUN;
@@ -162,14 +231,17 @@ static un_status choose_own(un_deal *deal, long done, un_unit_result *result, lo
 
 /* ---- the others ---- */
 
-static un_status ask(un_deal *deal, long done, const un_unit_result *result, message *answer) {
+/* The next unit from rank 0, and what came with it, in the deal. */
+static un_status ask(un_deal *deal, long done, const un_unit_result *result, long *next) {
     message m = {0};
+    size_t from = 0;
     un_status status = add_part(&m, done, done == UN_NO_UNIT ? NULL : result);
     if (!status) status = un_cluster_post(un_cluster_all(), 0, ASK, m.data, m.bytes);
     free(m.data);
     UN_TRY(status);
-    return un_cluster_fetch(un_cluster_all(), 0, ANSWER, deal->stop, (void **)&answer->data,
-                            &answer->bytes);
+    UN_TRY(await(deal, &from));
+    UN_TRY(receive(deal, from, next));
+    return *next == STOP ? stopped() : UNSEEN_OK;
 }
 
 /* What the first rank of a team came by, or that it failed, to all of it. */
@@ -190,18 +262,15 @@ un_status un_deal_next(un_deal *deal, long done, un_unit_result *result, long *n
     message m = {0};
     size_t at = 0;
     un_status status = UNSEEN_OK;
+    int leads = un_cluster_rank(deal->team) == 0;
     *next = UN_NO_UNIT;
-    if (is_first()) {
-        status = choose_own(deal, done, result, next);
-        if (!status && un_cluster_size(deal->team) > 1) status = make_answer(deal, *next, &m);
-    } else if (un_cluster_rank(deal->team) == 0) {
-        status = ask(deal, done, result, &m);
-    }
+    if (leads)
+        status = is_first() ? choose_own(deal, done, result, next) : ask(deal, done, result, next);
+    if (!status && leads && un_cluster_size(deal->team) > 1) status = make_answer(deal, *next, &m);
     UN_GO(tell_team(deal, status, &m));
-    if (!is_first()) {
+    while (!leads && at < m.bytes) {
         long part = 0;
-        UN_GO(take_part(deal, &m, &at, next));
-        while (at < m.bytes) UN_GO(take_part(deal, &m, &at, &part));
+        UN_GO(take_part(deal, &m, &at, at == 0 ? next : &part));
     }
 done:
     free(m.data);
@@ -224,7 +293,7 @@ static int before(const void *a, const void *b) {
 }
 
 un_status un_deal_open(un_deal *deal, un_unit *units, size_t count, size_t per_team,
-                       un_cluster *team, const volatile sig_atomic_t *stop) {
+                       un_cluster *team, volatile sig_atomic_t *stop) {
     *deal = (un_deal){.units = units,
                       .count = count,
                       .per_team = per_team,

@@ -34,25 +34,26 @@ typedef struct {
     uint64_t seed;
     un_precision precision;
     un_select select;
-    size_t folds;              /* of the data set's validation folds the first so many; 0: all */
-    int all;                   /* 1: the final run learns from the test lists, too */
-    size_t max_steps;          /* of every run; 0: no limit but the epochs */
-    const char *output;        /* model file; NULL: none, and no checkpoint */
-    const char *log_path;      /* CSV, NULL: none */
-    int resume;                /* go on from <output>.checkpoint if it is there; where
+    size_t folds;                /* of the data set's validation folds the first so many; 0: all */
+    int all;                     /* 1: the final run learns from the test lists, too */
+    size_t max_steps;            /* of every run; 0: no limit but the epochs */
+    const char *output;          /* model file; NULL: none, and no checkpoint */
+    const char *log_path;        /* CSV, NULL: none */
+    int resume;                  /* go on from <output>.checkpoint if it is there; where
                                           there is none, a model of the same identity is not
                                           trained again, its result is returned */
-    size_t part;               /* r + 1: selection run r alone, whose state is kept in
+    size_t part;                 /* r + 1: selection run r alone, whose state is kept in
                                           <output>.run<r + 1>.checkpoint; 0: all runs */
-    un_cluster *ranks;         /* that share the steps of a run, the method permitting, borrowed;
+    un_cluster *ranks;           /* that share the steps of a run, the method permitting, borrowed;
                                           NULL: this process alone */
-    size_t ranks_per_run;      /* for un_train_several, which makes `ranks` of it; 0: 1 */
-    un_dtype wire;             /* of gradients between them: UN_F32, UN_BF16 */
-    un_train_frozen frozen;    /* set by un_train_several */
-    int locked;                /* another rank holds the lock on the output */
-    double checkpoint_seconds; /* between checkpoints; <= 0: only when stopped */
-    const volatile sig_atomic_t *stop; /* set by a signal handler; NULL: never */
-    un_status (*between)(void *user);  /* called between steps; NULL: nothing to do */
+    size_t ranks_per_run;        /* for un_train_several, which makes `ranks` of it; 0: 1 */
+    un_dtype wire;               /* of gradients between them: UN_F32, UN_BF16 */
+    un_train_frozen frozen;      /* set by un_train_several */
+    int locked;                  /* another rank holds the lock on the output */
+    double checkpoint_seconds;   /* between checkpoints; <= 0: only when stopped */
+    volatile sig_atomic_t *stop; /* set by a signal handler, or where another rank is to
+                                          stop; NULL: never */
+    un_status (*between)(void *user); /* called between steps; NULL: nothing to do */
     void *between_user;
 } un_train_options;
 

@@ -172,6 +172,9 @@ un_status un_checkpoint_save(trainer *t);
 /* *found = 0 if there is none, as of what is written to a pipe or device. Opens the run that it was
  * made in. */
 un_status un_checkpoint_load(trainer *t, int *found);
+/* By one rank alone: whether there is one at `path`, and of which run, without opening that. Fails if
+ * it is another training's, or if nobody has said --resume. */
+un_status un_checkpoint_examine(const trainer *t, const char *path, int *found, size_t *run);
 un_status un_checkpoint_remove(trainer *t);
 
 /* ---- run.c: which features a method learns from ---- */

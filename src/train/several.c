@@ -147,17 +147,13 @@ static un_status gather_logs(work *w, trainer *t, size_t training) {
 static un_status run_final(work *w, trainer *t, size_t training, json_t **result) {
     int found = 0;
     UN_TRY(un_checkpoint_load(t, &found));
-    if (found && !un_run_is_final(t))
-        return un_fail(UNSEEN_E_ARGUMENT,
-                       "%s.checkpoint is of one process, which was stopped before its last run: go "
-                       "on with one, or remove it",
-                       t->options->output);
     if (!found && w->state[training] == IN_FINAL_RUN)
         return un_fail(UNSEEN_E_IO,
                        "%s.checkpoint was there for rank 0 when the ranks began, and is not now",
                        t->options->output);
     if (!found) {
         UN_TRY(read_selections(w, t, training));
+        un_deal_forget(&w->deal, training);
         UN_TRY(gather_logs(w, t, training));
         UN_TRY(un_train_begin_final(t));
     }
@@ -204,35 +200,53 @@ static un_status do_units(work *w) {
 
 /* ---- before ---- */
 
-/* Rank 0: checks a training, locks its output, and looks how it stands. */
-static un_status look(work *w, size_t training) {
-    un_train_options o = options_of(w, training);
-    trainer t;
-    char *path = NULL;
-    un_status status = un_train_check(&o);
-    UN_TRY(status);
-    UN_GO(un_trainer_open(&t, &o));
-    if (!t.to_file || (o.log_path && !un_output_is_file(o.log_path)))
-        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "several ranks want files for model and log, not %s",
-                      t.to_file ? o.log_path : o.output));
-    UN_GO(un_train_lock(o.output, &w->locks[training]));
-    UN_GO(un_checkpoint_path(&t, &path));
-    w->state[training] = un_path_exists(path) ? IN_FINAL_RUN : OPEN;
-    for (size_t r = 0; r < w->selection_runs && !o.resume; r++) {
+/* What selection runs left; without --resume nothing may be left. */
+static un_status look_at_parts(const trainer *t) {
+    for (size_t r = 0; r < t->selection_runs; r++) {
+        char *path = NULL;
+        int found = 0;
+        size_t run = 0;
+        UN_TRY(un_format(&path, "%s.run%zu.checkpoint", t->options->output, r + 1));
+        un_status status = un_checkpoint_examine(t, path, &found, &run);
         free(path);
-        path = NULL;
-        UN_GO(un_format(&path, "%s.run%zu.checkpoint", o.output, r + 1));
-        if (un_path_exists(path))
-            UN_GO(un_fail(UNSEEN_E_ARGUMENT,
-                          "%s is left from a training that was stopped: go on with --resume, or "
-                          "remove it",
-                          path));
+        UN_TRY(status);
     }
-    UN_GO(un_train_find_finished(&t, NULL, &w->results[training]));
-    if (w->results[training]) w->state[training] = FINISHED;
-done:
-    un_trainer_close(&t);
+    return UNSEEN_OK;
+}
+
+/* Whether the final run has begun. */
+static un_status look_at_final(const trainer *t, unsigned char *state) {
+    char *path = NULL;
+    int found = 0;
+    size_t run = 0;
+    UN_TRY(un_checkpoint_path(t, &path));
+    un_status status = un_checkpoint_examine(t, path, &found, &run);
+    if (!status && found && run < t->selection_runs && !t->options->class->closed_form)
+        status = un_fail(UNSEEN_E_ARGUMENT,
+                         "%s is of one process, which was stopped before its last run: go on with "
+                         "one, or remove it",
+                         path);
+    *state = found ? IN_FINAL_RUN : OPEN;
     free(path);
+    return status;
+}
+
+/* Rank 0: checks a training, locks its output, and looks how it stands: what would stop it later is
+ * said now, before other trainings have taken hours. */
+static un_status look(work *w, size_t training) {
+    const un_train_options o = options_of(w, training);
+    trainer t;
+    UN_TRY(un_train_check(&o));
+    un_status status = un_trainer_open(&t, &o);
+    if (!status && (!t.to_file || (o.log_path && !un_output_is_file(o.log_path))))
+        status = un_fail(UNSEEN_E_ARGUMENT, "several ranks want files for model and log, not %s",
+                         t.to_file ? o.log_path : o.output);
+    if (!status) status = un_train_lock(o.output, &w->locks[training]);
+    if (!status) status = look_at_final(&t, &w->state[training]);
+    if (!status) status = look_at_parts(&t);
+    if (!status) status = un_train_find_finished(&t, NULL, &w->results[training]);
+    if (!status && w->results[training]) w->state[training] = FINISHED;
+    un_trainer_close(&t);
     return status;
 }
 

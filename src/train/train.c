@@ -250,9 +250,9 @@ static un_status check_parts(const trainer *t) {
 
 static un_status train(trainer *t, un_model *model, json_t **result) {
     int found = 0;
+    UN_TRY(check_parts(t));
     UN_TRY(un_checkpoint_load(t, &found));
     if (!found) {
-        UN_TRY(check_parts(t));
         UN_TRY(un_train_log_open(t, 0));
         if (un_run_is_final(t)) UN_TRY(un_history_select(t));
         UN_TRY(un_run_open(t));

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/mpi.sh"
 for n in 1 2 3 4; do
-    timeout 120 "$MPIEXEC" -n $n "$tools/test_cluster_mpi" >"$scratch/said" 2>&1 ||
+    UNSEEN_TEST_RANKS=$n timeout 120 "$MPIEXEC" -n $n "$tools/test_cluster_mpi" >"$scratch/said" 2>&1 ||
         fail "$n ranks: $(cat "$scratch/said")"
 done
 

@@ -40,7 +40,7 @@ static void training_free(training *t) {
 
 /* Stops after the first step. */
 static un_status train(const training *t, int resume) {
-    const volatile sig_atomic_t stop = 1;
+    volatile sig_atomic_t stop = 1;
     json_t *result = NULL;
     const un_train_options options = {.class = t->class,
                                       .config = t->config,

@@ -2,6 +2,7 @@
 #include "cluster/cluster.h"
 
 #include <math.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +20,13 @@
 
 static size_t rank(void) { return un_cluster_rank(un_cluster_all()); }
 static size_t size(void) { return un_cluster_size(un_cluster_all()); }
+
+/* mpirun has started as many as it was asked for. */
+static void test_size(void **state) {
+    const char *expected = getenv("UNSEEN_TEST_RANKS");
+    (void)state;
+    if (expected) assert_int_equal(size(), strtoul(expected, NULL, 10));
+}
 
 static void test_broadcast(void **state) {
     (void)state;
@@ -401,6 +409,7 @@ static void do_unit(un_deal *deal, long index) {
     for (long i = 0; i < UNITS && u->kind == UN_UNIT_FINAL; i++)
         if (deal->units[i].kind == UN_UNIT_SELECTION && deal->units[i].training == u->training)
             check_result(&deal->units[i], &deal->results[i]);
+    if (u->kind == UN_UNIT_FINAL) un_deal_forget(deal, u->training);
     for (int step = 0; step < 20; step++) {
         const struct timespec time = {.tv_nsec = (long)(u->run + 1) * 500000};
         assert_int_equal(un_deal_serve(deal), UNSEEN_OK);
@@ -434,13 +443,56 @@ static void test_deal(void **state) {
         int times = 0;
         for (size_t r = 0; r < size(); r++) times += all.data[r * UNITS + i];
         assert_int_equal(times, 1);
-        if (rank() == 0) check_result(&deal.units[i], &deal.results[i]);
+        if (rank() == 0 && deal.units[i].kind == UN_UNIT_FINAL)
+            check_result(&deal.units[i], &deal.results[i]);
     }
     /* Others wait for selection runs: these come first, of a training the longest. */
     assert_int_equal(deal.units[0].run, 1);
     assert_int_equal(deal.units[UNITS - TRAININGS].kind, UN_UNIT_FINAL);
     un_gathered_free(&all);
     un_deal_close(&deal);
+}
+
+/* The last rank alone is to stop, while it works or while it waits: all hear of it. */
+static void test_deal_stops(void **state) {
+    (void)state;
+    for (int waiting = 0; waiting < 2 && size() > 1; waiting++) {
+        un_unit *units = calloc(UNITS, sizeof *units);
+        volatile sig_atomic_t stop = 0;
+        un_deal deal;
+        un_unit_result none = {0};
+        long unit = UN_NO_UNIT;
+        int last = rank() + 1 == size();
+        assert_non_null(units);
+        /* Where it is to wait there is no work but a final run, whose selection run goes on. */
+        size_t count = waiting ? 2 : UNITS;
+        for (size_t i = 0; i < count; i++)
+            units[i] = (un_unit){i > 0 && waiting ? UN_UNIT_FINAL : UN_UNIT_SELECTION, 0, i, 1};
+        assert_int_equal(un_deal_open(&deal, units, count, 1, NULL, &stop), UNSEEN_OK);
+        if (waiting && last) stop = 1;
+        un_status status = un_deal_next(&deal, UN_NO_UNIT, &none, &unit);
+        if (waiting && last) assert_int_equal(status, UNSEEN_E_INTERRUPTED);
+        if (!waiting && last) stop = 1;
+        while (!status && !stop) {
+            assert_int_equal(un_deal_serve(&deal), UNSEEN_OK);
+            sched_yield();
+        }
+        assert_int_equal(un_deal_serve(&deal), UNSEEN_OK); /* passes it on */
+        assert_true(stop);
+        un_deal_close(&deal);
+        assert_int_equal(un_cluster_barrier(un_cluster_all()), UNSEEN_OK);
+        for (int there = 1; there;) { /* what is left, lest the next round hears it */
+            size_t from = 0, bytes = 0;
+            void *data = NULL;
+            int tag = rank() == 0 ? 0 : 1;
+            assert_int_equal(un_cluster_look(un_cluster_all(), tag, &from, &there), UNSEEN_OK);
+            if (!there) break;
+            assert_int_equal(un_cluster_fetch(un_cluster_all(), from, tag, NULL, &data, &bytes),
+                             UNSEEN_OK);
+            free(data);
+        }
+        assert_int_equal(un_cluster_barrier(un_cluster_all()), UNSEEN_OK);
+    }
 }
 
 static void test_place(void **state) {
@@ -505,11 +557,12 @@ static void test_meet(void **state) {
 
 int main(int count, char **words) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_broadcast),   cmocka_unit_test(test_gather),
-        cmocka_unit_test(test_split),       cmocka_unit_test(test_exchange),
-        cmocka_unit_test(test_shared_step), cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_agree),       cmocka_unit_test(test_same),
-        cmocka_unit_test(test_deal),        cmocka_unit_test(test_place),
+        cmocka_unit_test(test_size),        cmocka_unit_test(test_broadcast),
+        cmocka_unit_test(test_gather),      cmocka_unit_test(test_split),
+        cmocka_unit_test(test_exchange),    cmocka_unit_test(test_shared_step),
+        cmocka_unit_test(test_messages),    cmocka_unit_test(test_agree),
+        cmocka_unit_test(test_same),        cmocka_unit_test(test_deal),
+        cmocka_unit_test(test_deal_stops),  cmocka_unit_test(test_place),
         cmocka_unit_test(test_predictions), cmocka_unit_test(test_requests),
         cmocka_unit_test(test_folder),      cmocka_unit_test(test_meet),
     };
