@@ -31,11 +31,11 @@ alike() {
     "$unseen" train $same "$@" --log $name.1.csv -o $name.1.model >/dev/null || fail "one process, $name"
     for n in 2 4; do
         for turn in a b; do
-            [ $n$turn = 4b ] && continue
+            [ $n$turn$name = 4bmsdn ] || [ $n$turn != 4b ] || continue # order matters from 3 on
             ranks $n train $same "$@" --ranks-per-run $n --log $name.$n.csv -o $name.$n$turn.model >said 2>&1 ||
                 fail "$n ranks, $name: $(cat said)"
         done
-        [ $n = 4 ] || cmp $name.${n}a.model $name.${n}b.model || fail "$n ranks, $name: two equal trainings differ"
+        [ ! -e $name.${n}b.model ] || cmp $name.${n}a.model $name.${n}b.model || fail "$n ranks, $name: two equal trainings differ"
         near "$n ranks, $name" "$(loss $name.1.csv)" "$(loss $name.$n.csv)" 4e-6
     done
 }

@@ -52,10 +52,12 @@ inside by2 ranks 2 $train $three --resume >/dev/null || fail "resuming what is f
 cmp kept by2/m-seed1.model || fail "a finished model was trained again into another"
 
 # Stopped politely and killed, at whatever moment; resumed by as many ranks, also more than once.
+turns=0
 long="train dem --data ../toy --epochs 60 --set hidden=256 --quiet --seeds 1,2 -o m.model --log m.csv"
 rm -rf one && mkdir one
 inside one "$unseen" $long >/dev/null || fail "one process, long"
 for signal in TERM KILL KILL; do
+    more=$((4 - turns)) turns=$((turns + 1))
     # On a busy machine a job may be over before it is stopped: again, sooner.
     for pause in 0.1 0.05 0.02 0; do
         rm -rf cut && mkdir cut
@@ -72,13 +74,16 @@ for signal in TERM KILL KILL; do
                 kill -KILL "$(pgrep -P $job | sed -n ${turn}p)" 2>/dev/null
             fi
             wait $job && break
+            # or the signal came when all was done
+            [ $signal = KILL ] || grep -q "go on with --resume\|written to m-seed2" said || fail "a stop says: $(cat said)"
             stops=$((stops + 1))
         done
         [ $stops -gt 0 ] && break
     done
     echo "$signal: $stops jobs of $turn were stopped"
     [ $stops -gt 0 ] || fail "no job was stopped by $signal: the test is too fast"
-    inside cut ranks 3 $long --resume >said 2>&1 || fail "resuming after $signal: $(cat cut/said)"
+    # as many ranks as before, or others
+    inside cut ranks $more $long --resume >said 2>&1 || fail "resuming after $signal: $(cat cut/said)"
     rm -f cut/said
     for seed in 1 2; do cmp one/m-seed$seed.model cut/m-seed$seed.model || fail "$signal: another model"; done
     logs one >a && logs cut >b && cmp a b || fail "$signal: other logs"
@@ -91,7 +96,27 @@ cp one/m-seed1.model odd/m-seed1.model.run2.checkpoint
 cd odd || exit 1
 expect 1 "--resume, or remove it" ranks 2 $long
 expect 1 "by several ranks" "$unseen" $long
+rm m-seed1.model.run2.checkpoint
+# Of a later seed, too, before the first is trained.
+cp ../one/m-seed1.model m-seed2.model.checkpoint
+expect 1 "--resume, or remove it" ranks 2 $long
+expect 1 "not a usable checkpoint" ranks 2 $long --resume
+[ "$(ls)" = m-seed2.model.checkpoint ] || fail "work was done before the checkpoint was looked at: $(ls)"
 cd ..
+
+# A signal at one rank alone stops all, each with its state.
+mkdir one-stops && cd one-stops || exit 1
+"$MPIEXEC" -n 2 "$ranked" $long --resume >said 2>&1 &
+job=$!
+while [ -z "$(ls ./*.csv.run* 2>/dev/null)" ] && ! is_over $job; do sleep 0.02; done
+kill -TERM "$(pgrep -P $job | tail -1)" 2>/dev/null
+wait $job && fail "a signal at one rank stopped nothing: the test is too fast"
+[ "$(grep -c "stopped in\|stopped while" said)" -gt 0 ] || fail "one rank was stopped: $(cat said)"
+grep -q "killed\|signal 9" said && fail "others were killed: $(cat said)"
+ls ./*.checkpoint >/dev/null || fail "no state was kept: $(ls) $(cat said)"
+cd ..
+inside one-stops ranks 2 $long --resume >said 2>&1 || fail "resuming: $(cat one-stops/said)"
+for seed in 1 2; do cmp one/m-seed$seed.model one-stops/m-seed$seed.model || fail "one rank stopped: another model"; done
 
 # A rank that sees other data, and one without any.
 mkdir elsewhere && cp -r toy elsewhere/toy && mkdir elsewhere/in
