@@ -116,8 +116,9 @@ un_status un_classifier_attach(un_classifier *c, const char *weights) {
                       c->path));
     if (!weights) weights = un_backbone_builtin(architecture);
     if (!weights)
-        UN_GO(un_fail(UNSEEN_E_ARGUMENT, "%s needs the weights of its backbone %s: --backbone FILE",
-                      c->path, architecture));
+        UN_GO(un_fail(UNSEEN_E_ARGUMENT,
+                      "%s needs the weights of its backbone %s, a file (option backbone)", c->path,
+                      architecture));
     un_backbone_close(c->backbone);
     c->backbone = NULL;
     const char *trained = json_string_value(json_object_get(recipe, "precision"));

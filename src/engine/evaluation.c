@@ -26,10 +26,11 @@ static un_status read_selected(const char *setting, const un_model *model, const
         return un_fail(UNSEEN_E_ARGUMENT,
                        "%s was trained without selection and has no gamma of its own", path);
     if (on_test && !strcmp(setting, "validation"))
-        return un_fail(UNSEEN_E_ARGUMENT,
-                       "the gamma of %s was selected on test, not on validation: --gamma selected "
-                       "takes it all the same",
-                       path);
+        return un_fail(
+            UNSEEN_E_ARGUMENT,
+            "the gamma of %s was selected on test, not on validation: gamma \"selected\" "
+            "takes it all the same",
+            path);
     context->gamma = model->selected_gamma;
     context->gamma_source = on_test ? UN_SELECTED_ON_TEST : "validation";
     return UNSEEN_OK;
@@ -56,7 +57,7 @@ static un_status resolve_gamma(const char *setting, const un_model *model, const
         context->gamma_source = "given";
         if (!un_decimal_parse(text, &context->gamma))
             return un_fail(UNSEEN_E_ARGUMENT,
-                           "--gamma must be native, selected, validation or a finite number, not "
+                           "gamma must be native, selected, validation or a finite number, not "
                            "\"%.60s\"",
                            text);
     }
@@ -122,8 +123,8 @@ static un_status refuse_learned(const un_model *model, const un_dataset *dataset
         return UNSEEN_OK;
     return un_fail(UNSEEN_E_ARGUMENT,
                    "%s learned from every image of this data set, those of the test lists included "
-                   "(train --all), so there is nothing left to test it on; train without --all to "
-                   "measure",
+                   "(option all of the training), so there is nothing left to test it on; train "
+                   "without it to measure",
                    path);
 }
 

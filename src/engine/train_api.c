@@ -51,7 +51,7 @@ static un_status take_select(const char *text, un_select *out) {
             return UNSEEN_OK;
         }
     }
-    return un_fail(UNSEEN_E_ARGUMENT, "--select must be validation, test or none, not \"%.60s\"",
+    return un_fail(UNSEEN_E_ARGUMENT, "select must be validation, test or none, not \"%.60s\"",
                    text);
 }
 
@@ -116,7 +116,7 @@ static un_status take_trained(size_t i, un_model *trained, json_t *json, void *u
 static un_status take_wire(const char *text, un_dtype *out) {
     *out = strcmp(text, "bf16") == 0 ? UN_BF16 : UN_F32;
     if (*out == UN_BF16 || strcmp(text, "f32") == 0) return UNSEEN_OK;
-    return un_fail(UNSEEN_E_ARGUMENT, "--wire must be f32 or bf16, not \"%.60s\"", text);
+    return un_fail(UNSEEN_E_ARGUMENT, "wire must be f32 or bf16, not \"%.60s\"", text);
 }
 
 /* What a training reads, and what is said about it; `config` and `features` are the caller's. */

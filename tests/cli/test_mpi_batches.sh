@@ -107,5 +107,5 @@ expect 1 "3 ranks cannot be divided into teams of 2" ranks 3 train msdn --data m
 expect 1 "1 rank cannot be divided into teams of 2" "$unseen" train msdn --data maps -q --ranks-per-run 2 -o x.model
 expect 1 "a step of 3 images cannot be split over 4 ranks" ranks 4 train msdn --data maps -q \
     --set batch=3 --ranks-per-run 4 -o x.model
-expect 1 "--wire must be f32 or bf16" "$unseen" train msdn --data maps -q --wire f16 -o x.model
+expect 1 "wire must be f32 or bf16" "$unseen" train msdn --data maps -q --wire f16 -o x.model
 finish

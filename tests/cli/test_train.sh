@@ -48,8 +48,8 @@ awk -F, 'FNR == 1 { next }
     fail "figures by hand: $(cat hand.txt)"
 expect 0 "given" "$unseen" eval a.model --data toy --gamma 0.1
 expect 0 "native" "$unseen" eval a.model --data toy --gamma native
-expect 1 "--gamma must be" "$unseen" eval a.model --data toy --gamma much
-expect 1 "--gamma must be" "$unseen" eval a.model --data toy --gamma inf
+expect 1 "gamma must be" "$unseen" eval a.model --data toy --gamma much
+expect 1 "gamma must be" "$unseen" eval a.model --data toy --gamma inf
 expect 1 "one value, or one" "$unseen" train dem --data toy -o q.model --set input_scale=1,2
 
 # Several seeds, selection on test with its words, no selection.

@@ -41,7 +41,7 @@ expect 1 "whiten must be a number between 0 and 1 or no|auto" \
 expect 1 "no preset" "$unseen" train dem --data toy -o m --preset cubb
 expect 1 "att" "$unseen" train dem --data toy -o m --semantics attt
 expect 1 "toy" "$unseen" train dem --data toy -o m --features nothing
-expect 1 "--select must be" "$unseen" train dem --data toy -o m --select tset
+expect 1 "select must be" "$unseen" train dem --data toy -o m --select tset
 expect 1 "precision must be" "$unseen" train dem --data toy -o m --precision f16
 expect 2 "from 0 to 1024" "$unseen" train dem --data toy -o m --threads -3
 # Numbers that a variable of the program cannot hold are not cut to fit.
