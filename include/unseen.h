@@ -47,18 +47,28 @@
  *   another afterwards, whichever created it; different objects by different threads at the same
  *   time. Clones of a model (unseen_model_clone) are objects of their own although they share their
  *   weights, and so are results and explanations. One data set may be used by several trainings,
- *   evaluations and accessors at once, but not while unseen_dataset_use_images,
- *   unseen_dataset_add_words or unseen_extract changes it.
+ *   evaluations and accessors at once (unseen_dataset_feature_set and unseen_dataset_check among
+ *   them), but not while unseen_dataset_use_images, unseen_dataset_add_words or unseen_extract
+ *   changes it.
  * - Messages go to one log function of the process, progress to the function of each call.
  * - A process may fork at any time when none of its other threads opens files through the library:
  *   the child can go on with the models that the forking thread could have used. A fork waits for
- *   pictures that other threads are decoding. If pictures were decoded before it, the child reads
- *   JPEG, PNG (not interlaced) and BMP, and refuses the rest with UNSEEN_E_UNSUPPORTED.
+ *   pictures that other threads are decoding and for libraries that they are loading. If pictures
+ *   were decoded before it, the child reads JPEG, PNG (not interlaced) and BMP, and refuses the rest
+ *   with UNSEEN_E_UNSUPPORTED.
  *
  * What is the process's
  * - Left as it is: locale, umask, working directory, signal handlers, environment, OpenMP's
  *   settings (what libraries below need of them is set for the length of a call and put back).
  *   OpenMP's threads are kept for the next call, as OpenMP does.
+ * - The library stays loaded when a host closes it (dlclose): others keep addresses of its functions.
+ * - Where the processor has AMX, the kernel is asked for its tile registers (arch_prctl,
+ *   ARCH_REQ_XCOMP_PERM) when bf16 is first multiplied. That is for all threads and cannot be taken
+ *   back; from then on the kernel refuses stacks for signals (sigaltstack) that are smaller than
+ *   getauxval(AT_MINSIGSTKSZ). A host whose signal stacks are smaller already goes on without AMX.
+ * - Features of a data set directory are mapped into memory (mmap) while they are in use; models and
+ *   weights are read. Where another process cuts a mapped file short, the host gets SIGBUS, which
+ *   the library does not catch; `unseen` itself replaces such files and never cuts them.
  * - libvips: where the host has started it (vips_init) before the library's first picture, all
  *   settings are the host's and stay as they are, and its messages go where the host's go; its error
  *   buffer is emptied when a picture is damaged. Otherwise the library starts it with the first
@@ -101,8 +111,10 @@ typedef enum unseen_log_level {
     UNSEEN_LOG_DEBUG = 3
 } unseen_log_level;
 
-/* Receives one message without a trailing newline. May be called from any
- * thread that calls the library. */
+/* Receives one message without a trailing newline. Called by threads that call the library and by
+ * the library's own, which read pictures ahead; by several at once. The library holds no lock of its
+ * pictures meanwhile: the function may wait for one of the host's, fork, and call the library about
+ * other objects, whose failures are not those of the call under way. */
 typedef void (*unseen_log_function)(unseen_log_level level, const char *message, void *user);
 
 /* Which scores unseen_model_score writes. */
