@@ -55,10 +55,10 @@ PYTHON_PACKAGES := python3 python3-cffi python3-numpy python3-pytest python3-skl
 
 all: build
 
-# $(call need,PACKAGES): installs what is missing of them. Without apt the libraries may be there all
-# the same, under other names.
+# $(call need,PACKAGES): installs what is missing of them, or nothing with `make PACKAGES=`. Without apt
+# the libraries may be there all the same, under other names.
 define need
-@[ -n "$(strip $(1))" ] || exit 0; \
+@[ -n "$(strip $(1))" ] && [ -n "$(strip $(PACKAGES))" ] || exit 0; \
 command -v apt-get >/dev/null && command -v dpkg-query >/dev/null || { \
 	echo "This is no Debian system; needed are (by Debian's names): $(1)"; exit 0; }; \
 missing=""; for p in $(1); do \
@@ -83,7 +83,7 @@ packages:
 # What tests can do without, saying that they left something out.
 mpi-packages: packages
 	@if command -v mpicc >/dev/null; then exit 0; fi; \
-	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	if [ -n "$(strip $(PACKAGES))" ] && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		echo "Installing Debian packages: $(MPI_PACKAGES)"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 			--no-install-recommends $(MPI_PACKAGES) >/dev/null && exit 0; \
@@ -91,7 +91,7 @@ mpi-packages: packages
 	echo "No MPI ($(MPI_PACKAGES)): unseen-mpi is not built, and its tests are skipped"
 
 python-packages: packages
-	@if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then exit 0; fi; \
+	@if [ -z "$(strip $(PACKAGES))" ] || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then exit 0; fi; \
 	missing=$$(dpkg-query -W -f='$${Package} $${db:Status-Abbrev}\n' $(PYTHON_PACKAGES) 2>/dev/null | \
 		awk '$$2 == "ii" {print $$1}' | sort >/tmp/unseen-have.$$$$; \
 		printf '%s\n' $(PYTHON_PACKAGES) | sort | comm -23 - /tmp/unseen-have.$$$$; \
@@ -104,7 +104,7 @@ python-packages: packages
 
 # A browser for the tests of the page.
 web-packages: packages
-	@[ ! -f tests/web/install.sh ] || sh tests/web/install.sh
+	@[ -z "$(strip $(PACKAGES))" ] || [ ! -f tests/web/install.sh ] || sh tests/web/install.sh
 
 # The settings are CMake's from the next run on: it is asked again whenever one has changed, and
 # begins anew with another compiler, which it does not exchange in a folder.
@@ -127,7 +127,7 @@ configure: packages $(if $(filter build-all test crash faults mpi-kills lint,$(M
 
 # The program and the libraries; a newcomer does not wait for the tests to be built.
 build: configure
-	cmake --build "$(BUILD)" --parallel $(JOBS) --target unseen unseen_static unseen_shared manual $$(grep -qs '^build unseen-mpi:' $(BUILD)/build.ninja && echo unseen-mpi) $$(grep -qs '^build python:' $(BUILD)/build.ninja && echo python)
+	cmake --build "$(BUILD)" --parallel $(JOBS) --target unseen unseen_archive unseen_shared manual $$(grep -qs '^build unseen-mpi:' $(BUILD)/build.ninja && echo unseen-mpi) $$(grep -qs '^build python:' $(BUILD)/build.ninja && echo python)
 
 build-all: configure
 	cmake --build "$(BUILD)" --parallel $(JOBS)

@@ -24,7 +24,7 @@ install(CODE "${REMEMBER_BEFORE}")
 # ---- the library ----
 
 install(TARGETS unseen_shared LIBRARY COMPONENT library NAMELINK_COMPONENT development)
-install(TARGETS unseen_static ARCHIVE COMPONENT development)
+install(FILES ${ARCHIVE} DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 install(FILES include/unseen.h include/unseen_dataset.h include/unseen_files.h
         include/unseen_picture.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
@@ -40,6 +40,17 @@ foreach(entry ${FOREIGN_MODULES})
   list(APPEND PC_PRIVATE ${${prefix}_LDFLAGS})
 endforeach()
 list(REMOVE_DUPLICATES PC_PRIVATE)
+# These two have no .pc files; where they lie is said if the linker does not look there by itself.
+foreach(library ${DNNL_LIBRARY} ${GOMP_LIBRARY})
+  get_filename_component(folder ${library} DIRECTORY)
+  get_filename_component(real ${folder} REALPATH)
+  if(NOT folder IN_LIST CMAKE_C_IMPLICIT_LINK_DIRECTORIES AND
+     NOT real IN_LIST CMAKE_C_IMPLICIT_LINK_DIRECTORIES)
+    string(REPLACE " " "\\ " folder "${folder}")
+    list(APPEND PC_PRIVATE -L${folder})
+  endif()
+endforeach()
+get_filename_component(DNNL_FOLDER ${DNNL_LIBRARY} DIRECTORY)
 list(APPEND PC_PRIVATE -ldnnl -lgomp -ldl -lpthread -lm)
 list(JOIN PC_PRIVATE " " PC_PRIVATE)
 list(JOIN STATIC_MODULES " " STATIC_MODULES)

@@ -1,15 +1,16 @@
 # Run by the installation before and after it puts files in place: BUILD/installed/ gets a list for
 # each destination, of the folders among FOLDERS that were not there before, each with a slash at its
-# end, and of the files. For uninstall.cmake.
-set(destination "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}")
+# end, and of the files. What an earlier installation has put there, be it of another version, is still
+# ours. For uninstall.cmake.
+include("${CMAKE_CURRENT_LIST_DIR}/destination.cmake")
+destination(destination "${CMAKE_INSTALL_PREFIX}")
 string(MD5 name "${destination}")
 set(list "${BUILD}/installed/${name}.txt")
 
 if(WHEN STREQUAL BEFORE)
-  # Those that an earlier installation has made are still ours.
   set(unseen_new "")
   if(EXISTS "${list}")
-    file(STRINGS "${list}" unseen_new REGEX "/$")
+    file(STRINGS "${list}" unseen_new ENCODING UTF-8)
   endif()
   foreach(folder ${FOLDERS})
     set(up "${destination}/${folder}")
@@ -20,7 +21,8 @@ if(WHEN STREQUAL BEFORE)
   endforeach()
 else()
   foreach(file ${CMAKE_INSTALL_MANIFEST_FILES})
-    list(APPEND unseen_new "$ENV{DESTDIR}${file}")
+    get_filename_component(file "$ENV{DESTDIR}${file}" ABSOLUTE)
+    list(APPEND unseen_new "${file}")
   endforeach()
   list(REMOVE_DUPLICATES unseen_new)
   list(JOIN unseen_new "\n" text)

@@ -11,13 +11,15 @@ if nm -D "$build/libunseen.so" | grep -q __asan; then
 else
     nm -D --defined-only "$build/libunseen.so" | names >shared
 fi
-nm -g --defined-only "$build/libunseen.a" 2>/dev/null | names | grep '^unseen_' >static
+nm -g --defined-only "$build/libunseen.a" 2>/dev/null | names >static
 grep -ohE '\bunseen_[a-z0-9_]+\(' "$here"/include/*.h | tr -d '(' | LC_ALL=C sort -u >declared
 for found in shared static; do
     cmp -s "$list" $found || fail "the $found library offers other functions than \
 tests/data/abi/libunseen.txt has; if that is meant, keep them with: make abi
 $(diff "$list" $found | grep '^[<>]')"
 done
+# Handlers that others keep lie in it.
+readelf -d "$build/libunseen.so" | grep -q NODELETE || fail "libunseen.so can be unloaded"
 missing=$(LC_ALL=C comm -23 "$list" declared)
 [ -z "$missing" ] || fail "offered, but in no public header: $missing"
 soname=$(readelf -d "$build/libunseen.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')

@@ -113,12 +113,27 @@ mv moved "$prefix"
 
 # Twice, and then nothing is left but what was there; below DESTDIR likewise.
 cmake --install "$build" --prefix "$prefix" >/dev/null || fail "a second time"
-gone() { cmake -DBUILD="$build" -DPREFIX="$1" -P "$here/cmake/uninstall.cmake" >out 2>&1; }
-gone "$prefix" || fail "uninstall: $(cat out)"
+gone() { make -s -C "$here" uninstall BUILD="$build" PREFIX="$1" >out 2>&1; }
+# What Python makes of a package that is imported, and a file of an earlier version, go with the rest.
+find "$prefix" -name '*.py' | while read -r file; do
+    mkdir -p "$(dirname "$file")/__pycache__"
+    : >"$(dirname "$file")/__pycache__/$(basename "$file" .py).cpython-399.pyc"
+done
+: >"$library/libunseen.so.0.0.1"
+list=$(grep -lF "$library/libunseen.so" "$build"/installed/*.txt | head -1)
+[ -f "$list" ] || fail "the installation is not remembered"
+echo "$library/libunseen.so.0.0.1" >>"$list"
+cmake --install "$build" --prefix "$prefix/" >/dev/null || fail "with a slash at the end"
+gone "$prefix/" || fail "uninstall: $(cat out)"
 find "$prefix" | sort >after
 cmp before after || fail "uninstall leaves or takes: $(diff before after)"
 gone "$prefix" && fail "uninstalled twice"
 grep -q "no installation" out || fail "uninstall twice says: $(cat out)"
+cmake --install "$build" --prefix "$prefix" >/dev/null || fail "once more"
+relative=$(realpath --relative-to="$here" "$prefix")
+gone "$relative" || fail "uninstall from $relative: $(cat out)"
+find "$prefix" | sort >after
+cmp before after || fail "uninstall from $relative leaves or takes: $(diff before after)"
 DESTDIR="$scratch/a stage" cmake --install "$build" --prefix /opt/unseen >/dev/null || fail "DESTDIR"
 [ -x "a stage/opt/unseen/bin/unseen" ] || fail "DESTDIR is not honoured"
 [ ! -e /opt/unseen/bin/unseen ] || fail "DESTDIR is not kept to"

@@ -118,6 +118,19 @@ succeeds PACKAGES=
 keeps_from "apt-get" "sudo"
 says "[--build]"
 case $output in *"needed are"*) fail "make PACKAGES= asks for something: $output" ;; esac
+# Nor by root, for what tests and packages want.
+for tool in apt-get npm; do
+    printf '#!/bin/sh\necho %s "$*" >>"%s/said"\n' $tool "$scratch" >"$scratch/bin/$tool"
+    chmod +x "$scratch/bin/$tool"
+done
+printf '#!/bin/sh\necho 0\n' >"$scratch/bin/id"
+mkdir -p tests/web
+printf 'apt-get install chromium\n' >tests/web/install.sh
+succeeds PACKAGES= test
+keeps_from "apt-get" "npm"
+does PACKAGES= deb
+keeps_from "apt-get" "npm"
+rm -r tests "$scratch/bin/apt-get" "$scratch/bin/npm"
 
 # The real cmake.
 command -v ninja >/dev/null || { left_out "cmake, which needs ninja"; finish; }
