@@ -1,6 +1,7 @@
 """Data that tests share: made ones, and the drawn birds of the program."""
 import os
 import subprocess
+import threading
 
 import numpy as np
 import pytest
@@ -20,6 +21,17 @@ def made(seed=1, regions=None):
     means = attributes[labels] @ mix
     features = (means if regions is None else means[:, None]) + 0.2 * rng.standard_normal(shape)
     return features.astype(np.float32), labels, attributes
+
+
+def in_time(function, seconds=30):
+    """What function() returns in a thread of its own, which must end in time."""
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(function()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert not thread.is_alive(), "it waits for ever"
+    assert answers, "it raised"
+    return answers[0]
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 import unseen
-from conftest import ATTRIBUTES, C, N, made
+from conftest import ATTRIBUTES, C, N, in_time, made
 
 
 def test_trained_and_tested(data, model, arrays):
@@ -238,6 +238,12 @@ def test_a_notebook_shows_what_there_is(model, arrays, monkeypatch):
     assert explanation._repr_png_() == explanation.png("contributions")
     with pytest.raises(unseen.ArgumentError, match="no picture"):
         explanation.png()
+    drawn = explanation.png("contributions")
+    with model._handle.lock:  # the model is another thread's now
+        assert in_time(lambda: explanation.png("contributions")) == drawn
+    model.remove_class(0)
+    model.close()
+    assert explanation.png("contributions") == drawn
 
     def absent(_explanation, _drawing="sheet"):
         raise unseen.UnsupportedError("cairo is absent")

@@ -8,19 +8,8 @@ import threading
 
 import pytest
 import unseen
-from conftest import C, N
+from conftest import C, N, in_time
 from unseen import _library
-
-
-def in_time(function, seconds=30):
-    """What function() returns in a thread of its own, which must end in time."""
-    answers = []
-    thread = threading.Thread(target=lambda: answers.append(function()), daemon=True)
-    thread.start()
-    thread.join(seconds)
-    assert not thread.is_alive(), "it waits for ever"
-    assert answers, "it raised"
-    return answers[0]
 
 
 def test_ctrl_c_leaves_no_handle_locked(data, model, arrays):

@@ -457,7 +457,7 @@ class Model:
         out = ffi.new("unseen_explanation **")
         with self._handle.alone:
             status = lib.unseen_explain(self._pointer, given, options, out)
-        explanation = Explanation(Handle(out[0], lib.unseen_explanation_close), self._handle)
+        explanation = Explanation(Handle(out[0], lib.unseen_explanation_close))
         check(status)
         return explanation
 

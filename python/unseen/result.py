@@ -120,9 +120,8 @@ class Explanation:
     """Why a model says what it says about a picture: which attributes it found and where, and what
     each does for the answer against another class. A notebook shows a drawing of it."""
 
-    def __init__(self, handle: Handle, model: Handle):
+    def __init__(self, handle: Handle):
         self._handle = handle
-        self._model = model  # what is drawn is asked of it
 
     def to_dict(self) -> dict[str, Any]:
         """As the explanation.json of ``unseen explain``."""
@@ -134,14 +133,14 @@ class Explanation:
         """A PNG file: the "sheet", what the network saw and where it read each attribute, or
         "contributions", what each attribute did for the answer."""
         data, size = ffi.new("const void **"), ffi.new("size_t *")
-        with self._model.alone, self._handle.alone:
+        with self._handle.alone:
             check(lib.unseen_explanation_png(
                 self._handle.pointer, _library.member("DRAWING", drawing, _DRAWINGS), data, size))
             return bytes(ffi.buffer(data[0], size[0]))
 
     def write(self, directory: Path, name: str) -> None:
         """Makes the folder DIRECTORY/NAME of pictures and numbers; DIRECTORY must exist."""
-        with self._model.alone, self._handle.alone:
+        with self._handle.alone:
             check(lib.unseen_explanation_write(
                 self._handle.pointer, _library.encode(directory), _library.encode(name)))
 
