@@ -159,7 +159,7 @@ endif()
 if(PYTHON_THERE)
   debian_package(python python3-unseen python "zero-shot image classification, Python package"
     "The library ${LIBRARY_PACKAGE} for Python, with NumPy arrays.")
-  set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS "${LIBRARY_PACKAGE} (>= ${PROJECT_VERSION}), python3, python3-cffi-backend, python3-numpy")
+  set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS "${LIBRARY_PACKAGE} (>= ${PROJECT_VERSION}), python3, python3-cffi-backend, python3-numpy (>= 1:1.21)")
   set(CPACK_DEBIAN_PYTHON_PACKAGE_RECOMMENDS "python3-sklearn, python3-tqdm, python3-pandas")
   set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)
   set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_EXTRA ${HERE}/python3-unseen/postinst

@@ -59,8 +59,8 @@ static void print_version(void) {
     printf("unseen %s\n", unseen_version());
     double rate = 0;
     const char *way = un_gemm_bf16_way(&rate);
-    printf("matrix products: f32 by %s, bf16 by own %s blocks (%.0f GFLOP/s a thread)\n",
-           un_gemm_backend(), way, rate * 1e-9);
+    printf("matrix products: f32 by %s, bf16 by own %s blocks (%.*f GFLOP/s a thread)\n",
+           un_gemm_backend(), way, rate < 10e9 ? 2 : 0, rate * 1e-9);
     printf("processor: %d available, features %s; loops built for %s\n", un_processor_count(),
            un_cpu_features(), un_kernels_isa());
 }

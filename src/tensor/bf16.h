@@ -139,6 +139,10 @@ struct un_gemm_left {
     un_bf16 *panels;
 };
 
+/* un_gemm_left_fill by this way. */
+void un_bf16_fill_left(const un_bf16_way *way, un_gemm_left *left, size_t step, size_t n,
+                       const un_bf16 *columns, size_t ld);
+
 /* Elements of all panels of an operand with `lines` rows (A) or columns (B). */
 size_t un_bf16_packed_size(size_t lines, size_t k);
 /* op(B) (k, n) to its panels, on all threads. */

@@ -159,9 +159,9 @@ done:
     return status;
 }
 
-void un_gemm_left_fill(un_gemm_left *left, size_t step, size_t n, const un_bf16 *columns,
-                       size_t ld) {
-    const un_bf16_operand o = {.moves = un_bf16_way_here()->moves,
+void un_bf16_fill_left(const un_bf16_way *way, un_gemm_left *left, size_t step, size_t n,
+                       const un_bf16 *columns, size_t ld) {
+    const un_bf16_operand o = {.moves = way->moves,
                                .data = columns,
                                .ld = ld,
                                .lines = left->lines,

@@ -144,3 +144,8 @@ void un_packed_free(un_packed *packed) {
     un_dnn_packed_free(packed->dnn);
     free(packed);
 }
+
+void un_gemm_left_fill(un_gemm_left *left, size_t step, size_t n, const un_bf16 *columns,
+                       size_t ld) {
+    un_bf16_fill_left(un_bf16_way_here(), left, step, n, columns, ld);
+}
