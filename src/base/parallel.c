@@ -148,6 +148,20 @@ static void run_thread(void *data) {
     SHOWS(data);
 }
 
+un_held_signals un_signals_hold(void) {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+    un_held_signals held;
+    sigset_t all;
+    sigfillset(&all);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&all, faults[i]);
+    pthread_sigmask(SIG_BLOCK, &all, &held.before);
+    return held;
+}
+
+void un_signals_release(const un_held_signals *held) {
+    pthread_sigmask(SIG_SETMASK, &held->before, NULL);
+}
+
 static void run_region(region *r) {
     if (r->n == 0) return;
     int threads = un_thread_count(); /* fewer, where the number was lowered since they were cut */
@@ -157,7 +171,10 @@ static void run_region(region *r) {
         return;
     }
     SHOWS(r);
-    GOMP_parallel(run_thread, r, (unsigned)use_pool(threads), 0);
+    int ready = use_pool(threads);
+    un_held_signals held = un_signals_hold(); /* threads that are started inherit it */
+    GOMP_parallel(run_thread, r, (unsigned)ready, 0);
+    un_signals_release(&held);
     SEES(r);
 }
 

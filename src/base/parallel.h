@@ -16,6 +16,7 @@
 #ifndef UN_BASE_PARALLEL_H
 #define UN_BASE_PARALLEL_H
 
+#include <signal.h>
 #include <stddef.h>
 
 #include "base/status.h"
@@ -75,6 +76,19 @@ void un_openmp_return(un_openmp_loan loan);
 
 /* Processors this process may run on. */
 int un_processor_count(void);
+
+/* ---- signals ----
+ *
+ * Kernels that oneDNN writes at run time use the stack pointer as an ordinary register: it points into
+ * their working memory, and a signal's handler would be given its frame there, over the heap. So no
+ * signal is delivered to a thread while it runs such a kernel, nor at any time to threads of the pool,
+ * which are started with signals held back. The others of the host, and this one afterwards, take
+ * them. Faults of the thread itself (SIGSEGV, SIGBUS, ...) are not held back. */
+typedef struct {
+    sigset_t before;
+} un_held_signals;
+un_held_signals un_signals_hold(void);
+void un_signals_release(const un_held_signals *held);
 
 /* Space-separated names of the vector extensions found: "avx2 avx512f avx512_bf16 amx_bf16". */
 const char *un_cpu_features(void);

@@ -214,8 +214,10 @@ un_status un_dnn_execute(dnnl_primitive_t primitive, const un_dnn_operand *opera
         code = dnnl_memory_create(&list[made].memory, layout_of(description, o->argument), g_engine,
                                   mutable(o->data));
     }
+    un_held_signals held = un_signals_hold();
     if (code == dnnl_success) code = dnnl_primitive_execute(primitive, t_state->stream, all, list);
     if (code == dnnl_success) code = dnnl_stream_wait(t_state->stream);
+    un_signals_release(&held);
     for (int i = 0; i < made; i++)
         if (list[i].memory) dnnl_memory_destroy(list[i].memory);
     DNN_TRY(code, what);

@@ -7,7 +7,9 @@
 #include <float.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/time.h>
 
 #include "tensor/gemm.h"
 #include "util.h"
@@ -365,6 +367,67 @@ static void many_shapes_beside_others(void **state) {
     if (status) fail_msg("status %d: %s", (int)status, un_error());
 }
 
+static volatile sig_atomic_t g_signals, g_elsewhere;
+static uintptr_t g_stack; /* an address in this thread's */
+
+/* Also counts those whose frame is not on the stack, within what a thread may have of it. */
+static void count_signal(int number) {
+    int here = number;
+    uintptr_t at = (uintptr_t)(volatile int *)&here;
+    g_signals++;
+    if ((at > g_stack ? at - g_stack : g_stack - at) > 8u << 20) g_elsewhere++;
+}
+
+/* Kernels of oneDNN let the stack pointer point into their working memory, which a signal's frame
+ * would overwrite: heap and results are as they were, though signals come all the time. */
+static void products_under_signals(void **state) {
+    (void)state;
+    const struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
+    struct sigaction before;
+    const struct itimerval often = {{0, 83}, {0, 83}}, never = {{0, 0}, {0, 0}};
+    sigset_t mask, after;
+    enum { M = 256, N = 256, K = 2048 };
+    un_rng rng = un_rng_stream(1, "gemm", 5);
+    float *a = NULL, *b = NULL, *first = NULL, *c = NULL;
+    un_bf16 *unused[2] = {0};
+    random_matrix(&rng, (size_t)K * M, 0, &a, &unused[0]);
+    random_matrix(&rng, (size_t)K * N, 0, &b, &unused[1]);
+    util_ok(un_alloc((size_t)M * N, sizeof *first, &first));
+    util_ok(un_alloc((size_t)M * N, sizeof *c, &c));
+    un_gemm_args args = {.m = M,
+                         .n = N,
+                         .k = K,
+                         .trans_a = 1,
+                         .a = a,
+                         .b = b,
+                         .c = first,
+                         .input = UN_F32,
+                         .output = UN_F32};
+    util_ok(un_gemm(&args));
+    args.c = c;
+    g_stack = (uintptr_t)&rng;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    for (int i = 0; i < 100; i++) {
+        util_ok(un_gemm(&args));
+        assert_memory_equal(c, first, (size_t)M * N * sizeof *c);
+    }
+    setitimer(ITIMER_REAL, &never, NULL);
+    assert_true(g_signals > 10);
+    assert_int_equal(g_elsewhere, 0);
+    pthread_sigmask(SIG_SETMASK, NULL, &after);
+    for (int s = 1; s < SIGRTMAX; s++)
+        assert_int_equal(sigismember(&mask, s), sigismember(&after, s));
+    sigaction(SIGALRM, &before, NULL);
+    free(a);
+    free(b);
+    free(first);
+    free(c);
+    free(unused[0]);
+    free(unused[1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_match_triple_loops),
@@ -375,6 +438,7 @@ int main(void) {
         cmocka_unit_test(wrong_products_are_refused),
         cmocka_unit_test(many_shapes),
         cmocka_unit_test(many_shapes_beside_others),
+        cmocka_unit_test(products_under_signals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
