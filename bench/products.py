@@ -6,7 +6,7 @@ usage: products.py BUILD [--shapes M,K,N ...] [--rounds N] [--threads N]
 (M, K) x (K, N), the right operand as it lies, stored (N, K), and packed beforehand; PyTorch's is
 torch.mm of the same arrays. Processor time of all threads: what other jobs take does not count, and
 threads that wait actively do. Medians and least of the rounds; a ratio is the median of those of the
-rounds, PyTorch's time over ours. BUILD has libunseen.a; a C compiler is needed.
+rounds, PyTorch's time over ours. BUILD has libunseen_whole.a; a C compiler is needed.
 """
 import argparse
 import ctypes
@@ -38,7 +38,7 @@ def library(build, folder):
     with open(source, "w") as f:
         f.write(PROGRAM)
     subprocess.run([os.environ.get("CC", "gcc"), "-O2", "-fPIC", "-shared", f"-I{HERE.parent}/src",
-                    f"-I{HERE.parent}/include", "-o", made, source, os.path.join(build, "libunseen.a"), "-ldnnl",
+                    f"-I{HERE.parent}/include", "-o", made, source, os.path.join(build, "libunseen_whole.a"), "-ldnnl",
                     "-lgomp", "-ljansson", "-lm", "-ldl", "-lpthread", "-Wl,-Bsymbolic"], check=True)
     return ctypes.CDLL(made)
 

@@ -45,6 +45,11 @@ def main():
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     p.add_argument("-o", "--output", default="unseen-bench", help="NAME of NAME.json and NAME.txt")
     a = p.parse_args()
+    folder = os.path.dirname(a.output) or "."
+    if not os.access(folder, os.W_OK):
+        p.error(f"cannot write into {folder}")
+    if not os.access(a.program, os.X_OK):
+        p.error(f"{a.program} is no program")
     chosen = a.only or (QUICK if a.quick else COMPARISONS)
     extra = ["--threads", str(a.threads)]
     if a.rounds or a.quick:

@@ -1,5 +1,7 @@
 """Models: trained, asked, changed, pickled, shared by threads; pictures and explanations."""
 import copy
+import gc
+import io
 import json
 import logging
 import pickle
@@ -54,6 +56,23 @@ def test_shapes_and_types_of_features(model, arrays):
             model.score(wrong)
     with pytest.raises(unseen.ArgumentError, match="image 1"):
         model.score(np.where(np.arange(N)[:, None] == 1, np.inf, arrays[0]))
+    with pytest.raises(unseen.ArgumentError, match="scores of image 0"):
+        model.score(arrays[0] * np.float32(3e38 / np.abs(arrays[0]).max()))
+
+
+def test_names_are_text(model):
+    with pytest.raises(unseen.ArgumentError, match="UTF-8"):
+        model.add_class("caf\udce9", {ATTRIBUTES[0]: 1})
+    assert pickle.loads(pickle.dumps(model)).class_count == C
+
+
+def test_features_that_became_no_numbers(arrays, tmp_path):
+    features = arrays[0].copy()
+    data = unseen.Dataset.from_arrays(features, *arrays[1:])
+    model = unseen.train("dem", data, select="none", settings={"hidden": 16, "epochs": 1})
+    features[:] = np.nan
+    with pytest.raises(unseen.FormatError, match="image [0-9]+ has features that are not finite"):
+        model.evaluate(data)
 
 
 def test_classes_come_and_go(model, arrays):
@@ -215,6 +234,16 @@ def test_pictures(picture_model, birds, tmp_path):
     wide = np.zeros((pixels.shape[0], pixels.shape[1] + 9, 3), np.uint8)
     wide[:, 4:-5] = pixels
     assert list(model.predict(wide[:, 4:-5], top=3)) == list(one)
+
+
+def test_views_of_bad_pictures(picture_model):
+    """Ended the interpreter when the garbage collector found the view in an error's traceback."""
+    model = picture_model[1]
+    for i in range(300):
+        with pytest.raises(unseen.FormatError):
+            model.predict(io.BytesIO(b"no picture %d" % i).getbuffer())
+        if i % 50 == 0:
+            gc.collect()
 
 
 def test_explanations(picture_model, birds, tmp_path):

@@ -146,6 +146,12 @@ class Dataset:
             if len(values) != count:
                 raise ArgumentError(f"there are {len(values)} {field} of {count}")
             setattr(given, field, _library.strings(values, keep))
+        if unseen is not None and split is not None:
+            raise ArgumentError("a split says which classes are unseen: give unseen or split")
+        if unseen is not None and (unseen == 0 if isinstance(unseen, (int, np.integer))
+                                   else len(unseen) == 0):
+            raise ArgumentError("unseen is how many classes, at least one, or their names; for none "
+                                "give split=(images, [], [])")
         if isinstance(unseen, (int, np.integer)):
             given.unseen_count = int(unseen)
         elif unseen is not None:

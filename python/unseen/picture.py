@@ -58,7 +58,9 @@ def _pictures(pictures: Sequence[Picture], keep: list[Any]) -> Any:
     keep.append(out)
     for i, picture in enumerate(pictures):
         if isinstance(picture, _CONTENTS):
-            data = ffi.from_buffer(picture)
+            # A view that the garbage collector finds exported, in the traceback of an error, ends
+            # the interpreter.
+            data = ffi.from_buffer(bytes(picture) if isinstance(picture, memoryview) else picture)
             out[i].bytes, out[i].byte_count = ffi.cast("void *", data), len(data)
             keep.append(data)
         elif isinstance(picture, (str, os.PathLike)):

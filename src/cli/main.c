@@ -57,6 +57,8 @@ static void print_usage(FILE *out) {
 
 static void print_version(void) {
     printf("unseen %s\n", unseen_version());
+    fflush(stdout);
+    un_cli_start(&(un_cli_common){0}); /* warnings are told, too */
     double rate = 0;
     const char *way = un_gemm_bf16_way(&rate);
     printf("matrix products: f32 by %s, bf16 by own %s blocks (%.*f GFLOP/s a thread)\n",

@@ -2,6 +2,7 @@
 #include "engine/classifier.h"
 
 #include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,6 +151,12 @@ un_status un_classifier_score(un_classifier *c, const float *features, size_t n,
                               float *scores) {
     un_method *method = c->model.method;
     UN_TRY(method->class->score(method, features, n, scores));
+    for (size_t i = 0; i < n * c->classes.count; i++)
+        if (!isfinite(scores[i]))
+            return un_fail(UNSEEN_E_ARGUMENT,
+                           "the scores of image %zu are not finite numbers: its features are too "
+                           "large for this model",
+                           i / c->classes.count);
     if (!calibrated) return UNSEEN_OK;
     float gamma = (float)c->model.gamma;
     for (size_t i = 0; i < n; i++)

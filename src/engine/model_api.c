@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/names.h"
 #include "base/parallel.h"
 #include "engine/handles.h"
 #include "method/methods.h"
@@ -211,6 +212,8 @@ static un_status read_description(const un_classifier *c, const char *name,
                        name ? name : "");
     if (!attributes || !values)
         return un_fail(UNSEEN_E_ARGUMENT, "names or values of attributes are NULL");
+    if (name && !un_text_is_utf8((const unsigned char *)name, strlen(name)))
+        return un_fail(UNSEEN_E_ARGUMENT, "the name of a class is not UTF-8");
     UN_TRY(un_arena_alloc(arena, n, sizeof *names, &names));
     UN_TRY(un_arena_alloc(arena, n, sizeof *numbers, &numbers));
     UN_TRY(un_arena_alloc(arena, n, sizeof *wide, &wide));
@@ -296,7 +299,9 @@ unseen_status unseen_model_read_classes(unseen_model *model, const char *path) {
 
 un_status un_features_check(const unseen_model *model, const float *features, size_t n,
                             size_t first) {
-    size_t D = unseen_model_feature_length(model);
+    size_t D = unseen_model_feature_length(model), C = model->classifier.classes.count;
+    if (n > SIZE_MAX / sizeof *features / (D > C ? D : C))
+        return un_fail(UNSEEN_E_ARGUMENT, "%zu images are more than memory can hold", n);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < D; j++)
             if (!isfinite(features[i * D + j]))

@@ -172,6 +172,36 @@ static size_t place_of(const cuts *c, size_t number) {
     return number < c->count ? chunk_of(c, number).at : c->task->seen.count + c->task->unseen.count;
 }
 
+typedef struct {
+    const float *rows;
+    size_t width;
+} row_check;
+
+/* How many rows hold a number that is not finite: such an x has x - x other than 0. */
+static double count_bad_rows(size_t begin, size_t end, void *context) {
+    const row_check *c = context;
+    double bad = 0;
+    for (size_t i = begin; i < end; i++) {
+        const float *row = c->rows + i * c->width;
+        int odd = 0;
+        for (size_t j = 0; j < c->width; j++) odd |= !(row[j] - row[j] == 0);
+        bad += odd;
+    }
+    return bad;
+}
+
+/* Some methods would score images without any sense and say nothing. */
+static un_status check_rows(const float *rows, size_t width, const int64_t *images, size_t n) {
+    row_check c = {rows, width};
+    if (un_parallel_sum(n, 8, count_bad_rows, &c) == 0) return UNSEEN_OK;
+    size_t i = 0;
+    while (count_bad_rows(i, i + 1, &c) == 0) i++;
+    return un_fail(UNSEEN_E_FORMAT,
+                   "image %lld has features that are not finite numbers; checking the data set "
+                   "tells which others have",
+                   (long long)images[i]);
+}
+
 /* Scores chunks begin .. end-1. */
 static un_status score_chunks(un_predictions *out, un_method *method, const scan *s,
                               const un_features *features, const cuts *c, size_t begin, size_t end,
@@ -185,6 +215,7 @@ static un_status score_chunks(un_predictions *out, un_method *method, const scan
         chunk k = chunk_of(c, i);
         const int64_t *images = k.list->items + k.from;
         un_features_gather_f32(features, images, k.count, rows);
+        UN_GO(check_rows(rows, features->regions * features->width, images, k.count));
         UN_GO(method->class->score(method, rows, k.count, scores));
         UN_GO(predict_rows(&(rows_job){s, scores, c->task->labels, images, out->items + k.at},
                            k.count));

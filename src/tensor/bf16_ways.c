@@ -8,6 +8,7 @@
 #include <float.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -274,9 +275,15 @@ static const un_bf16_way *fastest(const un_bf16_way *ways, size_t count, const u
 static const un_bf16_way *find(const un_bf16_way *ways, size_t count, const char *name) {
     for (size_t i = 0; i < count; i++)
         if (!strcmp(ways[i].name, name)) return &ways[i];
-    un_log(UNSEEN_LOG_WARNING,
-           "UNSEEN_ISA=%s is not a way of this processor to multiply bf16; the fastest is taken",
-           name);
+    char names[128] = "";
+    for (size_t i = 0; i < count; i++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "", ways[i].name);
+    }
+    un_log(
+        UNSEEN_LOG_WARNING,
+        "UNSEEN_ISA=%s is not a way of this processor to multiply bf16 (%s); the fastest is taken",
+        name, names);
     return NULL;
 }
 

@@ -385,7 +385,7 @@ static un_status make_teams(work *w) {
     if (ranks % w->per_run != 0)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "%zu rank%s cannot be divided into teams of %zu: start a multiple of that "
-                       "many (mpirun -n)",
+                       "many: mpirun -n N unseen-mpi",
                        ranks, ranks == 1 ? "" : "s", w->per_run);
     if (w->per_run == 1) return UNSEEN_OK;
     return un_cluster_split(un_cluster_all(), rank / w->per_run, &w->ranks);
