@@ -4,6 +4,8 @@ from __future__ import annotations
 import json
 from typing import Any, Mapping, Optional, Sequence, Union
 
+import numpy as np
+
 from . import _library
 from ._interface import ffi
 from ._library import Path, check, lib, text
@@ -58,8 +60,8 @@ def import_dataset(
     for field, values in (("semantics", named), ("unknown", unknown), ("validation", validation)):
         if values:
             setattr(options, field, _library.strings(values, keep))
-    if isinstance(unseen, int):
-        options.unseen_count = unseen
+    if isinstance(unseen, (int, np.integer)):
+        options.unseen_count = int(unseen)
     elif unseen is not None:
         names = unseen if isinstance(unseen, str) else ",".join(map(_quoted, unseen))
         given = ffi.new("char[]", _library.encode(names))

@@ -82,8 +82,9 @@ int un_processor_count(void);
  * Kernels that oneDNN writes at run time use the stack pointer as an ordinary register: it points into
  * their working memory, and a signal's handler would be given its frame there, over the heap. So no
  * signal is delivered to a thread while it runs such a kernel, nor at any time to threads of the pool,
- * which are started with signals held back. The others of the host, and this one afterwards, take
- * them. Faults of the thread itself (SIGSEGV, SIGBUS, ...) are not held back. */
+ * which are started with signals held back (what a host's own OpenMP loop has started before, on the
+ * same thread, is as the host made it). Other threads, and this one afterwards, take them. Faults of
+ * the thread itself (SIGSEGV, SIGBUS, ...) are not held back. */
 typedef struct {
     sigset_t before;
 } un_held_signals;

@@ -141,9 +141,12 @@ static void report(un_progress *progress, double now) {
     unseen_progress_function function = watch ? watch->function : g_progress;
     progress->state.seconds = now - progress->started;
     progress->last_report = now;
+    char error[UN_ERROR_LENGTH];
+    memcpy(error, g_error, sizeof error); /* as for a log function */
     un_locale_lend_host();
     int stop = function(&progress->state, watch ? watch->user : g_progress_user);
     un_locale_take_back();
+    memcpy(g_error, error, sizeof error);
     if (watch && stop) *watch->stop = 1;
 }
 

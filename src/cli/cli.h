@@ -81,6 +81,8 @@ extern const struct argp_child un_cli_subject_children[];
 extern volatile sig_atomic_t un_cli_stop;
 /* Threads of each rank without --threads, where there are several ranks. */
 extern int un_cli_rank_threads;
+/* Seconds that a rank which was stopped waits for the others, which may be keeping their state. */
+extern int un_cli_stop_patience;
 void un_cli_catch_signals(void);
 /* For the library's calls (unseen_progress_function): shows a line on a terminal, and stops them
  * after a signal. */

@@ -337,6 +337,7 @@ static int run(const arguments *a) {
     results = json_array();
     UN_GO(un_cluster_agree(un_cli_dataset_open(a->data, NULL, &data)));
     un_cli_catch_signals();
+    un_cli_stop_patience = 3600; /* a step of another may be that long */
     UN_GO(train(a, data, results));
     code = un_cluster_rank(un_cluster_all()) == 0 ? report(a, results) : UN_EXIT_OK;
 done:

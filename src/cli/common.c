@@ -72,6 +72,7 @@ static void print_progress(const unseen_progress *p) {
 
 volatile sig_atomic_t un_cli_stop;
 int un_cli_rank_threads;
+int un_cli_stop_patience = 20;
 
 int un_cli_progress(const unseen_progress *progress, void *user) {
     (void)user;
@@ -112,14 +113,13 @@ int un_cli_usage(const char *format, ...) {
 }
 
 int un_cli_leave(int code) {
-    /* Seconds. After a stop others may have a long step to end, and then keep their state; who does not want
-     * to wait for that stops a second time. */
-    enum { PATIENCE = 2, STOP_PATIENCE = 3600 };
+    /* Seconds; after a stop more. Who does not want to wait stops a second time. */
+    enum { PATIENCE = 2 };
     static int left;
     int tell = 0, together = 0;
     if (left) return code;
     left = 1;
-    un_cluster_leave(&code, g_sentence, un_cli_stop ? STOP_PATIENCE : PATIENCE, &tell, &together);
+    un_cluster_leave(&code, g_sentence, un_cli_stop ? un_cli_stop_patience : PATIENCE, &tell, &together);
     if (tell) print_failure(together ? "" : un_cluster_place(), g_sentence);
     fflush(stderr);
     if (!together) un_cluster_abort(code ? code : UN_EXIT_FAILURE);

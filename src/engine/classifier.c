@@ -1,8 +1,8 @@
 /* classifier.c - see classifier.h; classes described after training are in describe.c. */
 #include "engine/classifier.h"
 
-#include <stdio.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,7 +155,7 @@ un_status un_classifier_score(un_classifier *c, const float *features, size_t n,
         if (!isfinite(scores[i]))
             return un_fail(UNSEEN_E_ARGUMENT,
                            "the scores of image %zu are not finite numbers: its features are too "
-                           "large for this model",
+                           "large for this model, or the model is damaged",
                            i / c->classes.count);
     if (!calibrated) return UNSEEN_OK;
     float gamma = (float)c->model.gamma;

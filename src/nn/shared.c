@@ -33,7 +33,8 @@ static stretch own_piece(const un_shared *s, size_t window) {
 
 static void cut(un_shared *s, size_t window) {
     size_t n = un_cluster_size(s->ranks), trained = s->params->trained;
-    s->windows = trained > 0 ? divide_up(trained, window) : 1;
+    if (trained == 0) return;
+    s->windows = divide_up(trained, window);
     s->piece = divide_up(divide_up(trained, n), s->windows);
     s->piece = divide_up(s->piece, ALIGNMENT) * ALIGNMENT;
     s->windows = divide_up(trained, n * s->piece);

@@ -190,6 +190,7 @@ static un_status do_units(work *w) {
         if (next == UN_NO_UNIT) return UNSEEN_OK;
         const un_unit *u = &w->deal.units[next];
         un_status status = (u->kind == UN_UNIT_SELECTION ? do_selection : do_final)(w, u, &result);
+        if (status == UNSEEN_E_INTERRUPTED) UN_TRY(un_deal_serve(&w->deal)); /* others hear of it */
         if (status || !leads(w)) {
             free(result.data);
             result = (un_unit_result){0};

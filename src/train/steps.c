@@ -82,6 +82,9 @@ static un_status agree(const trainer *t, int *stopped, int *due) {
     *due = all.data[1];
     for (size_t r = 0; r < all.count; r++) *stopped |= all.data[all.begin[r]];
     un_gathered_free(&all);
+    /* Of a team that stops all know it, for the first has to tell other teams, and none gives up soon
+     * what these still do. */
+    if (*stopped && t->options->stop) *t->options->stop = 1;
     return UNSEEN_OK;
 }
 
