@@ -224,7 +224,8 @@ un_status un_cluster_split(un_cluster *group, size_t colour, un_cluster **out) {
 
 void un_cluster_free(un_cluster *group) {
     if (!group || group == &g_all) return;
-    /* MPI_Comm_free is collective, and a rank that failed alone comes here, too: MPI_Finalize does it. */
+    /* MPI_Comm_free is collective, and a rank that failed alone comes here, too: what the group has in
+     * MPI is there to the end. */
     free(group);
 }
 

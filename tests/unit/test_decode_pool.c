@@ -455,15 +455,6 @@ static void workers_end_with_their_parent(void **state) {
 
 /* ---- nothing grows, many at once ---- */
 
-static size_t open_files(void) {
-    DIR *folder = opendir("/proc/self/fd");
-    size_t n = 0;
-    assert_non_null(folder);
-    while (readdir(folder)) n++;
-    closedir(folder);
-    return n;
-}
-
 static long kib_of(pid_t pid) { return status_of(pid, "VmRSS:"); }
 
 static void two_thousand_pictures_leave_nothing(void **state) {
@@ -477,7 +468,7 @@ static void two_thousand_pictures_leave_nothing(void **state) {
     pictures[FORMATS] = sample(0);
     pictures[FORMATS].size /= 2;
     assert_int_equal(children(pid, 4), 1);
-    size_t files = open_files();
+    size_t files = util_open_files();
     for (size_t i = 0; i < TIMES; i++) {
         const blob *b = &pictures[i % (FORMATS + 1)];
         un_decoded got;
@@ -494,14 +485,14 @@ static void two_thousand_pictures_leave_nothing(void **state) {
         assert_true(kib_of(getpid()) <= before + ALLOWED_KIB);
         assert_true(worker_after <= worker_before + ALLOWED_KIB);
     }
-    assert_int_equal(open_files(), files);
+    assert_int_equal(util_open_files(), files);
     /* Replaced in time, which is no restart. */
     assert_int_equal(un_decode_pool_restarts(pool), 0);
     assert_int_equal(children(successor, 4), 1);
     assert_int_not_equal(successor[0], pid[0]);
     for (size_t f = 0; f <= FORMATS; f++) free(pictures[f].bytes);
     un_decode_pool_close(pool);
-    assert_int_equal(open_files(), files - 1);
+    assert_int_equal(util_open_files(), files - 1);
 }
 
 typedef struct {

@@ -1,7 +1,6 @@
 /* test_host.c - what is the host's stays as it was: libvips that the host started and set, locale,
  * umask, working directory, signals, environment, OpenMP's settings, how floats are rounded, open files.
  * The library draws, imports, extracts, trains, evaluates, explains and reports meanwhile. */
-#include <dirent.h>
 #include <fenv.h>
 #include <locale.h>
 #include <signal.h>
@@ -60,15 +59,6 @@ typedef struct {
     int concurrency, cache;
 } settings;
 
-static size_t open_files(void) {
-    DIR *folder = opendir("/proc/self/fd");
-    size_t n = 0;
-    assert_non_null(folder);
-    while (readdir(folder)) n++;
-    closedir(folder);
-    return n;
-}
-
 static void take(settings *s) {
     memset(s, 0, sizeof *s);
     snprintf(s->locale, sizeof s->locale, "%s", setlocale(LC_ALL, NULL));
@@ -83,7 +73,7 @@ static void take(settings *s) {
     assert_non_null(s->environment);
     for (size_t i = 0; i < s->variables; i++)
         assert_non_null(s->environment[i] = strdup(environ[i]));
-    s->files = open_files();
+    s->files = util_open_files();
     for (int i = 0; i < LIMITS; i++)
         assert_int_equal(getrlimit((__rlimit_resource_t)g_limits[i], &s->limits[i]), 0);
     s->priority = getpriority(PRIO_PROCESS, 0);
