@@ -18,9 +18,9 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "tensor/conv.h"
-#include "tensor/onednn.h"
+#include "tensor/feature_map.h"
 
-enum { PLANS = 8, MAX_EXTENT = 1 << 24, WAY_LENGTH = 48 };
+enum { PLANS = 8, WAY_LENGTH = 48 };
 
 /* The weights in one layout. */
 typedef struct packing {
@@ -32,14 +32,12 @@ typedef struct packing {
 
 /* A primitive for one input shape. */
 typedef struct {
-    un_feature_map in;
+    un_feature_map in, out; /* the caller's */
+    un_feature_map x, y;    /* the primitive's */
     int add, threads;
-    dnnl_primitive_t primitive;       /* NULL: free */
-    un_dtype type;                    /* in which it computes */
-    un_dnn_layout *x, *y;             /* the primitive's */
-    un_dnn_layout *given_x, *given_y; /* the caller's */
-    const packing *weights;           /* NULL for pooling */
-    char way[WAY_LENGTH];             /* see un_conv_way */
+    dnnl_primitive_t primitive; /* NULL: free */
+    const packing *weights;     /* NULL for pooling */
+    char way[WAY_LENGTH];       /* see un_conv_way */
 } plan;
 
 typedef struct {
@@ -62,69 +60,6 @@ struct un_pool {
     un_padding padding;
     plan_list plans;
 };
-
-/* ------------------------------------------------------------------ layouts */
-
-/* What oneDNN uses of the processor: not all, if ONEDNN_MAX_CPU_ISA says so. */
-static int has(dnnl_cpu_isa_t isa) { return (dnnl_get_effective_cpu_isa() & isa) == isa; }
-
-un_map_layout un_conv_layout(un_dtype type) {
-    /* AMX kernels read channels-last; without SSE 4.1 there are none for blocks. */
-    if (type == UN_BF16 && has(dnnl_cpu_isa_avx512_core_amx)) return UN_CHANNELS_LAST;
-    return has(dnnl_cpu_isa_sse41) ? UN_CHANNELS_BLOCKED : UN_CHANNELS_LAST;
-}
-
-static dnnl_format_tag_t layout_tag(un_map_layout layout) {
-    switch (layout) {
-    case UN_CHANNELS_LAST: return dnnl_nhwc;
-    case UN_CHANNELS_FIRST: return dnnl_nchw;
-    case UN_CHANNELS_BLOCKED: break;
-    }
-    return has(dnnl_cpu_isa_avx512_core) ? dnnl_nChw16c : dnnl_nChw8c;
-}
-
-static un_status describe_map(const un_feature_map *map, un_dnn_layout **out) {
-    const size_t extents[] = {map->n, map->c, map->h, map->w};
-    dnnl_dims_t dims;
-    size_t count = 1;
-    int fits = 1;
-    for (int i = 0; i < 4; i++) {
-        dims[i] = (dnnl_dim_t)extents[i];
-        fits &= extents[i] > 0 && extents[i] <= MAX_EXTENT &&
-                !__builtin_mul_overflow(count, extents[i], &count);
-    }
-    if (!fits || count > INT32_MAX / 2)
-        return un_fail(UNSEEN_E_UNSUPPORTED,
-                       "a feature map of %zu x %zu x %zu x %zu values is empty or too large",
-                       map->n, map->h, map->w, map->c);
-    DNN_TRY(un_dnn_layout_by_tag(out, 4, dims, un_dnn_type(map->type), layout_tag(map->layout)),
-            "describe a feature map");
-    return UNSEEN_OK;
-}
-
-un_status un_feature_map_bytes(const un_feature_map *map, size_t *out) {
-    un_dnn_layout *layout = NULL;
-    UN_TRY(describe_map(map, &layout));
-    *out = dnnl_memory_desc_get_size(layout);
-    un_dnn_layout_free(layout);
-    return UNSEEN_OK;
-}
-
-un_status un_feature_map_convert(const un_feature_map *from, const void *in,
-                                 const un_feature_map *to, void *out) {
-    un_dnn_layout *a = NULL, *b = NULL;
-    un_openmp_loan loan;
-    un_status status = UNSEEN_OK;
-    UN_GO(describe_map(from, &a));
-    UN_GO(describe_map(to, &b));
-    UN_GO(un_dnn_enter(&loan));
-    status = un_dnn_reorder(a, in, b, out);
-    un_dnn_leave(loan);
-done:
-    un_dnn_layout_free(a);
-    un_dnn_layout_free(b);
-    return status;
-}
 
 /* ------------------------------------------------------------------ windows */
 
@@ -155,22 +90,8 @@ static void set_window(un_padding padding, size_t kernel, size_t stride, const u
 
 /* ------------------------------------------------------------------ plans */
 
-static int same_map(const un_feature_map *a, const un_feature_map *b) {
-    return a->n == b->n && a->h == b->h && a->w == b->w && a->c == b->c && a->type == b->type &&
-           a->layout == b->layout;
-}
-
-static void free_ends(plan *p) {
-    un_dnn_layout_free(p->x);
-    un_dnn_layout_free(p->y);
-    p->x = p->y = NULL;
-}
-
 static void free_plan(plan *p) {
     if (p->primitive) dnnl_primitive_destroy(p->primitive);
-    free_ends(p);
-    un_dnn_layout_free(p->given_x);
-    un_dnn_layout_free(p->given_y);
     *p = (plan){0};
 }
 
@@ -178,7 +99,8 @@ static void free_plan(plan *p) {
 static plan *find_plan(plan_list *list, const un_feature_map *in, int add, int threads) {
     for (size_t i = 0; i < PLANS; i++) {
         plan *p = &list->items[i];
-        if (p->primitive && p->add == add && p->threads == threads && same_map(&p->in, in))
+        if (p->primitive && p->add == add && p->threads == threads &&
+            un_feature_map_same(&p->in, in))
             return p;
     }
     plan *p = &list->items[list->next];
@@ -198,25 +120,34 @@ typedef struct {
     un_map_layout in, out;
 } form;
 
-static un_status describe_ends(const form *f, const un_feature_map *in, const un_feature_map *out,
-                               plan *p) {
-    un_feature_map x = *in, y = *out;
-    x.type = y.type = p->type = f->type;
-    x.layout = f->in;
-    y.layout = f->out;
-    free_ends(p);
-    UN_TRY(describe_map(&x, &p->x));
-    return describe_map(&y, &p->y);
+static void set_ends(const form *f, plan *p) {
+    p->x = p->in;
+    p->y = p->out;
+    p->x.type = p->y.type = f->type;
+    p->x.layout = f->in;
+    p->y.layout = f->out;
 }
 
-/* Describes the layer's primitive for p->x, p->y and p->type. */
-typedef un_status (*describer)(const void *layer, const plan *p, dnnl_primitive_desc_t *out);
+/* Describes the primitive of a layer whose ends are x and y. */
+typedef un_status (*describer)(const void *layer, const plan *p, const un_dnn_layout *x,
+                               const un_dnn_layout *y, dnnl_primitive_desc_t *out);
+
+static un_status describe_form(const void *layer, describer describe, const plan *p,
+                               dnnl_primitive_desc_t *out) {
+    un_dnn_layout *x = NULL, *y = NULL;
+    un_status status = un_feature_map_describe(&p->x, &x);
+    if (!status) status = un_feature_map_describe(&p->y, &y);
+    if (!status) status = describe(layer, p, x, y, out);
+    un_dnn_layout_free(x);
+    un_dnn_layout_free(y);
+    return status;
+}
 
 /* Chooses how the layer is computed: as it is given if there is a kernel for that, else in a form
  * that has one. */
-static un_status select_form(const void *layer, describer describe, const un_feature_map *out,
-                             plan *p, dnnl_primitive_desc_t *description) {
-    const un_feature_map *in = &p->in;
+static un_status select_form(const void *layer, describer describe, plan *p,
+                             dnnl_primitive_desc_t *description) {
+    const un_feature_map *in = &p->in, *out = &p->out;
     const form forms[] = {{in->type, in->layout, out->layout},
                           {in->type, UN_CHANNELS_LAST, UN_CHANNELS_LAST},
                           {in->type, UN_CHANNELS_BLOCKED, UN_CHANNELS_BLOCKED},
@@ -224,11 +155,9 @@ static un_status select_form(const void *layer, describer describe, const un_fea
                           {UN_F32, UN_CHANNELS_BLOCKED, UN_CHANNELS_BLOCKED},
                           {UN_F32, UN_CHANNELS_LAST, UN_CHANNELS_LAST}};
     const form *slow = NULL;
-    UN_TRY(describe_map(in, &p->given_x));
-    UN_TRY(describe_map(out, &p->given_y));
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        UN_TRY(describe_ends(&forms[i], in, out, p));
-        un_status status = describe(layer, p, description);
+        set_ends(&forms[i], p);
+        un_status status = describe_form(layer, describe, p, description);
         if (status == UNSEEN_E_UNSUPPORTED) continue;
         UN_TRY(status);
         if (!un_dnn_is_slow(un_dnn_implementation(*description))) return UNSEEN_OK;
@@ -237,12 +166,12 @@ static un_status select_form(const void *layer, describer describe, const un_fea
         if (!slow) slow = &forms[i];
     }
     if (slow) un_dnn_warn_slow("a layer of a network");
-    UN_TRY(describe_ends(slow ? slow : &forms[0], in, out, p));
-    return describe(layer, p, description);
+    set_ends(slow ? slow : &forms[0], p);
+    return describe_form(layer, describe, p, description);
 }
 
 static void name_way(plan *p, const_dnnl_primitive_desc_t description) {
-    snprintf(p->way, sizeof p->way, "%s%s", p->type == p->in.type ? "" : "f32 ",
+    snprintf(p->way, sizeof p->way, "%s%s", p->x.type == p->in.type ? "" : "f32 ",
              un_dnn_implementation(description));
 }
 
@@ -250,20 +179,22 @@ static void name_way(plan *p, const_dnnl_primitive_desc_t description) {
  * other ends than the caller. */
 static un_status run_plan(const plan *p, un_dnn_operand *operands, int n, void *y,
                           un_conv_scratch *scratch, const char *what) {
-    int other_x = !dnnl_memory_desc_equal(p->x, p->given_x);
-    int other_y = !dnnl_memory_desc_equal(p->y, p->given_y);
-    size_t x_bytes = other_x ? (dnnl_memory_desc_get_size(p->x) + 63) / 64 * 64 : 0;
-    size_t y_bytes = other_y ? dnnl_memory_desc_get_size(p->y) : 0;
+    int other_x = !un_feature_map_same(&p->x, &p->in);
+    int other_y = !un_feature_map_same(&p->y, &p->out);
+    size_t x_bytes = 0, y_bytes = 0;
+    if (other_x) UN_TRY(un_feature_map_bytes(&p->x, &x_bytes));
+    if (other_y) UN_TRY(un_feature_map_bytes(&p->y, &y_bytes));
+    x_bytes = (x_bytes + 63) / 64 * 64;
     if (other_x || other_y) UN_TRY(un_conv_scratch_reserve(scratch, x_bytes + y_bytes));
     if (other_x) {
-        UN_TRY(un_dnn_reorder(p->given_x, operands[0].data, p->x, scratch->data));
+        UN_TRY(un_feature_map_convert(&p->in, operands[0].data, &p->x, scratch->data));
         operands[0].data = scratch->data;
     }
     void *made = other_y ? (char *)scratch->data + x_bytes : y;
-    if (other_y && p->add) UN_TRY(un_dnn_reorder(p->given_y, y, p->y, made));
+    if (other_y && p->add) UN_TRY(un_feature_map_convert(&p->out, y, &p->y, made));
     operands[1].data = made;
     UN_TRY(un_dnn_execute(p->primitive, operands, n, what));
-    return other_y ? un_dnn_reorder(p->y, made, p->given_y, y) : UNSEEN_OK;
+    return other_y ? un_feature_map_convert(&p->y, made, &p->out, y) : UNSEEN_OK;
 }
 
 /* ------------------------------------------------------------------ convolution */
@@ -348,7 +279,7 @@ static un_status find_packing(un_conv *c, const un_dnn_layout *layout, const pac
 
 static un_status check_spec(const un_conv_spec *s) {
     int odd = s->kernel % 2 == 1 && s->kernel < 32 && s->stride > 0 && s->stride < 32;
-    if (!odd || s->in == 0 || s->out == 0 || s->in > MAX_EXTENT || s->out > MAX_EXTENT ||
+    if (!odd || s->in == 0 || s->out == 0 || s->in > UN_MAX_EXTENT || s->out > UN_MAX_EXTENT ||
         (s->depthwise && s->in != s->out) || (s->type != UN_F32 && s->type != UN_BF16))
         return un_fail(UNSEEN_E_ARGUMENT, "a convolution of this form is not supported");
     return UNSEEN_OK;
@@ -439,21 +370,22 @@ static dnnl_alg_kind_t activation_of(un_conv_activation activation) {
     return dnnl_alg_kind_undef;
 }
 
-static un_status describe_conv(const void *layer, const plan *p, dnnl_primitive_desc_t *out) {
+static un_status describe_conv(const void *layer, const plan *p, const un_dnn_layout *x,
+                               const un_dnn_layout *y, dnnl_primitive_desc_t *out) {
     const un_conv *c = layer;
     const un_conv_spec *s = &c->spec;
     un_dnn_layout *weights = NULL;
-    UN_TRY(describe_weights(s, dnnl_format_tag_any, p->type, &weights));
+    UN_TRY(describe_weights(s, dnnl_format_tag_any, p->x.type, &weights));
     un_dnn_operation operation = {.kind = UN_DNN_CONVOLUTION,
-                                  .x = p->x,
+                                  .x = x,
                                   .weights = weights,
                                   .bias = c->bias_layout,
-                                  .y = p->y,
+                                  .y = y,
                                   .add = p->add,
                                   .activation = activation_of(s->activation)};
     if (s->activation == UN_CONV_RELU6) operation.beta = 6.0f;
     /* `auto` lets oneDNN take Winograd's algorithm. */
-    operation.algorithm = s->depthwise || s->kernel != 3 || p->type != UN_F32
+    operation.algorithm = s->depthwise || s->kernel != 3 || p->x.type != UN_F32
                               ? dnnl_convolution_direct
                               : dnnl_convolution_auto;
     set_window(s->padding, s->kernel, s->stride, &p->in, &operation);
@@ -464,11 +396,10 @@ static un_status describe_conv(const void *layer, const plan *p, dnnl_primitive_
 }
 
 static un_status make_conv(un_conv *c, plan *p) {
-    un_feature_map out;
     dnnl_primitive_desc_t description = NULL;
     un_status status = UNSEEN_OK;
-    un_conv_output(c, &p->in, &out);
-    UN_GO(select_form(c, describe_conv, &out, p, &description));
+    un_conv_output(c, &p->in, &p->out);
+    UN_GO(select_form(c, describe_conv, p, &description));
     name_way(p, description);
     UN_GO(find_packing(c, dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0),
                        &p->weights));
@@ -481,7 +412,7 @@ done:
 /* Blocks of 16 or none: what winograd.c reads. */
 static int winograd_applies(const un_conv *conv, const un_feature_map *in, int add) {
     return conv->winograd && !add && un_winograd_pays(in) &&
-           (in->layout == UN_CHANNELS_LAST || layout_tag(in->layout) == dnnl_nChw16c);
+           (in->layout == UN_CHANNELS_LAST || un_conv_blocks() == 16);
 }
 
 static un_status run_conv(un_conv *conv, const un_feature_map *in, const void *x, int add, void *y,
@@ -537,18 +468,18 @@ void un_pool_output(const un_pool *pool, const un_feature_map *in, un_feature_ma
     map_output(pool->padding, pool->kernel, pool->stride, in->c, in, out);
 }
 
-static un_status describe_pool(const void *layer, const plan *p, dnnl_primitive_desc_t *out) {
+static un_status describe_pool(const void *layer, const plan *p, const un_dnn_layout *x,
+                               const un_dnn_layout *y, dnnl_primitive_desc_t *out) {
     const un_pool *pool = layer;
-    un_dnn_operation operation = {.kind = UN_DNN_MAX_POOLING, .x = p->x, .y = p->y};
+    un_dnn_operation operation = {.kind = UN_DNN_MAX_POOLING, .x = x, .y = y};
     set_window(pool->padding, pool->kernel, pool->stride, &p->in, &operation);
     return un_dnn_describe(&operation, "do max pooling on this processor", out);
 }
 
 static un_status make_pool(const un_pool *pool, plan *p) {
-    un_feature_map out;
     dnnl_primitive_desc_t description = NULL;
-    un_pool_output(pool, &p->in, &out);
-    UN_TRY(select_form(pool, describe_pool, &out, p, &description));
+    un_pool_output(pool, &p->in, &p->out);
+    UN_TRY(select_form(pool, describe_pool, p, &description));
     name_way(p, description);
     un_status status = un_dnn_create(description, "prepare max pooling", &p->primitive);
     dnnl_primitive_desc_destroy(description);

@@ -32,10 +32,20 @@ ways() {
 if [ "$(uname -m)" = x86_64 ]; then
     ways ALL mobilenet_v2 f32 64
     ways ALL mobilenet_v2 bf16 64
-    ways AVX2 mobilenet_v2 bf16 64 # widened, since there is no bf16
+    # Without bf16 instructions the network is one in f32, and says so.
+    ways AVX2 mobilenet_v2 bf16 64
     case $layers in
-    *'"f32 jit'*) ;;
-    *) fail "bf16 on AVX2 is not said to be widened: $text" ;;
+    *f32*) fail "converts between its layers: $layers" ;;
+    esac
+    case $text in
+    *'"precision": "f32"'*) ;;
+    *) fail "bf16 on AVX2 is not said to be f32: $text" ;;
+    esac
+    output=$(ONEDNN_MAX_CPU_ISA=AVX2 "$unseen" bench backbone --arch mobilenet_v2 --batch 1 \
+        --precision bf16 --image-size 64 --steps 1 2>&1)
+    case $output in
+    *"convolutions in f32"*) ;;
+    *) fail "nothing tells that convolutions are in f32: $output" ;;
     esac
 fi
 expect 1 "no architecture \"resnet102\"" "$unseen" bench backbone --arch resnet102
