@@ -1,4 +1,4 @@
-/* status.c - the per-thread error sentence, log and progress, the version; see status.h. */
+/* status.c - sentences, the error of each thread, log and progress, the version; see status.h. */
 #include "base/status.h"
 
 #include <errno.h>
@@ -10,18 +10,85 @@
 #include "base/locale.h"
 #include "unseen.h"
 
-static _Thread_local char g_error[UN_ERROR_LENGTH];
+/* ---- sentences ---- */
+
+/* Longest format with options or commands in it; tests/tools/sentences.py holds them to it. */
+enum { FORMAT_LENGTH = 1024 };
+
+static int g_is_program;
+
+void un_speak_as_program(void) { g_is_program = 1; }
 
 /* Takes back a letter of UTF-8 that the end of the buffer cut in two. */
-static void mend_end(void) {
-    size_t length = strlen(g_error), at = length;
-    if (length + 1 < sizeof g_error) return;
-    while (at > 0 && length - at < 3 && ((unsigned char)g_error[at - 1] & 0xC0) == 0x80) at--;
+static void mend_end(char *text, size_t size) {
+    size_t length = strlen(text), at = length;
+    if (length + 1 < size) return;
+    while (at > 0 && length - at < 3 && ((unsigned char)text[at - 1] & 0xC0) == 0x80) at--;
     if (at == 0) return;
-    unsigned char first = (unsigned char)g_error[at - 1];
+    unsigned char first = (unsigned char)text[at - 1];
     size_t letter = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC0 ? 2 : 1;
-    if (length - (at - 1) < letter) g_error[at - 1] = 0;
+    if (length - (at - 1) < letter) text[at - 1] = 0;
 }
+
+/* A text that is being put together; what does not fit is left out. */
+typedef struct {
+    char *text;
+    size_t size, used;
+} words;
+
+static void add(words *w, const char *text, size_t n) {
+    for (size_t i = 0; i < n && w->used + 1 < w->size; i++) w->text[w->used++] = text[i];
+}
+
+/* What stands in braces: [at, end) is "A|B" or "--option", or else nothing to choose from. */
+static int add_choice(words *w, const char *at, const char *end) {
+    const char *bar = memchr(at, '|', (size_t)(end - at));
+    int is_option = !bar && end - at > 2 && at[0] == '-' && at[1] == '-';
+    if ((!bar && !is_option) || memchr(at, '{', (size_t)(end - at))) return 0;
+    if (bar && g_is_program) {
+        add(w, at, (size_t)(bar - at));
+    } else if (bar) {
+        add(w, bar + 1, (size_t)(end - bar - 1));
+    } else if (g_is_program) {
+        add(w, at, (size_t)(end - at));
+    } else {
+        add(w, "option ", 7);
+        for (at += 2; at < end; at++) add(w, *at == '-' ? "_" : at, 1);
+    }
+    return 1;
+}
+
+/* Puts in what the reader can use. */
+static const char *choose(const char *text, char *out, size_t size) {
+    words w = {out, size, 0};
+    while (*text) {
+        const char *end = *text == '{' ? strchr(text, '}') : NULL;
+        if (end && add_choice(&w, text + 1, end)) {
+            text = end + 1;
+        } else {
+            add(&w, text++, 1);
+        }
+    }
+    out[w.used] = 0;
+    return out;
+}
+
+void un_sentence(char *out, size_t size, const char *format, va_list arguments) {
+    char chosen[FORMAT_LENGTH];
+    vsnprintf(out, size, strchr(format, '{') ? choose(format, chosen, sizeof chosen) : format,
+              arguments);
+    mend_end(out, size);
+}
+
+un_phrase un_worded(const char *text) {
+    un_phrase phrase;
+    choose(text, phrase.text, sizeof phrase.text);
+    return phrase;
+}
+
+/* ---- failures ---- */
+
+static _Thread_local char g_error[UN_ERROR_LENGTH];
 
 static void append_errno(int code) {
     char text[128];
@@ -29,24 +96,22 @@ static void append_errno(int code) {
     const char *reason = strerror_r(code, text, sizeof text);
     size_t used = strlen(g_error);
     snprintf(g_error + used, sizeof g_error - used, ": %s", reason);
-    mend_end();
+    mend_end(g_error, sizeof g_error);
 }
 
 un_status un_fail(un_status status, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(g_error, sizeof g_error, format, arguments);
+    un_sentence(g_error, sizeof g_error, format, arguments);
     va_end(arguments);
-    mend_end();
     return status;
 }
 
 un_status un_fail_errno(int code, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(g_error, sizeof g_error, format, arguments);
+    un_sentence(g_error, sizeof g_error, format, arguments);
     va_end(arguments);
-    mend_end();
     append_errno(code);
     return code == ENOMEM ? UNSEEN_E_MEMORY : UNSEEN_E_IO;
 }
@@ -61,15 +126,14 @@ un_status un_fail_prefix(un_status status, const char *format, ...) {
     memcpy(rest, g_error, sizeof rest);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(g_error, sizeof g_error, format, arguments);
+    un_sentence(g_error, sizeof g_error, format, arguments);
     va_end(arguments);
-    mend_end();
     size_t used = strlen(g_error);
     if (used + 3 >= sizeof g_error) return status; /* the prefix alone filled the buffer */
     /* A cut tail is better than a failure about a failure. */
     int room = (int)(sizeof g_error - used - 3);
     snprintf(g_error + used, sizeof g_error - used, ": %.*s", room, rest);
-    mend_end();
+    mend_end(g_error, sizeof g_error);
     return status;
 }
 
@@ -97,7 +161,7 @@ void un_log(unseen_log_level level, const char *format, ...) {
     char message[MESSAGE_LENGTH];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    un_sentence(message, sizeof message, format, arguments);
     va_end(arguments);
     /* The function may call the library, whose failures are not those of the call under way. */
     char error[UN_ERROR_LENGTH];

@@ -10,6 +10,7 @@
 #define UN_BASE_STATUS_H
 
 #include <signal.h>
+#include <stdarg.h>
 #include <stddef.h>
 
 #include "unseen.h"
@@ -18,6 +19,35 @@ typedef unseen_status un_status;
 
 /* Longest sentence kept, including the terminating NUL; longer ones are cut. */
 enum { UN_ERROR_LENGTH = 1024 };
+
+/* ---- words of a sentence that differ between the program and a host of the library.
+ *
+ * The program's user types options and commands; a host's programmer sets fields of structures and
+ * calls functions. A sentence that names one is written once, with both in its format:
+ *
+ *     un_fail(UNSEEN_E_FORMAT, "%s has no pictures: {`unseen extract`|unseen_extract} ...", path)
+ *     un_fail(UNSEEN_E_FORMAT, "the channels come last, import it with {--layout} nhwc")
+ *
+ * {A|B} is A in the program and B in the library, and {--image-files} is short for
+ * {--image-files|option image_files}: the field of the public structure and the keyword in Python.
+ * A and B have no %; other braces are braces. un_fail, un_log and whatever else calls un_sentence
+ * read formats so, never arguments, for a file's name may hold anything: one that names an option
+ * goes through un_worded. tests/tools/sentences.py watches over all of this. ---- */
+
+/* From now on sentences are those of the program; to be called before there are threads. */
+void un_speak_as_program(void);
+
+/* vsnprintf of a sentence; longer ones are cut between letters. */
+void un_sentence(char *out, size_t size, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+
+/* An argument of a sentence, with such words in it. */
+typedef struct {
+    char text[256];
+} un_phrase;
+un_phrase un_worded(const char *text);
+
+/* ---- failures ---- */
 
 /* Stores the sentence and returns `status`, so that `return un_fail(...)` works. */
 un_status un_fail(un_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));

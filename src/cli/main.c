@@ -255,6 +255,7 @@ static int run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    un_speak_as_program(); /* in processes for decoding, too */
     if (argc == 2 && !strcmp(argv[1], UN_DECODE_WORKER)) _exit(un_decode_worker(UN_DECODE_SOCKET));
     open_standard_streams();
     wait_passively(argv);

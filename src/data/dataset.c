@@ -93,7 +93,10 @@ static un_status read_identity(const reader *r) {
     const char *name = un_safetensors_metadata(r->file, "name");
     char *copy = NULL;
     if (!format || strcmp(format, FORMAT) != 0)
-        return wrong(r, "this", "is not a data set of unseen; make one with `unseen import`");
+        return wrong(r, "this",
+                     un_worded("is not a data set of unseen; make one with {`unseen "
+                               "import`|unseen_import}")
+                         .text);
     if (!version || strcmp(version, "1") != 0)
         return un_fail(UNSEEN_E_UNSUPPORTED,
                        "%s has format version %.20s, this program reads version 1", r->file->path,
@@ -322,8 +325,10 @@ un_status un_dataset_open(un_dataset *dataset, const char *directory) {
     char *path = NULL;
     un_status status = UNSEEN_OK;
     if (un_path_exists(directory) && !un_path_is_directory(directory))
-        UN_GO(un_fail_kind(directory, "a data set directory (`unseen import` makes one)",
-                           un_kind_of_file(directory)));
+        UN_GO(un_fail_kind(
+            directory,
+            un_worded("a data set directory ({`unseen import`|unseen_import} makes one)").text,
+            un_kind_of_file(directory)));
     UN_GO(un_path_join(directory, "dataset.safetensors", &path));
     if (un_path_exists(directory) && !un_path_exists(path))
         UN_GO(un_fail(UNSEEN_E_FORMAT,

@@ -427,19 +427,25 @@ static size_t usual_number(size_t n) {
 }
 
 /* So many unseen ones cannot be chosen: says what can. */
-static un_status refuse_number(size_t candidates, size_t number) {
+static un_status refuse_number(size_t candidates, size_t number, int some) {
     char most[64] = "";
     if (candidates < 2)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "%zu class%s images; at least 2 need some, for there is nothing to tell "
                        "apart otherwise",
                        candidates, candidates == 1 ? " has" : "es have");
-    if (candidates > 2) snprintf(most, sizeof most, "choose at most %zu, or ", candidates - 2);
+    if (candidates > 2)
+        snprintf(most, sizeof most, "choose at most %zu%s", candidates - 2, some ? "" : ", or ");
+    if (some)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "%zu classes have images; %zu unseen and at least 2 seen ones cannot be "
+                       "chosen from them%s%s",
+                       candidates, number, *most ? "; " : "", most);
     return un_fail(UNSEEN_E_ARGUMENT,
-                   "%zu classes have images; %zu unseen and at least 2 seen ones cannot be chosen "
-                   "from them; %stake none with --unseen-count 0 (\"unseen_count\": 0 in a split "
-                   "file): all classes with images are learned, those without are the unseen ones, "
-                   "and nothing measures T1, U and H",
+                   "%zu classes have images; %zu unseen and at least 2 seen ones cannot be "
+                   "chosen from them; %stake none with {--unseen-count} 0 (\"unseen_count\": 0 "
+                   "in a split file): all classes with images are learned, those without are "
+                   "the unseen ones, and nothing measures T1, U and H",
                    candidates, number, most);
 }
 
@@ -465,7 +471,7 @@ static un_status select_unseen(selector *c, const un_split_proposal *p, un_split
                        "%s: of %zu classes with images %zu are to be unseen; at least 2 must not "
                        "be",
                        p->where, c->candidates, outcome->unseen);
-    return refuse_number(c->candidates, number);
+    return refuse_number(c->candidates, number, p->some_unseen);
 }
 
 /* Sorts images by class, order kept: class k has members[first[k]] to

@@ -64,6 +64,7 @@ typedef struct {
     size_t unseen_count; /* 0: they are chosen */
     size_t number;       /* how many to choose; 0: a fifth */
     int no_unseen;       /* 1: none of the classes with images plays an unseen one */
+    int some_unseen;     /* 1: nobody could ask for that, and no sentence says so */
     uint64_t seed;
     const char *where; /* for sentences: where the names stand */
 } un_split_proposal;

@@ -333,8 +333,8 @@ static int is_state_file(const char *name) {
 static un_status refuse_file(const char *folder, const char *name) {
     if (ends_with(name, ".journal") || ends_with(name, ".safetensors.partial"))
         return un_fail(UNSEEN_E_ARGUMENT,
-                       "%s/%s is of an extraction that was interrupted, and would be lost; finish "
-                       "it by the same command, or remove the file",
+                       "%s/%s is of an extraction that was interrupted, and would be lost; "
+                       "finish it by the same {command|call}, or remove the file",
                        folder, name);
     return un_fail(UNSEEN_E_ARGUMENT,
                    "%s/%s is no part of the data set and would be lost; move it elsewhere", folder,

@@ -105,8 +105,8 @@ static un_status require_training(const un_task *task, const un_dataset *dataset
 static un_status require_labels(const un_dataset *dataset) {
     if (dataset->labels) return UNSEEN_OK;
     return un_fail(UNSEEN_E_ARGUMENT,
-                   "data set %s has no labels: it was imported without features; import it again "
-                   "with --features",
+                   "data set %s has no labels: it was imported without features; import it "
+                   "again with {--features}",
                    dataset->name);
 }
 
@@ -174,8 +174,8 @@ void un_task_log(const un_task *task) {
     size_t n = task->untrained_count;
     if (task->absent > 0)
         un_log(UNSEEN_LOG_WARNING,
-               "%zu image%s of the split %s no features and %s left out; `unseen extract` fills "
-               "them in once their pictures can be read",
+               "%zu image%s of the split %s no features and %s left out; {`unseen "
+               "extract`|unseen_extract} fills them in once their pictures can be read",
                task->absent, task->absent == 1 ? "" : "s", task->absent == 1 ? "has" : "have",
                task->absent == 1 ? "is" : "are");
     name_classes(&names, task->untrained, n);

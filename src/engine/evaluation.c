@@ -214,7 +214,8 @@ static un_status read_recipe(localiser *l) {
     if (!json_is_object(preprocess))
         UN_GO(un_fail(UNSEEN_E_ARGUMENT,
                       "feature set %s does not say how its pictures were cropped, so its maps "
-                      "cannot be laid over them; extract the features with `unseen extract`",
+                      "cannot be laid over them; extract the features with {`unseen "
+                      "extract`|unseen_extract}",
                       l->features->name));
     UN_GO(un_json_text(preprocess, &text));
     UN_GO(un_recipe_parse(text, l->features->name, &l->recipe));

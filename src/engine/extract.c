@@ -33,12 +33,13 @@ static un_status open_inputs(extraction *x) {
     x->dataset = o->dataset;
     if (!x->dataset->image_root || !x->dataset->images)
         return un_fail(UNSEEN_E_ARGUMENT,
-                       "%s does not say where its pictures lie; import it again with --images ROOT",
+                       "%s does not say where its pictures lie; import it again with {--images} "
+                       "ROOT",
                        x->dataset->directory);
     if (!un_path_is_directory(x->dataset->image_root))
         return un_fail(UNSEEN_E_IO,
                        "the folder of the pictures, %s, is not there; mount its drive, or say "
-                       "where they are now with --images ROOT",
+                       "where they are now with {--images ROOT|unseen_dataset_use_images}",
                        x->dataset->image_root);
     UN_TRY(un_backbone_open(o->backbone, o->precision, &x->backbone));
     x->recipe = x->backbone->recipe;
@@ -76,7 +77,8 @@ static un_status note_bad(extraction *x, size_t image, un_status code, const cha
 
 static void log_rest(const extraction *x) {
     if (x->warned > MAX_WARNINGS)
-        un_log(UNSEEN_LOG_WARNING, "%zu more pictures were left out; --verbose names each",
+        un_log(UNSEEN_LOG_WARNING,
+               "%zu more pictures were left out; {--verbose names|debug messages name} each",
                x->warned - MAX_WARNINGS);
 }
 
@@ -102,19 +104,19 @@ static un_status give_up(extraction *x, const char *sentence) {
     }
     char done[64] = "what all ranks have done"; /* which none of them knows */
     if (is_alone()) snprintf(done, sizeof done, "the %zu images before them", before);
-    return un_fail(
-        UNSEEN_E_IO,
-        "%d pictures in a row could not be read, the last: %s. Is the drive with %s "
-        "there? The same command goes on after %s; --keep-going leaves such pictures out",
-        UN_PICTURE_FAILURES, last, x->dataset->image_root, done);
+    return un_fail(UNSEEN_E_IO,
+                   "%d pictures in a row could not be read, the last: %s. Is the drive with %s "
+                   "there? The same {command|call} goes on after %s; {--keep-going} leaves such "
+                   "pictures out",
+                   UN_PICTURE_FAILURES, last, x->dataset->image_root, done);
 }
 
 static un_status say_stopped(const extraction *x) {
     if (!is_alone())
         return un_fail(UNSEEN_E_INTERRUPTED,
-                       "stopped; the same command goes on after what all ranks have done");
+                       "stopped; the same {command|call} goes on after what all ranks have done");
     return un_fail(UNSEEN_E_INTERRUPTED,
-                   "stopped after %zu of %zu images; the same command goes on from there",
+                   "stopped after %zu of %zu images; the same {command|call} goes on from there",
                    x->taken_up + x->next, x->dataset->image_count);
 }
 

@@ -111,7 +111,7 @@ static un_status read_field(reader *r, size_t line, un_description *d, char *tex
         return un_fail_prefix(UNSEEN_E_ARGUMENT, "%s: line %zu", r->path, line);
     un_cell cell = un_cell_read(&r->format, sign + 1);
     if (cell.kind == UN_CELL_EMPTY || cell.kind == UN_CELL_WRONG)
-        return wrong_field(r, line, d->name, text, sign + 1, cell.why);
+        return wrong_field(r, line, d->name, text, sign + 1, un_worded(cell.why).text);
     if (cell.kind == UN_CELL_UNKNOWN) return UNSEEN_OK;
     values[d->count++] = cell.value;
     return UNSEEN_OK;

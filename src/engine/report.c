@@ -209,7 +209,9 @@ static un_status read_log(un_csv *csv, un_arena *arena, un_report_series *series
     size_t loss = find_column(fields, n, "loss"), columns = n;
     if (run == n || epoch == n || loss == n)
         return un_fail(UNSEEN_E_FORMAT,
-                       "%s is no log of `unseen train`: run, epoch or loss is missing", csv->path);
+                       "%s is no log of {`unseen train`|unseen_train}: run, epoch or loss is "
+                       "missing",
+                       csv->path);
     while (*csv->at) {
         double x = 0, y = 0;
         UN_TRY(un_csv_next(csv, fields, MAX_COLUMNS, &n));

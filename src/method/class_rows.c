@@ -73,9 +73,10 @@ un_status un_attribute_vectors_width(const un_class_semantics *semantics, int on
     if (one_hot || (semantics->vectors && semantics->vector_width > 0)) return UNSEEN_OK;
     return un_fail(UNSEEN_E_ARGUMENT,
                    "semantics \"%s\" has no word vectors of its attributes, which %s starts "
-                   "from: add them with `unseen words DIR --vectors FILE`, or builtin:words "
-                   "for FILE if there is none; if its values have no names, as those of an "
-                   "embedding, start without: --set vectors=one-hot",
+                   "from: add them with {`unseen words DIR --vectors "
+                   "FILE`|unseen_dataset_add_words}, or builtin:words for FILE if there is "
+                   "none; if its values have no names, as those of an embedding, start without: "
+                   "{--set|setting} vectors=one-hot",
                    semantics->name, method);
 }
 

@@ -194,16 +194,18 @@ done:
 un_status un_config_set(const un_method_class *class, json_t *config, const char *assignment) {
     const char *equals = strchr(assignment, '=');
     if (!equals || equals == assignment)
-        return un_fail(UNSEEN_E_ARGUMENT, "--set wants key=value, not \"%.100s\"", assignment);
+        return un_fail(UNSEEN_E_ARGUMENT, "{--set wants|a setting is} key=value, not \"%.100s\"",
+                       assignment);
     char *key = NULL;
     UN_TRY(un_format(&key, "%.*s", (int)(equals - assignment), assignment));
+    const un_phrase where = un_worded("{--set|settings}");
     const un_option *o = find_option(class, key);
     un_status status = UNSEEN_OK;
     if (!o) {
-        status = unknown_key(class, key, "--set");
+        status = unknown_key(class, key, where.text);
     } else {
         json_t *value = value_from_text(o, equals + 1);
-        status = value ? un_json_set(config, key, value) : wrong(o, "--set");
+        status = value ? un_json_set(config, key, value) : wrong(o, where.text);
     }
     free(key);
     return status;

@@ -325,7 +325,7 @@ static un_status load(un_model *model, const un_safetensors *file, un_precision 
     const char *format = un_safetensors_metadata(file, "format");
     const char *version = un_safetensors_metadata(file, "format_version");
     if (!format || strcmp(format, FORMAT) != 0)
-        return damaged(file, "it was not written by `unseen train`");
+        return damaged(file, un_worded("it was not written by {`unseen train`|unseen_train}").text);
     if (!version || strcmp(version, VERSION) != 0)
         return un_fail(UNSEEN_E_UNSUPPORTED,
                        "%s: model format version %.20s, this program reads %s", file->path,

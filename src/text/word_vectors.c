@@ -137,9 +137,9 @@ static un_status sum_words(work *w, const un_vocabulary *v) {
     }
     if (known == 0)
         return un_fail(UNSEEN_E_FORMAT,
-                       "%s has no vector for any of the %zu words of the attributes (%s%s); is it "
-                       "in another language, or are its words spelt otherwise? The names of the "
-                       "attributes can be given with --attributes",
+                       "%s has no vector for any of the %zu words of the attributes (%s%s); is "
+                       "it in another language, or are its words spelt otherwise? The names of "
+                       "the attributes can be given with {--attributes}",
                        w->options->vectors, unknown.count, unknown.text,
                        un_name_list_more(&unknown));
     if (unknown.count > 0)
@@ -152,8 +152,8 @@ static un_status from_words(work *w) {
     un_vocabulary v = {0};
     if (w->count == 0)
         return un_fail(UNSEEN_E_ARGUMENT,
-                       "the attributes of data set %s have no names to look up in %s; give their "
-                       "names with --attributes",
+                       "the attributes of data set %s have no names to look up in %s; give "
+                       "their names with {--attributes}",
                        w->dataset->name, w->options->vectors);
     UN_TRY(collect_words(w, &v));
     UN_TRY(un_vocabulary_read(&v, w->options->vectors, &w->arena));
@@ -168,8 +168,8 @@ static un_status from_nothing(work *w) {
     char word[WORD];
     if (w->count == 0)
         return un_fail(UNSEEN_E_ARGUMENT,
-                       "the attributes of data set %s have no names to make vectors of; give their "
-                       "names with --attributes",
+                       "the attributes of data set %s have no names to make vectors of; give "
+                       "their names with {--attributes}",
                        w->dataset->name);
     w->width = BUILTIN_WIDTH;
     UN_TRY(
@@ -205,7 +205,7 @@ static un_status select_tensor(const work *w, const un_safetensors *file, const 
     un_name_list names = {0};
     for (size_t i = 0; i < file->count; i++)
         un_name_list_say(&names, TOLD, "%s", file->entries[i].name);
-    return un_fail(UNSEEN_E_ARGUMENT, "%s has several tensors, name one with --tensor: %s%s",
+    return un_fail(UNSEEN_E_ARGUMENT, "%s has several tensors, name one with {--tensor}: %s%s",
                    o->vectors, names.text, un_name_list_more(&names));
 }
 

@@ -334,7 +334,8 @@ static un_status open_state(const trainer *t, const un_safetensors *file, json_t
 static un_status expect(const trainer *t, const char *path, int found) {
     if (!found || t->options->resume) return UNSEEN_OK;
     return un_fail(UNSEEN_E_ARGUMENT,
-                   "%s is left from a training that was stopped: go on with --resume, or remove it",
+                   "%s is left from a training that was stopped: go on with {--resume}, or "
+                   "remove it",
                    path);
 }
 

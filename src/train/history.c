@@ -302,8 +302,9 @@ un_status un_history_select(trainer *t) {
                                           "evaluate_every or raise epochs");
     selection_metric metric = select_metric(t, begin);
     if (metric == METRICS)
-        return un_fail(UNSEEN_E_ARGUMENT, "selection has no images to measure anything on: train "
-                                          "with --select none, or import with other folds");
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "selection has no images to measure anything on: train with {--select} "
+                       "none, or import with other folds");
     t->selected = (selection){.by = metric, .metric = -1};
     for (size_t i = begin; i < count; i++) {
         if (!is_common(t, t->selection_runs, i)) continue;

@@ -162,13 +162,13 @@ static un_status select_candidate(const candidates *c, const char *where,
     describe_needs(class, config, needs, sizeof needs);
     if (c->count == 0)
         return un_fail(UNSEEN_E_ARGUMENT,
-                       "method %s needs %s with these settings; %s has none: %s%s (`unseen "
-                       "extract` makes them)",
+                       "method %s needs %s with these settings; %s has none: %s%s ({`unseen "
+                       "extract`|unseen_extract} makes them)",
                        class->name, needs, where, c->all.text, un_name_list_more(&c->all));
     if (c->count > 1)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "%s has several feature sets that method %s can use: choose one with "
-                       "--features: %s%s",
+                       "{--features}: %s%s",
                        where, class->name, c->fitting.text, un_name_list_more(&c->fitting));
     *name = c->name;
     return UNSEEN_OK;

@@ -380,13 +380,14 @@ static un_status make_teams(work *w) {
     size_t ranks = un_cluster_size(un_cluster_all()), rank = un_cluster_rank(un_cluster_all());
     if (w->per_run > 1 && (!o->class->learner || !o->class->learner->splits))
         return un_fail(UNSEEN_E_ARGUMENT,
-                       "a step of method %s cannot be split over ranks: without --ranks-per-run "
-                       "they are dealt out over its runs",
+                       "a step of method %s cannot be split over ranks: without "
+                       "{--ranks-per-run} they are dealt out over its runs",
                        o->class->name);
     if (ranks % w->per_run != 0)
         return un_fail(UNSEEN_E_ARGUMENT,
-                       "%zu rank%s cannot be divided into teams of %zu: start a multiple of that "
-                       "many: mpirun -n N unseen-mpi",
+                       "%zu rank%s cannot be divided into teams of %zu: {start a multiple of "
+                       "that many: mpirun -n N unseen-mpi|only the ranks of unseen-mpi share "
+                       "the steps of a run}",
                        ranks, ranks == 1 ? "" : "s", w->per_run);
     if (w->per_run == 1) return UNSEEN_OK;
     return un_cluster_split(un_cluster_all(), rank / w->per_run, &w->ranks);

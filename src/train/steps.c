@@ -67,7 +67,7 @@ static un_status stop_here(trainer *t, un_status status) {
                               t->task.name, (unsigned long long)t->steps_done);
     UN_TRY(un_checkpoint_path(t, &path));
     status = un_fail(UNSEEN_E_INTERRUPTED,
-                     "stopped in %s after %llu steps; the state is in %s: go on with --resume",
+                     "stopped in %s after %llu steps; the state is in %s: go on with {--resume}",
                      t->task.name, (unsigned long long)t->steps_done, path);
     free(path);
     return status;

@@ -137,8 +137,8 @@ static un_status check_options(const un_train_options *o) {
                        "validation folds");
     if (o->select == UN_SELECT_VALIDATION && o->dataset->fold_count == 0)
         return un_fail(UNSEEN_E_ARGUMENT,
-                       "data set %s has no validation folds; import it with --validation, or use "
-                       "--select none",
+                       "data set %s has no validation folds; import it with {--validation}, or "
+                       "use {--select} none",
                        o->dataset->name);
     if (o->folds > 0 && o->select != UN_SELECT_VALIDATION)
         return un_fail(UNSEEN_E_ARGUMENT,
@@ -162,7 +162,7 @@ static un_status warn_of_alike(const un_train_options *o) {
     if (alike.count > 0)
         un_log(UNSEEN_LOG_WARNING,
                "classes \"%s\" and \"%s\" are one to %s, which brings the rows of semantics "
-               "\"%s\" to length 1; `unseen check` lists all such classes",
+               "\"%s\" to length 1; {`unseen check`|unseen_dataset_check} lists all such classes",
                o->dataset->classes[alike.pair[0][0]], o->dataset->classes[alike.pair[0][1]],
                o->class->name, s->name);
     un_alike_free(&alike);
@@ -240,8 +240,8 @@ static un_status check_parts(const trainer *t) {
         UN_TRY(un_format(&path, "%s.run%zu.checkpoint", t->options->output, r + 1));
         if (un_path_exists(path))
             status = un_fail(UNSEEN_E_ARGUMENT,
-                             "%s is left from a training by several ranks: go on by several with "
-                             "--resume, or remove it",
+                             "%s is left from a training by several ranks: go on by several "
+                             "with {--resume}, or remove it",
                              path);
         free(path);
     }

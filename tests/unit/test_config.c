@@ -145,9 +145,9 @@ static void ranges_and_types(void **state) {
     refuses("plain=auto", "each between 0 and 5");
     refuses("parts=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "1 to 16 names");
     refuses("weights=1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1", "weights");
-    refuses("count", "wants key=value");
-    refuses("=7", "wants key=value");
-    refuses("", "wants key=value");
+    refuses("count", "a setting is key=value");
+    refuses("=7", "a setting is key=value");
+    refuses("", "a setting is key=value");
 }
 
 static void unknown_names(void **state) {

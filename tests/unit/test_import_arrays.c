@@ -178,8 +178,8 @@ static void test_layouts(void **state) {
         const char *note;
     } maps[] = {
         {"3, 3, 8", {3, 3, 8}, 0, UN_LAYOUT_AUTO, NULL},
-        {"8, 3, 3", {3, 3, 8}, 1, UN_LAYOUT_AUTO, "--layout nhwc"},
-        {"2, 3, 3", {3, 3, 2}, 1, UN_LAYOUT_AUTO, "--layout nhwc"},
+        {"8, 3, 3", {3, 3, 8}, 1, UN_LAYOUT_AUTO, "option layout nhwc"},
+        {"2, 3, 3", {3, 3, 2}, 1, UN_LAYOUT_AUTO, "option layout nhwc"},
         {"32, 2, 3", {2, 3, 32}, 1, UN_LAYOUT_AUTO, "80 x 32 x 2 x 3"},
         {"2, 3, 32", {2, 3, 32}, 0, UN_LAYOUT_AUTO, NULL},
         {"4, 4, 4", {4, 4, 4}, 0, UN_LAYOUT_AUTO, NULL},
@@ -187,7 +187,7 @@ static void test_layouts(void **state) {
         {"8, 3, 3", {8, 3, 3}, 0, UN_LAYOUT_NHWC, NULL}, /* told: no guess */
         {"6, 8", {1, 6, 8}, 0, UN_LAYOUT_AUTO, NULL},
         {"8, 6", {1, 6, 8}, 1, UN_LAYOUT_NCHW, NULL},
-        {"64, 4", {1, 64, 4}, 0, UN_LAYOUT_AUTO, "--layout nchw"},
+        {"64, 4", {1, 64, 4}, 0, UN_LAYOUT_AUTO, "option layout nchw"},
     };
     for (size_t k = 0; k < sizeof maps / sizeof *maps; k++) {
         un_arrays_options options = prepare_arrays();
@@ -202,7 +202,7 @@ static void test_layouts(void **state) {
             fail_msg("%s", un_error());
         for (size_t i = 0; i < json_array_size(d.notes); i++) {
             const char *text = json_string_value(json_array_get(d.notes, i));
-            noted |= strstr(text, maps[k].note ? maps[k].note : "--layout") != NULL;
+            noted |= strstr(text, maps[k].note ? maps[k].note : "option layout") != NULL;
         }
         assert_int_equal(noted, maps[k].note != NULL);
         assert_int_equal(un_features_open(&f, options.output, "f"), UNSEEN_OK);

@@ -235,7 +235,7 @@ static void test_spellings(void **state) {
     assert_string_equal(d.classes[d.labels[0]], "caf\xC3\xA9");
     assert_true(noted(&d, "folders that are spelt otherwise"));
     assert_true(noted(&d, "\"Red Fox\" for \"red_fox\""));
-    assert_true(noted(&d, "--unseen: names that are spelt otherwise"));
+    assert_true(noted(&d, "option unseen: names that are spelt otherwise"));
     un_dataset_classes_of(&d, &d.test_unseen, flags);
     for (int c = 0; c < 5; c++) assert_int_equal(flags[c], c == 1 || c == 3);
     assert_int_equal(d.fold_count, 1);

@@ -178,7 +178,7 @@ static void fold_without_images(void **state) {
     f.p.count = f.p.seen_count = 0;
     util_ok(un_history_add(&t, 1, &f.p, &e));
     assert_int_equal(un_history_select(&t), UNSEEN_E_ARGUMENT);
-    assert_non_null(strstr(un_error(), "--select none"));
+    assert_non_null(strstr(un_error(), "option select none"));
     un_predictions_free(&f.p);
     close_trainer(&t, &o);
 }

@@ -123,13 +123,13 @@ static void refusals(void **state) {
         CASE("red,0.10,0.90,0.50\ngreen,0.2,0.8,0.1\n", "line 1 has values (\"red\", \"0.10\")"),
         CASE("red,yes,?\ngreen,no,yes\n", "put a header above the classes"),
         CASE("c,a\nx,\n", "line 2, column 2 (class \"x\", attribute \"a\"): the value is missing"),
-        CASE("c,a\nx,\n", "--unknown ''"),
+        CASE("c,a\nx,\n", "option unknown ''"),
         CASE("c,a,b\nx,1,2\ny,1,na\n", "line 3, column 3 (class \"y\", attribute \"b\")"),
         CASE("c,a\nx,nan\n", "must be finite"),
         CASE("c,a\nx,inf\n", "must be finite"),
-        CASE("c,a\nx,nan\n", "--unknown"),
-        CASE("c,a\nx,N/A\n", "not known, write ? or name it (--unknown)"),
-        CASE("c,a\nx,\xE2\x80\x93\n", "--unknown"),
+        CASE("c,a\nx,nan\n", "option unknown"),
+        CASE("c,a\nx,N/A\n", "not known, write ? or name it (option unknown)"),
+        CASE("c,a\nx,\xE2\x80\x93\n", "option unknown"),
         CASE("c,a\nx,0x10\n", "this is not a number"),
         CASE("sep=;\nc;a\nx;one\n", "line 3, column 2"),
         CASE("c,a\nx,78%\ny,50\n", "line 3, column 2 (class \"y\", attribute \"a\"): other values"),
@@ -211,7 +211,7 @@ static void units_are_found(void **state) {
     const double marked[] = {90, -1, 10, 20, 40, 80, 50, 60, -1, 5, 7, 95};
     util_fails(add(&d, marked, &plain), UNSEEN_E_FORMAT,
                "2 values are -1 (attribute \"b\" of class \"x\"");
-    assert_non_null(strstr(un_error(), "--unknown -1"));
+    assert_non_null(strstr(un_error(), "option unknown -1"));
     drop_all(&d);
     const double shares[] = {.9, -9, .1, .2, .4, .8, .5, .6, .7, .5, .7, .95};
     util_fails(add(&d, shares, &plain), UNSEEN_E_FORMAT, "1 value is -9");
@@ -240,12 +240,12 @@ static void codes_are_told(void **state) {
     } cases[] = {
         {{109, 4, 1, 9999, 2, 0, 57, 4, 1, 9999, 0, 1},
          "2 values are 9999 (attribute \"a\" of class \"y\" is the first), the others there lie in "
-         "57 to 109; if it means unknown, say --unknown 9999"},
-        {{109, 4, 1, 146, -999, 0, -999, 4, 1, 60, 0, 1}, "say --unknown -999"}, /* two columns */
-        {{109, 4, 1, -1, 2, 0, 57, 4, 1, -1, 0, 1}, "--unknown -1 "},
-        {{109, 4, 1, -9999, 2, 0, 57, 4, 1, -9999, 0, 1}, "--unknown -9999"},
-        {{109, 4, 1, 999, 2, 0, 57, 4, 1, 999, 0, 1}, "--unknown 999 "},
-        {{109, 4, 1, 12345, 2, 0, 57, 4, 1, 12345, 0, 1}, "--unknown 12345"},
+         "57 to 109; if it means unknown, say option unknown 9999"},
+        {{109, 4, 1, 146, -999, 0, -999, 4, 1, 60, 0, 1}, "say option unknown -999"}, /* two columns */
+        {{109, 4, 1, -1, 2, 0, 57, 4, 1, -1, 0, 1}, "option unknown -1 "},
+        {{109, 4, 1, -9999, 2, 0, 57, 4, 1, -9999, 0, 1}, "option unknown -9999"},
+        {{109, 4, 1, 999, 2, 0, 57, 4, 1, 999, 0, 1}, "option unknown 999 "},
+        {{109, 4, 1, 12345, 2, 0, 57, 4, 1, 12345, 0, 1}, "option unknown 12345"},
         {{109, 4, 1, 9999, 2, 0, 57, 4, 1, 80, 0, 1}, NULL},  /* once: a large one */
         {{109, 4, 1, 205, 2, 0, 57, 4, 1, 205, 0, 1}, NULL},  /* the heaviest two */
         {{900, 4, 1, 999, 2, 0, 57, 4, 1, 999, 0, 1}, NULL},  /* not far from 900 */
@@ -256,7 +256,7 @@ static void codes_are_told(void **state) {
         un_dataset d;
         assert_int_equal(add(&d, cases[i].values, &plain), UNSEEN_OK);
         assert_int_equal(d.semantics[0].scaling->kind, UN_SCALING_RANGE);
-        if (noted(&d, cases[i].why ? cases[i].why : "--unknown") != (cases[i].why != NULL))
+        if (noted(&d, cases[i].why ? cases[i].why : "option unknown") != (cases[i].why != NULL))
             fail_msg("case %zu", i);
         drop_all(&d);
     }
@@ -307,7 +307,7 @@ static void scaling_survives(void **state) {
     static const un_scale scales[] = {UN_SCALE_AUTO, UN_SCALE_NONE, UN_SCALE_RANGE,
                                       UN_SCALE_AS_GIVEN};
     for (size_t i = 0; i < COUNT(scales); i++) {
-        const un_attribute_options options = {scales[i], unknown, 1};
+        const un_attribute_options options = {scales[i], unknown, 1, 0};
         un_dataset d, back;
         float row[3];
         assert_int_equal(add(&d, values, &options), UNSEEN_OK);

@@ -294,7 +294,7 @@ static void test_text_wrong(void **state) {
     util_fails(un_words_add(&d, &o), UNSEEN_E_IO, "missing.txt");
     d.semantics[0].attributes = NULL;
     o.vectors = in_folder("vectors.txt");
-    util_fails(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "--attributes");
+    util_fails(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "option attributes");
     write_text(in_folder("attributes.txt"), "eye\nb\n");
     o.attributes = in_folder("attributes.txt");
     util_fails(un_words_add(&d, &o), UNSEEN_E_ARGUMENT, "have 2 attributes");

@@ -20,7 +20,7 @@ un_status un_check_say(json_t *list, const char *format, ...) {
     char text[UN_ERROR_LENGTH];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    un_sentence(text, sizeof text, format, arguments);
     va_end(arguments);
     json_t *sentence = json_string(text);
     if (!sentence) sentence = json_string("a sentence that is not valid UTF-8");
@@ -143,8 +143,8 @@ static un_status check_made_of(un_checker *c, const un_features *f) {
     size_t changed = 0, example = 0;
     if (f->absent > 0)
         UN_TRY(un_check_say(c->warnings,
-                            "features \"%s\": %zu image%s none, because the picture could not be "
-                            "used or is new; `unseen extract` tries again",
+                            "features \"%s\": %zu image%s none, because the picture could not "
+                            "be used or is new; {`unseen extract`|unseen_extract} tries again",
                             f->name, f->absent, f->absent == 1 ? " has" : "s have"));
     if (!f->pictures || !c->pictures || f->image_count != c->dataset->image_count) return UNSEEN_OK;
     for (size_t i = 0; i < f->image_count; i++) {
@@ -157,9 +157,9 @@ static un_status check_made_of(un_checker *c, const un_features *f) {
     }
     if (changed == 0) return UNSEEN_OK;
     return un_check_say(c->warnings,
-                        "features \"%s\": %zu picture%s changed since they were made, \"%s\" for "
-                        "one; remove the feature file, or import with --update, which keeps "
-                        "the others, and extract again",
+                        "features \"%s\": %zu picture%s changed since they were made, \"%s\" "
+                        "for one; remove the feature file, or import with {--update}, which "
+                        "keeps the others, and extract again",
                         f->name, changed, changed == 1 ? " has" : "s have",
                         c->dataset->images[example]);
 }
@@ -264,8 +264,9 @@ static un_status read_images(un_checker *c) {
             outside.count, d->image_count, d->image_root, outside.example));
     if (missing.count == 0) return UNSEEN_OK;
     return un_check_say(c->warnings,
-                        "%zu of %zu pictures cannot be read below %s, \"%s\" for one; if they lie "
-                        "elsewhere now, say so with --images ROOT",
+                        "%zu of %zu pictures cannot be read below %s, \"%s\" for one; if they "
+                        "lie elsewhere now, say so with {--images "
+                        "ROOT|unseen_dataset_use_images}",
                         missing.count, d->image_count, d->image_root, missing.example);
 }
 
@@ -284,8 +285,8 @@ static un_status check_images(un_checker *c) {
     if (un_path_is_directory(d->image_root)) return read_images(c);
     UN_TRY(un_json_set(c->report, "missing_pictures", json_integer((json_int_t)d->image_count)));
     return un_check_say(c->warnings,
-                        "the folder of the pictures, %s, is not there; if it lies elsewhere now, "
-                        "say so with --images ROOT",
+                        "the folder of the pictures, %s, is not there; if it lies elsewhere "
+                        "now, say so with {--images ROOT|unseen_dataset_use_images}",
                         d->image_root);
 }
 

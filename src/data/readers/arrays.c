@@ -297,8 +297,8 @@ static un_status count_classes(importer *im) {
         (width == labelled || width == d->image_count))
         return un_fail(UNSEEN_E_FORMAT,
                        "%s has %zu rows and %zu columns, but the labels count %zu classes: it "
-                       "seems to be transposed, one row must be one class; if it is not, name the "
-                       "%zu classes (--names)",
+                       "seems to be transposed, one row must be one class; if it is not, name "
+                       "the %zu classes ({--names|option classes})",
                        spec, rows, width, labelled, rows);
     d->class_count = rows == d->image_count ? labelled : rows;
     return un_import_number_classes(d, rows == d->class_count ? spec : im->options->labels);
@@ -353,18 +353,18 @@ static un_status find_layout(importer *im) {
     if (a->rank == 2) im->layout = UN_LAYOUT_NHWC;
     if (told) return UNSEEN_OK;
     if (im->layout == UN_LAYOUT_NCHW)
-        return un_dataset_note(
-            &im->dataset,
-            "%s is %zu x %zu x %zu x %zu and was taken as images x channels x height x width; if "
-            "the channels come last, import it with --layout nhwc",
-            a->spec, a->shape[0], a->shape[1], a->shape[2], a->shape[3]);
+        return un_dataset_note(&im->dataset,
+                               "%s is %zu x %zu x %zu x %zu and was taken as images x channels "
+                               "x height x width; if the channels come last, import it with "
+                               "{--layout} nhwc",
+                               a->spec, a->shape[0], a->shape[1], a->shape[2], a->shape[3]);
     /* As many regions as a layer has channels, and as many channels as a map has positions. */
     if (a->rank == 3 && a->shape[1] / 4 >= a->shape[2] && is_square(a->shape[2]))
-        return un_dataset_note(
-            &im->dataset,
-            "%s is %zu x %zu x %zu and was taken as images x regions x channels; if they are "
-            "images x channels x regions, import it with --layout nchw",
-            a->spec, a->shape[0], a->shape[1], a->shape[2]);
+        return un_dataset_note(&im->dataset,
+                               "%s is %zu x %zu x %zu and was taken as images x regions x "
+                               "channels; if they are images x channels x regions, import it "
+                               "with {--layout} nchw",
+                               a->spec, a->shape[0], a->shape[1], a->shape[2]);
     return UNSEEN_OK;
 }
 

@@ -129,6 +129,17 @@ static int is_percent(const survey *s) {
 
 static int shares_a_unit(const survey *s) { return (s->low >= 0 && s->high <= 1) || is_percent(s); }
 
+/* How to say that a value is unknown. */
+static un_phrase remedy_for(const work *w, double value) {
+    un_phrase way = un_worded("say {--unknown} ");
+    size_t used = strlen(way.text);
+    if (w->options->nan_is_unknown)
+        snprintf(way.text, sizeof way.text, "make it NaN");
+    else
+        snprintf(way.text + used, sizeof way.text - used, "%g", value);
+    return way;
+}
+
 /* A table in percent, or of shares, but for one negative number: somebody's "unknown". Among
  * whole numbers from -1 to 1 it is more likely a value: absent, undecided, present. */
 static un_status ask_for_unknown(const work *w, const survey *all) {
@@ -141,11 +152,12 @@ static un_status ask_for_unknown(const work *w, const survey *all) {
         return UNSEEN_OK;
     return un_fail(UNSEEN_E_FORMAT,
                    "semantics \"%s\": %zu value%s %g (%s of class \"%.*s\"%s), all others lie "
-                   "in 0 to %d; if it means unknown, say --unknown %g (it gets the mean of the "
-                   "other classes), if it is a value, --scale range",
+                   "in 0 to %d; if it means unknown, %s (it gets the mean of the other "
+                   "classes), if it is a value, {--scale} range",
                    w->name, count, count == 1 ? " is" : "s are", odd,
                    label_of(w, all->lowest % w->width).text, un_name_fit(class, NAME), class,
-                   count > 1 ? " is the first" : "", rest.high <= 1 ? 1 : 100, odd);
+                   count > 1 ? " is the first" : "", rest.high <= 1 ? 1 : 100,
+                   remedy_for(w, odd).text);
 }
 
 /* Says that ranges were taken, and which value was the reason. */
@@ -235,10 +247,11 @@ static un_status report_codes(const work *w) {
     const char *class = w->dataset->classes[e.first];
     return un_dataset_note(w->dataset,
                            "semantics \"%s\": %zu values are %g (%s of class \"%.*s\" is the "
-                           "first), the others there lie in %g to %g; if it means unknown, say "
-                           "--unknown %g (it gets the mean of the other classes)",
+                           "first), the others there lie in %g to %g; if it means unknown, %s "
+                           "(it gets the mean of the other classes)",
                            w->name, most, e.value, label_of(w, at / 2).text,
-                           un_name_fit(class, NAME), class, e.low, e.high, e.value);
+                           un_name_fit(class, NAME), class, e.low, e.high,
+                           remedy_for(w, e.value).text);
 }
 
 static un_status report_constant(const work *w) {

@@ -25,6 +25,7 @@ typedef struct {
     un_scale scale;
     char *const *unknown; /* texts that stand for unknown values besides "?" (table.h) */
     size_t unknown_count;
+    int nan_is_unknown; /* 1: no text does, they are numbers; for sentences */
 } un_attribute_options;
 
 /* Adds semantics `name` with rows of length 1 (a row of zeros stays so) and

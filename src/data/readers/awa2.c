@@ -105,12 +105,13 @@ static un_status check_order(importer *im) {
     UN_TRY(largest_number(im, &largest));
     if (largest != im->base.dataset.image_count)
         return un_fail(UNSEEN_E_FORMAT,
-                       "%s counts %zu images, but %zu pictures are here; name a MAT file that has "
-                       "their image_files (--image-files res101.mat), or leave the split out",
+                       "%s counts %zu images, but %zu pictures are here; name a MAT file that "
+                       "has their image_files ({--image-files} res101.mat), or leave the split "
+                       "out",
                        o->file, largest, im->base.dataset.image_count);
     return un_dataset_note(&im->base.dataset,
-                           "the numbers of the split were taken to count the pictures in the order "
-                           "of their paths; --image-files would make it certain");
+                           "the numbers of the split were taken to count the pictures in the "
+                           "order of their paths; {--image-files} would make it certain");
 }
 
 /* Classes of testclasses.txt that are here. */

@@ -25,8 +25,8 @@ static un_status open_stage(un_picture_import *import) {
     free(path);
     if (there && !o->update)
         return un_fail(UNSEEN_E_ARGUMENT,
-                       "%s is a data set already; --update makes it anew and keeps the features of "
-                       "unchanged pictures; or choose another output directory",
+                       "%s is a data set already; {--update} makes it anew and keeps the "
+                       "features of unchanged pictures; or choose another output directory",
                        o->output);
     if (!o->update) return un_stage_open(&import->stage, o->output);
     UN_TRY(un_stage_open_over(&import->stage, o->output, "import"));
@@ -246,10 +246,9 @@ static un_status match_folders(un_picture_import *im, const un_table *table, un_
     }
     if (report.missing.count > 0) UN_GO(refuse_folders(im->options, d, table, f, &report.missing));
     if (f->above.count > 0)
-        UN_GO(un_dataset_note(d,
-                              "folders such as train and test stand above those of the classes: "
-                              "the pictures of all were taken together; --splits tells which are "
-                              "for testing"));
+        UN_GO(un_dataset_note(d, "folders such as train and test stand above those of the classes: "
+                                 "the pictures of all were taken together; {--splits} tells which "
+                                 "are for testing"));
     if (report.alike.count > 0)
         UN_GO(un_dataset_note(d, "folders that are spelt otherwise than in the table: %s%s",
                               report.alike.text, un_name_list_more(&report.alike)));

@@ -24,7 +24,7 @@ un_status un_dataset_note(un_dataset *dataset, const char *format, ...) {
     char text[UN_ERROR_LENGTH];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    un_sentence(text, sizeof text, format, arguments);
     va_end(arguments);
     for (size_t i = 0; i < json_array_size(dataset->notes); i++)
         if (strcmp(json_string_value(json_array_get(dataset->notes, i)), text) == 0)

@@ -128,7 +128,7 @@ static un_status add_labels(un_dataset *d, const unseen_arrays *a) {
 }
 
 static un_status add_semantics(un_dataset *d, const unseen_arrays *a) {
-    un_attribute_options options = {0};
+    un_attribute_options options = {.nan_is_unknown = 1};
     char **names = NULL;
     double *values = NULL;
     size_t A = a->attribute_count;
@@ -192,8 +192,8 @@ static un_status add_lists(un_dataset *d, const unseen_arrays *a) {
 }
 
 static un_status propose(un_dataset *d, const unseen_arrays *a) {
-    const un_split_options options = {.unseen_number = a->unseen ? 0 : a->unseen_count,
-                                      .seed = a->split_seed};
+    const un_split_options options = {
+        .unseen_number = a->unseen ? 0 : a->unseen_count, .some_unseen = 1, .seed = a->split_seed};
     const un_split_source source = {.options = &options};
     un_split_defaults defaults = {.unseen_where = "unseen"};
     if (a->unseen) {

@@ -298,7 +298,7 @@ static un_status report_missing(un_dataset *d, const char *root, const int64_t *
     return un_fail(UNSEEN_E_FORMAT,
                    "%zu of %zu images have no file below %s: %s%s; name the right folder%s",
                    missing.count, d->image_count, root, missing.text, un_name_list_more(&missing),
-                   some ? ", or allow missing ones (--allow-missing)" : "");
+                   some ? un_worded(", or allow missing ones ({--allow-missing})").text : "");
 }
 
 un_status un_import_find_images(un_dataset *d, const char *root, int allow_missing) {

@@ -54,7 +54,7 @@ static un_status read_split_names(importer *im, char ***names, size_t *count) {
     if (att->dims[1] != d->class_count)
         return un_fail(UNSEEN_E_FORMAT,
                        "%s has %zu classes, %s has %zu: they do not belong together%s; import "
-                       "without --splits, or give class names in allclasses_names",
+                       "without {--splits}, or give class names in allclasses_names",
                        path, att->dims[1], im->base.options->features, d->class_count,
                        att->dims[1] == im->att_width ? ", or \"att\" is transposed" : "");
     if (!un_mat_find(im->base.splits, "allclasses_names")) return UNSEEN_OK;
@@ -259,11 +259,11 @@ static un_status find_layout(importer *im) {
     im->height = dims[last ? 1 : 2];
     im->width = dims[last ? 2 : 3];
     if (o->layout || !last) return UNSEEN_OK;
-    return un_dataset_note(
-        &im->base.dataset,
-        "%s: feature_map is %zu x %zu x %zu x %zu and was taken as images x height x width x "
-        "channels; if the channels come first, import it with --layout nchw",
-        o->features, dims[0], dims[1], dims[2], dims[3]);
+    return un_dataset_note(&im->base.dataset,
+                           "%s: feature_map is %zu x %zu x %zu x %zu and was taken as images x "
+                           "height x width x channels; if the channels come first, import it "
+                           "with {--layout} nchw",
+                           o->features, dims[0], dims[1], dims[2], dims[3]);
 }
 
 static un_status import_images(importer *im) {

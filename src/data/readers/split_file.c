@@ -325,7 +325,8 @@ un_status un_split_source_open(un_split_source *source, const un_split_options *
     int is_mat = o->file && (ends_in(o->file, ".mat") || un_mat_is_at(o->file));
     if (o->image_files && !is_mat)
         return un_fail(UNSEEN_E_ARGUMENT,
-                       "--image-files tells how a MAT split counts; there is no such split file");
+                       "{--image-files} tells how a MAT split counts; there is no such split "
+                       "file");
     if (!o->file) return UNSEEN_OK;
     if (is_mat) return un_mat_open(&source->mat, o->file);
     return un_split_file_open(&source->json, o->file);
@@ -402,11 +403,9 @@ static un_status apply_mat(const un_split_source *source, un_dataset *d,
     un_index_list *lists[] = {&d->trainval, &d->test_seen, &d->test_unseen};
     for (size_t i = 0; i < 3; i++)
         UN_TRY(un_import_numbered(source->mat, un_mat_list_names[i], d, numbering, lists[i]));
-    const un_list_origin origin = {
-        .file = path,
-        .names = un_mat_list_names,
-        .hint = "does the split count in the order of these images? --image-files tells it the "
-                "order"};
+    const un_phrase hint = un_worded("does the split count in the order of these images? "
+                                     "{--image-files} tells it the order");
+    const un_list_origin origin = {.file = path, .names = un_mat_list_names, .hint = hint.text};
     UN_TRY(un_import_check_lists(d, &origin));
     return un_import_note_unlisted(d, path);
 }
@@ -418,11 +417,12 @@ static un_status apply_mat(const un_split_source *source, un_dataset *d,
 static un_status cut_names(const char *text, un_arena *arena, char ***out, size_t *count) {
     char *copy = NULL;
     size_t most = 1;
+    const un_phrase where = un_worded("{--unseen}");
     for (const char *at = text; *at; at++) most += *at == ',';
     UN_TRY(un_arena_string(arena, text, &copy));
     UN_TRY(un_arena_alloc(arena, most, sizeof **out, out));
     *count = 0;
-    un_csv csv = {.path = "--unseen", .at = copy, .delimiter = ',', .line = 1};
+    un_csv csv = {.path = where.text, .at = copy, .delimiter = ',', .line = 1};
     UN_TRY(un_csv_next(&csv, *out, most, count));
     for (size_t i = 0; i < *count; i++)
         if ((*out)[i][0] == 0)
@@ -473,8 +473,9 @@ static un_status report_proposal(un_dataset *d, const un_split_outcome *outcome,
                                "of each other class's images is kept for testing",
                                how, outcome->unseen, names.text, un_name_list_more(&names)));
     UN_TRY(un_dataset_note(d,
-                           "what is kept from training is there for measuring%s; `unseen train "
-                           "METHOD --all` selects as ever and then learns from every image",
+                           "what is kept from training is there for measuring%s; {`unseen train "
+                           "METHOD --all`|unseen_train with option all} selects as ever and "
+                           "then learns from every image",
                            outcome->empty > 0 ? ", the classes without images are the unseen ones"
                                               : ""));
     if (outcome->orphaned == 0) return UNSEEN_OK;
@@ -487,16 +488,18 @@ static un_status report_proposal(un_dataset *d, const un_split_outcome *outcome,
 static un_status propose_from_list(const un_split_source *source, un_dataset *d,
                                    const un_split_defaults *defaults) {
     const un_split_options *o = source->options;
+    const un_phrase where = un_worded("{--unseen}");
     un_split_proposal p = {.number = o->unseen_number,
                            .no_unseen = o->no_unseen,
+                           .some_unseen = o->some_unseen,
                            .seed = o->seed,
-                           .where = "--unseen"};
+                           .where = where.text};
     un_split_outcome outcome;
     char **names = NULL;
     char how[300];
     if (o->unseen) {
         UN_TRY(read_unseen(d, o->unseen, &names, &p.unseen_count));
-        UN_TRY(un_import_resolve_classes(d, "--unseen", names, p.unseen_count));
+        UN_TRY(un_import_resolve_classes(d, p.where, names, p.unseen_count));
         p.unseen = names;
     } else if (p.number == 0 && !p.no_unseen && defaults->unseen_count > 0) {
         p.unseen = defaults->unseen;

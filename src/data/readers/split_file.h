@@ -55,6 +55,7 @@ typedef struct {
     const char *unseen;      /* names of unseen classes, commas between; NULL: none */
     size_t unseen_number;    /* how many to choose; 0: a fifth */
     int no_unseen;           /* 1: none; only the classes without images are unseen */
+    int some_unseen;         /* 1: nothing could have asked for none */
     uint64_t seed;           /* of what is proposed */
     const char *const *validation;
     size_t validation_count;

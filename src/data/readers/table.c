@@ -110,18 +110,18 @@ un_cell un_cell_read(const un_cell_format *format, const char *text) {
     if (text[0] == 0) {
         cell.kind = UN_CELL_EMPTY;
         cell.why = "the value is missing; where it is not known write ? or name what stands there "
-                   "(--unknown '' for empty cells)";
+                   "({--unknown} "
+                   "'' for empty cells)";
         return cell;
     }
     if (read_word(text, &cell.value)) return cell;
     cell.why = read_number(format, text, &cell);
     if (cell.why && may_mean_unknown(text))
-        cell.why =
-            strcasecmp(text, "nan")
-                ? "this is not a number; if it says that the value is not known, write ? or "
-                  "name it (--unknown)"
-                : "the value must be finite; if nan says that it is not known, write ? or name "
-                  "it (--unknown)";
+        cell.why = strcasecmp(text, "nan") ? "this is not a number; if it says that the value is "
+                                             "not known, write ? or name it "
+                                             "({--unknown})"
+                                           : "the value must be finite; if nan says that it is not "
+                                             "known, write ? or name it ({--unknown})";
     if (cell.why)
         cell.kind = UN_CELL_WRONG;
     else if (un_cell_is_unknown(format, cell.value))
@@ -348,8 +348,9 @@ static un_status wrong_value(const reader *r, size_t c, size_t i, const char *wh
     const char *text = r->rows[c][i];
     return un_fail(UNSEEN_E_FORMAT,
                    "%s: line %zu, column %zu (class \"%.100s\", attribute \"%.100s\"): %s%s%.*s%s",
-                   r->csv.path, r->out->lines[c], i + 1, r->out->names[c], r->header[i], why,
-                   text[0] ? ": \"" : "", (int)SHOWN, text, text[0] ? "\"" : "");
+                   r->csv.path, r->out->lines[c], i + 1, r->out->names[c], r->header[i],
+                   un_worded(why).text, text[0] ? ": \"" : "", (int)SHOWN, text,
+                   text[0] ? "\"" : "");
 }
 
 /* One column into values[·, a]. */

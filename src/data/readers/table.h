@@ -68,7 +68,8 @@ typedef struct {
 typedef struct {
     un_cell_kind kind;
     double value;    /* of NUMBER and PERCENT, finite; else NaN */
-    const char *why; /* of EMPTY and WRONG: a sentence's end, "this is not a number" */
+    const char *why; /* of EMPTY and WRONG: a sentence's end, "this is not a number", which goes
+                        through un_worded */
 } un_cell;
 
 un_cell un_cell_read(const un_cell_format *format, const char *text);

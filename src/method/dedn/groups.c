@@ -65,9 +65,9 @@ static un_status take_published(const published *p, size_t A, un_arena *arena, d
     size_t G = 0;
     if (A != p->attributes)
         return un_fail(UNSEEN_E_ARGUMENT,
-                       "groups=%s are those of %s's %zu attributes, here are %zu: --set "
-                       "groups=prefix takes what stands before :: in their names, none makes one "
-                       "group, or give a file",
+                       "groups=%s are those of %s's %zu attributes, here are %zu: "
+                       "{--set|setting} groups=prefix takes what stands before :: in their "
+                       "names, none makes one group, or give a file",
                        p->name, p->data_set, p->attributes, A);
     while (G < MOST_LISTED && p->groups[G]) G++;
     UN_TRY(reserve(arena, A, p->groups, G, out));

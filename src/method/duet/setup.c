@@ -19,7 +19,8 @@ static un_status find_semantics(const un_class_table *classes, const char *name,
             return UNSEEN_OK;
         }
     return un_fail(UNSEEN_E_ARGUMENT,
-                   "%s=%s is not among the semantics that are trained with: add it to --semantics",
+                   "%s=%s is not among the semantics that are trained with: add it to "
+                   "{--semantics|setting semantics}",
                    key, name);
 }
 
@@ -59,7 +60,7 @@ static un_status open_words(duet_method *m) {
     if (m->settings.text_weights_path)
         return un_fail(UNSEEN_E_ARGUMENT,
                        "text_weights without the vocabulary that they were trained with: give "
-                       "--set vocab=FILE too");
+                       "{--set|setting} vocab=FILE too");
     UN_TRY(un_vocabulary_make(&m->words.groups, &m->words.vocabulary_text));
     return un_wordpiece_parse(&m->words.wordpiece, m->words.vocabulary_text,
                               strlen(m->words.vocabulary_text), "the vocabulary of the attributes");
@@ -161,10 +162,12 @@ un_status un_duet_setup_texts(duet_method *m, const un_method_setup *setup) {
         UN_TRY(numbered_names(m, semantics->width, &names));
     if (!names && !options.table)
         return un_fail(UNSEEN_E_ARGUMENT,
-                       "DUET's texts are made of the names of attributes, which semantics \"%s\" "
-                       "does not have: add semantics that have them (--semantics %s,NAME --set "
-                       "text_semantics=NAME), import with a file of attribute names, give a table "
-                       "with \"names\" (--set groups=FILE), or go without text (--set text=no)",
+                       "DUET's texts are made of the names of attributes, which semantics "
+                       "\"%s\" does not have: add semantics that have them ({--semantics "
+                       "|settings semantics=}%s,NAME {--set |and }text_semantics=NAME), import "
+                       "with a file of attribute names, give a table with \"names\" "
+                       "({--set|setting} groups=FILE), or go without text ({--set|setting} "
+                       "text=no)",
                        semantics->name, semantics->name);
     UN_TRY(
         un_attribute_groups_make(names, semantics->width, &options, &m->arena, &m->words.groups));

@@ -360,7 +360,7 @@ static un_status compute(freezing *f) {
         if (stopped)
             UN_GO(un_fail(UNSEEN_E_INTERRUPTED,
                           "stopped after %zu of %zu images of the frozen image side; the same "
-                          "command goes on from there",
+                          "{command|call} goes on from there",
                           f->done, count));
     }
 done:
