@@ -49,7 +49,8 @@ typedef struct {
 
 /* What bf16_isa.c fills, once for each instruction set. */
 typedef struct {
-    un_bf16_block block; /* widened to f32 */
+    un_bf16_block block;         /* widened to f32 */
+    un_bf16_block emulate_tiles; /* un_bf16_emulated_tiles */
     /* Its parts, for panels that meet several others: `steps` <= BF16_WIDE of a panel widened to
      * BF16_WIDE * BF16_WIDE_STEP floats, and two such multiplied. */
     void (*widen_left)(const un_bf16 *a, size_t steps, float *out);
@@ -104,7 +105,7 @@ const un_bf16_way *un_bf16_way_at(size_t i);
  * thread; returns the operations of all `blocks`. */
 double un_bf16_bare_loop(const un_bf16_way *way, size_t blocks);
 
-/* As TDPBF16PS adds, on any processor. */
+/* As TDPBF16PS adds, on any processor: the same bytes, by the widest vectors that it has. */
 void un_bf16_emulated_tiles(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab, int add);
 #if defined(UN_HAVE_X86_ISA)
 int un_bf16_amx_ready(void); /* the kernel lets this process use tiles */

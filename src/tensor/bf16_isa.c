@@ -70,6 +70,69 @@ static void block(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab,
     }
 }
 
+/* ---- tiles, emulated ---- */
+
+typedef int32_t integers __attribute__((vector_size(VECTOR * sizeof(int32_t))));
+
+/* Subnormal numbers are zeros of their sign. */
+static inline vector flush(vector x) {
+    integers bits = (integers)x, subnormal = (bits & INT32_MAX) < 0x00800000;
+    return (vector)(bits & ~(subnormal & INT32_MAX));
+}
+
+/* Rounded once, whatever the compiler may join or part. */
+static inline vector multiply_add(vector a, vector b, vector c) {
+#if defined(__AVX512F__)
+    return (vector)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__AVX2__)
+    return (vector)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+    for (size_t i = 0; i < VECTOR; i++) c[i] = fmaf(a[i], b[i], c[i]);
+    return c;
+#endif
+}
+
+static inline void flush_all(float *x, size_t n) {
+    for (size_t i = 0; i < n; i += VECTOR) store(x + i, flush(load(x + i)));
+}
+
+/* A row of a widened step with 32 columns: the products of even and of odd elements of k are summed
+ * apart, each from zero by fused multiply-adds, then together, then with what was there. */
+static inline void add_tile_row(const float *row, const float *right, float *sums) {
+    enum { WIDTH = BF16_PANEL / VECTOR };
+    vector even[WIDTH] = {{0}}, odd[WIDTH] = {{0}};
+    for (size_t p = 0; p < PAIRS; p++, right += BF16_PANEL) {
+        vector first = row[p] - (vector){0}, second = row[PAIRS + p] - (vector){0};
+        UNROLL for (size_t v = 0; v < WIDTH; v++) {
+            const float *column = right + v * VECTOR;
+            even[v] = flush(multiply_add(first, load(column), even[v]));
+            odd[v] = flush(multiply_add(second, load(column + PAIRS * BF16_PANEL), odd[v]));
+        }
+    }
+    UNROLL for (size_t v = 0; v < WIDTH; v++) {
+        vector before = flush(load(sums + v * VECTOR));
+        store(sums + v * VECTOR, flush(before + flush(even[v] + odd[v])));
+    }
+}
+
+/* As TDPBF16PS adds. */
+static void emulate_tiles(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab, int add) {
+    float left[BF16_WIDE * BF16_WIDE_STEP] __attribute__((aligned(64)));
+    float right[BF16_WIDE * BF16_WIDE_STEP] __attribute__((aligned(64)));
+    if (!add) memset(slab, 0, BF16_PANEL * BF16_PANEL * sizeof *slab);
+    for (size_t s = 0; s < steps; s += BF16_WIDE) {
+        size_t some = steps - s < BF16_WIDE ? steps - s : BF16_WIDE;
+        widen_left(a + s * BF16_STEP_SIZE, some, left);
+        widen_right(b + s * BF16_STEP_SIZE, some, right);
+        for (size_t r = 0; r < BF16_PANEL; r++) flush_all(left + r * LONG, some * BF16_STEP);
+        flush_all(right, some * BF16_WIDE_STEP);
+        for (size_t i = 0; i < some; i++)
+            for (size_t r = 0; r < BF16_PANEL; r++)
+                add_tile_row(left + r * LONG + i * BF16_STEP, right + i * BF16_WIDE_STEP,
+                             slab + r * BF16_PANEL);
+    }
+}
+
 /* ---- packing ---- */
 
 static void copy_rows(const un_bf16 *in, size_t ld, size_t rows, size_t columns, un_bf16 *tile) {
@@ -283,6 +346,7 @@ static void fence(void) {
 
 const un_bf16_moves UN_BF16_TABLE = {
     .block = block,
+    .emulate_tiles = emulate_tiles,
     .widen_left = widen_left,
     .widen_right = widen_right,
     .multiply_wide = multiply_wide,

@@ -5,7 +5,6 @@
  * UNSEEN_ISA=amx|avx512bf16|avx512|avx2|portable|tiles names a way. Results differ between ways by
  * rounding; the same way, threads and seed give the same bytes.
  */
-#include <float.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -17,39 +16,32 @@
 #include "base/status.h"
 #include "tensor/bf16.h"
 
-/* ---- tiles, emulated ---- */
+/* ---- what this processor has ---- */
 
-static float widen(un_bf16 x) {
-    float value = un_float_from_bf16(x);
-    return fabsf(value) < FLT_MIN ? copysignf(0.0f, value) : value;
+#if defined(UN_HAVE_X86_ISA)
+static int has_avx512(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
-static float flush(float x) { return fabsf(x) < FLT_MIN ? copysignf(0.0f, x) : x; }
-
-/* TDPBF16PS: the products of even and of odd elements of k are summed apart, each from zero by
- * fused multiply-adds, then together, then with what was there; subnormal numbers are zeros. */
-static float tile_sum(const un_bf16 *row, const un_bf16 *column, float before) {
-    float even = 0, odd = 0;
-    for (size_t p = 0; p < 16; p++) {
-        even = flush(fmaf(widen(row[2 * p]), widen(column[p * 32]), even));
-        odd = flush(fmaf(widen(row[2 * p + 1]), widen(column[p * 32 + 1]), odd));
-    }
-    return flush(before + flush(even + odd));
+static int has_avx2(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
+#endif
 
 void un_bf16_emulated_tiles(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab,
                             int add) {
-    if (!add) memset(slab, 0, BF16_PANEL * BF16_PANEL * sizeof *slab);
-    for (size_t s = 0; s < steps; s++, a += BF16_STEP_SIZE, b += BF16_STEP_SIZE)
-        for (size_t r = 0; r < BF16_PANEL; r++)
-            for (size_t j = 0; j < BF16_PANEL; j++) {
-                float *sum = slab + r * BF16_PANEL + j;
-                *sum = tile_sum(a + r / 16 * BF16_TILE + r % 16 * 32,
-                                b + j / 16 * BF16_TILE + 2 * (j % 16), flush(*sum));
-            }
+    const un_bf16_moves *moves = &un_bf16_moves_baseline;
+#if defined(UN_HAVE_X86_ISA)
+    if (has_avx512())
+        moves = &un_bf16_moves_avx512;
+    else if (has_avx2())
+        moves = &un_bf16_moves_avx2;
+#endif
+    moves->emulate_tiles(a, b, steps, slab, add);
 }
-
-/* ---- what this processor has ---- */
 
 enum { MOST_WAYS = 6 };
 
@@ -65,9 +57,7 @@ static void add(un_bf16_way way) { g_ways[g_count++] = way; }
 /* Instructions of their own first, then the rest by speed. */
 static void find_ways(void) {
 #if defined(UN_HAVE_X86_ISA)
-    __builtin_cpu_init();
-    int avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    int avx512 = has_avx512();
     if (avx512 && strstr(un_cpu_features(), "amx_bf16") && un_bf16_amx_ready())
         add((un_bf16_way){"amx", un_bf16_amx_block, &un_bf16_moves_avx512, un_bf16_amx_begin,
                           un_bf16_amx_end, 1});
@@ -77,7 +67,7 @@ static void find_ways(void) {
     if (avx512)
         add((un_bf16_way){"avx512", un_bf16_moves_avx512.block, &un_bf16_moves_avx512, NULL, NULL,
                           0});
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (has_avx2())
         add((un_bf16_way){"avx2", un_bf16_moves_avx2.block, &un_bf16_moves_avx2, NULL, NULL, 0});
 #endif
     add((un_bf16_way){"portable", un_bf16_moves_baseline.block, &un_bf16_moves_baseline, NULL, NULL,

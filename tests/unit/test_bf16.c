@@ -4,6 +4,7 @@
  * f32 is off by some roundings of its partial sums: 1e-6 of the sum of absolute values allows 16 of
  * 2^-24, and blocks of 32 along k keep far below that. What is rounded to bf16 is off by 2^-9 more.
  */
+#include <float.h>
 #include <math.h>
 
 #include "base/parallel.h"
@@ -287,36 +288,44 @@ static double finished(const product *p, const operands *o, size_t i, size_t j, 
     return sum;
 }
 
-/* The sum at (i, j), and that of absolute values. */
-static double reference(const product *p, const operands *o, size_t i, size_t j, double *size) {
-    double sum = 0;
-    *size = 0;
-    for (size_t k = 0; k < p->k; k++) {
-        double x = at(o->a, 1, p->trans_a ? k * o->lda + i : i * o->lda + k) *
-                   at(o->b, 1, p->trans_b ? j * o->ldb + k : k * o->ldb + j);
-        sum += x;
-        *size += fabs(x);
-    }
-    return sum;
+/* Of every element of a product the sum, and that of absolute values. */
+typedef struct {
+    double *sum, *size; /* (M, N) */
+} references;
+
+static references make_references(const product *p, const operands *o) {
+    references r;
+    util_ok(un_alloc(p->m * p->n, sizeof *r.sum, &r.sum));
+    util_ok(un_alloc(p->m * p->n, sizeof *r.size, &r.size));
+    for (size_t e = 0; e < p->m * p->n; e++)
+        for (size_t k = 0; k < p->k; k++) {
+            size_t i = e / p->n, j = e % p->n;
+            double x = at(o->a, 1, p->trans_a ? k * o->lda + i : i * o->lda + k) *
+                       at(o->b, 1, p->trans_b ? j * o->ldb + k : k * o->ldb + j);
+            r.sum[e] += x;
+            r.size[e] += fabs(x);
+        }
+    return r;
 }
 
-static void check_element(const un_bf16_way *way, const product *p, const operands *o, size_t i,
-                          size_t j, const void *array, int active) {
-    double found = at(array, p->out16, i * o->ldc + j), size = 0;
-    double right = finished(p, o, i, j, reference(p, o, i, j, &size), active);
-    double allowed = 1e-6 * (size + fabs(right) + 16);
+static void check_element(const un_bf16_way *way, const product *p, const operands *o,
+                          const references *r, size_t i, size_t j, const void *array, int active) {
+    double found = at(array, p->out16, i * o->ldc + j);
+    double right = finished(p, o, i, j, r->sum[i * p->n + j], active);
+    double allowed = 1e-6 * (r->size[i * p->n + j] + fabs(right) + 16);
     if (p->out16) allowed += fabs(right) / 256;
     if (!(fabs(found - right) <= allowed))
         fail_msg("%s, %zu x %zu x %zu: (%zu, %zu) is %.9g, not %.9g", way->name, p->m, p->n, p->k,
                  i, j, found, right);
 }
 
-static void compare(const un_bf16_way *way, const product *p, const operands *o) {
+static void compare(const un_bf16_way *way, const product *p, const operands *o,
+                    const references *r) {
     for (size_t i = 0; i < p->m; i++)
         for (size_t j = 0; j < o->ldc; j++) {
             if (j < p->n) {
-                check_element(way, p, o, i, j, o->c, 1);
-                if (p->linear) check_element(way, p, o, i, j, o->linear, 0);
+                check_element(way, p, o, r, i, j, o->c, 1);
+                if (p->linear) check_element(way, p, o, r, i, j, o->linear, 0);
                 continue;
             } /* between rows */
             size_t e = i * o->ldc + j;
@@ -331,15 +340,19 @@ static void compare(const un_bf16_way *way, const product *p, const operands *o)
 static void every_way_multiplies_right(void **state) {
     (void)state;
     const un_bf16_way *way = NULL;
+    un_rng rng = un_rng_stream(3, "bf16", 0);
     size_t ways = 0;
-    for (; (way = un_bf16_way_at(ways)); ways++) {
-        un_rng rng = un_rng_stream(3, "bf16", 0);
-        for (size_t i = 0; i < sizeof g_products / sizeof *g_products; i++) {
-            operands o = make_operands(&g_products[i], &rng);
-            multiply(way, &g_products[i], &o);
-            compare(way, &g_products[i], &o);
-            free_operands(&o);
+    for (size_t i = 0; i < sizeof g_products / sizeof *g_products; i++) {
+        const product *p = &g_products[i];
+        operands o = make_operands(p, &rng);
+        references r = make_references(p, &o);
+        for (ways = 0; (way = un_bf16_way_at(ways)); ways++) {
+            multiply(way, p, &o);
+            compare(way, p, &o, &r);
         }
+        free(r.sum);
+        free(r.size);
+        free_operands(&o);
     }
     assert_true(ways >= 2); /* portable, and emulated tiles */
 }
@@ -389,6 +402,66 @@ static void nan_stays_where_it_is(void **state) {
     }
 }
 
+/* ---- the emulation of tiles ---- */
+
+static float flush(float x) { return fabsf(x) < FLT_MIN ? copysignf(0.0f, x) : x; }
+
+static float flushed(un_bf16 x) { return flush(un_float_from_bf16(x)); }
+
+/* The rule, number by number: row r with column j, over one step. */
+static float tile_sum(const un_bf16 *a, const un_bf16 *b, size_t r, size_t j, float before) {
+    const un_bf16 *row = a + r / 16 * BF16_TILE + r % 16 * 32;
+    const un_bf16 *column = b + j / 16 * BF16_TILE + 2 * (j % 16);
+    float even = 0, odd = 0;
+    for (size_t p = 0; p < 16; p++) {
+        even = flush(fmaf(flushed(row[2 * p]), flushed(column[p * 32]), even));
+        odd = flush(fmaf(flushed(row[2 * p + 1]), flushed(column[p * 32 + 1]), odd));
+    }
+    return flush(flush(before) + flush(even + odd));
+}
+
+/* Any bits, or numbers about 2^-63, whose products are about the least that are not flushed. */
+static void fill_odd_numbers(un_rng *rng, int any, un_bf16 *out, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = (uint32_t)un_rng_below(rng, 1 << 16);
+        out[i] = (un_bf16)(any ? bits : (bits & 0x8000u) | (0x1F00u + (bits & 0x1FFu)));
+    }
+}
+
+/* By the loops of every instruction set the emulation gives the rule's bytes; also of numbers that
+ * are not finite, subnormal, or nearly so. */
+static void emulation_keeps_to_the_rule(void **state) {
+    (void)state;
+    enum { STEPS = 6, COUNT = BF16_PANEL * BF16_PANEL };
+    static un_bf16 a[STEPS * BF16_STEP_SIZE], b[STEPS * BF16_STEP_SIZE];
+    static float before[COUNT], right[COUNT] __attribute__((aligned(64))),
+        got[COUNT] __attribute__((aligned(64)));
+    const un_bf16_way *way = NULL;
+    un_rng rng = un_rng_stream(9, "tiles", 0);
+    for (size_t round = 0; round < 12; round++) {
+        size_t steps = 1 + round % STEPS, wrong = 0, zeros = 0;
+        fill_odd_numbers(&rng, round % 3 == 0, a, steps * BF16_STEP_SIZE);
+        fill_odd_numbers(&rng, round % 3 == 0, b, steps * BF16_STEP_SIZE);
+        un_rng_fill_normal(&rng, before, COUNT, 0, round % 3 == 1 ? FLT_MIN : 1);
+        for (size_t e = 0; e < COUNT; e++) {
+            right[e] = round % 2 ? before[e] : 0;
+            for (size_t s = 0; s < steps; s++)
+                right[e] = tile_sum(a + s * BF16_STEP_SIZE, b + s * BF16_STEP_SIZE, e / BF16_PANEL,
+                                    e % BF16_PANEL, right[e]);
+            zeros += right[e] == 0;
+        }
+        assert_true(zeros < COUNT);
+        for (size_t w = 0; (way = un_bf16_way_at(w)); w++) {
+            memcpy(got, before, sizeof got);
+            way->moves->emulate_tiles(a, b, steps, got, round % 2);
+            for (size_t e = 0; e < COUNT; e++)
+                wrong += isnan(right[e]) ? (size_t)!isnan(got[e])
+                                         : memcmp(&got[e], &right[e], sizeof got[e]) != 0;
+        }
+        assert_int_equal(wrong, 0);
+    }
+}
+
 /* Where there are tiles: they add as their emulation does, to the last bit. */
 static void tiles_add_as_emulated(void **state) {
     (void)state;
@@ -422,6 +495,7 @@ int main(void) {
         cmocka_unit_test(every_way_multiplies_right),
         cmocka_unit_test(threads_do_not_change_the_bytes),
         cmocka_unit_test(nan_stays_where_it_is),
+        cmocka_unit_test(emulation_keeps_to_the_rule),
         cmocka_unit_test(tiles_add_as_emulated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
