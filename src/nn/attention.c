@@ -28,6 +28,8 @@ static un_status declare_three(un_attention_layer *layer, un_params *params,
             layer->fused = 0;
     layer->merged =
         (un_dense){.in = H, .out = 3 * H, .weight = layer->query.weight, .bias = layer->query.bias};
+    for (size_t i = 0; i < (layer->fused ? 1 : 3); i++)
+        un_param_begins_matrix(params, three[i]->weight, layer->fused ? 3 * H : H, H);
     return UNSEEN_OK;
 }
 

@@ -10,6 +10,7 @@ un_status un_dense_declare(un_dense *layer, un_params *params, const char *name,
                            size_t out) {
     *layer = (un_dense){.in = in, .out = out};
     UN_TRY(un_params_add_named(params, name, ".weight", 2, (size_t[]){out, in}, &layer->weight));
+    un_param_begins_matrix(params, layer->weight, out, in);
     return un_params_add_named(params, name, ".bias", 1, &out, &layer->bias);
 }
 

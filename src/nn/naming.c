@@ -75,8 +75,16 @@ un_status un_param_load(const un_params *params, size_t index, const un_safetens
     part.tensor =
         un_tensor_dense(type, 1, &item->count,
                         (const unsigned char *)entry->tensor.data + skip * un_dtype_size(type));
-    un_st_copy_f32(&part, un_param_value(params, index));
-    return UNSEEN_OK;
+    float *values = un_param_value(params, index);
+    if (values) {
+        un_st_copy_f32(&part, values);
+        return UNSEEN_OK;
+    }
+    UN_TRY(un_alloc(item->count, sizeof *values, &values));
+    un_st_copy_f32(&part, values);
+    un_status status = un_param_pack(params, index, values);
+    free(values);
+    return status;
 }
 
 int un_weights_prefix(const un_safetensors *file, const char *suffix, char *out) {

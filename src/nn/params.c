@@ -27,6 +27,10 @@ static un_status grow(un_params *params) {
     return UNSEEN_OK;
 }
 
+static size_t round_up(size_t count) {
+    return (count + PIECE_ALIGNMENT - 1) / PIECE_ALIGNMENT * PIECE_ALIGNMENT;
+}
+
 static un_status add(un_params *params, const char *name, int rank, const size_t *shape,
                      float decay, size_t *index) {
     if (params->count == UN_MAX_PARAMS || params->value || rank > UN_MAX_RANK)
@@ -42,7 +46,7 @@ static un_status add(un_params *params, const char *name, int rank, const size_t
             return un_fail(UNSEEN_E_ARGUMENT, "the size of parameter \"%s\" overflows", name);
     }
     item->offset = params->total;
-    params->total += (item->count + PIECE_ALIGNMENT - 1) / PIECE_ALIGNMENT * PIECE_ALIGNMENT;
+    params->total += round_up(item->count);
     *index = params->count++;
     return UNSEEN_OK;
 }
@@ -62,7 +66,12 @@ un_status un_params_add_fixed(un_params *params, const char *name, int rank, con
     return add(params, name, rank, shape, 0, index);
 }
 
-un_status un_params_allocate(un_params *params, int training, int bf16) {
+void un_param_begins_matrix(const un_params *params, size_t index, size_t n, size_t k) {
+    params->item[index].n = n;
+    params->item[index].k = k;
+}
+
+static un_status check_available(const un_params *params) {
     size_t declared = 0;
     for (size_t i = 0; i < params->count; i++)
         if (__builtin_add_overflow(declared, params->item[i].count, &declared))
@@ -70,10 +79,20 @@ un_status un_params_allocate(un_params *params, int training, int bf16) {
     if (params->available > 0 && declared > params->available)
         return un_fail(UNSEEN_E_FORMAT, "%zu parameters are declared, %zu are there", declared,
                        params->available);
+    return UNSEEN_OK;
+}
+
+static un_status allocate_values(un_params *params) {
     UN_TRY(un_alloc(1, sizeof *params->values, &params->values));
     atomic_init(&params->values->sets, 1);
     UN_TRY(un_alloc(params->total, sizeof(float), &params->values->value));
     params->value = params->values->value;
+    return UNSEEN_OK;
+}
+
+un_status un_params_allocate(un_params *params, int training, int bf16) {
+    UN_TRY(check_available(params));
+    UN_TRY(allocate_values(params));
     if (training)
         UN_TRY(un_arena_alloc(&params->arena, params->trained, sizeof(float), &params->grad));
     if (bf16 && training)
@@ -89,28 +108,49 @@ un_status un_params_allocate(un_params *params, int training, int bf16) {
 /* One matrix that begins with a piece; queries begin where queries, keys and values together do. */
 struct un_param_panels {
     size_t n, k;
-    un_packed *packed;
+    un_packed *packed; /* NULL until all is there */
+    un_bf16 *narrow;   /* (n, k) of which `missing` elements are not there yet; else NULL */
+    size_t missing;
     un_param_panels *next;
 };
+
+static void free_panels(un_param_panels *p) {
+    un_packed_free(p->packed);
+    free(p->narrow);
+    free(p);
+}
 
 static void forget_panels(const un_params *params) {
     for (size_t i = 0; params->panels && i < params->count; i++) {
         for (un_param_panels *p = params->panels[i], *next; p; p = next) {
             next = p->next;
-            un_packed_free(p->packed);
-            free(p);
+            free_panels(p);
         }
         params->panels[i] = NULL;
     }
 }
 
-static un_status pack(const un_params *params, size_t index, int trans_b, size_t n, size_t k,
-                      un_packed **out) {
-    un_bf16 *narrow = NULL;
-    UN_TRY(un_alloc(n * k, sizeof *narrow, &narrow));
-    un_convert_to_bf16(un_param_value(params, index), narrow, n * k);
-    un_status status = un_gemm_pack(out, UN_BF16, trans_b, 0, n, k, narrow, 0);
-    free(narrow);
+static un_status create_panels(size_t n, size_t k, un_param_panels **out) {
+    un_param_panels *p = NULL;
+    UN_TRY(un_alloc(1, sizeof *p, &p));
+    *p = (un_param_panels){.n = n, .k = k, .missing = n * k};
+    un_status status = un_alloc(n * k, sizeof *p->narrow, &p->narrow);
+    if (status)
+        free(p);
+    else
+        *out = p;
+    return status;
+}
+
+/* Elements at .. at + count - 1 of the matrix; the last ones that were missing make the panels. */
+static un_status add_values(un_param_panels *p, int trans_b, size_t at, size_t count,
+                            const float *values) {
+    un_convert_to_bf16(values, p->narrow + at, count);
+    p->missing -= count;
+    if (p->missing > 0) return UNSEEN_OK;
+    un_status status = un_gemm_pack(&p->packed, UN_BF16, trans_b, 0, p->n, p->k, p->narrow, 0);
+    free(p->narrow);
+    p->narrow = NULL;
     return status;
 }
 
@@ -120,23 +160,70 @@ un_status un_param_packed(const un_params *params, size_t index, int trans_b, si
     *out = NULL;
     if (!params->panels) return UNSEEN_OK;
     for (p = params->panels[index]; p; p = p->next) {
-        if (p->n != n || p->k != k) continue;
+        if (p->n != n || p->k != k || !p->packed) continue;
         *out = p->packed;
         return UNSEEN_OK;
     }
-    UN_TRY(un_alloc(1, sizeof *p, &p));
-    un_status status = pack(params, index, trans_b, n, k, &p->packed);
+    if (params->packed)
+        return un_fail(UNSEEN_E_ARGUMENT, "parameter \"%s\" was not packed as %zu x %zu",
+                       params->item[index].name, n, k);
+    UN_TRY(create_panels(n, k, &p));
+    un_status status = add_values(p, trans_b, 0, n * k, un_param_value(params, index));
     if (status) {
-        free(p);
+        free_panels(p);
         return status;
     }
-    p->n = n;
-    p->k = k;
     p->next = params->panels[index];
     params->panels[index] = p;
     *out = p->packed;
     return UNSEEN_OK;
 }
+
+/* ---- sets whose matrices are packed and nothing else ---- */
+
+/* Takes the pieces of matrices out of the flat array. Offsets keep their order and gaps. */
+static un_status lay_out_rest(un_params *params) {
+    size_t left = 0; /* elements of the matrix at hand that later pieces have */
+    params->total = 0;
+    for (size_t i = 0; i < params->count; i++) {
+        un_param *item = &params->item[i];
+        if (left == 0) left = item->n * item->k;
+        if (left == 0) {
+            item->offset = params->total;
+            params->total += round_up(item->count);
+            continue;
+        }
+        if (item->count > left)
+            return un_fail(UNSEEN_E_ARGUMENT, "parameter \"%s\" is more than its matrix",
+                           item->name);
+        item->offset = UN_NO_VALUE;
+        left -= item->count;
+    }
+    params->trained = params->total;
+    return UNSEEN_OK;
+}
+
+un_status un_params_allocate_packed(un_params *params) {
+    UN_TRY(check_available(params));
+    UN_TRY(lay_out_rest(params));
+    params->packed = 1;
+    UN_TRY(allocate_values(params));
+    return un_arena_alloc(&params->arena, params->count, sizeof *params->panels, &params->panels);
+}
+
+un_status un_param_pack(const un_params *params, size_t index, const float *values) {
+    size_t first = index, at = 0;
+    while (params->item[first].n == 0 && first > 0) at += params->item[--first].count;
+    const un_param *begin = &params->item[first];
+    un_param_panels **p = &params->panels[first];
+    if (!*p) UN_TRY(create_panels(begin->n, begin->k, p));
+    if ((*p)->missing < params->item[index].count)
+        return un_fail(UNSEEN_E_ARGUMENT, "parameter \"%s\" is packed already",
+                       params->item[index].name);
+    return add_values(*p, 1, at, params->item[index].count, values);
+}
+
+/* ---- values that sets have in common ---- */
 
 /* The last set that has them releases them. */
 static void drop_values(un_params *params) {
@@ -157,7 +244,8 @@ static int same_pieces(const un_params *a, const un_params *b) {
 }
 
 un_status un_params_share(un_params *params, const un_params *from) {
-    if (params->grad || !from->values || !same_pieces(params, from))
+    if (params->grad || params->packed || from->packed || !from->values ||
+        !same_pieces(params, from))
         return un_fail(UNSEEN_E_ARGUMENT, "parameters of another form cannot be shared");
     atomic_fetch_add(&from->values->sets, 1);
     drop_values(params);
@@ -175,7 +263,8 @@ void un_params_free(un_params *params) {
 }
 
 float *un_param_value(const un_params *params, size_t index) {
-    return params->value + params->item[index].offset;
+    size_t offset = params->item[index].offset;
+    return offset == UN_NO_VALUE ? NULL : params->value + offset;
 }
 
 float *un_param_grad(const un_params *params, size_t index) {
@@ -185,13 +274,13 @@ float *un_param_grad(const un_params *params, size_t index) {
 const void *un_param_operand(const un_params *params, size_t index, un_dtype type) {
     if (type == UN_BF16)
         return params->value16 ? params->value16 + params->item[index].offset : NULL;
-    return params->value + params->item[index].offset;
+    return un_param_value(params, index);
 }
 
 void un_params_refresh_part(un_params *params, size_t begin, size_t end) {
     if (params->value16)
         un_convert_to_bf16(params->value + begin, params->value16 + begin, end - begin);
-    forget_panels(params);
+    if (!params->packed) forget_panels(params);
 }
 
 void un_params_refresh(un_params *params) { un_params_refresh_part(params, 0, params->trained); }

@@ -24,7 +24,11 @@ typedef struct {
     size_t count;  /* product(shape) */
     size_t offset; /* in the flat arrays */
     float decay;   /* L2: loss += decay/2 * sum p^2 */
+    size_t n, k;   /* of the matrix that begins here, see un_param_begins_matrix; 0: none does */
 } un_param;
+
+/* The offset of a piece that has no value of its own; see un_params_allocate_packed. */
+#define UN_NO_VALUE SIZE_MAX
 
 typedef struct un_param_panels un_param_panels;
 typedef struct un_param_values un_param_values;
@@ -49,6 +53,7 @@ typedef struct {
     float *grad;             /* [trained], NULL when only predicting */
     un_bf16 *value16; /* [trained], kept by the optimiser; NULL in f32 and when only predicting */
     un_param_panels **panels; /* [count]: when only predicting in bf16, packed weights instead */
+    int packed;               /* these are all that there is of them */
     un_params_watch watch;
     int unfinished; /* gradients are added to by one more backward pass of this step, at least */
     un_arena arena;
@@ -65,11 +70,21 @@ un_status un_params_add_fixed(un_params *params, const char *name, int rank, con
  * a copy of all values, else each weight packed when it is first asked for. UNSEEN_E_FORMAT if more
  * is declared than is available: before any memory is taken for it. */
 un_status un_params_allocate(un_params *params, int training, int bf16);
+/* Piece `index` and those behind it, as far as they go, are one matrix (n, k) that layers multiply
+ * with, rows first. Said of every such matrix, so that nothing else need be kept of it. */
+void un_param_begins_matrix(const un_params *params, size_t index, size_t n, size_t k);
+/* The same for a set that only predicts in bf16, and whose pieces are loaded once (un_param_load) and
+ * never asked for: of the declared matrices nothing but the panels that products read comes to be, each
+ * when its last piece is loaded. They have no value, and no place in the flat array. */
+un_status un_params_allocate_packed(un_params *params);
+/* Piece `index`, which has no value of its own, from f32: [count]. */
+un_status un_param_pack(const un_params *params, size_t index, const float *values);
 /* A set for prediction takes the values of another one of the same pieces in the place of its own:
  * they are in memory once, and nobody changes them from now on. */
 un_status un_params_share(un_params *params, const un_params *from);
 void un_params_free(un_params *params);
 
+/* NULL if the piece is packed and has none. */
 float *un_param_value(const un_params *params, size_t index);
 float *un_param_grad(const un_params *params, size_t index);
 /* What a GEMM of the given type reads: the bf16 copy (of trained pieces) or the values. NULL in bf16

@@ -391,14 +391,18 @@ static void threads_do_not_change_the_bytes(void **state) {
 /* Three square layers that lie one behind the other, from a set that trains or only predicts. */
 enum { WIDE = 48, LINES = 5 };
 
-static void open_three(un_params *params, un_dense layer[3], int training) {
+static void declare_three(un_params *params, un_dense layer[3]) {
     const char *const name[] = {"query", "key", "value"};
-    un_rng rng = un_rng_stream(3, "three", 0);
     for (size_t i = 0; i < 3; i++) {
         layer[i] = (un_dense){.in = WIDE, .out = WIDE, .bias = UN_NO_BIAS};
         util_ok(
             un_params_add(params, name[i], 2, (const size_t[]){WIDE, WIDE}, 0, &layer[i].weight));
     }
+}
+
+static void open_three(un_params *params, un_dense layer[3], int training) {
+    un_rng rng = un_rng_stream(3, "three", 0);
+    declare_three(params, layer);
     util_ok(un_params_allocate(params, training, 1));
     un_rng_fill_normal(&rng, params->value, params->total, 0, 1);
     un_params_refresh(params);
@@ -438,6 +442,51 @@ static void packed_weights(void **state) {
     for (size_t k = 0; k < 2; k++) un_params_free(&params[k]);
 }
 
+/* A set that keeps nothing of its matrices but their panels: products are the same bytes, the other
+ * pieces have their values and lie as before, and what was not packed is not made up. */
+static void nothing_but_packed_weights(void **state) {
+    (void)state;
+    un_params plain = {0}, packed = {0}, other = {0};
+    un_dense three[3], same[3], last;
+    const un_packed *panels = NULL;
+    float x[LINES * WIDE], y[2][LINES * 2 * WIDE];
+    un_bf16 x16[LINES * WIDE];
+    un_rng rng = un_rng_stream(4, "lines", 0);
+    un_rng_fill_normal(&rng, x, LINES * WIDE, 0, 1);
+    un_convert_to_bf16(x, x16, LINES * WIDE);
+    open_three(&plain, three, 0);
+    declare_three(&packed, same);
+    un_param_begins_matrix(&packed, 0, 2 * WIDE, WIDE); /* the first two together */
+    un_param_begins_matrix(&packed, 2, WIDE, WIDE);
+    util_ok(un_dense_declare(&last, &packed, "last", WIDE, 5));
+    util_ok(un_params_allocate_packed(&packed));
+    assert_int_equal(packed.total, 16); /* of the bias alone */
+    for (size_t i = 0; i < 4; i++) assert_null(un_param_value(&packed, i));
+    assert_ptr_equal(un_param_value(&packed, last.bias), packed.value);
+    for (size_t i = 0; i < 3; i++) {
+        if (i == 1)
+            util_fails(un_param_packed(&packed, 0, 1, 2 * WIDE, WIDE, &panels), UNSEEN_E_ARGUMENT,
+                       "\"query\" was not packed");
+        util_ok(un_param_pack(&packed, i, un_param_value(&plain, i)));
+    }
+    un_params_refresh(&packed);
+    for (size_t first = 0; first < 3; first += 2) {
+        three[first].out = same[first].out = first == 0 ? 2 * WIDE : WIDE;
+        util_ok(un_dense_forward(&three[first], &plain, UN_BF16, x16, LINES, UN_DENSE_PLAIN, y[0],
+                                 0, UN_F32));
+        util_ok(un_dense_forward(&same[first], &packed, UN_BF16, x16, LINES, UN_DENSE_PLAIN, y[1],
+                                 0, UN_F32));
+        assert_memory_equal(y[0], y[1], LINES * three[first].out * sizeof(float));
+    }
+    util_fails(un_param_packed(&packed, 0, 1, WIDE, WIDE, &panels), UNSEEN_E_ARGUMENT,
+               "was not packed as 48 x 48");
+    util_fails(un_param_pack(&packed, 1, un_param_value(&plain, 1)), UNSEEN_E_ARGUMENT,
+               "\"key\" is packed already");
+    util_fails(un_params_share(&other, &packed), UNSEEN_E_ARGUMENT, "cannot be shared");
+    un_params_free(&plain);
+    un_params_free(&packed);
+}
+
 /* A fixed piece has a value and nothing else: no gradient, no bf16 copy, no optimiser's state. */
 static void fixed_pieces_stay(void **state) {
     (void)state;
@@ -475,6 +524,7 @@ int main(void) {
         cmocka_unit_test(dense_forward_by_hand),
         cmocka_unit_test(dense_in_bf16),
         cmocka_unit_test(packed_weights),
+        cmocka_unit_test(nothing_but_packed_weights),
         cmocka_unit_test(squared_error_behind_relu),
         cmocka_unit_test(squared_error_of_any_sign),
         cmocka_unit_test(fixed_pieces_stay),

@@ -245,6 +245,7 @@ static un_status declare_embeddings(un_swin *swin, un_params *params, const char
     UN_TRY(un_name(name, "%s%s", prefix, PROJECTION));
     swin->patches = (un_dense){.in = 3 * c->patch * c->patch, .out = c->width};
     UN_TRY(un_params_add_named(params, name, ".weight", 4, kernel, &swin->patches.weight));
+    un_param_begins_matrix(params, swin->patches.weight, c->width, swin->patches.in);
     UN_TRY(un_params_add_named(params, name, ".bias", 1, &c->width, &swin->patches.bias));
     UN_TRY(un_name(name, "%sembeddings.norm", prefix));
     return un_norm_declare(&swin->patch_norm, params, name, c->width, c->eps);
@@ -280,7 +281,9 @@ static un_status declare_merging(un_swin *swin, un_params *params, const char *p
     UN_TRY(un_norm_declare(&stage->norm, params, name, wide, swin->config.eps));
     UN_TRY(un_name(name, "%sencoder.layers.%zu.downsample.reduction", prefix, s));
     stage->reduce = (un_dense){.in = wide, .out = shape[0], .bias = UN_NO_BIAS};
-    return un_params_add_named(params, name, ".weight", 2, shape, &stage->reduce.weight);
+    UN_TRY(un_params_add_named(params, name, ".weight", 2, shape, &stage->reduce.weight));
+    un_param_begins_matrix(params, stage->reduce.weight, shape[0], wide);
+    return UNSEEN_OK;
 }
 
 un_status un_swin_declare(un_swin *swin, un_params *params, const char *prefix,

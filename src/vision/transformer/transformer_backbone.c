@@ -103,7 +103,6 @@ static un_status vit_declare(transformer *t, const un_safetensors *file) {
 
 static un_status vit_load(transformer *t, const un_safetensors *file, un_dtype type) {
     UN_TRY(un_vit_load(&t->of.vit.network, &t->params, file));
-    un_params_refresh(&t->params);
     return un_vit_pass_create(&t->of.vit.pass, &t->of.vit.network, type, 0, 0);
 }
 
@@ -200,7 +199,6 @@ static un_status swin_declare(transformer *t, const un_safetensors *file) {
 
 static un_status swin_load(transformer *t, const un_safetensors *file, un_dtype type) {
     UN_TRY(un_swin_load(&t->of.swin.network, &t->params, file));
-    un_params_refresh(&t->params);
     return un_swin_pass_create(&t->of.swin.pass, &t->of.swin.network, type, 0, 0);
 }
 
@@ -271,7 +269,8 @@ static un_status open_transformer(const network *kind, const un_safetensors *fil
     t->base.class = &kind->class;
     t->base.precision = un_precision_resolve(precision);
     UN_GO(kind->declare(t, file));
-    UN_GO(un_params_allocate(&t->params, 0, type == UN_BF16));
+    UN_GO(type == UN_BF16 ? un_params_allocate_packed(&t->params)
+                          : un_params_allocate(&t->params, 0, 0));
     UN_GO(kind->load(t, file, type));
     *out = &t->base;
 done:

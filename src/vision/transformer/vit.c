@@ -176,6 +176,7 @@ static un_status declare_embeddings(un_vit *vit, un_params *params, const char *
     UN_TRY(un_name(name, "%s%s", prefix, PROJECTION));
     vit->patches = (un_dense){.in = 3 * c->patch * c->patch, .out = H};
     UN_TRY(un_params_add_named(params, name, ".weight", 4, kernel, &vit->patches.weight));
+    un_param_begins_matrix(params, vit->patches.weight, H, vit->patches.in);
     return un_params_add_named(params, name, ".bias", 1, &H, &vit->patches.bias);
 }
 
