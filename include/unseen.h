@@ -182,6 +182,10 @@ UNSEEN_API const char *unseen_version(void);
  * none. Valid until the thread's next failing call. */
 UNSEEN_API const char *unseen_last_error(void);
 
+/* The errno of that failure, where the operating system said no (ENOENT, ENOSPC, …) and it is known;
+ * else 0. */
+UNSEEN_API int unseen_last_errno(void);
+
 /* Sends the library's messages to `function` (NULL: nowhere, the default). To be called while no
  * other thread calls the library. */
 UNSEEN_API void unseen_set_log(unseen_log_function function, void *user);
@@ -228,7 +232,7 @@ typedef struct unseen_train_options {
     const char *output;    /* model file; NULL: the model is in memory only, and a stopped training
                               is lost (default) */
     const char *log;       /* CSV file for losses and accuracies; NULL: none (default) */
-    int resume;            /* 1: go on from OUTPUT.checkpoint if it is there */
+    int resume;            /* 1: go on from OUTPUT.checkpoint if it is there; needs `output` */
     double checkpoint_seconds;         /* between checkpoints, 0: only when stopped (default 60) */
     unseen_progress_function progress; /* NULL: none (default) */
     void *user;
@@ -501,7 +505,8 @@ UNSEEN_API void unseen_explanation_close(unseen_explanation *explanation);
 UNSEEN_API const char *unseen_explanation_json(const unseen_explanation *explanation);
 
 /* Makes the folder DIRECTORY/NAME of pictures and numbers, as `unseen explain` does: whole or not at
- * all, over an explanation that is there. DIRECTORY must exist. */
+ * all, over an explanation that is there. DIRECTORY must exist; NAME is that of a folder in it, without
+ * "/" (UNSEEN_E_ARGUMENT). */
 UNSEEN_API unseen_status unseen_explanation_write(const unseen_explanation *explanation,
                                                   const char *directory, const char *name);
 

@@ -210,8 +210,8 @@ void un_parallel_for(size_t n, size_t grain, un_range_function function, void *c
 typedef struct {
     un_item_function function;
     void *context;
-    atomic_int status;              /* of the first failure */
-    char sentence[UN_ERROR_LENGTH]; /* its writer's until the region ends */
+    atomic_int status;  /* of the first failure */
+    un_failure failure; /* its writer's until the region ends */
 } item_call;
 
 static void call_items(size_t begin, size_t end, un_slot slot, void *context) {
@@ -219,7 +219,7 @@ static void call_items(size_t begin, size_t end, un_slot slot, void *context) {
     for (size_t i = begin; i < end && !atomic_load(&call->status); i++) {
         int none = UNSEEN_OK, status = (int)call->function(i, slot, call->context);
         if (status && atomic_compare_exchange_strong(&call->status, &none, status))
-            snprintf(call->sentence, sizeof call->sentence, "%s", un_error());
+            un_failure_keep(&call->failure);
     }
 }
 
@@ -227,7 +227,7 @@ un_status un_parallel_try(size_t n, size_t slots, un_item_function function, voi
     item_call call = {.function = function, .context = context};
     un_parallel_slots(n, slots < n ? slots : n, call_items, &call);
     un_status status = (un_status)atomic_load(&call.status);
-    return status ? un_fail(status, "%s", call.sentence) : UNSEEN_OK;
+    return status ? un_failure_put_back(&call.failure, status) : UNSEEN_OK;
 }
 
 typedef struct {

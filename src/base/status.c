@@ -89,6 +89,7 @@ un_phrase un_worded(const char *text) {
 /* ---- failures ---- */
 
 static _Thread_local char g_error[UN_ERROR_LENGTH];
+static _Thread_local int g_code; /* errno of that failure, or 0 */
 
 static void append_errno(int code) {
     char text[128];
@@ -104,6 +105,7 @@ un_status un_fail(un_status status, const char *format, ...) {
     va_start(arguments, format);
     un_sentence(g_error, sizeof g_error, format, arguments);
     va_end(arguments);
+    g_code = 0;
     return status;
 }
 
@@ -113,6 +115,7 @@ un_status un_fail_errno(int code, const char *format, ...) {
     un_sentence(g_error, sizeof g_error, format, arguments);
     va_end(arguments);
     append_errno(code);
+    g_code = code;
     return code == ENOMEM ? UNSEEN_E_MEMORY : UNSEEN_E_IO;
 }
 
@@ -139,6 +142,19 @@ un_status un_fail_prefix(un_status status, const char *format, ...) {
 
 const char *un_error(void) { return g_error; }
 
+int un_error_code(void) { return g_code; }
+
+void un_failure_keep(un_failure *failure) {
+    memcpy(failure->sentence, g_error, sizeof g_error);
+    failure->code = g_code;
+}
+
+un_status un_failure_put_back(const un_failure *failure, un_status status) {
+    memcpy(g_error, failure->sentence, sizeof g_error);
+    g_code = failure->code;
+    return status;
+}
+
 /* ---- log and progress callbacks. ---- */
 
 enum { MESSAGE_LENGTH = 2048 };
@@ -164,12 +180,12 @@ void un_log(unseen_log_level level, const char *format, ...) {
     un_sentence(message, sizeof message, format, arguments);
     va_end(arguments);
     /* The function may call the library, whose failures are not those of the call under way. */
-    char error[UN_ERROR_LENGTH];
-    memcpy(error, g_error, sizeof error);
+    un_failure under_way;
+    un_failure_keep(&under_way);
     un_locale_lend_host();
     g_log(level, message, g_log_user);
     un_locale_take_back();
-    memcpy(g_error, error, sizeof error);
+    un_failure_put_back(&under_way, UNSEEN_OK);
 }
 
 double un_now(void) {
@@ -205,12 +221,12 @@ static void report(un_progress *progress, double now) {
     unseen_progress_function function = watch ? watch->function : g_progress;
     progress->state.seconds = now - progress->started;
     progress->last_report = now;
-    char error[UN_ERROR_LENGTH];
-    memcpy(error, g_error, sizeof error); /* as for a log function */
+    un_failure under_way; /* as for a log function */
+    un_failure_keep(&under_way);
     un_locale_lend_host();
     int stop = function(&progress->state, watch ? watch->user : g_progress_user);
     un_locale_take_back();
-    memcpy(g_error, error, sizeof error);
+    un_failure_put_back(&under_way, UNSEEN_OK);
     if (watch && stop) *watch->stop = 1;
 }
 

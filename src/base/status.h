@@ -66,6 +66,18 @@ un_status un_fail_prefix(un_status status, const char *format, ...)
 /* The current sentence of this thread, "" if there is none. */
 const char *un_error(void);
 
+/* Its errno where un_fail_errno made it, else 0. */
+int un_error_code(void);
+
+/* A failure that is kept while others may come, or that another thread is to have. */
+typedef struct {
+    char sentence[UN_ERROR_LENGTH];
+    int code;
+} un_failure;
+void un_failure_keep(un_failure *failure);
+/* Makes it the calling thread's; returns `status`. */
+un_status un_failure_put_back(const un_failure *failure, un_status status);
+
 /* Passes a failure up. */
 #define UN_TRY(call)                                                                               \
     do {                                                                                           \

@@ -284,10 +284,10 @@ un_status un_stage_commit(un_stage *stage) {
 
 void un_stage_abort(un_stage *stage) {
     if (stage->lock.fd >= 0) {
-        char saved[UN_ERROR_LENGTH]; /* cleaning up must not hide why */
-        snprintf(saved, sizeof saved, "%s", un_error());
-        un_status status = un_directory_remove(stage->partial);
-        (void)un_fail(status ? status : UNSEEN_OK, "%s", saved);
+        un_failure why; /* cleaning up must not hide it */
+        un_failure_keep(&why);
+        (void)un_directory_remove(stage->partial);
+        (void)un_failure_put_back(&why, UNSEEN_OK);
     }
     release(stage);
 }

@@ -14,6 +14,8 @@
 
 const char *unseen_last_error(void) { return un_error(); }
 
+int unseen_last_errno(void) { return un_error_code(); }
+
 void unseen_set_log(unseen_log_function function, void *user) { un_set_log(function, user); }
 
 unseen_status unseen_set_threads(int threads) {

@@ -88,6 +88,12 @@ static void cut_sentences(void **state) {
     }
 }
 
+static un_status fail_with_errno(size_t i, un_slot slot, void *context) {
+    (void)slot;
+    (void)context;
+    return un_fail_errno(ENOSPC, "item %zu", i);
+}
+
 static void error_sentences(void **state) {
     (void)state;
     char filler[3 * UN_ERROR_LENGTH];
@@ -106,6 +112,17 @@ static void error_sentences(void **state) {
     assert_true(strlen(un_error()) < UN_ERROR_LENGTH);
     assert_int_equal(un_fail_errno(ENOENT, "cannot open %s", "b"), UNSEEN_E_IO);
     assert_string_equal(un_error(), "cannot open b: No such file or directory");
+    assert_int_equal(un_fail_prefix(UNSEEN_E_IO, "here"), UNSEEN_E_IO);
+    assert_int_equal(unseen_last_errno(), ENOENT);
+    un_failure kept;
+    un_failure_keep(&kept);
+    un_fail(UNSEEN_E_FORMAT, "another one");
+    assert_int_equal(unseen_last_errno(), 0);
+    assert_int_equal(un_failure_put_back(&kept, UNSEEN_E_IO), UNSEEN_E_IO);
+    assert_string_equal(un_error(), "here: cannot open b: No such file or directory");
+    assert_int_equal(unseen_last_errno(), ENOENT);
+    assert_int_equal(un_parallel_try(3, 2, fail_with_errno, NULL), UNSEEN_E_IO);
+    assert_int_equal(unseen_last_errno(), ENOSPC);
     assert_int_equal(un_fail_errno(ENOMEM, "no"), UNSEEN_E_MEMORY);
     assert_int_equal(un_fail_memory(77), UNSEEN_E_MEMORY);
     assert_non_null(strstr(un_error(), "77 bytes"));
