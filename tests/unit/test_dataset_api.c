@@ -120,6 +120,31 @@ static void memory_and_directory_agree(void **state) {
     unseen_dataset_close(opened);
 }
 
+static void count_warnings(unseen_log_level level, const char *message, void *user) {
+    (void)message;
+    *(int *)user += level <= UNSEEN_LOG_WARNING;
+}
+
+/* Whoever hands in lists knows which are empty, and there is no place for folds of their own. */
+static void empty_test_lists_are_no_warning(void **state) {
+    (void)state;
+    static int64_t all[N];
+    unseen_arrays a;
+    unseen_dataset *data = NULL;
+    int warnings = 0;
+    fill_arrays(&a);
+    for (size_t i = 0; i < N; i++) all[i] = (int64_t)i;
+    a.trainval = all, a.trainval_count = N;
+    a.test_seen = a.test_unseen = all;
+    unseen_set_log(count_warnings, &warnings);
+    util_ok(unseen_dataset_from_arrays(&a, &data));
+    unseen_set_log(NULL, NULL);
+    assert_int_equal(warnings, 0);
+    assert_true(unseen_dataset_fold_count(data) > 0);
+    assert_non_null(strstr(unseen_dataset_notes(data), "folds were proposed"));
+    unseen_dataset_close(data);
+}
+
 static void lists_and_borrowed_halves(void **state) {
     (void)state;
     static alignas(64) uint16_t half[N * F];
@@ -260,6 +285,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_array_becomes_a_data_set),
         cmocka_unit_test_setup_teardown(memory_and_directory_agree, make_folder, remove_folder),
+        cmocka_unit_test(empty_test_lists_are_no_warning),
         cmocka_unit_test(lists_and_borrowed_halves),
         cmocka_unit_test(unseen_classes_are_named),
         cmocka_unit_test(bad_arrays_are_named),

@@ -20,21 +20,35 @@ enum { PROPOSED_FOLDS = 3 };
 
 /* ---- notes ---- */
 
-un_status un_dataset_note(un_dataset *dataset, const char *format, ...) {
+static un_status add_note(un_dataset *dataset, unseen_log_level level, const char *format,
+                          va_list arguments) {
     char text[UN_ERROR_LENGTH];
-    va_list arguments;
-    va_start(arguments, format);
     un_sentence(text, sizeof text, format, arguments);
-    va_end(arguments);
     for (size_t i = 0; i < json_array_size(dataset->notes); i++)
         if (strcmp(json_string_value(json_array_get(dataset->notes, i)), text) == 0)
             return UNSEEN_OK;
-    un_log(UNSEEN_LOG_WARNING, "%s", text);
+    un_log(level, "%s", text);
     if (!dataset->notes) dataset->notes = json_array();
     if (!dataset->notes) return un_fail_memory(0);
     json_t *note = json_string(text);
     if (!note) note = json_string("a note about the import could not be kept (not UTF-8)");
     return un_json_append(dataset->notes, note);
+}
+
+un_status un_dataset_note(un_dataset *dataset, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    un_status status = add_note(dataset, UNSEEN_LOG_WARNING, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+un_status un_dataset_note_expected(un_dataset *dataset, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    un_status status = add_note(dataset, UNSEEN_LOG_INFO, format, arguments);
+    va_end(arguments);
+    return status;
 }
 
 /* ---- lists of image numbers ---- */
@@ -233,12 +247,18 @@ static un_status add_neighbours(un_dataset *dataset, const char *splits) {
     return status;
 }
 
-static un_status propose(un_dataset *dataset) {
+un_status un_import_propose_folds(un_dataset *dataset) {
     if (!dataset->labels)
         return un_dataset_note(dataset, "no validation fold could be made: without features the "
                                         "classes of the images are not known");
     if (un_fold_propose(dataset, PROPOSED_FOLDS) != UNSEEN_OK)
         return un_dataset_note(dataset, "no validation fold could be made: %s", un_error());
+    return UNSEEN_OK;
+}
+
+static un_status propose_for_published(un_dataset *dataset) {
+    UN_TRY(un_import_propose_folds(dataset));
+    if (dataset->fold_count == 0) return UNSEEN_OK;
     return un_dataset_note(dataset,
                            "no validation lists were published with this split: %zu folds were "
                            "proposed",
@@ -255,7 +275,7 @@ un_status un_import_validation(un_dataset *dataset, const un_published_lists *ow
         UN_TRY(un_dataset_note(dataset, "a validation fold was left out: %s", un_error()));
     if (splits) UN_TRY(add_neighbours(dataset, un_mat_path(splits)));
     un_fold_merge_equal(dataset);
-    return dataset->fold_count > 0 ? UNSEEN_OK : propose(dataset);
+    return dataset->fold_count > 0 ? UNSEEN_OK : propose_for_published(dataset);
 }
 
 /* ---- names of data set and classes ---- */
@@ -322,8 +342,9 @@ static un_status check_disjoint(const un_dataset *d, const un_list_origin *o) {
             return un_fail(UNSEEN_E_FORMAT, "%s: \"%s\" is empty: there is nothing to learn from",
                            o->file, o->names[a]);
         if (lists[a]->count == 0)
-            un_log(UNSEEN_LOG_WARNING, "%s: \"%s\" is empty: %s cannot be measured", o->file,
-                   o->names[a], a == 1 ? "S and H" : "T1, U and H");
+            un_log(o->handed_in ? UNSEEN_LOG_INFO : UNSEEN_LOG_WARNING,
+                   "%s: \"%s\" is empty: %s cannot be measured", o->file, o->names[a],
+                   a == 1 ? "S and H" : "T1, U and H");
         for (int b = a + 1; b < 3; b++)
             for (size_t i = 0; i < lists[a]->count; i++)
                 if (un_index_list_contains(lists[b], lists[a]->items[i]))

@@ -60,9 +60,16 @@ un_status un_import_validation(un_dataset *dataset, const un_published_lists *ow
                                const un_numbering *numbering, const char *const *files,
                                size_t count);
 
+/* Those alone; none, and a note, where there can be none. */
+un_status un_import_propose_folds(un_dataset *dataset);
+
 /* Adds a sentence to dataset->notes and logs it, unless it is there: a list that is both named and
  * found beside the split says the same twice. */
 un_status un_dataset_note(un_dataset *dataset, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The same of what whoever asked could expect: no warning. */
+un_status un_dataset_note_expected(un_dataset *dataset, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* ---- names, lists, features ---- */
@@ -83,10 +90,11 @@ typedef struct {
     const char *const *names; /* one of the two above */
     int base;                 /* the number of the first image in them */
     const char *hint;         /* ends the sentence about a class that is seen and unseen */
+    int handed_in;            /* by the caller, and not read: an empty test list is meant */
 } un_list_origin;
 
-/* That no list is empty, no image has two roles and no class of trainval (with
- * labels) one in test_unseen. */
+/* That there is something to learn from, no image has two roles and no class of trainval (with
+ * labels) one in test_unseen. Warns of an empty test list that was read. */
 un_status un_import_check_lists(const un_dataset *dataset, const un_list_origin *origin);
 /* Notes how many images are in none of the three lists. */
 un_status un_import_note_unlisted(un_dataset *dataset, const char *file);

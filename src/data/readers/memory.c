@@ -180,15 +180,19 @@ static un_status add_list(un_dataset *d, const char *name, const int64_t *images
 }
 
 static un_status add_lists(un_dataset *d, const unseen_arrays *a) {
-    const un_list_origin origin = {
-        .file = WHERE, .names = un_json_list_names, .hint = "do lists and labels belong together?"};
+    const un_list_origin origin = {.file = WHERE,
+                                   .names = un_json_list_names,
+                                   .hint = "do lists and labels belong together?",
+                                   .handed_in = 1};
     UN_TRY(add_list(d, un_json_list_names[0], a->trainval, a->trainval_count, &d->trainval));
     UN_TRY(add_list(d, un_json_list_names[1], a->test_seen, a->test_seen_count, &d->test_seen));
     UN_TRY(
         add_list(d, un_json_list_names[2], a->test_unseen, a->test_unseen_count, &d->test_unseen));
     UN_TRY(un_import_check_lists(d, &origin));
     UN_TRY(un_import_note_unlisted(d, WHERE));
-    return un_import_validation(d, NULL, NULL, NULL, NULL, 0);
+    UN_TRY(un_import_propose_folds(d));
+    if (d->fold_count == 0) return UNSEEN_OK;
+    return un_dataset_note_expected(d, "%zu validation folds were proposed", d->fold_count);
 }
 
 static un_status propose(un_dataset *d, const unseen_arrays *a) {
