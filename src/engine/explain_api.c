@@ -98,6 +98,10 @@ unseen_status unseen_explanation_write(const unseen_explanation *x, const char *
     UN_LOCALE_C;
     if (!x || !directory || !name)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_explanation_write: a pointer is NULL");
+    if (*name == 0 || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return un_fail(
+            UNSEEN_E_ARGUMENT,
+            "an explanation is a folder inside the directory: \"%.200s\" is no name of one", name);
     UN_TRY(need_crop(x));
     return un_explain_write(&x->explanation, x->image, x->note, x->top, directory, name);
 }

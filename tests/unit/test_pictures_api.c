@@ -164,6 +164,10 @@ static void explanations_are_json_and_pictures(void **state) {
         assert_memory_equal(png, "\x89PNG\r\n\x1a\n", 8);
     }
     util_fails(unseen_explanation_png(x, (unseen_drawing)2, &png, &size), UNSEEN_E_ARGUMENT, "2");
+    const char *const elsewhere[] = {"", ".", "..", "../why", "/tmp/why", "a/b", "why/"};
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+        util_fails(unseen_explanation_write(x, g_folder, elsewhere[i]), UNSEEN_E_ARGUMENT,
+                   "inside the directory");
     util_ok(unseen_explanation_write(x, g_folder, "why"));
     assert_true(un_path_exists(in_folder("why/sheet.png")));
     unseen_model_close(model);
