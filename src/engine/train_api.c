@@ -119,6 +119,17 @@ static un_status take_wire(const char *text, un_dtype *out) {
     return un_fail(UNSEEN_E_ARGUMENT, "wire must be f32 or bf16, not \"%.60s\"", text);
 }
 
+static un_status check_checkpoints(const unseen_train_options *o) {
+    if (!(o->checkpoint_seconds >= 0))
+        return un_fail(UNSEEN_E_ARGUMENT, "checkpoint_seconds must be 0 or more, not %g",
+                       o->checkpoint_seconds);
+    if (o->resume && !o->output)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "resume goes on from the checkpoint beside an output, and "
+                       "no output is given");
+    return UNSEEN_OK;
+}
+
 /* What a training reads, and what is said about it; `config` and `features` are the caller's. */
 static un_status prepare(const char *method, const un_dataset *dataset,
                          const unseen_train_options *o, un_train_options *options, json_t **config,
@@ -128,6 +139,7 @@ static un_status prepare(const char *method, const un_dataset *dataset,
     UN_TRY(
         un_precision_parse(o->precision ? o->precision : g_options.precision, &options->precision));
     UN_TRY(take_wire(o->wire ? o->wire : g_options.wire, &options->wire));
+    UN_TRY(check_checkpoints(o));
     UN_TRY(make_config(o, options->class, config));
     return un_train_inputs_open(features, dataset, o->features, options->class, *config);
 }

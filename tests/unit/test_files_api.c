@@ -79,6 +79,9 @@ static void what_a_format_lacks_or_needs_is_said(void **state) {
     o.source = NULL;
     o.dtype = "f16";
     util_fails(unseen_import("arrays", path, &o), UNSEEN_E_ARGUMENT, "f16");
+    o.unseen_count = -2;
+    util_fails(unseen_import("arrays", path, &o), UNSEEN_E_ARGUMENT, "-2");
+    o.unseen_count = -1;
     o.dtype = NULL;
     o.scale = "metres";
     util_fails(unseen_import("arrays", path, &o), UNSEEN_E_ARGUMENT, "metres");

@@ -477,6 +477,14 @@ static void bad_trainings_are_refused(void **state) {
     o.features = "maps";
     util_fails(unseen_train("dem", data, &o, &model, &result), UNSEEN_E_ARGUMENT, "maps");
     o.features = NULL;
+    o.resume = 1;
+    util_fails(unseen_train("dem", data, &o, &model, &result), UNSEEN_E_ARGUMENT, "no output");
+    o.resume = 0;
+    o.checkpoint_seconds = -1;
+    util_fails(unseen_train("dem", data, &o, &model, &result), UNSEEN_E_ARGUMENT, "-1");
+    o.checkpoint_seconds = NAN;
+    util_fails(unseen_train("dem", data, &o, &model, &result), UNSEEN_E_ARGUMENT, "nan");
+    o.checkpoint_seconds = 0;
     util_fails(unseen_train("msdn", data, &o, &model, &result), UNSEEN_E_ARGUMENT, "region");
     util_fails(unseen_train("dem", NULL, &o, &model, &result), UNSEEN_E_ARGUMENT, "NULL");
     util_fails(unseen_evaluate(NULL, data, NULL, &result), UNSEEN_E_ARGUMENT, "NULL");
