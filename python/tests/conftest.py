@@ -1,5 +1,7 @@
 """Data that tests share: made ones, and the drawn birds of the program."""
 import os
+import pathlib
+import shutil
 import subprocess
 import threading
 
@@ -54,8 +56,9 @@ def model(data):
 
 
 @pytest.fixture(scope="session")
-def birds(tmp_path_factory):
-    """A data set directory with pictures; without the program it is skipped."""
+def drawn(tmp_path_factory):
+    """A data set directory with pictures, to be copied and never changed; without the program it is
+    skipped."""
     program = os.environ.get("UNSEEN")
     if not program:
         pytest.skip("UNSEEN does not name the program, which draws pictures")
@@ -63,3 +66,9 @@ def birds(tmp_path_factory):
     subprocess.run([program, "import", "tinybirds", "-o", folder, "--size", "64",
                     "--images-per-class", "5", "-q"], check=True, stdout=subprocess.DEVNULL)
     return folder
+
+
+@pytest.fixture(scope="session")
+def birds(drawn, tmp_path_factory):
+    """A copy that tests share: what one adds is there for the next."""
+    return pathlib.Path(shutil.copytree(drawn, tmp_path_factory.mktemp("shared") / "birds"))

@@ -1,11 +1,12 @@
 """Data sets: arrays without copies, views that keep what they show, refusals."""
 import gc
+import shutil
 
 import numpy as np
 import pytest
 import unseen
 from conftest import ATTRIBUTES, C, F, N, made
-from unseen._library import in_rows
+from unseen._arguments import in_rows
 
 
 def test_arrays_are_told(data, arrays):
@@ -159,8 +160,39 @@ def test_files_that_are_not_there(tmp_path):
     assert isinstance(raised.value, OSError) and "nowhere" in str(raised.value)
 
 
-def test_extract(birds):
-    data = unseen.Dataset(birds)
+def test_a_table_says_which_class_a_row_is_of(arrays):
+    pandas = pytest.importorskip("pandas", reason="pandas (python3-pandas) is not installed")
+    features, labels, attributes = arrays
+    names = [f"kind {k}" for k in range(C)]
+    want = unseen.Dataset.from_arrays(features, labels, attributes).semantics("original_att")
+    table = pandas.DataFrame(attributes, index=names, columns=ATTRIBUTES)
+    mixed = table.sample(frac=1, random_state=1)
+    data = unseen.Dataset.from_arrays(features, labels, mixed, class_names=names)
+    assert (data.semantics("original_att") == want).all() and data.class_names == names
+    assert data.attribute_names() == ATTRIBUTES
+    assert unseen.Dataset.from_arrays(features, labels, table).class_names == names
+    numbered = pandas.DataFrame(attributes).sample(frac=1, random_state=1)
+    data = unseen.Dataset.from_arrays(features, labels, numbered)
+    assert (data.semantics("original_att") == want).all()
+    numbered.index = numbered.index + 1
+    for wrong, given in ((numbered, None), (mixed, names[:-1] + ["other"])):
+        with pytest.raises(unseen.ArgumentError, match="index of attributes"):
+            unseen.Dataset.from_arrays(features, labels, wrong, class_names=given)
+    with pytest.raises(unseen.ArgumentError, match="'kind 1' twice"):
+        unseen.Dataset.from_arrays(features, labels, table.rename({"kind 2": "kind 1"}))
+
+
+def test_masked_attributes_are_unknown(arrays):
+    features, labels, attributes = arrays
+    holes = np.zeros(attributes.shape, bool)
+    holes[3, 2] = holes[5, 0] = True
+    want = unseen.Dataset.from_arrays(features, labels, np.where(holes, np.nan, attributes))
+    data = unseen.Dataset.from_arrays(features, labels, np.ma.array(attributes, mask=holes))
+    assert (data.semantics() == want.semantics()).all()
+
+
+def test_extract(drawn, tmp_path):
+    data = unseen.Dataset(shutil.copytree(drawn, tmp_path / "birds"))
     told = []
     result = data.extract(regions=False, progress=told.append)
     assert result.images == len(data) and result.bad == 0 and result.pooled_name in data.feature_sets

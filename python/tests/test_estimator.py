@@ -58,6 +58,76 @@ def test_classes_without_images(arrays):
         estimator.fit(features, labels, class_attributes=attributes[:3])
 
 
+def test_a_table_describes_classes_by_its_index(arrays):
+    """Rows in any order, classes without images too, attributes by the columns."""
+    pandas = pytest.importorskip("pandas", reason="pandas (python3-pandas) is not installed")
+    features, labels, attributes = arrays
+    names = np.array([f"kind {k}" for k in range(C)])
+    seen = (labels != 3) & (labels != 5)
+    y = names[labels[seen]]
+    table = pandas.DataFrame(attributes, index=names, columns=ATTRIBUTES)
+    want = unseen.ZeroShotClassifier("eszsl").fit(
+        features[seen], y, class_attributes=dict(zip(names.tolist(), attributes)))
+    estimator = unseen.ZeroShotClassifier("eszsl").fit(
+        features[seen], pandas.Series(y), class_attributes=table.sample(frac=1, random_state=3))
+    assert (estimator.classes_ == want.classes_).all()
+    assert (estimator.decision_function(features) == want.decision_function(features)).all()
+    rows = pandas.Series(list(attributes), index=names).sample(frac=1, random_state=4)
+    assert (unseen.ZeroShotClassifier("eszsl").fit(features[seen], y, rows).predict(features)
+            == want.predict(features)).all()
+    estimator.add_class("beast", table.loc["kind 3"])
+    estimator.add_classes(table.iloc[:2].rename(lambda name: "another " + name))
+    assert estimator.classes_[-3:].tolist() == ["beast", "another kind 0", "another kind 1"]
+    assert estimator.model_.attribute_names == ATTRIBUTES
+    numbers = pandas.DataFrame(attributes).sample(frac=1, random_state=3)
+    one, other = (unseen.ZeroShotClassifier("eszsl").fit(features, labels, class_attributes=given)
+                  for given in (numbers, attributes))
+    assert (one.decision_function(features) == other.decision_function(features)).all()
+    for wrong, sentence in ((table.reset_index(drop=True), "'kind 0' in its index"),
+                            (table.drop("kind 1"), "'kind 1' in its index"),
+                            (table.rename({"kind 2": "kind 1"}), "'kind 1' twice")):
+        with pytest.raises(unseen.ArgumentError, match=sentence):
+            estimator.fit(features[seen], y, class_attributes=wrong)
+
+
+def test_nobody_is_warned_of_what_the_estimator_chose(arrays, caplog):
+    for method in ("dem", "eszsl"):
+        unseen.ZeroShotClassifier(method).fit(*arrays[:2], class_attributes=arrays[2])
+    assert [r.getMessage() for r in caplog.records if r.name == "unseen"] == []
+
+
+def test_seeds_of_scikit_learn(arrays):
+    """An integer, or a generator that draws one."""
+    features, labels, attributes = arrays
+
+    def scores(state):
+        estimator = unseen.ZeroShotClassifier(settings={"epochs": 2}, random_state=state)
+        return estimator.fit(features, labels, attributes).decision_function(features[:9])
+    for make in (np.random.RandomState, np.random.default_rng):
+        assert (scores(make(3)) == scores(make(3))).all()
+        assert (scores(make(3)) != scores(make(4))).any()
+    assert (scores(np.int64(7)) == scores(7)).all()
+    for wrong in (-1, "3", 1.5, 2**64):
+        with pytest.raises(unseen.ArgumentError, match="random_state is a whole number"):
+            scores(wrong)
+
+
+def test_masked_rows_are_refused(arrays):
+    features, labels, attributes = arrays
+    masked = np.ma.array(features, mask=features > 2)
+    estimator = unseen.ZeroShotClassifier("eszsl").fit(features, labels, attributes)
+    for call in (lambda: estimator.fit(masked, labels, attributes),
+                 lambda: estimator.predict(masked),
+                 lambda: estimator.fit(features, np.ma.array(labels, mask=labels == 2))):
+        with pytest.raises(unseen.ArgumentError, match="hidden by a mask"):
+            call()
+    described = np.ma.array(attributes, mask=attributes > 0.9)
+    want = unseen.ZeroShotClassifier("eszsl").fit(features, labels, described.filled(np.nan))
+    for given in (described, dict(enumerate(described))):
+        estimator.fit(features, labels, given)
+        assert (estimator.decision_function(features) == want.decision_function(features)).all()
+
+
 @pytest.mark.parametrize("labels, more, others", [
     (np.arange(C), 40, ("new", 3.5, None, [1])),
     (np.arange(C, dtype=np.uint64), 40, ("new", 2**70)),

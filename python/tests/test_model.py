@@ -116,6 +116,12 @@ def test_seeds(data):
     results = models.evaluate(data)
     assert results.mean("H") == pytest.approx((results[0].H + results[1].H) / 2)
     assert results.sd("H") == pytest.approx(abs(results[0].H - results[1].H) / np.sqrt(2))
+    for key in ("T1", "U", "S", "H", "AUSUC", "gamma"):
+        assert getattr(results, key) == results[key] == results.mean(key)
+    assert results["native.U"] == pytest.approx(np.mean([r["native.U"] for r in results]))
+    assert results.to_dict()["H"] == {"mean": results.H, "sd": results.sd("H")}
+    assert models.results.T1 == np.mean([r.T1 for r in models.results])
+    assert "±" in repr(results) and "nan" not in repr(results[:1]) and len(results[:1]) == 1
     measured = [m.manifest["selection"]["mean_metric"] for m in models]
     assert models.best is models[int(np.argmax(measured))]
     models.add_class("my beast", {"big": 1})
@@ -219,6 +225,7 @@ def test_pictures(picture_model, birds, tmp_path):
     assert list(answers[0]) == list(one)[:1] and len(answers[1]) == 0
     assert isinstance(answers[1].error, unseen.Error) and "bad.jpg" in str(answers[1].error)
     assert isinstance(answers[2].error, unseen.FileError)
+    assert answers[2].error.filename == str(tmp_path / "none.jpg")
     with pytest.raises(unseen.FileError, match="none.jpg"):
         model.predict(tmp_path / "none.jpg")
     with pytest.raises(unseen.ArgumentError, match="uint8"):
@@ -226,6 +233,22 @@ def test_pictures(picture_model, birds, tmp_path):
     with pytest.raises(unseen.ArgumentError, match="some"):
         model.predict(paths[0], among="some")
     assert model.predict([]) == []
+    # As many candidates as there are, in memory for no more.
+    assert list(model.predict(paths[0], top=2**62)) == list(
+        model.predict(paths[0], top=model.class_count))
+    # Open files, an array of paths, and none of them twice.
+    with open(paths[0], "rb") as file:
+        assert list(model.predict(file, top=3)) == list(one)
+    assert list(model.predict(io.BytesIO(contents), top=3)) == list(one)
+    several = model.predict([io.BytesIO(contents), paths[1]], top=3)
+    assert [list(a) for a in several] == [list(a) for a in model.predict(paths[:2], top=3)]
+    assert len(model.predict(np.array([str(path) for path in paths]), top=1)) == len(paths)
+    with pytest.raises(unseen.ArgumentError, match='open it with "rb"'):
+        model.predict(io.StringIO("text"))
+    with pytest.raises(unseen.ArgumentError, match="pictures are paths"):
+        model.predict(3)
+    with pytest.raises(unseen.ArgumentError, match="hidden by a mask"):
+        model.predict(np.ma.array(np.zeros((4, 4, 3), np.uint8), mask=True))
     # Pixels, also of a part of an array, as the file that says the same.
     Image = pytest.importorskip("PIL.Image")
     with Image.open(paths[0]) as picture:
@@ -254,6 +277,9 @@ def test_explanations(picture_model, birds, tmp_path):
     for drawing in ("sheet", "contributions"):
         assert explanation.png(drawing).startswith(b"\x89PNG")
     assert explanation._repr_png_() == explanation.png()
+    for name in ("..", "../x", "a/b", "why\0not"):
+        with pytest.raises(unseen.ArgumentError):
+            explanation.write(tmp_path, name)
     explanation.write(tmp_path, "why")
     written = json.loads((tmp_path / "why" / "explanation.json").read_text())
     assert written["answer"]["label"] == said["answer"]["label"]

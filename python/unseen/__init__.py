@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from ._interface import VERSION as __version__
 from ._library import Progress
 from .dataset import Dataset, ExtractResult, Split
-from .errors import (ArgumentError, Error, FileError, FormatError, Interrupted, OutOfMemoryError,
-                     UnsupportedError)
+from .errors import (ArgumentError, Error, FileError, FileMissingError, FilePermissionError,
+                     FormatError, Interrupted, OutOfMemoryError, UnsupportedError)
 from .files import import_dataset, inspect
 from .model import Answer, Model, Prediction, describe_method, methods, set_threads
 from .picture import Crop, crop
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer", "ArgumentError", "Crop", "Curve", "Dataset", "Error", "Explanation", "ExtractResult",
-    "FileError", "FormatError", "Interrupted", "Model", "Models", "OutOfMemoryError", "Prediction",
-    "Progress", "Result", "Results", "Split", "UnsupportedError", "ZeroShotClassifier",
-    "__version__", "crop", "describe_method", "import_dataset", "inspect", "methods", "report",
-    "set_threads", "train",
+    "FileError", "FileMissingError", "FilePermissionError", "FormatError", "Interrupted", "Model",
+    "Models", "OutOfMemoryError", "Prediction", "Progress", "Result", "Results", "Split",
+    "UnsupportedError", "ZeroShotClassifier", "__version__", "crop", "describe_method",
+    "import_dataset", "inspect", "methods", "report", "set_threads", "train",
 ]
 
 

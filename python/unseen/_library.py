@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import errors
+from ._arguments import Path, encode, flag, listed, mapping, real, whole
 from ._interface import LIBRARY, VERSION, ffi
 
-Path = Union[str, "os.PathLike[str]"]
 Setting = Union[str, int, float, bool, Sequence[Any]]
 #: Called with phase, done, total, unit and seconds; a true answer stops the call.
 ProgressFunction = Callable[["Progress"], Any]
@@ -87,18 +87,26 @@ def _end_log() -> None:
 
 # ---- failures ----
 
-def failure(status: int, sentence: Optional[str] = None) -> errors.Error:
-    """The exception for a status; of the thread's last call unless there is a sentence."""
+def failure(status: int, sentence: Optional[str] = None,
+            path: Optional[Path] = None) -> errors.Error:
+    """The exception for a status; of the thread's last call unless there is a sentence. `path`: the
+    file that the call was about."""
+    code = lib.unseen_last_errno() if sentence is None else 0
+    if sentence is None:
+        sentence = text(lib.unseen_last_error())
     kind = errors.BY_STATUS.get(status, errors.Error)
-    return kind(text(lib.unseen_last_error()) if sentence is None else sentence)
+    if kind is errors.FileError:
+        return errors.file_error(sentence, int(code) or None,
+                                 None if path is None else os.fspath(path))
+    return kind(sentence)
 
 
-def check(status: int) -> None:
+def check(status: int, path: Optional[Path] = None) -> None:
     """Raises what a call failed with, or what was raised in it."""
     if _pending.raised is not None:
         _raise_pending()
     if status:
-        raise failure(status)
+        raise failure(status, path=path)
 
 
 # ---- texts ----
@@ -112,12 +120,6 @@ def name_or_none(pointer: Any) -> Optional[str]:
     return text(pointer) if pointer else None
 
 
-def encode(value: Path) -> bytes:
-    """A name or path as the library takes it: UTF-8, or the bytes of the file system."""
-    return os.fsencode(value) if not isinstance(value, str) else value.encode(
-        "utf-8", "surrogateescape")
-
-
 def strings(values: Iterable[Path], keep: list[Any]) -> Any:
     """A C array of strings; `keep` holds it."""
     items = [ffi.new("char[]", encode(value)) for value in values]
@@ -126,25 +128,44 @@ def strings(values: Iterable[Path], keep: list[Any]) -> Any:
     return array
 
 
+#: What a field is called in Python where it is called otherwise.
+_CALLED = {"all": "all_images", "grid_height": "grid", "grid_width": "grid"}
+
+
+def _as_field(kind: Any, what: str, value: Any, keep: list[Any]) -> Any:
+    """A value as a field of this type of C takes it: size_t and its like are counts, int yes or
+    no."""
+    if kind.kind == "pointer" and kind.item.cname == "char":
+        keep.append(ffi.new("char[]", encode(value)))
+        return keep[-1]
+    if kind.kind != "primitive":  # callbacks, and enumerations that `member` made
+        return value
+    if kind.cname in ("double", "float"):
+        return real(value, what)
+    if kind.cname == "int":
+        return flag(value, what)
+    return whole(value, what, 0, (1 << 8 * ffi.sizeof(kind) - (int(ffi.cast(kind, -1)) < 0)) - 1)
+
+
 def options(kind: str, keep: list[Any], **values: Any) -> Any:
     """The structure unseen_KIND with the library's defaults, but for values that are not None.
     `keep` holds what it points to."""
     structure = ffi.new(f"unseen_{kind} *")
+    fields = dict(ffi.typeof(structure).item.fields)
     getattr(lib, f"unseen_{kind}_init")(structure, ffi.sizeof(structure[0]))
     for name, value in values.items():
-        if value is None:
-            continue
-        if isinstance(value, (str, os.PathLike)):
-            value = ffi.new("char[]", encode(value))
-            keep.append(value)
-        setattr(structure, name, value)
+        if value is not None:
+            setattr(structure, name,
+                    _as_field(fields[name].type, _CALLED.get(name, name), value, keep))
     return structure
 
 
 def setting_text(value: Setting) -> str:
     """A setting as `--set KEY=VALUE` takes it."""
-    if isinstance(value, bool):
+    if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
+    if isinstance(value, (np.ndarray, np.generic)):
+        return setting_text(value.tolist())
     if isinstance(value, float):
         return repr(float(value))
     if isinstance(value, str) or not isinstance(value, Sequence):
@@ -153,7 +174,9 @@ def setting_text(value: Setting) -> str:
 
 
 def settings_list(settings: Optional[Mapping[str, Setting]]) -> list[str]:
-    return [f"{key}={setting_text(value)}" for key, value in (settings or {}).items()]
+    if settings is None:
+        return []
+    return [f"{key}={setting_text(value)}" for key, value in mapping(settings, "settings").items()]
 
 
 def member(prefix: str, name: str, known: Sequence[str]) -> int:
@@ -248,18 +271,6 @@ def view(owner: Any, pointer: Any, shape: tuple[int, ...], dtype: Any) -> NDArra
     return np.asarray(_Memory(owner, address, shape, kind.str))
 
 
-def in_rows(values: Any, dtype: Any) -> NDArray[Any]:
-    """An array in rows, aligned, in the machine's order of bytes; the array itself where it is that
-    already."""
-    rows = np.ascontiguousarray(values, dtype=dtype)
-    return rows if rows.flags.aligned else rows.copy()  # np.require is slower than a small call
-
-
-def floats(values: Any) -> NDArray[np.float32]:
-    """Float32 `in_rows`."""
-    return in_rows(values, np.float32)
-
-
 # ---- progress, and Ctrl-C ----
 
 class Progress:
@@ -285,10 +296,14 @@ class Watch:
     raises, stops the call and is raised again when it has stopped."""
 
     def __init__(self, progress: Union[None, bool, ProgressFunction]):
-        if progress is True:
+        self._bars: Any = None  # to be closed, unlike what the caller brought
+        if isinstance(progress, (bool, np.bool_)):
             from .progress import Bars
-            progress = Bars()
-        self._function = progress or None
+            progress = self._bars = Bars() if progress else None
+        if progress is not None and not callable(progress):
+            raise errors.ArgumentError("progress is True for a bar, or a function, not "
+                                       f"{type(progress).__name__}")
+        self._function = progress
         self._raised: Optional[BaseException] = None
         self._telling = False
         self.callback = ffi.callback("unseen_progress_function", self._report, 1,
@@ -307,11 +322,11 @@ class Watch:
     def _failed(self, _kind: Any, raised: BaseException, _trace: Any) -> None:
         self._raised = raised
 
-    def check(self, status: int) -> None:
+    def check(self, status: int, path: Optional[Path] = None) -> None:
         """What became of the call."""
-        if self._function is not None and hasattr(self._function, "close"):
-            self._function.close()
+        if self._bars is not None:
+            self._bars.close()
         if self._raised is not None:
             _pending.raised = None
-            raise self._raised from (failure(status) if status else None)
-        check(status)
+            raise self._raised from (failure(status, path=path) if status else None)
+        check(status, path)

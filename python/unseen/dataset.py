@@ -8,7 +8,7 @@ from typing import Any, Mapping, NamedTuple, Optional, Sequence, Union
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _library
+from . import _arguments, _library
 from ._interface import ffi
 from ._library import Path, ProgressFunction, SharedHandle, Watch, check, lib, text
 from .errors import ArgumentError
@@ -44,7 +44,7 @@ class ExtractResult:
 
 def _features(values: Any, dtype: Optional[str], copy: Optional[bool]) -> tuple[Any, int, bool]:
     """Features in rows, their unseen_dtype, and whether the library is to copy them."""
-    array = np.asarray(values)
+    array = _arguments.plain(values, "features")
     if dtype is None:
         dtype = "bf16" if array.dtype.name == "bfloat16" else "float32"
     if dtype not in _DTYPES:
@@ -54,24 +54,45 @@ def _features(values: Any, dtype: Optional[str], copy: Optional[bool]) -> tuple[
             array = array.view(np.uint16)
         elif array.dtype.kind != "u" or array.dtype.itemsize != 2:
             raise ArgumentError("features of dtype bf16 come as uint16, the upper halves of float32")
-        rows = _library.in_rows(array, np.uint16)
+        rows = _arguments.in_rows(array, np.uint16)
     else:
-        if array.dtype.kind not in "fiub":
-            raise ArgumentError(f"features are numbers, not {array.dtype}")
-        rows = _library.floats(array)
+        rows = _arguments.floats(array)
     # Rows that were made here belong to nobody else.
     return rows, _DTYPES[dtype], bool(copy) and np.shares_memory(rows, array)
 
 
 def _images(given: ArrayLike, count: int) -> NDArray[np.int64]:
     """Numbers of images, of numbers or of a mask of all."""
-    images = np.asarray(given)
+    images = _arguments.plain(given, "images")
     if images.dtype.kind == "b" and images.shape == (count,):
         images = np.flatnonzero(images)
     if images.size and images.dtype.kind not in "iu":
         raise ArgumentError(f"images are integers, or a mask of ({count}) booleans, not "
                             f"{images.shape} of {images.dtype}")
-    return _library.in_rows(images.reshape(-1), np.int64)
+    return _arguments.in_rows(images.reshape(-1), np.int64)
+
+
+def _descriptions(
+    given: Any, class_names: Optional[Sequence[Any]], attribute_names: Optional[Sequence[Any]],
+) -> tuple[NDArray[np.float32], Optional[Sequence[Any]], Optional[Sequence[Any]]]:
+    """Descriptions (C, A) with names of classes and attributes. NaN is what a mask hides. The index
+    of a table of pandas says which class a row is of, by name or by number."""
+    given = _arguments.with_unknown(given)
+    if _arguments.is_table(given):
+        rows = _arguments.rows_by_index(given, "attributes")
+        if all(isinstance(label, str) for label in rows):
+            class_names = list(rows) if class_names is None else class_names
+            order: Sequence[Any] = [_arguments.name(value) for value in class_names]
+        else:
+            order = range(len(rows))
+        if set(order) != set(rows):
+            raise ArgumentError(
+                "the index of attributes is neither the names of the classes nor their numbers, 0 "
+                "to C - 1: name the rows, or give attributes.to_numpy(), whose row k is of class k")
+        if attribute_names is None:
+            attribute_names = _arguments.column_names(given)
+        given = [rows[label] for label in order]
+    return _arguments.floats(given, "attributes"), class_names, attribute_names
 
 
 class Dataset:
@@ -87,7 +108,7 @@ class Dataset:
         out = ffi.new("unseen_dataset **")
         status = lib.unseen_dataset_open(_library.encode(directory), out)
         self._open: Optional[SharedHandle] = SharedHandle(out[0], lib.unseen_dataset_close)
-        check(status)
+        check(status, directory)
 
     @classmethod
     def from_arrays(
@@ -95,7 +116,7 @@ class Dataset:
         class_names: Optional[Sequence[str]] = None,
         attribute_names: Optional[Sequence[str]] = None,
         image_names: Optional[Sequence[str]] = None,
-        unseen: Union[None, int, Sequence[str]] = None,
+        unseen: Union[None, int, str, Sequence[str]] = None,
         split: Optional[Sequence[ArrayLike]] = None, split_seed: Optional[int] = None,
         grid: Optional[tuple[int, int]] = None, scale: Optional[str] = None,
         dtype: Optional[str] = None, copy: bool = False, name: Optional[str] = None,
@@ -106,7 +127,9 @@ class Dataset:
         lies and must stay as it is while the data set or a result of it is in use; ``copy=True``
         copies it, as all other types are. ``dtype="bf16"``: uint16, the upper halves of float32.
         labels: (N) integers, 0 to C - 1.
-        attributes: (C, A) descriptions of the classes; NaN is unknown, the mean of the others.
+        attributes: (C, A) descriptions of the classes; NaN, or what a mask hides, is unknown: the
+        mean of the others. Of a pandas table the index names the classes, or numbers them, and the
+        columns name the attributes.
         unseen: names of the classes that are to be unseen, or how many are chosen; by default a
         fifth is. split: instead, the lists trainval, test_seen and test_unseen of images, each of
         numbers or a mask (N).
@@ -116,49 +139,46 @@ class Dataset:
         rows, kind, copied = _features(features, dtype, copy)
         if rows.ndim not in (2, 3):
             raise ArgumentError(f"features are (N, F) or (N, R, F), not {rows.shape}")
-        classes = np.asarray(labels)
+        classes = _arguments.plain(labels, "labels")
         if classes.dtype.kind not in "iu" or classes.shape != rows.shape[:1]:
             raise ArgumentError(f"labels are ({len(rows)}) integers, not {classes.shape} of "
                                 f"{classes.dtype}")
         if classes.size and not 0 <= classes.min() <= classes.max() < 2**31:
             raise ArgumentError("labels are numbers of classes, from 0")
-        classes = _library.in_rows(classes, np.int32)
-        described = _library.floats(attributes)
+        classes = _arguments.in_rows(classes, np.int32)
+        described, class_names, attribute_names = _descriptions(
+            attributes, class_names, attribute_names)
         if described.ndim != 2:
             raise ArgumentError(f"attributes are (C, A), not {described.shape}")
+        sides = [None, None] if grid is None else _arguments.listed(grid, "grid")
+        if len(sides) != 2:
+            raise ArgumentError(f"grid is (h, w), not {grid!r}")
         given = _library.options(
-            "arrays", keep, name=name, scale=scale, split_seed=split_seed,
-            image_count=len(rows), width=rows.shape[-1],
+            "arrays", keep, name=name, scale=scale, split_seed=split_seed, grid_height=sides[0],
+            grid_width=sides[1], image_count=len(rows), width=rows.shape[-1],
             regions=rows.shape[1] if rows.ndim == 3 else None, dtype=kind,
             copy_features=int(copied), class_count=described.shape[0],
             attribute_count=described.shape[1])
         given.features = ffi.cast("void *", ffi.from_buffer(rows))
         given.labels = ffi.from_buffer("int32_t[]", classes)
         given.class_attributes = ffi.from_buffer("float[]", described)
-        if grid is not None:
-            given.grid_height, given.grid_width = grid
         names = (("class_names", class_names, described.shape[0]),
                  ("attribute_names", attribute_names, described.shape[1]),
                  ("image_names", image_names, len(rows)))
         for field, values, count in names:
             if values is None:
                 continue
-            if len(values) != count:
-                raise ArgumentError(f"there are {len(values)} {field} of {count}")
-            setattr(given, field, _library.strings(values, keep))
+            called = [_arguments.name(value) for value in _arguments.listed(values, field)]
+            if len(called) != count:
+                raise ArgumentError(f"there are {len(called)} {field} of {count}")
+            setattr(given, field, _library.strings(called, keep))
         if unseen is not None and split is not None:
             raise ArgumentError("a split says which classes are unseen: give unseen or split")
-        if unseen is not None and (unseen == 0 if isinstance(unseen, (int, np.integer))
-                                   else len(unseen) == 0):
-            raise ArgumentError("unseen is how many classes, at least one, or their names; for none "
-                                "give split=(images, [], [])")
-        if isinstance(unseen, (int, np.integer)):
-            given.unseen_count = int(unseen)
-        elif unseen is not None:
-            given.unseen = _library.strings(unseen, keep)
-            given.unseen_count = len(unseen)
+        if unseen is not None:
+            cls._set_unseen(given, unseen, keep)
         if split is not None:
-            cls._set_split(given, [_images(images, len(rows)) for images in split], keep)
+            lists = _arguments.listed(split, "split")
+            cls._set_split(given, [_images(images, len(rows)) for images in lists], keep)
         out = ffi.new("unseen_dataset **")
         status = lib.unseen_dataset_from_arrays(given, out)
         data = cls.__new__(cls)
@@ -166,6 +186,20 @@ class Dataset:
         data._open.arrays = () if copied else (rows,)
         check(status)
         return data
+
+    @staticmethod
+    def _set_unseen(given: Any, unseen: Union[int, str, Sequence[Any]], keep: list[Any]) -> None:
+        if isinstance(unseen, (int, float, np.number)):
+            count = _arguments.whole(unseen, "unseen", 0, 2**63 - 1)
+        else:
+            names = [_arguments.name(value) for value in (
+                [unseen] if isinstance(unseen, str) else _arguments.listed(unseen, "unseen"))]
+            count = len(names)
+            given.unseen = _library.strings(names, keep)
+        if count == 0:
+            raise ArgumentError("unseen is how many classes, at least one, or their names; for "
+                                "none give split=(images, [], [])")
+        given.unseen_count = count
 
     @staticmethod
     def _set_split(given: Any, split: Sequence[NDArray[np.int64]], keep: list[Any]) -> None:
@@ -205,12 +239,12 @@ class Dataset:
     def save(self, directory: Path) -> None:
         """Writes a data set in memory as a directory, whole or not at all."""
         path = _library.encode(directory)
-        check(self._handle.read(lambda data: lib.unseen_dataset_save(data, path)))
+        check(self._handle.read(lambda data: lib.unseen_dataset_save(data, path)), directory)
 
     def use_images(self, folder: Path) -> None:
         """Takes the pictures from another folder from now on."""
         path = _library.encode(folder)
-        check(self._handle.change(lambda data: lib.unseen_dataset_use_images(data, path)))
+        check(self._handle.change(lambda data: lib.unseen_dataset_use_images(data, path)), folder)
 
     # ---- what is in it ----
 
@@ -342,14 +376,14 @@ class Dataset:
         was opened is written, too.
         """
         keep: list[Any] = []
-        chosen = list(semantics or ())
+        chosen = _arguments.listed(semantics, "semantics")
         options = _library.options("words_options", keep, tensor=tensor, attributes=attributes,
                                    semantics_count=len(chosen))
         if chosen:
             options.semantics = _library.strings(chosen, keep)
         path = _library.encode(vectors)
         check(self._handle.change(
-            lambda data: lib.unseen_dataset_add_words(data, path, options)))
+            lambda data: lib.unseen_dataset_add_words(data, path, options)), vectors)
 
     # ---- features ----
 
@@ -433,3 +467,11 @@ class Dataset:
             return text(out[0])
         report: Mapping[str, Any] = json.loads(self._handle.read(read))
         return report
+
+
+def handle_of(data: Any) -> SharedHandle:
+    """The handle of what is to be a data set."""
+    if not isinstance(data, Dataset):
+        raise ArgumentError(f"data is an unseen.Dataset, not {type(data).__name__}; "
+                            "Dataset.from_arrays makes one of arrays")
+    return data._handle

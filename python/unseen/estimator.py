@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from . import _arguments
 from ._library import Setting
 from .dataset import Dataset
 from .errors import ArgumentError
@@ -32,15 +33,17 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Learns classes by their images and descriptions, and knows others by descriptions alone.
 
     method, preset, settings, select, precision: as in `unseen.train`; None: the library's default.
-    random_state: the seed, an integer; None: the library's. regions: R, where a row of X is R
-    regions of width F, (R F). calibrated: whether gamma lowers the scores of seen classes.
+    random_state: the seed, an integer from 0 to 2^64 - 1, or a generator of NumPy that draws one;
+    None: the library's. regions: R, where a row of X is R regions of width F, (R F). calibrated:
+    whether gamma lowers the scores of seen classes.
 
     Fitted: ``classes_`` (C) labels, ``model_`` the `Model`, ``n_features_in_``.
     """
 
     def __init__(self, method: str = "dem", *, preset: Optional[str] = None,
                  settings: Optional[Mapping[str, Setting]] = None, select: Optional[str] = None,
-                 precision: Optional[str] = None, random_state: Optional[int] = None,
+                 precision: Optional[str] = None,
+                 random_state: Union[None, int, np.random.RandomState, np.random.Generator] = None,
                  regions: Optional[int] = None, calibrated: bool = True):
         self.method = method
         self.preset = preset
@@ -56,13 +59,23 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             attribute_names: Optional[Sequence[str]] = None) -> ZeroShotClassifier:
         """Trains on X (n, D) and labels y (n) of any type.
 
-        class_attributes: a description of length A for each label, those without images too; or an
-        array (C, A) for the labels of y in sorted order. None: each class is its name and nothing
-        else, which makes an ordinary classifier.
+        class_attributes: a description of length A for each label, those without images too: a
+        mapping, or a pandas table whose index has the labels, and whose columns name the attributes
+        unless attribute_names does; or an array (C, A) for the labels of y in sorted order. None:
+        each class is its name and nothing else, which makes an ordinary classifier. NaN, or what a
+        mask hides, is unknown.
         """
+        _arguments.refuse_masks(X, "X")
+        _arguments.refuse_masks(y, "y")
         rows, labels = _validate(self, X, y, dtype=np.float32)
         check_classification_targets(labels)
         seen = np.unique(labels)
+        if _arguments.is_table(class_attributes):
+            if attribute_names is None:
+                attribute_names = _arguments.column_names(class_attributes)
+            class_attributes = self._by_index(class_attributes, seen.tolist())
+        elif _arguments.is_series(class_attributes):
+            class_attributes = _arguments.mapping(class_attributes, "class_attributes")
         if isinstance(class_attributes, Mapping):
             missing = [label for label in seen.tolist() if label not in class_attributes]
             if missing:
@@ -70,17 +83,22 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             classes = np.unique(np.asarray(list(class_attributes)))
             if any(label not in class_attributes for label in classes.tolist()):
                 raise ArgumentError("labels of class_attributes are of different kinds")
-            described = np.array([class_attributes[label] for label in classes.tolist()],
-                                 dtype=np.float32)
+            described = _arguments.floats(
+                [_arguments.with_unknown(class_attributes[label]) for label in classes.tolist()],
+                "class_attributes")
         else:
             classes = seen
             described = (np.eye(len(seen), dtype=np.float32) if class_attributes is None
-                         else np.asarray(class_attributes, dtype=np.float32))
+                         else _arguments.floats(_arguments.with_unknown(class_attributes),
+                                                "class_attributes"))
             if len(described) != len(seen):
                 raise ArgumentError(f"class_attributes has {len(described)} rows for {len(seen)} "
                                     "classes")
         if self.regions is not None:
-            rows = rows.reshape(len(rows), self.regions, -1)
+            regions = _arguments.whole(self.regions, "regions", 1, 2**31 - 1)
+            if rows.shape[1] % regions:
+                raise ArgumentError(f"rows of {rows.shape[1]} numbers are not {regions} regions")
+            rows = rows.reshape(len(rows), regions, -1)
         with Dataset.from_arrays(
                 rows, np.searchsorted(classes, labels), described,
                 class_names=[str(label) for label in classes.tolist()],
@@ -88,9 +106,29 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 split=(np.arange(len(rows)), (), ())) as data:
             self.model_: Model = train(
                 self.method, data, preset=self.preset, settings=self.settings, select=self.select,
-                precision=self.precision, seed=self.random_state)
+                precision=self.precision, seed=self._seed())
         self.classes_ = classes
         return self
+
+    @staticmethod
+    def _by_index(table: Any, seen: Sequence[Any]) -> dict[Any, Any]:
+        """The rows of a pandas table by its index, where this has the labels."""
+        described = _arguments.rows_by_index(table, "class_attributes")
+        missing = [label for label in seen if label not in described]
+        if missing:
+            raise ArgumentError(
+                f"class_attributes has no class {missing[0]!r} in its index, which names the rows: "
+                "name them by the labels, or give class_attributes.to_numpy() for rows in the "
+                "sorted order of the labels")
+        return described
+
+    def _seed(self) -> Optional[int]:
+        state = self.random_state
+        if isinstance(state, np.random.RandomState):
+            return int(state.randint(2**31 - 1))
+        if isinstance(state, np.random.Generator):
+            return int(state.integers(2**31 - 1))
+        return None if state is None else _arguments.whole(state, "random_state")
 
     def add_class(self, label: Any, attributes: Mapping[str, float]) -> None:
         """Adds a class by its description, without training. Its label is of the kind of the
@@ -101,8 +139,10 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = classes
 
     def add_classes(self, class_attributes: Mapping[Any, Mapping[str, float]]) -> None:
-        """Adds many at once, all or none; much quicker than one by one."""
+        """Adds many at once, all or none; much quicker than one by one. A mapping, or a pandas
+        table with the labels as its index and attributes as its columns."""
         check_is_fitted(self)
+        class_attributes = _arguments.mapping(class_attributes, "class_attributes")
         classes = self._classes_and(list(class_attributes))
         self.model_.add_classes({str(k): values for k, values in class_attributes.items()})
         self.classes_ = classes
@@ -122,6 +162,7 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _scores(self, X: ArrayLike) -> NDArray[np.float32]:  # pylint: disable=invalid-name
         check_is_fitted(self)
+        _arguments.refuse_masks(X, "X")
         rows = _validate(self, X, dtype=np.float32, reset=False)
         return self.model_.score(rows.reshape(len(rows), -1), self.calibrated)
 

@@ -6,7 +6,7 @@ from typing import Any, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
-from . import _library
+from . import _arguments, _library
 from ._interface import ffi
 from ._library import Path, check, lib, text
 from .dataset import Dataset
@@ -46,24 +46,29 @@ def import_dataset(
     "@FILE"; an empty list is none. images_per_class, image_size in pixels: of what is drawn.
     """
     keep: list[Any] = []
-    named = [f"{key}={_text_of(path)}" for key, path in (semantics or {}).items()]
+    named = [] if semantics is None else [
+        f"{key}={_text_of(path)}"
+        for key, path in _arguments.mapping(semantics, "semantics").items()]
+    absent = _arguments.listed(unknown, "unknown")
+    folds = _arguments.listed(validation, "validation")
     options = _library.options(
         "import_options", keep, source=source, name=name, features=features, layout=layout,
         labels=labels, classes=classes, table=table, attributes=attributes,
-        semantics_count=len(named), scale=scale, unknown_count=len(unknown or ()), splits=splits,
+        semantics_count=len(named), scale=scale, unknown_count=len(absent), splits=splits,
         image_files=image_files, seed=seed, write_splits=write_splits,
-        validation_count=len(validation or ()), features_name=features_name, dtype=dtype,
+        validation_count=len(folds), features_name=features_name, dtype=dtype,
         images=images, allow_missing=allow_missing, update=update, word_vectors=word_vectors,
         tensor=tensor, images_per_class=images_per_class, image_size=image_size,
         orientation=None if orientation is None else _library.member(
             "ORIENTATION", orientation, ("model", "stored", "exif")))
-    for field, values in (("semantics", named), ("unknown", unknown), ("validation", validation)):
+    for field, values in (("semantics", named), ("unknown", absent), ("validation", folds)):
         if values:
             setattr(options, field, _library.strings(values, keep))
-    if isinstance(unseen, (int, np.integer)):
-        options.unseen_count = int(unseen)
+    if isinstance(unseen, (int, float, np.number)):
+        options.unseen_count = _arguments.whole(unseen, "unseen", 0, 2**63 - 1)
     elif unseen is not None:
-        names = unseen if isinstance(unseen, str) else ",".join(map(_quoted, unseen))
+        names = unseen if isinstance(unseen, str) else ",".join(
+            _quoted(_arguments.name(value)) for value in _arguments.listed(unseen, "unseen"))
         given = ffi.new("char[]", _library.encode(names))
         keep.append(given)
         options.unseen = given
@@ -80,7 +85,7 @@ def inspect(path: Path) -> dict[str, Any]:
     """What is in a data set directory, a model, any other safetensors file or a MATLAB file, as
     ``unseen inspect --json`` writes it."""
     out = ffi.new("char **")
-    check(lib.unseen_inspect(_library.encode(path), out))
+    check(lib.unseen_inspect(_library.encode(path), out), path)
     try:
         found: dict[str, Any] = json.loads(text(out[0]))
     finally:

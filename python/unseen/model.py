@@ -5,20 +5,25 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence as SequenceOf
-from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, Union, overload
+from typing import Any, BinaryIO, Callable, Mapping, NamedTuple, Optional, Sequence, Union, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _library
+from . import _arguments, _library
 from ._interface import ffi
 from ._library import Handle, Path, ProgressFunction, Watch, check, lib, text
-from .dataset import Dataset
+from .dataset import Dataset, handle_of
 from .errors import ArgumentError, Error
-from .picture import Crop, Picture, _is_one, _pictures
+from .picture import Crop, Picture, _given, _path_of, _pictures
 from .result import Explanation, Result
 
 _AMONG = ("all", "seen", "unseen", "new")
+_MOST_CLASSES = 2**63 - 1
+
+
+def _class_number(k: int) -> int:
+    return _arguments.whole(k, "the number of a class", 0, _MOST_CLASSES)
 
 
 class Prediction(NamedTuple):
@@ -77,7 +82,7 @@ class Model:
             _library.encode(path),
             _library.options("model_options", keep, precision=precision), out)
         self._open: Optional[Handle] = Handle(out[0], lib.unseen_model_close)
-        check(status)
+        check(status, path)
         if backbone is not None:
             self.attach_backbone(backbone)
 
@@ -129,7 +134,7 @@ class Model:
     def save(self, path: Path) -> None:
         """Writes the model with its classes and gamma as they are now, whole or not at all."""
         with self._handle.alone:
-            check(lib.unseen_model_save(self._pointer, _library.encode(path)))
+            check(lib.unseen_model_save(self._pointer, _library.encode(path)), path)
 
     def to_bytes(self) -> bytes:
         """What `save` writes."""
@@ -221,7 +226,7 @@ class Model:
     @gamma.setter
     def gamma(self, value: float) -> None:
         with self._handle.alone:
-            check(lib.unseen_model_set_gamma(self._pointer, value))
+            check(lib.unseen_model_set_gamma(self._pointer, _arguments.real(value, "gamma")))
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -248,39 +253,46 @@ class Model:
         out = np.empty(len(self.attribute_names), np.float32)
         with self._handle.alone:
             check(lib.unseen_model_class_description(
-                self._pointer, k, ffi.from_buffer("float[]", out)))
+                self._pointer, _class_number(k), ffi.from_buffer("float[]", out)))
         return out
 
     def nearest_class(self, k: int) -> tuple[int, float]:
         """The other class whose description is most like that of class k, and their cosine."""
         nearest, similarity = ffi.new("size_t *"), ffi.new("float *")
         with self._handle.alone:
-            check(lib.unseen_model_nearest_class(self._pointer, k, nearest, similarity))
+            check(lib.unseen_model_nearest_class(
+                self._pointer, _class_number(k), nearest, similarity))
         return int(nearest[0]), float(similarity[0])
 
     @staticmethod
     def _description(attributes: Mapping[str, float], keep: list[Any]) -> tuple[Any, Any, int]:
-        values = np.array(list(attributes.values()), dtype=np.float32)
+        said = _arguments.mapping(attributes, "a description")
+        values = np.array([_arguments.real(value, f"attribute {key!r}")
+                           for key, value in said.items()], dtype=np.float32)
         keep.append(values)
-        return (_library.strings(attributes, keep), ffi.from_buffer("float[]", values)
-                if len(values) else ffi.NULL, len(values))
+        return (_library.strings(map(_arguments.name, said), keep),
+                ffi.from_buffer("float[]", values) if len(values) else ffi.NULL, len(values))
 
     def add_class(self, name: str, attributes: Mapping[str, float]) -> None:
         """Adds a class by its description, without training, or describes one anew: attributes by
-        name, in the unit of the table that the model was trained with, or from 0 to 1 where its
-        attributes are shares. `ArgumentError` names unknown attributes with the nearest known."""
+        name (a mapping, or a pandas Series), in the unit of the table that the model was trained
+        with, or from 0 to 1 where its attributes are shares. `ArgumentError` names unknown
+        attributes with the nearest known."""
         keep: list[Any] = []
+        called = _library.encode(_arguments.name(name))
         with self._handle.alone:
-            check(lib.unseen_model_add_class(self._pointer, _library.encode(name),
+            check(lib.unseen_model_add_class(self._pointer, called,
                                              *self._description(attributes, keep)))
 
     def add_classes(self, classes: Mapping[str, Mapping[str, float]]) -> None:
         """Adds the classes of these names as `add_class` does, all or none; much quicker than one by
-        one. Whether values are in percent is decided for all of them together."""
+        one. Whether values are in percent is decided for all of them together. classes: a mapping,
+        or a pandas table with the classes as its index and attributes as its columns."""
         keep: list[Any] = []
+        classes = _arguments.mapping(classes, "classes")
         given = ffi.new("unseen_description[]", max(1, len(classes)))
         for place, (name, attributes) in zip(given, classes.items()):
-            label = ffi.new("char[]", _library.encode(name))
+            label = ffi.new("char[]", _library.encode(_arguments.name(name)))
             keep.append(label)
             place.name = label
             place.attributes, place.values, place.n = self._description(attributes, keep)
@@ -291,26 +303,26 @@ class Model:
                       name: Optional[str] = None) -> None:
         """Describes class k anew, perhaps under another name."""
         keep: list[Any] = []
+        called = ffi.NULL if name is None else _library.encode(_arguments.name(name))
         with self._handle.alone:
             check(lib.unseen_model_replace_class(
-                self._pointer, k, ffi.NULL if name is None else _library.encode(name),
-                *self._description(attributes, keep)))
+                self._pointer, _class_number(k), called, *self._description(attributes, keep)))
 
     def remove_class(self, k: int) -> None:
         """Takes class k out; those behind it move up."""
         with self._handle.alone:
-            check(lib.unseen_model_remove_class(self._pointer, k))
+            check(lib.unseen_model_remove_class(self._pointer, _class_number(k)))
 
     def read_classes(self, path: Path) -> None:
         """Adds or replaces the classes that a CSV or TSV file describes."""
         with self._handle.alone:
-            check(lib.unseen_model_read_classes(self._pointer, _library.encode(path)))
+            check(lib.unseen_model_read_classes(self._pointer, _library.encode(path)), path)
 
     # ---- features to answers ----
 
     def _rows(self, features: ArrayLike) -> tuple[NDArray[np.float32], bool]:
         """(n, D) float32, and whether it was one row."""
-        rows = _library.floats(features)
+        rows = _arguments.floats(features)
         length = self.feature_length
         one = rows.ndim == 1 or rows.ndim == 2 and rows.size == length != rows.shape[1]
         if one and rows.size == length:
@@ -330,7 +342,7 @@ class Model:
             if len(rows):
                 check(lib.unseen_model_score(
                     self._pointer, ffi.from_buffer("float[]", rows), len(rows),
-                    int(bool(calibrated)), ffi.from_buffer("float[]", out)))
+                    _arguments.flag(calibrated, "calibrated"), ffi.from_buffer("float[]", out)))
         return out.reshape(out.shape[1:]) if one else out
 
     def _each(self, features: ArrayLike, function: Any,
@@ -361,7 +373,7 @@ class Model:
         built-in descriptor."""
         with self._handle.alone:
             check(lib.unseen_model_attach_backbone(
-                self._pointer, ffi.NULL if weights is None else _library.encode(weights)))
+                self._pointer, ffi.NULL if weights is None else _library.encode(weights)), weights)
 
     @property
     def recipe(self) -> Optional[dict[str, Any]]:
@@ -377,8 +389,8 @@ class Model:
                 "ORIENTATION", orientation, ("model", "stored", "exif"))))
 
     @overload
-    def predict(self, pictures: Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, Crop],
-                top: Optional[int] = ..., *,
+    def predict(self, pictures: Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, Crop,
+                                      BinaryIO], top: Optional[int] = ..., *,
                 among: Optional[str] = ..., calibrated: Optional[bool] = ...,
                 progress: Union[None, bool, ProgressFunction] = ...) -> Answer: ...
 
@@ -392,19 +404,22 @@ class Model:
                 progress: Union[None, bool, ProgressFunction] = None) -> Any:
         """Classifies a picture, or a list of them, which are decoded in parallel.
 
-        pictures: paths, bytes of files, pixels (h, w, 3) uint8, images of Pillow or what `crop`
-        made. Of one picture the answer, or what is wrong with it is raised; of a list a list, in
-        which a bad picture's answer has its `error`. top: candidates of each. among: "all", "seen", "unseen" or "new"
-        classes. Needs a backbone.
+        pictures: paths, bytes of files, files opened to be read as bytes, pixels (h, w, 3) uint8,
+        images of Pillow or what `crop` made. Of one picture the answer, or what is wrong with it is
+        raised; of a list a list, in which a bad picture's answer has its `error`. top: candidates
+        of each, as many as there are if it is more. among: "all", "seen", "unseen" or "new" classes.
+        Needs a backbone.
         """
-        one = _is_one(pictures) or hasattr(pictures, "convert")
-        given = [pictures] if one else list(pictures)
+        given, one = _given(pictures)
         keep: list[Any] = []
         watch = Watch(progress)
+        if top is not None:
+            top = min(_arguments.whole(top, "top", 1), self.class_count)
         options = _library.options(
             "classify_options", keep, top=top,
             among=None if among is None else _library.member("AMONG", among, _AMONG),
-            calibration=None if calibrated is None else int(calibrated), progress=watch.callback)
+            calibration=None if calibrated is None else _arguments.flag(calibrated, "calibrated"),
+            progress=watch.callback)
         top = int(options.top)
         out = ffi.new("unseen_prediction[]", max(1, len(given) * top))
         answers = ffi.new("unseen_answer[]", max(1, len(given)))
@@ -414,7 +429,7 @@ class Model:
             found = [Answer(
                 [Prediction(text(p.label), float(p.score), p.seen == 1, int(p.class_index))
                  for p in (out[i * top + k] for k in range(answers[i].count))],
-                _library.failure(answers[i].status, text(answers[i].error))
+                _library.failure(answers[i].status, text(answers[i].error), _path_of(given[i]))
                 if answers[i].status else None, bool(answers[i].ignored))
                 for i in range(len(given))]
         if not one:
@@ -425,14 +440,13 @@ class Model:
 
     def features(self, pictures: Any) -> NDArray[np.float32]:
         """What the model sees of pictures: (n, D) float32, (D) of one. A bad one is raised."""
-        one = _is_one(pictures) or hasattr(pictures, "convert")
-        given = [pictures] if one else list(pictures)
+        given, one = _given(pictures)
         keep: list[Any] = []
         out = np.zeros((len(given), self.feature_length), np.float32)
         with self._handle.alone:
             check(lib.unseen_model_features(
                 self._pointer, _pictures(given, keep), len(given),
-                ffi.from_buffer("float[]", out), ffi.NULL))
+                ffi.from_buffer("float[]", out), ffi.NULL), _path_of(given[0]) if one else None)
         return out.reshape(out.shape[1:]) if one else out
 
     def explain(self, picture: Optional[Picture] = None, *, features: Optional[ArrayLike] = None,
@@ -480,10 +494,11 @@ class Model:
             gamma=None if gamma is None else _library.setting_text(gamma),
             localisation=localisation, recovery=recovery, progress=watch.callback)
         out = ffi.new("unseen_result **")
+        handle = handle_of(data)
         with self._handle.alone:
-            status = data._handle.read(
+            status = handle.read(
                 lambda pointer: lib.unseen_evaluate(self._pointer, pointer, options, out))
-        result = Result(Handle(out[0], lib.unseen_result_close), data._handle)
+        result = Result(Handle(out[0], lib.unseen_result_close), handle)
         watch.check(status)
         return result
 
@@ -508,4 +523,4 @@ def describe_method(method: str) -> dict[str, Any]:
 
 def set_threads(threads: int = 0) -> None:
     """Number of threads for computation, of the process; 0: every processor."""
-    check(lib.unseen_set_threads(threads))
+    check(lib.unseen_set_threads(_arguments.whole(threads, "threads", 0, 1024)))

@@ -8,7 +8,7 @@ from typing import Any, Mapping, NamedTuple, Optional, Sequence, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _library
+from . import _arguments, _library
 from ._interface import ffi
 from ._library import check, lib
 from .errors import ArgumentError
@@ -29,17 +29,44 @@ class Crop(NamedTuple):
 
 
 _CONTENTS = (bytes, bytearray, memoryview)
-#: A picture: a file, a file's contents, pixels (h, w, 3) uint8 or a `Crop`; also an image of Pillow.
+#: A picture: a file by its path or opened for reading, its contents, pixels (h, w, 3) uint8 or a
+#: `Crop`; also an image of Pillow.
 Picture = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, NDArray[np.uint8], Crop, Any]
 
 
+def _given(pictures: Any) -> tuple[list[Any], bool]:
+    """A list of pictures, and whether it is of one that was given alone."""
+    if _is_one(pictures):
+        return [pictures], True
+    try:
+        return list(pictures), False
+    except TypeError:
+        raise ArgumentError("pictures are paths, files, pixels or images of Pillow, one or a list, "
+                            f"not {type(pictures).__name__}") from None
+
+
 def _is_one(pictures: Any) -> bool:
-    return isinstance(pictures, (str, os.PathLike, Crop, *_CONTENTS)) or hasattr(
+    return isinstance(pictures, (str, os.PathLike, Crop, *_CONTENTS)) or any(
+        hasattr(pictures, part) for part in ("convert", "read")) or hasattr(
         pictures, "__array_interface__") and not _is_stack(pictures)
 
 
 def _is_stack(pictures: Any) -> bool:
-    return isinstance(pictures, np.ndarray) and pictures.ndim == 4
+    """An array of pictures: of pixels, or of paths."""
+    return isinstance(pictures, np.ndarray) and (
+        pictures.ndim == 4 or pictures.ndim == 1 and pictures.dtype.kind in "OUS")
+
+
+def _path_of(picture: Any) -> Any:
+    return picture if isinstance(picture, (str, os.PathLike)) else None
+
+
+def _read(file: Any, i: int) -> bytes:
+    """What is left to read of an open file."""
+    contents = file.read()
+    if not isinstance(contents, bytes):
+        raise ArgumentError(f"picture {i}: a file is read as bytes: open it with \"rb\"")
+    return contents
 
 
 def _where(crop: Crop) -> Any:
@@ -57,6 +84,8 @@ def _pictures(pictures: Sequence[Picture], keep: list[Any]) -> Any:
     out = ffi.new("unseen_picture[]", max(len(pictures), 1))
     keep.append(out)
     for i, picture in enumerate(pictures):
+        if hasattr(picture, "read") and not isinstance(picture, os.PathLike):
+            picture = _read(picture, i)
         if isinstance(picture, _CONTENTS):
             # A view that the garbage collector finds exported, in the traceback of an error, ends
             # the interpreter.
@@ -75,7 +104,7 @@ def _pictures(pictures: Sequence[Picture], keep: list[Any]) -> Any:
                 picture = picture.pixels
             if hasattr(picture, "convert"):  # Pillow's
                 picture = picture.convert("RGB")
-            pixels = np.asarray(picture)
+            pixels = _arguments.plain(picture, f"picture {i}: pixels")
             if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
                 raise ArgumentError(f"picture {i}: pixels are (h, w, 3) uint8, not {pixels.shape} "
                                     f"{pixels.dtype}")
@@ -94,13 +123,14 @@ def crop(picture: Picture, recipe: Union[str, Mapping[str, Any]],
     run in several threads or processes. `UnsupportedError` on one of more than max_pixels pixels,
     before any is decoded."""
     keep: list[Any] = []
+    most = _arguments.whole(0 if max_pixels is None else max_pixels, "max_pixels", 0, 2**63 - 1)
     given = _pictures([picture], keep)
     text = ffi.new("char[]", _library.encode(
         recipe if isinstance(recipe, str) else json.dumps(recipe)))
     where = ffi.new("unseen_crop *")
     check(lib.unseen_picture_crop(text, ffi.NULL, 0, ffi.NULL, 0, where))
     pixels = np.empty((int(where.side), int(where.side), 3), np.uint8)
-    check(lib.unseen_picture_crop(text, given, max_pixels or 0,
-                                  ffi.cast("uint8_t *", pixels.ctypes.data), pixels.nbytes, where))
+    check(lib.unseen_picture_crop(text, given, most, ffi.cast("uint8_t *", pixels.ctypes.data),
+                                  pixels.nbytes, where), _path_of(picture))
     return Crop(pixels, (where.x, where.y, where.width, where.height),
                 (int(where.picture_height), int(where.picture_width)), bool(where.ignored))

@@ -107,7 +107,7 @@ class Result:
         with self._handle.alone:
             check(lib.unseen_result_write(
                 self._handle.pointer, _library.member("TABLE", table, _TABLES),
-                _library.encode(path)))
+                _library.encode(path)), path)
 
     def __repr__(self) -> str:
         def percent(key: str) -> str:
@@ -139,10 +139,11 @@ class Explanation:
             return bytes(ffi.buffer(data[0], size[0]))
 
     def write(self, directory: Path, name: str) -> None:
-        """Makes the folder DIRECTORY/NAME of pictures and numbers; DIRECTORY must exist."""
+        """Makes the folder DIRECTORY/NAME of pictures and numbers; DIRECTORY must exist, and NAME
+        has no "/"."""
         with self._handle.alone:
             check(lib.unseen_explanation_write(
-                self._handle.pointer, _library.encode(directory), _library.encode(name)))
+                self._handle.pointer, _library.encode(directory), _library.encode(name)), directory)
 
     def _repr_png_(self) -> Optional[bytes]:
         """The sheet; the contributions where there is no picture to draw on; None where neither can

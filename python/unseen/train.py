@@ -5,14 +5,16 @@ from typing import Any, Mapping, Optional, Sequence, TypeVar, Union, overload
 
 import numpy as np
 
-from . import _library
+from . import _arguments, _library
 from ._interface import ffi
 from ._library import Handle, Path, ProgressFunction, Setting, Watch, lib
-from .dataset import Dataset
+from .dataset import Dataset, handle_of
+from .errors import ArgumentError
 from .model import Model
 from .result import Result
 
 Item = TypeVar("Item")
+_MEASURES = ("T1", "U", "S", "H", "AUSUC")
 
 
 class Seeds(Sequence[Item]):
@@ -39,8 +41,8 @@ class Models(Seeds[Model]):
 
     def __init__(self, models: Sequence[Model], results: Sequence[Result]):
         super().__init__(models)
-        #: What each training came to.
-        self.results = tuple(results)
+        #: What each training came to, `Results`.
+        self.results = Results(results)
 
     @property
     def best(self) -> Model:
@@ -76,7 +78,49 @@ class Models(Seeds[Model]):
 
 
 class Results(Seeds[Result]):
-    """Results of several seeds; numbers are their means, `sd` has the deviations."""
+    """Results of several seeds: ``results[0]`` is that of the first. ``results.H``,
+    ``results["H"]`` and ``results.mean("H")`` are the mean over the seeds, ``results.sd("H")`` the
+    standard deviation; likewise of the other numbers that a `Result` has.
+    """
+
+    @overload
+    def __getitem__(self, i: int) -> Result: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> Results: ...
+
+    @overload
+    def __getitem__(self, i: str) -> float: ...
+
+    def __getitem__(self, i: Union[int, slice, str]) -> Union[Result, Results, float]:
+        """The result of a seed, or those of some; of a key the `mean`."""
+        if isinstance(i, str):
+            return self.mean(i)
+        return Results(self._items[i]) if isinstance(i, slice) else self._items[i]
+
+    @property
+    def T1(self) -> float:  # pylint: disable=invalid-name
+        return self.mean("T1")
+
+    @property
+    def U(self) -> float:  # pylint: disable=invalid-name
+        return self.mean("U")
+
+    @property
+    def S(self) -> float:  # pylint: disable=invalid-name
+        return self.mean("S")
+
+    @property
+    def H(self) -> float:  # pylint: disable=invalid-name
+        return self.mean("H")
+
+    @property
+    def AUSUC(self) -> float:  # pylint: disable=invalid-name
+        return self.mean("AUSUC")
+
+    @property
+    def gamma(self) -> float:
+        return self.mean("gamma")
 
     def mean(self, key: str) -> float:
         """The mean of a number over the seeds."""
@@ -87,10 +131,24 @@ class Results(Seeds[Result]):
         values = [result[key] for result in self._items]
         return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
+    def to_dict(self) -> dict[str, dict[str, float]]:
+        """The "mean" and the "sd" of T1, U, S, H and AUSUC."""
+        return {key: {"mean": self.mean(key), "sd": self.sd(key)} for key in _MEASURES}
+
+    def to_frame(self) -> Any:
+        """The same as a pandas DataFrame, a row for each number."""
+        import pandas
+        return pandas.DataFrame.from_dict(self.to_dict(), orient="index")
+
     def __repr__(self) -> str:
+        def percent(key: str) -> str:
+            if np.isnan(self.mean(key)):
+                return "-"
+            spread = self.sd(key)
+            return f"{100 * self.mean(key):.1f}" + (
+                "" if np.isnan(spread) else f" ± {100 * spread:.1f}")
         return "<unseen.Results " + "  ".join(
-            f"{key} {100 * self.mean(key):.1f} ± {100 * self.sd(key):.1f}"
-            for key in ("T1", "U", "S", "H", "AUSUC")) + f", {len(self)} seeds>"
+            f"{key} {percent(key)}" for key in _MEASURES) + f", {len(self)} seeds>"
 
 
 @overload
@@ -131,8 +189,8 @@ def train(
 ) -> Union[Model, Models]:
     """Trains a method, chooses its length and gamma, tests it once.
 
-    seeds: one model for each, `Models`. settings: by key, as ``unseen train METHOD --settings``
-    lists them. select: "validation", "test" (marked in every result) or "none". output: the model
+    seed: from 0 to 2^64 - 1. seeds: one model for each, `Models`, in the place of a seed. settings:
+    by key, as ``unseen train METHOD --settings`` lists them. select: "validation", "test" (marked in every result) or "none". output: the model
     file; stopped, by Ctrl-C too, its checkpoint is written, and ``resume=True`` goes on and ends
     with the same bytes as a training that was never stopped. log: a CSV file. progress: True for a
     bar, or a function of `Progress` whose true answer stops.
@@ -142,26 +200,30 @@ def train(
     not go together.
     """
     keep: list[Any] = []
+    handle = handle_of(data)
     watch = Watch(progress)
     chosen = _library.settings_list(settings)
+    each = [] if seeds is None else [
+        _arguments.whole(value, "a seed") for value in _arguments.listed(seeds, "seeds")]
+    if seeds is not None and seed is not None:
+        raise ArgumentError("seeds stand in the place of a seed: give one of the two")
+    if checkpoint_seconds is not None and output is None:
+        raise ArgumentError("checkpoints lie beside an output: checkpoint_seconds needs one")
     options = _library.options(
         "train_options", keep, preset=preset, config=config, features=features, select=select,
-        folds=folds, all=None if all_images is None else int(all_images), seed=seed,
-        precision=precision, max_steps=max_steps, output=output, log=log,
-        resume=None if resume is None else int(resume), checkpoint_seconds=checkpoint_seconds,
+        folds=folds, all=all_images, seed=seed, precision=precision, max_steps=max_steps,
+        output=output, log=log, resume=resume, checkpoint_seconds=checkpoint_seconds,
         setting_count=len(chosen), progress=watch.callback)
     if chosen:
         options.settings = _library.strings(chosen, keep)
-    handle = data._handle
     name = _library.encode(method)
-    count = 1 if seeds is None else len(seeds)
+    count = 1 if seeds is None else len(each)
     models = ffi.new("unseen_model *[]", max(count, 1))
     results = ffi.new("unseen_result *[]", max(count, 1))
     if seeds is None:
         status = handle.read(
             lambda pointer: lib.unseen_train(name, pointer, options, models, results))
     else:
-        each = list(seeds)
         status = handle.read(lambda pointer: lib.unseen_train_seeds(
             name, pointer, options, each, count, ffi.NULL, ffi.NULL, models, results))
     trained = [Model._of(models[i]) for i in range(count) if models[i]]
@@ -171,21 +233,26 @@ def train(
     return trained[0] if seeds is None else Models(trained, tested)
 
 
-def report(data: Dataset, models: Sequence[Model], path: Path, *,
+def report(data: Dataset, models: Union[Model, Sequence[Model]], path: Path, *,
            logs: Optional[Sequence[Path]] = None, features: Optional[str] = None,
            gamma: Union[None, str, float] = None,
            progress: Union[None, bool, ProgressFunction] = None) -> int:
     """Writes an HTML page about models on a data set, whole or not at all; its size in bytes.
-    logs: CSV logs of training, of the first models."""
+    models: a list, or one. logs: CSV logs of training, of the first models."""
     keep: list[Any] = []
+    place = handle_of(data)
     watch = Watch(progress)
+    files = _arguments.listed(logs, "logs")
+    given_models = [models] if isinstance(models, Model) else _arguments.listed(models, "models")
+    if not all(isinstance(model, Model) for model in given_models):
+        raise ArgumentError("models are unseen.Model, one or a list")
     options = _library.options(
-        "report_options", keep, features=features, log_count=len(logs or ()),
+        "report_options", keep, features=features, log_count=len(files),
         gamma=None if gamma is None else _library.setting_text(gamma), progress=watch.callback)
-    if logs:
-        options.logs = _library.strings(logs, keep)
+    if files:
+        options.logs = _library.strings(files, keep)
     size = ffi.new("size_t *")
-    handles = [model._handle for model in models]
+    handles = [model._handle for model in given_models]
     given = ffi.new("const unseen_model *[]", [handle.pointer for handle in handles])
     name = _library.encode(path)
 
@@ -194,7 +261,7 @@ def report(data: Dataset, models: Sequence[Model], path: Path, *,
         if waiting:
             with waiting[0].alone:
                 return write(waiting[1:])
-        return data._handle.read(
-            lambda pointer: lib.unseen_report(pointer, given, len(models), options, name, size))
-    watch.check(write(sorted(set(handles), key=id)))
+        return place.read(
+            lambda pointer: lib.unseen_report(pointer, given, len(handles), options, name, size))
+    watch.check(write(sorted(set(handles), key=id)), path)
     return int(size[0])
