@@ -125,6 +125,13 @@ def test_arrays_of_what_is_no_number(model, arrays):
                                                arrays[2]), "mask")
 
 
+def test_crops_that_nobody_made(model):
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    for box, shape in (((0, 0, 8), (8, 8)), ((0, 0, 8, 8), (-8, 8)), ((0, 0, 8, "8"), (8, 8)),
+                       (None, (8, 8)), ((0, 0, 8, 8), (2**64, 8))):
+        refused(lambda: model.predict(unseen.Crop(pixels, box, shape, False)), "the crop is none")
+
+
 def test_what_is_no_data_set(data, model, arrays, tmp_path):
     for wrong in (arrays, list(arrays), None, "birds", model):
         for call in (lambda: unseen.train("dem", wrong), lambda: model.evaluate(wrong),

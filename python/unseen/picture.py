@@ -72,10 +72,13 @@ def _read(file: Any, i: int) -> bytes:
 def _where(crop: Crop) -> Any:
     """An unseen_crop."""
     where = ffi.new("unseen_crop *")
-    where.side = len(crop.pixels)
-    where.x, where.y, where.width, where.height = crop.box
-    where.picture_height, where.picture_width = crop.picture_shape
-    where.ignored = crop.orientation_ignored
+    try:
+        where.side = len(crop.pixels)
+        where.x, where.y, where.width, where.height = crop.box
+        where.picture_height, where.picture_width = crop.picture_shape
+        where.ignored = crop.orientation_ignored
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ArgumentError(f"the crop is none that unseen.crop made: {error}") from None
     return where
 
 
