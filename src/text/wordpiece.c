@@ -498,7 +498,10 @@ static un_status end_piece(splitter *s) {
 }
 
 static void add_to_piece(splitter *s, int32_t code) {
-    if (s->characters++ < UN_WORD_LIMIT)
+    if (s->characters++ >= UN_WORD_LIMIT) return;
+    if (code < ASCII) /* utf8proc is not needed for a text of these, and may not be loaded */
+        s->piece[s->bytes++] = (char)code;
+    else
         s->bytes += (size_t)utf8proc_encode_char(code, (utf8proc_uint8_t *)s->piece + s->bytes);
 }
 

@@ -29,6 +29,12 @@ cmp toy.model same.model || fail "another model without the libraries"
 without "$unseen" eval toy.model --data toy >out 2>&1 || fail "eval: $(cat out)"
 without "$unseen" inspect toy.model >out 2>&1 || fail "inspect: $(cat out)"
 without "$unseen" check toy >out 2>&1 || fail "check: $(cat out)"
+# Texts of ASCII letters need no tables of Unicode.
+"$tools/make_region_set" maps 200 9 16 12 12 || fail "make_region_set"
+without "$unseen" train duet --data maps -o duet.model --steps 1 --select none -q --set hidden=16 \
+    --set heads=2 --set inner=24 --set text_layers=1 --set batch=8 --set max_length=64 \
+    --set image_hidden=16 --set image_heads=2 --set image_inner=24 --set image_layers=1 >out 2>&1 ||
+    fail "train duet: $(cat out)"
 expect 1 "drawing needs libcairo.so" without "$unseen" demo -o demo
 expect 1 "cannot be loaded" without "$unseen" demo -o demo
 [ ! -e demo/report.html ] || fail "a demo without cairo"
