@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -91,31 +92,40 @@ un_phrase un_worded(const char *text) {
 static _Thread_local char g_error[UN_ERROR_LENGTH];
 static _Thread_local int g_code; /* errno of that failure, or 0 */
 
-static void append_errno(int code) {
-    char text[128];
-    /* The GNU variant returns the string, which may or may not be `text`. */
-    const char *reason = strerror_r(code, text, sizeof text);
+/* The sentence becomes what `format` says. Its arguments may lie in the sentence that is there: a
+ * caller may give unseen_last_error() as a name. */
+static void say(int code, const char *format, va_list arguments) {
+    char fresh[UN_ERROR_LENGTH];
+    un_sentence(fresh, sizeof fresh, format, arguments);
+    memcpy(g_error, fresh, strlen(fresh) + 1);
+    g_code = code;
+}
+
+/* Puts ": rest" behind it; a tail that is cut is better than a failure about a failure. */
+static void append(const char *rest) {
     size_t used = strlen(g_error);
-    snprintf(g_error + used, sizeof g_error - used, ": %s", reason);
+    if (used + 3 >= sizeof g_error) return; /* it filled the buffer alone */
+    int room = (int)(sizeof g_error - used - 3);
+    snprintf(g_error + used, sizeof g_error - used, ": %.*s", room, rest);
     mend_end(g_error, sizeof g_error);
 }
 
 un_status un_fail(un_status status, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    un_sentence(g_error, sizeof g_error, format, arguments);
+    say(0, format, arguments);
     va_end(arguments);
-    g_code = 0;
     return status;
 }
 
 un_status un_fail_errno(int code, const char *format, ...) {
+    char text[128];
     va_list arguments;
     va_start(arguments, format);
-    un_sentence(g_error, sizeof g_error, format, arguments);
+    say(code, format, arguments);
     va_end(arguments);
-    append_errno(code);
-    g_code = code;
+    /* The GNU variant returns the string, which may or may not be `text`. */
+    append(strerror_r(code, text, sizeof text));
     return code == ENOMEM ? UNSEEN_E_MEMORY : UNSEEN_E_IO;
 }
 
@@ -129,14 +139,9 @@ un_status un_fail_prefix(un_status status, const char *format, ...) {
     memcpy(rest, g_error, sizeof rest);
     va_list arguments;
     va_start(arguments, format);
-    un_sentence(g_error, sizeof g_error, format, arguments);
+    say(g_code, format, arguments);
     va_end(arguments);
-    size_t used = strlen(g_error);
-    if (used + 3 >= sizeof g_error) return status; /* the prefix alone filled the buffer */
-    /* A cut tail is better than a failure about a failure. */
-    int room = (int)(sizeof g_error - used - 3);
-    snprintf(g_error + used, sizeof g_error - used, ": %.*s", room, rest);
-    mend_end(g_error, sizeof g_error);
+    append(rest);
     return status;
 }
 
@@ -172,13 +177,29 @@ void un_set_log(unseen_log_function function, void *user) {
     g_log_user = user;
 }
 
-void un_log(unseen_log_level level, const char *format, ...) {
+/* A message that waits until this thread holds no lock. */
+typedef struct waiting {
+    struct waiting *next;
+    unseen_log_level level;
+    char message[];
+} waiting;
+static _Thread_local int t_held; /* how often un_log_hold was called and not yet released */
+static _Thread_local waiting *t_first, **t_end;
+
+/* Without memory for it the message is lost. */
+static void keep(unseen_log_level level, const char *message) {
+    size_t bytes = strlen(message) + 1;
+    waiting *w = malloc(sizeof *w + bytes);
+    if (!w) return;
+    w->next = NULL;
+    w->level = level;
+    memcpy(w->message, message, bytes);
+    *(t_first ? t_end : &t_first) = w;
+    t_end = &w->next;
+}
+
+static void tell(unseen_log_level level, const char *message) {
     if (!g_log) return;
-    char message[MESSAGE_LENGTH];
-    va_list arguments;
-    va_start(arguments, format);
-    un_sentence(message, sizeof message, format, arguments);
-    va_end(arguments);
     /* The function may call the library, whose failures are not those of the call under way. */
     un_failure under_way;
     un_failure_keep(&under_way);
@@ -186,6 +207,31 @@ void un_log(unseen_log_level level, const char *format, ...) {
     g_log(level, message, g_log_user);
     un_locale_take_back();
     un_failure_put_back(&under_way, UNSEEN_OK);
+}
+
+void un_log(unseen_log_level level, const char *format, ...) {
+    if (!g_log) return;
+    char message[MESSAGE_LENGTH];
+    va_list arguments;
+    va_start(arguments, format);
+    un_sentence(message, sizeof message, format, arguments);
+    va_end(arguments);
+    if (t_held > 0)
+        keep(level, message);
+    else
+        tell(level, message);
+}
+
+void un_log_hold(void) { t_held++; }
+
+void un_log_release(void) {
+    if (--t_held > 0) return;
+    while (t_first) { /* the function may have more to be told meanwhile */
+        waiting *w = t_first;
+        t_first = w->next;
+        tell(w->level, w->message);
+        free(w);
+    }
 }
 
 double un_now(void) {

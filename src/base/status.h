@@ -101,6 +101,11 @@ un_status un_failure_put_back(const un_failure *failure, un_status status);
 void un_log(unseen_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void un_set_log(unseen_log_function function, void *user);
 
+/* Messages of the calling thread wait between the two, which nest: a host's function may call the
+ * library, and so must not be called while a lock is held or a pthread_once is under way. */
+void un_log_hold(void);
+void un_log_release(void);
+
 /* `stop`, unless NULL, stands in the place of every call's own: a program's signals stop all. */
 void un_set_progress(unseen_progress_function function, void *user, volatile sig_atomic_t *stop);
 

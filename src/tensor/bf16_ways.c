@@ -301,7 +301,9 @@ static void select_way(void) {
 
 static void select_way_once(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    un_log_hold(); /* what there is to tell of the choice: it is not made before pthread_once ends */
     pthread_once(&once, select_way);
+    un_log_release();
 }
 
 const un_bf16_way *un_bf16_way_here(void) {

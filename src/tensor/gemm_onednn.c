@@ -271,6 +271,7 @@ static void watch_forks(void) { pthread_atfork(lock_table, unlock_table, unlock_
 static un_status acquire_plan(const shape *s, const un_dnn_packed *packed, plan **out) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
+    un_log_hold(); /* a slow implementation is told of, by a host that may multiply meanwhile */
     lock_table();
     if (g_plans >= TABLE_LIMIT) clear_table();
     size_t i = (size_t)(hash_bytes(s, sizeof *s) % TABLE_SIZE);
@@ -285,6 +286,7 @@ static un_status acquire_plan(const shape *s, const un_dnn_packed *packed, plan 
         (*out)->users++;
     }
     unlock_table();
+    un_log_release();
     return status;
 }
 

@@ -126,6 +126,16 @@ static void error_sentences(void **state) {
     assert_int_equal(un_fail_errno(ENOMEM, "no"), UNSEEN_E_MEMORY);
     assert_int_equal(un_fail_memory(77), UNSEEN_E_MEMORY);
     assert_non_null(strstr(un_error(), "77 bytes"));
+    /* A name may lie in the sentence that is there: a caller gives unseen_last_error(). */
+    un_fail(UNSEEN_E_FORMAT, "a sentence");
+    un_fail(UNSEEN_E_FORMAT, "there is no file called \"%s\" here", un_error());
+    assert_string_equal(un_error(), "there is no file called \"a sentence\" here");
+    un_fail_errno(ENOENT, "cannot open %s", un_error() + 25);
+    assert_string_equal(un_error(), "cannot open a sentence\" here: No such file or directory");
+    un_fail(UNSEEN_E_FORMAT, "short");
+    un_fail_prefix(UNSEEN_E_FORMAT, "the file %s", un_error());
+    assert_string_equal(un_error(), "the file short: short");
+    un_fail_memory(77);
     pthread_t thread;
     int seen = 1;
     assert_int_equal(pthread_create(&thread, NULL, other_thread, &seen), 0);
