@@ -363,6 +363,37 @@ const void *un_features_row(const un_features *features, size_t image) {
     return features->data + image * features->row_bytes;
 }
 
+/* The first value of a row that is not finite; the row's length if all are. */
+static size_t find_bad(const un_features *f, size_t image) {
+    const size_t n = f->row_bytes / un_dtype_size(f->dtype);
+    const unsigned char *row = f->data + image * f->row_bytes;
+    size_t j = 0;
+    for (; j < n; j++) {
+        uint32_t bits = 0;
+        un_bf16 half = 0;
+        if (f->dtype == UN_F32)
+            memcpy(&bits, row + j * sizeof bits, sizeof bits);
+        else
+            memcpy(&half, row + j * sizeof half, sizeof half);
+        bits |= (uint32_t)half << 16;
+        if ((bits & 0x7F800000u) == 0x7F800000u) break;
+    }
+    return j;
+}
+
+un_status un_features_require_finite(const un_features *f, const int64_t *images, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        size_t bad = find_bad(f, (size_t)images[i]);
+        if (bad < f->row_bytes / un_dtype_size(f->dtype))
+            return un_fail(
+                UNSEEN_E_FORMAT,
+                "feature set %s: value %zu of image %lld is not a finite number; checking "
+                "the data set tells of others",
+                f->name, bad, (long long)images[i]);
+    }
+    return UNSEEN_OK;
+}
+
 void un_features_prefetch(const un_features *features, const int64_t *images, size_t n) {
     if (!features->file.map.data) return; /* generated features are in memory */
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);

@@ -80,6 +80,10 @@ void un_features_gather_bf16(const un_features *features, const int64_t *images,
  * where it must be gathered, being averaged or not aligned. */
 const void *un_features_row(const un_features *features, size_t image);
 
+/* That the rows of these images are numbers: UNSEEN_E_FORMAT, naming the feature set and the first
+ * image whose are not. Reads them all, so that it is for when something came out that is no number. */
+un_status un_features_require_finite(const un_features *features, const int64_t *images, size_t n);
+
 /* Asks the system to have the rows of these images in memory soon; returns at once. */
 void un_features_prefetch(const un_features *features, const int64_t *images, size_t n);
 

@@ -191,15 +191,15 @@ static double count_bad_rows(size_t begin, size_t end, void *context) {
 }
 
 /* Some methods would score images without any sense and say nothing. */
-static un_status check_rows(const float *rows, size_t width, const int64_t *images, size_t n) {
-    row_check c = {rows, width};
+static un_status check_rows(const un_features *features, const float *rows, const int64_t *images,
+                            size_t n) {
+    row_check c = {rows, features->regions * features->width};
     if (un_parallel_sum(n, 8, count_bad_rows, &c) == 0) return UNSEEN_OK;
-    size_t i = 0;
+    UN_TRY(un_features_require_finite(features, images, n));
+    size_t i = 0; /* a mean of regions that are too large */
     while (count_bad_rows(i, i + 1, &c) == 0) i++;
-    return un_fail(UNSEEN_E_FORMAT,
-                   "image %lld has features that are not finite numbers; checking the data set "
-                   "tells which others have",
-                   (long long)images[i]);
+    return un_fail(UNSEEN_E_FORMAT, "feature set %s: the features of image %lld are too large",
+                   features->name, (long long)images[i]);
 }
 
 /* Scores chunks begin .. end-1. */
@@ -215,7 +215,7 @@ static un_status score_chunks(un_predictions *out, un_method *method, const scan
         chunk k = chunk_of(c, i);
         const int64_t *images = k.list->items + k.from;
         un_features_gather_f32(features, images, k.count, rows);
-        UN_GO(check_rows(rows, features->regions * features->width, images, k.count));
+        UN_GO(check_rows(features, rows, images, k.count));
         UN_GO(method->class->score(method, rows, k.count, scores));
         UN_GO(predict_rows(&(rows_job){s, scores, c->task->labels, images, out->items + k.at},
                            k.count));

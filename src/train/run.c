@@ -54,7 +54,8 @@ un_status un_run_open(trainer *t) {
     const un_method_closed_form *closed_form = o->class->closed_form;
     if (learner && learner->freeze && o->frozen != UN_FROZEN_NONE) {
         const un_features *states = NULL;
-        UN_TRY(learner->freeze(t->method, o->frozen == UN_FROZEN_MADE, o->stop, &states));
+        UN_TRY(un_train_blame(
+            t, learner->freeze(t->method, o->frozen == UN_FROZEN_MADE, o->stop, &states)));
         if (states) t->data.features = states;
     }
     if (closed_form && t->selection_runs == 0 && closed_form->points(t->method) != 1)
@@ -69,7 +70,7 @@ un_status un_run_open(trainer *t) {
             un_shared_create(&t->shared, o->ranks, o->wire, &t->method->params, UN_SHARED_WINDOW));
         UN_TRY(un_optimizer_create_part(&t->optimizer, &settings, t->shared.own));
     }
-    UN_TRY(un_method_prepare(t->method));
+    UN_TRY(un_train_blame(t, un_method_prepare(t->method)));
     t->run_started = un_now();
     return UNSEEN_OK;
 }

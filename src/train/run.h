@@ -118,6 +118,10 @@ un_status un_train_manifest(const trainer *t, json_t **out);
 
 /* ---- steps.c ---- */
 
+/* The status of a failure of the run that is open; where something came out that is no number, and
+ * features that it learns from are none, the sentence tells of them in its place. */
+un_status un_train_blame(const trainer *t, un_status status);
+
 /* Trains to the end of the run that is open, or until stopped. */
 un_status un_train_run(trainer *t);
 
