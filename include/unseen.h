@@ -70,8 +70,10 @@
  *   weights are read. Where another process cuts a mapped file short, the host gets SIGBUS, which
  *   the library does not catch; `unseen` itself replaces such files and never cuts them.
  * - libvips: where the host has started it (vips_init) before the library's first picture, all
- *   settings are the host's and stay as they are, and its messages go where the host's go; its error
- *   buffer is emptied when a picture is damaged. Otherwise the library starts it with the first
+ *   settings are the host's and stay as they are, and its messages go where the host's go: to a
+ *   handler of the host's (g_log_set_handler, g_log_set_writer_func) while libvips and the library
+ *   hold locks. Such a handler must not call the library, fork, or wait for a lock under which another
+ *   thread does either. libvips's error buffer is emptied when a picture is damaged. Otherwise the library starts it with the first
  *   picture that is decoded or drawn, and sets it for the process: operation cache off, concurrency
  *   1, loaders of other formats than JPEG, PNG, WebP, TIFF, GIF and HEIF blocked, GLib messages sent
  *   to the log. No result depends on them.
@@ -488,6 +490,8 @@ typedef struct unseen_explain_options {
     unseen_among among;     /* candidates for the answer (default UNSEEN_AMONG_ALL) */
     const char *instead_of; /* the class to compare with; NULL: the next best (default) */
     size_t top;             /* attributes of each list that is shown, 1 to 50 (default 6) */
+    unseen_progress_function progress; /* NULL: none (default) */
+    void *user;
 } unseen_explain_options;
 UNSEEN_API void unseen_explain_options_init(unseen_explain_options *options, size_t size);
 
@@ -541,7 +545,7 @@ UNSEEN_API unseen_status unseen_report(const unseen_dataset *data,
 /* ---- names of version 0.1, deprecated: kept for one more version, with the meaning of the calls
  * that stand in their place ---- */
 
-/* unseen_model_classify of one picture; *count says how many candidates there are. */
+/* unseen_model_classify of one picture: out[top], of which the first *count are written. */
 UNSEEN_API unseen_status unseen_classify_file(unseen_model *model, const char *path,
                                               unseen_among among, size_t top,
                                               unseen_prediction *out, size_t *count);

@@ -145,6 +145,18 @@ UNSEEN_API unseen_status unseen_dataset_features(const unseen_dataset *data, con
  * "warnings", and the call still succeeds. */
 UNSEEN_API unseen_status unseen_dataset_check(unseen_dataset *data, const char **json);
 
+typedef struct unseen_check_options {
+    size_t size;
+    unseen_progress_function progress; /* NULL: none (default) */
+    void *user;
+} unseen_check_options;
+UNSEEN_API void unseen_check_options_init(unseen_check_options *options, size_t size);
+
+/* The same, and how far it is. */
+UNSEEN_API unseen_status unseen_dataset_check_with(unseen_dataset *data,
+                                                   const unseen_check_options *options,
+                                                   const char **json);
+
 /* ---- extract: features of a data set's pictures ---- */
 
 typedef struct unseen_extract_options {
@@ -154,7 +166,8 @@ typedef struct unseen_extract_options {
     const char *pooled_name; /* of the feature sets; NULL: after the network (default) */
     const char *regions_name;
     unseen_dtype pooled_dtype, regions_dtype; /* default UNSEEN_F32, UNSEEN_BF16 */
-    size_t image_size;              /* side of the network's input in pixels; 0: its usual one */
+    size_t image_size;              /* side of the network's input in pixels, 1 to 4096; 0: its
+                                       usual one (default) */
     size_t batch;                   /* pictures in one pass, 1 to 4096 (default 16) */
     unseen_orientation orientation; /* of the pictures; MODEL: as the data set says (default) */
     const char *precision;          /* "auto" (default), "f32", "bf16" */

@@ -91,19 +91,21 @@ typedef struct unseen_answer {
 
 typedef struct unseen_classify_options {
     size_t size;
-    unseen_among among;                /* default UNSEEN_AMONG_ALL */
-    size_t top;                        /* candidates of each picture, at least 1 (default 5) */
+    unseen_among among; /* default UNSEEN_AMONG_ALL */
+    size_t top;         /* candidates of each picture, at least 1 (default 5); more than there are
+                   classes finds as many as there are */
     unseen_calibration calibration;    /* default UNSEEN_CALIBRATED */
     unseen_progress_function progress; /* NULL: none (default) */
     void *user;
 } unseen_classify_options;
 UNSEEN_API void unseen_classify_options_init(unseen_classify_options *options, size_t size);
 
-/* Classifies n pictures, which are decoded in parallel while the network computes. The best `top`
- * candidates of picture i, best first, are out[i * top] to out[i * top + answers[i].count - 1]. A bad
- * picture has count 0 and says why in answers[i], the call still succeeds; with answers NULL it
- * fails with that picture's status, and pictures with fewer than `top` candidates end with entries
- * whose label is NULL. Needs a backbone unless all pictures are given as features. */
+/* Classifies n pictures, which are decoded in parallel while the network computes. `out` is
+ * out[n * top], and all of it is written: the best `top` candidates of picture i, best first, are
+ * out[i * top] to out[i * top + answers[i].count - 1], and where there are fewer than `top` (never
+ * more than C), the label of the rest is NULL. A bad picture has count 0 and says why in answers[i],
+ * the call still succeeds; with answers NULL it fails with that picture's status. Needs a backbone
+ * unless all pictures are given as features. */
 UNSEEN_API unseen_status unseen_model_classify(unseen_model *model, const unseen_picture *pictures,
                                                size_t n, const unseen_classify_options *options,
                                                unseen_prediction *out, unseen_answer *answers);
@@ -111,6 +113,19 @@ UNSEEN_API unseen_status unseen_model_classify(unseen_model *model, const unseen
 /* What the model sees of n pictures: out[n, D], zeros of a bad picture; `answers` as above. */
 UNSEEN_API unseen_status unseen_model_features(unseen_model *model, const unseen_picture *pictures,
                                                size_t n, float *out, unseen_answer *answers);
+
+typedef struct unseen_features_options {
+    size_t size;
+    unseen_progress_function progress; /* NULL: none (default) */
+    void *user;
+} unseen_features_options;
+UNSEEN_API void unseen_features_options_init(unseen_features_options *options, size_t size);
+
+/* The same, and how far it is. */
+UNSEEN_API unseen_status unseen_model_features_with(unseen_model *model,
+                                                    const unseen_picture *pictures, size_t n,
+                                                    const unseen_features_options *options,
+                                                    float *out, unseen_answer *answers);
 
 #ifdef __cplusplus
 }

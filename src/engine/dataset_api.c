@@ -334,14 +334,30 @@ static un_status warn_of_unread(const un_dataset *d, json_t *report) {
     return UNSEEN_OK;
 }
 
+static const unseen_check_options g_check = {.size = sizeof g_check};
+
+void unseen_check_options_init(unseen_check_options *options, size_t size) {
+    un_options_init(options, size, &g_check, sizeof g_check);
+}
+
 unseen_status unseen_dataset_check(unseen_dataset *data, const char **json) {
+    return unseen_dataset_check_with(data, NULL, json);
+}
+
+unseen_status unseen_dataset_check_with(unseen_dataset *data, const unseen_check_options *options,
+                                        const char **json) {
     UN_LOCALE_C;
+    unseen_check_options o = g_check;
+    un_watch watch;
     json_t *report = NULL;
     char *text = NULL;
     if (!data || !json)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_dataset_check: a pointer is NULL");
+    UN_TRY(un_options_take(options, "unseen_check_options", &o, sizeof o));
+    un_watch_begin(&watch, o.progress, o.user);
     un_status status = un_check_dataset(&data->data, &report);
     if (!status) status = warn_of_unread(&data->data, report);
+    un_watch_end(&watch);
     if (!status) status = un_json_text(report, &text);
     json_decref(report);
     return status ? status : keep_answer(data, text, json);

@@ -29,10 +29,12 @@ void unseen_explanation_close(unseen_explanation *x) {
 /* The explanation, against the next best class where the other one is the answer itself: there is
  * nothing to say about a class and itself. */
 static un_status compare(unseen_explanation *x, un_classifier *c, const unseen_picture *picture,
-                         const unseen_explain_options *o) {
+                         const unseen_explain_options *o, un_progress *progress) {
     un_explain_options options = {.among = o->among, .instead_of = o->instead_of};
+    UN_TRY(un_progress_step(progress, 0));
     UN_TRY(un_explain(c, picture, &options, &x->explanation));
     if (x->explanation.answer != x->explanation.other) return UNSEEN_OK;
+    UN_TRY(un_progress_step(progress, 0));
     un_explanation_free(&x->explanation);
     options.instead_of = NULL;
     UN_TRY(un_explain(c, picture, &options, &x->explanation));
@@ -51,6 +53,7 @@ static un_status check_picture(const unseen_model *model, const unseen_picture *
 static un_status explain(unseen_explanation *x, unseen_model *model, const unseen_picture *picture,
                          const unseen_explain_options *o) {
     json_t *json = NULL;
+    un_progress progress;
     UN_TRY(check_picture(model, picture));
     UN_TRY(un_among_check(o->among));
     if (o->top == 0 || o->top > MOST_SHOWN)
@@ -61,9 +64,12 @@ static un_status explain(unseen_explanation *x, unseen_model *model, const unsee
                      picture->path                            ? picture->path
                      : picture->features && !picture->cropped ? "features in memory"
                                                               : "picture in memory"));
-    UN_TRY(compare(x, &model->classifier, picture, o));
+    un_progress_begin(&progress, "explain", "pictures", 1);
+    un_status status = compare(x, &model->classifier, picture, o, &progress);
+    if (!status) un_progress_update(&progress, 1);
+    UN_TRY(un_progress_finish(&progress, status));
     UN_TRY(un_explain_json(&x->explanation, x->image, x->note, x->top, &json));
-    un_status status = un_json_text(json, &x->json);
+    status = un_json_text(json, &x->json);
     json_decref(json);
     return status;
 }
@@ -72,12 +78,15 @@ unseen_status unseen_explain(unseen_model *model, const unseen_picture *picture,
                              const unseen_explain_options *options, unseen_explanation **out) {
     UN_LOCALE_C;
     unseen_explain_options o = g_options;
+    un_watch watch;
     if (!model || !picture || !out)
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_explain: a pointer is NULL");
     UN_TRY(un_options_take(options, "unseen_explain_options", &o, sizeof o));
     unseen_explanation *x = calloc(1, sizeof *x);
     if (!x) return un_fail_memory(sizeof *x);
+    un_watch_begin(&watch, o.progress, o.user);
     un_status status = explain(x, model, picture, &o);
+    un_watch_end(&watch);
     if (status)
         unseen_explanation_close(x);
     else

@@ -43,8 +43,7 @@ static un_status open_inputs(extraction *x) {
                        x->dataset->image_root);
     UN_TRY(un_backbone_open(o->backbone, o->precision, &x->backbone));
     x->recipe = x->backbone->recipe;
-    if (o->image_size > 0 && o->image_size != x->recipe.crop)
-        un_recipe_rescale(&x->recipe, o->image_size);
+    if (o->image_size > 0) UN_TRY(un_recipe_rescale(&x->recipe, o->image_size));
     x->recipe.orientation = o->orientation ? o->orientation : x->dataset->orientation;
     x->result->images = x->dataset->image_count;
     if (!x->state) UN_TRY(un_alloc(x->dataset->image_count, 1, &x->state));

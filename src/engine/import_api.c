@@ -286,6 +286,10 @@ static un_status take(request *r, size_t format) {
     const unseen_import_options *o = r->o;
     UN_TRY(check_fields(o, format));
     UN_TRY(check_list(o->validation, o->validation_count, "validation"));
+    if (o->unseen_count < -1)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "unseen_count must be a number of classes, or -1 for a fifth, not %td",
+                       o->unseen_count);
     UN_TRY(take_semantics(r));
     UN_TRY(take_unknown(r));
     if (o->unseen_count < -1)

@@ -463,10 +463,9 @@ un_status un_unread_find(const un_dataset *d, un_unread *out) {
         if (status == UNSEEN_E_FORMAT) status = UNSEEN_OK; /* outside the folder: not opened */
         if (kind != UN_KIND_UNKNOWN && !un_image_reads(kind) && out->count[kind]++ == 0)
             out->example[kind] = d->images[i];
-        un_progress_update(&progress, i + 1);
+        if (!status) status = un_progress_step(&progress, i + 1);
     }
-    un_progress_end(&progress);
-    return status;
+    return un_progress_finish(&progress, status);
 }
 
 un_status un_unread_sentence(const un_unread *unread, un_file_kind kind, char **out) {

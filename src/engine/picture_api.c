@@ -217,9 +217,8 @@ static un_status go_over(unseen_model *model, const unseen_picture *pictures, si
         UN_GO(given ? take_given(&j, i, end) : see(&j, i, end));
     }
 done:
-    un_progress_end(&j.progress);
     free(j.features);
-    return status;
+    return un_progress_finish(&j.progress, status);
 }
 
 /* ---- features ---- */
@@ -241,14 +240,28 @@ static un_status keep_features(void *context, const un_loaded *batch, const floa
     return UNSEEN_OK;
 }
 
+static const unseen_features_options g_features = {.size = sizeof g_features};
+
+void unseen_features_options_init(unseen_features_options *options, size_t size) {
+    un_options_init(options, size, &g_features, sizeof g_features);
+}
+
 unseen_status unseen_model_features(unseen_model *model, const unseen_picture *pictures, size_t n,
                                     float *out, unseen_answer *answers) {
+    return unseen_model_features_with(model, pictures, n, NULL, out, answers);
+}
+
+unseen_status unseen_model_features_with(unseen_model *model, const unseen_picture *pictures,
+                                         size_t n, const unseen_features_options *options,
+                                         float *out, unseen_answer *answers) {
     UN_LOCALE_C;
+    unseen_features_options o = g_features;
     un_watch watch;
     if (!model || (n > 0 && (!pictures || !out)))
         return un_fail(UNSEEN_E_ARGUMENT, "unseen_model_features: a pointer is NULL");
+    UN_TRY(un_options_take(options, "unseen_features_options", &o, sizeof o));
     feature_use use = {.D = unseen_model_feature_length(model), .out = out};
-    un_watch_begin(&watch, NULL, NULL);
+    un_watch_begin(&watch, o.progress, o.user);
     un_status status = go_over(model, pictures, n, &watch, answers, keep_features, &use);
     un_watch_end(&watch);
     return status;
@@ -296,11 +309,16 @@ static un_status keep_classes(void *context, const un_loaded *batch, const float
     return UNSEEN_OK;
 }
 
-static un_status check_options(const unseen_classify_options *o) {
+static un_status check_options(const unseen_classify_options *o, size_t n) {
+    size_t entries = 0, bytes = 0;
     UN_TRY(un_among_check(o->among));
     if (o->calibration != UNSEEN_NATIVE && o->calibration != UNSEEN_CALIBRATED)
         return un_fail(UNSEEN_E_ARGUMENT, "%d is no unseen_calibration", (int)o->calibration);
     if (o->top == 0) return un_fail(UNSEEN_E_ARGUMENT, "at least 1 candidate must be asked for");
+    if (__builtin_mul_overflow(n, o->top, &entries) ||
+        __builtin_mul_overflow(entries, sizeof(unseen_prediction), &bytes))
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "no memory has room for top = %zu candidates of %zu pictures", o->top, n);
     return UNSEEN_OK;
 }
 
@@ -310,7 +328,7 @@ static un_status classify(unseen_model *model, const unseen_picture *pictures, s
     un_classifier *c = &model->classifier;
     class_use use = {.classifier = c, .options = options, .out = out, .answers = answers};
     un_watch watch;
-    UN_TRY(check_options(options));
+    UN_TRY(check_options(options, n));
     UN_TRY(un_alloc(BATCH * c->classes.count, sizeof *use.scores, &use.scores));
     un_status status = un_alloc(c->classes.count + 1, sizeof *use.best, &use.best);
     un_watch_begin(&watch, options->progress, options->user);

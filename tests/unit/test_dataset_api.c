@@ -230,6 +230,20 @@ static void bad_arrays_are_named(void **state) {
     a.image_count = SIZE_MAX / 2;
     util_fails(unseen_dataset_from_arrays(&a, &data), UNSEEN_E_ARGUMENT, "images");
     fill_arrays(&a);
+    a.trainval_count = 3;
+    util_fails(unseen_dataset_from_arrays(&a, &data), UNSEEN_E_ARGUMENT,
+               "trainval counts 3 images and is NULL");
+    a.trainval = (const int64_t[]){0, 1, 2};
+    a.trainval_count = N + 1;
+    util_fails(unseen_dataset_from_arrays(&a, &data), UNSEEN_E_ARGUMENT,
+               "trainval counts 121 images, there are 120");
+    fill_arrays(&a);
+    a.unseen = g_names, a.unseen_count = SIZE_MAX / 16;
+    util_fails(unseen_dataset_from_arrays(&a, &data), UNSEEN_E_ARGUMENT, "unseen counts");
+    fill_arrays(&a);
+    a.unseen_count = SIZE_MAX;
+    util_fails(unseen_dataset_from_arrays(&a, &data), UNSEEN_E_ARGUMENT, "unseen");
+    fill_arrays(&a);
     a.scale = "metres";
     util_fails(unseen_dataset_from_arrays(&a, &data), UNSEEN_E_ARGUMENT, "metres");
     fill_arrays(&a);
@@ -244,6 +258,38 @@ static void bad_arrays_are_named(void **state) {
     util_fails(unseen_dataset_from_arrays(NULL, &data), UNSEEN_E_ARGUMENT, "NULL");
     assert_null(data);
     unseen_dataset_close(NULL);
+}
+
+static int note(const unseen_progress *progress, void *user) {
+    size_t *seen = user;
+    seen[0]++;
+    seen[1] += progress->finished && !strcmp(progress->phase, "check features") &&
+               progress->done == N && progress->total == N;
+    return seen[2] != 0;
+}
+
+static void a_check_tells_how_far_it_is(void **state) {
+    (void)state;
+    unseen_arrays a;
+    unseen_dataset *data = NULL;
+    unseen_check_options o;
+    const char *with = NULL, *without = NULL;
+    size_t seen[3] = {0};
+    fill_arrays(&a);
+    util_ok(unseen_dataset_from_arrays(&a, &data));
+    unseen_check_options_init(&o, sizeof o);
+    o.progress = note;
+    o.user = seen;
+    util_ok(unseen_dataset_check_with(data, &o, &with));
+    assert_int_equal(seen[1], 1);
+    util_ok(unseen_dataset_check(data, &without));
+    assert_string_equal(with, without);
+    seen[2] = 1;
+    util_fails(unseen_dataset_check_with(data, &o, &with), UNSEEN_E_INTERRUPTED, "check features");
+    assert_ptr_equal(with, without);
+    o.size = 0;
+    util_fails(unseen_dataset_check_with(data, &o, &with), UNSEEN_E_ARGUMENT, "init");
+    unseen_dataset_close(data);
 }
 
 /* Options of a program that was compiled with another version. */
@@ -289,6 +335,7 @@ int main(void) {
         cmocka_unit_test(lists_and_borrowed_halves),
         cmocka_unit_test(unseen_classes_are_named),
         cmocka_unit_test(bad_arrays_are_named),
+        cmocka_unit_test(a_check_tells_how_far_it_is),
         cmocka_unit_test(options_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

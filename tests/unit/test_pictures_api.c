@@ -11,6 +11,12 @@
 
 enum { TOP = 3 };
 
+static int stop_at_the_end(const unseen_progress *progress, void *user) {
+    size_t *reports = user;
+    reports[0]++;
+    return reports[1] != 0 && progress->total > 0;
+}
+
 static int stop_at_once(const unseen_progress *progress, void *user) {
     (void)user;
     return progress->total > 0;
@@ -24,8 +30,13 @@ static void pictures_become_a_model(void **state) {
     save_set();
     util_ok(unseen_dataset_open(in_folder("set"), &data));
     unseen_extract_options_init(&e, sizeof e);
-    e.image_size = SIDE;
     e.batch = 5;
+    util_ok(unseen_dataset_use_images(data, in_folder("pictures")));
+    e.image_size = SIZE_MAX;
+    util_fails(unseen_extract(data, &e, &made), UNSEEN_E_ARGUMENT, "image size is 1 to 4096");
+    unseen_dataset_close(data);
+    util_ok(unseen_dataset_open(in_folder("set"), &data));
+    e.image_size = SIDE;
     util_fails(unseen_extract(data, &e, &made), UNSEEN_E_ARGUMENT, "where its pictures lie");
     util_ok(unseen_dataset_use_images(data, in_folder("pictures")));
     e.pooled_dtype = (unseen_dtype)5;
@@ -96,6 +107,59 @@ static void three_forms_agree(void **state) {
     unseen_model_close(model);
 }
 
+static void more_is_asked_than_there_is(void **state) {
+    (void)state;
+    enum { MORE = C + 3 };
+    unseen_model *model = open_model();
+    const unseen_picture pictures[] = {{.path = g_paths[0]}, {.path = g_paths[1]}};
+    unseen_prediction many[2 * MORE], best[2];
+    unseen_answer answers[2];
+    unseen_classify_options o;
+    size_t n = 0;
+    util_ok(unseen_model_attach_backbone(model, NULL));
+    unseen_classify_options_init(&o, sizeof o);
+    o.top = 1;
+    util_ok(unseen_model_classify(model, pictures, 2, &o, best, answers));
+    memset(many, 0x55, sizeof many);
+    o.top = MORE; /* all of `out` is written */
+    util_ok(unseen_model_classify(model, pictures, 2, &o, many, answers));
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(answers[i].count, C);
+        assert_int_equal(many[i * MORE].class_index, best[i].class_index);
+        for (size_t k = 0; k < MORE; k++) assert_int_equal(many[i * MORE + k].label != NULL, k < C);
+    }
+    o.top = SIZE_MAX / 8;
+    util_fails(unseen_model_classify(model, pictures, 2, &o, many, answers), UNSEEN_E_ARGUMENT,
+               "top = ");
+    util_ok(unseen_classify_file(model, g_paths[0], UNSEEN_AMONG_ALL, SIZE_MAX / 2, many, &n));
+    assert_int_equal(n, C);
+    unseen_model_close(model);
+}
+
+static void features_tell_how_far_they_are(void **state) {
+    (void)state;
+    unseen_model *model = open_model();
+    unseen_picture pictures[N];
+    unseen_features_options o;
+    size_t D = unseen_model_feature_length(model), reports[2] = {0};
+    float *without = malloc(N * D * sizeof *without), *with = malloc(N * D * sizeof *with);
+    for (size_t i = 0; i < N; i++) pictures[i] = (unseen_picture){.path = g_paths[i]};
+    util_ok(unseen_model_attach_backbone(model, NULL));
+    util_ok(unseen_model_features(model, pictures, N, without, NULL));
+    unseen_features_options_init(&o, sizeof o);
+    o.progress = stop_at_the_end;
+    o.user = reports;
+    util_ok(unseen_model_features_with(model, pictures, N, &o, with, NULL));
+    assert_memory_equal(with, without, N * D * sizeof *with);
+    assert_true(reports[0] > 0);
+    reports[1] = 1;
+    util_fails(unseen_model_features_with(model, pictures, N, &o, with, NULL), UNSEEN_E_INTERRUPTED,
+               "stopped");
+    free(with);
+    free(without);
+    unseen_model_close(model);
+}
+
 static void bad_pictures_are_told_one_by_one(void **state) {
     (void)state;
     unseen_model *model = open_model();
@@ -152,7 +216,14 @@ static void explanations_are_json_and_pictures(void **state) {
     o.top = 0;
     util_fails(unseen_explain(model, &picture, &o, &x), UNSEEN_E_ARGUMENT, "1 to 50");
     o.top = 2;
+    size_t reports[2] = {0, 1};
+    o.progress = stop_at_the_end;
+    o.user = reports;
+    util_fails(unseen_explain(model, &picture, &o, &x), UNSEEN_E_INTERRUPTED, "explain");
+    assert_null(x);
+    reports[1] = 0;
     util_ok(unseen_explain(model, &picture, &o, &x));
+    assert_true(reports[0] >= 2);
     const char *text = unseen_explanation_json(x);
     util_ok(un_json_parse(text, strlen(text), "explanation", &json));
     assert_string_equal(json_string_value(json_object_get(json, "method")), "msdn");
@@ -445,6 +516,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pictures_become_a_model),
         cmocka_unit_test(three_forms_agree),
+        cmocka_unit_test(more_is_asked_than_there_is),
+        cmocka_unit_test(features_tell_how_far_they_are),
         cmocka_unit_test(bad_pictures_are_told_one_by_one),
         cmocka_unit_test(explanations_are_json_and_pictures),
         cmocka_unit_test(explanations_outlive_their_model),

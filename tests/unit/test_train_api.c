@@ -474,6 +474,12 @@ static void bad_trainings_are_refused(void **state) {
     o.precision = "f17";
     util_fails(unseen_train("dem", data, &o, &model, &result), UNSEEN_E_ARGUMENT, "f17");
     o.precision = NULL;
+    o.select = NULL;
+    o.folds = SIZE_MAX;
+    util_fails(unseen_train("dem", data, &o, &model, &result), UNSEEN_E_ARGUMENT,
+               "validation folds");
+    o.folds = 0;
+    o.select = "none";
     o.features = "maps";
     util_fails(unseen_train("dem", data, &o, &model, &result), UNSEEN_E_ARGUMENT, "maps");
     o.features = NULL;

@@ -97,13 +97,12 @@ static un_status scan_all(const un_features *f, scan *s) {
     for (size_t i = 0; i < f->image_count; i++) {
         look_at(f, i, s);
         UN_GO(un_sha256_add(hash, f->data + i * f->row_bytes, f->row_bytes));
-        un_progress_update(&progress, i + 1);
+        UN_GO(un_progress_step(&progress, i + 1));
     }
     UN_GO(un_sha256_hex(hash, s->sha256));
 done:
-    un_progress_end(&progress);
     un_sha256_close(hash);
-    return status;
+    return un_progress_finish(&progress, status);
 }
 
 static int is_test(const un_dataset *d, size_t image) {
@@ -251,10 +250,9 @@ static un_status read_images(un_checker *c) {
             count(&missing, d->images[i]);
         }
         free(path);
-        un_progress_update(&progress, i + 1);
+        if (!status) status = un_progress_step(&progress, i + 1);
     }
-    un_progress_end(&progress);
-    UN_TRY(status);
+    UN_TRY(un_progress_finish(&progress, status));
     UN_TRY(un_json_set(c->report, "missing_pictures", json_integer((json_int_t)missing.count)));
     if (outside.count > 0)
         UN_TRY(un_check_say(

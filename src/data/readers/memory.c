@@ -171,6 +171,9 @@ static un_status add_list(un_dataset *d, const char *name, const int64_t *images
     double *values = NULL;
     if (count > 0 && !images)
         return un_fail(UNSEEN_E_ARGUMENT, "%s counts %zu images and is NULL", name, count);
+    if (count > d->image_count) /* no more can be looked at: the list may not have them */
+        return un_fail(UNSEEN_E_ARGUMENT, "%s counts %zu images, there are %zu", name, count,
+                       d->image_count);
     UN_TRY(un_alloc(count, sizeof *values, &values));
     for (size_t i = 0; i < count; i++) values[i] = (double)images[i];
     un_status status =
@@ -202,6 +205,9 @@ static un_status propose(un_dataset *d, const unseen_arrays *a) {
     un_split_defaults defaults = {.unseen_where = "unseen"};
     if (a->unseen) {
         char **names = NULL;
+        if (a->unseen_count > d->class_count)
+            return un_fail(UNSEEN_E_ARGUMENT, "unseen counts %zu classes, there are %zu",
+                           a->unseen_count, d->class_count);
         UN_TRY(copy_names(d, a->unseen, a->unseen_count, "unseen class", &names));
         UN_TRY(un_import_resolve_classes(d, defaults.unseen_where, names, a->unseen_count));
         defaults.unseen = names;
@@ -219,7 +225,8 @@ static un_status import(un_dataset *d, const unseen_arrays *a) {
     UN_TRY(un_import_name(d, name, name));
     UN_TRY(add_labels(d, a));
     UN_TRY(add_classes(d, a));
-    if (a->trainval || a->test_seen || a->test_unseen)
+    if (a->trainval || a->test_seen || a->test_unseen || a->trainval_count || a->test_seen_count ||
+        a->test_unseen_count)
         UN_TRY(add_lists(d, a));
     else
         UN_TRY(propose(d, a));

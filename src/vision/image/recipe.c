@@ -131,10 +131,14 @@ json_t *un_recipe_json(const un_recipe *r) {
     return json;
 }
 
-void un_recipe_rescale(un_recipe *recipe, size_t size) {
-    if (size == recipe->crop) return;
+un_status un_recipe_rescale(un_recipe *recipe, size_t size) {
+    if (size == recipe->crop) return UNSEEN_OK;
+    if (size < 1 || size > MAX_SIDE)
+        return un_fail(UNSEEN_E_ARGUMENT, "an image size is 1 to %d pixels, not %zu", (int)MAX_SIDE,
+                       size);
     recipe->resize = size;
     recipe->crop = size;
+    return UNSEEN_OK;
 }
 
 /* int(resize * long / short), computed in doubles as Python does. */

@@ -43,8 +43,8 @@ un_status un_recipe_parse(const char *text, const char *where, un_recipe *out);
 json_t *un_recipe_json(const un_recipe *recipe);
 /* Changes the recipe to give pictures of `size`. A size other than the recipe's own crops
  * nothing off the shorter side: resize = crop = size, as the field makes 448 x 448 region maps
- * with a network trained on 224 of 256. */
-void un_recipe_rescale(un_recipe *recipe, size_t size);
+ * with a network trained on 224 of 256. Fails on another size than 1 to 4096. */
+un_status un_recipe_rescale(un_recipe *recipe, size_t size);
 
 /* Resize and crop: out is (crop, crop, 3). `box` may be NULL. */
 un_status un_recipe_crop(const un_recipe *recipe, const un_image *image, un_image *out,
