@@ -52,12 +52,10 @@ typedef struct {
 enum { ROWS = 5 };
 
 static json_t *describe(const row *rows) {
-    double rate = 0;
-    const char *way = un_gemm_bf16_way(&rate);
     json_t *result =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "version", unseen_version(), "backend",
                   un_gemm_backend(), "features", un_cpu_features(), "kernels", un_kernels_isa(),
-                  "bf16_way", way ? way : "none", "threads", un_thread_count());
+                  "bf16_way", un_gemm_bf16_way(NULL), "threads", un_thread_count());
     json_t *ceilings = json_object();
     for (size_t i = 0; i < ROWS; i++) {
         json_t *ceiling = json_object();
@@ -71,8 +69,6 @@ static json_t *describe(const row *rows) {
 }
 
 static int print(const arguments *a, const un_ceilings *c) {
-    double rate = 0;
-    const char *way = un_gemm_bf16_way(&rate);
     const row rows[ROWS] = {
         {"f32", "GFLOP/s", "f32 multiply-adds in registers", c->f32},
         {"bf16", "GFLOP/s", "blocks of bf16 from the nearest cache", c->bf16},
@@ -86,7 +82,7 @@ static int print(const arguments *a, const un_ceilings *c) {
         json_decref(result);
         if (code || un_cli_is_standard(a->json)) return code;
     }
-    printf("kernels %s, bf16 by %s, %d threads\n", un_kernels_isa(), way ? way : "nothing",
+    printf("kernels %s, bf16 by %s, %d threads\n", un_kernels_isa(), un_gemm_bf16_way(NULL),
            un_thread_count());
     for (size_t i = 0; i < ROWS; i++)
         printf("  %-40s %9.1f one thread, %9.1f all, %s\n", rows[i].meaning,

@@ -184,6 +184,7 @@ typedef struct un_method_class {
     /* What it learns from. One that takes pooled features is offered region features as well, as
      * they are, and takes their means: un_features_averaged in training, un_mean_row in score. */
     un_features_kind input;
+    int f32_only;                /* nothing is multiplied in bf16, whatever the precision */
     int trains_with_unseen_rows; /* unseen classes' attributes enter the loss: the manifest says so
                                   */
     const char *const

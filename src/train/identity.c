@@ -39,6 +39,12 @@ static un_status add_labels(un_sha256 *hash, const void *data) {
     return un_sha256_add(hash, d->labels, d->image_count * sizeof *d->labels);
 }
 
+const char *un_train_bf16_way(const un_train_options *options) {
+    int multiplies =
+        !options->class->f32_only && un_precision_resolve(options->precision) == UN_PRECISION_BF16;
+    return multiplies ? un_gemm_bf16_way(NULL) : NULL;
+}
+
 static un_status add_folds(un_sha256 *hash, const void *data) {
     const un_train_options *o = data;
     const un_dataset *d = o->dataset;
@@ -121,8 +127,8 @@ static un_status fill(json_t *out, const un_train_options *o, const json_t *conf
     if (o->select == UN_SELECT_VALIDATION) UN_TRY(set_hash(out, "folds", add_folds, o));
     un_precision precision = un_precision_resolve(o->precision);
     UN_TRY(un_json_set(out, "precision", json_string(un_precision_name(precision))));
-    if (precision == UN_PRECISION_BF16)
-        UN_TRY(un_json_set(out, "bf16_way", json_string(un_gemm_bf16_way(NULL))));
+    const char *way = un_train_bf16_way(o);
+    if (way) UN_TRY(un_json_set(out, "bf16_way", json_string(way)));
     UN_TRY(un_json_set(out, "ranks", json_integer((json_int_t)un_cluster_size(o->ranks))));
     UN_TRY(un_json_set(out, "wire", json_string(o->wire == UN_BF16 ? "bf16" : "f32")));
     UN_TRY(un_json_set(out, "steps", json_integer((json_int_t)o->max_steps)));

@@ -61,6 +61,9 @@ typedef struct {
  * on the test lists, or none. */
 size_t un_train_selection_runs(const un_train_options *options);
 
+/* How bf16 is multiplied here where this training multiplies any; else NULL. */
+const char *un_train_bf16_way(const un_train_options *options);
+
 /* `config` and `files` are as un_config_portable gives them. *out is a new reference. */
 un_status un_identity_make(const un_train_options *options, const json_t *config,
                            const json_t *files, json_t **out);

@@ -87,10 +87,8 @@ un_status un_train_manifest(const trainer *t, json_t **out) {
     if (!manifest) return un_fail_memory(0);
     un_status status = add_learned(t, json_object_get(manifest, "data"));
     if (!status) status = un_json_set(manifest, "identity", json_incref(t->identity));
-    if (!status && un_precision_resolve(o->precision) == UN_PRECISION_BF16) {
-        double rate;
-        status = un_json_set(manifest, "bf16_way", json_string(un_gemm_bf16_way(&rate)));
-    }
+    const char *way = un_train_bf16_way(o);
+    if (!status && way) status = un_json_set(manifest, "bf16_way", json_string(way));
     if (status)
         json_decref(manifest);
     else

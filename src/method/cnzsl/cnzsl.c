@@ -355,6 +355,7 @@ const un_method_class un_method_cnzsl = {
     .name = "cnzsl",
     .title =
         "CNZSL: Class Normalization for (Continual)? Generalized Zero-Shot Learning (ICLR 2021)",
+    .f32_only = 1,
     .score_unit = "scaled cosine to the class prototype",
     .input = UN_FEATURES_POOLED,
     .losses = g_losses,

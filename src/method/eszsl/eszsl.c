@@ -430,6 +430,7 @@ const un_method_class un_method_eszsl = {
     .name = "eszsl",
     .title = "ESZSL: An embarrassingly simple approach to zero-shot learning (ICML 2015), in "
              "closed form",
+    .f32_only = 1,
     .score_unit = "bilinear score, 1 for the class and -1 for others in training",
     .input = UN_FEATURES_POOLED,
     .losses = g_losses,
