@@ -13,6 +13,18 @@ mkdir -p "$2"
 scratch=$(cd "$2" && pwd)
 shift 2
 [ $# -gt 0 ] || set -- 2000x20000 2000x60000 2000x200000 6000x60000 6000x200000 20000x200000
+for program in unseen tests/make_scale_set; do
+    [ -x "$build/$program" ] || { echo "there is no $build/$program: make build-all" >&2; exit 2; }
+done
+for size in "$@"; do # all of them before the first is measured
+    [[ $size =~ ^[1-9][0-9]*x[1-9][0-9]*$ ]] || {
+        echo "\"$size\" is no CLASSESxIMAGES, such as 2000x20000" >&2
+        exit 2
+    }
+done
+for method in ${METHODS:-eszsl dem}; do
+    "$build/unseen" train "$method" --settings >/dev/null || exit 2
+done
 attributes=${ATTRIBUTES:-300} width=${WIDTH:-512}
 set_dir=$scratch/scale generated=$scratch/scale.safetensors
 pid=

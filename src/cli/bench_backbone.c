@@ -44,12 +44,17 @@ static const struct argp_option g_options[] = {
     {"json", KEY_JSON, "FILE", 0, "results as JSON, - for standard output", 1},
     {0}};
 
+static int is_architecture(const char *name);
+
 static error_t parse(int key, char *text, struct argp_state *state) {
     arguments *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT: state->child_inputs[0] = &a->common; return 0;
     case KEY_WEIGHTS: a->weights = text; return 0;
-    case KEY_ARCH: a->architecture = text; return 0;
+    case KEY_ARCH:
+        if (!is_architecture(text)) argp_error(state, "there is no architecture \"%s\"", text);
+        a->architecture = text;
+        return 0;
     case KEY_BATCH: a->batch = un_cli_integer(state, "--batch", text, 1, 4096); return 0;
     case KEY_SIZE: a->size = un_cli_integer(state, "--image-size", text, 1, MAX_SIDE); return 0;
     case KEY_STEPS: a->steps = un_cli_integer(state, "--steps", text, 1, 1000000); return 0;
@@ -309,13 +314,20 @@ static double file_bytes(const char *path) {
     return stat(path, &about) == 0 ? (double)about.st_size : 0;
 }
 
+enum { ARCHITECTURES = sizeof g_architectures / sizeof *g_architectures };
+
+/* Their number: there is none of this name. */
+static size_t find_architecture(const char *name) {
+    size_t i = 0;
+    while (i < ARCHITECTURES && strcmp(g_architectures[i].name, name) != 0) i++;
+    return i;
+}
+
+static int is_architecture(const char *name) { return find_architecture(name) < ARCHITECTURES; }
+
+/* `a` names an architecture. */
 static un_status open_random(const arguments *a, un_backbone **out, double *bytes) {
-    un_status (*list)(author * a) = NULL;
-    for (size_t i = 0; i < sizeof g_architectures / sizeof *g_architectures; i++)
-        if (!strcmp(g_architectures[i].name, a->architecture)) list = g_architectures[i].put;
-    if (!list)
-        return un_fail(UNSEEN_E_ARGUMENT, "there is no architecture \"%s\"; see --help",
-                       a->architecture);
+    un_status (*list)(author * a) = g_architectures[find_architecture(a->architecture)].put;
     const char *folder = getenv("TMPDIR");
     char *directory = NULL, *path = NULL;
     un_precision precision = UN_PRECISION_AUTO;

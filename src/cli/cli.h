@@ -56,6 +56,8 @@ int un_cli_is_standard(const char *path);
 const char *un_cli_output_path(const char *path);
 /* Writes JSON to a file, or to stdout for "-"; an exit code. */
 int un_cli_write_json(const char *path, const json_t *value);
+/* A name that is none of a method is wrong usage. */
+void un_cli_check_method(struct argp_state *state, const char *name);
 /* Says which methods there are to a `command` ("train") that got none; wrong usage. */
 void un_cli_miss_method(struct argp_state *state, const char *command);
 /* Runs argp for a command; an exit code through *exit_code if it should end now. */

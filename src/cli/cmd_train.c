@@ -165,6 +165,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case ARGP_KEY_ARG:
         if (a->method) argp_error(state, "one method only, \"%s\" is too many", text);
         a->method = text;
+        un_cli_check_method(state, text);
         return 0;
     case ARGP_KEY_END:
         if (!a->method) un_cli_miss_method(state, "train");

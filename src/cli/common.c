@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "cli/cli.h"
 #include "cluster/cluster.h"
+#include "method/methods.h"
 #include "model/model.h"
 #include "protocol/report.h"
 
@@ -119,7 +120,8 @@ int un_cli_leave(int code) {
     int tell = 0, together = 0;
     if (left) return code;
     left = 1;
-    un_cluster_leave(&code, g_sentence, un_cli_stop ? un_cli_stop_patience : PATIENCE, &tell, &together);
+    un_cluster_leave(&code, g_sentence, un_cli_stop ? un_cli_stop_patience : PATIENCE, &tell,
+                     &together);
     if (tell) print_failure(together ? "" : un_cluster_place(), g_sentence);
     fflush(stderr);
     if (!together) un_cluster_abort(code ? code : UN_EXIT_FAILURE);
@@ -264,6 +266,11 @@ un_orientation un_cli_parse_orientation(struct argp_state *state, const char *te
     if (un_orientation_parse(text, &orientation))
         argp_error(state, "--orientation must be exif or stored, not \"%s\"", text);
     return orientation;
+}
+
+void un_cli_check_method(struct argp_state *state, const char *name) {
+    const un_method_class *class = NULL;
+    if (un_method_find(name, &class)) argp_error(state, "%s", un_error());
 }
 
 void un_cli_miss_method(struct argp_state *state, const char *command) {

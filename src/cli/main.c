@@ -199,10 +199,8 @@ static un_status compare_ranks(int argc, char **argv) {
     UN_TRY(un_cluster_agree(un_file_sha256("/proc/self/exe", digest)));
     for (size_t i = 0; i < sizeof digest; i++) snprintf(program + 2 * i, 3, "%02x", digest[i]);
     UN_TRY(un_cluster_same("program file", program, 0));
-    double rate = 0;
-    const char *way = un_gemm_bf16_way(&rate);
     snprintf(processor, sizeof processor, "%s; loops for %s; f32 by %s, bf16 by %s",
-             un_cpu_features(), un_kernels_isa(), un_gemm_backend(), way);
+             un_cpu_features(), un_kernels_isa(), un_gemm_backend(), un_gemm_bf16_way(NULL));
     UN_TRY(un_cluster_same("processor type", processor, 1));
     UN_TRY(share_threads());
     UN_TRY(un_cluster_agree(join_arguments(argc, argv, &line)));
@@ -221,12 +219,21 @@ static int run_command(size_t command, int argc, char **argv) {
     return g_commands[command].run(argc, argv);
 }
 
+/* What changes nothing of --help and --version, which may follow it. */
+static int is_loudness(const char *word) {
+    static const char *const words[] = {"-v", "--verbose", "-q", "--quiet"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcmp(word, words[i])) return 1;
+    return 0;
+}
+
 static int run(int argc, char **argv) {
     if (argc < 2) {
         print_usage(stderr);
         return UN_EXIT_USAGE;
     }
     const char *name = argv[1];
+    for (int i = 1; i + 1 < argc && is_loudness(name); i++) name = argv[i + 1];
     if (!strcmp(name, "--help") || !strcmp(name, "-?") || !strcmp(name, "help")) {
         print_usage(stdout);
         return UN_EXIT_OK;
@@ -235,6 +242,7 @@ static int run(int argc, char **argv) {
         print_version();
         return UN_EXIT_OK;
     }
+    name = argv[1];
     if (!strcmp(name, UN_CLI_PAGES)) {
         for (size_t i = 0; i < COMMANDS; i++) run_command(i, 2, (char *[]){NULL, argv[1], NULL});
         return un_cli_end_output(UN_EXIT_OK);

@@ -48,7 +48,7 @@ if [ "$(uname -m)" = x86_64 ]; then
     *) fail "nothing tells that convolutions are in f32: $output" ;;
     esac
 fi
-expect 1 "no architecture \"resnet102\"" "$unseen" bench backbone --arch resnet102
+expect 2 "no architecture \"resnet102\"" "$unseen" bench backbone --arch resnet102
 expect 1 "cannot open" "$unseen" bench backbone --weights no-such-file
 expect 2 "whole number" "$unseen" bench backbone --batch 0
 expect 2 "too many" "$unseen" bench backbone resnet50

@@ -45,6 +45,9 @@ for line in "ms 50 % 20 %" "images/s 75 % 100 %" "GFLOP/s 25 % 33 %"; do
     *) fail "no \"$line\" in $output" ;;
     esac
 done
+sed 's/"notes": \[\]/"notes": ["--quick: whether all runs"]/' before.json >quick.json
+expect 0 "after: a trial" "$python" -B "$bench/compare" before.json quick.json
+case $output in *"before: a trial"*) fail "before was no trial: $output" ;; esac
 expect 0 "scoring, f32" "$python" -B "$bench/compare" before.json after.json
 echo "{}" >other.json
 expect 1 "no results of" "$python" -B "$bench/compare" before.json other.json

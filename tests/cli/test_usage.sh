@@ -6,6 +6,9 @@ cd "$scratch" || exit 1
 expect 2 "Usage" "$unseen"
 expect 0 "COMMAND" "$unseen" --help
 expect 0 "oneDNN" "$unseen" --version
+expect 0 "oneDNN" "$unseen" -v --version
+expect 0 "COMMAND" "$unseen" --quiet -v --help
+expect 2 "no command \"-v\"" "$unseen" -v train --version
 expect 2 "did you mean \"train\"" "$unseen" trian
 for command in import check inspect train eval bench; do
     expect 0 "Usage: unseen $command" "$unseen" "$command" --help
@@ -27,7 +30,9 @@ case $(spins) in *" 0 ") ;; *) fail "without a shell's variables threads spin: $
 expect 2 "which method" "$unseen" train
 expect 2 "--data is missing" "$unseen" train dem -o m
 expect 2 "-o is missing" "$unseen" train dem --data d
-expect 1 "did you mean \"dem\"" "$unseen" train dam --data d -o m
+expect 2 "did you mean \"dem\"" "$unseen" train dam --data d -o m
+expect 2 "no method \"nonsense\"" "$unseen" bench nonsense
+expect 2 "no architecture \"RESNET50\"" "$unseen" bench backbone --arch RESNET50
 expect 1 "cannot open" "$unseen" train dem --data no-such-folder -o m
 expect 0 "cub-vgg" "$unseen" train dem --settings
 expect 1 "cannot open" "$unseen" eval no-such-model --data no-such-folder
