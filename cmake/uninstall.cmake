@@ -5,8 +5,8 @@ destination(destination "${PREFIX}")
 string(MD5 name "${destination}")
 set(list "${BUILD}/installed/${name}.txt")
 if(NOT EXISTS "${list}")
-  message(FATAL_ERROR "${BUILD} knows of no installation into ${destination}; name its place with "
-                      "PREFIX=... and DESTDIR=...")
+  message(FATAL_ERROR "Nothing is installed in ${destination} by ${BUILD}. If it is elsewhere, name "
+                      "the place with PREFIX=... and DESTDIR=... of its installation.")
 endif()
 file(STRINGS "${list}" lines ENCODING UTF-8)
 list(SORT lines ORDER DESCENDING) # what lies deeper first

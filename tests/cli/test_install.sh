@@ -40,6 +40,16 @@ consumers() {
         fail "the example does not build"
     lines=$(LD_LIBRARY_PATH="$library" ./shared toy.model <features.f32 | tee shared.out | grep -c kind_)
     [ "$lines" = 5 ] || fail "the example classified $lines of 5 images"
+    # As docs/INSTALL.md has it, shared and static.
+    cp "$here/examples/score_features.c" program.c
+    sed -n '/pkg-config --cflags/p' "$here/docs/INSTALL.md" >commands
+    [ "$(wc -l <commands)" = 2 ] || fail "docs/INSTALL.md has other commands: $(cat commands)"
+    while read -r command; do
+        rm -f a.out
+        sh -c "$command" >out 2>&1 || fail "docs/INSTALL.md: $command: $(cat out)"
+        LD_LIBRARY_PATH="$library" ./a.out toy.model <features.f32 | cmp - shared.out ||
+            fail "docs/INSTALL.md: what $command makes answers otherwise"
+    done <commands
     eval "cc '$here/examples/classify_photo.c' $(pkg-config --cflags --libs unseen) -o classify" ||
         fail "classify_photo.c does not build"
     LD_LIBRARY_PATH="$library" expect 1 "imported features" ./classify toy.model photo.jpg
@@ -60,6 +70,20 @@ target_link_libraries(by_static unseen::static)
 find_package(unseen 99.0 QUIET)
 if(unseen_FOUND)
   message(FATAL_ERROR "any version will do")
+endif()
+foreach(known shared "shared;static")
+  find_package(unseen QUIET COMPONENTS ${known})
+  if(NOT unseen_FOUND)
+    message(FATAL_ERROR "no ${known}: ${unseen_NOT_FOUND_MESSAGE}")
+  endif()
+endforeach()
+find_package(unseen QUIET OPTIONAL_COMPONENTS magic)
+if(NOT unseen_FOUND)
+  message(FATAL_ERROR "an optional component is asked for")
+endif()
+find_package(unseen QUIET COMPONENTS static magic)
+if(unseen_FOUND OR NOT unseen_NOT_FOUND_MESSAGE MATCHES "no component magic")
+  message(FATAL_ERROR "any component will do: ${unseen_NOT_FOUND_MESSAGE}")
 endif()
 EOF
     if cmake -S consumer -B "consumer/a build" -DCMAKE_PREFIX_PATH="$prefix" >out 2>&1 &&
@@ -128,7 +152,7 @@ gone "$prefix/" || fail "uninstall: $(cat out)"
 find "$prefix" | sort >after
 cmp before after || fail "uninstall leaves or takes: $(diff before after)"
 gone "$prefix" && fail "uninstalled twice"
-grep -q "no installation" out || fail "uninstall twice says: $(cat out)"
+tr -s ' \n' ' ' <out | grep -qF "Nothing is installed in $(realpath "$prefix") by" || fail "uninstall twice says: $(cat out)"
 cmake --install "$build" --prefix "$prefix" >/dev/null || fail "once more"
 relative=$(realpath --relative-to="$here" "$prefix")
 gone "$relative" || fail "uninstall from $relative: $(cat out)"
