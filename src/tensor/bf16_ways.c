@@ -56,6 +56,7 @@ static void add(un_bf16_way way) { g_ways[g_count++] = way; }
 
 /* Instructions of their own first, then the rest by speed. */
 static void find_ways(void) {
+    g_count = 0; /* pthread_once begins again in a child that was forked meanwhile */
 #if defined(UN_HAVE_X86_ISA)
     int avx512 = has_avx512();
     if (avx512 && strstr(un_cpu_features(), "amx_bf16") && un_bf16_amx_ready())

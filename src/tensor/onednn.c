@@ -30,6 +30,9 @@ static _Thread_local thread_state *t_state;
 /* Held while primitives are made, and over a fork, so that a child does not find oneDNN's own
  * locks taken by a thread that it does not have. */
 static pthread_mutex_t g_making = PTHREAD_MUTEX_INITIALIZER;
+/* Held by readers while primitives run: the first of a kind makes its code only then, under oneDNN's
+ * locks. A fork is the writer, which waits for those that run and goes before the next ones. */
+static pthread_rwlock_t g_running = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 
 un_status un_dnn_failed(dnnl_status_t code, const char *what) {
     return un_fail(code == dnnl_out_of_memory ? UNSEEN_E_MEMORY : UNSEEN_E_UNSUPPORTED,
@@ -50,10 +53,28 @@ static void release_thread(void *data) {
 static void lock_making(void) { pthread_mutex_lock(&g_making); }
 static void unlock_making(void) { pthread_mutex_unlock(&g_making); }
 
+static void before_fork(void) {
+    lock_making();
+    pthread_rwlock_wrlock(&g_running);
+}
+
+static void after_fork(void) {
+    pthread_rwlock_unlock(&g_running);
+    unlock_making();
+}
+
+/* Others may have been waiting for these. */
+static void in_child(void) {
+    static const pthread_rwlock_t running = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+    static const pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+    g_running = running;
+    g_making = making;
+}
+
 static void start_process(void) {
     g_key_status = pthread_key_create(&g_key, release_thread);
     g_engine_status = dnnl_engine_create(&g_engine, dnnl_cpu, 0);
-    pthread_atfork(lock_making, unlock_making, unlock_making);
+    pthread_atfork(before_fork, after_fork, in_child);
 }
 
 /* A host may unload the library before its threads end. */
@@ -215,8 +236,10 @@ un_status un_dnn_execute(dnnl_primitive_t primitive, const un_dnn_operand *opera
                                   mutable(o->data));
     }
     un_held_signals held = un_signals_hold();
+    pthread_rwlock_rdlock(&g_running);
     if (code == dnnl_success) code = dnnl_primitive_execute(primitive, t_state->stream, all, list);
     if (code == dnnl_success) code = dnnl_stream_wait(t_state->stream);
+    pthread_rwlock_unlock(&g_running);
     un_signals_release(&held);
     for (int i = 0; i < made; i++)
         if (list[i].memory) dnnl_memory_destroy(list[i].memory);

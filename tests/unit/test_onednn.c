@@ -2,6 +2,11 @@
  * test_onednn.c - what we make of the names that oneDNN gives to its implementations, and that it
  * is said once where only slow ones are there.
  */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "tensor/onednn.h"
 #include "util.h"
 
@@ -95,8 +100,75 @@ static void packed_weights_with_any_rows(void **state) {
     free(c);
 }
 
+/* ---- forks beside the first products ---- */
+
+enum { SIDE = 96 };
+
+static void *multiply(void *context) {
+    static _Thread_local float a[SIDE * SIDE], b[SIDE * SIDE], c[SIDE * SIDE];
+    un_status *status = context;
+    for (int trans = 0; trans < 4; trans++) {
+        const un_gemm_args args = {.m = SIDE - 7,
+                                   .n = SIDE,
+                                   .k = SIDE - 5,
+                                   .trans_a = trans & 1,
+                                   .trans_b = trans >> 1,
+                                   .a = a,
+                                   .b = b,
+                                   .c = c};
+        *status = un_gemm(&args);
+        if (*status) break;
+    }
+    return NULL;
+}
+
+/* 1 if the process ended well, and not only when it was killed. SIGALRM is held back where it would
+ * hang. */
+static int ends_well(pid_t child) {
+    int status = -1;
+    for (int i = 0; i < 3000; i++) {
+        if (waitpid(child, &status, WNOHANG) == child)
+            return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        usleep(10000);
+    }
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    return 0;
+}
+
+/* In a process that has multiplied nothing: another thread does for the first time, when oneDNN makes
+ * its code, and meanwhile this one forks. The child multiplies, too. */
+static void fork_beside_a_first_product(useconds_t wait) {
+    pthread_t thread;
+    un_status theirs = UNSEEN_OK, ours = UNSEEN_OK;
+    if (un_set_threads(1) || pthread_create(&thread, NULL, multiply, &theirs)) _exit(2);
+    usleep(wait);
+    pid_t child = fork();
+    if (child == 0) {
+        multiply(&ours);
+        _exit(ours ? 3 : 0);
+    }
+    int well = child > 0 && ends_well(child);
+    pthread_join(thread, NULL);
+    _exit(well && !theirs ? 0 : 1);
+}
+
+static void a_child_of_a_first_product_multiplies(void **state) {
+    (void)state;
+    for (useconds_t round = 0; round < 60; round++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) fork_beside_a_first_product(100 * round);
+        int status = -1;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+            fail_msg("after %u us the child of a fork waits for ever", 100 * round);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_child_of_a_first_product_multiplies), /* before anything is multiplied */
         cmocka_unit_test(names_of_slow_loops),
         cmocka_unit_test(packed_weights_with_any_rows),
         cmocka_unit_test(one_warning),
