@@ -69,11 +69,11 @@
  * - Features of a data set directory are mapped into memory (mmap) while they are in use; models and
  *   weights are read. Where another process cuts a mapped file short, the host gets SIGBUS, which
  *   the library does not catch; `unseen` itself replaces such files and never cuts them.
- * - libvips: where the host has started it (vips_init) before the library's first picture, all
- *   settings are the host's and stay as they are, and its messages go where the host's go: to a
- *   handler of the host's (g_log_set_handler, g_log_set_writer_func) while libvips and the library
- *   hold locks. Such a handler must not call the library, fork, or wait for a lock under which another
- *   thread does either. libvips's error buffer is emptied when a picture is damaged. Otherwise the library starts it with the first
+ * - libvips: where the host has started it (vips_init) before the library's first picture, all settings
+ *   are the host's and stay, and its messages go where the host's go: to a handler of the host's
+ *   (g_log_set_handler, g_log_set_writer_func) while libvips and the library hold locks. Such a handler
+ *   must not call the library, fork, or wait for a lock under which another thread does either. libvips's
+ *   error buffer is emptied when a picture is damaged. Otherwise the library starts it with the first
  *   picture that is decoded or drawn, and sets it for the process: operation cache off, concurrency
  *   1, loaders of other formats than JPEG, PNG, WebP, TIFF, GIF and HEIF blocked, GLib messages sent
  *   to the log. No result depends on them.
