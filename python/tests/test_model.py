@@ -71,7 +71,7 @@ def test_features_that_became_no_numbers(arrays, tmp_path):
     data = unseen.Dataset.from_arrays(features, *arrays[1:])
     model = unseen.train("dem", data, select="none", settings={"hidden": 16, "epochs": 1})
     features[:] = np.nan
-    with pytest.raises(unseen.FormatError, match="image [0-9]+ has features that are not finite"):
+    with pytest.raises(unseen.FormatError, match="image [0-9]+ is not a finite number"):
         model.evaluate(data)
 
 
@@ -368,3 +368,22 @@ def test_many_classes_at_once(data, model, arrays):
     models = unseen.train("dem", data, seeds=[1, 2], settings={"epochs": 1})
     models.add_classes({"my beast": {"big": 1}, "yours": {"small": 1}})
     assert all(m.class_names[-2:] == ["my beast", "yours"] for m in models)
+
+
+def test_whoever_waits_is_told_and_may_stop(birds):
+    with unseen.Dataset(birds) as data:
+        model = unseen.train("eszsl", data, features="descriptor-1")
+        model.attach_backbone()
+        paths = [birds / "images" / name for name in data.image_names[:3]]
+        for call in (lambda told: model.features(paths, progress=told),
+                     lambda told: model.explain(paths[0], progress=told),
+                     lambda told: data.check(progress=told)):
+            heard = []
+            call(heard.append)
+            assert heard and heard[-1].done == heard[-1].total > 0
+
+            def refuse(_progress):
+                raise KeyError("enough")
+            with pytest.raises(KeyError, match="enough"):
+                call(refuse)
+            call(None)

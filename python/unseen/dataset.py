@@ -458,12 +458,15 @@ class Dataset:
             network_seconds=result.network_seconds, pooled_name=text(result.pooled_name),
             regions_name=text(result.regions_name))
 
-    def check(self) -> Mapping[str, Any]:
+    def check(self, *,
+              progress: Union[None, bool, ProgressFunction] = None) -> Mapping[str, Any]:
         """Verifies all of it, as ``unseen check --json`` prints it: "errors", "warnings"."""
         out = ffi.new("const char **")
+        watch = Watch(progress)
+        options = _library.options("check_options", [], progress=watch.callback)
 
         def read(data: Any) -> str:
-            check(lib.unseen_dataset_check(data, out))
+            watch.check(lib.unseen_dataset_check_with(data, options, out))
             return text(out[0])
         report: Mapping[str, Any] = json.loads(self._handle.read(read))
         return report

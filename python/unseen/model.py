@@ -438,20 +438,24 @@ class Model:
             raise found[0].error
         return found[0]
 
-    def features(self, pictures: Any) -> NDArray[np.float32]:
+    def features(self, pictures: Any, *,
+                 progress: Union[None, bool, ProgressFunction] = None) -> NDArray[np.float32]:
         """What the model sees of pictures: (n, D) float32, (D) of one. A bad one is raised."""
         given, one = _given(pictures)
         keep: list[Any] = []
+        watch = Watch(progress)
+        options = _library.options("features_options", keep, progress=watch.callback)
         out = np.zeros((len(given), self.feature_length), np.float32)
         with self._handle.alone:
-            check(lib.unseen_model_features(
-                self._pointer, _pictures(given, keep), len(given),
+            watch.check(lib.unseen_model_features_with(
+                self._pointer, _pictures(given, keep), len(given), options,
                 ffi.from_buffer("float[]", out), ffi.NULL), _path_of(given[0]) if one else None)
         return out.reshape(out.shape[1:]) if one else out
 
     def explain(self, picture: Optional[Picture] = None, *, features: Optional[ArrayLike] = None,
                 among: Optional[str] = None, instead_of: Optional[str] = None,
-                top: Optional[int] = None) -> Explanation:
+                top: Optional[int] = None,
+                progress: Union[None, bool, ProgressFunction] = None) -> Explanation:
         """Why the model says what it says about a picture, against `instead_of` or the next best.
         Needs a backbone, or the picture's features (D); beside these `picture` is what `crop` made
         of it, only shown, or None: then there is no sheet."""
@@ -465,14 +469,16 @@ class Model:
                 raise ArgumentError(f"features of one picture are explained, not of {len(rows)}")
             keep.append(rows)
             given[0].features = ffi.from_buffer("float[]", rows)
+        watch = Watch(progress)
         options = _library.options(
             "explain_options", keep, instead_of=instead_of, top=top,
-            among=None if among is None else _library.member("AMONG", among, _AMONG))
+            among=None if among is None else _library.member("AMONG", among, _AMONG),
+            progress=watch.callback)
         out = ffi.new("unseen_explanation **")
         with self._handle.alone:
             status = lib.unseen_explain(self._pointer, given, options, out)
         explanation = Explanation(Handle(out[0], lib.unseen_explanation_close))
-        check(status)
+        watch.check(status)
         return explanation
 
     # ---- a data set ----
