@@ -286,14 +286,19 @@ int un_thread_count(void) {
     return n < 1 ? 1 : n;
 }
 
-un_openmp_loan un_openmp_borrow(void) {
-    un_openmp_loan loan = {un_thread_count(), omp_get_max_threads(), omp_get_dynamic()};
-    if (omp_in_parallel()) loan.threads = 1; /* what oneDNN does there */
-    if (loan.threads > 1) loan.threads = use_pool(loan.threads);
-    omp_set_num_threads(loan.threads);
+static un_openmp_loan borrow(int threads) {
+    un_openmp_loan loan = {threads, omp_get_max_threads(), omp_get_dynamic()};
+    omp_set_num_threads(threads);
     omp_set_dynamic(0);
     return loan;
 }
+
+un_openmp_loan un_openmp_borrow(void) {
+    int threads = omp_in_parallel() ? 1 : un_thread_count(); /* what oneDNN does there */
+    return borrow(threads > 1 ? use_pool(threads) : 1);
+}
+
+un_openmp_loan un_openmp_borrow_one(void) { return borrow(1); }
 
 void un_openmp_return(un_openmp_loan loan) {
     omp_set_num_threads(loan.host_threads);

@@ -72,6 +72,7 @@ typedef struct {
     int host_threads, host_dynamic; /* the host's settings */
 } un_openmp_loan;
 un_openmp_loan un_openmp_borrow(void);
+un_openmp_loan un_openmp_borrow_one(void); /* such a region is this thread alone */
 void un_openmp_return(un_openmp_loan loan);
 
 /* Processors this process may run on. */

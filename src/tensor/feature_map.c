@@ -6,17 +6,16 @@
 #include "base/status.h"
 #include "tensor/kernels.h"
 
-/* What oneDNN uses of the processor: not all, if ONEDNN_MAX_CPU_ISA says so. */
-static int has(dnnl_cpu_isa_t isa) { return (dnnl_get_effective_cpu_isa() & isa) == isa; }
+int un_conv_native(un_dtype type) {
+    return type != UN_BF16 || un_dnn_has(dnnl_cpu_isa_avx512_core_bf16);
+}
 
-int un_conv_native(un_dtype type) { return type != UN_BF16 || has(dnnl_cpu_isa_avx512_core_bf16); }
-
-int un_conv_blocks(void) { return has(dnnl_cpu_isa_avx512_core) ? 16 : 8; }
+int un_conv_blocks(void) { return un_dnn_has(dnnl_cpu_isa_avx512_core) ? 16 : 8; }
 
 un_map_layout un_conv_layout(un_dtype type) {
     /* AMX kernels read channels-last; without SSE 4.1 there are none for blocks. */
-    if (type == UN_BF16 && has(dnnl_cpu_isa_avx512_core_amx)) return UN_CHANNELS_LAST;
-    return has(dnnl_cpu_isa_sse41) ? UN_CHANNELS_BLOCKED : UN_CHANNELS_LAST;
+    if (type == UN_BF16 && un_dnn_has(dnnl_cpu_isa_avx512_core_amx)) return UN_CHANNELS_LAST;
+    return un_dnn_has(dnnl_cpu_isa_sse41) ? UN_CHANNELS_BLOCKED : UN_CHANNELS_LAST;
 }
 
 static dnnl_format_tag_t layout_tag(un_map_layout layout) {

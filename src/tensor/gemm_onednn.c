@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "tensor/gemm.h"
+#include "tensor/gemm_rows.h"
 #include "tensor/kernels.h"
 #include "tensor/onednn.h"
 
@@ -43,6 +44,7 @@ struct un_dnn_packed {
     un_dnn_layout *layout; /* depends on the next four alone, on one processor */
     size_t m, n, k;
     int threads;
+    size_t ld; /* plain rows so far apart, for un_dnn_gemm_rows; 0: as oneDNN prefers it */
     void *data;
     struct { /* what put the values there last */
         dnnl_primitive_t primitive;
@@ -314,7 +316,7 @@ static un_status execute(const plan *p, const un_gemm_args *args, const un_dnn_p
     const void *given_b = packed ? packed->data : args->b;
     size_t bytes = p->a.bytes + p->b.bytes + p->c_after.bytes;
     void *room = NULL;
-    if (bytes > 0) UN_TRY(un_dnn_room(bytes + 3 * 64, &room));
+    if (bytes > 0) UN_TRY(un_dnn_room(UN_DNN_BETWEEN, bytes + 3 * 64, &room));
     char *next = room;
     const void *a = place(&p->a, &next, args->a), *b = place(&p->b, &next, given_b),
                *c = place(&p->c_after, &next, args->c);
@@ -404,12 +406,42 @@ done:
     return status;
 }
 
+/* Where rows depend on each other a packed B is plain. */
+static un_status multiply_rows(const un_gemm_args *args, const un_dnn_packed *packed) {
+    un_gemm_args plain = *args;
+    if (packed) {
+        plain.b = packed->data;
+        plain.trans_b = 0;
+        plain.ldb = packed->ld;
+    }
+    return un_dnn_gemm_rows(&plain, packed != NULL);
+}
+
 un_status un_dnn_gemm(const un_gemm_args *args, const un_dnn_packed *packed) {
     un_openmp_loan loan;
     UN_TRY(un_dnn_enter(&loan));
-    un_status status = multiply(args, packed, loan.threads);
+    un_status status = !args->trans_a && un_dnn_rows_depend()
+                           ? multiply_rows(args, packed)
+                           : multiply(args, packed, loan.threads);
     un_dnn_leave(loan);
     return status;
+}
+
+un_status un_dnn_gemm_alone(const un_gemm_args *args) {
+    un_openmp_loan loan;
+    UN_TRY(un_dnn_enter_alone(&loan));
+    un_status status = multiply(args, NULL, loan.threads);
+    un_dnn_leave(loan);
+    return status;
+}
+
+un_status un_dnn_gemm_implementation(size_t m, size_t n, size_t k, size_t size, char *name) {
+    const shape s = {.m = m, .n = n, .k = k, .lda = k, .ldb = n, .ldc = n};
+    dnnl_primitive_desc_t description = NULL;
+    UN_TRY(describe_product(&s, NULL, &description));
+    snprintf(name, size, "%s", un_dnn_implementation(description));
+    dnnl_primitive_desc_destroy(description);
+    return UNSEEN_OK;
 }
 
 /* ---- packed operands ---- */
@@ -453,7 +485,12 @@ un_status un_dnn_gemm_pack(un_dnn_packed **out, int trans_b, size_t m, size_t n,
     packed->n = n;
     packed->k = k;
     packed->threads = loan.threads;
-    UN_GO(preferred_layout(packed->m, n, k, &packed->layout));
+    if (un_dnn_rows_depend()) {
+        packed->ld = un_dnn_right_ld(n);
+        UN_GO(make_layout(&packed->layout, k, n, packed->ld, 0));
+    } else {
+        UN_GO(preferred_layout(packed->m, n, k, &packed->layout));
+    }
     UN_GO(un_alloc(dnnl_memory_desc_get_size(packed->layout), 1, &packed->data));
     UN_GO(un_dnn_gemm_repack(packed, trans_b, b, ldb));
     *out = packed;

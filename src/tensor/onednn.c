@@ -19,8 +19,8 @@ typedef struct {
 /* What a thread has of its own, released when it ends. */
 typedef struct {
     dnnl_stream_t stream;
-    buffer scratch; /* the working memory of whichever primitive runs */
-    buffer room;    /* see un_dnn_room */
+    buffer scratch;             /* the working memory of whichever primitive runs */
+    buffer rooms[UN_DNN_ROOMS]; /* see un_dnn_room */
 } thread_state;
 
 static pthread_key_t g_key; /* for the release; t_state is found faster */
@@ -45,7 +45,7 @@ static void release_thread(void *data) {
     thread_state *state = data;
     if (state->stream) dnnl_stream_destroy(state->stream);
     free(state->scratch.data);
-    free(state->room.data);
+    for (int i = 0; i < UN_DNN_ROOMS; i++) free(state->rooms[i].data);
     free(state);
     t_state = NULL;
 }
@@ -106,9 +106,17 @@ un_status un_dnn_enter(un_openmp_loan *loan) {
     return UNSEEN_OK;
 }
 
+un_status un_dnn_enter_alone(un_openmp_loan *loan) {
+    if (!t_state) UN_TRY(start_thread());
+    *loan = un_openmp_borrow_one();
+    return UNSEEN_OK;
+}
+
 void un_dnn_leave(un_openmp_loan loan) { un_openmp_return(loan); }
 
 dnnl_data_type_t un_dnn_type(un_dtype type) { return type == UN_BF16 ? dnnl_bf16 : dnnl_f32; }
+
+int un_dnn_has(dnnl_cpu_isa_t isa) { return (dnnl_get_effective_cpu_isa() & isa) == isa; }
 
 /* ---- making ---- */
 
@@ -202,9 +210,9 @@ static un_status reserve(buffer *b, size_t bytes) {
     return UNSEEN_OK;
 }
 
-un_status un_dnn_room(size_t bytes, void **out) {
-    UN_TRY(reserve(&t_state->room, bytes));
-    *out = t_state->room.data;
+un_status un_dnn_room(un_dnn_purpose purpose, size_t bytes, void **out) {
+    UN_TRY(reserve(&t_state->rooms[purpose], bytes));
+    *out = t_state->rooms[purpose].data;
     return UNSEEN_OK;
 }
 

@@ -28,9 +28,13 @@ un_status un_dnn_failed(dnnl_status_t code, const char *what);
  * Everything below happens between the two, making primitives too: how they are planned depends
  * on the number of threads. Pairs may be nested. */
 un_status un_dnn_enter(un_openmp_loan *loan);
+/* The same for one thread, whose primitives are made for one: in loops of ours. */
+un_status un_dnn_enter_alone(un_openmp_loan *loan);
 void un_dnn_leave(un_openmp_loan loan);
 
 dnnl_data_type_t un_dnn_type(un_dtype type); /* of UN_F32 and UN_BF16 */
+/* Whether oneDNN uses this of the processor: not all, if ONEDNN_MAX_CPU_ISA says so. */
+int un_dnn_has(dnnl_cpu_isa_t isa);
 
 /* Making primitives takes turns among threads; `what` is for the sentence. */
 un_status un_dnn_describe(const un_dnn_operation *operation, const char *what,
@@ -57,9 +61,14 @@ typedef struct {
 /* Runs a primitive and waits; at most UN_DNN_MAX_ARGUMENTS operands. */
 un_status un_dnn_execute(dnnl_primitive_t primitive, const un_dnn_operand *operands, int n,
                          const char *what);
-/* Memory of this thread for what goes from one primitive to the next: at least `bytes`, until it is
- * asked for more or the thread ends. */
-un_status un_dnn_room(size_t bytes, void **out);
+/* Memory of this thread: at least `bytes`, until it is asked for more for the same purpose or the
+ * thread ends. */
+typedef enum {
+    UN_DNN_BETWEEN, /* what goes from one primitive to the next */
+    UN_DNN_RIGHT,   /* the right operand of a product that is cut */
+    UN_DNN_ROOMS
+} un_dnn_purpose;
+un_status un_dnn_room(un_dnn_purpose purpose, size_t bytes, void **out);
 /* A primitive that copies from one layout and type to another, DNNL_ARG_FROM to DNNL_ARG_TO. */
 un_status un_dnn_create_reorder(const un_dnn_layout *from, const un_dnn_layout *to,
                                 dnnl_primitive_t *out);

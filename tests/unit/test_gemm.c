@@ -267,6 +267,84 @@ static void epilogues_of_training(void **state) {
         }
 }
 
+/* How a product comes and what is done to it, in bits. */
+enum { BY_COLUMNS = 1, IS_PACKED = 2, HAS_GAPS = 4, HAS_BIAS = 8, IS_GELU = 16, IS_ADDED = 32 };
+
+static un_gemm_args product_as(unsigned way, size_t n, size_t k, const operands *o,
+                               const un_packed *packed) {
+    size_t gap = way & HAS_GAPS ? 5 : 0;
+    return (un_gemm_args){.n = n,
+                          .k = k,
+                          .trans_b = way & BY_COLUMNS,
+                          .input = UN_F32,
+                          .output = UN_F32,
+                          .b = packed ? NULL : o->b,
+                          .packed = packed,
+                          .lda = k + gap,
+                          .ldc = n + gap,
+                          .bias = way & HAS_BIAS ? o->bias : NULL,
+                          .gelu = (way & IS_GELU) != 0,
+                          .accumulate = (way & IS_ADDED) != 0};
+}
+
+/* Products of rows of A, on 1 to 3 threads, against the same rows of that of all of A on one. */
+static void compare_rows(unsigned way, size_t n, size_t k, un_rng *rng) {
+    static const size_t counts[] = {1,  2,  3,  4,  5,  7,   8,   9,   13,  24,  31,  49,  61, 75,
+                                    76, 78, 88, 98, 99, 124, 147, 149, 162, 185, 193, 196, 217};
+    enum { ROWS = 530, COUNTS = sizeof counts / sizeof *counts };
+    operands o = make_operands(
+        &(product){.m = ROWS, .n = n, .k = k, .trans_b = way & 1, .pad = way & HAS_GAPS ? 5 : 0},
+        rng);
+    float *whole = o.c, *c = NULL;
+    un_packed *packed = NULL;
+    util_ok(un_alloc(o.c_size, sizeof *c, &c));
+    util_ok(unseen_set_threads(1));
+    if (way & IS_PACKED)
+        util_ok(un_gemm_pack(&packed, UN_F32, way & BY_COLUMNS, 64, n, k, o.b, o.ldb));
+    un_gemm_args args = product_as(way, n, k, &o, packed);
+    args.ldb = o.ldb;
+    args.m = ROWS;
+    args.a = o.a;
+    args.c = whole;
+    util_ok(un_gemm(&args));
+    for (size_t i = 0; i < 3 * COUNTS; i++) {
+        size_t m = counts[i / 3], from = un_rng_below(rng, ROWS - (uint32_t)m + 1);
+        util_ok(unseen_set_threads((int)(i % 3) + 1));
+        memcpy(c, o.before + from * o.ldc, m * o.ldc * sizeof *c);
+        args.m = m;
+        args.a = o.a + from * o.lda;
+        args.c = c;
+        util_ok(un_gemm(&args));
+        if (memcmp(c, whole + from * o.ldc, m * o.ldc * sizeof *c) != 0)
+            fail_msg("%zu rows from %zu on differ: n %zu, k %zu, way %u, %zu threads", m, from, n,
+                     k, way, i % 3 + 1);
+    }
+    util_ok(unseen_set_threads(0));
+    un_packed_free(packed);
+    free(c);
+    free_operands(&o);
+}
+
+/* What a row of C is has nothing to do with the others, how many they are, or the threads: the
+ * scores of a picture do not depend on the batch that it is in. */
+static void rows_do_not_depend_on_each_other(void **state) {
+    (void)state;
+    static const size_t sizes[][2] = {{1, 700},   {6, 7},    {16, 300}, {50, 150},
+                                      {200, 489}, {256, 65}, {600, 40}};
+    static const unsigned ways[] = {0,
+                                    BY_COLUMNS,
+                                    IS_PACKED,
+                                    IS_PACKED | BY_COLUMNS | HAS_BIAS,
+                                    HAS_GAPS | HAS_BIAS,
+                                    HAS_GAPS | IS_ADDED,
+                                    HAS_GAPS | BY_COLUMNS | HAS_BIAS | IS_GELU,
+                                    IS_ADDED | BY_COLUMNS};
+    un_rng rng = un_rng_stream(1, "gemm", 6);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (size_t w = 0; w < sizeof ways / sizeof *ways; w++)
+            compare_rows(ways[w], sizes[s][0], sizes[s][1], &rng);
+}
+
 static void wrong_products_are_refused(void **state) {
     (void)state;
     float x[4] = {1, 2, 3, 4}, c[4];
@@ -435,6 +513,7 @@ int main(void) {
         cmocka_unit_test(large_products_match),
         cmocka_unit_test(empty_products),
         cmocka_unit_test(epilogues_of_training),
+        cmocka_unit_test(rows_do_not_depend_on_each_other),
         cmocka_unit_test(wrong_products_are_refused),
         cmocka_unit_test(many_shapes),
         cmocka_unit_test(many_shapes_beside_others),
