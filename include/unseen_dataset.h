@@ -170,7 +170,8 @@ typedef struct unseen_extract_options {
                                        usual one (default) */
     size_t batch;                   /* pictures in one pass, 1 to 4096 (default 16) */
     unseen_orientation orientation; /* of the pictures; MODEL: as the data set says (default) */
-    const char *precision;          /* "auto" (default), "f32", "bf16" */
+    const char *precision;          /* "auto" (default), "f32", "bf16"; networks of convolutions
+                                     * are in f32 where the processor has no bf16 for them */
     int strict;     /* 1: the first bad picture is an error; 0: it has no features (default) */
     int keep_going; /* 1: however many pictures in a row cannot be read; 0: 32 are an error */
     unseen_progress_function progress; /* NULL: none (default) */

@@ -52,6 +52,19 @@ static un_dtype type_of(const extraction *x, int k) {
     return k == REGIONS ? x->options->regions_dtype : x->options->pooled_dtype;
 }
 
+/* What a recipe of another precision adds to a sentence: nobody need have asked for it, since it
+ * depends on the processor, too. */
+static const char *other_precision(const char *recipe, un_precision here) {
+    json_t *json = json_loads(recipe, 0, NULL);
+    const char *there = json_string_value(json_object_get(json, "precision"));
+    const char *more = "";
+    if (there && strcmp(there, un_precision_name(here)) != 0)
+        more =
+            here == UN_PRECISION_F32 ? " (in bf16, here it is f32)" : " (in f32, here it is bf16)";
+    json_decref(json);
+    return more;
+}
+
 /* Opens what is there of an output, which must have been made the same way. It stays open if
  * rows are missing: it is then completed, in the type that it has. */
 static un_status open_old(extraction *x, int k) {
@@ -63,7 +76,8 @@ static un_status open_old(extraction *x, int k) {
         out->old.image_count != x->dataset->image_count || out->old.regions != out->regions ||
         out->old.width != x->backbone->width)
         return un_fail(UNSEEN_E_ARGUMENT,
-                       "%s was made in another way; remove it or choose another name", out->path);
+                       "%s was made in another way%s; remove it or choose another name", out->path,
+                       other_precision(out->old.recipe, x->backbone->precision));
     out->open = out->old.absent > 0;
     return UNSEEN_OK;
 }

@@ -292,9 +292,6 @@ static un_status take(request *r, size_t format) {
                        o->unseen_count);
     UN_TRY(take_semantics(r));
     UN_TRY(take_unknown(r));
-    if (o->unseen_count < -1)
-        return un_fail(UNSEEN_E_ARGUMENT, "unseen_count must be -1 or more, not %td",
-                       o->unseen_count);
     take_split(r);
     r->words = (un_words_options){
         .vectors = o->word_vectors, .tensor = o->tensor, .attributes = o->attributes};

@@ -27,7 +27,7 @@ typedef struct {
 } un_feature_map;
 
 /* Whether this processor has instructions for convolutions of this type. oneDNN's kernels that emulate
- * those of bf16 take two to four times as long as f32; without AVX-512 there are none at all. */
+ * those of bf16 take two to four times as long as f32; without AVX-512 oneDNN 2 has none at all. */
 int un_conv_native(un_dtype type);
 /* The layout in which convolutions of this type are fastest here. */
 un_map_layout un_conv_layout(un_dtype type);

@@ -412,7 +412,8 @@ done:
 /* Blocks of 16 or none: what winograd.c reads. */
 static int winograd_applies(const un_conv *conv, const un_feature_map *in, int add) {
     return conv->winograd && !add && un_winograd_pays(in) &&
-           (in->layout == UN_CHANNELS_LAST || un_conv_blocks() == 16);
+           (in->layout == UN_CHANNELS_LAST ||
+            (in->layout == UN_CHANNELS_BLOCKED && un_conv_blocks() == 16));
 }
 
 static un_status run_conv(un_conv *conv, const un_feature_map *in, const void *x, int add, void *y,

@@ -71,10 +71,18 @@ static void in_child(void) {
     g_making = making;
 }
 
+/* A fork while another thread is here waits until the engine is there; the child comes here again,
+ * with that engine and what was registered. */
 static void start_process(void) {
+    static int watched;
+    if (!watched) {
+        watched = 1;
+        pthread_atfork(before_fork, after_fork, in_child);
+    }
     g_key_status = pthread_key_create(&g_key, release_thread);
-    g_engine_status = dnnl_engine_create(&g_engine, dnnl_cpu, 0);
-    pthread_atfork(before_fork, after_fork, in_child);
+    lock_making();
+    if (!g_engine) g_engine_status = dnnl_engine_create(&g_engine, dnnl_cpu, 0);
+    unlock_making();
 }
 
 /* A host may unload the library before its threads end. */
@@ -89,7 +97,9 @@ static un_status start_thread(void) {
     if (g_key_status != 0) return un_fail_errno(g_key_status, "cannot keep a thread's memory");
     thread_state *state = calloc(1, sizeof *state);
     if (!state) return un_fail_memory(sizeof *state);
+    lock_making();
     dnnl_status_t code = dnnl_stream_create(&state->stream, g_engine, dnnl_stream_default_flags);
+    unlock_making();
     int refused = code == dnnl_success ? pthread_setspecific(g_key, state) : 0;
     if (code == dnnl_success && refused == 0) {
         t_state = state;

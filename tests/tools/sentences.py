@@ -18,7 +18,8 @@ FLAG = re.compile(r'--([a-z][a-z-]*)')
 BARE = re.compile(r'--[a-z]|`unseen|same command|mpirun')
 # Which argument is read for choices, and how long it may be (FORMAT_LENGTH, un_phrase).
 READERS = {"un_fail": (1, 1024), "un_fail_errno": (1, 1024), "un_fail_prefix": (1, 1024),
-           "un_log": (1, 1024), "un_dataset_note": (1, 1024), "un_check_say": (1, 1024),
+           "un_log": (1, 1024), "un_dataset_note": (1, 1024), "un_dataset_note_expected": (1, 1024),
+           "un_check_say": (1, 1024),
            "un_worded": (0, 256)}
 # The page of a report is for people, whoever had it written: its style, and the program's command.
 PAGES = {"src/picture/report_style.c": r"--[a-z]", "src/picture/report_tables.c": r"--p:",

@@ -127,7 +127,13 @@ static void test_convolutions(void **state) {
         {{24, 24, 3, 2, 1, UN_PAD_TF_SAME, UN_CONV_RELU6, UN_F32}, 2, 8, 9, 0, UN_CHANNELS_LAST},
         {{20, 20, 5, 1, 1, UN_PAD_SYMMETRIC, UN_CONV_RELU6, UN_F32}, 1, 9, 3, 0, UN_CHANNELS_LAST},
         {{32, 32, 3, 1, 0, UN_PAD_TF_SAME, UN_CONV_LINEAR, UN_F32}, 1, 1, 1, 1, UN_CHANNELS_LAST},
-        /* large enough for Winograd's algorithm */
+        /* large enough for Winograd's algorithm, but for how the first one lies */
+        {{64, 64, 3, 1, 0, UN_PAD_SYMMETRIC, UN_CONV_RELU, UN_F32},
+         1,
+         28,
+         30,
+         0,
+         UN_CHANNELS_FIRST},
         {{64, 64, 3, 1, 0, UN_PAD_SYMMETRIC, UN_CONV_RELU, UN_F32}, 2, 28, 30, 0, UN_CHANNELS_LAST},
         {{128, 64, 3, 1, 0, UN_PAD_SYMMETRIC, UN_CONV_RELU, UN_F32},
          2,

@@ -87,8 +87,11 @@ static void multiply_packed(void) {
 static void a_slow_product_is_told_when_it_is_planned(void **state) {
     (void)state;
     int code = ends_well(multiply_packed);
-    if (code == 77) print_message("oneDNN has a fast loop for everything here\n");
-    assert_true(code == 0 || code == 77);
+    if (code == 77) {
+        print_message("oneDNN has a fast loop for everything here\n");
+        skip();
+    }
+    assert_int_equal(code, 0);
 }
 
 static char g_text[64];
