@@ -71,14 +71,14 @@ static void in_child(void) {
     g_making = making;
 }
 
+/* When the library is loaded: a fork that has begun knows nothing of what is registered later. */
+__attribute__((constructor)) static void watch_forks(void) {
+    pthread_atfork(before_fork, after_fork, in_child);
+}
+
 /* A fork while another thread is here waits until the engine is there; the child comes here again,
- * with that engine and what was registered. */
+ * with that engine. */
 static void start_process(void) {
-    static int watched;
-    if (!watched) {
-        watched = 1;
-        pthread_atfork(before_fork, after_fork, in_child);
-    }
     g_key_status = pthread_key_create(&g_key, release_thread);
     lock_making();
     if (!g_engine) g_engine_status = dnnl_engine_create(&g_engine, dnnl_cpu, 0);
@@ -126,7 +126,13 @@ void un_dnn_leave(un_openmp_loan loan) { un_openmp_return(loan); }
 
 dnnl_data_type_t un_dnn_type(un_dtype type) { return type == UN_BF16 ? dnnl_bf16 : dnnl_f32; }
 
-int un_dnn_has(dnnl_cpu_isa_t isa) { return (dnnl_get_effective_cpu_isa() & isa) == isa; }
+/* oneDNN finds that out when it is first asked, which no fork may come into. */
+int un_dnn_has(dnnl_cpu_isa_t isa) {
+    lock_making();
+    int has = (dnnl_get_effective_cpu_isa() & isa) == isa;
+    unlock_making();
+    return has;
+}
 
 /* ---- making ---- */
 
