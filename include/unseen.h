@@ -185,7 +185,7 @@ UNSEEN_API const char *unseen_version(void);
 UNSEEN_API const char *unseen_last_error(void);
 
 /* The errno of that failure, where the operating system said no (ENOENT, ENOSPC, …) and it is known;
- * else 0. */
+ * else 0. A call that answers for one picture alone counts as failed where its answer says so. */
 UNSEEN_API int unseen_last_errno(void);
 
 /* Sends the library's messages to `function` (NULL: nowhere, the default). To be called while no

@@ -1,4 +1,5 @@
 """Data sets: arrays without copies, views that keep what they show, refusals."""
+import errno
 import gc
 import shutil
 
@@ -200,3 +201,16 @@ def test_extract(drawn, tmp_path):
     assert data.extract(regions=False).already_there
     with pytest.raises(unseen.ArgumentError, match="sideways"):
         data.extract(orientation="sideways")
+
+
+def test_extract_is_strict(drawn, tmp_path):
+    """The few pictures that are missing are tried before a loader is, and many by that."""
+    whole = unseen.Dataset(shutil.copytree(drawn, tmp_path / "birds"))
+    names = whole.image_names
+    gone = tmp_path / "birds" / "images" / names[0]
+    gone.rename(tmp_path / "kept")
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError) as raised:
+            whole.extract(regions=False, strict=True)
+        assert names[0] in str(raised.value) and raised.value.errno == errno.ENOENT
+        assert whole.extract(regions=False).bad == 1

@@ -1,5 +1,6 @@
 """Models: trained, asked, changed, pickled, shared by threads; pictures and explanations."""
 import copy
+import errno
 import gc
 import io
 import json
@@ -226,8 +227,17 @@ def test_pictures(picture_model, birds, tmp_path):
     assert isinstance(answers[1].error, unseen.Error) and "bad.jpg" in str(answers[1].error)
     assert isinstance(answers[2].error, unseen.FileError)
     assert answers[2].error.filename == str(tmp_path / "none.jpg")
-    with pytest.raises(unseen.FileError, match="none.jpg"):
-        model.predict(tmp_path / "none.jpg")
+    for call in (model.predict, model.features, model.explain):
+        with pytest.raises(FileNotFoundError, match="none.jpg") as missing:
+            call(tmp_path / "none.jpg")
+        assert isinstance(missing.value, unseen.FileError)
+        assert missing.value.errno == errno.ENOENT
+        assert missing.value.filename == str(tmp_path / "none.jpg")
+    with pytest.raises(FileNotFoundError) as missing:
+        model.features([paths[0], tmp_path / "none.jpg"])
+    assert missing.value.errno == errno.ENOENT and missing.value.filename is None
+    with pytest.raises(unseen.FormatError, match="bad.jpg"):
+        model.predict(tmp_path / "bad.jpg")
     with pytest.raises(unseen.ArgumentError, match="uint8"):
         model.predict(np.zeros((4, 4)))
     with pytest.raises(unseen.ArgumentError, match="some"):

@@ -429,7 +429,9 @@ class Model:
             found = [Answer(
                 [Prediction(text(p.label), float(p.score), p.seen == 1, int(p.class_index))
                  for p in (out[i * top + k] for k in range(answers[i].count))],
-                _library.failure(answers[i].status, text(answers[i].error), _path_of(given[i]))
+                # Of one picture the thread's last failure is its own, which has an errno.
+                _library.failure(answers[i].status, None if one else text(answers[i].error),
+                                 _path_of(given[i]))
                 if answers[i].status else None, bool(answers[i].ignored))
                 for i in range(len(given))]
         if not one:
@@ -478,7 +480,7 @@ class Model:
         with self._handle.alone:
             status = lib.unseen_explain(self._pointer, given, options, out)
         explanation = Explanation(Handle(out[0], lib.unseen_explanation_close))
-        watch.check(status)
+        watch.check(status, _path_of(picture))
         return explanation
 
     # ---- a data set ----

@@ -10,7 +10,7 @@
 typedef struct {
     int32_t status;
     char place[256];
-    char sentence[UN_ERROR_LENGTH];
+    un_failure failure;
 } word;
 
 static word word_of(const un_gathered *all, size_t rank) {
@@ -28,7 +28,7 @@ un_status un_cluster_agree_within(un_cluster *group, un_status mine) {
     word own = {.status = (int32_t)mine};
     un_gathered words;
     snprintf(own.place, sizeof own.place, "%s", un_cluster_place());
-    if (mine) snprintf(own.sentence, sizeof own.sentence, "%s", un_error());
+    if (mine) un_failure_keep(&own.failure);
     UN_TRY(un_cluster_gather(group, &own, sizeof own, &words));
     size_t first = 0;
     while (first < words.count && word_of(&words, first).status == UNSEEN_OK) first++;
@@ -39,10 +39,10 @@ un_status un_cluster_agree_within(un_cluster *group, un_status mine) {
     const word bad = word_of(&words, first);
     int alike = first == 0;
     for (size_t r = 1; r < words.count && alike; r++)
-        alike = !strcmp(word_of(&words, r).sentence, bad.sentence);
+        alike = !strcmp(word_of(&words, r).failure.sentence, bad.failure.sentence);
     un_gathered_free(&words);
-    if (alike) return un_fail((un_status)bad.status, "%s", bad.sentence);
-    return un_fail((un_status)bad.status, "%s: %s", bad.place, bad.sentence);
+    un_status status = un_failure_put_back(&bad.failure, (un_status)bad.status);
+    return alike ? status : un_fail_prefix(status, "%s", bad.place);
 }
 
 /* Messages of un_cluster_meet; other tags are those of whoever posts. */

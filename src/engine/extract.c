@@ -62,14 +62,14 @@ static void warn_of(extraction *x, unsigned char state, const char *sentence) {
 
 /* Names a picture that cannot be used, as rank 0 at once, which has the first of them; what others
  * have to say it says at the end. A lack of memory says nothing about a picture. */
-static un_status note_bad(extraction *x, size_t image, un_status code, const char *sentence) {
-    if (x->options->strict || code == UNSEEN_E_MEMORY) return un_fail(code, "%s", sentence);
+static un_status note_bad(extraction *x, size_t image, un_status code, const un_failure *why) {
+    if (x->options->strict || code == UNSEEN_E_MEMORY) return un_failure_put_back(why, code);
     unsigned char state = code == UNSEEN_E_IO ? UNREADABLE : DAMAGED;
     if (x->state[image] == USABLE && x->notes)
-        UN_TRY(un_json_append(x->notes,
-                              json_pack("[I, i, s]", (json_int_t)image, (int)state, sentence)));
+        UN_TRY(un_json_append(
+            x->notes, json_pack("[I, i, s]", (json_int_t)image, (int)state, why->sentence)));
     else if (x->state[image] == USABLE)
-        warn_of(x, state, sentence);
+        warn_of(x, state, why->sentence);
     x->state[image] = state;
     return UNSEEN_OK;
 }
@@ -174,7 +174,7 @@ static un_status compute_batch(extraction *x, const un_loaded *batch) {
         }
         if (x->failed++ == 0) x->good = before;
         if (x->failed >= UN_PICTURE_FAILURES && !x->options->keep_going)
-            return give_up(x, batch->errors[i]);
+            return give_up(x, batch->errors[i]->sentence);
     }
     return UNSEEN_OK;
 }
@@ -318,7 +318,7 @@ static int completes(const extraction *x) {
 /* Tries the few pictures that are missing: *worth is 0 if none of them can be used. */
 static un_status probe(extraction *x, int *worth) {
     float *picture = NULL;
-    char sentence[UN_ERROR_LENGTH];
+    un_failure why;
     un_status status = UNSEEN_OK;
     *worth = 1;
     if (!completes(x) || x->taken_up > 0 || x->lacking > PROBED) return UNSEEN_OK;
@@ -327,9 +327,9 @@ static un_status probe(extraction *x, int *worth) {
     for (size_t i = 0; i < x->lacking && !*worth && !status; i++) {
         un_status code = un_load_picture(x->dataset->image_root, x->dataset->images[x->pending[i]],
                                          &x->recipe, picture, NULL);
-        snprintf(sentence, sizeof sentence, "%s", un_error());
+        un_failure_keep(&why);
         if (code)
-            status = note_bad(x, x->pending[i], code, sentence);
+            status = note_bad(x, x->pending[i], code, &why);
         else
             *worth = 1;
     }

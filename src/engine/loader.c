@@ -3,6 +3,7 @@
 #include "engine/loader.h"
 
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -140,14 +141,14 @@ un_status un_crop_given(const unseen_picture *p, size_t number, const un_recipe 
 enum { BATCHES = 3, MAX_THREADS = 64, NICENESS = 3 };
 
 typedef struct {
-    size_t first, count;   /* pictures of this batch */
-    size_t missing;        /* pictures not yet loaded; count 0: the batch is free */
-    float *pictures;       /* [batch, S, S, 3] */
-    char **errors;         /* [batch] */
-    un_status *codes;      /* [batch] of them */
-    unsigned char *hashes; /* [batch, UN_LOADER_HASH], NULL: not computed */
-    size_t ignored;        /* pictures with an EXIF orientation that was not honoured */
-    unsigned char *turned; /* [batch] which */
+    size_t first, count;       /* pictures of this batch */
+    size_t missing;            /* pictures not yet loaded; count 0: the batch is free */
+    float *pictures;           /* [batch, S, S, 3] */
+    const un_failure **errors; /* [batch] */
+    un_status *codes;          /* [batch] of them */
+    unsigned char *hashes;     /* [batch, UN_LOADER_HASH], NULL: not computed */
+    size_t ignored;            /* pictures with an EXIF orientation that was not honoured */
+    unsigned char *turned;     /* [batch] which */
 } batch;
 
 struct un_loader {
@@ -218,6 +219,14 @@ static un_status load_one(const un_loader_options *o, size_t i, float *out, int 
     return UNSEEN_OK;
 }
 
+/* Where there is none even to say what is wrong. */
+static const un_failure g_no_memory = {.sentence = "out of memory"};
+
+static void forget(const un_failure **error) {
+    if (*error != &g_no_memory) free((void *)(uintptr_t)*error);
+    *error = NULL;
+}
+
 static void load(un_loader *loader, size_t i) {
     const un_loader_options *o = &loader->options;
     batch *b = batch_of(loader, i);
@@ -231,10 +240,10 @@ static void load(un_loader *loader, size_t i) {
     if (!status && ignored) __atomic_fetch_add(&b->ignored, 1, __ATOMIC_RELAXED);
     if (!status) return;
     memset(out, 0, loader->picture * sizeof *out);
-    b->errors[slot] = strdup(un_error());
-    if (b->errors[slot]) return;
-    b->codes[slot] = UNSEEN_E_MEMORY;
-    b->errors[slot] = strdup("out of memory");
+    un_failure *why = malloc(sizeof *why);
+    if (why) un_failure_keep(why);
+    if (!why) b->codes[slot] = UNSEEN_E_MEMORY;
+    b->errors[slot] = why ? why : &g_no_memory;
 }
 
 static void *work(void *context) {
@@ -290,7 +299,7 @@ un_status un_loader_open(un_loader **out, const un_loader_options *options) {
         UN_GO(un_fail(UNSEEN_E_ARGUMENT, "a batch of %zu pictures is too large", most));
     for (size_t i = 0; i < BATCHES && i < batches; i++) {
         UN_GO(un_alloc(batch_floats, sizeof(float), &loader->ring[i].pictures));
-        UN_GO(un_alloc(most, sizeof(char *), &loader->ring[i].errors));
+        UN_GO(un_alloc(most, sizeof(un_failure *), &loader->ring[i].errors));
         UN_GO(un_alloc(most, sizeof(un_status), &loader->ring[i].codes));
         UN_GO(un_alloc(most, 1, &loader->ring[i].turned));
         if (options->hash) UN_GO(un_alloc(most, UN_LOADER_HASH, &loader->ring[i].hashes));
@@ -307,10 +316,7 @@ done:
 static void release(un_loader *loader) {
     if (loader->current < 0) return;
     batch *b = &loader->ring[loader->current];
-    for (size_t i = 0; i < b->count; i++) {
-        free(b->errors[i]);
-        b->errors[i] = NULL;
-    }
+    for (size_t i = 0; i < b->count; i++) forget(&b->errors[i]);
     b->count = b->ignored = 0;
     loader->current = -1;
     pthread_cond_broadcast(&loader->freed);
@@ -342,7 +348,7 @@ void un_loader_close(un_loader *loader) {
     for (int i = 0; i < loader->thread_count; i++) pthread_join(loader->threads[i], NULL);
     for (int i = 0; i < BATCHES; i++) {
         for (size_t k = 0; loader->ring[i].errors && k < loader->options.batch; k++)
-            free(loader->ring[i].errors[k]);
+            forget(&loader->ring[i].errors[k]);
         free(loader->ring[i].errors);
         free(loader->ring[i].codes);
         free(loader->ring[i].turned);

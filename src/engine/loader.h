@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/file_kind.h"
+#include "base/status.h"
 #include "data/dataset.h"
 #include "vision/image/recipe.h"
 
@@ -35,11 +36,11 @@ typedef struct {
 
 /* Up to `batch` pictures in order; valid until the next call. */
 typedef struct {
-    size_t first, count;    /* pictures first .. first + count - 1; count 0: no more */
-    const float *pictures;  /* (count, S, S, 3) as un_recipe_normalize writes; zeros where failed */
-    char *const *errors;    /* [count] NULL, or a sentence about a picture that cannot be used */
-    const un_status *codes; /* [count] of those */
-    size_t ignored;         /* pictures whose EXIF orientation the recipe does not honour */
+    size_t first, count;   /* pictures first .. first + count - 1; count 0: no more */
+    const float *pictures; /* (count, S, S, 3) as un_recipe_normalize writes; zeros where failed */
+    const un_failure *const *errors; /* [count] NULL, or why a picture cannot be used */
+    const un_status *codes;          /* [count] of those */
+    size_t ignored;              /* pictures whose EXIF orientation the recipe does not honour */
     const unsigned char *turned; /* [count] 1: it is one of them */
     const unsigned char *hashes; /* [count, UN_LOADER_HASH] SHA-256 of the files; else NULL */
 } un_loaded;

@@ -107,15 +107,17 @@ static void forget_errors(unseen_model *model) {
     model->error_count = 0;
 }
 
-/* What became of the pictures of a batch; without `answers` the first bad one is a failure. */
+/* What became of the pictures of a batch; without `answers` the first bad one is a failure. With
+ * them, the last bad one is the calling thread's last failure, for an answer has no errno. */
 static un_status report_batch(unseen_model *model, const un_loaded *batch, unseen_answer *answers) {
     for (size_t i = 0; i < batch->count; i++) {
         size_t at = batch->first + i;
         if (answers)
             answers[at] = (unseen_answer){.status = batch->codes[i], .ignored = batch->turned[i]};
         if (!batch->errors[i]) continue;
-        if (!answers) return un_fail(batch->codes[i], "%s", batch->errors[i]);
-        UN_TRY(un_format(&model->errors[at], "%s", batch->errors[i]));
+        un_failure_put_back(batch->errors[i], batch->codes[i]);
+        if (!answers) return batch->codes[i];
+        UN_TRY(un_format(&model->errors[at], "%s", batch->errors[i]->sentence));
         answers[at].error = model->errors[at];
     }
     return UNSEEN_OK;
@@ -178,7 +180,7 @@ done:
 
 /* Those whose features are given. */
 static un_status take_given(journey *j, size_t first, size_t end) {
-    static char *const no_errors[BATCH];
+    static const un_failure *const no_errors[BATCH];
     static const un_status codes[BATCH];
     static const unsigned char turned[BATCH];
     size_t D = unseen_model_feature_length(j->model);
@@ -363,7 +365,7 @@ static un_status classify_one(unseen_model *model, const unseen_picture *picture
     o.top = top < 1 ? 1 : top < C ? top : C;
     UN_TRY(un_alloc(o.top, sizeof *best, &best));
     un_status status = classify(model, picture, 1, &o, best, &answer);
-    if (!status && answer.status) status = un_fail(answer.status, "%s", answer.error);
+    if (!status) status = answer.status; /* its failure is this thread's last */
     if (!status) {
         *count = answer.count < top ? answer.count : top;
         memcpy(out, best, *count * sizeof *out);

@@ -257,7 +257,7 @@ done:
 /* The first failure of a thread: sentences belong to threads and must be carried over. */
 typedef struct {
     un_status status;
-    char sentence[UN_ERROR_LENGTH];
+    un_failure why;
 } failure;
 
 typedef struct {
@@ -273,7 +273,7 @@ static void make_some(size_t begin, size_t end, un_slot slot, void *context) {
     f->status = un_alloc(b->work->size * b->work->size, 3, &rgb);
     for (size_t i = begin; i < end && !f->status; i++)
         f->status = make_picture(b->work, b->first + i, rgb);
-    if (f->status) snprintf(f->sentence, sizeof f->sentence, "%s", un_error());
+    if (f->status) un_failure_keep(&f->why);
     free(rgb);
 }
 
@@ -289,7 +289,7 @@ static un_status make_pictures(work *w) {
         un_parallel_slots(n - b.first < BATCH ? n - b.first : BATCH, slots, make_some, &b);
         for (size_t s = 0; s < slots && !status; s++)
             if (b.failures[s].status)
-                status = un_fail(b.failures[s].status, "%s", b.failures[s].sentence);
+                status = un_failure_put_back(&b.failures[s].why, b.failures[s].status);
         un_progress_update(&progress, b.first);
     }
     un_progress_end(&progress);

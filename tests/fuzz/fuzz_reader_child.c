@@ -35,7 +35,7 @@ static void answer_all(int socket, const uint8_t *answers, size_t count) {
         memcpy(&answer.status, &(uint32_t){status}, sizeof answer.status);
         memcpy(&answer.bytes, answers + i * ANSWER + 1, 8);
         memcpy(&answer.count, answers + i * ANSWER + 9, 8);
-        memset(answer.sentence, 'x', sizeof answer.sentence);
+        memset(&answer.failure, 'x', sizeof answer.failure);
         if (send(socket, &answer, sizeof answer, MSG_NOSIGNAL) < 0) return;
     }
 }

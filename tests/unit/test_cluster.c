@@ -1,6 +1,7 @@
 /* test_cluster.c - cluster.h with as many ranks as there are: one, or those that mpirun starts. */
 #include "cluster/cluster.h"
 
+#include <errno.h>
 #include <math.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -366,6 +367,9 @@ static void test_agree(void **state) {
     snprintf(expected, sizeof expected, size() > 1 ? "rank %zu on " : "no disk", size() - 1);
     assert_memory_equal(un_error(), expected, strlen(expected));
     assert_non_null(strstr(un_error(), "no disk"));
+    mine = rank() == size() - 1 ? un_fail_errno(ENOENT, "no file") : UNSEEN_OK;
+    assert_int_equal(un_cluster_agree(mine), UNSEEN_E_IO);
+    assert_int_equal(un_error_code(), ENOENT);
     /* All fail in the same way: that is no matter of a rank. */
     assert_int_equal(un_cluster_agree(un_fail(UNSEEN_E_FORMAT, "no file")), UNSEEN_E_FORMAT);
     assert_string_equal(un_error(), "no file");

@@ -1,6 +1,7 @@
 /* test_pictures_api.c - the whole way with pictures through the public interface: features, a
  * training on them, questions about files, bytes and pixels, explanations, a report; and the same
  * asked by a pool of threads that made none of the handles. */
+#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -181,6 +182,7 @@ static void bad_pictures_are_told_one_by_one(void **state) {
     assert_non_null(strstr(answers[2].error, "picture 2"));
     assert_int_equal(answers[3].count, 5);
     util_fails(unseen_model_classify(model, pictures, 4, NULL, best, NULL), UNSEEN_E_IO, "nowhere");
+    assert_int_equal(unseen_last_errno(), ENOENT);
     unseen_classify_options_init(&o, sizeof o);
     o.among = (unseen_among)99;
     util_fails(unseen_model_classify(model, pictures, 1, &o, best, NULL), UNSEEN_E_ARGUMENT, "99");
@@ -193,6 +195,37 @@ static void bad_pictures_are_told_one_by_one(void **state) {
     const unseen_picture both = {.path = g_paths[0], .rgb = g_rgb[0]};
     util_fails(unseen_model_classify(model, &both, 1, NULL, best, NULL), UNSEEN_E_ARGUMENT,
                "2 forms");
+    unseen_model_close(model);
+}
+
+/* Decoded in a thread of the library's, told in the caller's. */
+static void the_errno_of_a_picture_arrives(void **state) {
+    (void)state;
+    unseen_model *model = open_model();
+    const unseen_picture bad = {.path = "/nowhere/a.jpg"},
+                         damaged = {.bytes = "GIF89a", .byte_count = 6};
+    unseen_prediction best[5];
+    unseen_answer answer;
+    size_t n = 0;
+    float *features = malloc(unseen_model_feature_length(model) * sizeof *features);
+    util_ok(unseen_model_attach_backbone(model, NULL));
+    util_fails(unseen_model_features(model, &bad, 1, features, NULL), UNSEEN_E_IO, "nowhere");
+    assert_int_equal(unseen_last_errno(), ENOENT);
+    util_fails(unseen_model_features(model, &damaged, 1, features, NULL), UNSEEN_E_FORMAT, "GIF");
+    assert_int_equal(unseen_last_errno(), 0);
+    util_fails(unseen_features_of_file(model, bad.path, features), UNSEEN_E_IO, "nowhere");
+    assert_int_equal(unseen_last_errno(), ENOENT);
+    util_fails(unseen_model_set_gamma(NULL, 0.0F), UNSEEN_E_ARGUMENT, "NULL");
+    assert_int_equal(unseen_last_errno(), 0);
+    util_fails(unseen_classify_file(model, bad.path, UNSEEN_AMONG_ALL, 1, best, &n), UNSEEN_E_IO,
+               "nowhere");
+    assert_int_equal(unseen_last_errno(), ENOENT);
+    util_fails(unseen_model_set_gamma(NULL, 0.0F), UNSEEN_E_ARGUMENT, "NULL");
+    util_ok(unseen_model_classify(model, &bad, 1, NULL, best, &answer)); /* one that is answered */
+    assert_int_equal(answer.status, UNSEEN_E_IO);
+    assert_int_equal(unseen_last_errno(), ENOENT);
+    assert_string_equal(unseen_last_error(), answer.error);
+    free(features);
     unseen_model_close(model);
 }
 
@@ -519,6 +552,7 @@ int main(void) {
         cmocka_unit_test(more_is_asked_than_there_is),
         cmocka_unit_test(features_tell_how_far_they_are),
         cmocka_unit_test(bad_pictures_are_told_one_by_one),
+        cmocka_unit_test(the_errno_of_a_picture_arrives),
         cmocka_unit_test(explanations_are_json_and_pictures),
         cmocka_unit_test(explanations_outlive_their_model),
         cmocka_unit_test(models_fill_a_page),

@@ -94,6 +94,8 @@ static void run(const char *path, int socket_, unsigned char *memory) {
             answer.count = (uint64_t)reads_file(fd);
         else if (q.number == FORBIDDEN_COUNT + 1)
             answer.count = (uint64_t)has_memory();
+        else if (q.number == FORBIDDEN_COUNT + 2)
+            answer.status = un_fail_errno(EACCES, "cannot read it");
         else
             abort();
         if (!un_child_reply(socket_, &answer)) break;
@@ -126,7 +128,11 @@ static void test_confined(void **state) {
     for (int i = 0; filtered && i < FORBIDDEN_COUNT; i++)
         if (ask(&child, i) != 0) fail_msg("the child could do number %d", i);
     un_child_answer answer;
-    const question q = {.number = FORBIDDEN_COUNT + 2}; /* dies by abort() */
+    question q = {.number = FORBIDDEN_COUNT + 2}; /* fails */
+    assert_int_equal(un_child_ask(&child, &q, sizeof q, "a test", &answer), UNSEEN_E_IO);
+    assert_string_equal(un_error(), "cannot read it: Permission denied");
+    assert_int_equal(un_error_code(), EACCES);
+    q.number++; /* dies by abort() */
     assert_int_equal(un_child_ask(&child, &q, sizeof q, "a test", &answer), UNSEEN_E_FORMAT);
     assert_non_null(strstr(un_error(), "crashed (signal 6)"));
     un_child_stop(&child);

@@ -127,12 +127,11 @@ un_status un_child_send(un_reader_child *child, const void *request, size_t byte
 
 un_status un_child_receive(un_reader_child *child, const char *what, un_child_answer *answer) {
     if (!transfer_all(child->socket, answer, sizeof *answer, 0)) return child_died(child, what);
-    answer->sentence[sizeof answer->sentence - 1] = 0;
+    answer->failure.sentence[sizeof answer->failure.sentence - 1] = 0;
     int known = answer->status >= UNSEEN_OK && answer->status <= UNSEEN_E_INTERRUPTED;
     if (!known || answer->bytes > UN_CHILD_MEMORY || answer->count > UN_CHILD_MEMORY)
         return un_child_astray(child, what);
-    if (answer->status) return un_fail(answer->status, "%s", answer->sentence);
-    return UNSEEN_OK;
+    return answer->status ? un_failure_put_back(&answer->failure, answer->status) : UNSEEN_OK;
 }
 
 un_status un_child_ask(un_reader_child *child, const void *request, size_t bytes, const char *what,
@@ -195,7 +194,7 @@ int un_child_next(int socket, void *request, size_t bytes) {
 }
 
 int un_child_reply(int socket, un_child_answer *answer) {
-    if (answer->status) snprintf(answer->sentence, sizeof answer->sentence, "%s", un_error());
+    if (answer->status) un_failure_keep(&answer->failure);
     return transfer_all(socket, answer, sizeof *answer, 1);
 }
 

@@ -34,7 +34,7 @@
 /* The answer; its data are in the shared memory. */
 typedef struct {
     un_status status;
-    char sentence[512]; /* why not, when status is not UNSEEN_OK */
+    un_failure failure; /* why not, when status is not UNSEEN_OK */
     uint64_t bytes;
     uint64_t count; /* of variables or strings */
 } un_child_answer;
