@@ -239,5 +239,12 @@ def test_file_errors_say_which_and_why(model, data, tmp_path):
         with pytest.raises(FileNotFoundError) as raised:
             call()
         assert raised.value.filename == str(inside) and raised.value.errno == errno.ENOENT
+    # Of several files none is named that may be the wrong one: the sentence says which it is.
+    for call in (lambda: unseen.report(data, model, tmp_path / "r.html", logs=[nowhere]),
+                 lambda: data.add_words("builtin:words", attributes=nowhere),
+                 lambda: unseen.train("dem", data, output=tmp_path / "m", config=nowhere)):
+        with pytest.raises(FileNotFoundError, match="nowhere") as raised:
+            call()
+        assert raised.value.filename is None and raised.value.errno == errno.ENOENT
     error = unseen.FileError("disk full")
     assert str(error) == "disk full" and error.errno is None and error.filename is None

@@ -383,7 +383,7 @@ class Dataset:
             options.semantics = _library.strings(chosen, keep)
         path = _library.encode(vectors)
         check(self._handle.change(
-            lambda data: lib.unseen_dataset_add_words(data, path, options)), vectors)
+            lambda data: lib.unseen_dataset_add_words(data, path, options)))  # about any of its files
 
     # ---- features ----
 

@@ -263,5 +263,5 @@ def report(data: Dataset, models: Union[Model, Sequence[Model]], path: Path, *,
                 return write(waiting[1:])
         return place.read(
             lambda pointer: lib.unseen_report(pointer, given, len(handles), options, name, size))
-    watch.check(write(sorted(set(handles), key=id)), path)
+    watch.check(write(sorted(set(handles), key=id)))  # about the page, a log or the data set
     return int(size[0])
