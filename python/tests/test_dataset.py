@@ -183,6 +183,37 @@ def test_a_table_says_which_class_a_row_is_of(arrays):
         unseen.Dataset.from_arrays(features, labels, table.rename({"kind 2": "kind 1"}))
 
 
+def test_classes_may_be_called_numbers(arrays):
+    pandas = pytest.importorskip("pandas", reason="pandas (python3-pandas) is not installed")
+    features, labels, attributes = arrays
+    want = unseen.Dataset.from_arrays(features, labels, attributes).semantics("original_att")
+    hundreds = range(100, 100 + C)
+    mixed = [*list(hundreds)[:-1], "other"]
+    for names in (hundreds, np.array(hundreds), (str(k) for k in hundreds), mixed):
+        names = list(names)
+        table = pandas.DataFrame(attributes, index=names).sample(frac=1, random_state=1)
+        data = unseen.Dataset.from_arrays(features, labels, table, class_names=iter(names))
+        assert data.class_names == [str(name) for name in names]
+        assert (data.semantics("original_att") == want).all()
+    table = pandas.DataFrame(attributes, index=hundreds)
+    data = unseen.Dataset.from_arrays(features, labels, table,
+                                      class_names=[str(k) for k in hundreds])
+    assert (data.semantics("original_att") == want).all()
+    # Numbers that are names as well, of other classes: whose is row 2?
+    numbered = pandas.DataFrame(attributes)
+    turned = [2, 0, 1, *range(3, C)]
+    for names in (turned, [str(k) for k in turned]):
+        with pytest.raises(unseen.ArgumentError, match="may be the names .* or their numbers"):
+            unseen.Dataset.from_arrays(features, labels, numbered, class_names=names)
+        unseen.Dataset.from_arrays(features, labels, numbered.to_numpy(), class_names=names)
+    for names in (range(C), range(1, C + 1), [f"kind {k}" for k in range(C)]):
+        data = unseen.Dataset.from_arrays(features, labels, numbered, class_names=names)
+        assert (data.semantics("original_att") == want).all()
+    numbered.index = ["1", *range(1, C)]
+    with pytest.raises(unseen.ArgumentError, match="neither the names"):
+        unseen.Dataset.from_arrays(features, labels, numbered, class_names=range(1, C))
+
+
 def test_masked_attributes_are_unknown(arrays):
     features, labels, attributes = arrays
     holes = np.zeros(attributes.shape, bool)

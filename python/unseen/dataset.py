@@ -72,6 +72,30 @@ def _images(given: ArrayLike, count: int) -> NDArray[np.int64]:
     return _arguments.in_rows(images.reshape(-1), np.int64)
 
 
+def _order(rows: Mapping[Any, Any], class_names: Optional[Sequence[Any]]) -> Sequence[Any]:
+    """Which label of an index each class is of, by its name or by its number."""
+    numbers = list(range(len(rows)))
+    by_number = set(rows) == set(numbers)
+    by_name: Optional[list[Any]] = None
+    if class_names is not None:
+        names = [_arguments.name(value) for value in class_names]
+        try:  # a class may be called a number, too
+            called = {_arguments.name(label): label for label in rows}
+        except ArgumentError:
+            called = {}
+        if set(names) == set(called) and len(called) == len(rows):
+            by_name = [called[name] for name in names]
+    if by_number and by_name is not None and by_name != numbers:
+        raise ArgumentError(
+            "the index of attributes may be the names of the classes or their numbers, 0 to C - 1, "
+            "which are not the same: give attributes.to_numpy(), whose row k is of class k")
+    if by_name is None and not by_number:
+        raise ArgumentError(
+            "the index of attributes is neither the names of the classes nor their numbers, 0 "
+            "to C - 1: name the rows, or give attributes.to_numpy(), whose row k is of class k")
+    return numbers if by_name is None else by_name
+
+
 def _descriptions(
     given: Any, class_names: Optional[Sequence[Any]], attribute_names: Optional[Sequence[Any]],
 ) -> tuple[NDArray[np.float32], Optional[Sequence[Any]], Optional[Sequence[Any]]]:
@@ -80,18 +104,13 @@ def _descriptions(
     given = _arguments.with_unknown(given)
     if _arguments.is_table(given):
         rows = _arguments.rows_by_index(given, "attributes")
-        if all(isinstance(label, str) for label in rows):
-            class_names = list(rows) if class_names is None else class_names
-            order: Sequence[Any] = [_arguments.name(value) for value in class_names]
-        else:
-            order = range(len(rows))
-        if set(order) != set(rows):
-            raise ArgumentError(
-                "the index of attributes is neither the names of the classes nor their numbers, 0 "
-                "to C - 1: name the rows, or give attributes.to_numpy(), whose row k is of class k")
+        if class_names is not None:
+            class_names = _arguments.listed(class_names, "class_names")
+        elif all(isinstance(label, str) for label in rows):
+            class_names = list(rows)
         if attribute_names is None:
             attribute_names = _arguments.column_names(given)
-        given = [rows[label] for label in order]
+        given = [rows[label] for label in _order(rows, class_names)]
     return _arguments.floats(given, "attributes"), class_names, attribute_names
 
 
@@ -129,7 +148,7 @@ class Dataset:
         labels: (N) integers, 0 to C - 1.
         attributes: (C, A) descriptions of the classes; NaN, or what a mask hides, is unknown: the
         mean of the others. Of a pandas table the index names the classes, or numbers them, and the
-        columns name the attributes.
+        columns name the attributes. class_names: texts, or integers that are written out.
         unseen: names of the classes that are to be unseen, or how many are chosen; by default a
         fifth is. split: instead, the lists trainval, test_seen and test_unseen of images, each of
         numbers or a mask (N).
