@@ -223,6 +223,38 @@ def test_masked_attributes_are_unknown(arrays):
     assert (data.semantics() == want.semantics()).all()
 
 
+def test_what_pandas_lacks_is_unknown(arrays, model):
+    """Nullable columns hold NA, and arrays of them are objects."""
+    pytest.importorskip("sklearn", reason="scikit-learn (python3-sklearn) is not installed")
+    pandas = pytest.importorskip("pandas", reason="pandas (python3-pandas) is not installed")
+    features, labels, attributes = arrays
+    for kind in ("Float32", "Float64", "Int64", "boolean"):
+        values = attributes if kind.startswith("F") else (attributes > 0.5).astype(int)
+        table = pandas.DataFrame(values, columns=ATTRIBUTES).astype(kind)
+        holes = np.zeros(attributes.shape, bool)
+        holes[3, 2] = holes[5, 0] = True
+        table = table.mask(holes)
+        assert table.iloc[3, 2] is pandas.NA
+        want = unseen.Dataset.from_arrays(features, labels, np.where(holes, np.nan, values))
+        for given in (table, table.to_numpy()):
+            data = unseen.Dataset.from_arrays(features, labels, given)
+            assert (data.semantics() == want.semantics()).all()
+        described = {k: table.iloc[k] for k in range(C)}
+        scores = [unseen.ZeroShotClassifier("eszsl").fit(features, labels, class_attributes=given)
+                  .decision_function(features[:5])
+                  for given in (table, described, np.where(holes, np.nan, values))]
+        assert (scores[0] == scores[2]).all() and (scores[1] == scores[2]).all()
+    # Features are known, and so is a new class.
+    rows = pandas.DataFrame(features).astype("Float32")
+    rows.iloc[3, 2] = pandas.NA
+    with pytest.raises(unseen.FormatError, match="value 2 of image 3 is not a finite number"):
+        unseen.Dataset.from_arrays(rows, labels, attributes)
+    with pytest.raises(unseen.ArgumentError, match="finite number"):
+        model.add_classes(table.set_axis([f"new {k}" for k in range(C)]))
+    with pytest.raises(unseen.ArgumentError, match="attribute 'furry' is a number, not <NA>"):
+        model.add_class("new", table.iloc[3])
+
+
 def test_extract(drawn, tmp_path):
     data = unseen.Dataset(shutil.copytree(drawn, tmp_path / "birds"))
     told = []

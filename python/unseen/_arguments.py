@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import reprlib
+import sys
 from typing import Any, Iterable, Mapping, Optional, Union
 
 import numpy as np
@@ -111,14 +112,24 @@ def with_unknown(values: Any) -> Any:
     return values
 
 
+def _without_na(objects: NDArray[Any]) -> NDArray[Any]:
+    """NaN in the place of what pandas' nullable columns have where a number is missing."""
+    missing = getattr(sys.modules.get("pandas"), "NA", None)
+    if missing is None:
+        return objects
+    holes = np.array([value is missing for value in objects.flat], dtype=bool)
+    return np.where(holes.reshape(objects.shape), np.nan, objects)
+
+
 def numbers(values: Any, what: str) -> NDArray[Any]:
-    """`plain` real numbers. Objects are taken where each of them is one."""
+    """`plain` real numbers. Objects are taken where each of them is one, or pandas' NA, which is
+    NaN: unknown in descriptions, refused by the library in features."""
     array = plain(values, what)
     kind = array.dtype.kind
     if kind == "O" and not any(isinstance(v, (str, bytes, complex, np.complexfloating))
                                for v in array.flat):
         try:
-            return array.astype(np.float64)
+            return _without_na(array).astype(np.float64)
         except (TypeError, ValueError):
             pass
     elif kind in "fiub" or array.dtype.name == "bfloat16":

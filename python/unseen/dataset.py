@@ -146,8 +146,8 @@ class Dataset:
         lies and must stay as it is while the data set or a result of it is in use; ``copy=True``
         copies it, as all other types are. ``dtype="bf16"``: uint16, the upper halves of float32.
         labels: (N) integers, 0 to C - 1.
-        attributes: (C, A) descriptions of the classes; NaN, or what a mask hides, is unknown: the
-        mean of the others. Of a pandas table the index names the classes, or numbers them, and the
+        attributes: (C, A) descriptions of the classes; NaN, pandas' NA, or what a mask hides, is
+        unknown: the mean of the others. Of a pandas table the index names the classes, or numbers them, and the
         columns name the attributes. class_names: texts, or integers that are written out.
         unseen: names of the classes that are to be unseen, or how many are chosen; by default a
         fifth is. split: instead, the lists trainval, test_seen and test_unseen of images, each of

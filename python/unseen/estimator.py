@@ -62,8 +62,8 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_attributes: a description of length A for each label, those without images too: a
         mapping, or a pandas table whose index has the labels, and whose columns name the attributes
         unless attribute_names does; or an array (C, A) for the labels of y in sorted order. None:
-        each class is its name and nothing else, which makes an ordinary classifier. NaN, or what a
-        mask hides, is unknown.
+        each class is its name and nothing else, which makes an ordinary classifier. NaN, pandas'
+        NA, or what a mask hides, is unknown.
         """
         _arguments.refuse_masks(X, "X")
         _arguments.refuse_masks(y, "y")
