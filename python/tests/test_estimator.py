@@ -52,6 +52,16 @@ def test_classes_without_images(arrays):
     assert estimator.decision_function(features[:2]).shape == (2, C + 1)
     with pytest.raises(unseen.ArgumentError, match="already"):
         estimator.add_class("my beast", {"big": 1})
+    # What the model takes for one class cannot be two labels.
+    for alike in ({"My_Beast": {"big": 1}}, {"Wolf": {"big": 1}, "wolf": {"big": 0}}):
+        try:
+            estimator.add_classes(alike)
+        except unseen.ArgumentError as error:
+            assert "spelled like another" in str(error)
+        assert len(estimator.classes_) == estimator.model_.class_count
+        assert estimator.decision_function(features[:2]).shape == (2, len(estimator.classes_))
+    with pytest.raises(unseen.ArgumentError, match="spelled like another"):
+        estimator.add_class("MY BEAST", {"big": 1})
     with pytest.raises(unseen.ArgumentError, match="no class"):
         estimator.fit(features, labels, class_attributes={0: [1, 2]})
     with pytest.raises(unseen.ArgumentError, match="rows for"):

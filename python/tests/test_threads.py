@@ -2,6 +2,7 @@
 import ctypes
 import gc
 import logging
+import os
 import random
 import signal
 import threading
@@ -87,6 +88,27 @@ def test_callbacks_read_and_change_nothing(data, model, caplog):
     finally:
         logger.removeHandler(handler)
     assert said and all(s[:6] == ("dem", C, "kind 3", None, "big", "dem") for s in said)
+
+
+def test_a_forked_child_changes_what_another_thread_read(data):
+    """The lock of a thread that is not in the child stayed held."""
+    inside, go = threading.Event(), threading.Event()
+
+    def hold(_pointer):
+        inside.set()
+        go.wait(60)
+    reader = threading.Thread(target=data._handle.read, args=(hold,))
+    reader.start()
+    assert inside.wait(60)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        data._handle.change(lambda pointer: None)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    go.set()
+    reader.join()
+    assert status == 0
 
 
 def test_readers_do_not_wait_for_readers(data):

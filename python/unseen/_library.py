@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+import weakref
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence, Union
 
 import numpy as np
@@ -216,6 +217,13 @@ class SharedHandle:
         self.arrays: tuple[Any, ...] = ()  # what is borrowed
         self._changing = threading.Lock()
         self._users: dict[int, Any] = {}  # a thread's lock is held while it reads or changes
+        _shared.add(self)
+
+    def forget_other_threads(self) -> None:
+        """In a child after a fork, where they are no more and their locks would stay held."""
+        me = threading.get_ident()
+        self._changing = threading.Lock()
+        self._users = {me: self._users[me]} if me in self._users else {}
 
     def _mine(self) -> Any:
         me = threading.get_ident()
@@ -244,6 +252,17 @@ class SharedHandle:
                     pass
             with mine:
                 return function(self.pointer)
+
+
+_shared: weakref.WeakSet[SharedHandle] = weakref.WeakSet()
+
+
+def _in_child() -> None:
+    for handle in list(_shared):
+        handle.forget_other_threads()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def _is_mine(lock: Any) -> bool:

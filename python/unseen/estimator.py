@@ -1,7 +1,7 @@
 """A scikit-learn estimator; needs scikit-learn (Debian: python3-sklearn)."""
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -134,17 +134,26 @@ class ZeroShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Adds a class by its description, without training. Its label is of the kind of the
         others: where they are integers, an integer."""
         check_is_fitted(self)
-        classes = self._classes_and([label])
-        self.model_.add_class(str(label), attributes)
-        self.classes_ = classes
+        self._grow([label], lambda model: model.add_class(str(label), attributes))
 
     def add_classes(self, class_attributes: Mapping[Any, Mapping[str, float]]) -> None:
         """Adds many at once, all or none; much quicker than one by one. A mapping, or a pandas
         table with the labels as its index and attributes as its columns."""
         check_is_fitted(self)
         class_attributes = _arguments.mapping(class_attributes, "class_attributes")
-        classes = self._classes_and(list(class_attributes))
-        self.model_.add_classes({str(k): values for k, values in class_attributes.items()})
+        described = {str(label): values for label, values in class_attributes.items()}
+        self._grow(list(class_attributes), lambda model: model.add_classes(described))
+
+    def _grow(self, labels: Sequence[Any], add: Callable[[Model], None]) -> None:
+        """Adds classes of these labels, all or none."""
+        classes = self._classes_and(labels)
+        model = self.model_.clone()
+        add(model)
+        # The model takes names that differ in case, blanks, "-" and "_" for one class.
+        if model.class_count != len(classes):
+            raise ArgumentError(f"one of the labels {', '.join(map(repr, labels[:5]))} is spelled "
+                                "like another class but for case, blanks, '-' and '_'")
+        self.model_ = model
         self.classes_ = classes
 
     def _classes_and(self, labels: Sequence[Any]) -> NDArray[Any]:

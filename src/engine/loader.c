@@ -2,6 +2,7 @@
  * data set that cannot be read. */
 #include "engine/loader.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -69,6 +70,13 @@ static un_status check_cropped(const unseen_picture *p, size_t number, size_t si
         return un_fail(UNSEEN_E_ARGUMENT,
                        "picture %zu is cropped to %zu pixels a side, the model's recipe to %zu",
                        number, p->cropped->side, side);
+    const unseen_crop *c = p->cropped;
+    if (!isfinite(c->x) || !isfinite(c->y) || !isfinite(c->width) || !isfinite(c->height) ||
+        c->width <= 0 || c->height <= 0)
+        return un_fail(UNSEEN_E_ARGUMENT,
+                       "picture %zu is cropped to x %g, y %g, width %g and height %g, which is no "
+                       "part of a picture",
+                       number, c->x, c->y, c->width, c->height);
     return UNSEEN_OK;
 }
 

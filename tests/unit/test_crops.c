@@ -188,7 +188,7 @@ static void wrong_crops_and_features_are_told(void **state) {
     size_t D = unseen_model_feature_length(model);
     float *row = calloc(D, sizeof *row);
     unseen_prediction best[5];
-    unseen_explanation *x = NULL;
+    unseen_explanation *explanation = NULL;
     cropped c;
     assert_non_null(row);
     util_ok(unseen_model_attach_backbone(model, NULL));
@@ -203,16 +203,23 @@ static void wrong_crops_and_features_are_told(void **state) {
     p = c.picture, p.width--, p.height--;
     util_fails(unseen_model_classify(model, &p, 1, NULL, best, NULL), UNSEEN_E_ARGUMENT,
                "cropped to 47 pixels a side, the model's recipe to 48");
-    util_fails(unseen_explain(model, &p, NULL, &x), UNSEEN_E_ARGUMENT, "the model's recipe to 48");
+    util_fails(unseen_explain(model, &p, NULL, &explanation), UNSEEN_E_ARGUMENT,
+               "the model's recipe to 48");
     c.where.side++;
+    const double x = c.where.x, height = c.where.height;
+    p = c.picture, c.where.x = NAN;
+    util_fails(unseen_explain(model, &p, NULL, &explanation), UNSEEN_E_ARGUMENT, "no part of a");
+    c.where.x = x, c.where.height = -height;
+    util_fails(unseen_explain(model, &p, NULL, &explanation), UNSEEN_E_ARGUMENT, "no part of a");
+    c.where.height = height;
     p = whole, p.features = row;
     util_fails(unseen_model_classify(model, &p, 1, NULL, best, NULL), UNSEEN_E_ARGUMENT, "2 forms");
-    util_fails(unseen_explain(model, &p, NULL, &x), UNSEEN_E_ARGUMENT, "2 forms");
+    util_fails(unseen_explain(model, &p, NULL, &explanation), UNSEEN_E_ARGUMENT, "2 forms");
     row[3] = INFINITY;
     const unseen_picture two[] = {whole, {.features = row}};
     util_fails(unseen_model_classify(model, two, 2, NULL, best, NULL), UNSEEN_E_ARGUMENT,
                "feature 3 of image 1 is not a finite number");
-    util_fails(unseen_explain(model, &two[1], NULL, &x), UNSEEN_E_ARGUMENT, "feature 3");
+    util_fails(unseen_explain(model, &two[1], NULL, &explanation), UNSEEN_E_ARGUMENT, "feature 3");
     free(row);
     free(c.rgb);
     unseen_model_close(model);
