@@ -248,3 +248,19 @@ def test_file_errors_say_which_and_why(model, data, tmp_path):
         assert raised.value.filename is None and raised.value.errno == errno.ENOENT
     error = unseen.FileError("disk full")
     assert str(error) == "disk full" and error.errno is None and error.filename is None
+
+
+def test_nothing_is_lost_or_shuffled(arrays, data):
+    pandas = pytest.importorskip("pandas")
+    model = unseen.train("eszsl", data)
+    big, other = model.attribute_names[:2]
+    for call in (
+            lambda: model.add_class("twice", pandas.Series([1.0, 0.0], index=[big, big])),
+            lambda: model.add_classes(pandas.DataFrame([[1, 0]], index=["a"], columns=[big, big])),
+            lambda: model.add_classes(pandas.Series([{big: 1}, {other: 1}], index=["a", "a"]))):
+        with pytest.raises(unseen.ArgumentError, match="twice"):
+            call()
+    names = [f"kind {k}" for k in range(len(arrays[2]))]
+    with pytest.raises(unseen.ArgumentError, match="a set, which has no order"):
+        unseen.Dataset.from_arrays(*arrays, class_names=set(names))
+    unseen.Dataset.from_arrays(*arrays, class_names=names, unseen={"kind 3", "kind 5"}).close()

@@ -6,7 +6,7 @@ import operator
 import os
 import reprlib
 import sys
-from typing import Any, Iterable, Mapping, Optional, Union
+from typing import Any, Iterable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +41,13 @@ def name(value: Any) -> Any:
     return value
 
 
-def listed(values: Optional[Iterable[Any]], what: str) -> list[Any]:
-    """The items of a list, none of None; a text is no list of its letters."""
+def listed(values: Optional[Iterable[Any]], what: str, ordered: bool = True) -> list[Any]:
+    """The items of a list, none of None; a text is no list of its letters, and where it matters
+    which is the first a set is none of its items."""
     if values is None:
         return []
+    if ordered and isinstance(values, (set, frozenset)):
+        raise ArgumentError(f"{what} is a list, not a set, which has no order")
     if isinstance(values, (str, bytes, os.PathLike)) or not isinstance(values, Iterable):
         raise ArgumentError(f"{what} is a list, not {reprlib.repr(values)}")
     return list(values)
@@ -164,11 +167,15 @@ def is_series(value: Any) -> bool:
 def rows_by_index(table: Any, what: str) -> dict[Any, NDArray[Any]]:
     """The rows of a table by what its index calls them."""
     labels = table.index.tolist()
-    rows = dict(zip(labels, numbers(table.to_numpy(), what)))
-    if len(rows) < len(labels):
+    once(labels, f"{what} has", "in its index")
+    return dict(zip(labels, numbers(table.to_numpy(), what)))
+
+
+def once(labels: Sequence[Any], has: str, where: str) -> None:
+    """Refuses what is named twice, of which one would be lost."""
+    if len(set(labels)) < len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)
-        raise ArgumentError(f"{what} has {twice!r} twice in its index")
-    return rows
+        raise ArgumentError(f"{has} {twice!r} twice {where}")
 
 
 def column_names(table: Any) -> Optional[list[str]]:
@@ -182,10 +189,12 @@ def mapping(value: Any, what: str) -> Mapping[Any, Any]:
     columns."""
     if is_table(value):
         columns = value.columns.tolist()
+        once(columns, f"{what} has", "among its columns")
         return {label: dict(zip(columns, row.tolist()))
                 for label, row in rows_by_index(value, what).items()}
     if isinstance(value, Mapping):
         return value
     if is_series(value):
+        once(value.index.tolist(), f"{what} has", "in its index")
         return dict(value.items())
     raise ArgumentError(f"{what} is a mapping, not {reprlib.repr(value)}")

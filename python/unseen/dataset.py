@@ -212,7 +212,8 @@ class Dataset:
             count = _arguments.whole(unseen, "unseen", 0, 2**63 - 1)
         else:
             names = [_arguments.name(value) for value in (
-                [unseen] if isinstance(unseen, str) else _arguments.listed(unseen, "unseen"))]
+                [unseen] if isinstance(unseen, str)
+                else _arguments.listed(unseen, "unseen", ordered=False))]
             count = len(names)
             given.unseen = _library.strings(names, keep)
         if count == 0:

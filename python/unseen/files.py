@@ -49,7 +49,7 @@ def import_dataset(
     named = [] if semantics is None else [
         f"{key}={_text_of(path)}"
         for key, path in _arguments.mapping(semantics, "semantics").items()]
-    absent = _arguments.listed(unknown, "unknown")
+    absent = _arguments.listed(unknown, "unknown", ordered=False)
     folds = _arguments.listed(validation, "validation")
     options = _library.options(
         "import_options", keep, source=source, name=name, features=features, layout=layout,
@@ -68,7 +68,8 @@ def import_dataset(
         options.unseen_count = _arguments.whole(unseen, "unseen", 0, 2**63 - 1)
     elif unseen is not None:
         names = unseen if isinstance(unseen, str) else ",".join(
-            _quoted(_arguments.name(value)) for value in _arguments.listed(unseen, "unseen"))
+            _quoted(_arguments.name(value))
+            for value in _arguments.listed(unseen, "unseen", ordered=False))
         given = ffi.new("char[]", _library.encode(names))
         keep.append(given)
         options.unseen = given
