@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "tensor/bf16.h"
+#include "tensor/gemm_rows.h"
 #include "tensor/kernels.h"
 #include "tensor/onednn.h"
 
@@ -82,7 +83,9 @@ static un_status multiply_f32(const un_gemm_args *args) {
     for (size_t i = 0; args->residual && args->residual != args->c && i < args->m; i += together)
         un_copy((const float *)args->residual + i * ldc, (float *)args->c + i * ldc,
                 together * args->n);
-    UN_TRY(un_dnn_gemm(&plain, args->packed ? args->packed->dnn : NULL));
+    const un_dnn_packed *packed = args->packed ? args->packed->dnn : NULL;
+    UN_TRY(!args->trans_a && un_dnn_rows_depend() ? un_dnn_gemm_rows(&plain, packed)
+                                                  : un_dnn_gemm(&plain, packed));
     for (size_t i = 0; i < args->m && (args->linear || args->gelu_slope); i += together) {
         float *c = (float *)args->c + i * ldc;
         if (args->linear)
@@ -130,7 +133,8 @@ un_status un_gemm_pack(un_packed **out, un_dtype type, int trans_b, size_t m, si
         UN_GO(un_alloc(un_bf16_packed_size(n, k), sizeof *packed->panels, &packed->panels));
         UN_GO(un_gemm_repack(packed, trans_b, b, ldb));
     } else {
-        UN_GO(un_dnn_gemm_pack(&packed->dnn, trans_b, m, n, k, b, ldb));
+        UN_GO(un_dnn_gemm_pack(&packed->dnn, trans_b, m, n, k, b, ldb,
+                               un_dnn_rows_depend() ? un_dnn_right_ld(n) : 0));
     }
     *out = packed;
 done:

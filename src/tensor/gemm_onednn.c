@@ -12,7 +12,6 @@
 
 #include "base/arena.h"
 #include "tensor/gemm.h"
-#include "tensor/gemm_rows.h"
 #include "tensor/kernels.h"
 #include "tensor/onednn.h"
 
@@ -44,7 +43,7 @@ struct un_dnn_packed {
     un_dnn_layout *layout; /* depends on the next four alone, on one processor */
     size_t m, n, k;
     int threads;
-    size_t ld; /* plain rows so far apart, for un_dnn_gemm_rows; 0: as oneDNN prefers it */
+    size_t ld; /* plain rows so far apart; 0: as oneDNN prefers it */
     void *data;
     struct { /* what put the values there last */
         dnnl_primitive_t primitive;
@@ -264,15 +263,15 @@ static int same_shape(const shape *a, const shape *b) {
 static void lock_table(void) { pthread_mutex_lock(&g_lock); }
 static void unlock_table(void) { pthread_mutex_unlock(&g_lock); }
 
-/* After un_dnn_enter, whose lock is taken while this one is held: a fork takes them in the
- * opposite order of these registrations. What other threads had under way is not in the child:
- * those plans stay in its memory when they are forgotten. */
-static void watch_forks(void) { pthread_atfork(lock_table, unlock_table, unlock_table); }
+/* When the library is loaded, and after onednn.c's, whose lock is taken while this one is held: a fork
+ * takes them in the opposite order of these registrations. What other threads had under way is not in
+ * the child: those plans stay in its memory when they are forgotten. */
+__attribute__((constructor(UN_DNN_LOADED + 1))) static void watch_forks(void) {
+    pthread_atfork(lock_table, unlock_table, unlock_table);
+}
 
 /* The plan for this shape; give it back with release_plan. */
 static un_status acquire_plan(const shape *s, const un_dnn_packed *packed, plan **out) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, watch_forks);
     un_log_hold(); /* a slow implementation is told of, by a host that may multiply meanwhile */
     lock_table();
     if (g_plans >= TABLE_LIMIT) clear_table();
@@ -406,23 +405,10 @@ done:
     return status;
 }
 
-/* Where rows depend on each other a packed B is plain. */
-static un_status multiply_rows(const un_gemm_args *args, const un_dnn_packed *packed) {
-    un_gemm_args plain = *args;
-    if (packed) {
-        plain.b = packed->data;
-        plain.trans_b = 0;
-        plain.ldb = packed->ld;
-    }
-    return un_dnn_gemm_rows(&plain, packed != NULL);
-}
-
 un_status un_dnn_gemm(const un_gemm_args *args, const un_dnn_packed *packed) {
     un_openmp_loan loan;
     UN_TRY(un_dnn_enter(&loan));
-    un_status status = !args->trans_a && un_dnn_rows_depend()
-                           ? multiply_rows(args, packed)
-                           : multiply(args, packed, loan.threads);
+    un_status status = multiply(args, packed, loan.threads);
     un_dnn_leave(loan);
     return status;
 }
@@ -438,7 +424,11 @@ un_status un_dnn_gemm_alone(const un_gemm_args *args) {
 un_status un_dnn_gemm_implementation(size_t m, size_t n, size_t k, size_t size, char *name) {
     const shape s = {.m = m, .n = n, .k = k, .lda = k, .ldb = n, .ldc = n};
     dnnl_primitive_desc_t description = NULL;
-    UN_TRY(describe_product(&s, NULL, &description));
+    un_openmp_loan loan;
+    UN_TRY(un_dnn_enter(&loan));
+    un_status status = describe_product(&s, NULL, &description);
+    un_dnn_leave(loan);
+    UN_TRY(status);
     snprintf(name, size, "%s", un_dnn_implementation(description));
     dnnl_primitive_desc_destroy(description);
     return UNSEEN_OK;
@@ -472,7 +462,7 @@ un_status un_dnn_gemm_repack(un_dnn_packed *packed, int trans_b, const float *b,
 }
 
 un_status un_dnn_gemm_pack(un_dnn_packed **out, int trans_b, size_t m, size_t n, size_t k,
-                           const float *b, size_t ldb) {
+                           const float *b, size_t ldb, size_t ld) {
     un_openmp_loan loan;
     un_dnn_packed *packed = calloc(1, sizeof *packed);
     if (!packed) return un_fail_memory(sizeof *packed);
@@ -485,12 +475,9 @@ un_status un_dnn_gemm_pack(un_dnn_packed **out, int trans_b, size_t m, size_t n,
     packed->n = n;
     packed->k = k;
     packed->threads = loan.threads;
-    if (un_dnn_rows_depend()) {
-        packed->ld = un_dnn_right_ld(n);
-        UN_GO(make_layout(&packed->layout, k, n, packed->ld, 0));
-    } else {
-        UN_GO(preferred_layout(packed->m, n, k, &packed->layout));
-    }
+    packed->ld = ld;
+    UN_GO(ld ? make_layout(&packed->layout, k, n, ld, 0)
+             : preferred_layout(packed->m, n, k, &packed->layout));
     UN_GO(un_alloc(dnnl_memory_desc_get_size(packed->layout), 1, &packed->data));
     UN_GO(un_dnn_gemm_repack(packed, trans_b, b, ldb));
     *out = packed;
@@ -498,6 +485,11 @@ done:
     un_dnn_leave(loan);
     if (status) un_dnn_packed_free(packed);
     return status;
+}
+
+const float *un_dnn_packed_rows(const un_dnn_packed *packed, size_t *ld) {
+    *ld = packed->ld;
+    return packed->ld ? packed->data : NULL;
 }
 
 void un_dnn_packed_free(un_dnn_packed *packed) {

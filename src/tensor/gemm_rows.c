@@ -223,13 +223,25 @@ static un_status pack_right(un_gemm_args *args) {
     return UNSEEN_OK;
 }
 
-un_status un_dnn_gemm_rows(const un_gemm_args *args, int packed) {
-    un_gemm_args whole = *args;
-    if (whole.lda == 0) whole.lda = args->k;
-    if (whole.ldb == 0) whole.ldb = args->trans_b ? args->k : args->n;
-    if (whole.ldc == 0) whole.ldc = args->n;
-    if (!packed && worth_packing(&whole)) UN_TRY(pack_right(&whole));
-    partition p = share_out(&whole);
+static un_status multiply_parts(un_gemm_args *args, int packed) {
+    if (!packed && worth_packing(args)) UN_TRY(pack_right(args));
+    partition p = share_out(args);
     size_t parts = p.row_parts * p.column_parts;
     return un_parallel_try(parts, parts, multiply_item, &p);
+}
+
+un_status un_dnn_gemm_rows(const un_gemm_args *args, const un_dnn_packed *packed) {
+    un_gemm_args whole = *args;
+    un_openmp_loan loan;
+    if (packed) {
+        whole.b = un_dnn_packed_rows(packed, &whole.ldb);
+        whole.trans_b = 0;
+    }
+    if (whole.lda == 0) whole.lda = args->k;
+    if (whole.ldb == 0) whole.ldb = whole.trans_b ? args->k : args->n;
+    if (whole.ldc == 0) whole.ldc = args->n;
+    UN_TRY(un_dnn_enter(&loan));
+    un_status status = multiply_parts(&whole, packed != NULL);
+    un_dnn_leave(loan);
+    return status;
 }

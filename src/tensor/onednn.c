@@ -72,7 +72,7 @@ static void in_child(void) {
 }
 
 /* When the library is loaded: a fork that has begun knows nothing of what is registered later. */
-__attribute__((constructor)) static void watch_forks(void) {
+__attribute__((constructor(UN_DNN_LOADED))) static void watch_forks(void) {
     pthread_atfork(before_fork, after_fork, in_child);
 }
 

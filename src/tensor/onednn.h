@@ -28,6 +28,9 @@ un_status un_dnn_failed(dnnl_status_t code, const char *what);
  * Everything below happens between the two, making primitives too: how they are planned depends
  * on the number of threads. Pairs may be nested. */
 un_status un_dnn_enter(un_openmp_loan *loan);
+/* When handlers of forks are registered, as the library is loaded (a fork that has begun calls none
+ * that come later): those for locks that are taken first by a larger number. */
+#define UN_DNN_LOADED 200
 /* The same for one thread, whose primitives are made for one: in loops of ours. */
 un_status un_dnn_enter_alone(un_openmp_loan *loan);
 void un_dnn_leave(un_openmp_loan loan);
@@ -80,9 +83,16 @@ un_status un_dnn_reorder(const un_dnn_layout *from, const void *source, const un
 
 typedef struct un_dnn_packed un_dnn_packed;
 un_status un_dnn_gemm(const un_gemm_args *args, const un_dnn_packed *packed);
-/* As un_gemm_pack and un_gemm_repack. */
+/* The product on the calling thread alone. */
+un_status un_dnn_gemm_alone(const un_gemm_args *args);
+/* Which way oneDNN takes for a dense product: as un_dnn_implementation. */
+un_status un_dnn_gemm_implementation(size_t m, size_t n, size_t k, size_t size, char *name);
+/* As un_gemm_pack and un_gemm_repack. `ld`: rows of B lie plain and so many elements apart; 0: as
+ * oneDNN likes it best. */
 un_status un_dnn_gemm_pack(un_dnn_packed **out, int trans_b, size_t m, size_t n, size_t k,
-                           const float *b, size_t ldb);
+                           const float *b, size_t ldb, size_t ld);
+/* Rows that lie plain, and how far apart; otherwise NULL. */
+const float *un_dnn_packed_rows(const un_dnn_packed *packed, size_t *ld);
 un_status un_dnn_gemm_repack(un_dnn_packed *packed, int trans_b, const float *b, size_t ldb);
 void un_dnn_packed_free(un_dnn_packed *packed);
 

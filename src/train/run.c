@@ -23,6 +23,13 @@ size_t un_run_epoch_steps(const trainer *t) {
            class->learner->steps_before(t->method, t->epoch);
 }
 
+un_status un_run_blame(const trainer *t, un_status status) {
+    if (status != UNSEEN_E_FORMAT && status != UNSEEN_E_ARGUMENT) return status;
+    un_status found =
+        un_features_require_finite(t->options->features, t->task.train.items, t->task.train.count);
+    return found ? found : status;
+}
+
 un_status un_run_open(trainer *t) {
     const un_train_options *o = t->options;
     const char *const *names = t->settings.semantics;
@@ -54,7 +61,7 @@ un_status un_run_open(trainer *t) {
     const un_method_closed_form *closed_form = o->class->closed_form;
     if (learner && learner->freeze && o->frozen != UN_FROZEN_NONE) {
         const un_features *states = NULL;
-        UN_TRY(un_train_blame(
+        UN_TRY(un_run_blame(
             t, learner->freeze(t->method, o->frozen == UN_FROZEN_MADE, o->stop, &states)));
         if (states) t->data.features = states;
     }
@@ -70,7 +77,7 @@ un_status un_run_open(trainer *t) {
             un_shared_create(&t->shared, o->ranks, o->wire, &t->method->params, UN_SHARED_WINDOW));
         UN_TRY(un_optimizer_create_part(&t->optimizer, &settings, t->shared.own));
     }
-    UN_TRY(un_train_blame(t, un_method_prepare(t->method)));
+    UN_TRY(un_run_blame(t, un_method_prepare(t->method)));
     t->run_started = un_now();
     return UNSEEN_OK;
 }

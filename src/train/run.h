@@ -118,16 +118,15 @@ un_status un_train_manifest(const trainer *t, json_t **out);
 
 /* ---- steps.c ---- */
 
-/* The status of a failure of the run that is open; where something came out that is no number, and
- * features that it learns from are none, the sentence tells of them in its place. */
-un_status un_train_blame(const trainer *t, un_status status);
-
 /* Trains to the end of the run that is open, or until stopped. */
 un_status un_train_run(trainer *t);
 
 /* ---- run.c: the run under way ---- */
 
 un_status un_run_open(trainer *t);
+/* The status of a failure of the run that is open; where something came out that is no number, and
+ * features that it learns from are none, the sentence tells of them in its place. */
+un_status un_run_blame(const trainer *t, un_status status);
 void un_run_close(trainer *t);
 int un_run_is_final(const trainer *t);
 /* Epochs of the run; a closed form's points, of which it may leave some out. */

@@ -173,13 +173,6 @@ static un_status run_point(trainer *t, un_progress *progress, int *stop) {
     return UNSEEN_OK;
 }
 
-un_status un_train_blame(const trainer *t, un_status status) {
-    if (status != UNSEEN_E_FORMAT && status != UNSEEN_E_ARGUMENT) return status;
-    un_status found =
-        un_features_require_finite(t->options->features, t->task.train.items, t->task.train.count);
-    return found ? found : status;
-}
-
 un_status un_train_run(trainer *t) {
     const un_method_class *class = t->options->class;
     size_t epochs = un_run_epochs(t);
@@ -197,7 +190,7 @@ un_status un_train_run(trainer *t) {
         if (!status && !stop) status = maybe_checkpoint(t);
     }
     un_progress_end(&progress);
-    status = un_train_blame(t, status);
+    status = un_run_blame(t, status);
     if (t->shared.waited > 0)
         un_log(UNSEEN_LOG_DEBUG,
                "%s: %.2f s of %.2f waiting for gradients and values of other ranks", t->task.name,

@@ -21,8 +21,8 @@ static un_status test(trainer *t, json_t **result) {
     const un_train_options *o = t->options;
     un_predictions predictions;
     UN_TRY(o->class->set_classes(t->method, &t->task.classes));
-    UN_TRY(un_train_blame(t, un_predictions_make(&predictions, t->method, t->data.features,
-                                                 &t->task, t->selected.gamma, o->ranks, NULL)));
+    UN_TRY(un_run_blame(t, un_predictions_make(&predictions, t->method, t->data.features, &t->task,
+                                               t->selected.gamma, o->ranks, NULL)));
     un_result_context context = {.method = o->class->name,
                                  .score_unit = o->class->score_unit,
                                  .selection = un_select_text(o->select),
