@@ -90,25 +90,45 @@ def test_callbacks_read_and_change_nothing(data, model, caplog):
     assert said and all(s[:6] == ("dem", C, "kind 3", None, "big", "dem") for s in said)
 
 
-def test_a_forked_child_changes_what_another_thread_read(data):
-    """The lock of a thread that is not in the child stayed held."""
+def forked_beside(use, call):
+    """The status of a child, forked while another thread is in use(hold), that does `call`."""
     inside, go = threading.Event(), threading.Event()
 
-    def hold(_pointer):
+    def hold(_pointer=None):
         inside.set()
         go.wait(60)
-    reader = threading.Thread(target=data._handle.read, args=(hold,))
-    reader.start()
+    other = threading.Thread(target=use, args=(hold,))
+    other.start()
     assert inside.wait(60)
     child = os.fork()
     if child == 0:
         signal.alarm(30)
-        data._handle.change(lambda pointer: None)
+        try:
+            call()
+        except RuntimeError as error:
+            os._exit(7 if "when this process was forked" in str(error) else 8)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     go.set()
-    reader.join()
-    assert status == 0
+    other.join()
+    call()
+    return os.waitstatus_to_exitcode(status)
+
+
+def test_a_forked_child_does_not_wait_for_threads_that_it_lacks(data, model, arrays):
+    """Their locks stayed held. What was only read is whole; what was changed, or a model, which has
+    working memory, is not."""
+    handle = data._handle
+    assert forked_beside(handle.read, lambda: handle.change(lambda pointer: None)) == 0
+    assert forked_beside(handle.read, lambda: data.features([1])) == 0
+    assert forked_beside(handle.change, lambda: data.features([1])) == 7
+    assert forked_beside(handle.change, lambda: handle.change(lambda pointer: None)) == 7
+
+    def use(hold):
+        with model._handle.alone:
+            hold()
+    assert forked_beside(use, lambda: model.score(arrays[0][:2])) == 7
+    assert forked_beside(use, lambda: model.clone().score(arrays[0][:2])) == 7
 
 
 def test_readers_do_not_wait_for_readers(data):

@@ -192,6 +192,35 @@ def member(prefix: str, name: str, known: Sequence[str]) -> int:
 # Locks are taken and released by `with` on the lock itself, which is C: between the steps of Python
 # code that did it, Ctrl-C would leave a lock held for good.
 
+class _Lost:
+    """The lock of what another thread was using when this process was forked: that thread is not
+    here, and what it left half done is of no use."""
+
+    def __enter__(self) -> None:
+        raise RuntimeError("the object was being used when this process was forked")
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+    def _is_owned(self) -> bool:
+        return False
+
+    def locked(self) -> bool:
+        """For a reader, who then waits for the change."""
+        return True
+
+
+_handles: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def _in_child() -> None:
+    for handle in list(_handles):
+        handle.forget_other_threads()
+
+
+os.register_at_fork(after_in_child=_in_child)
+
+
 class Handle:
     """An object of the library. One thread at a time uses it, others wait. Released when nothing
     refers to it any more, views of its arrays included."""
@@ -199,7 +228,15 @@ class Handle:
     def __init__(self, pointer: Any, release: Any):
         self.pointer = ffi.gc(pointer, release)
         #: `with handle.lock:` for what a callback may ask while its own thread uses the object.
-        self.lock = threading.RLock()
+        self.lock: Any = threading.RLock()
+        _handles.add(self)
+
+    def forget_other_threads(self) -> None:
+        """In a child after a fork."""
+        if not self.lock.acquire(blocking=False):
+            self.lock = _Lost()
+            return
+        self.lock.release()
 
     @property
     def alone(self) -> Any:
@@ -215,15 +252,16 @@ class SharedHandle:
     def __init__(self, pointer: Any, release: Any):
         self.pointer = ffi.gc(pointer, release)
         self.arrays: tuple[Any, ...] = ()  # what is borrowed
-        self._changing = threading.Lock()
+        self._changing: Any = threading.Lock()
         self._users: dict[int, Any] = {}  # a thread's lock is held while it reads or changes
-        _shared.add(self)
+        _handles.add(self)
 
     def forget_other_threads(self) -> None:
-        """In a child after a fork, where they are no more and their locks would stay held."""
-        me = threading.get_ident()
-        self._changing = threading.Lock()
-        self._users = {me: self._users[me]} if me in self._users else {}
+        """In a child after a fork, where readers are no more and their locks would stay held."""
+        mine = self._users.get(threading.get_ident())
+        if self._changing.locked() and not (mine and _is_mine(mine)):
+            self._changing = _Lost()
+        self._users = {threading.get_ident(): mine} if mine else {}
 
     def _mine(self) -> Any:
         me = threading.get_ident()
@@ -252,17 +290,6 @@ class SharedHandle:
                     pass
             with mine:
                 return function(self.pointer)
-
-
-_shared: weakref.WeakSet[SharedHandle] = weakref.WeakSet()
-
-
-def _in_child() -> None:
-    for handle in list(_shared):
-        handle.forget_other_threads()
-
-
-os.register_at_fork(after_in_child=_in_child)
 
 
 def _is_mine(lock: Any) -> bool:

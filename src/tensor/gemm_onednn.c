@@ -425,7 +425,7 @@ un_status un_dnn_gemm_implementation(size_t m, size_t n, size_t k, size_t size, 
     const shape s = {.m = m, .n = n, .k = k, .lda = k, .ldb = n, .ldc = n};
     dnnl_primitive_desc_t description = NULL;
     un_openmp_loan loan;
-    UN_TRY(un_dnn_enter(&loan));
+    UN_TRY(un_dnn_enter_alone(&loan));
     un_status status = describe_product(&s, NULL, &description);
     un_dnn_leave(loan);
     UN_TRY(status);

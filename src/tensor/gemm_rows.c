@@ -10,8 +10,8 @@
  *
  * What is the same, by experiment (test_gemm: rows_do_not_depend_on_each_other), is every row of a
  * product on one thread of at most 215 rows (from about 260 on the copies begin) where no group has
- * one to three; whether B is transposed, how long its rows are and at which columns it is cut
- * does not matter either. So products are cut into such, which our own loops share out.
+ * one to three, and of at most 4032 columns, a multiple of 16 but for the last ones; whether B is
+ * transposed and how long its rows are does not matter either. So products are cut into such, which our own loops share out.
  */
 #include "tensor/gemm_rows.h"
 
@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/status.h"
 #include "tensor/kernels.h"
 
 enum {
@@ -27,9 +28,11 @@ enum {
     FEWEST = 4, /* rows of a product, and of its last group */
     HALF = 48,  /* rows that oneDNN takes for each tile of B; of a transposed B, STRIP */
     STRIP = 2 * HALF,
-    BLOCK = 2 * STRIP, /* a product has less than HALF / 2 more */
-    TILE = 16,         /* columns that are multiplied together */
-    PART_ROWS = 24,    /* a thread's part is worth being begun from here on */
+    BLOCK = 2 * STRIP,   /* a product has less than HALF / 2 more */
+    TILE = 16,           /* columns that are multiplied together */
+    COLUMNS = 4032,      /* the most of a product: more are cut anywhere */
+    PACK_MOST = 1 << 24, /* values of a B that is packed, which stay with the thread */
+    PART_ROWS = 24,      /* a thread's part is worth being begun from here on */
     PART_COLUMNS = 64,
     PART_WORK = 1 << 18,
     PAGE = 256,        /* floats in a quarter of what a level-1 cache's way holds */
@@ -46,8 +49,12 @@ static int g_rows_depend;
 static void ask_implementation(void) {
     if (un_dnn_has(dnnl_cpu_isa_avx512_core)) return;
     char name[32] = "";
+    un_failure before;
+    un_failure_keep(&before);
+    /* Without an answer they may: what is cut is right anywhere. */
     un_status status = un_dnn_gemm_implementation(BLOCK, BLOCK, BLOCK, sizeof name, name);
-    g_rows_depend = !status && strncmp(name, "gemm:jit", 8) == 0;
+    g_rows_depend = status || strncmp(name, "gemm:jit", 8) == 0;
+    un_failure_put_back(&before, UNSEEN_OK);
 }
 
 int un_dnn_rows_depend(void) {
@@ -118,11 +125,20 @@ static size_t next_rows(size_t rows) {
     return rows < FEWEST ? rows : FEWEST;
 }
 
+/* The same of columns. A single one is a matrix times a vector, and so no rest. */
+static size_t next_columns(size_t columns) {
+    if (columns <= COLUMNS) return columns;
+    return columns - COLUMNS < TILE ? COLUMNS - TILE : COLUMNS;
+}
+
 static un_status multiply_part(const un_gemm_args *args) {
-    for (size_t row = 0, m; row < args->m; row += m) {
-        m = next_rows(args->m - row);
-        const un_gemm_args block = cut(args, row, m, 0, args->n);
-        UN_TRY(m < FEWEST ? multiply_few(&block) : un_dnn_gemm_alone(&block));
+    for (size_t column = 0, n; column < args->n; column += n) {
+        n = next_columns(args->n - column);
+        for (size_t row = 0, m; row < args->m; row += m) {
+            m = next_rows(args->m - row);
+            const un_gemm_args block = cut(args, row, m, column, n);
+            UN_TRY(m < FEWEST ? multiply_few(&block) : un_dnn_gemm_alone(&block));
+        }
     }
     return UNSEEN_OK;
 }
@@ -180,6 +196,7 @@ static partition share_out(const un_gemm_args *args) {
  * few places of the cache: half the speed. Where it is transposed, each tile of it is copied for
  * every block of rows. */
 static int worth_packing(const un_gemm_args *args) {
+    if (args->k * un_dnn_right_ld(args->n) > PACK_MOST) return 0;
     if (args->n < TILE) return 0; /* a vector's sum is in another order where it has gaps */
     if (args->trans_b) return args->m >= PACK_ROWS_T && args->n >= PART_COLUMNS;
     return args->m >= PACK_ROWS && args->n >= PAGE && args->ldb % PAGE == 0;
@@ -224,7 +241,10 @@ static un_status pack_right(un_gemm_args *args) {
 }
 
 static un_status multiply_parts(un_gemm_args *args, int packed) {
-    if (!packed && worth_packing(args)) UN_TRY(pack_right(args));
+    un_failure before;
+    un_failure_keep(&before);
+    /* Only for speed: without memory for it B is read where it lies. */
+    if (!packed && worth_packing(args) && pack_right(args)) un_failure_put_back(&before, UNSEEN_OK);
     partition p = share_out(args);
     size_t parts = p.row_parts * p.column_parts;
     return un_parallel_try(parts, parts, multiply_item, &p);
@@ -241,7 +261,9 @@ un_status un_dnn_gemm_rows(const un_gemm_args *args, const un_dnn_packed *packed
     if (whole.ldb == 0) whole.ldb = whole.trans_b ? args->k : args->n;
     if (whole.ldc == 0) whole.ldc = args->n;
     UN_TRY(un_dnn_enter(&loan));
+    un_log_hold(); /* a host that multiplies when it is told something takes the thread's memory */
     un_status status = multiply_parts(&whole, packed != NULL);
+    un_log_release();
     un_dnn_leave(loan);
     return status;
 }
