@@ -1,12 +1,13 @@
 /* axe-core finds nothing serious, in any state of the page, on the desktop and on the phone. */
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
-import { check, choose, describe, DESKTOP, equal, held, PHONE, test, until } from "./harness.js";
+import { check, choose, describe, DESKTOP, equal, held, PHONE, still, test, until } from "./harness.js";
 
 const script = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
 async function audit(page, where) {
   if (!(await page.evaluate(() => Boolean(window.axe)))) await page.evaluate(script);
+  await still(page);
   const { violations, passes } = await page.evaluate(() => window.axe.run());
   check(passes.length > 10, `${where}: axe looked at nothing`);
   equal(

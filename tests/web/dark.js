@@ -1,7 +1,7 @@
 /* Light and dark: as the system says, or as the user chose, which is kept; contrast of WCAG AA in
  * both. */
 import { createRequire } from "node:module";
-import { check, choose, DESKTOP, equal, held, test } from "./harness.js";
+import { check, choose, DESKTOP, equal, held, still, test } from "./harness.js";
 
 const axe = createRequire(import.meta.url).resolve("axe-core");
 
@@ -18,6 +18,7 @@ async function checkContrast(page, where) {
   /* The page forbids scripts that are not its own; this one comes by the debugger. */
   if (!(await page.evaluate(() => Boolean(window.axe))))
     await page.evaluate((await import("node:fs")).readFileSync(axe, "utf8"));
+  await still(page);
   const { violations } = await page.evaluate(() => window.axe.run({ runOnly: ["color-contrast"] }));
   equal(
     violations.flatMap((v) => v.nodes.map((n) => `${n.target} ${n.any[0]?.message}`)),

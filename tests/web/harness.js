@@ -128,6 +128,14 @@ export const settled = (page) =>
       document.querySelector("#working").hidden,
   );
 
+/* Waits until nothing is under way, and what was faded meanwhile has its colours back. */
+export const still = (page) =>
+  until(
+    page,
+    () =>
+      !document.querySelector('[aria-busy="true"]') && document.getAnimations().length === 0,
+  );
+
 /* Does what makes the page ask, and waits for the answer to that. */
 export async function answered(page, action) {
   const answer = page.waitForResponse((r) => /\/(predict|explain)$/.test(r.url()), {
