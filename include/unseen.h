@@ -371,14 +371,14 @@ UNSEEN_API size_t unseen_model_branch_count(const unseen_model *model);
 
 /* Adds a class by its description, without training: `n` attributes, at least one, by name with
  * their values, in the unit of the table that the model was trained with; the values of a training
- * class give the scores of that class. Where all attributes of that table share a unit, shares or percent, a
- * description of some of the A attributes may say how far each is present, from 0 to 1 (or in
+ * class give the scores of that class. Where all attributes of that table share a unit, shares or
+ * percent, a description of some of the A attributes may say how far each is present, from 0 to 1 (or in
  * percent if one exceeds 1). An attribute not mentioned is absent if another one of its group (the
  * name before "::" or ": ") is mentioned, and has the average of the model's classes otherwise.
  * Names of attributes and classes may differ in case, blanks, "-" and "_" from those of the model.
  * The name of a class that the model has replaces its description (of one that it was trained on, a
- * warning to the log says so). Fails with UNSEEN_E_ARGUMENT on unknown attributes, naming the nearest, and on values without meaning:
- * not finite, in another unit, far outside the range of the training classes. Models of version
+ * warning to the log says so). Fails with UNSEEN_E_ARGUMENT on unknown attributes, naming the
+ * nearest, and on values without meaning: not finite, in another unit, far outside the range of the training classes. Models of version
  * 0.1 do not keep ranges: with all A attributes their values are taken as the class's row. C and
  * the classes' names may change. */
 UNSEEN_API unseen_status unseen_model_add_class(unseen_model *model, const char *name,

@@ -368,16 +368,7 @@ static size_t find_bad(const un_features *f, size_t image) {
     const size_t n = f->row_bytes / un_dtype_size(f->dtype);
     const unsigned char *row = f->data + image * f->row_bytes;
     size_t j = 0;
-    for (; j < n; j++) {
-        uint32_t bits = 0;
-        un_bf16 half = 0;
-        if (f->dtype == UN_F32)
-            memcpy(&bits, row + j * sizeof bits, sizeof bits);
-        else
-            memcpy(&half, row + j * sizeof half, sizeof half);
-        bits |= (uint32_t)half << 16;
-        if ((bits & 0x7F800000u) == 0x7F800000u) break;
-    }
+    while (j < n && (un_features_bits(f, row, j) & 0x7F800000u) != 0x7F800000u) j++;
     return j;
 }
 

@@ -17,6 +17,8 @@
 #ifndef UN_DATA_FEATURES_H
 #define UN_DATA_FEATURES_H
 
+#include <string.h>
+
 #include "base/names.h"
 #include "tensor/safetensors.h"
 
@@ -79,6 +81,18 @@ void un_features_gather_bf16(const un_features *features, const int64_t *images,
 /* The row of an image where it lies, (R, F) of features->dtype, until the features are closed; NULL
  * where it must be gathered, being averaged or not aligned. */
 const void *un_features_row(const un_features *features, size_t image);
+
+/* Value i of a row as it is stored, aligned or not: the bits of the float. */
+static inline uint32_t un_features_bits(const un_features *features, const unsigned char *row,
+                                        size_t i) {
+    uint32_t bits = 0;
+    un_bf16 half = 0;
+    if (features->dtype == UN_F32)
+        memcpy(&bits, row + i * sizeof bits, sizeof bits);
+    else
+        memcpy(&half, row + i * sizeof half, sizeof half);
+    return bits | (uint32_t)half << 16;
+}
 
 /* That the rows of these images are numbers: UNSEEN_E_FORMAT, naming the feature set and the first
  * image whose are not. Reads them all, so that it is for when something came out that is no number. */

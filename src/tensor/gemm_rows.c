@@ -11,7 +11,8 @@
  * What is the same, by experiment (test_gemm: rows_do_not_depend_on_each_other), is every row of a
  * product on one thread of at most 215 rows (from about 260 on the copies begin) where no group has
  * one to three, and of at most 4032 columns, a multiple of 16 but for the last ones; whether B is
- * transposed and how long its rows are does not matter either. So products are cut into such, which our own loops share out.
+ * transposed and how long its rows are does not matter. So products are cut into such, which our
+ * own loops share out.
  */
 #include "tensor/gemm_rows.h"
 
@@ -71,7 +72,7 @@ size_t un_dnn_right_ld(size_t n) {
 
 /* ---- a part of C on one thread ---- */
 
-/* The product without `rows` rows and `columns` columns before it, of m rows and n columns. */
+/* Of the product, m rows from `row` on and n columns from `column` on. */
 static un_gemm_args cut(const un_gemm_args *args, size_t row, size_t m, size_t column, size_t n) {
     un_gemm_args part = *args;
     part.m = m;

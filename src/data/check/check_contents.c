@@ -71,13 +71,7 @@ static void look_at(const un_features *f, size_t image, scan *s) {
     int finite = 1;
     int zero = 1;
     for (size_t i = 0; i < n; i++) {
-        uint32_t bits = 0;
-        un_bf16 half = 0;
-        if (f->dtype == UN_F32)
-            memcpy(&bits, row + i * sizeof bits, sizeof bits);
-        else
-            memcpy(&half, row + i * sizeof half, sizeof half);
-        bits |= (uint32_t)half << 16;
+        uint32_t bits = un_features_bits(f, row, i);
         finite &= (bits & 0x7F800000u) != 0x7F800000u;
         zero &= (bits & 0x7FFFFFFFu) == 0;
     }
