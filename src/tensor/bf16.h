@@ -34,6 +34,11 @@ static inline size_t un_bf16_units(size_t n, size_t unit) { return (n + unit - 1
 typedef void (*un_bf16_block)(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab,
                               int add);
 
+/* The same of the first `rows` <= 32 rows and `depth` elements of k; of other rows of slab nothing is
+ * known afterwards. Panels are zero beyond `depth` up to a whole step: the same sums as a block's. */
+typedef void (*un_bf16_part)(const un_bf16 *a, const un_bf16 *b, size_t rows, size_t depth,
+                             float *slab, int add);
+
 /* Where finished blocks go: as un_gemm_args say. */
 typedef struct {
     void *c;
@@ -81,6 +86,7 @@ extern const un_bf16_moves un_bf16_moves_avx512;
 typedef struct {
     const char *name; /* as UNSEEN_ISA spells it */
     un_bf16_block block;
+    un_bf16_part part; /* NULL: a block takes as long */
     const un_bf16_moves *moves;
     void (*begin)(void); /* a thread's registers for tiles; NULL: nothing to set up */
     void (*end)(void);
@@ -114,6 +120,8 @@ void un_bf16_amx_end(void);
 void un_bf16_amx_block(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab, int add);
 void un_bf16_avx512bf16_block(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab,
                               int add);
+void un_bf16_avx512bf16_part(const un_bf16 *a, const un_bf16 *b, size_t rows, size_t depth,
+                             float *slab, int add);
 #endif
 
 /* An operand as it is stored, and which of the two it is. */
@@ -131,7 +139,10 @@ typedef struct {
 /* Steps first.. of panel `panel` into out, on the calling thread. */
 void un_bf16_pack_panel(const un_bf16_operand *o, size_t panel, size_t first, size_t steps,
                         un_bf16 *out);
-/* The same of all panels, one after another in `out`, on all threads. */
+/* The same of `panels` panels from `panel` on, one after another in `out`, on the calling thread. */
+void un_bf16_pack_group(const un_bf16_operand *o, size_t panel, size_t panels, size_t first,
+                        size_t steps, un_bf16 *out);
+/* The same of all panels, on all threads. */
 void un_bf16_pack_panels(const un_bf16_operand *o, size_t first, size_t steps, un_bf16 *out);
 
 /* Panels of A that are made step by step. */

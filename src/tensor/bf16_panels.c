@@ -110,13 +110,26 @@ static void pack_panels(size_t begin, size_t end, void *context) {
         un_bf16_pack_panel(p->from, i, p->first, p->steps, p->out + i * p->steps * BF16_STEP_SIZE);
 }
 
-static void pack_steps(size_t begin, size_t end, void *context) {
-    const packing *p = context;
+/* Step `at` of all panels, of which the first is `panel`. */
+static void pack_step(const packing *p, size_t panel, size_t at) {
     size_t run = STRIP / BF16_PANEL;
-    for (size_t s = begin; s < end; s++)
-        for (size_t i = 0; i < p->panels; i += run)
-            pack_near(p->from, i, p->panels - i < run ? p->panels - i : run, p->first + s, 1,
-                      p->out + (i * p->steps + s) * BF16_STEP_SIZE, p->steps);
+    for (size_t i = 0; i < p->panels; i += run)
+        pack_near(p->from, panel + i, p->panels - i < run ? p->panels - i : run, p->first + at, 1,
+                  p->out + (i * p->steps + at) * BF16_STEP_SIZE, p->steps);
+}
+
+static void pack_steps(size_t begin, size_t end, void *context) {
+    for (size_t s = begin; s < end; s++) pack_step(context, 0, s);
+}
+
+void un_bf16_pack_group(const un_bf16_operand *o, size_t panel, size_t panels, size_t first,
+                        size_t steps, un_bf16 *out) {
+    const packing p = {o, panels, first, steps, out};
+    if (o->along)
+        for (size_t i = 0; i < panels; i++)
+            un_bf16_pack_panel(o, panel + i, first, steps, out + i * steps * BF16_STEP_SIZE);
+    else
+        for (size_t s = 0; s < steps; s++) pack_step(&p, panel, s);
 }
 
 void un_bf16_pack_panels(const un_bf16_operand *o, size_t first, size_t steps, un_bf16 *out) {

@@ -20,6 +20,7 @@
 enum {
     BLOCK_PANELS = 6,  /* A panels of a block: 192 rows */
     BLOCK_STEPS = 512, /* panels times steps of a block: 1 MiB, half of L2; half as many in f32 */
+    GROUP_STEPS = 256, /* panels times steps of a group of B that is packed near: 512 KiB */
     PART_STEPS = 96,   /* about so many steps of k in a part, where k is cut */
     WHOLE_STEPS = 128, /* longer sums are cut */
     CHUNK = 16,        /* steps of a B panel that stay in L1: 32 KiB; a multiple of BF16_WIDE */
@@ -143,15 +144,17 @@ typedef struct {
     un_bf16_operand left;
     const un_gemm_left *made; /* A's panels where the caller made them; or NULL */
     un_bf16_output out;
-    const un_bf16 *right;       /* panels of B, of right_steps steps each */
+    const un_bf16 *right;       /* panels of B, of right_steps steps each; or NULL */
     size_t right_steps, offset; /* steps before this part's first in a panel of `right` */
-    size_t first, steps;        /* this part of k, in steps */
+    const un_bf16_operand *from; /* what they are made of */
+    size_t first, steps, depth; /* this part of k, in steps; its elements */
     int begins, ends;           /* whether it is the first part, the last one */
     size_t row_panels, column_panels, panels; /* panels: of A in a block */
     size_t row_blocks, groups, group;         /* groups of `group` B panels */
     float *sums;     /* slabs that are kept between parts, [row panel][column panel]; or NULL */
     un_bf16 *packed; /* a block's panels, one place for each slot */
     size_t place;    /* its elements; of a widened panel two for each float */
+    un_bf16 *near;   /* a group's panels, one place for each slot, if there is no `right` */
     float *squares;  /* of A's rows, or NULL */
     float *row_sums; /* to which A's rows are added, or NULL */
     /* Rows of C, in pieces, that somebody waits for; or NULL. */
@@ -165,6 +168,7 @@ typedef struct {
 typedef struct {
     size_t row, panels;  /* first A panel, how many */
     size_t column, end;  /* B panels */
+    const un_bf16 *right; /* their first */
     const un_bf16 *left; /* or NULL: it was widened */
     const float *wide;
     size_t left_steps; /* from one of its panels to the next */
@@ -197,11 +201,18 @@ static void await_output(const nest *n, const block *b, size_t column) {
 static void multiply_narrow(const nest *n, const block *b, const un_bf16 *right, size_t column) {
     for (size_t s = 0, turn = 0; s < n->steps; s += CHUNK, turn++) {
         size_t steps = least(CHUNK, n->steps - s);
+        size_t depth = least(CHUNK * BF16_STEP, n->depth - s * BF16_STEP);
         for (size_t at = 0; at < b->panels; at++) {
             size_t i = turn % 2 ? b->panels - 1 - at : at;
-            n->way->block(b->left + (i * b->left_steps + s) * BF16_STEP_SIZE,
-                          right + s * BF16_STEP_SIZE, steps, slab_of(n, b, i, column),
-                          s > 0 || !n->begins);
+            size_t rows = least(BF16_PANEL, n->out.m - (b->row + i) * BF16_PANEL);
+            const un_bf16 *left = b->left + (i * b->left_steps + s) * BF16_STEP_SIZE;
+            const un_bf16 *chunk = right + s * BF16_STEP_SIZE;
+            float *slab = slab_of(n, b, i, column);
+            int adds = s > 0 || !n->begins;
+            if (n->way->part)
+                n->way->part(left, chunk, rows, depth, slab, adds);
+            else
+                n->way->block(left, chunk, steps, slab, adds);
         }
     }
 }
@@ -219,7 +230,7 @@ static void multiply_wide(const nest *n, const block *b, const un_bf16 *right, s
 }
 
 static void multiply_panel(const nest *n, const block *b, size_t column) {
-    const un_bf16 *right = n->right + (column * n->right_steps + n->offset) * BF16_STEP_SIZE;
+    const un_bf16 *right = b->right + (column - b->column) * n->right_steps * BF16_STEP_SIZE;
     if (n->ends && (!n->out.stream || n->out.gelu_slope || n->out.before))
         await_output(n, b, column);
     if (b->left)
@@ -287,6 +298,16 @@ static void fetch_wide(const nest *n, block *b, void *place, int sums) {
     }
 }
 
+/* The panels of a group of B: as they lie ready, or packed into the slot's place, where every panel of
+ * A meets them before the next group comes. */
+static void fetch_right(const nest *n, block *b, size_t slot) {
+    size_t panel = n->right_steps * BF16_STEP_SIZE;
+    un_bf16 *place = n->near + slot * n->group * panel;
+    b->right = n->right ? n->right + b->column * panel + n->offset * BF16_STEP_SIZE : place;
+    if (!n->right)
+        un_bf16_pack_group(n->from, b->column, b->end - b->column, n->first, n->steps, place);
+}
+
 /* Who finishes the last rows of a piece tells so. */
 static void tell(const nest *n, const block *b) {
     size_t row = b->row * BF16_PANEL, end = least((b->row + b->panels) * BF16_PANEL, n->out.m);
@@ -317,12 +338,17 @@ static void run_slot(size_t begin, size_t end, un_slot slot, void *context) {
         before = rows;
         b.column = group * n->group;
         b.end = least(b.column + n->group, n->column_panels);
+        fetch_right(n, &b, slot.index);
         for (size_t j = b.column; j < b.end; j++) multiply_panel(n, &b, j);
         if (n->missing && n->ends) tell(n, &b);
     }
     if (n->way->end) n->way->end();
     n->way->moves->fence();
 }
+
+/* Whether B is packed by who is about to multiply it: one block has all rows of A, and meets each panel
+ * once. Otherwise it lies packed, or is, by all threads, beforehand. */
+static int packs_near(const nest *n) { return !n->right && n->row_blocks == 1; }
 
 /* Blocks of rows, and where these are too few for the threads, groups of columns beside them. */
 static void divide(nest *n, size_t threads) {
@@ -338,6 +364,7 @@ static void divide(nest *n, size_t threads) {
     size_t groups_needed =
         n->row_blocks >= 4 * threads ? 1 : un_bf16_units(4 * threads, n->row_blocks);
     n->group = un_bf16_units(n->column_panels, least(groups_needed, n->column_panels));
+    if (packs_near(n)) n->group = least(n->group, n->steps < GROUP_STEPS ? GROUP_STEPS / n->steps : 1);
     n->groups = un_bf16_units(n->column_panels, n->group);
 }
 
@@ -383,10 +410,41 @@ static nest describe(const un_bf16_way *way, const un_gemm_args *args) {
     };
 }
 
+static un_bf16_operand right_of(const un_bf16_way *way, const un_gemm_args *args) {
+    return (un_bf16_operand){.moves = way->moves,
+                             .data = args->b,
+                             .pieces = args->b_pieces,
+                             .piece_rows = args->piece_rows,
+                             .ld = args->ldb ? args->ldb : (args->trans_b ? args->k : args->n),
+                             .f32 = args->b_f32,
+                             .lines = args->n,
+                             .k = args->k,
+                             .along = args->trans_b,
+                             .right = 1};
+}
+
 static void await_pieces(nest *n, atomic_size_t *missing) {
     n->missing = missing;
     for (size_t row = 0, piece = 0; row < n->out.m; row += n->piece_rows, piece++)
         atomic_init(&missing[piece], least(n->piece_rows, n->out.m - row) * n->groups);
+}
+
+typedef struct {
+    size_t left, sums, right, near, pieces; /* bytes of working memory */
+} sizes;
+
+static sizes measure(const nest *n, const un_gemm_args *args, size_t slots, size_t parts) {
+    size_t panel = n->steps * BF16_STEP_SIZE * sizeof(un_bf16);
+    int near = packs_near(n);
+    return (sizes){
+        .left = slots * n->place * sizeof(un_bf16),
+        .sums = parts > 1 ? n->row_panels * n->column_panels * SLAB * sizeof(float) : 0,
+        .right = n->right || near ? 0 : n->column_panels * panel,
+        .near = near ? slots * n->group * panel : 0,
+        .pieces = args->piece_done
+                      ? un_bf16_units(args->m, args->piece_rows) * sizeof(atomic_size_t)
+                      : 0,
+    };
 }
 
 un_status un_bf16_multiply(const un_bf16_way *way, const un_gemm_args *args, const un_bf16 *right) {
@@ -394,43 +452,37 @@ un_status un_bf16_multiply(const un_bf16_way *way, const un_gemm_args *args, con
     size_t steps = un_bf16_units(args->k, BF16_STEP);
     size_t parts = steps > WHOLE_STEPS ? un_bf16_units(steps, PART_STEPS) : 1,
            part = un_bf16_units(steps, parts);
-    size_t ldb = args->ldb ? args->ldb : (args->trans_b ? args->k : args->n);
-    const un_bf16_operand from = {.moves = way->moves,
-                                  .data = args->b,
-                                  .pieces = args->b_pieces,
-                                  .piece_rows = args->piece_rows,
-                                  .ld = ldb,
-                                  .f32 = args->b_f32,
-                                  .lines = args->n,
-                                  .k = args->k,
-                                  .along = args->trans_b,
-                                  .right = 1};
+    const un_bf16_operand from = right_of(way, args);
     size_t threads = (size_t)un_thread_count();
+    n.right = right;
+    n.from = &from;
     n.steps = part;
     divide(&n, threads);
     size_t slots = un_slot_count(least(threads, n.row_blocks * n.groups), 1);
     n.place = place_of(&n);
-    size_t left_size = slots * n.place * sizeof(un_bf16);
-    size_t sums_size = parts > 1 ? n.row_panels * n.column_panels * SLAB * sizeof(float) : 0;
-    size_t right_size = right ? 0 : n.column_panels * part * BF16_STEP_SIZE * sizeof(un_bf16);
-    size_t pieces = args->piece_done ? un_bf16_units(args->m, args->piece_rows) : 0;
+    const sizes size = measure(&n, args, slots, parts);
     memory scratch = {0};
-    UN_TRY(reserve(left_size + sums_size + right_size + pieces * sizeof(atomic_size_t), &scratch));
+    UN_TRY(reserve(size.left + size.sums + size.right + size.near + size.pieces, &scratch));
     char *at = scratch.data;
     n.packed = scratch.data;
-    if (parts > 1) n.sums = (float *)(void *)(at + left_size);
-    un_bf16 *own = (un_bf16 *)(void *)(at + left_size + sums_size);
-    if (pieces)
-        await_pieces(&n, (atomic_size_t *)(void *)(at + left_size + sums_size + right_size));
-    n.right = right ? right : own;
+    at += size.left;
+    if (size.sums) n.sums = (float *)(void *)at;
+    at += size.sums;
+    un_bf16 *own = size.right ? (un_bf16 *)(void *)at : NULL;
+    at += size.right;
+    if (size.near) n.near = (un_bf16 *)(void *)at;
+    at += size.near;
+    if (size.pieces) await_pieces(&n, (atomic_size_t *)(void *)at);
+    if (own) n.right = own;
     for (size_t first = 0; first < steps; first += part) {
         n.first = first;
         n.steps = least(part, steps - first);
+        n.depth = least(n.steps * BF16_STEP, args->k - first * BF16_STEP);
         n.begins = first == 0;
         n.ends = first + n.steps == steps;
         n.right_steps = right ? steps : n.steps;
         n.offset = right ? first : 0;
-        if (!right) un_bf16_pack_panels(&from, first, n.steps, own);
+        if (own) un_bf16_pack_panels(&from, first, n.steps, own);
         atomic_store(&n.next, 0);
         un_parallel_slots(slots, slots, run_slot, &n);
     }

@@ -54,26 +54,35 @@ static un_bf16 number(size_t i) {
 
 static void add(un_bf16_way way) { g_ways[g_count++] = way; }
 
+static un_bf16_way widening(const char *name, const un_bf16_moves *moves) {
+    return (un_bf16_way){.name = name, .block = moves->block, .moves = moves};
+}
+
 /* Instructions of their own first, then the rest by speed. */
 static void find_ways(void) {
     g_count = 0; /* pthread_once begins again in a child that was forked meanwhile */
 #if defined(UN_HAVE_X86_ISA)
     int avx512 = has_avx512();
     if (avx512 && strstr(un_cpu_features(), "amx_bf16") && un_bf16_amx_ready())
-        add((un_bf16_way){"amx", un_bf16_amx_block, &un_bf16_moves_avx512, un_bf16_amx_begin,
-                          un_bf16_amx_end, 1});
+        add((un_bf16_way){.name = "amx",
+                          .block = un_bf16_amx_block,
+                          .moves = &un_bf16_moves_avx512,
+                          .begin = un_bf16_amx_begin,
+                          .end = un_bf16_amx_end,
+                          .native = 1});
     if (avx512 && __builtin_cpu_supports("avx512bf16"))
-        add((un_bf16_way){"avx512bf16", un_bf16_avx512bf16_block, &un_bf16_moves_avx512, NULL, NULL,
-                          1});
-    if (avx512)
-        add((un_bf16_way){"avx512", un_bf16_moves_avx512.block, &un_bf16_moves_avx512, NULL, NULL,
-                          0});
-    if (has_avx2())
-        add((un_bf16_way){"avx2", un_bf16_moves_avx2.block, &un_bf16_moves_avx2, NULL, NULL, 0});
+        add((un_bf16_way){.name = "avx512bf16",
+                          .block = un_bf16_avx512bf16_block,
+                          .part = un_bf16_avx512bf16_part,
+                          .moves = &un_bf16_moves_avx512,
+                          .native = 1});
+    if (avx512) add(widening("avx512", &un_bf16_moves_avx512));
+    if (has_avx2()) add(widening("avx2", &un_bf16_moves_avx2));
 #endif
-    add((un_bf16_way){"portable", un_bf16_moves_baseline.block, &un_bf16_moves_baseline, NULL, NULL,
-                      0});
-    add((un_bf16_way){"tiles", un_bf16_emulated_tiles, &un_bf16_moves_baseline, NULL, NULL, 0});
+    add(widening("portable", &un_bf16_moves_baseline));
+    add((un_bf16_way){.name = "tiles",
+                      .block = un_bf16_emulated_tiles,
+                      .moves = &un_bf16_moves_baseline});
 }
 
 /* ---- how fast it is ---- */

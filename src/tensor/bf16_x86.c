@@ -93,15 +93,16 @@ enum { ROWS = 8, ROW = 32, PAIRS = 16, TILE_ROWS = 16 };
 #endif
 
 __attribute__((target("avx512f,avx512bf16"))) static void
-eight_rows(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab, int add) {
+eight_rows(const un_bf16 *a, const un_bf16 *b, size_t pairs, float *slab, int add) {
     __m512 sum[ROWS][2];
     UNROLL for (size_t r = 0; r < ROWS; r++) {
         UNROLL for (size_t v = 0; v < 2; v++) {
             sum[r][v] = add ? _mm512_load_ps(slab + r * BF16_PANEL + v * 16) : _mm512_setzero_ps();
         }
     }
-    for (size_t s = 0; s < steps; s++, a += BF16_STEP_SIZE, b += BF16_STEP_SIZE) {
-        for (size_t p = 0; p < PAIRS; p++) {
+    for (size_t some = 0; pairs > 0; pairs -= some, a += BF16_STEP_SIZE, b += BF16_STEP_SIZE) {
+        some = pairs < PAIRS ? pairs : PAIRS;
+        for (size_t p = 0; p < some; p++) {
             __m512i right0 = _mm512_loadu_si512(b + p * ROW);
             __m512i right1 = _mm512_loadu_si512(b + BF16_TILE + p * ROW);
             UNROLL for (size_t r = 0; r < ROWS; r++) {
@@ -120,11 +121,16 @@ eight_rows(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab, int ad
     }
 }
 
+void un_bf16_avx512bf16_part(const un_bf16 *a, const un_bf16 *b, size_t rows, size_t depth,
+                             float *slab, int add) {
+    for (size_t r = 0; r < rows; r += ROWS)
+        eight_rows(a + r / TILE_ROWS * BF16_TILE + r % TILE_ROWS * ROW, b, (depth + 1) / 2,
+                   slab + r * BF16_PANEL, add);
+}
+
 void un_bf16_avx512bf16_block(const un_bf16 *a, const un_bf16 *b, size_t steps, float *slab,
                               int add) {
-    for (size_t r = 0; r < BF16_PANEL; r += ROWS)
-        eight_rows(a + r / TILE_ROWS * BF16_TILE + r % TILE_ROWS * ROW, b, steps,
-                   slab + r * BF16_PANEL, add);
+    un_bf16_avx512bf16_part(a, b, BF16_PANEL, steps * BF16_STEP, slab, add);
 }
 
 #else
