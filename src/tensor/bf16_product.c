@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/parallel.h"
@@ -19,10 +20,10 @@
 
 enum {
     BLOCK_PANELS = 6,  /* A panels of a block: 192 rows */
-    BLOCK_STEPS = 512, /* panels times steps of a block: 1 MiB, half of L2; half as many in f32 */
-    GROUP_STEPS = 256, /* panels times steps of a group of B that is packed near: 512 KiB */
-    PART_STEPS = 96,   /* about so many steps of k in a part, where k is cut */
-    WHOLE_STEPS = 128, /* longer sums are cut */
+    LEAST_CACHE = 1 << 19, /* bytes of L2 */
+    USUAL_CACHE = 1 << 20,
+    MOST_CACHE = 1 << 21,
+    WHOLE_STEPS = 128, /* longer sums are cut along k */
     CHUNK = 16,        /* steps of a B panel that stay in L1: 32 KiB; a multiple of BF16_WIDE */
     SLAB = BF16_PANEL * BF16_PANEL,
     STREAM_BYTES = 1 << 20, /* of C, from which on it would only push out what is read again */
@@ -33,6 +34,28 @@ enum {
 };
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Panels times steps that half of L2 holds: a block's, and those of a group of B that is packed near.
+ * No sum depends on it. */
+static size_t near_steps(void) {
+    static atomic_size_t known;
+    size_t steps = atomic_load(&known);
+    if (steps) return steps;
+    long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    if (cache <= 0) cache = USUAL_CACHE;
+    if (cache < LEAST_CACHE) cache = LEAST_CACHE;
+    if (cache > MOST_CACHE) cache = MOST_CACHE;
+    steps = (size_t)cache / 2 / (BF16_STEP_SIZE * sizeof(un_bf16));
+    atomic_store(&known, steps);
+    return steps;
+}
+
+/* Steps of a part where k is cut: a block has some six panels then, for each of which B's part is
+ * fetched from beyond L2. Whole chunks, since a row of A is summed chunk by chunk. */
+static size_t part_steps(void) {
+    size_t chunks = near_steps() / BLOCK_PANELS / CHUNK;
+    return (chunks > 0 ? chunks : 1) * CHUNK;
+}
 
 /* ---- working memory: a thread keeps it for its next product, until it ends ---- */
 
@@ -270,7 +293,9 @@ static void fetch_left(const nest *n, block *b, void *place, int sums) {
     for (size_t i = 0; i < b->panels; i++) {
         un_bf16 *panel = packed + i * n->steps * BF16_STEP_SIZE;
         if (!n->made) un_bf16_pack_panel(&n->left, b->row + i, n->first, n->steps, panel);
-        if (sums) add_rows(n, b->row + i, panel, n->steps, n->begins);
+        for (size_t s = 0; sums && s < n->steps; s += CHUNK)
+            add_rows(n, b->row + i, panel + s * BF16_STEP_SIZE, least(CHUNK, n->steps - s),
+                     n->begins && s == 0);
     }
 }
 
@@ -352,7 +377,8 @@ static int packs_near(const nest *n) { return !n->right && n->row_blocks == 1; }
 
 /* Blocks of rows, and where these are too few for the threads, groups of columns beside them. */
 static void divide(nest *n, size_t threads) {
-    size_t most = un_bf16_widens(n->way) ? BLOCK_STEPS / 2 / wide_steps(n) : BLOCK_STEPS / n->steps;
+    size_t near = near_steps();
+    size_t most = un_bf16_widens(n->way) ? near / 2 / wide_steps(n) : near / n->steps;
     n->panels = most < 1 ? 1 : least(most, BLOCK_PANELS);
     while (n->panels > 1 && un_bf16_units(n->row_panels, n->panels) < 2 * threads &&
            n->column_panels < 4)
@@ -364,7 +390,7 @@ static void divide(nest *n, size_t threads) {
     size_t groups_needed =
         n->row_blocks >= 4 * threads ? 1 : un_bf16_units(4 * threads, n->row_blocks);
     n->group = un_bf16_units(n->column_panels, least(groups_needed, n->column_panels));
-    if (packs_near(n)) n->group = least(n->group, n->steps < GROUP_STEPS ? GROUP_STEPS / n->steps : 1);
+    if (packs_near(n)) n->group = least(n->group, n->steps < near ? near / n->steps : 1);
     n->groups = un_bf16_units(n->column_panels, n->group);
 }
 
@@ -450,8 +476,7 @@ static sizes measure(const nest *n, const un_gemm_args *args, size_t slots, size
 un_status un_bf16_multiply(const un_bf16_way *way, const un_gemm_args *args, const un_bf16 *right) {
     nest n = describe(way, args);
     size_t steps = un_bf16_units(args->k, BF16_STEP);
-    size_t parts = steps > WHOLE_STEPS ? un_bf16_units(steps, PART_STEPS) : 1,
-           part = un_bf16_units(steps, parts);
+    size_t part = steps > WHOLE_STEPS ? part_steps() : steps, parts = un_bf16_units(steps, part);
     const un_bf16_operand from = right_of(way, args);
     size_t threads = (size_t)un_thread_count();
     n.right = right;
