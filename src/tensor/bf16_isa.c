@@ -14,7 +14,6 @@
 
 #ifndef UN_BF16_TABLE
 #define UN_BF16_TABLE un_bf16_moves_baseline
-#define UN_TRANSFORMER_TABLE un_transformer_baseline
 #endif
 
 enum { ROW = 32 /* elements of a tile's row */, TILE_ROWS = 16, PAIRS = 16 };
@@ -215,7 +214,7 @@ static inline void put_f32(float *c, const float *row, int stream) {
 
 static inline void put_bf16(un_bf16 *c, const float *row, int stream) {
     un_bf16 rounded[BF16_PANEL] __attribute__((aligned(64)));
-    for (size_t j = 0; j < BF16_PANEL; j++) rounded[j] = round_bf16(row[j]);
+    narrow_row(row, rounded, BF16_PANEL);
 #if defined(__AVX512F__)
     if (stream) {
         _mm512_stream_si512((void *)c, _mm512_load_si512(rounded));
@@ -255,8 +254,13 @@ static inline void activate(const un_bf16_output *out, float *row, void *linear,
         put_f32(linear, row, out->stream);
     else if (linear)
         put_bf16(linear, row, out->stream);
-    if (out->gelu) UN_TRANSFORMER_TABLE.gelu(row, UN_F32, row, BF16_PANEL);
-    if (slope) UN_TRANSFORMER_TABLE.gelu_backward(slope, out->type, row, NULL, BF16_PANEL);
+    if (out->gelu)
+        for (size_t j = 0; j < BF16_PANEL; j++) row[j] = gelu_one(row[j]);
+    if (slope && out->type == UN_F32)
+        for (size_t j = 0; j < BF16_PANEL; j++) row[j] *= gelu_slope(((const float *)slope)[j]);
+    else if (slope)
+        for (size_t j = 0; j < BF16_PANEL; j++)
+            row[j] *= gelu_slope(widen(((const un_bf16 *)slope)[j]));
 }
 
 /* Byte `at` of an array, where there is one. */

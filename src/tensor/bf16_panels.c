@@ -174,11 +174,8 @@ done:
 
 void un_bf16_fill_left(const un_bf16_way *way, un_gemm_left *left, size_t step, size_t n,
                        const un_bf16 *columns, size_t ld) {
-    const un_bf16_operand o = {.moves = way->moves,
-                               .data = columns,
-                               .ld = ld,
-                               .lines = left->lines,
-                               .k = n};
+    const un_bf16_operand o = {
+        .moves = way->moves, .data = columns, .ld = ld, .lines = left->lines, .k = n};
     pack_near(&o, 0, un_bf16_units(left->lines, BF16_PANEL), 0, 1,
               left->panels + step * BF16_STEP_SIZE, left->steps);
 }

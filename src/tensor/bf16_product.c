@@ -19,7 +19,7 @@
 #include "tensor/bf16.h"
 
 enum {
-    BLOCK_PANELS = 6,  /* A panels of a block: 192 rows */
+    BLOCK_PANELS = 6,      /* A panels of a block: 192 rows */
     LEAST_CACHE = 1 << 19, /* bytes of L2 */
     USUAL_CACHE = 1 << 20,
     MOST_CACHE = 1 << 21,
@@ -167,11 +167,11 @@ typedef struct {
     un_bf16_operand left;
     const un_gemm_left *made; /* A's panels where the caller made them; or NULL */
     un_bf16_output out;
-    const un_bf16 *right;       /* panels of B, of right_steps steps each; or NULL */
-    size_t right_steps, offset; /* steps before this part's first in a panel of `right` */
+    const un_bf16 *right;        /* panels of B, of right_steps steps each; or NULL */
+    size_t right_steps, offset;  /* steps before this part's first in a panel of `right` */
     const un_bf16_operand *from; /* what they are made of */
-    size_t first, steps, depth; /* this part of k, in steps; its elements */
-    int begins, ends;           /* whether it is the first part, the last one */
+    size_t first, steps, depth;  /* this part of k, in steps; its elements */
+    int begins, ends;            /* whether it is the first part, the last one */
     size_t row_panels, column_panels, panels; /* panels: of A in a block */
     size_t row_blocks, groups, group;         /* groups of `group` B panels */
     float *sums;     /* slabs that are kept between parts, [row panel][column panel]; or NULL */
@@ -189,10 +189,10 @@ typedef struct {
 } nest;
 
 typedef struct {
-    size_t row, panels;  /* first A panel, how many */
-    size_t column, end;  /* B panels */
+    size_t row, panels;   /* first A panel, how many */
+    size_t column, end;   /* B panels */
     const un_bf16 *right; /* their first */
-    const un_bf16 *left; /* or NULL: it was widened */
+    const un_bf16 *left;  /* or NULL: it was widened */
     const float *wide;
     size_t left_steps; /* from one of its panels to the next */
     float *slabs;
@@ -467,9 +467,8 @@ static sizes measure(const nest *n, const un_gemm_args *args, size_t slots, size
         .sums = parts > 1 ? n->row_panels * n->column_panels * SLAB * sizeof(float) : 0,
         .right = n->right || near ? 0 : n->column_panels * panel,
         .near = near ? slots * n->group * panel : 0,
-        .pieces = args->piece_done
-                      ? un_bf16_units(args->m, args->piece_rows) * sizeof(atomic_size_t)
-                      : 0,
+        .pieces =
+            args->piece_done ? un_bf16_units(args->m, args->piece_rows) * sizeof(atomic_size_t) : 0,
     };
 }
 

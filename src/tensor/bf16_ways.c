@@ -80,9 +80,8 @@ static void find_ways(void) {
     if (has_avx2()) add(widening("avx2", &un_bf16_moves_avx2));
 #endif
     add(widening("portable", &un_bf16_moves_baseline));
-    add((un_bf16_way){.name = "tiles",
-                      .block = un_bf16_emulated_tiles,
-                      .moves = &un_bf16_moves_baseline});
+    add((un_bf16_way){
+        .name = "tiles", .block = un_bf16_emulated_tiles, .moves = &un_bf16_moves_baseline});
 }
 
 /* ---- how fast it is ---- */

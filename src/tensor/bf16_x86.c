@@ -84,7 +84,13 @@ AMX void un_bf16_amx_block(const un_bf16 *a, const un_bf16 *b, size_t steps, flo
 
 /* ---- AVX-512 BF16 ---- */
 
-enum { ROWS = 8, ROW = 32, PAIRS = 16, TILE_ROWS = 16 };
+enum {
+    ROWS = 8,
+    ROW = 32,
+    PAIRS = 16,
+    TILE_ROWS = 16,
+    AHEAD = 1 << 15 /* bytes to the chunk of B that comes next: into L2, from beyond it */
+};
 
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -103,6 +109,9 @@ eight_rows(const un_bf16 *a, const un_bf16 *b, size_t pairs, float *slab, int ad
     for (size_t some = 0; pairs > 0; pairs -= some, a += BF16_STEP_SIZE, b += BF16_STEP_SIZE) {
         some = pairs < PAIRS ? pairs : PAIRS;
         for (size_t p = 0; p < some; p++) {
+            const char *ahead = (const char *)((uintptr_t)(b + p * ROW) + AHEAD);
+            _mm_prefetch(ahead, _MM_HINT_T1);
+            _mm_prefetch(ahead + BF16_TILE * sizeof *b, _MM_HINT_T1);
             __m512i right0 = _mm512_loadu_si512(b + p * ROW);
             __m512i right1 = _mm512_loadu_si512(b + BF16_TILE + p * ROW);
             UNROLL for (size_t r = 0; r < ROWS; r++) {

@@ -122,32 +122,6 @@ static void norm_columns_backward(const un_layer_norm_args *a, size_t begin, siz
 
 /* ---- GELU ---- */
 
-/* Phi(x) and the density phi(x). erfc by Abramowitz and Stegun 7.1.26 (error 1.5e-7), taken
- * at |x| so that nothing cancels in the tail. */
-static inline float normal(float x, float *density) {
-    float z = fabsf(x) * 0.70710678f;
-    float t = 1.0f / (1.0f + 0.3275911f * z);
-    float e = exponential(-z * z);
-    float p = 1.061405429f;
-    p = p * t - 1.453152027f;
-    p = p * t + 1.421413741f;
-    p = p * t - 0.284496736f;
-    p = p * t + 0.254829592f;
-    float tail = 0.5f * p * t * e;
-    *density = 0.39894228f * e;
-    return x < 0 ? tail : 1.0f - tail;
-}
-
-static inline float gelu_one(float x) {
-    float density;
-    return x * normal(x, &density);
-}
-
-static inline float gelu_slope(float x) {
-    float density, phi = normal(x, &density);
-    return phi + x * density;
-}
-
 static void gelu(const void *x, un_dtype type, void *y, size_t n) {
     if (type == UN_BF16) {
         const un_bf16 *in = x;
