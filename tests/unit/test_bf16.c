@@ -33,6 +33,9 @@ static const product g_products[] = {
     {.m = 20, .n = 96, .k = 200, .accumulate = 1, .out16 = 1, .pad = 3},
     {.m = 200, .n = 130, .k = 64, .packed = 1, .pad = 5},
     {.m = 5, .n = 33, .k = 96, .trans_b = 1, .packed = 1, .out16 = 1, .relu = 1},
+    /* few rows: panels of B are packed one group at a time, on several threads */
+    {.m = 78, .n = 1000, .k = 300, .bias = 1, .relu = 1},
+    {.m = 78, .n = 700, .k = 4200, .trans_b = 1, .pad = 1},
     /* cut along k, with sums kept between the parts */
     {.m = 40, .n = 70, .k = 9800, .trans_a = 1, .bias = 1, .relu = 1},
     {.m = 33, .n = 40, .k = 4200, .trans_b = 1, .packed = 1, .accumulate = 1},

@@ -30,7 +30,8 @@ static void slow_block(const un_bf16 *a, const un_bf16 *b, size_t steps, float *
 
 /* As if it multiplied by instructions of its own. */
 static un_bf16_way native(const char *name, un_bf16_block block) {
-    return (un_bf16_way){name, block, &un_bf16_moves_baseline, NULL, NULL, 1};
+    return (un_bf16_way){
+        .name = name, .block = block, .moves = &un_bf16_moves_baseline, .native = 1};
 }
 
 /* Whether a way has instructions of its own tells nothing about its speed. Ten blocks in the place of
@@ -39,7 +40,8 @@ static void the_fastest_way_is_taken(void **state) {
     (void)state;
     const un_bf16_way slow = native("slow", slow_block), fast = native("fast", portable_block),
                       *portable = way_called("portable"),
-                      last = {"last", slow_block, &un_bf16_moves_baseline, NULL, NULL, 0};
+                      last = {
+                          .name = "last", .block = slow_block, .moves = &un_bf16_moves_baseline};
     const struct {
         un_bf16_way ways[3];
         size_t count;
@@ -164,7 +166,7 @@ static void *products_of_a_thread(void *context) {
     size_t *kept = context, before = memory_in_use();
     multiply_ones(5, 6, 7);
     kept[0] = memory_in_use() - before;
-    multiply_ones(32, 2048, 4096); /* its right panels alone are 16 MiB */
+    multiply_ones(400, 2048, 4096); /* more than a block of rows: B's panels alone are 16 MiB */
     kept[1] = memory_in_use() - before;
     for (int i = 0; i < 3000; i++) multiply_ones(5, 6, 7);
     kept[2] = memory_in_use() - before;

@@ -340,6 +340,7 @@ static void rows_do_not_depend_on_each_other(void **state) {
                                     IS_PACKED | BY_COLUMNS | HAS_BIAS,
                                     HAS_GAPS | HAS_BIAS,
                                     HAS_GAPS | IS_ADDED,
+                                    HAS_GAPS | BY_COLUMNS | IS_ADDED,
                                     HAS_GAPS | BY_COLUMNS | HAS_BIAS | IS_GELU,
                                     IS_ADDED | BY_COLUMNS};
     un_rng rng = un_rng_stream(1, "gemm", 6);
