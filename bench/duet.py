@@ -105,7 +105,7 @@ def make_peers(a):
     peers = {"naive f32": Peer(a, True)}
     if a.best:
         peers.update({"best f32": Peer(a, False), "best bf16": Peer(a, False, bf16=True)})
-    return peers
+    return figures.measured(peers)
 
 
 def entries_of(precision, runs, mine, others):
@@ -155,7 +155,7 @@ def main():
                     others[name][kind].append(peer.ms(kind, a.steps))
             if torch:
                 updates.append(peers["naive f32"].update_ms())
-            for t, dtype in (("f32", torch.float32), ("bf16", torch.bfloat16)) if torch else ():
+            for t, dtype in figures.torch_types(torch).items():
                 probes.setdefault("PyTorch " + t, []).append(figures.probe(torch, dtype))
     print(f"DUET, CUB preset, {a.image_layers} image and {a.text_layers} text layers of {DEPTH}, {a.threads} threads "
           f"({os.environ['OMP_WAIT_POLICY'].lower()} waiting), {a.rounds} rounds of {a.steps}, {figures.version(torch)}")

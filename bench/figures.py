@@ -5,6 +5,10 @@ measured in each round, ours and PyTorch's of the same round at the same place; 
 something a second; `flop` and `bytes` are of one operation: of its matrix products, and what it takes
 from memory and gives to it at least, each array once, nothing between layers. Files of before have null
 in their place where nobody counted. A file has {machine, ceilings, entries, notes}.
+
+PyTorch's bf16 is left out, which the table and the file say, where an x86 processor has neither AVX-512
+nor AMX: PyTorch multiplies it there at some 5 GFLOP/s, and a comparison does not end. In the
+environment, UNSEEN_BENCH_TORCH_BF16=1 measures it all the same and =0 leaves it out anywhere.
 """
 import ctypes
 import json
@@ -17,6 +21,8 @@ import time
 FORMAT = "unseen bench 1"
 REFERENCE_BLAS = "the reference BLAS, plain loops: ratios to PyTorch's f32 say nothing; install OpenBLAS"
 AVX512 = {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
+NATIVE_BF16 = {"avx512_bf16", "amx_bf16"}   # flags of processors that multiply bf16 themselves
+TORCH_BF16 = "UNSEEN_BENCH_TORCH_BF16"
 SET_HERE = []                               # of the environment, for PyTorch only
 # Of a training step, for each parameter: read forward, the gradient written and read, the value and two
 # states of the optimiser read and written. Without the optimiser: read, the gradient written.
@@ -48,6 +54,35 @@ def find_torch():
         return torch
     except ImportError:
         return None
+
+
+def native_bf16():
+    """Whether the processor multiplies bf16 by instructions of its own."""
+    return bool(processor()[1] & NATIVE_BF16)
+
+
+def without_bf16():
+    """Why PyTorch's bf16 is left out, in words; None where it is measured."""
+    wanted, flags = os.environ.get(TORCH_BF16, ""), processor()[1]
+    if wanted not in ("", "0", "1"):
+        raise SystemExit(f"{TORCH_BF16} is \"{wanted}\"; 1 measures PyTorch's bf16, 0 leaves it out")
+    if wanted == "0":
+        return f"left out by {TORCH_BF16}=0"
+    # Other processors than x86's have no line "flags".
+    if wanted == "1" or not flags or flags & (NATIVE_BF16 | {"avx512f"}):
+        return None
+    return f"left out: no instructions for it here ({TORCH_BF16}=1 measures it)"
+
+
+def measured(peers):
+    """Those of PyTorch's forms, by name, that are measured here."""
+    without = without_bf16()
+    return {name: peer for name, peer in peers.items() if not (without and name.endswith("bf16"))}
+
+
+def torch_types(torch):
+    """PyTorch's types whose rate is probed, by our names."""
+    return measured({"f32": torch.float32, "bf16": torch.bfloat16}) if torch else {}
 
 
 def coretype():
@@ -116,7 +151,9 @@ def spread(values, form):
 def version(torch):
     if not torch:
         return "without PyTorch, which is not installed"
-    return f"PyTorch {torch.__version__} (OPENBLAS_CORETYPE {coretype()}; f32 by {blas()})"
+    without = without_bf16()
+    return (f"PyTorch {torch.__version__} (OPENBLAS_CORETYPE {coretype()}; f32 by {blas()}" +
+            (f"; bf16 {without})" if without else ")"))
 
 
 # ---- results ----
@@ -131,7 +168,9 @@ def entry(name, unit, runs, ours, peers, flop, moved):
 def write(path, torch, threads, entries):
     """What one comparison leaves for the common file."""
     document = {"pytorch": torch.__version__ if torch else None, "blas": blas() if torch else None,
-                "openblas_coretype": coretype() if torch else None, "threads": threads, "entries": entries}
+                "openblas_coretype": coretype() if torch else None,
+                "pytorch_bf16": (without_bf16() or "measured") if torch else None,
+                "threads": threads, "entries": entries}
     with open(path, "w") as f:
         json.dump(document, f, indent=1)
 
@@ -142,7 +181,7 @@ def document(ceilings, parts):
     machine = {"cpu": processor()[0], "features": program["features"], "threads": part["threads"],
                "kernels": program["kernels"], "bf16_way": program["bf16_way"], "unseen": program["version"],
                "backend": program["backend"], "pytorch": part["pytorch"], "blas": part["blas"],
-               "openblas_coretype": part["openblas_coretype"]}
+               "openblas_coretype": part["openblas_coretype"], "pytorch_bf16": part["pytorch_bf16"]}
     return {"format": FORMAT, "machine": machine, "ceilings": [c["ceilings"] for c in ceilings],
             "entries": [e for p in parts for e in p["entries"]], "notes": []}
 
@@ -198,6 +237,8 @@ def table(document):
     lines = [f"{m['cpu']}, {m['threads']} threads; unseen {m['unseen']}, {m['backend']}, bf16 by {m['bf16_way']}",
              f"PyTorch {m['pytorch']}, OPENBLAS_CORETYPE {m['openblas_coretype']}; its f32 by {m['blas']}"
              if m["pytorch"] else "without PyTorch, which is not installed"]
+    if m.get("pytorch_bf16", "measured") not in (None, "measured"):
+        lines.append(f"PyTorch's bf16 {m['pytorch_bf16']}")
     lines += document["notes"]
     lines += ["", f"{'ceilings':44s} {'one thread':>12s} {'all':>12s}"]
     for key, first in document["ceilings"][0].items():

@@ -110,7 +110,7 @@ def make_peers(a):
              "folded bf16": Peer(a, data, "folded", bf16=True)}
     if a.published:
         peers["published f32"] = Peer(a, data, "einsum", dead=True)
-    return peers
+    return figures.measured(peers)
 
 
 def report(e, form):
@@ -138,7 +138,7 @@ def main():
     engine = {"f32": [], "auto": []} if a.program else {}
     others = {name: [] for name in peers}
     scoring = {name: [] for name in peers if name in ("folded f32", "folded bf16")}
-    types = {"f32": torch.float32, "bf16": torch.bfloat16} if torch else {}
+    types = figures.torch_types(torch)
     probes = {t: [] for t in types}
     for _ in range(a.rounds):
         for precision, runs in engine.items():
@@ -155,9 +155,9 @@ def main():
     entries = []
     for t in ("f32", "bf16") if engine else ():
         values = [r["probe_gflops"][t] for r in engine["auto"]]
-        entries.append(figures.probe_entry(t, values, {f"{t}": probes[t]} if torch else {}))
+        entries.append(figures.probe_entry(t, values, {t: probes[t]} if t in probes else {}))
         print(f"product of 1024 x 1024 matrices, {t}: unseen {figures.spread(values, '.0f')} GFLOP/s" +
-              (f", PyTorch {figures.spread(probes[t], '.0f')}" if torch else ""))
+              (f", PyTorch {figures.spread(probes[t], '.0f')}" if t in probes else ""))
     for name, times in others.items():
         print(f"  PyTorch {name:13s} {figures.spread(times, '.1f')} ms a step")
     for precision, runs in engine.items():

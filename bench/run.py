@@ -10,7 +10,9 @@ the rounds and what they spread over; the ratio to each form of PyTorch, the med
 rounds; and the shares of two ceilings: operations of products a second over the best bare loop of the
 same precision, and bytes a second that have to come from memory or go to it over memory that is read
 (the least: each array once, nothing between layers). --quick runs one round of one step of the smaller comparisons, about a minute: whether
-all runs, not how fast. Where PyTorch is not installed the program runs alone.
+all runs, not how fast. Where PyTorch is not installed the program runs alone. PyTorch's bf16 is left out
+where the processor has no instructions for it; UNSEEN_BENCH_TORCH_BF16=1 or =0 in the environment forces
+it in or out (figures.py).
 """
 import argparse
 import json

@@ -34,7 +34,7 @@ def compare(torch, method, shape, make_peers, precisions, rounds=7, steps=30, be
     peers = {}
     if torch:
         torch.set_num_threads(args.threads)
-        peers = make_peers()
+        peers = figures.measured(make_peers())
     for model in peers.values():
         torch_ms(model, 3)
     engine = {precision: [] for precision in precisions}

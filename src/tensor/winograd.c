@@ -4,7 +4,8 @@
  * A thread takes some ROWS x n tiles of 4 x 4 pixels (2 x 2 outputs each), transforms them into
  * V[16, tiles, C], and for 32 output channels after the other multiplies each of the 16
  * V[f] (tiles, C) with U[f] (C, 32) and transforms the 16 products back. V stays in its second
- * level cache; U is read once for each such group of tiles.
+ * level cache; U is read once for each such group of tiles. Of every GROUP of channels V and U have
+ * first those with even numbers, then those with odd ones, as pairs of bf16 fall apart into f32.
  */
 #include "tensor/conv.h"
 
@@ -17,16 +18,18 @@
 
 enum {
     LANES = 16,   /* f32 values of a register, channels of a block */
+    GROUP = 32,   /* input channels that are transformed together */
     COLUMNS = 32, /* output channels at once: two registers */
     ROWS = 14,    /* tiles at once: 2 x 14 sums and what they are made of fill the registers */
     POINTS = 16,  /* of a 4 x 4 tile */
     AHEAD = 16 * 2 * COLUMNS, /* values of U to fetch ahead: beyond a panel lies the next one */
-    CACHE = 448 * 1024        /* bytes for V: half of the second level cache */
+    CACHE = 448 * 1024,       /* bytes for V: half of the second level cache */
+    MOST = 4 * ROWS           /* tiles of a group: their 16 products are as much again */
 };
 
 struct un_winograd {
     un_conv_spec spec;
-    un_bf16 *filters; /* U[out / 32, 16, in / 2, 32, 2] */
+    un_bf16 *filters; /* U[out / 32, 16, in / 2, 32, 2]; V's order of channels */
     float *bias;
 };
 
@@ -52,6 +55,12 @@ void un_conv_scratch_free(un_conv_scratch *scratch) {
 
 #define NATIVE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 #define NATIVE_INLINE NATIVE __attribute__((always_inline)) static inline
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 4")
+#endif
 
 /* One run: shapes, strides and where things are. */
 typedef struct {
@@ -79,58 +88,107 @@ static place tile_place(const job *j, size_t tile) {
                    (ptrdiff_t)(in_image % j->tiles_w) * 2};
 }
 
-NATIVE_INLINE __m512 load_bf16(const un_bf16 *p) {
-    return _mm512_castsi512_ps(
-        _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
+/* Goes to the next tile; whether that begins a row. */
+static inline size_t next_tile(const job *j, place *at) {
+    at->x += 2;
+    if (at->x < (ptrdiff_t)j->w) return 0;
+    at->x = 0;
+    at->y += 2;
+    if (at->y < (ptrdiff_t)j->h) return 1;
+    at->y = 0;
+    at->image++;
+    return 1;
 }
 
 NATIVE_INLINE void store_bf16(un_bf16 *p, __m512 x) {
     _mm256_storeu_si256((__m256i *)p, (__m256i)_mm512_cvtneps_pbh(x));
 }
 
-/* (a0 - a2, a1 + a2, a2 - a1, a1 - a3): one row of B^T d. */
-NATIVE_INLINE void forward4(__m512 *a, size_t step) {
-    __m512 a0 = a[0], a1 = a[step], a2 = a[2 * step], a3 = a[3 * step];
-    a[0] = _mm512_sub_ps(a0, a2);
-    a[step] = _mm512_add_ps(a1, a2);
-    a[2 * step] = _mm512_sub_ps(a2, a1);
-    a[3 * step] = _mm512_sub_ps(a1, a3);
+/* Of GROUP channels those with even numbers, and those with odd ones. */
+typedef struct {
+    __m512 even, odd;
+} channels;
+
+NATIVE_INLINE channels add(channels a, channels b) {
+    return (channels){_mm512_add_ps(a.even, b.even), _mm512_add_ps(a.odd, b.odd)};
 }
 
-/* B^T d B of one tile and all channels into V[f][row]. */
-NATIVE static void transform_input(const job *j, size_t tile, un_bf16 *v, size_t rows, size_t row) {
-    size_t channels = j->winograd->spec.in;
-    place at = tile_place(j, tile);
-    const un_bf16 *pixels[POINTS]; /* NULL: outside */
-    for (ptrdiff_t p = 0; p < POINTS; p++) {
-        ptrdiff_t y = at.y - 1 + p / 4, x = at.x - 1 + p % 4;
-        int inside = y >= 0 && x >= 0 && y < (ptrdiff_t)j->h && x < (ptrdiff_t)j->w;
-        pixels[p] =
-            inside ? j->x + at.image * j->image + ((size_t)y * j->w + (size_t)x) * j->pixel : NULL;
+NATIVE_INLINE channels subtract(channels a, channels b) {
+    return (channels){_mm512_sub_ps(a.even, b.even), _mm512_sub_ps(a.odd, b.odd)};
+}
+
+/* Pairs of bf16 as f32: the first by a shift, the second by clearing the first. */
+NATIVE_INLINE channels load_channels(const un_bf16 *p, size_t block) {
+    __m512i pairs =
+        _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)p)),
+                           _mm256_loadu_si256((const __m256i *)(p + block)), 1);
+    return (channels){
+        _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)),
+        _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32((int)0xFFFF0000)))};
+}
+
+NATIVE_INLINE void store_channels(un_bf16 *v, channels x) {
+    _mm512_storeu_si512(v, (__m512i)_mm512_cvtne2ps_pbh(x.odd, x.even));
+}
+
+/* B^T of one column of the tile at `at`; image: GROUP channels of its picture. */
+NATIVE_INLINE void transform_column(const job *j, const un_bf16 *image, place at, ptrdiff_t column,
+                                    channels out[4]) {
+    const channels none = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+    ptrdiff_t x = at.x - 1 + column, height = x >= 0 && x < (ptrdiff_t)j->w ? (ptrdiff_t)j->h : 0;
+    channels d[4];
+    UNROLL for (ptrdiff_t i = 0; i < 4; i++) {
+        ptrdiff_t y = at.y - 1 + i, pixel = y * (ptrdiff_t)j->w + x;
+        int inside = y >= 0 && y < height;
+        d[i] = inside ? load_channels(image + (size_t)pixel * j->pixel, j->block) : none;
     }
-    for (size_t c = 0; c < channels; c += LANES) {
-        __m512 d[POINTS];
-        for (int p = 0; p < POINTS; p++)
-            d[p] = pixels[p] ? load_bf16(pixels[p] + c / LANES * j->block) : _mm512_setzero_ps();
-        for (int i = 0; i < 4; i++) forward4(d + i, 4);
-        for (int i = 0; i < 4; i++) forward4(d + 4 * (size_t)i, 1);
-        for (size_t p = 0; p < POINTS; p++) store_bf16(v + (p * rows + row) * channels + c, d[p]);
+    out[0] = subtract(d[0], d[2]);
+    out[1] = add(d[1], d[2]);
+    out[2] = subtract(d[2], d[1]);
+    out[3] = subtract(d[1], d[3]);
+}
+
+/* B^T d B of `tiles` tiles from `first` on and GROUP channels from c on into V[f][tile]. The last
+ * two columns of a tile are the first two of the next one in its row. */
+NATIVE static void transform_input(const job *j, size_t first, size_t tiles, size_t c, un_bf16 *v) {
+    size_t in = j->winograd->spec.in, step = tiles * in;
+    place at = tile_place(j, first);
+    channels left[2][4], right[2][4];
+    v += c;
+    for (size_t t = 0, begins = 1; t < tiles; t++, v += in) {
+        const un_bf16 *image = j->x + at.image * j->image + c / LANES * j->block;
+        if (begins) {
+            transform_column(j, image, at, 0, left[0]);
+            transform_column(j, image, at, 1, left[1]);
+        }
+        transform_column(j, image, at, 2, right[0]);
+        transform_column(j, image, at, 3, right[1]);
+        UNROLL for (size_t i = 0; i < 4; i++) {
+            un_bf16 *to = v + 4 * i * step;
+            store_channels(to, subtract(left[0][i], right[0][i]));
+            store_channels(to + step, add(left[1][i], right[0][i]));
+            store_channels(to + 2 * step, subtract(right[0][i], left[1][i]));
+            store_channels(to + 3 * step, subtract(left[1][i], right[1][i]));
+            left[0][i] = right[0][i];
+            left[1][i] = right[1][i];
+        }
+        begins = next_tile(j, &at);
     }
 }
 
 /* m (rows, 32) = v (rows, C) u (C, 32); n rows, a constant where this is called. */
-NATIVE_INLINE void multiply_rows(const int n, const un_bf16 *v, const un_bf16 *u, size_t channels,
+NATIVE_INLINE void multiply_rows(const int n, const un_bf16 *v, const un_bf16 *u, size_t depth,
                                  float *m) {
     __m512 sum[ROWS][2];
     for (int r = 0; r < n; r++) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
-    for (size_t c = 0; c < channels; c += 2) {
+    for (size_t c = 0; c < depth; c += 2) {
         __m512bh left = (__m512bh)_mm512_loadu_si512(u + c * COLUMNS);
         __m512bh right = (__m512bh)_mm512_loadu_si512(u + c * COLUMNS + 2 * LANES);
         _mm_prefetch((const char *)(u + c * COLUMNS + AHEAD), _MM_HINT_T0);
         _mm_prefetch((const char *)(u + c * COLUMNS + AHEAD + 2 * LANES), _MM_HINT_T0);
         for (int r = 0; r < n; r++) {
             int pair = 0;
-            memcpy(&pair, v + (size_t)r * channels + c, sizeof pair);
+            memcpy(&pair, v + (size_t)r * depth + c, sizeof pair);
             __m512bh both = (__m512bh)_mm512_set1_epi32(pair);
             sum[r][0] = _mm512_dpbf16_ps(sum[r][0], left, both);
             sum[r][1] = _mm512_dpbf16_ps(sum[r][1], right, both);
@@ -143,14 +201,14 @@ NATIVE_INLINE void multiply_rows(const int n, const un_bf16 *v, const un_bf16 *u
 }
 
 /* Any number of rows, in equal parts of at most ROWS. */
-NATIVE static void multiply(size_t rows, const un_bf16 *v, const un_bf16 *u, size_t channels,
+NATIVE static void multiply(size_t rows, const un_bf16 *v, const un_bf16 *u, size_t depth,
                             float *m) {
     size_t parts = (rows + ROWS - 1) / ROWS;
     for (; parts > 0; parts--) {
         size_t n = (rows + parts - 1) / parts;
         switch (n) {
 #define CASE(count)                                                                                \
-    case count: multiply_rows(count, v, u, channels, m); break
+    case count: multiply_rows(count, v, u, depth, m); break
             CASE(1);
             CASE(2);
             CASE(3);
@@ -165,10 +223,10 @@ NATIVE static void multiply(size_t rows, const un_bf16 *v, const un_bf16 *u, siz
             CASE(12);
             CASE(13);
 #undef CASE
-        default: multiply_rows(ROWS, v, u, channels, m);
+        default: multiply_rows(ROWS, v, u, depth, m);
         }
         rows -= n;
-        v += n * channels;
+        v += n * depth;
         m += n * COLUMNS;
     }
 }
@@ -206,16 +264,15 @@ NATIVE static void transform_output(const job *j, place at, const float *m, size
 static void run_group(const job *j, size_t first, size_t tiles, un_bf16 *v, float *m) {
     const un_conv_spec *s = &j->winograd->spec;
     size_t panel = s->in * COLUMNS, panels = s->out / COLUMNS, step = tiles * COLUMNS;
-    for (size_t t = 0; t < tiles; t++) transform_input(j, first + t, v, tiles, t);
+    for (size_t c = 0; c < s->in; c += GROUP) transform_input(j, first, tiles, c, v);
     for (size_t k = 0; k < panels; k++) {
         for (size_t f = 0; f < POINTS; f++)
             multiply(tiles, v + f * tiles * s->in, j->winograd->filters + (k * POINTS + f) * panel,
                      s->in, m + f * step);
-        for (size_t t = 0; t < tiles; t++) {
-            place at = tile_place(j, first + t);
+        place at = tile_place(j, first);
+        for (size_t t = 0; t < tiles; t++, next_tile(j, &at))
             for (size_t c = 0; c < COLUMNS; c += LANES)
                 transform_output(j, at, m + t * COLUMNS + c, step, k * COLUMNS + c);
-        }
     }
 }
 
@@ -236,16 +293,16 @@ static void run_tiles(size_t begin, size_t end, un_slot slot, void *context) {
  * processor has these, oneDNN's direct convolution is taken. */
 int un_winograd_fits(const un_conv_spec *s) {
     if (s->type != UN_BF16 || s->kernel != 3 || s->stride != 1 || s->depthwise ||
-        s->in % LANES != 0 || s->out % COLUMNS != 0)
+        s->in % GROUP != 0 || s->out % COLUMNS != 0)
         return 0;
     const un_bf16_way *way = un_bf16_way_here();
     return way->native && !way->begin;
 }
 
 /* Strides of one picture's map: from pixel to pixel, from 16 channels to the next. */
-static void strides(const un_feature_map *map, size_t channels, size_t *pixel, size_t *block) {
+static void strides(const un_feature_map *map, size_t depth, size_t *pixel, size_t *block) {
     int blocked = map->layout == UN_CHANNELS_BLOCKED;
-    *pixel = blocked ? LANES : channels;
+    *pixel = blocked ? LANES : depth;
     *block = blocked ? map->h * map->w * LANES : LANES;
 }
 
@@ -261,7 +318,7 @@ un_status un_winograd_run(const un_winograd *winograd, const un_feature_map *in,
     strides(in, s->out, &j.out_pixel, &j.out_block);
     j.group = CACHE / (POINTS * sizeof(un_bf16) * s->in) / ROWS * ROWS;
     if (j.group < ROWS) j.group = ROWS;
-    if (j.group > 8 * ROWS) j.group = 8 * ROWS;
+    if (j.group > MOST) j.group = MOST;
     j.slot_bytes = j.group * POINTS * (s->in * sizeof(un_bf16) + COLUMNS * sizeof(float));
     size_t tiles = in->n * j.tiles_h * j.tiles_w, slots = un_slot_count(tiles, ROWS);
     UN_TRY(un_conv_scratch_reserve(scratch, slots * j.slot_bytes));
@@ -314,8 +371,9 @@ static void transform_filters(size_t begin, size_t end, void *context) {
     size_t panel = s->in * COLUMNS;
     for (size_t o = begin; o < end; o++)
         for (size_t i = 0; i < s->in; i++) {
+            size_t k = i / GROUP * GROUP + i % 2 * LANES + i % GROUP / 2; /* its place in V */
             size_t at =
-                o / COLUMNS * POINTS * panel + i / 2 * 2 * COLUMNS + o % COLUMNS * 2 + i % 2;
+                o / COLUMNS * POINTS * panel + k / 2 * 2 * COLUMNS + o % COLUMNS * 2 + k % 2;
             transform_filter(work->weights + (o * s->in + i) * 9, work->winograd->filters + at,
                              panel);
         }

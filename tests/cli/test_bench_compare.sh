@@ -49,6 +49,25 @@ sed 's/"notes": \[\]/"notes": ["--quick: whether all runs"]/' before.json >quick
 expect 0 "after: a trial" "$python" -B "$bench/compare" before.json quick.json
 case $output in *"before: a trial"*) fail "before was no trial: $output" ;; esac
 expect 0 "scoring, f32" "$python" -B "$bench/compare" before.json after.json
+# PyTorch's bf16 is measured where the processor has instructions for it, or the environment says so.
+torch_bf16() { # FLAGS WANTED
+    UNSEEN_BENCH_TORCH_BF16=$2 PYTHONPATH=$bench "$python" -B - "$1" <<'EOF'
+import figures, sys
+figures.processor = lambda: ("c", set(sys.argv[1].split()))
+peers = list(figures.measured({"naive f32": 1, "best bf16": 2}))
+print(f"{peers}, native {figures.native_bf16()}, {figures.without_bf16()}")
+EOF
+}
+expect 0 "'best bf16'], native True, None" torch_bf16 "avx2 avx512f avx512_bf16" ""
+expect 0 "'best bf16'], native False, None" torch_bf16 "avx2 avx512f" ""
+expect 0 "'best bf16'], native False, None" torch_bf16 "" "" # no x86: no flags
+expect 0 "['naive f32'], native False, left out: no instructions" torch_bf16 "avx2 fma" ""
+expect 0 "'best bf16'], native False, None" torch_bf16 "avx2 fma" 1
+expect 0 "['naive f32'], native True, left out by UNSEEN_BENCH_TORCH_BF16=0" torch_bf16 "avx512_bf16" 0
+expect 1 "1 measures PyTorch's bf16, 0 leaves it out" torch_bf16 "avx2" no
+sed 's/"pytorch": null/"pytorch": "1", "openblas_coretype": "c", "blas": "b", "pytorch_bf16": "left out: why"/' \
+    before.json >without.json
+expect 0 "PyTorch's bf16 left out: why" show without.json
 echo "{}" >other.json
 expect 1 "no results of" "$python" -B "$bench/compare" before.json other.json
 finish

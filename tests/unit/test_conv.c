@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/arena.h"
+#include "base/parallel.h"
 #include "tensor/conv.h"
 #include "util.h"
 
@@ -152,6 +153,47 @@ static void test_convolutions(void **state) {
         t.spec.type = UN_F32;
         check_conv(&t);
     }
+}
+
+/* Tiles are divided among threads and into groups that begin anywhere in a row; a picture gives the
+ * same bytes all the same, alone and among others. */
+static void winograd_bytes(void **state) {
+    (void)state;
+    enum { N = 3, H = 15, W = 30, C = 64, ONE = H * W * C };
+    const un_conv_spec spec = {
+        .in = C, .out = C, .kernel = 3, .stride = 1, .activation = UN_CONV_RELU, .type = UN_BF16};
+    if (!un_winograd_fits(&spec)) skip();
+    un_rng rng = un_rng_stream(7, "tiles", 0);
+    un_conv *conv = NULL;
+    un_conv_scratch scratch = {0};
+    un_feature_map in = {N, H, W, C, UN_BF16, UN_CHANNELS_LAST};
+    float *weights = util_uniform(&rng, (size_t)C * C * 9, 0), *bias = util_uniform(&rng, C, 0);
+    un_bf16 *x = calloc(N * ONE, sizeof *x), *whole = calloc(N * ONE, sizeof *whole),
+            *y = calloc(N * ONE, sizeof *y);
+    for (size_t i = 0; i < N * ONE; i++)
+        x[i] = un_bf16_from_float((float)un_rng_uniform(&rng) - 0.5f);
+    util_ok(un_conv_create(&spec, weights, bias, &conv));
+    util_ok(un_set_threads(1));
+    util_ok(un_conv_run(conv, &in, x, 0, whole, &scratch));
+    assert_string_equal(un_conv_way(conv), "winograd");
+    for (int threads = 2; threads <= 5; threads++) {
+        util_ok(un_set_threads(threads));
+        util_ok(un_conv_run(conv, &in, x, 0, y, &scratch));
+        assert_memory_equal(whole, y, N * ONE * sizeof *y);
+    }
+    util_ok(un_set_threads(0));
+    in.n = 1;
+    for (size_t i = 0; i < N; i++) {
+        util_ok(un_conv_run(conv, &in, x + i * ONE, 0, y, &scratch));
+        assert_memory_equal(whole + i * ONE, y, ONE * sizeof *y);
+    }
+    un_conv_free(conv);
+    un_conv_scratch_free(&scratch);
+    free(weights);
+    free(bias);
+    free(x);
+    free(whole);
+    free(y);
 }
 
 /* The side of the pictures that networks are for. oneDNN has kernels for x86 only, elsewhere there
@@ -324,9 +366,9 @@ static void test_max_pool(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_convolutions), cmocka_unit_test(every_layer_has_a_kernel),
-        cmocka_unit_test(test_many_shapes),  cmocka_unit_test(test_conv_refusals),
-        cmocka_unit_test(test_max_pool),
+        cmocka_unit_test(test_convolutions),        cmocka_unit_test(winograd_bytes),
+        cmocka_unit_test(every_layer_has_a_kernel), cmocka_unit_test(test_many_shapes),
+        cmocka_unit_test(test_conv_refusals),       cmocka_unit_test(test_max_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
