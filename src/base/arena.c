@@ -26,9 +26,9 @@ static int round_up(size_t bytes, size_t *out) {
     return 1;
 }
 
-/* All of it is about to be written: by pages of 2 MiB that costs a fraction of what it costs by pages
- * of 4 KiB, and addresses in it are translated faster ever after. Only pages that are wholly inside,
- * so that no more memory is taken. */
+/* All of it is about to be written: by pages of 2 MiB that costs a fraction of what it costs by
+ * pages of 4 KiB, and addresses in it are translated faster ever after. Only pages that are wholly
+ * inside, so that no more memory is taken. */
 static void want_huge_pages(void *memory, size_t bytes) {
 #if defined(MADV_HUGEPAGE)
     size_t before = (HUGE_PAGE - (uintptr_t)memory % HUGE_PAGE) % HUGE_PAGE;
