@@ -9,6 +9,7 @@
 #define UN_BASE_ARENA_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 
@@ -31,6 +32,14 @@ void un_arena_free(un_arena *arena);
 
 /* count * size zeroed bytes, 64-byte aligned, released with free(). */
 un_status un_alloc(size_t count, size_t size, void *out);
+
+/* What to reserve for `count` rows where the next ones may be a few more: up to a 32nd beyond, so
+ * that sizes that vary a little seldom have everything laid out again. */
+static inline size_t un_room_for(size_t count) {
+    size_t unit = 1;
+    while (unit <= count / 64) unit *= 2;
+    return count > SIZE_MAX - unit ? count : (count + unit - 1) / unit * unit;
+}
 
 /* From now on this thread's un_alloc and un_arena_alloc together hand out `bytes` at most, then
  * fail with UNSEEN_E_MEMORY: while sizes are taken from a file that nobody vouches for. SIZE_MAX

@@ -1,8 +1,9 @@
 /*
  * attend.c - multi-head attention of kernels.h: heads of sequences on all threads, each by the loops
- * of transformer_isa.c or, where the processor multiplies bf16 in tiles, by blocks of bf16.h.
+ * of transformer_isa.c or, where the processor multiplies bf16, by those of attend_pairs.c or, in
+ * tiles, by blocks of bf16.h.
  *
- * The latter pack the keys and values of a head once, and go over its queries in blocks: scores live
+ * Blocks pack the keys and values of a head once, and go over its queries in blocks: scores live
  * in the cache only, weights become panels of their own there, and backward computes them again. The
  * scores of bf16 queries and keys are as exact as by other loops; weights and gradients of scores are
  * rounded to bf16 before they are multiplied, as every operand of a bf16 product is.
@@ -12,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/parallel.h"
+#include "tensor/attend_pairs.h"
 #include "tensor/bf16.h"
 #include "tensor/kernels_isa.h"
 
@@ -259,13 +261,47 @@ static void blocks_backward(const un_attend_args *a, size_t sequence, size_t hea
     }
 }
 
+/* ---- one head by pairs ---- */
+
+#if defined(UN_HAVE_X86_ISA)
+static void pairs_forward(const un_attend_args *a, size_t sequence, size_t head, float *scratch) {
+    const attend_place place = attend_find_place(a, sequence, head);
+    if (place.queries <= ATTEND_FEW)
+        table()->attend_head(a, sequence, head, scratch);
+    else
+        un_attend_pairs_forward(a, table(), &place, scratch);
+}
+
+static void pairs_backward(const un_attend_args *a, size_t sequence, size_t head, float *scratch) {
+    const attend_place place = attend_find_place(a, sequence, head);
+    if (place.queries <= ATTEND_FEW)
+        table()->attend_head_backward(a, sequence, head, scratch);
+    else
+        un_attend_pairs_backward(a, table(), &place, scratch);
+}
+#endif
+
 /* ---- heads on all threads ---- */
 
-/* The way whose blocks attention takes: tiles, or their emulation, which tests them. Panels cost more
- * than the loops of transformer_isa.c where a block is not several times as fast as these. */
-static const un_bf16_way *way_of(const un_attend_args *a) {
+typedef struct {
+    void (*head)(const un_attend_args *a, size_t sequence, size_t head, float *scratch);
+    const un_bf16_way *way; /* whose blocks it takes; or NULL */
+    size_t scratch;         /* floats beside those of the loops of transformer_isa.c */
+} course;
+
+/* Blocks are for tiles, and for their emulation, which tests them: panels cost more than pairs of
+ * rows where a block is not several times as fast. */
+static course choose(const un_attend_args *a, size_t longest, int backward) {
     const un_bf16_way *way = a->type == UN_BF16 ? un_bf16_way_here() : NULL;
-    return way && (way->begin || way->block == un_bf16_emulated_tiles) ? way : NULL;
+    if (way && (way->begin || way->block == un_bf16_emulated_tiles))
+        return (course){backward ? blocks_backward : blocks_forward, way,
+                        blocks_scratch(longest, a->size, backward)};
+#if defined(UN_HAVE_X86_ISA)
+    if (way && way->native)
+        return (course){backward ? pairs_backward : pairs_forward, NULL,
+                        un_attend_pairs_scratch(longest, a->size, backward)};
+#endif
+    return (course){backward ? table()->attend_head_backward : table()->attend_head, NULL, 0};
 }
 
 /* The gradient of a bias is summed over the sequences of each part, then over parts: the same
@@ -274,7 +310,7 @@ enum { BIAS_PARTS = 16 };
 
 typedef struct {
     const un_attend_args *args;
-    const un_bf16_way *way; /* or NULL: the loops of transformer_isa.c */
+    const un_bf16_way *way; /* or NULL: no tiles */
     float *scratch;
     size_t slots, scratch_size; /* floats of one slot */
     void (*head)(const un_attend_args *a, size_t sequence, size_t head, float *scratch);
@@ -327,10 +363,7 @@ static un_status check_lengths(const un_attend_args *a) {
 }
 
 static un_status attend(const un_attend_args *a, int backward) {
-    attend_job j = {.args = a,
-                    .way = way_of(a),
-                    .head = backward ? table()->attend_head_backward : table()->attend_head};
-    if (j.way) j.head = backward ? blocks_backward : blocks_forward;
+    attend_job j = {.args = a};
     size_t longest = 0;
     if (a->bias || a->dbias) UN_TRY(check_lengths(a));
     for (size_t s = 0; s < a->sequences; s++) {
@@ -339,11 +372,11 @@ static un_status attend(const un_attend_args *a, int backward) {
             return un_fail(UNSEEN_E_ARGUMENT, "attention: sequence %zu has no keys", s);
         if (keys > longest) longest = keys;
     }
-    j.scratch_size = attend_scratch_size(longest, a->size, backward);
-    if (j.way) {
-        size_t blocks = blocks_scratch(longest, a->size, backward);
-        j.scratch_size = up(j.scratch_size > blocks ? j.scratch_size : blocks, 16) * 16;
-    }
+    const course way = choose(a, longest, backward);
+    size_t usual = attend_scratch_size(longest, a->size, backward);
+    j.way = way.way;
+    j.head = way.head;
+    j.scratch_size = up(usual > way.scratch ? usual : way.scratch, 16) * 16;
     j.slots = un_slot_count(a->sequences * a->heads, 1);
     UN_TRY(un_alloc(j.slots, j.scratch_size * sizeof(float), &j.scratch));
     un_status status = UNSEEN_OK;

@@ -163,10 +163,11 @@ void un_bert_pass_free(un_bert_pass *pass) {
 static un_status reserve(un_bert_pass *pass, size_t rows) {
     size_t H = pass->bert->config.width, f = sizeof(float);
     un_arena *a = &pass->arena;
-    UN_TRY(un_encoder_pass_reserve(&pass->encoder, rows));
     if (rows <= pass->room) return UNSEEN_OK;
+    rows = un_room_for(rows); /* texts differ in length */
     un_arena_free(a);
     pass->room = 0;
+    UN_TRY(un_encoder_pass_reserve(&pass->encoder, rows));
     UN_TRY(un_arena_alloc(a, rows, sizeof *pass->ids, &pass->ids));
     UN_TRY(un_arena_alloc(a, rows, sizeof *pass->types, &pass->types));
     UN_TRY(un_arena_alloc(a, rows, sizeof *pass->places, &pass->places));

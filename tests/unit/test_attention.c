@@ -339,11 +339,9 @@ static void check_meeting(meeting *m) {
 static const struct {
     size_t queries[SEQUENCES], keys[SEQUENCES], d;
     int masked, biased;
-} g_meetings[] = {{{1, 2, 3}, {1, 5, 2}, 1, 0, 0},
-                  {{5, 1, 9}, {16, 17, 31}, 5, 1, 0},
-                  {{49, 48, 13}, {33, 64, 1}, 16, 1, 0},
-                  {{97, 0, 50}, {20, 7, 80}, 24, 0, 0},
-                  {{49, 49, 49}, {49, 49, 49}, 8, 0, 1}};
+} g_meetings[] = {{{1, 2, 3}, {1, 5, 2}, 1, 0, 0},       {{5, 1, 9}, {16, 17, 31}, 5, 1, 0},
+                  {{49, 48, 13}, {33, 64, 1}, 16, 1, 0}, {{97, 0, 50}, {20, 7, 80}, 24, 0, 0},
+                  {{49, 49, 49}, {49, 49, 49}, 8, 0, 1}, {{150, 6, 65}, {80, 33, 64}, 40, 1, 0}};
 
 static void attention(void **state) {
     (void)state;
@@ -441,14 +439,14 @@ static void attend_in_bf16(meeting *m, of_bf16 *r) {
     for (size_t i = 0; i < 3; i++) un_convert_to_f32(r->gradient[i], r->widened[i], i ? K : Q);
 }
 
-/* Products of bf16 queries and keys are exact to f32. Unless this way multiplies in tiles, all else
- * is f32 as well, but for products that a compiler fuses into their sums in one of the two, which
- * saves a rounding each. Tiles round weights, and gradients of scores, to 2^-8 of each. Gradients are
- * rounded in the end, by at most 2^-9 of each. */
+/* Products of bf16 queries and keys are exact to f32. Unless this way has instructions for bf16,
+ * all else is f32 as well, but for products that a compiler fuses into their sums in one of the two,
+ * which saves a rounding each. Those instructions want weights, and gradients of scores, rounded to
+ * 2^-8 of each. Gradients are rounded in the end, by at most 2^-9 of each. */
 static void attention_in_bf16(void **state) {
     (void)state;
     const un_bf16_way *way = un_bf16_way_here();
-    int rounds = way->begin || way->block == un_bf16_emulated_tiles;
+    int rounds = way->native || way->block == un_bf16_emulated_tiles;
     for (size_t i = 0; i < sizeof g_meetings / sizeof *g_meetings; i++) {
         meeting m;
         of_bf16 r;

@@ -43,6 +43,13 @@ static void arena(void **state) {
     util_fails(un_alloc(SIZE_MAX / 4, 5, &nothing), UNSEEN_E_MEMORY, "overflow");
     util_fails(un_alloc(SIZE_MAX - 10, 1, &nothing), UNSEEN_E_MEMORY, "overflow");
     assert_null(nothing);
+    for (size_t i = 1; i < 100000; i += 1 + i / 50) {
+        size_t room = un_room_for(i);
+        assert_true(room >= i && room - i <= i / 32);
+        assert_int_equal(un_room_for(room), room);
+    }
+    assert_int_equal(un_room_for(0), 0);
+    assert_true(un_room_for(SIZE_MAX - 1) >= SIZE_MAX - 1);
     un_arena_free(&a);
     util_ok(un_arena_alloc(&a, 3, 3, &nothing)); /* usable again */
     un_arena_free(&a);

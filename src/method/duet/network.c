@@ -121,6 +121,7 @@ void un_duet_pass_free(duet_pass *p) {
 
 static un_status reserve(duet_pass *p, size_t s, size_t rows) {
     if (rows <= p->room[s]) return UNSEEN_OK;
+    rows = un_room_for(rows);
     un_arena_free(&p->arena[s]);
     p->room[s] = 0;
     UN_TRY(un_arena_alloc(&p->arena[s], rows * p->network->config.text.width, sizeof(float),
@@ -344,6 +345,7 @@ static un_status mlm_reserve(duet_mlm_pass *pass, size_t rows) {
     size_t o = un_dtype_size(pass->type);
     un_arena *a = &pass->arena;
     if (rows <= pass->room) return UNSEEN_OK;
+    rows = un_room_for(rows); /* as many as texts have masked words */
     un_arena_free(a);
     pass->room = 0;
     UN_TRY(un_arena_alloc(a, rows * H, o, &pass->in));

@@ -351,7 +351,7 @@ static un_status gather(duet_method *m) {
     size_t read[DUET_SIDES];
     UN_TRY(room_for(&m->training.features, n * m->R * m->F));
     UN_TRY(room_for(&m->training.dvis, vis));
-    UN_TRY(room_for(&m->training.dlang, lang));
+    UN_TRY(room_for(&m->training.dlang, un_room_for(lang)));
     for (size_t s = 0; s < DUET_SIDES; s++)
         read[s] = un_sequence_rows(&b->subset[s].sequences) * H * sizeof(float);
     memset(m->training.dvis.data, 0, read[DUET_VISION]);

@@ -91,6 +91,7 @@ static un_status reserve(duet_xlayer_pass *pass, size_t s, size_t rows) {
     size_t H = config->width, f = sizeof(float), o = un_dtype_size(pass->type);
     un_arena *a = &side->arena;
     if (rows <= side->room) return UNSEEN_OK;
+    if (s == DUET_LANGUAGE) rows = un_room_for(rows); /* texts differ in length */
     un_arena_free(a);
     side->room = 0;
     side->in = NULL;
