@@ -79,8 +79,8 @@ await test(async ({ server, open }) => {
     before,
   );
 
-  /* A second class; the browser keeps both. */
-  await describe(page, "Red head", { "head color::red": "some" });
+  /* A second class, which the green birds are far from; the browser keeps both. */
+  await describe(page, "Red head", { "head color::red": "full", "tail color::red": "full" });
   await until(page, () => document.querySelectorAll("#own-list button").length === 2);
   await page.reload();
   await page.click("#tab-describe");
