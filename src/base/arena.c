@@ -1,12 +1,13 @@
 /* arena.c - block arena; see arena.h. */
 #include "base/arena.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-enum { ALIGNMENT = 64, BLOCK_BYTES = 64 * 1024, HUGE_PAGE = 1 << 21 };
+enum { ALIGNMENT = 64, BLOCK_BYTES = 64 * 1024 };
 
 struct un_arena_block {
     un_arena_block *next;
@@ -26,15 +27,14 @@ static int round_up(size_t bytes, size_t *out) {
     return 1;
 }
 
-/* All of it is about to be written: by pages of 2 MiB that costs a fraction of what it costs by
- * pages of 4 KiB, and addresses in it are translated faster ever after. Only pages that are wholly
- * inside, so that no more memory is taken. */
-static void want_huge_pages(void *memory, size_t bytes) {
+void un_want_huge_pages(void *memory, size_t bytes) {
 #if defined(MADV_HUGEPAGE)
-    size_t before = (HUGE_PAGE - (uintptr_t)memory % HUGE_PAGE) % HUGE_PAGE;
-    if (bytes < before + HUGE_PAGE) return;
-    size_t inside = (bytes - before) / HUGE_PAGE * HUGE_PAGE;
-    (void)madvise((char *)memory + before, inside, MADV_HUGEPAGE); /* a hint */
+    size_t before = (UN_HUGE_PAGE - (uintptr_t)memory % UN_HUGE_PAGE) % UN_HUGE_PAGE;
+    if (bytes < before + UN_HUGE_PAGE) return;
+    size_t inside = (bytes - before) / UN_HUGE_PAGE * UN_HUGE_PAGE;
+    int error = errno; /* a system without such pages says so */
+    (void)madvise((char *)memory + before, inside, MADV_HUGEPAGE);
+    errno = error;
 #else
     (void)memory;
     (void)bytes;
@@ -53,7 +53,7 @@ un_status un_alloc(size_t count, size_t size, void *out) {
     void *memory = aligned_alloc(ALIGNMENT, bytes);
     if (!memory) return un_fail_memory(bytes);
     if (g_budget != SIZE_MAX) g_budget -= bytes;
-    want_huge_pages(memory, bytes);
+    un_want_huge_pages(memory, bytes);
     memset(memory, 0, bytes);
     memcpy(out, &memory, sizeof memory);
     return UNSEEN_OK; /* cppcheck-suppress memleak ; it went out through `out` */

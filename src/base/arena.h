@@ -33,6 +33,12 @@ void un_arena_free(un_arena *arena);
 /* count * size zeroed bytes, 64-byte aligned, released with free(). */
 un_status un_alloc(size_t count, size_t size, void *out);
 
+enum { UN_HUGE_PAGE = 1 << 21 };
+/* A hint, which un_alloc gives of its own: memory that is about to be written whole costs a fraction
+ * by pages of 2 MiB, and its addresses are translated faster ever after. Only of pages that are wholly
+ * inside, so that no more memory is taken; who gets the place from malloc later has such pages, too. */
+void un_want_huge_pages(void *memory, size_t bytes);
+
 /* What to reserve for `count` rows where the next ones may be a few more: up to a 32nd beyond, so
  * that sizes that vary a little seldom have everything laid out again. */
 static inline size_t un_room_for(size_t count) {

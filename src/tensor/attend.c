@@ -287,21 +287,21 @@ typedef struct {
     void (*head)(const un_attend_args *a, size_t sequence, size_t head, float *scratch);
     const un_bf16_way *way; /* whose blocks it takes; or NULL */
     size_t scratch;         /* floats beside those of the loops of transformer_isa.c */
-} course;
+} head_loops;
 
 /* Blocks are for tiles, and for their emulation, which tests them: panels cost more than pairs of
  * rows where a block is not several times as fast. */
-static course choose(const un_attend_args *a, size_t longest, int backward) {
+static head_loops choose(const un_attend_args *a, size_t longest, int backward) {
     const un_bf16_way *way = a->type == UN_BF16 ? un_bf16_way_here() : NULL;
     if (way && (way->begin || way->block == un_bf16_emulated_tiles))
-        return (course){backward ? blocks_backward : blocks_forward, way,
-                        blocks_scratch(longest, a->size, backward)};
+        return (head_loops){backward ? blocks_backward : blocks_forward, way,
+                            blocks_scratch(longest, a->size, backward)};
 #if defined(UN_HAVE_X86_ISA)
     if (way && way->native)
-        return (course){backward ? pairs_backward : pairs_forward, NULL,
-                        un_attend_pairs_scratch(longest, a->size, backward)};
+        return (head_loops){backward ? pairs_backward : pairs_forward, NULL,
+                            un_attend_pairs_scratch(longest, a->size, backward)};
 #endif
-    return (course){backward ? table()->attend_head_backward : table()->attend_head, NULL, 0};
+    return (head_loops){backward ? table()->attend_head_backward : table()->attend_head, NULL, 0};
 }
 
 /* The gradient of a bias is summed over the sequences of each part, then over parts: the same
@@ -372,11 +372,11 @@ static un_status attend(const un_attend_args *a, int backward) {
             return un_fail(UNSEEN_E_ARGUMENT, "attention: sequence %zu has no keys", s);
         if (keys > longest) longest = keys;
     }
-    const course way = choose(a, longest, backward);
+    const head_loops loops = choose(a, longest, backward);
     size_t usual = attend_scratch_size(longest, a->size, backward);
-    j.way = way.way;
-    j.head = way.head;
-    j.scratch_size = up(usual > way.scratch ? usual : way.scratch, 16) * 16;
+    j.way = loops.way;
+    j.head = loops.head;
+    j.scratch_size = up(usual > loops.scratch ? usual : loops.scratch, 16) * 16;
     j.slots = un_slot_count(a->sequences * a->heads, 1);
     UN_TRY(un_alloc(j.slots, j.scratch_size * sizeof(float), &j.scratch));
     un_status status = UNSEEN_OK;

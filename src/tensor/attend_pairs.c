@@ -14,26 +14,27 @@
 
 #include "tensor/isa_matrix.h"
 
-enum { ROWS = 64 /* queries of a block at most */, PAIRS = 16, WORDS = 32 };
+enum { ROWS = 64 /* queries of a block at most */, PAIRS = 16, ELEMENTS = 2 * PAIRS };
 
 typedef struct {
     const un_attend_args *a;
-    attend_place p; /* wide: a multiple of WORDS */
+    attend_place p; /* wide: a multiple of ELEMENTS */
     uint32_t *free; /* scratch that nobody took yet */
 } job;
 
-static size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+static size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
 size_t un_attend_pairs_scratch(size_t longest, size_t size, int backward) {
-    size_t panel = up(longest, ATTEND_ALIGN) * up(size, WORDS) / 2, block = ROWS * up(size, WORDS);
-    size_t scores = ROWS * up(longest, ATTEND_ALIGN), mask = up(longest, ATTEND_ALIGN);
+    size_t panel = round_up(longest, ATTEND_ALIGN) * round_up(size, ELEMENTS) / 2,
+           block = ROWS * round_up(size, ELEMENTS);
+    size_t scores = ROWS * round_up(longest, ATTEND_ALIGN), mask = round_up(longest, ATTEND_ALIGN);
     if (!backward) return 2 * panel + block / 2 + block + scores + scores / 2 + mask;
     return 7 * panel + 3 * block + 3 * scores + mask;
 }
 
 static job open_job(const un_attend_args *a, const attend_place *place, float *scratch) {
     job j = {.a = a, .p = *place, .free = (uint32_t *)(void *)scratch};
-    j.p.wide = up(place->size, WORDS);
+    j.p.wide = round_up(place->size, ELEMENTS);
     return j;
 }
 
@@ -104,7 +105,7 @@ static void multiply_pairs(const pair_product *p) {
 /* ---- operands ---- */
 
 /* The first n of 32 elements, or all. */
-static inline __mmask32 first_of(size_t n) { return n >= WORDS ? 0xFFFFFFFFu : (1u << n) - 1u; }
+static inline __mmask32 first_of(size_t n) { return n >= ELEMENTS ? 0xFFFFFFFFu : (1u << n) - 1u; }
 
 static inline __mmask16 half_of(size_t n) {
     return (__mmask16)(n >= PAIRS ? 0xFFFFu : (1u << n) - 1u);
@@ -122,8 +123,8 @@ static void narrow(const float *in, size_t n, un_bf16 *out, size_t wide) {
 static const un_bf16 *row_of(const job *j, const void *x, size_t r, size_t ld) {
     const un_bf16 *row = (const un_bf16 *)x + r * ld + j->p.head * j->p.size;
     /* The next head's, which nobody foresees; may lie beyond x. */
-    for (size_t at = 0; at < j->p.size; at += WORDS)
-        __builtin_prefetch((const void *)((uintptr_t)(row + j->p.size + at)));
+    for (size_t at = 0; at < j->p.size; at += ELEMENTS)
+        __builtin_prefetch((const void *)((uintptr_t)row + (j->p.size + at) * sizeof *row));
     return row;
 }
 
@@ -132,7 +133,7 @@ static void copy(const job *j, const void *x, size_t first, size_t ld, size_t ro
     size_t n = j->p.size;
     for (size_t r = 0; r < rows; r++) {
         const un_bf16 *row = row_of(j, x, first + r, ld);
-        for (size_t i = 0; i < j->p.wide; i += WORDS)
+        for (size_t i = 0; i < j->p.wide; i += ELEMENTS)
             _mm512_storeu_si512(out + r * j->p.wide + i,
                                 _mm512_maskz_loadu_epi16(first_of(n - i), row + i));
     }
@@ -190,7 +191,7 @@ static void put(const job *j, const float *in, size_t rows, un_bf16 *out, size_t
 /* Blocks of queries are even, so that none is left with a row or two. */
 static size_t block_rows(size_t queries) {
     size_t blocks = (queries + ROWS - 1) / ROWS;
-    return up((queries + blocks - 1) / blocks, 2);
+    return round_up((queries + blocks - 1) / blocks, 2);
 }
 
 /* ---- a head ---- */

@@ -23,6 +23,7 @@ enum {
     BF16_TILE = 512,                /* elements of a tile */
     BF16_STEP_SIZE = 2 * BF16_TILE, /* elements of a step of a panel */
     BF16_LINES = 16,                /* rows or columns of a tile */
+    BF16_CHUNK = 16,                /* steps of a B panel that stay in L1: 32 KiB */
     BF16_WIDE = 4,                  /* steps that are widened to f32 together: 16 KiB a panel */
     BF16_WIDE_STEP = BF16_PANEL * BF16_STEP /* floats of a widened step */
 };

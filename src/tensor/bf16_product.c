@@ -23,12 +23,12 @@ enum {
     LEAST_CACHE = 1 << 19, /* bytes of L2 */
     USUAL_CACHE = 1 << 20,
     MOST_CACHE = 1 << 21,
-    WHOLE_STEPS = 128, /* longer sums are cut along k */
-    CHUNK = 16,        /* steps of a B panel that stay in L1: 32 KiB; a multiple of BF16_WIDE */
+    WHOLE_STEPS = 128,       /* longer sums are cut along k */
+    WIDE_CACHE = MOST_CACHE, /* for ways that widen B's chunks once for all panels of a block */
+    CHUNK = BF16_CHUNK,      /* a multiple of BF16_WIDE */
     SLAB = BF16_PANEL * BF16_PANEL,
     STREAM_BYTES = 1 << 20, /* of C, from which on it would only push out what is read again */
     PAGE = 1 << 12,
-    HUGE_PAGE = 1 << 21,
     KEPT_BYTES = 1 << 27, /* that a thread keeps at most */
     PATIENCE = 1024       /* products, about as many as the longest training steps have */
 };
@@ -37,23 +37,26 @@ static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Panels times steps that half of L2 holds: a block's, and those of a group of B that is packed near.
  * No sum depends on it. */
-static size_t near_steps(void) {
-    static atomic_size_t known;
-    size_t steps = atomic_load(&known);
-    if (steps) return steps;
-    long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    if (cache <= 0) cache = USUAL_CACHE;
-    if (cache < LEAST_CACHE) cache = LEAST_CACHE;
-    if (cache > MOST_CACHE) cache = MOST_CACHE;
-    steps = (size_t)cache / 2 / (BF16_STEP_SIZE * sizeof(un_bf16));
-    atomic_store(&known, steps);
-    return steps;
+static size_t near_steps(const un_bf16_way *way) {
+    static atomic_long known;
+    long cache = atomic_load(&known);
+    if (cache == 0) {
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+        cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+        if (cache <= 0) cache = USUAL_CACHE;
+        if (cache < LEAST_CACHE) cache = LEAST_CACHE;
+        if (cache > MOST_CACHE) cache = MOST_CACHE;
+        atomic_store(&known, cache);
+    }
+    if (un_bf16_widens(way)) cache = WIDE_CACHE;
+    return (size_t)cache / 2 / (BF16_STEP_SIZE * sizeof(un_bf16));
 }
 
-/* Steps of a part where k is cut: a block has some six panels then, for each of which B's part is
- * fetched from beyond L2. Whole chunks, since a row of A is summed chunk by chunk. */
-static size_t part_steps(void) {
-    size_t chunks = near_steps() / BLOCK_PANELS / CHUNK;
+/* Steps of a part where k is cut: blocks have as many panels as they may, each of which B's part, from
+ * beyond L2, meets. Whole chunks, since a row of A is summed chunk by chunk. */
+static size_t part_steps(const un_bf16_way *way) {
+    size_t chunks = near_steps(way) / BLOCK_PANELS / CHUNK;
     return (chunks > 0 ? chunks : 1) * CHUNK;
 }
 
@@ -78,24 +81,24 @@ static int g_has_key;
 /* Pages of the system's: what malloc gets back of such a size it learns to keep. */
 static void *map_huge(size_t size) {
     char *room =
-        mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        mmap(NULL, size + UN_HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (room == MAP_FAILED) return NULL;
-    size_t before = (HUGE_PAGE - (uintptr_t)room % HUGE_PAGE) % HUGE_PAGE;
+    size_t before = (UN_HUGE_PAGE - (uintptr_t)room % UN_HUGE_PAGE) % UN_HUGE_PAGE;
     if (before) munmap(room, before);
-    munmap(room + before + size, HUGE_PAGE - before);
-    madvise(room + before, size, MADV_HUGEPAGE); /* a hint: fewer misses of address translation */
+    munmap(room + before + size, UN_HUGE_PAGE - before);
+    un_want_huge_pages(room + before, size);
     return room + before;
 }
 
 static memory allocate(size_t size) {
-    const size_t unit = size < HUGE_PAGE ? PAGE : HUGE_PAGE;
+    const size_t unit = size < UN_HUGE_PAGE ? PAGE : UN_HUGE_PAGE;
     memory m = {.size = size ? un_bf16_units(size, unit) * unit : unit};
     m.data = unit == PAGE ? aligned_alloc(PAGE, m.size) : map_huge(m.size);
     return m;
 }
 
 static void give_back(memory *m) {
-    if (m->size < HUGE_PAGE)
+    if (m->size < UN_HUGE_PAGE)
         free(m->data);
     else
         munmap(m->data, m->size);
@@ -130,7 +133,7 @@ static kept_memory *own_memory(void) {
 static void count_product(kept_memory *kept, size_t size) {
     if (size > kept->largest) kept->largest = size;
     if (++kept->products < PATIENCE) return;
-    if (kept->piece.size > HUGE_PAGE && kept->piece.size / 4 > kept->largest)
+    if (kept->piece.size > UN_HUGE_PAGE && kept->piece.size / 4 > kept->largest)
         give_back(&kept->piece);
     kept->products = kept->largest = 0;
 }
@@ -327,10 +330,13 @@ static void fetch_wide(const nest *n, block *b, void *place, int sums) {
  * A meets them before the next group comes. */
 static void fetch_right(const nest *n, block *b, size_t slot) {
     size_t panel = n->right_steps * BF16_STEP_SIZE;
+    if (n->right) {
+        b->right = n->right + b->column * panel + n->offset * BF16_STEP_SIZE;
+        return;
+    }
     un_bf16 *place = n->near + slot * n->group * panel;
-    b->right = n->right ? n->right + b->column * panel + n->offset * BF16_STEP_SIZE : place;
-    if (!n->right)
-        un_bf16_pack_group(n->from, b->column, b->end - b->column, n->first, n->steps, place);
+    un_bf16_pack_group(n->from, b->column, b->end - b->column, n->first, n->steps, place);
+    b->right = place;
 }
 
 /* Who finishes the last rows of a piece tells so. */
@@ -377,7 +383,7 @@ static int packs_near(const nest *n) { return !n->right && n->row_blocks == 1; }
 
 /* Blocks of rows, and where these are too few for the threads, groups of columns beside them. */
 static void divide(nest *n, size_t threads) {
-    size_t near = near_steps();
+    size_t near = near_steps(n->way);
     size_t most = un_bf16_widens(n->way) ? near / 2 / wide_steps(n) : near / n->steps;
     n->panels = most < 1 ? 1 : least(most, BLOCK_PANELS);
     while (n->panels > 1 && un_bf16_units(n->row_panels, n->panels) < 2 * threads &&
@@ -475,7 +481,7 @@ static sizes measure(const nest *n, const un_gemm_args *args, size_t slots, size
 un_status un_bf16_multiply(const un_bf16_way *way, const un_gemm_args *args, const un_bf16 *right) {
     nest n = describe(way, args);
     size_t steps = un_bf16_units(args->k, BF16_STEP);
-    size_t part = steps > WHOLE_STEPS ? part_steps() : steps, parts = un_bf16_units(steps, part);
+    size_t part = steps > WHOLE_STEPS ? part_steps(way) : steps, parts = un_bf16_units(steps, part);
     const un_bf16_operand from = right_of(way, args);
     size_t threads = (size_t)un_thread_count();
     n.right = right;

@@ -89,7 +89,8 @@ enum {
     ROW = 32,
     PAIRS = 16,
     TILE_ROWS = 16,
-    AHEAD = 1 << 15 /* bytes to the chunk of B that comes next: into L2, from beyond it */
+    /* bytes to the chunk of B that comes next, which is fetched into L2 from beyond it */
+    AHEAD = BF16_CHUNK * BF16_STEP_SIZE * (int)sizeof(un_bf16)
 };
 
 #if defined(__clang__)

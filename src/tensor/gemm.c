@@ -71,13 +71,6 @@ static void empty_sum(const un_gemm_args *args) {
     }
 }
 
-/* Whatever the number of rows, the same bytes of each. */
-static un_status multiply_rows(const un_gemm_args *args, const un_dnn_packed *packed) {
-    if (args->trans_a) return un_dnn_gemm(args, packed);
-    if (un_dnn_rows_depend()) return un_dnn_gemm_rows(args, packed);
-    return packed ? un_dnn_gemm(args, packed) : un_dnn_gemm_gaps(args);
-}
-
 /* oneDNN keeps nothing on the way, adds to what is there, and multiplies with no slope. */
 static un_status multiply_f32(const un_gemm_args *args) {
     un_gemm_args plain = *args;
@@ -91,7 +84,8 @@ static un_status multiply_f32(const un_gemm_args *args) {
         un_copy((const float *)args->residual + i * ldc, (float *)args->c + i * ldc,
                 together * args->n);
     const un_dnn_packed *packed = args->packed ? args->packed->dnn : NULL;
-    UN_TRY(multiply_rows(&plain, packed));
+    UN_TRY(!args->trans_a && un_dnn_rows_depend() ? un_dnn_gemm_rows(&plain, packed)
+                                                  : un_dnn_gemm(&plain, packed));
     for (size_t i = 0; i < args->m && (args->linear || args->gelu_slope); i += together) {
         float *c = (float *)args->c + i * ldc;
         if (args->linear)

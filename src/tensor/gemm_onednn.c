@@ -342,6 +342,17 @@ static int worth_packing(const un_gemm_args *args, const un_dnn_packed *packed) 
            args->k >= 512 && !is_long_sum(args->trans_a, args->m, args->n, args->k);
 }
 
+/* Where B is packed, A and C are dense (avoid_slow_loop), and oneDNN 2.6 multiplies by
+ * "brg:avx512_core", whose rows have nothing to do with each other. What has gaps it would multiply
+ * by "gemm:jit", which adds up few rows, many rows and the shares of threads each in another order.
+ * (Of a transposed A a row is a feature, not a sample: as many in every product.) */
+static int packs_for_rows(const un_gemm_args *args, const un_dnn_packed *packed) {
+    size_t ldb = args->trans_b ? args->k : args->n;
+    int gaps = (args->lda != 0 && args->lda != args->k) || (args->ldb != 0 && args->ldb != ldb) ||
+               (args->ldc != 0 && args->ldc != args->n);
+    return gaps && !packed && !args->trans_a && un_dnn_has(dnnl_cpu_isa_avx512_core);
+}
+
 static un_status multiply_dense(const un_gemm_args *args, const un_dnn_packed *packed,
                                 int threads) {
     shape s;
@@ -359,7 +370,7 @@ static un_status multiply_dense(const un_gemm_args *args, const un_dnn_packed *p
     s.relu = args->relu != 0;
     s.gelu = args->gelu != 0;
     s.accumulate = args->accumulate != 0;
-    s.packs = worth_packing(args, packed);
+    s.packs = worth_packing(args, packed) || packs_for_rows(args, packed);
     s.packed_threads = packed ? packed->threads : 0;
     s.packed_m = packed ? packed->m : 0;
     plan *p = NULL;

@@ -1,10 +1,6 @@
 /*
- * gemm_rows.c - products of f32 whose rows are the same bytes whatever the other rows are, where
- * oneDNN's own are not.
- *
- * With AVX-512, oneDNN 2 multiplies dense matrices by "brg:avx512_core", whose rows have nothing to do
- * with each other, but matrices with gaps between their rows by "gemm:jit", which adds up a single row
- * in another order, and 13 or fewer where B is transposed. Such few rows are computed beside others.
+ * gemm_rows.c - products of f32 whose rows are the same bytes whatever the other rows are, on
+ * processors where oneDNN's own are not.
  *
  * Without AVX-512, oneDNN 2 multiplies f32 by "gemm:jit", which takes rows of C six at a time, and
  * adds up the last one to three in another order. A single row is a matrix times a vector there,
@@ -29,10 +25,9 @@
 #include "tensor/kernels.h"
 
 enum {
-    GROUP = 6,        /* rows that are multiplied together */
-    FEWEST = 4,       /* rows of a product, and of its last group */
-    GAPS_FEWEST = 24, /* rows of a product whose matrices have gaps, with AVX-512 */
-    HALF = 48,        /* rows that oneDNN takes for each tile of B; of a transposed B, STRIP */
+    GROUP = 6,  /* rows that are multiplied together */
+    FEWEST = 4, /* rows of a product, and of its last group */
+    HALF = 48,  /* rows that oneDNN takes for each tile of B; of a transposed B, STRIP */
     STRIP = 2 * HALF,
     BLOCK = 2 * STRIP,   /* a product has less than HALF / 2 more */
     TILE = 16,           /* columns that are multiplied together */
@@ -94,23 +89,22 @@ static void copy_rows(size_t rows, size_t n, const float *from, size_t from_ld, 
     for (size_t i = 0; i < rows; i++) memcpy(to + i * to_ld, from + i * from_ld, n * sizeof *to);
 }
 
-/* Too few rows for a product: beside rows of zeros, `rows` in all, which lie so far apart. */
-static un_status multiply_few(const un_gemm_args *args, size_t rows, size_t lda, size_t ldc,
-                              un_status (*multiply)(const un_gemm_args *args)) {
+/* Too few rows for a product: beside rows of zeros. */
+static un_status multiply_few(const un_gemm_args *args) {
     un_gemm_args filled = *args;
     float *room = NULL;
-    UN_TRY(un_alloc(rows * (lda + ldc), sizeof *room, &room));
-    float *a = room, *c = room + rows * lda;
-    memset(room, 0, rows * (lda + ldc) * sizeof *room);
-    copy_rows(args->m, args->k, args->a, args->lda, a, lda);
-    if (args->accumulate) copy_rows(args->m, args->n, args->c, args->ldc, c, ldc);
-    filled.m = rows;
+    UN_TRY(un_alloc(FEWEST * (args->k + args->n), sizeof *room, &room));
+    float *a = room, *c = room + FEWEST * args->k;
+    memset(room, 0, FEWEST * (args->k + args->n) * sizeof *room);
+    copy_rows(args->m, args->k, args->a, args->lda, a, args->k);
+    if (args->accumulate) copy_rows(args->m, args->n, args->c, args->ldc, c, args->n);
+    filled.m = FEWEST;
     filled.a = a;
-    filled.lda = lda;
+    filled.lda = args->k;
     filled.c = c;
-    filled.ldc = ldc;
-    un_status status = multiply(&filled);
-    if (!status) copy_rows(args->m, args->n, c, ldc, args->c, args->ldc);
+    filled.ldc = args->n;
+    un_status status = un_dnn_gemm_alone(&filled);
+    if (!status) copy_rows(args->m, args->n, c, args->n, args->c, args->ldc);
     free(room);
     return status;
 }
@@ -144,8 +138,7 @@ static un_status multiply_part(const un_gemm_args *args) {
         for (size_t row = 0, m; row < args->m; row += m) {
             m = next_rows(args->m - row);
             const un_gemm_args block = cut(args, row, m, column, n);
-            UN_TRY(m < FEWEST ? multiply_few(&block, FEWEST, block.k, block.n, un_dnn_gemm_alone)
-                              : un_dnn_gemm_alone(&block));
+            UN_TRY(m < FEWEST ? multiply_few(&block) : un_dnn_gemm_alone(&block));
         }
     }
     return UNSEEN_OK;
@@ -258,24 +251,6 @@ static un_status multiply_parts(un_gemm_args *args, int packed) {
     return un_parallel_try(parts, parts, multiply_item, &p);
 }
 
-static void fill_in(un_gemm_args *args) {
-    if (args->lda == 0) args->lda = args->k;
-    if (args->ldb == 0) args->ldb = args->trans_b ? args->k : args->n;
-    if (args->ldc == 0) args->ldc = args->n;
-}
-
-static un_status multiply_whole(const un_gemm_args *args) { return un_dnn_gemm(args, NULL); }
-
-un_status un_dnn_gemm_gaps(const un_gemm_args *args) {
-    un_gemm_args whole = *args;
-    fill_in(&whole);
-    int dense = whole.lda == whole.k && whole.ldc == whole.n &&
-                whole.ldb == (whole.trans_b ? whole.k : whole.n);
-    if (dense || whole.m >= GAPS_FEWEST) return un_dnn_gemm(args, NULL);
-    return multiply_few(&whole, GAPS_FEWEST, whole.k + (whole.lda > whole.k),
-                        whole.n + (whole.ldc > whole.n), multiply_whole);
-}
-
 un_status un_dnn_gemm_rows(const un_gemm_args *args, const un_dnn_packed *packed) {
     un_gemm_args whole = *args;
     un_openmp_loan loan;
@@ -283,7 +258,9 @@ un_status un_dnn_gemm_rows(const un_gemm_args *args, const un_dnn_packed *packed
         whole.b = un_dnn_packed_rows(packed, &whole.ldb);
         whole.trans_b = 0;
     }
-    fill_in(&whole);
+    if (whole.lda == 0) whole.lda = args->k;
+    if (whole.ldb == 0) whole.ldb = whole.trans_b ? args->k : args->n;
+    if (whole.ldc == 0) whole.ldc = args->n;
     UN_TRY(un_dnn_enter(&loan));
     un_log_hold(); /* a host that multiplies when it is told something takes the thread's memory */
     un_status status = multiply_parts(&whole, packed != NULL);

@@ -13,9 +13,6 @@
 int un_dnn_rows_depend(void);
 /* The product; `packed` has plain rows, best un_dnn_right_ld(n) apart, or is NULL. */
 un_status un_dnn_gemm_rows(const un_gemm_args *args, const un_dnn_packed *packed);
-/* The same where only products with gaps between rows depend: those of few rows are computed beside
- * rows of zeros. */
-un_status un_dnn_gemm_gaps(const un_gemm_args *args);
 /* How far apart rows of n values of a packed B lie best, in elements. */
 size_t un_dnn_right_ld(size_t n);
 

@@ -1,6 +1,6 @@
 /*
  * isa_math.h - the functions of a number or a row that the loops of kernels_isa.c,
- * transformer_isa.c and attribute_attention.c share: inlined and vectorised for each instruction
+ * transformer_isa.c, attribute_attention.c and bf16_isa.c share: inlined and vectorised for each instruction
  * set. Private to tensor/.
  */
 #ifndef UN_TENSOR_ISA_MATH_H

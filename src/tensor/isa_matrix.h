@@ -1,6 +1,6 @@
 /*
  * isa_matrix.h - matrix products and transposition small enough for the cache, for the
- * loops of transformer_isa.c: compiled for each instruction set. Private to tensor/.
+ * loops of transformer_isa.c, bf16_isa.c and attend_pairs.c: compiled for each instruction set. Private to tensor/.
  */
 #ifndef UN_TENSOR_ISA_MATRIX_H
 #define UN_TENSOR_ISA_MATRIX_H

@@ -4,7 +4,8 @@
  *
  * The inner loops (kernels_isa.c, transformer_isa.c) are compiled once for each
  * instruction set and chosen at run time; kernels.c splits them over threads. Results
- * do not depend on their number. Everything computes in f32; bf16 is a storage format.
+ * do not depend on their number. Everything computes in f32, and bf16 is a
+ * storage format, but for attention: see un_attend_args.
  */
 #ifndef UN_TENSOR_KERNELS_H
 #define UN_TENSOR_KERNELS_H
@@ -140,7 +141,8 @@ void un_dropout_rows(const un_dropout *dropout, float *x, const float *residual,
 /* Multi-head attention: for every sequence s and head, with the head's slice of d columns,
  *     P = softmax(scale Q K^T + key_mask + bias + group mask),   out = dropout(P) V.
  * Queries of sequence s are rows q_start[s] .. q_start[s+1]-1 of q and out, its keys and
- * values rows k_start[s] .. k_start[s+1]-1 of k and v. Every sequence needs a key. */
+ * values rows k_start[s] .. k_start[s+1]-1 of k and v. Every sequence needs a key. Of bf16, and where
+ * the processor multiplies that, P, its gradient and dout are rounded to bf16 before they are. */
 typedef struct {
     size_t sequences, heads, size; /* size: d, of one head */
     const size_t *q_start, *k_start;

@@ -493,6 +493,47 @@ static void tiles_add_as_emulated(void **state) {
     }
 }
 
+/* Fewer rows and elements of k, of panels that are zero beyond these, give the sums of a block. */
+static void parts_are_of_blocks(void **state) {
+    (void)state;
+    enum { STEPS = 3, SIZE = STEPS * BF16_STEP_SIZE, SLAB = BF16_PANEL * BF16_PANEL };
+    static un_bf16 a[SIZE] __attribute__((aligned(64))), b[SIZE] __attribute__((aligned(64)));
+    float whole[SLAB] __attribute__((aligned(64))), part[SLAB] __attribute__((aligned(64)));
+    un_rng rng = un_rng_stream(1, "bf16", 9);
+    const un_bf16_way *way = NULL;
+    size_t tested = 0;
+    for (size_t w = 0; (way = un_bf16_way_at(w)) != NULL; w++)
+        for (size_t depth = 1; way->part && depth <= (size_t)STEPS * BF16_STEP; depth += 5)
+            for (size_t rows = 1; rows <= BF16_PANEL; rows++, tested++) {
+                size_t steps = un_bf16_units(depth, BF16_STEP);
+                un_bf16 *left = random_numbers(&rng, rows * depth);
+                un_bf16 *right = random_numbers(&rng, BF16_PANEL * depth);
+                const un_bf16_operand l = {.moves = way->moves,
+                                           .data = left,
+                                           .ld = depth,
+                                           .lines = rows,
+                                           .k = depth,
+                                           .along = 1},
+                                      r = {.moves = way->moves,
+                                           .data = right,
+                                           .ld = depth,
+                                           .lines = BF16_PANEL,
+                                           .k = depth,
+                                           .along = 1,
+                                           .right = 1};
+                un_bf16_pack_panel(&l, 0, 0, steps, a);
+                un_bf16_pack_panel(&r, 0, 0, steps, b);
+                for (int add = 0; add < 2; add++) {
+                    way->block(a, b, steps, whole, add);
+                    way->part(a, b, rows, depth, part, add);
+                    assert_memory_equal(whole, part, rows * BF16_PANEL * sizeof *part);
+                }
+                free(left);
+                free(right);
+            }
+    if (tested == 0) skip();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_multiplies_right),
@@ -500,6 +541,7 @@ int main(void) {
         cmocka_unit_test(nan_stays_where_it_is),
         cmocka_unit_test(emulation_keeps_to_the_rule),
         cmocka_unit_test(tiles_add_as_emulated),
+        cmocka_unit_test(parts_are_of_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -329,11 +329,12 @@ static void compare_rows(unsigned way, size_t rows, size_t n, size_t k, un_rng *
  * scores of a picture do not depend on the batch that it is in. */
 static void rows_do_not_depend_on_each_other(void **state) {
     (void)state;
-    /* The last ones: where oneDNN would cut columns, and where a transposed B is packed. */
-    static const size_t sizes[][3] = {{530, 1, 700},   {530, 6, 7},     {530, 16, 300},
-                                      {530, 50, 150},  {530, 200, 489}, {530, 256, 65},
-                                      {530, 600, 40},  {220, 6050, 16}, {220, 4033, 16},
-                                      {220, 11000, 9}, {1100, 70, 40}};
+    /* The last ones: where oneDNN would cut columns, where a transposed B is packed, where B is packed
+     * in the call, and long sums, which threads might share. */
+    static const size_t sizes[][3] = {
+        {530, 1, 700},  {530, 6, 7},     {530, 16, 300},   {530, 50, 150},  {530, 200, 489},
+        {530, 256, 65}, {530, 600, 40},  {220, 6050, 16},  {220, 4033, 16}, {220, 11000, 9},
+        {1100, 70, 40}, {700, 512, 512}, {300, 128, 1024}, {250, 312, 2048}};
     static const unsigned ways[] = {0,
                                     BY_COLUMNS,
                                     IS_PACKED,

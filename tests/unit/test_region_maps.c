@@ -241,8 +241,8 @@ static void test_channels_last(void **state) {
             options.step_bytes = step;
             import_maps(&options, &d);
             for (size_t i = 0; i < json_array_size(d.notes); i++)
-                noted |=
-                    strstr(json_string_value(json_array_get(d.notes, i)), "option layout nchw") != NULL;
+                noted |= strstr(json_string_value(json_array_get(d.notes, i)),
+                                "option layout nchw") != NULL;
             assert_int_equal(noted, cases[k].noted);
             un_dataset_close(&d);
             check_features(options.output, &m);

@@ -241,7 +241,8 @@ static void codes_are_told(void **state) {
         {{109, 4, 1, 9999, 2, 0, 57, 4, 1, 9999, 0, 1},
          "2 values are 9999 (attribute \"a\" of class \"y\" is the first), the others there lie in "
          "57 to 109; if it means unknown, say option unknown 9999"},
-        {{109, 4, 1, 146, -999, 0, -999, 4, 1, 60, 0, 1}, "say option unknown -999"}, /* two columns */
+        {{109, 4, 1, 146, -999, 0, -999, 4, 1, 60, 0, 1},
+         "say option unknown -999"}, /* two columns */
         {{109, 4, 1, -1, 2, 0, 57, 4, 1, -1, 0, 1}, "option unknown -1 "},
         {{109, 4, 1, -9999, 2, 0, 57, 4, 1, -9999, 0, 1}, "option unknown -9999"},
         {{109, 4, 1, 999, 2, 0, 57, 4, 1, 999, 0, 1}, "option unknown 999 "},

@@ -19,6 +19,7 @@
 
 #include "base/rng.h"
 #include "method/method.h"
+#include "tensor/gemm.h"
 
 /* 1 in a program under AddressSanitizer, which is slow and keeps what was freed, and under either
  * sanitizer that has memory of its own beside each byte. */
@@ -39,6 +40,12 @@
 #ifndef UTIL_SHADOWED
 #define UTIL_SHADOWED UTIL_ASAN
 #endif
+
+/* Ends a program that is to test another way of multiplying bf16 than it has got (UNSEEN_ISA). */
+static inline void util_skip_other_way(void) {
+    const char *wanted = getenv("UNSEEN_ISA");
+    if (wanted && *wanted && strcmp(wanted, un_gemm_bf16_way(NULL)) != 0) exit(77);
+}
 
 /* The call must succeed. */
 #define util_ok(call)                                                                              \
