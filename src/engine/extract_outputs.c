@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "cluster/cluster.h"
 #include "engine/extract.h"
+#include "tensor/gemm.h"
 #include "tensor/sha256.h"
 
 /* ---- opening what is there ---- */
@@ -90,8 +91,8 @@ static un_status make_folder(const char *directory) {
     return status;
 }
 
-/* What the rows depend on: names of the pictures in order, recipe, type, and the file that is
- * completed. */
+/* What the rows depend on: names of the pictures in order, recipe, type, how bf16 is multiplied where
+ * it is, and the file that is completed. */
 static un_status open_stores(extraction *x) {
     un_sha256 *hash = NULL;
     char hex[65] = "";
@@ -105,10 +106,12 @@ static un_status open_stores(extraction *x) {
     for (int k = 0; k < OUTPUTS; k++) {
         extract_output *out = &x->output[k];
         if (!out->open) continue;
+        int multiplies = x->backbone->precision == UN_PRECISION_BF16;
         json_t *identity = json_pack(
-            "{s:s, s:i, s:s, s:s, s:s, s:s, s:s}", "format", "unseen-extract", "version", 4, "root",
-            x->dataset->image_root, "images", hex, "recipe", out->recipe, "dtype",
-            un_dtype_name(type_of(x, k)), "completes", out->old.file.path ? out->old.sha256 : "");
+            "{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s*}", "format", "unseen-extract", "version", 4,
+            "root", x->dataset->image_root, "images", hex, "recipe", out->recipe, "dtype",
+            un_dtype_name(type_of(x, k)), "completes", out->old.file.path ? out->old.sha256 : "",
+            "bf16_way", multiplies ? un_gemm_bf16_way(NULL) : NULL);
         UN_TRY(un_row_store_open(&out->store, out->path, identity, x->dataset->image_count));
     }
     return UNSEEN_OK;

@@ -102,6 +102,19 @@ for way in $all; do
     done
 done
 
+# What one way began another does not go on with: a picture that cannot be read stops the first.
+last=$(find photos own -name '*.png' | sort | tail -1)
+mv "$last" kept.png
+echo "no picture" >"$last"
+UNSEEN_ISA=tiles expect 1 "" "$unseen" extract --backbone vit.safetensors --data photos --image-size 32 \
+    --precision bf16 --regions --threads 2 -q --batch 4 --strict --name begun
+ls photos/features | grep -q "begun.*partial" || fail "nothing was begun: $(ls photos/features)"
+mv kept.png "$last"
+expect 0 "" "$unseen" extract --backbone vit.safetensors --data photos --image-size 32 \
+    --precision bf16 --regions --threads 2 -q --batch 4 --name begun
+cmp photos/features/begun.safetensors "photos/features/vit-$fastest-1.safetensors" ||
+    fail "rows of two ways stand together"
+
 # A name that is none is told, and the fastest one computes.
 UNSEEN_ISA=abacus expect 0 "UNSEEN_ISA=abacus is not a way of this processor" \
     "$unseen" train dem --data pooled --epochs 1 --select none --precision bf16 -o none.model

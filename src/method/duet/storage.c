@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "data/row_store.h"
 #include "method/duet/duet.h"
+#include "tensor/gemm.h"
 #include "tensor/sha256.h"
 
 /* ---- the manifest: sizes of a Swin transformer ---- */
@@ -315,12 +316,14 @@ static un_status make_recipe(freezing *f) {
         UN_TRY(un_sha256_of(f->features->data, f->features->image_count * f->features->row_bytes,
                             features));
     UN_TRY(hash_parameters(m, parameters));
-    f->recipe = json_pack(
-        "{s:{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s}}", "states", "image_side",
-        image->class->name, "version", 1, "features", f->features->name, "features_sha256",
-        features, "parameters_sha256", parameters, "settings", image->frozen_settings, "tokens",
-        (json_int_t)image->state_tokens, "width", (json_int_t)image->state_width, "precision",
-        un_dtype_name(m->network.config.type), "dtype", un_dtype_name(f->dtype));
+    f->recipe = json_pack("{s:{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s*, s:s}}", "states",
+                          "image_side", image->class->name, "version", 1, "features",
+                          f->features->name, "features_sha256", features, "parameters_sha256",
+                          parameters, "settings", image->frozen_settings, "tokens",
+                          (json_int_t)image->state_tokens, "width", (json_int_t)image->state_width,
+                          "precision", un_dtype_name(m->network.config.type), "bf16_way",
+                          m->network.config.type == UN_BF16 ? un_gemm_bf16_way(NULL) : NULL,
+                          "dtype", un_dtype_name(f->dtype));
     if (!f->recipe) return un_fail_memory(0);
     UN_TRY(un_json_text(f->recipe, &f->recipe_text));
     UN_TRY(un_sha256_of(f->recipe_text, strlen(f->recipe_text), key));
