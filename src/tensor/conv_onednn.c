@@ -3,8 +3,7 @@
  *
  * A un_conv keeps the primitives of the last few input shapes. Which layout of the
  * weights is best depends on the primitive, so a un_conv holds its weights in every
- * layout that a primitive asked for: usually one, sometimes a second for Winograd's
- * algorithm, which oneDNN chooses in f32 where it is faster.
+ * layout that a primitive asked for: usually one.
  *
  * oneDNN answers every question, some with its reference loop, a hundred times slower than
  * the rest ("ref:any"; 2.6 has nothing else for bf16 on AMX processors unless the map is
@@ -253,8 +252,8 @@ static un_status keep_weights(un_conv *c, const un_dnn_layout *from, float *weig
     return UNSEEN_OK;
 }
 
-/* The weights in `layout`. Others are made from any blocked one (Winograd's cannot be turned
- * back); the layout they came in is dropped as soon as another takes that part. */
+/* The weights in `layout`. Others are made from any blocked one; the layout they came in is dropped
+ * as soon as another takes that part. */
 static un_status find_packing(un_conv *c, const un_dnn_layout *layout, const packing **out) {
     packing *source = NULL;
     for (packing *p = c->weights; p; p = p->next) {
@@ -384,10 +383,9 @@ static un_status describe_conv(const void *layer, const plan *p, const un_dnn_la
                                   .add = p->add,
                                   .activation = activation_of(s->activation)};
     if (s->activation == UN_CONV_RELU6) operation.beta = 6.0f;
-    /* `auto` lets oneDNN take Winograd's algorithm. */
-    operation.algorithm = s->depthwise || s->kernel != 3 || p->x.type != UN_F32
-                              ? dnnl_convolution_direct
-                              : dnnl_convolution_auto;
+    /* Not `auto`: whether that takes Winograd's algorithm, and of which size, depends on the number
+     * of pictures and threads, and so would the values of a picture. */
+    operation.algorithm = dnnl_convolution_direct;
     set_window(s->padding, s->kernel, s->stride, &p->in, &operation);
     un_status status =
         un_dnn_describe(&operation, "compute this convolution on this processor", out);

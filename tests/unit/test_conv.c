@@ -280,6 +280,94 @@ static void every_layer_has_a_kernel(void **state) {
     }
 }
 
+/* A layer of a network for pictures and how it is read there. */
+typedef struct {
+    size_t in, out, kernel, stride, side;
+    int depthwise, add;
+} layer;
+
+/* What a picture gives alone on one thread, it gives among others and on more threads. */
+static void check_pictures(const layer *l, un_dtype type) {
+    enum { MOST = 8 };
+    static const size_t numbers[] = {1, 3, 4, 5, MOST};
+    static const int threads[] = {1, 2, 4};
+    const un_conv_spec spec = {.in = l->in,
+                               .out = l->out,
+                               .kernel = l->kernel,
+                               .stride = l->stride,
+                               .depthwise = l->depthwise,
+                               .activation = UN_CONV_RELU,
+                               .type = type};
+    un_rng rng = un_rng_stream(7, "pictures", l->in + l->side);
+    un_map_layout layout = un_conv_layout(type);
+    if (l->in == 3 && layout == UN_CHANNELS_BLOCKED) layout = UN_CHANNELS_FIRST; /* as in cnn.c */
+    un_feature_map from = {MOST, l->side, l->side, l->in, type, layout}, to;
+    size_t filter = (l->depthwise ? 1 : l->in) * l->kernel * l->kernel, bytes[2] = {0};
+    un_conv_scratch scratch = {0};
+    un_conv *conv = NULL;
+    float *weights = util_uniform(&rng, l->out * filter, 0), *bias = util_uniform(&rng, l->out, 0);
+    util_ok(un_conv_create(&spec, weights, bias, &conv));
+    un_conv_output(conv, &from, &to);
+    float *plain[] = {util_uniform(&rng, MOST * l->side * l->side * l->in, 0),
+                      util_uniform(&rng, MOST * to.h * to.w * l->out, 0)};
+    char *x = in_layout(&from, plain[0]), *before = in_layout(&to, plain[1]);
+    char *alone = in_layout(&to, plain[1]), *y = in_layout(&to, plain[1]);
+    from.n = to.n = 1;
+    util_ok(un_feature_map_bytes(&from, &bytes[0]));
+    util_ok(un_feature_map_bytes(&to, &bytes[1]));
+    util_ok(un_set_threads(1));
+    for (size_t i = 0; i < MOST; i++)
+        util_ok(un_conv_run(conv, &from, x + i * bytes[0], l->add, alone + i * bytes[1], &scratch));
+    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++)
+        for (size_t j = 0; j < sizeof numbers / sizeof *numbers; j++) {
+            from.n = numbers[j];
+            util_ok(un_set_threads(threads[i]));
+            memcpy(y, before, numbers[j] * bytes[1]);
+            util_ok(un_conv_run(conv, &from, x, l->add, y, &scratch));
+            if (memcmp(alone, y, numbers[j] * bytes[1]) != 0)
+                fail_msg("%zu x %zu, %zu to %zu channels, side %zu: %zu pictures on %d threads",
+                         l->kernel, l->kernel, l->in, l->out, l->side, numbers[j], threads[i]);
+        }
+    util_ok(un_set_threads(0));
+    un_conv_free(conv);
+    un_conv_scratch_free(&scratch);
+    free(weights);
+    free(bias);
+    free(plain[0]);
+    free(plain[1]);
+    free(x);
+    free(before);
+    free(alone);
+    free(y);
+}
+
+static void pictures_do_not_depend_on_others(void **state) {
+    (void)state;
+    static const layer layers[] = {
+        {3, 64, 7, 2, PICTURE / 2, 0, 0},
+        /* of ResNet-50 and its like */
+        {64, 64, 3, 1, PICTURE / 4, 0, 0},
+        {128, 128, 3, 2, PICTURE / 4, 0, 0},
+        {128, 128, 3, 1, PICTURE / 8, 0, 0},
+        {256, 256, 3, 1, PICTURE / 16, 0, 0},
+        {512, 512, 3, 2, PICTURE / 16, 0, 0},
+        {512, 512, 3, 1, PICTURE / 32, 0, 0},
+        {512, 256, 1, 2, PICTURE / 8, 0, 0},
+        {256, 1024, 1, 1, PICTURE / 16, 0, 1},
+        {1024, 256, 1, 1, PICTURE / 16, 0, 0},
+        /* of MobileNetV2 */
+        {3, 32, 3, 2, PICTURE / 2, 0, 0},
+        {96, 96, 3, 2, PICTURE / 4, 1, 0},
+        {144, 24, 1, 1, PICTURE / 4, 0, 1},
+        {576, 576, 3, 1, PICTURE / 16, 1, 0},
+        {320, 1280, 1, 1, PICTURE / 32, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        check_pictures(&layers[i], UN_F32);
+        check_pictures(&layers[i], UN_BF16);
+    }
+}
+
 /* More shapes than a convolution remembers, and the first again. */
 static void test_many_shapes(void **state) {
     (void)state;
@@ -366,9 +454,13 @@ static void test_max_pool(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_convolutions),        cmocka_unit_test(winograd_bytes),
-        cmocka_unit_test(every_layer_has_a_kernel), cmocka_unit_test(test_many_shapes),
-        cmocka_unit_test(test_conv_refusals),       cmocka_unit_test(test_max_pool),
+        cmocka_unit_test(test_convolutions),
+        cmocka_unit_test(winograd_bytes),
+        cmocka_unit_test(every_layer_has_a_kernel),
+        cmocka_unit_test(test_many_shapes),
+        cmocka_unit_test(pictures_do_not_depend_on_others),
+        cmocka_unit_test(test_conv_refusals),
+        cmocka_unit_test(test_max_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
