@@ -65,6 +65,16 @@ static void check_way(const char *way) {
 #endif
 }
 
+/* Five standard deviations by conv.h. In bf16 both transformed factors are rounded: a variance of
+ * 25 / 9 per product of these values (variance 1/3 each, so 1 for nine of them), times that of two
+ * roundings, 2 (0.41 u)^2 with u = 2^-8. In f32 all else is: 25 / 9 (C^2 / 2 + 8 C) (0.41 u)^2 with
+ * u = 2^-24. */
+static double winograd_error(const un_conv_spec *s) {
+    double in = (double)s->in;
+    if (s->type == UN_BF16) return 5 * 0x1p-8 * 0.41 * sqrt(2 * 25.0 / 9 * in);
+    return 5 * 0x1p-24 * 0.41 * sqrt(25.0 / 9 * (in * in / 2 + 8 * in));
+}
+
 static void check_conv(const conv_case *t) {
     const un_conv_spec *s = &t->spec;
     int bf16 = s->type == UN_BF16;
@@ -87,13 +97,9 @@ static void check_conv(const conv_case *t) {
     util_ok(un_conv_run(conv, &in, a, t->add, b, &scratch));
     check_way(un_conv_way(conv));
     util_ok(un_feature_map_convert(&out, b, &plain, got));
-    /* f32: the sum's own rounding, generously, and Winograd's transforms, which multiply it by
-     * some ten; bf16: the same and one rounding of the result. Winograd's algorithm in bf16 rounds
-     * both transformed factors: by conv.h an error of variance 25 / 9 per product of these
-     * values (variance 1/3 each, so 1 for nine of them), times that of two roundings, which is
-     * 2 (0.41 u)^2 with u = 2^-8: five standard deviations. */
+    /* f32: the sum's own rounding, generously; bf16: the same and one rounding of the result. */
     double absolute = 4e-6 * (double)filter * 0.1 + 4e-6, relative = bf16 ? 0x1p-8 : 1e-6;
-    if (un_winograd_fits(s)) absolute += 5 * 0x1p-8 * 0.41 * sqrt(2 * 25.0 / 9 * (double)s->in);
+    if (un_winograd_fits(s)) absolute = winograd_error(s) + (bf16 ? absolute : 0);
     size_t step = count > 3000 ? count / 1500 : 1;
     for (size_t j = 0; j < count; j += step) {
         size_t o = j % out.c, ox = j / out.c % out.w, oy = j / out.c / out.w % out.h;
@@ -128,7 +134,7 @@ static void test_convolutions(void **state) {
         {{24, 24, 3, 2, 1, UN_PAD_TF_SAME, UN_CONV_RELU6, UN_F32}, 2, 8, 9, 0, UN_CHANNELS_LAST},
         {{20, 20, 5, 1, 1, UN_PAD_SYMMETRIC, UN_CONV_RELU6, UN_F32}, 1, 9, 3, 0, UN_CHANNELS_LAST},
         {{32, 32, 3, 1, 0, UN_PAD_TF_SAME, UN_CONV_LINEAR, UN_F32}, 1, 1, 1, 1, UN_CHANNELS_LAST},
-        /* large enough for Winograd's algorithm, but for how the first one lies */
+        /* by Winograd's algorithm where there is AVX-512 */
         {{64, 64, 3, 1, 0, UN_PAD_SYMMETRIC, UN_CONV_RELU, UN_F32},
          1,
          28,
@@ -136,6 +142,7 @@ static void test_convolutions(void **state) {
          0,
          UN_CHANNELS_FIRST},
         {{64, 64, 3, 1, 0, UN_PAD_SYMMETRIC, UN_CONV_RELU, UN_F32}, 2, 28, 30, 0, UN_CHANNELS_LAST},
+        {{64, 96, 3, 1, 0, UN_PAD_TF_SAME, UN_CONV_RELU6, UN_F32}, 3, 9, 6, 1, UN_CHANNELS_LAST},
         {{128, 64, 3, 1, 0, UN_PAD_SYMMETRIC, UN_CONV_RELU, UN_F32},
          2,
          14,
@@ -157,21 +164,19 @@ static void test_convolutions(void **state) {
 
 /* Tiles are divided among threads and into groups that begin anywhere in a row; a picture gives the
  * same bytes all the same, alone and among others. */
-static void winograd_bytes(void **state) {
-    (void)state;
+static void check_tiles(un_dtype type) {
     enum { N = 3, H = 15, W = 30, C = 64, ONE = H * W * C };
     const un_conv_spec spec = {
-        .in = C, .out = C, .kernel = 3, .stride = 1, .activation = UN_CONV_RELU, .type = UN_BF16};
-    if (!un_winograd_fits(&spec)) skip();
+        .in = C, .out = C, .kernel = 3, .stride = 1, .activation = UN_CONV_RELU, .type = type};
+    if (!un_winograd_fits(&spec)) return;
     un_rng rng = un_rng_stream(7, "tiles", 0);
     un_conv *conv = NULL;
     un_conv_scratch scratch = {0};
-    un_feature_map in = {N, H, W, C, UN_BF16, UN_CHANNELS_LAST};
+    un_feature_map in = {N, H, W, C, type, UN_CHANNELS_LAST};
+    const size_t one = ONE * un_dtype_size(type);
     float *weights = util_uniform(&rng, (size_t)C * C * 9, 0), *bias = util_uniform(&rng, C, 0);
-    un_bf16 *x = calloc(N * ONE, sizeof *x), *whole = calloc(N * ONE, sizeof *whole),
-            *y = calloc(N * ONE, sizeof *y);
-    for (size_t i = 0; i < N * ONE; i++)
-        x[i] = un_bf16_from_float((float)un_rng_uniform(&rng) - 0.5f);
+    float *plain = util_uniform(&rng, N * ONE, 0);
+    char *x = in_layout(&in, plain), *whole = in_layout(&in, plain), *y = in_layout(&in, plain);
     util_ok(un_conv_create(&spec, weights, bias, &conv));
     util_ok(un_set_threads(1));
     util_ok(un_conv_run(conv, &in, x, 0, whole, &scratch));
@@ -179,21 +184,28 @@ static void winograd_bytes(void **state) {
     for (int threads = 2; threads <= 5; threads++) {
         util_ok(un_set_threads(threads));
         util_ok(un_conv_run(conv, &in, x, 0, y, &scratch));
-        assert_memory_equal(whole, y, N * ONE * sizeof *y);
+        assert_memory_equal(whole, y, N * one);
     }
     util_ok(un_set_threads(0));
     in.n = 1;
     for (size_t i = 0; i < N; i++) {
-        util_ok(un_conv_run(conv, &in, x + i * ONE, 0, y, &scratch));
-        assert_memory_equal(whole + i * ONE, y, ONE * sizeof *y);
+        util_ok(un_conv_run(conv, &in, x + i * one, 0, y, &scratch));
+        assert_memory_equal(whole + i * one, y, one);
     }
     un_conv_free(conv);
     un_conv_scratch_free(&scratch);
     free(weights);
     free(bias);
+    free(plain);
     free(x);
     free(whole);
     free(y);
+}
+
+static void winograd_bytes(void **state) {
+    (void)state;
+    check_tiles(UN_F32);
+    check_tiles(UN_BF16);
 }
 
 /* The side of the pictures that networks are for. oneDNN has kernels for x86 only, elsewhere there
