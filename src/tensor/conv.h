@@ -1,6 +1,6 @@
 /*
  * conv.h - convolutions and max pooling over feature maps, forward only, f32 or bf16
- * with f32 accumulation; the implementation is oneDNN (conv_onednn.c) and, for 3 x 3 in bf16,
+ * with f32 accumulation; the implementation is oneDNN (conv_onednn.c) and, for 3 x 3 with AVX-512,
  * winograd.c.
  *
  * A feature map is (n, h, w, c) in one of three layouts. Kernels run fastest in
@@ -100,29 +100,35 @@ un_status un_pool_run(un_pool *pool, const un_feature_map *in, const void *x, vo
                       un_conv_scratch *scratch);
 const char *un_pool_way(const un_pool *pool);
 
-/* ---- 3 x 3 convolutions of stride 1 in bf16 by Winograd's minimal filtering
- * F(2 x 2, 3 x 3) (Lavin and Gray 2016): 16 products where the definition has 36. oneDNN 2.6
- * has it in f32 only. Private to the room; conv_onednn.c chooses.
+/* ---- 3 x 3 convolutions of stride 1 by Winograd's minimal filtering F(2 x 2, 3 x 3) (Lavin and
+ * Gray 2016): 16 products where the definition has 36. oneDNN 2.6 has it in f32 only, and takes it
+ * or not by the number of pictures; here the layer alone decides, so that a picture's values are
+ * the same in every batch. Private to the room; conv_onednn.c chooses.
  *
- * Tiles of the input and the filters are transformed in f32 and rounded to bf16 once; products
- * accumulate in f32, and the output is transformed in f32. For independent values the rounding
- * error is sqrt(25 / 9) = 5/3 of that of the definition with rounded operands: a transformed
- * value is a sum of four, 4 s^2, transformed filters have variances (1, 3/4, 3/4) x (1, 3/4, 3/4),
- * and an output adds nine products, (5/2)^2 4 = 25 against 9. ---- */
+ * Tiles of the input and the filters are transformed in f32 and, for bf16, rounded to that once;
+ * products accumulate in f32, and the output is transformed in f32. For independent values, of
+ * variance s^2 and filters of 1, a transformed value is a sum of four, 4 s^2, transformed filters
+ * have variances (1, 3/4, 3/4) x (1, 3/4, 3/4), and an output adds nine products of each channel,
+ * (5/2)^2 4 = 25 s^2 against 9 by definition.
+ *
+ * In bf16 rounded operands make the error: sqrt(25 / 9) = 5/3 of the definition's.
+ *
+ * In f32 it is the roundings of the sums, each 0.41 u of what it rounds with u = 2^-24. Nine sums of
+ * C products have 25 C^2 / 2 (0.41 u s)^2 in all, where one sum of 9 C has 81 C^2 / 2. To that come
+ * one rounding of U, two of V and four on the way to an output, each at most 25 C (0.41 u s)^2: from
+ * 32 channels on the error is below the definition's. ---- */
 
 typedef struct un_winograd un_winograd;
 
 /* Whether this processor and this file can do such convolutions. */
 int un_winograd_fits(const un_conv_spec *spec);
-/* Whether it pays for this input: small maps fill their tiles badly. */
-int un_winograd_pays(const un_feature_map *in);
 
 /* weights[out, in, 3, 3] and bias[out] are copied. */
 un_status un_winograd_create(const un_conv_spec *spec, const float *weights, const float *bias,
                              un_winograd **out);
 void un_winograd_free(un_winograd *winograd);
-/* y = act(conv(x) + bias); x and y are UN_CHANNELS_LAST or UN_CHANNELS_BLOCKED by 16. */
-un_status un_winograd_run(const un_winograd *winograd, const un_feature_map *in, const un_bf16 *x,
-                          un_bf16 *y, un_conv_scratch *scratch);
+/* As un_conv_run; x and y are UN_CHANNELS_LAST or UN_CHANNELS_BLOCKED by 16. */
+un_status un_winograd_run(const un_winograd *winograd, const un_feature_map *in, const void *x,
+                          int add, void *y, un_conv_scratch *scratch);
 
 #endif

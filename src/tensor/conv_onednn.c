@@ -3,8 +3,7 @@
  *
  * A un_conv keeps the primitives of the last few input shapes. Which layout of the
  * weights is best depends on the primitive, so a un_conv holds its weights in every
- * layout that a primitive asked for: usually one, sometimes a second for Winograd's
- * algorithm, which oneDNN chooses in f32 where it is faster.
+ * layout that a primitive asked for: usually one.
  *
  * oneDNN answers every question, some with its reference loop, a hundred times slower than
  * the rest ("ref:any"; 2.6 has nothing else for bf16 on AMX processors unless the map is
@@ -48,10 +47,10 @@ typedef struct {
 
 struct un_conv {
     un_conv_spec spec;
-    packing *weights; /* never empty of those that others can be made from */
+    packing *weights; /* for oneDNN: never empty of those that others can be made from */
     un_dnn_layout *bias_layout;
     float *bias;
-    un_winograd *winograd; /* NULL: oneDNN does everything */
+    un_winograd *winograd; /* does everything, with filters of its own; NULL: oneDNN does */
     plan_list plans;
 };
 
@@ -253,8 +252,8 @@ static un_status keep_weights(un_conv *c, const un_dnn_layout *from, float *weig
     return UNSEEN_OK;
 }
 
-/* The weights in `layout`. Others are made from any blocked one (Winograd's cannot be turned
- * back); the layout they came in is dropped as soon as another takes that part. */
+/* The weights in `layout`. Others are made from any blocked one; the layout they came in is dropped
+ * as soon as another takes that part. */
 static un_status find_packing(un_conv *c, const un_dnn_layout *layout, const packing **out) {
     packing *source = NULL;
     for (packing *p = c->weights; p; p = p->next) {
@@ -311,7 +310,11 @@ un_status un_conv_create_from(const un_conv_spec *spec, float *weights, const fl
     const dnnl_dims_t channels = {(dnnl_dim_t)spec->out};
     dnnl_format_tag_t tag = spec->depthwise ? dnnl_goihw : dnnl_oihw;
     c->spec = *spec;
-    if (un_winograd_fits(spec)) UN_GO(un_winograd_create(spec, weights, bias, &c->winograd));
+    if (un_winograd_fits(spec)) {
+        UN_GO(un_winograd_create(spec, weights, bias, &c->winograd));
+        *out = c;
+        goto done;
+    }
     UN_GO(describe_weights(spec, tag, UN_F32, &plain));
     UN_GO(describe_weights(spec, tag, spec->type, &kept));
     status = keep_weights(c, plain, weights, kept);
@@ -384,10 +387,9 @@ static un_status describe_conv(const void *layer, const plan *p, const un_dnn_la
                                   .add = p->add,
                                   .activation = activation_of(s->activation)};
     if (s->activation == UN_CONV_RELU6) operation.beta = 6.0f;
-    /* `auto` lets oneDNN take Winograd's algorithm. */
-    operation.algorithm = s->depthwise || s->kernel != 3 || p->x.type != UN_F32
-                              ? dnnl_convolution_direct
-                              : dnnl_convolution_auto;
+    /* Not `auto`: whether that takes Winograd's algorithm, and of which size, depends on the number
+     * of pictures and threads, and so would the values of a picture. */
+    operation.algorithm = dnnl_convolution_direct;
     set_window(s->padding, s->kernel, s->stride, &p->in, &operation);
     un_status status =
         un_dnn_describe(&operation, "compute this convolution on this processor", out);
@@ -409,11 +411,21 @@ done:
     return status;
 }
 
-/* Blocks of 16 or none: what winograd.c reads. */
-static int winograd_applies(const un_conv *conv, const un_feature_map *in, int add) {
-    return conv->winograd && !add && un_winograd_pays(in) &&
-           (in->layout == UN_CHANNELS_LAST ||
-            (in->layout == UN_CHANNELS_BLOCKED && un_conv_blocks() == 16));
+/* Lays the channels of a pixel together first, where they are not yet. */
+static un_status run_winograd(const un_conv *conv, const un_feature_map *in, const void *x, int add,
+                              void *y, un_conv_scratch *scratch) {
+    if (in->layout != UN_CHANNELS_FIRST)
+        return un_winograd_run(conv->winograd, in, x, add, y, scratch);
+    un_feature_map turned = *in;
+    size_t bytes = 0;
+    void *copy = NULL;
+    turned.layout = un_conv_layout(in->type);
+    UN_TRY(un_feature_map_bytes(&turned, &bytes));
+    UN_TRY(un_alloc(bytes, 1, &copy));
+    un_status status = un_feature_map_convert(in, x, &turned, copy);
+    if (!status) status = un_winograd_run(conv->winograd, &turned, copy, add, y, scratch);
+    free(copy);
+    return status;
 }
 
 static un_status run_conv(un_conv *conv, const un_feature_map *in, const void *x, int add, void *y,
@@ -432,10 +444,7 @@ un_status un_conv_run(un_conv *conv, const un_feature_map *in, const void *x, in
                       un_conv_scratch *scratch) {
     if (in->c != conv->spec.in || in->type != conv->spec.type)
         return un_fail(UNSEEN_E_ARGUMENT, "this feature map does not fit the convolution");
-    if (winograd_applies(conv, in, add)) {
-        conv->plans.last = NULL;
-        return un_winograd_run(conv->winograd, in, x, y, scratch);
-    }
+    if (conv->winograd) return run_winograd(conv, in, x, add, y, scratch);
     un_openmp_loan loan;
     UN_TRY(un_dnn_enter(&loan));
     un_status status = run_conv(conv, in, x, add, y, scratch, loan.threads);

@@ -65,6 +65,16 @@ static void check_way(const char *way) {
 #endif
 }
 
+/* Five standard deviations by conv.h. In bf16 both transformed factors are rounded: a variance of
+ * 25 / 9 per product of these values (variance 1/3 each, so 1 for nine of them), times that of two
+ * roundings, 2 (0.41 u)^2 with u = 2^-8. In f32 all else is: 25 / 9 (C^2 / 2 + 8 C) (0.41 u)^2 with
+ * u = 2^-24. */
+static double winograd_error(const un_conv_spec *s) {
+    double in = (double)s->in;
+    if (s->type == UN_BF16) return 5 * 0x1p-8 * 0.41 * sqrt(2 * 25.0 / 9 * in);
+    return 5 * 0x1p-24 * 0.41 * sqrt(25.0 / 9 * (in * in / 2 + 8 * in));
+}
+
 static void check_conv(const conv_case *t) {
     const un_conv_spec *s = &t->spec;
     int bf16 = s->type == UN_BF16;
@@ -87,13 +97,9 @@ static void check_conv(const conv_case *t) {
     util_ok(un_conv_run(conv, &in, a, t->add, b, &scratch));
     check_way(un_conv_way(conv));
     util_ok(un_feature_map_convert(&out, b, &plain, got));
-    /* f32: the sum's own rounding, generously, and Winograd's transforms, which multiply it by
-     * some ten; bf16: the same and one rounding of the result. Winograd's algorithm in bf16 rounds
-     * both transformed factors: by conv.h an error of variance 25 / 9 per product of these
-     * values (variance 1/3 each, so 1 for nine of them), times that of two roundings, which is
-     * 2 (0.41 u)^2 with u = 2^-8: five standard deviations. */
+    /* f32: the sum's own rounding, generously; bf16: the same and one rounding of the result. */
     double absolute = 4e-6 * (double)filter * 0.1 + 4e-6, relative = bf16 ? 0x1p-8 : 1e-6;
-    if (un_winograd_fits(s)) absolute += 5 * 0x1p-8 * 0.41 * sqrt(2 * 25.0 / 9 * (double)s->in);
+    if (un_winograd_fits(s)) absolute = winograd_error(s) + (bf16 ? absolute : 0);
     size_t step = count > 3000 ? count / 1500 : 1;
     for (size_t j = 0; j < count; j += step) {
         size_t o = j % out.c, ox = j / out.c % out.w, oy = j / out.c / out.w % out.h;
@@ -128,7 +134,7 @@ static void test_convolutions(void **state) {
         {{24, 24, 3, 2, 1, UN_PAD_TF_SAME, UN_CONV_RELU6, UN_F32}, 2, 8, 9, 0, UN_CHANNELS_LAST},
         {{20, 20, 5, 1, 1, UN_PAD_SYMMETRIC, UN_CONV_RELU6, UN_F32}, 1, 9, 3, 0, UN_CHANNELS_LAST},
         {{32, 32, 3, 1, 0, UN_PAD_TF_SAME, UN_CONV_LINEAR, UN_F32}, 1, 1, 1, 1, UN_CHANNELS_LAST},
-        /* large enough for Winograd's algorithm, but for how the first one lies */
+        /* by Winograd's algorithm where there is AVX-512 */
         {{64, 64, 3, 1, 0, UN_PAD_SYMMETRIC, UN_CONV_RELU, UN_F32},
          1,
          28,
@@ -136,6 +142,7 @@ static void test_convolutions(void **state) {
          0,
          UN_CHANNELS_FIRST},
         {{64, 64, 3, 1, 0, UN_PAD_SYMMETRIC, UN_CONV_RELU, UN_F32}, 2, 28, 30, 0, UN_CHANNELS_LAST},
+        {{64, 96, 3, 1, 0, UN_PAD_TF_SAME, UN_CONV_RELU6, UN_F32}, 3, 9, 6, 1, UN_CHANNELS_LAST},
         {{128, 64, 3, 1, 0, UN_PAD_SYMMETRIC, UN_CONV_RELU, UN_F32},
          2,
          14,
@@ -157,21 +164,19 @@ static void test_convolutions(void **state) {
 
 /* Tiles are divided among threads and into groups that begin anywhere in a row; a picture gives the
  * same bytes all the same, alone and among others. */
-static void winograd_bytes(void **state) {
-    (void)state;
+static void check_tiles(un_dtype type) {
     enum { N = 3, H = 15, W = 30, C = 64, ONE = H * W * C };
     const un_conv_spec spec = {
-        .in = C, .out = C, .kernel = 3, .stride = 1, .activation = UN_CONV_RELU, .type = UN_BF16};
-    if (!un_winograd_fits(&spec)) skip();
+        .in = C, .out = C, .kernel = 3, .stride = 1, .activation = UN_CONV_RELU, .type = type};
+    if (!un_winograd_fits(&spec)) return;
     un_rng rng = un_rng_stream(7, "tiles", 0);
     un_conv *conv = NULL;
     un_conv_scratch scratch = {0};
-    un_feature_map in = {N, H, W, C, UN_BF16, UN_CHANNELS_LAST};
+    un_feature_map in = {N, H, W, C, type, UN_CHANNELS_LAST};
+    const size_t one = ONE * un_dtype_size(type);
     float *weights = util_uniform(&rng, (size_t)C * C * 9, 0), *bias = util_uniform(&rng, C, 0);
-    un_bf16 *x = calloc(N * ONE, sizeof *x), *whole = calloc(N * ONE, sizeof *whole),
-            *y = calloc(N * ONE, sizeof *y);
-    for (size_t i = 0; i < N * ONE; i++)
-        x[i] = un_bf16_from_float((float)un_rng_uniform(&rng) - 0.5f);
+    float *plain = util_uniform(&rng, N * ONE, 0);
+    char *x = in_layout(&in, plain), *whole = in_layout(&in, plain), *y = in_layout(&in, plain);
     util_ok(un_conv_create(&spec, weights, bias, &conv));
     util_ok(un_set_threads(1));
     util_ok(un_conv_run(conv, &in, x, 0, whole, &scratch));
@@ -179,21 +184,28 @@ static void winograd_bytes(void **state) {
     for (int threads = 2; threads <= 5; threads++) {
         util_ok(un_set_threads(threads));
         util_ok(un_conv_run(conv, &in, x, 0, y, &scratch));
-        assert_memory_equal(whole, y, N * ONE * sizeof *y);
+        assert_memory_equal(whole, y, N * one);
     }
     util_ok(un_set_threads(0));
     in.n = 1;
     for (size_t i = 0; i < N; i++) {
-        util_ok(un_conv_run(conv, &in, x + i * ONE, 0, y, &scratch));
-        assert_memory_equal(whole + i * ONE, y, ONE * sizeof *y);
+        util_ok(un_conv_run(conv, &in, x + i * one, 0, y, &scratch));
+        assert_memory_equal(whole + i * one, y, one);
     }
     un_conv_free(conv);
     un_conv_scratch_free(&scratch);
     free(weights);
     free(bias);
+    free(plain);
     free(x);
     free(whole);
     free(y);
+}
+
+static void winograd_bytes(void **state) {
+    (void)state;
+    check_tiles(UN_F32);
+    check_tiles(UN_BF16);
 }
 
 /* The side of the pictures that networks are for. oneDNN has kernels for x86 only, elsewhere there
@@ -277,6 +289,94 @@ static void every_layer_has_a_kernel(void **state) {
     for (size_t i = 0; i < 2; i++) {
         try_resnet(types[i]);
         try_mobilenet(types[i]);
+    }
+}
+
+/* A layer of a network for pictures and how it is read there. */
+typedef struct {
+    size_t in, out, kernel, stride, side;
+    int depthwise, add;
+} layer;
+
+/* What a picture gives alone on one thread, it gives among others and on more threads. */
+static void check_pictures(const layer *l, un_dtype type) {
+    enum { MOST = 8 };
+    static const size_t numbers[] = {1, 3, 4, 5, MOST};
+    static const int threads[] = {1, 2, 4};
+    const un_conv_spec spec = {.in = l->in,
+                               .out = l->out,
+                               .kernel = l->kernel,
+                               .stride = l->stride,
+                               .depthwise = l->depthwise,
+                               .activation = UN_CONV_RELU,
+                               .type = type};
+    un_rng rng = un_rng_stream(7, "pictures", l->in + l->side);
+    un_map_layout layout = un_conv_layout(type);
+    if (l->in == 3 && layout == UN_CHANNELS_BLOCKED) layout = UN_CHANNELS_FIRST; /* as in cnn.c */
+    un_feature_map from = {MOST, l->side, l->side, l->in, type, layout}, to;
+    size_t filter = (l->depthwise ? 1 : l->in) * l->kernel * l->kernel, bytes[2] = {0};
+    un_conv_scratch scratch = {0};
+    un_conv *conv = NULL;
+    float *weights = util_uniform(&rng, l->out * filter, 0), *bias = util_uniform(&rng, l->out, 0);
+    util_ok(un_conv_create(&spec, weights, bias, &conv));
+    un_conv_output(conv, &from, &to);
+    float *plain[] = {util_uniform(&rng, MOST * l->side * l->side * l->in, 0),
+                      util_uniform(&rng, MOST * to.h * to.w * l->out, 0)};
+    char *x = in_layout(&from, plain[0]), *before = in_layout(&to, plain[1]);
+    char *alone = in_layout(&to, plain[1]), *y = in_layout(&to, plain[1]);
+    from.n = to.n = 1;
+    util_ok(un_feature_map_bytes(&from, &bytes[0]));
+    util_ok(un_feature_map_bytes(&to, &bytes[1]));
+    util_ok(un_set_threads(1));
+    for (size_t i = 0; i < MOST; i++)
+        util_ok(un_conv_run(conv, &from, x + i * bytes[0], l->add, alone + i * bytes[1], &scratch));
+    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++)
+        for (size_t j = 0; j < sizeof numbers / sizeof *numbers; j++) {
+            from.n = numbers[j];
+            util_ok(un_set_threads(threads[i]));
+            memcpy(y, before, numbers[j] * bytes[1]);
+            util_ok(un_conv_run(conv, &from, x, l->add, y, &scratch));
+            if (memcmp(alone, y, numbers[j] * bytes[1]) != 0)
+                fail_msg("%zu x %zu, %zu to %zu channels, side %zu: %zu pictures on %d threads",
+                         l->kernel, l->kernel, l->in, l->out, l->side, numbers[j], threads[i]);
+        }
+    util_ok(un_set_threads(0));
+    un_conv_free(conv);
+    un_conv_scratch_free(&scratch);
+    free(weights);
+    free(bias);
+    free(plain[0]);
+    free(plain[1]);
+    free(x);
+    free(before);
+    free(alone);
+    free(y);
+}
+
+static void pictures_do_not_depend_on_others(void **state) {
+    (void)state;
+    static const layer layers[] = {
+        {3, 64, 7, 2, PICTURE / 2, 0, 0},
+        /* of ResNet-50 and its like */
+        {64, 64, 3, 1, PICTURE / 4, 0, 0},
+        {128, 128, 3, 2, PICTURE / 4, 0, 0},
+        {128, 128, 3, 1, PICTURE / 8, 0, 0},
+        {256, 256, 3, 1, PICTURE / 16, 0, 0},
+        {512, 512, 3, 2, PICTURE / 16, 0, 0},
+        {512, 512, 3, 1, PICTURE / 32, 0, 0},
+        {512, 256, 1, 2, PICTURE / 8, 0, 0},
+        {256, 1024, 1, 1, PICTURE / 16, 0, 1},
+        {1024, 256, 1, 1, PICTURE / 16, 0, 0},
+        /* of MobileNetV2 */
+        {3, 32, 3, 2, PICTURE / 2, 0, 0},
+        {96, 96, 3, 2, PICTURE / 4, 1, 0},
+        {144, 24, 1, 1, PICTURE / 4, 0, 1},
+        {576, 576, 3, 1, PICTURE / 16, 1, 0},
+        {320, 1280, 1, 1, PICTURE / 32, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        check_pictures(&layers[i], UN_F32);
+        check_pictures(&layers[i], UN_BF16);
     }
 }
 
@@ -366,9 +466,13 @@ static void test_max_pool(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_convolutions),        cmocka_unit_test(winograd_bytes),
-        cmocka_unit_test(every_layer_has_a_kernel), cmocka_unit_test(test_many_shapes),
-        cmocka_unit_test(test_conv_refusals),       cmocka_unit_test(test_max_pool),
+        cmocka_unit_test(test_convolutions),
+        cmocka_unit_test(winograd_bytes),
+        cmocka_unit_test(every_layer_has_a_kernel),
+        cmocka_unit_test(test_many_shapes),
+        cmocka_unit_test(pictures_do_not_depend_on_others),
+        cmocka_unit_test(test_conv_refusals),
+        cmocka_unit_test(test_max_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
