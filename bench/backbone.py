@@ -68,10 +68,10 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("program", nargs="?")
     p.add_argument("--arch", default="resnet101", choices=ARCHITECTURES)
-    p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    p.add_argument("--json", help="also write the results to this file")
+    p.add_argument("--threads", type=figures.count, default=len(os.sched_getaffinity(0)))
+    p.add_argument("--json", type=figures.writable, help="also write the results to this file")
     for name, value in (("batch", 8), ("image-size", 224), ("rounds", 5), ("steps", 3)):
-        p.add_argument("--" + name, type=int, default=value)
+        p.add_argument("--" + name, type=figures.count, default=value)
     a = p.parse_args()
     peers = {}
     if torch:

@@ -125,13 +125,13 @@ def entries_of(precision, runs, mine, others):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("program", nargs="?")
-    p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    p.add_argument("--threads", type=figures.count, default=len(os.sched_getaffinity(0)))
     p.add_argument("--best", action="store_true", help="also time PyTorch's best formulations")
     p.add_argument("--scaling", action="store_true", help="also time the engine with 1 thread")
     for name, value in (("image-layers", 2), ("text-layers", 2), ("rounds", 3), ("steps", 1), ("warmup", 1),
                         ("chunk", B)):
-        p.add_argument("--" + name, type=int, default=value)
-    p.add_argument("--json", help="also write the results to this file")
+        p.add_argument("--" + name, type=figures.count, default=value)
+    p.add_argument("--json", type=figures.writable, help="also write the results to this file")
     a = p.parse_args()
     peers = make_peers(a)
     engine = {e: {k: [] for k in KINDS} for e in ("f32", "auto")} if a.program else {}

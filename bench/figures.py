@@ -10,6 +10,7 @@ PyTorch's bf16 is left out, which the table and the file say, where an x86 proce
 nor AMX: PyTorch multiplies it there at some 5 GFLOP/s, and a comparison does not end. In the
 environment, UNSEEN_BENCH_TORCH_BF16=1 measures it all the same and =0 leaves it out anywhere.
 """
+import argparse
 import ctypes
 import json
 import os
@@ -107,10 +108,36 @@ def blas():
     return REFERENCE_BLAS if any("libblas" in path for path in paths) else "not told"
 
 
+def count(text):
+    """Of options: a whole number from 1."""
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+count.__name__ = "number from 1"            # what argparse calls a value that is none
+
+
+def writable(text):
+    """Of options: a file that can be written, which is known before hours of measuring."""
+    if os.path.isdir(text) or not os.access(os.path.dirname(text) or ".", os.W_OK):
+        raise argparse.ArgumentTypeError(f"cannot write {text}")
+    return text
+
+
 def run(command):
     """A bench of the program, without what was set for PyTorch. The object that it prints."""
     environment = {key: value for key, value in os.environ.items() if key not in SET_HERE}
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout)
+    try:
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
+        return json.loads(done.stdout)
+    except OSError as e:
+        raise SystemExit(f"{command[0]}: {e.strerror}") from None
+    except subprocess.CalledProcessError as e:
+        raise SystemExit(f"{' '.join(command)}: ended with {e.returncode}") from None
+    except ValueError:
+        raise SystemExit(f"{' '.join(command)}: prints no JSON; is it unseen?") from None
 
 
 def element(run):

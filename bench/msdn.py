@@ -123,14 +123,14 @@ def report(e, form):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("program", nargs="?")
-    p.add_argument("--rounds", type=int, default=5)
-    p.add_argument("--steps", type=int, default=5)
-    p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    p.add_argument("--rounds", type=figures.count, default=5)
+    p.add_argument("--steps", type=figures.count, default=5)
+    p.add_argument("--threads", type=figures.count, default=len(os.sched_getaffinity(0)))
     p.add_argument("--published", action="store_true", help="also time the published form's unused products")
     for name, value in (("attributes", 312), ("classes", 200), ("features", 2048), ("regions", 196),
                         ("vectors", 300), ("batch", 50), ("images", 200)):
-        p.add_argument("--" + name, type=int, default=value)
-    p.add_argument("--json", help="also write the results to this file")
+        p.add_argument("--" + name, type=figures.count, default=value)
+    p.add_argument("--json", type=figures.writable, help="also write the results to this file")
     a = p.parse_args()
     peers = make_peers(a)
     for peer in peers.values():

@@ -41,10 +41,10 @@ QUICK = ("dem", "cnzsl", "msdn", "mobilenet_v2")
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("program")
-    p.add_argument("--rounds", type=int, help="rounds of each comparison (default: its own)")
+    p.add_argument("--rounds", type=figures.count, help="rounds of each comparison (default: its own)")
     p.add_argument("--quick", action="store_true", help="one round of one step of the smaller ones")
     p.add_argument("--only", nargs="+", choices=COMPARISONS, help="these comparisons only")
-    p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    p.add_argument("--threads", type=figures.count, default=len(os.sched_getaffinity(0)))
     p.add_argument("-o", "--output", default="unseen-bench", help="NAME of NAME.json and NAME.txt")
     a = p.parse_args()
     folder = os.path.dirname(a.output) or "."
@@ -70,8 +70,10 @@ def main():
             part = os.path.join(folder, name + ".json")
             script, *words = COMPARISONS[name]
             print(f"== {name}", flush=True)
-            subprocess.run([sys.executable, os.path.join(HERE, script), a.program, *words, *extra, "--json", part],
-                           check=True)
+            done = subprocess.run([sys.executable, os.path.join(HERE, script), a.program, *words, *extra,
+                                   "--json", part], check=False)
+            if done.returncode:
+                raise SystemExit(f"{script} ended with {done.returncode}; nothing is written")
             with open(part) as f:
                 parts.append(json.load(f))
     measure_ceilings()

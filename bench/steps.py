@@ -26,10 +26,10 @@ def compare(torch, method, shape, make_peers, precisions, rounds=7, steps=30, be
     step()}. `beside`: another method of the engine, run on the same shape as one more peer."""
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
-    parser.add_argument("--rounds", type=int, default=rounds)
-    parser.add_argument("--steps", type=int, default=steps)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--json", help="also write the results to this file")
+    parser.add_argument("--rounds", type=figures.count, default=rounds)
+    parser.add_argument("--steps", type=figures.count, default=steps)
+    parser.add_argument("--threads", type=figures.count, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--json", type=figures.writable, help="also write the results to this file")
     args = parser.parse_args()
     peers = {}
     if torch:
