@@ -59,7 +59,7 @@ enum {
     NAME_LENGTH = 160,
     MAX_BLOCKS = 1000,
     MAX_SIDE = 4096,
-    CHUNK = 8 /* pictures in one pass, usually */
+    CHUNK = 8 /* pictures at once: the memory does not grow with a caller's batch */
 };
 
 static const double NORM_EPSILON = 1e-5;
@@ -97,7 +97,6 @@ un_status un_cnn_create(const un_safetensors *file, un_precision precision,
     cnn->base.precision = precision_here(precision);
     cnn->type = un_precision_dtype(cnn->base.precision);
     cnn->capacity = capacity;
-    cnn->chunk = CHUNK;
     un_recipe_default(&cnn->base.recipe);
     UN_GO(read_padding(file, &cnn->padding));
     UN_GO(un_arena_alloc(&cnn->arena, capacity, sizeof *cnn->layers, &cnn->layers));
@@ -444,11 +443,9 @@ un_status un_cnn_forward(un_cnn *cnn, const float *pictures, size_t n, size_t he
     un_status status = UNSEEN_OK;
     for (size_t t = 0; t < tap_count; t++) UN_TRY(find_block(cnn, taps[t].name, &ignored));
     UN_TRY(un_alloc(cnn->count, sizeof *maps, &maps));
-    for (size_t first = 0; first < n && !status; first += cnn->chunk) {
-        size_t some = n - first < cnn->chunk ? n - first : cnn->chunk;
-        status = run_chunk(cnn, pictures, first, some, height, width, maps, regions, pooled, taps,
-                           tap_count);
-    }
+    for (size_t first = 0; first < n && !status; first += CHUNK)
+        status = run_chunk(cnn, pictures, first, n - first < CHUNK ? n - first : CHUNK, height,
+                           width, maps, regions, pooled, taps, tap_count);
     free(maps);
     return status;
 }

@@ -36,8 +36,6 @@ typedef struct {
     un_arena arena; /* layers and names */
     un_cnn_layer *layers;
     size_t count, capacity;
-    size_t chunk; /* pictures in one pass, 8 unless the network says otherwise: the memory does not
-                     grow with a caller's batch */
     un_conv_scratch slots[UN_CNN_SLOTS]; /* feature maps, each as large as the largest it held */
     un_conv_scratch input, output; /* the pictures in the network's type, the regions in f32 */
     un_conv_scratch scratch;       /* of the convolutions */

@@ -147,9 +147,7 @@ un_status un_resnet_open(const un_safetensors *file, un_precision precision, un_
  * bf16 changes pooled features by 7 % in the root mean square (f32: 3e-6), PyTorch's autocast by
  * 10 %. The network is so small that reading the pictures takes longer. ---- */
 
-/* At 224 x 224 pixels the widest map takes 4.8 MB a picture in f32: of eight it would leave the last
- * cache between two layers that do little with it. (Measured with two threads.) */
-enum { FEATURES = 19, LAST = FEATURES - 1, MOBILENET_NAME = 96, MOBILENET_CHUNK = 4 };
+enum { FEATURES = 19, LAST = FEATURES - 1, MOBILENET_NAME = 96 };
 
 static const un_backbone_class mobilenet_g_class = {.name = "mobilenetv2",
                                                     .destroy = un_cnn_destroy,
@@ -252,7 +250,6 @@ un_status un_mobilenet_open(const un_safetensors *file, un_precision precision, 
                        file->path, found - 1, LAST);
     if (precision == UN_PRECISION_AUTO) precision = UN_PRECISION_F32;
     UN_TRY(un_cnn_create(file, precision, &mobilenet_g_class, 3 * (size_t)FEATURES, &cnn));
-    cnn->chunk = MOBILENET_CHUNK;
     snprintf(cnn->base.architecture, sizeof cnn->base.architecture, "mobilenet_v2");
     un_status status = add_features(cnn, file);
     if (status)
