@@ -91,8 +91,8 @@ static un_status make_folder(const char *directory) {
     return status;
 }
 
-/* What the rows depend on: names of the pictures in order, recipe, type, how bf16 is multiplied where
- * it is, and the file that is completed. */
+/* What rows that an interrupted run left depend on: names of the pictures in order, recipe, type, how
+ * bf16 is multiplied where it is, and the file that is completed. */
 static un_status open_stores(extraction *x) {
     un_sha256 *hash = NULL;
     char hex[65] = "";

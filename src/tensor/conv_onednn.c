@@ -414,11 +414,13 @@ done:
 /* Lays the channels of a pixel together first, where they are not yet. */
 static un_status run_winograd(const un_conv *conv, const un_feature_map *in, const void *x, int add,
                               void *y, un_conv_scratch *scratch) {
-    if (in->layout != UN_CHANNELS_FIRST)
-        return un_winograd_run(conv->winograd, in, x, add, y, scratch);
     un_feature_map turned = *in;
     size_t bytes = 0;
     void *copy = NULL;
+    UN_TRY(un_feature_map_bytes(in, &bytes));
+    if (in->n == 0 || in->h == 0 || in->w == 0) return UNSEEN_OK;
+    if (in->layout != UN_CHANNELS_FIRST)
+        return un_winograd_run(conv->winograd, in, x, add, y, scratch);
     turned.layout = un_conv_layout(in->type);
     UN_TRY(un_feature_map_bytes(&turned, &bytes));
     UN_TRY(un_alloc(bytes, 1, &copy));

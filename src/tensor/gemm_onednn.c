@@ -6,6 +6,7 @@
  * are serialised, execution is not.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -342,6 +343,13 @@ static int worth_packing(const un_gemm_args *args, const un_dnn_packed *packed) 
            args->k >= 512 && !is_long_sum(args->trans_a, args->m, args->n, args->k);
 }
 
+static int has_avx512(void) {
+    static atomic_int known; /* 1: no, 2: yes; asking takes a lock */
+    int answer = atomic_load(&known);
+    if (answer == 0) atomic_store(&known, answer = 1 + (un_dnn_has(dnnl_cpu_isa_avx512_core) != 0));
+    return answer == 2;
+}
+
 /* Where B is packed, A and C are dense (avoid_slow_loop), and oneDNN 2.6 multiplies by
  * "brg:avx512_core", whose rows have nothing to do with each other. What has gaps it would multiply
  * by "gemm:jit", which adds up few rows, many rows and the shares of threads each in another order.
@@ -350,7 +358,7 @@ static int packs_for_rows(const un_gemm_args *args, const un_dnn_packed *packed)
     size_t ldb = args->trans_b ? args->k : args->n;
     int gaps = (args->lda != 0 && args->lda != args->k) || (args->ldb != 0 && args->ldb != ldb) ||
                (args->ldc != 0 && args->ldc != args->n);
-    return gaps && !packed && !args->trans_a && un_dnn_has(dnnl_cpu_isa_avx512_core);
+    return gaps && !packed && !args->trans_a && has_avx512();
 }
 
 static un_status multiply_dense(const un_gemm_args *args, const un_dnn_packed *packed,
@@ -390,7 +398,7 @@ static void copy_spaced(size_t n, const float *from, size_t from_step, float *to
  * little. */
 static un_status multiply(const un_gemm_args *args, const un_dnn_packed *packed, int threads) {
     int spaced_a = args->m == 1 && args->trans_a && args->lda > 1;
-    int spaced_c = args->n == 1 && args->m > 1 && args->ldc > 1;
+    int spaced_c = args->n == 1 && args->ldc > 1;
     if (!spaced_a && !spaced_c) return multiply_dense(args, packed, threads);
     un_gemm_args dense = *args;
     float *a = NULL, *c = NULL;

@@ -109,8 +109,8 @@ INLINE void multiply_rows(const int n, const value *v, size_t row, const value *
     for (int r = 0; r < n; r++) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
     for (size_t c = 0; c < depth; c += STEP, u += 2 * WIDTH) {
         factors left = load_factors(u), right = load_factors(u + WIDTH);
-        _mm_prefetch((const char *)(u + AHEAD), _MM_HINT_T0);
-        _mm_prefetch((const char *)(u + AHEAD + WIDTH), _MM_HINT_T0);
+        _mm_prefetch((const char *)((uintptr_t)u + AHEAD * sizeof *u), _MM_HINT_T0);
+        _mm_prefetch((const char *)((uintptr_t)u + (AHEAD + WIDTH) * sizeof *u), _MM_HINT_T0);
         for (int r = 0; r < n; r++) {
             factors both = repeat_factor(v + (size_t)r * row + c);
             sum[r][0] = add_product(sum[r][0], left, both);

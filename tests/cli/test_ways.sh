@@ -102,18 +102,27 @@ for way in $all; do
     done
 done
 
-# What one way began another does not go on with: a picture that cannot be read stops the first.
-last=$(find photos own -name '*.png' | sort | tail -1)
-mv "$last" kept.png
-echo "no picture" >"$last"
-UNSEEN_ISA=tiles expect 1 "" "$unseen" extract --backbone vit.safetensors --data photos --image-size 32 \
-    --precision bf16 --regions --threads 2 -q --batch 4 --strict --name begun
-ls photos/features | grep -q "begun.*partial" || fail "nothing was begun: $(ls photos/features)"
-mv kept.png "$last"
-expect 0 "" "$unseen" extract --backbone vit.safetensors --data photos --image-size 32 \
-    --precision bf16 --regions --threads 2 -q --batch 4 --name begun
-cmp photos/features/begun.safetensors "photos/features/vit-$fastest-1.safetensors" ||
-    fail "rows of two ways stand together"
+# What one way began another does not go on with, but begins anew. Larger pictures take longer: until one
+# extraction is stopped.
+for size in 64 128 256 512; do
+    extract="extract --backbone vit.safetensors --data photos --image-size $size --precision bf16
+        --pooled --batch 1 --threads 1 --name begun-$size"
+    UNSEEN_ISA=tiles "$unseen" $extract >said 2>&1 &
+    job=$!
+    while ! there photos/features/begun-$size*partial* && kill -0 $job 2>/dev/null; do sleep 0.01; done
+    sleep 0.05
+    kill -TERM $job 2>/dev/null
+    wait $job
+    [ -e photos/features/begun-$size.safetensors ] || break
+done
+grep -q "stopped after [1-9]" said || fail "nothing was begun: $(cat said)"
+mkdir kept
+cp photos/features/begun-$size* kept/
+expect 0 "" "$unseen" $extract
+case $output in *"earlier run"*) fail "$fastest goes on with what tiles began: $output" ;; esac
+rm photos/features/begun-$size*
+cp kept/* photos/features/
+UNSEEN_ISA=tiles expect 0 "from an earlier run" "$unseen" $extract
 
 # A name that is none is told, and the fastest one computes.
 UNSEEN_ISA=abacus expect 0 "UNSEEN_ISA=abacus is not a way of this processor" \
