@@ -73,7 +73,7 @@ cmp kept teams/m-seed2.model || fail "one team makes another model than two"
 [ "$(cd teams && echo *)" = "m-seed1.csv m-seed1.model m-seed2.csv m-seed2.model" ] || fail "teams left $(ls teams)"
 
 # Killed in the middle of a step, or wherever, and stopped; resumed to the same bytes.
-for method in "msdn --set batch=10 --set epoch_images=10 --epochs 1500" "duet $duet --epochs 160"; do
+for method in "msdn --set batch=10 --set epoch_images=10 --epochs 1500" "duet $duet --set patience=0 --epochs 600"; do
     long="train $method --data maps --threads 1 -q --folds 1 --ranks-per-run 2"
     ranks 2 $long -o whole.model >said 2>&1 || fail "whole: $(cat said)"
     for signal in KILL TERM; do
