@@ -2,10 +2,11 @@
  * bf16_product.c - the loops around a way's blocks.
  *
  * Threads take blocks of rows of A, pack each into panels of their own, and go over the panels of B:
- * a chunk of a B panel stays in L1 while every A panel of the block is multiplied with it. Sums stay
- * in slabs of 32 x 32 until they are whole. Long sums are cut along k, and their slabs kept between
- * the parts, so that a block's panels stay in L2. Ways that multiply in f32 widen a block of A once
- * for all of B, and a chunk of B once for all panels of the block.
+ * a chunk of a B panel stays in L1 while every A panel of the block is multiplied with it. B is packed
+ * beforehand; where there is but one block, by the thread that is about to multiply. Sums stay in slabs
+ * of 32 x 32 until they are whole. Long sums are cut along k, and their slabs kept between the parts, so
+ * that a block's panels stay in L2. Ways that multiply in f32 widen a block of A once for all of B, and
+ * a chunk of B once for all panels of the block.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -36,7 +37,7 @@ enum {
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Panels times steps that half of L2 holds: a block's, and those of a group of B that is packed near.
- * No sum depends on it. */
+ * Ways that widen have larger blocks, as measured. No sum depends on it. */
 static size_t near_steps(const un_bf16_way *way) {
     static atomic_long known;
     long cache = atomic_load(&known);
@@ -461,11 +462,12 @@ static void await_pieces(nest *n, atomic_size_t *missing) {
         atomic_init(&missing[piece], least(n->piece_rows, n->out.m - row) * n->groups);
 }
 
+/* Bytes of working memory. */
 typedef struct {
-    size_t left, sums, right, near, pieces; /* bytes of working memory */
+    size_t left, sums, right, near, pieces;
 } sizes;
 
-static sizes measure(const nest *n, const un_gemm_args *args, size_t slots, size_t parts) {
+static sizes sizes_of(const nest *n, const un_gemm_args *args, size_t slots, size_t parts) {
     size_t panel = n->steps * BF16_STEP_SIZE * sizeof(un_bf16);
     int near = packs_near(n);
     return (sizes){
@@ -490,7 +492,7 @@ un_status un_bf16_multiply(const un_bf16_way *way, const un_gemm_args *args, con
     divide(&n, threads);
     size_t slots = un_slot_count(least(threads, n.row_blocks * n.groups), 1);
     n.place = place_of(&n);
-    const sizes size = measure(&n, args, slots, parts);
+    const sizes size = sizes_of(&n, args, slots, parts);
     memory scratch = {0};
     UN_TRY(reserve(size.left + size.sums + size.right + size.near + size.pieces, &scratch));
     char *at = scratch.data;

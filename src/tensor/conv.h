@@ -75,7 +75,7 @@ void un_conv_output(const un_conv *conv, const un_feature_map *in, un_feature_ma
 
 /* Which way the latest run was computed: oneDNN's name of the implementation ("jit:avx512_core"),
  * after "f32 " if there was none in bf16 and the layer was computed in f32; "winograd" for
- * winograd.c. NULL before the first run. */
+ * winograd.c. Of oneDNN's, NULL before the first run. */
 const char *un_conv_way(const un_conv *conv);
 
 /* Working memory that layers of one thread share; starts as {0}. */
